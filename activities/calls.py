@@ -7,14 +7,23 @@ from agentkit.messages import Message
 from agentkit.records import Record
 from agentkit.transcript import Segment
 
-__all__ = ["MODEL_ACTIVITY", "ModelCall", "ModelReply", "TranscriptPage", "TranscriptRange", "tool_activity"]
+__all__ = [
+    "MODEL_ACTIVITY",
+    "TOOL_PREFIX",
+    "ModelCall",
+    "ModelReply",
+    "TranscriptPage",
+    "TranscriptRange",
+    "tool_activity",
+]
 
 MODEL_ACTIVITY = "ask_model"
+TOOL_PREFIX = "tool."
 
 
 def tool_activity(name: str) -> str:
     """Return the activity type that serves a tool."""
-    return f"tool.{name}"
+    return TOOL_PREFIX + name
 
 
 class ModelCall(Record):

@@ -1,22 +1,22 @@
 """The errors of agentkit, as one tree.
 
-    OpspawnError
-    ├── ConfigurationInvalid      what a person wrote in a file or the environment
-    │   ├── AgentInvalid          agents/*.yaml
-    │   └── ToolInvalid           tools/*.py
-    ├── ModelError                a language model did not answer
-    │   ├── ModelUnavailable      try again later
-    │   ├── ModelRequestRejected  the request is wrong
-    │   │   └── ContextTooLong    the request is too long
-    │   ├── ModelNotAuthorized    the key is wrong or missing
-    │   ├── ContentRefused        the provider will not answer this
-    │   └── ModelOutputInvalid    the answer makes no sense
-    ├── ToolError                 a tool's message for the model that called it
-    │   ├── ToolNotFound
-    │   ├── ToolArgumentsInvalid
-    │   └── ToolUnavailable       transient: worth another attempt
-    ├── LimitExceeded             the task has spent what it may
-    └── TranscriptMismatch        a transcript is not the one that was referenced
+OpspawnError
+├── ConfigurationInvalid      what a person wrote in a file or the environment
+│   ├── AgentInvalid          agents/*.yaml
+│   └── ToolInvalid           tools/*.py
+├── ModelError                a language model did not answer
+│   ├── ModelUnavailable      try again later
+│   ├── ModelRequestRejected  the request is wrong
+│   │   └── ContextTooLong    the request is too long
+│   ├── ModelNotAuthorized    the key is wrong or missing
+│   ├── ContentRefused        the provider will not answer this
+│   └── ModelOutputInvalid    the answer makes no sense
+├── ToolError                 a tool's message for the model that called it
+│   ├── ToolNotFound
+│   ├── ToolArgumentsInvalid
+│   └── ToolUnavailable       transient: worth another attempt
+├── LimitExceeded             the task has spent what it may
+└── TranscriptMismatch        a transcript is not the one that was referenced
 """
 
 from __future__ import annotations

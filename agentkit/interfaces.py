@@ -121,6 +121,10 @@ class Planner(Protocol):
         """Return what to ask. A longer transcript's rendering starts with the shorter one's."""
         ...
 
+    def unasked(self, transcript: Sequence[Message]) -> ModelResponse | None:
+        """Return an answer that needs no model; None, nearly always: ask the model."""
+        ...
+
     def decide(self, response: ModelResponse) -> Decision:
         """Return what follows. Total: any response leads to a decision; it never raises."""
         ...
@@ -241,8 +245,8 @@ class Fetched(Record):
 class Fetcher(Protocol):
     """GETs from public addresses only."""
 
-    async def fetch(self, url: str, *, max_bytes: int, timeout: float) -> Fetched:
-        """Return the text at ``url``, cut at ``max_bytes``; ``timeout`` is seconds in all.
+    async def fetch(self, url: str, *, max_bytes: int, within: float) -> Fetched:
+        """Return the text at ``url``, cut at ``max_bytes``; ``within`` is seconds in all.
 
         Raises:
             ToolError: a private address, no text, or too slow.

@@ -90,6 +90,8 @@ class Message(Record):
     parts: tuple[ContentPart, ...]
     model: str | None = None
     """``provider:name`` of the model that wrote it; only for assistants."""
+    source: Literal["planner"] | None = None
+    """``planner``: a user message that no person wrote, such as feedback on an unusable answer."""
 
     @property
     def text(self) -> str:

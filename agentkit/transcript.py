@@ -19,9 +19,9 @@ GENESIS = ""
 """The digest before the first message."""
 
 
-def chain(digest: str, message: Message) -> str:
-    """Return the digest after ``message``: 32 hexadecimal digits."""
-    return hashlib.sha256(digest.encode() + message.canonical_json()).hexdigest()[:32]
+def chain(digest: str, content: bytes) -> str:
+    """Return the digest after a message with this canonical JSON: 32 hexadecimal digits."""
+    return hashlib.sha256(digest.encode() + content).hexdigest()[:32]
 
 
 class Segment(Record):
@@ -44,6 +44,7 @@ class Transcript:
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._messages: list[Message] = []
         self._digests: list[str] = [GENESIS]
+        self._size = 0
         self.append(*messages)
 
     def __len__(self) -> int:
@@ -52,8 +53,10 @@ class Transcript:
     def append(self, *messages: Message) -> None:
         """Add messages at the end."""
         for message in messages:
-            self._digests.append(chain(self._digests[-1], message))
+            content = message.canonical_json()
+            self._digests.append(chain(self._digests[-1], content))
             self._messages.append(message)
+            self._size += len(content)
 
     def read(self, start: int = 0, end: int | None = None) -> Sequence[Message]:
         """Return the messages from ``start`` to before ``end`` (None: all there are)."""
@@ -63,9 +66,18 @@ class Transcript:
         """Return the digest after the first ``end`` messages."""
         return self._digests[end]
 
-    def segment(self, workflow_id: str, version: int = 1) -> Segment:
-        """Return a reference to all there is now."""
-        return Segment(workflow_id=workflow_id, version=version, start=0, end=len(self), digest=self._digests[-1])
+    @property
+    def size(self) -> int:
+        """Bytes of canonical JSON."""
+        return self._size
+
+    def segment(self, workflow_id: str, end: int, version: int = 1) -> Segment:
+        """Return a reference to the first ``end`` messages."""
+        return Segment(workflow_id=workflow_id, version=version, start=0, end=end, digest=self._digests[end])
+
+    def holds(self, segment: Segment) -> bool:
+        """Tell whether this is what ``segment`` refers to, up to its end."""
+        return len(self) >= segment.end and self._digests[segment.end] == segment.digest
 
     def verify(self, segment: Segment) -> None:
         """Check that this is what ``segment`` refers to.
@@ -73,7 +85,7 @@ class Transcript:
         Raises:
             TranscriptMismatch: it is shorter, or another one.
         """
-        if len(self) < segment.end or self._digests[segment.end] != segment.digest:
+        if not self.holds(segment):
             raise TranscriptMismatch(
                 f"The transcript of {segment.workflow_id!r} (version {segment.version}) up to message {segment.end} "
                 f"isn't the one referenced (digest {segment.digest}). Nothing was sent to a model."

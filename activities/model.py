@@ -1,0 +1,58 @@
+"""Ask a language model, durably."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from temporalio import activity
+
+from activities.calls import MODEL_ACTIVITY, ModelCall, ModelReply
+from activities.heartbeats import heartbeating
+from activities.posture import to_temporal
+from activities.transcripts import WorkflowReader
+from agentkit.errors import ModelNotAuthorized, OpspawnError
+from agentkit.interfaces import Model, ModelResponse
+from agentkit.loop import with_unique_call_ids
+from agentkit.planners import planner_named
+
+__all__ = ["ModelActivities"]
+
+
+class ModelActivities:
+    """Asks models on behalf of workflows; models are keyed by provider."""
+
+    def __init__(self, models: Mapping[str, Model], reader: WorkflowReader) -> None:
+        self._models = models
+        self._reader = reader
+
+    @activity.defn(name=MODEL_ACTIVITY)
+    async def ask_model(self, call: ModelCall) -> ModelReply:
+        """Render the referenced transcript, ask the model once, and return its answer.
+
+        Raises:
+            ApplicationError: typed by the name of our error; see ``posture``.
+        """
+        async with heartbeating():
+            try:
+                response = await self._ask(call)
+            except OpspawnError as error:
+                raise to_temporal(error) from error
+        return ModelReply(response=response, model=call.model)
+
+    async def _ask(self, call: ModelCall) -> ModelResponse:
+        agent = await self._reader.agent(call)
+        messages = [*await self._reader.messages(call.segments), *call.delta]
+        request = planner_named(agent.planner).render(agent, messages, agent.tools)
+        request = replace(request, model=call.model, attempt=activity.info().attempt)
+        response = await self._model(call.model).respond(request)
+        return response.model_copy(update={"message": with_unique_call_ids(response.message, messages, call.step)})
+
+    def _model(self, name: str) -> Model:
+        provider = name.partition(":")[0]
+        if provider not in self._models:
+            raise ModelNotAuthorized(
+                f"This worker has no {provider} model for {name!r}: set its key or address, and restart the worker. "
+                "`opspawn doctor` says which."
+            )
+        return self._models[provider]

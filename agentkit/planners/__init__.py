@@ -1,0 +1,26 @@
+"""Planners: pure strategies that turn a transcript into a question, and an answer into a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agentkit.errors import ConfigurationInvalid
+from agentkit.interfaces import Planner
+from agentkit.planners.placeholder import PlaceholderPlanner
+from agentkit.planners.tools import ToolsPlanner
+
+__all__ = ["PLANNERS", "PlaceholderPlanner", "ToolsPlanner", "planner_named"]
+
+PLANNERS: Mapping[str, Planner] = {"tools": ToolsPlanner(), "placeholder": PlaceholderPlanner()}
+"""Every planner by the name that agents give."""
+
+
+def planner_named(name: str) -> Planner:
+    """Return the planner of that name.
+
+    Raises:
+        ConfigurationInvalid: there is none; the message lists those there are.
+    """
+    if name not in PLANNERS:
+        raise ConfigurationInvalid(f"Unknown planner {name!r}. There are: {', '.join(sorted(PLANNERS))}")
+    return PLANNERS[name]

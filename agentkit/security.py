@@ -1,0 +1,28 @@
+"""Which tool calls may go ahead: by the agent's rules, the tool's wish and its effect, in this order."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from agentkit.interfaces import Verdict
+from agentkit.messages import ToolCall
+from agentkit.specs import AgentSpec, ToolSpec
+
+__all__ = ["ApprovalPolicy"]
+
+
+class ApprovalPolicy:
+    """The default ``SecurityPolicy``: approval rules decide first; then irreversible tools ask, others don't."""
+
+    def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> Verdict:
+        """Return whether the call may go ahead."""
+        for rule in agent.approvals:
+            if fnmatchcase(tool.name, rule.tool):
+                return _verdict(rule.when, f"the agent's rule for {rule.tool}")
+        if tool.approval is not None:
+            return _verdict(tool.approval, "the tool's own declaration")
+        return _verdict("always" if tool.effect == "irreversible" else "never", f"its effect, {tool.effect}")
+
+
+def _verdict(when: str, why: str) -> Verdict:
+    return Verdict(action="ask" if when == "always" else "allow", reason=why)

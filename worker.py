@@ -1,0 +1,121 @@
+"""A task-queue worker: the one place where concrete models, tools and clients are named. ``python worker.py``."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import SandboxImportNotificationPolicy
+
+from activities.connection import connect, temporal_address
+from activities.model import ModelActivities
+from activities.policies import HEARTBEAT_EVERY
+from activities.tool import ToolActivities
+from activities.transcripts import WorkerCache, WorkflowReader
+from agentkit.app import load_app
+from agentkit.errors import ConfigurationInvalid
+from agentkit.interfaces import Model, Toolset
+from agentkit.llm import build_models
+from agentkit.settings import Settings
+from agentkit.web import PublicFetcher
+from workflows.agent_task import AgentTask
+from workflows.handover import Handover
+
+__all__ = ["build_worker", "main"]
+
+logger = logging.getLogger("opspawn.worker")
+
+_STOPPING = timedelta(seconds=5)
+"""What running activities get to end by themselves on shutdown; afterwards they are cancelled, and retried."""
+
+_STICKY = timedelta(seconds=1)
+"""How long a task waits for the worker that had it cached, before another takes it."""
+
+_SANDBOX = dataclasses.replace(
+    SandboxRestrictions.default,
+    import_notification_policy=SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
+    | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH,
+)
+
+
+def build_worker(client: Client, settings: Settings, models: Mapping[str, Model], toolset: Toolset) -> Worker:
+    """Return a worker for ``settings.task_queue``, not yet running."""
+    cache = WorkerCache(settings.transcript_cache_bytes)
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[AgentTask],
+        activities=[
+            ModelActivities(models, WorkflowReader(client, cache)).ask_model,
+            ToolActivities(toolset).call_tool,
+        ],
+        interceptors=[Handover(cache.remember)],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=_SANDBOX),
+        sticky_queue_schedule_to_start_timeout=_STICKY,
+        max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
+        default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
+        graceful_shutdown_timeout=_STOPPING,
+    )
+
+
+async def _connect_patiently(settings: Settings) -> Client:
+    told = False
+    while True:
+        try:
+            return await connect(settings)
+        except RuntimeError as error:
+            if not told:
+                logger.warning(
+                    "Temporal at %s doesn't answer; trying again until it does. (%s)",
+                    temporal_address(settings),
+                    str(error).splitlines()[0],
+                )
+                told = True
+            await asyncio.sleep(1)
+
+
+async def _work(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopping.set)
+    app = load_app(settings, PublicFetcher())
+    for problem in app.problems:
+        logger.warning("%s", problem)
+    models = build_models(settings)
+    connecting = asyncio.create_task(_connect_patiently(settings))
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.done():
+            async with build_worker(connecting.result(), settings, models, app.toolset):
+                logger.info("Working on task queue %s", settings.task_queue)
+                await stopped
+    finally:
+        connecting.cancel()
+        for model in models.values():
+            await model.aclose()
+
+
+def main() -> int:
+    """Work until SIGTERM or Ctrl-C; return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    try:
+        asyncio.run(_work(Settings.load()))
+    except ConfigurationInvalid as error:
+        logger.error("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""One agent task as a durable workflow: ask the model, decide, act, until done."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import NoReturn
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.calls import MODEL_ACTIVITY, ModelCall, ModelReply, TranscriptPage, TranscriptRange
+    from activities.policies import MODEL
+    from agentkit.errors import OpspawnError
+    from agentkit.interfaces import CallTools, Finish, ModelResponse
+    from agentkit.loop import Loop
+    from agentkit.messages import Message, ToolCall, ToolResult, Usage
+    from agentkit.planners import planner_named
+    from agentkit.security import ApprovalPolicy
+    from agentkit.specs import AgentSpec
+    from workflows.handover import REMEMBER
+    from workflows.story import Story
+    from workflows.task import WORKFLOW_TYPE, CarriedState, TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
+    from workflows.tool_calls import execute_tool
+    from workflows.visibility import COST_USD, STATUS, STEPS, TOKENS
+
+__all__ = ["AgentTask"]
+
+_TRANSCRIPT_VERSION = 1
+
+
+@workflow.defn(name=WORKFLOW_TYPE)
+class AgentTask:
+    """Owns a task's transcript; its activities get references to it."""
+
+    @workflow.init
+    def __init__(self, task: TaskInput) -> None:
+        carried = task.carried
+        self._loop = Loop(
+            task.agent,
+            planner_named(task.agent.planner),
+            ApprovalPolicy(),
+            carried.messages if carried else [task.message],
+            usage=carried.usage if carried else None,
+            steps=carried.steps if carried else 0,
+        )
+        self._task = task
+        self._started_at = carried.started_at if carried else workflow.now()
+        self._status: TaskStatus = "running"
+        self._error: str | None = None
+        self._story = Story()
+
+    @workflow.run
+    async def run(self, task: TaskInput) -> TaskResult:
+        """Go on until the task is done, a limit is spent, or it is cancelled."""
+        if not task.carried:
+            workflow.upsert_search_attributes([STATUS.value_set("running")])
+        try:
+            async with asyncio.timeout(self._remaining()):
+                output = await self._until_done()
+        except TimeoutError:
+            self._fail("DeadlineExceeded", f"deadline: the task ran for {task.agent.limits.deadline:g} s", "timed_out")
+        except OpspawnError as error:
+            self._fail(type(error).__name__, str(error))
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                self._end("cancelled")
+                raise
+            self._fail(*_told(error))
+        except asyncio.CancelledError:
+            self._end("cancelled")
+            raise
+        self._end("completed")
+        return TaskResult(output=output, usage=self._loop.usage, steps=self._loop.steps)
+
+    async def _until_done(self) -> str:
+        while True:
+            self._continue_as_new_when_suggested()
+            response = self._loop.begin_step() or await self._ask()
+            match self._loop.take(response):
+                case CallTools(calls):
+                    self._loop.record(await asyncio.gather(*map(self._call, calls, range(len(calls)))))
+                case Finish(output):
+                    return output
+
+    async def _ask(self) -> ModelResponse:
+        loop, task_id = self._loop, workflow.info().workflow_id
+        if remember := workflow.extern_functions().get(REMEMBER):
+            remember(task_id, _TRANSCRIPT_VERSION, loop.transcript, loop.agent)
+        model, delta = loop.agent.models[0], loop.delta
+        known = len(loop.transcript) - len(delta)
+        self._story.asks(loop.steps, model)
+        reply: ModelReply = await workflow.execute_activity(
+            MODEL_ACTIVITY,
+            ModelCall(
+                task_id=task_id,
+                step=loop.steps,
+                agent=loop.agent.hash,
+                model=model,
+                segments=(loop.transcript.segment(task_id, known, _TRANSCRIPT_VERSION),),
+                delta=delta,
+            ),
+            result_type=ModelReply,
+            start_to_close_timeout=MODEL.start_to_close,
+            heartbeat_timeout=MODEL.heartbeat,
+            retry_policy=MODEL.retry,
+            summary=f"Step {loop.steps}: ask {model}",
+        )
+        self._story.answered(reply.response)
+        return reply.response
+
+    async def _call(self, call: ToolCall, index: int) -> ToolResult:
+        admitted = self._loop.admit(call, index)
+        if isinstance(admitted, ToolResult):
+            result = admitted
+        else:
+            result = await execute_tool(admitted, call, self._loop.steps)
+        self._story.acted(call, result)
+        return result
+
+    def _remaining(self) -> float | None:
+        deadline = self._loop.agent.limits.deadline
+        if deadline is None:
+            return None
+        return (self._started_at + timedelta(seconds=deadline) - workflow.now()).total_seconds()
+
+    def _continue_as_new_when_suggested(self) -> None:
+        if not workflow.info().is_continue_as_new_suggested():
+            return
+        carried = CarriedState(
+            messages=tuple(self._loop.transcript.read()),
+            usage=self._loop.usage,
+            steps=self._loop.steps,
+            started_at=self._started_at,
+        )
+        workflow.continue_as_new(self._task.model_copy(update={"carried": carried}))
+
+    def _end(self, status: TaskStatus) -> None:
+        self._status = status
+        usage = self._loop.usage
+        workflow.upsert_search_attributes(
+            [
+                STATUS.value_set(status),
+                STEPS.value_set(self._loop.steps),
+                TOKENS.value_set(usage.tokens),
+                *([] if usage.cost_usd is None else [COST_USD.value_set(usage.cost_usd)]),
+            ]
+        )
+        workflow.set_current_details(self._story.told(status, usage, self._error))
+
+    def _fail(self, kind: str, message: str, status: TaskStatus = "failed") -> NoReturn:
+        self._error = message
+        self._end(status)
+        failure = TaskFailure(message=message, step=self._loop.steps, usage=self._loop.usage)
+        raise ApplicationError(message, failure, type=kind, non_retryable=True) from None
+
+    @workflow.query
+    def status(self) -> TaskView:
+        """Return the status, steps and usage, and what the task is doing."""
+        return TaskView(
+            status=self._status,
+            steps=self._loop.steps,
+            usage=self._loop.usage,
+            doing=self._story.doing,
+            error=self._error,
+        )
+
+    @workflow.query
+    def usage(self) -> Usage:
+        """Return what was spent so far."""
+        return self._loop.usage
+
+    @workflow.query
+    def transcript(self, wanted: TranscriptRange) -> TranscriptPage:
+        """Return the messages wanted, as far as they fit a page."""
+        messages: list[Message] = []
+        size = 0
+        for message in self._loop.transcript.read(wanted.start, wanted.end):
+            size += len(message.canonical_json())
+            if messages and size > wanted.max_bytes:
+                break
+            messages.append(message)
+        return TranscriptPage(start=wanted.start, messages=tuple(messages), total=len(self._loop.transcript))
+
+    @workflow.query
+    def agent_spec(self) -> AgentSpec:
+        """Return the agent, for a worker that has only its hash."""
+        return self._loop.agent
+
+
+def _told(error: ActivityError) -> tuple[str, str]:
+    """Return the kind and words of what ended an activity."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return cause.type or "ModelUnavailable", cause.message
+    return "ModelUnavailable", f"The model call didn't come back: {cause}"

@@ -29,7 +29,7 @@ from agentkit.web import PublicFetcher
 from workflows.agent_task import AgentTask
 from workflows.handover import Handover
 
-__all__ = ["build_worker", "main"]
+__all__ = ["SANDBOX", "build_worker", "main"]
 
 logger = logging.getLogger("opspawn.worker")
 
@@ -39,7 +39,7 @@ _STOPPING = timedelta(seconds=5)
 _STICKY = timedelta(seconds=1)
 """How long a task waits for the worker that had it cached, before another takes it."""
 
-_SANDBOX = dataclasses.replace(
+SANDBOX = dataclasses.replace(
     SandboxRestrictions.default,
     import_notification_policy=SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
     | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH,
@@ -58,7 +58,7 @@ def build_worker(client: Client, settings: Settings, models: Mapping[str, Model]
             ToolActivities(toolset).call_tool,
         ],
         interceptors=[Handover(cache.remember)],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=_SANDBOX),
+        workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
         sticky_queue_schedule_to_start_timeout=_STICKY,
         max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
         default_heartbeat_throttle_interval=HEARTBEAT_EVERY,

@@ -15,7 +15,7 @@ from activities.heartbeats import heartbeating
 from activities.posture import to_temporal
 from agentkit.errors import ToolError, ToolNotFound, ToolUnavailable
 from agentkit.interfaces import Tool, ToolContext, Toolset
-from agentkit.results import MAX_RESULT_CHARS, result_text
+from agentkit.results import bounded_value
 
 __all__ = ["ToolActivities"]
 
@@ -46,7 +46,7 @@ class ToolActivities:
                 value = await self._call(tool, arguments, context)
             except ToolError as error:
                 raise to_temporal(error) from error
-        return _bounded(value)
+        return bounded_value(value)  # what the model would not see stays out of history
 
     def _tool(self, activity_type: str) -> Tool:
         if not activity_type.startswith(TOOL_PREFIX):
@@ -86,9 +86,3 @@ def _decode(args: Sequence[RawValue]) -> tuple[Arguments, ToolContext]:
     arguments: Arguments = converter.from_payload(args[0].payload, Arguments)
     context: ToolContext = converter.from_payload(args[1].payload, ToolContext)
     return arguments, context.model_copy(update={"attempt": activity.info().attempt})
-
-
-def _bounded(value: JsonValue) -> JsonValue:
-    """Keep a result out of history that the model would not see: it is bounded here, where it arises."""
-    text = result_text(value)
-    return value if not isinstance(value, str) and len(text) < MAX_RESULT_CHARS else text

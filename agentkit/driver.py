@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from agentkit.errors import ModelRequestRejected, ToolError
+from agentkit.errors import LimitExceeded, ModelRequestRejected, ToolError
 from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, SecurityPolicy, ToolContext, Toolset
 from agentkit.loop import Loop, with_unique_call_ids
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
@@ -52,15 +52,25 @@ class Driver:
         first = user_message(message) if isinstance(message, str) else message
         planner = planner_named(agent.planner)
         loop = Loop(agent, planner, self._policy, [first])
-        async with asyncio.timeout(agent.limits.deadline):
-            while True:
-                response = loop.begin_step() or await self._ask(loop, emit)
-                match loop.take(response):
-                    case CallTools(calls):
-                        acting = (self._call(loop, call, index, task_id) for index, call in enumerate(calls))
-                        loop.record(await asyncio.gather(*acting))
-                    case Finish(output):
-                        return Outcome(output, tuple(loop.transcript.read()), loop.usage, loop.steps)
+        deadline = asyncio.timeout(agent.limits.deadline)
+        try:
+            async with deadline:
+                output = await self._until_done(loop, task_id, emit)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise LimitExceeded(f"deadline is {agent.limits.deadline:g} s, and the task has run for as long") from error
+        return Outcome(output, tuple(loop.transcript.read()), loop.usage, loop.steps)
+
+    async def _until_done(self, loop: Loop, task_id: str, emit: Emit | None) -> str:
+        while True:
+            response = loop.begin_step() or await self._ask(loop, emit)
+            match loop.take(response):
+                case CallTools(calls):
+                    acting = (self._call(loop, call, index, task_id) for index, call in enumerate(calls))
+                    loop.record(await asyncio.gather(*acting))
+                case Finish(output):
+                    return output
 
     async def _ask(self, loop: Loop, emit: Emit | None) -> ModelResponse:
         agent, transcript = loop.agent, loop.transcript.read()
@@ -68,7 +78,7 @@ class Driver:
         provider = request.model.partition(":")[0]
         if provider not in self._models:
             raise ModelRequestRejected(f"No model was given for provider {provider!r} of {request.model!r}")
-        response = await self._models[provider].respond(replace(request, messages=tuple(transcript)), emit)
+        response = await self._models[provider].respond(replace(request, messages=tuple(request.messages)), emit)
         return response.model_copy(update={"message": with_unique_call_ids(response.message, transcript, loop.steps)})
 
     async def _call(self, loop: Loop, call: ToolCall, index: int, task_id: str) -> ToolResult:

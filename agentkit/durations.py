@@ -28,5 +28,8 @@ def parse_duration(value: object) -> object:
     return sum(float(n) * _UNITS[u] for n, u in tokens)
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+_LONGEST = 10 * 365 * 86400.0
+"""Ten years: more than that is a slip, and timers can't take it."""
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=_LONGEST)]
 """Seconds, written as a number or as text with units (ms, s, m, h, d)."""

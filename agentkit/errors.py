@@ -3,6 +3,7 @@
 OpspawnError
 ├── ConfigurationInvalid      what a person wrote in a file or the environment
 │   ├── AgentInvalid          agents/*.yaml
+│   ├── AgentNotFound         no agent of that name
 │   └── ToolInvalid           tools/*.py
 ├── ModelError                a language model did not answer
 │   ├── ModelUnavailable      try again later
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 __all__ = [
     "AgentInvalid",
+    "AgentNotFound",
     "ConfigurationInvalid",
     "ContentRefused",
     "ContextTooLong",
@@ -52,6 +54,10 @@ class ConfigurationInvalid(OpspawnError):
 
 class AgentInvalid(ConfigurationInvalid):
     """An agent definition is wrong. Mend the YAML file and key that the message names."""
+
+
+class AgentNotFound(ConfigurationInvalid):
+    """There is no agent of that name; the message lists those there are."""
 
 
 class ToolInvalid(ConfigurationInvalid):

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from agentkit.messages import Message, ToolCall, Usage
 from agentkit.records import Record
-from agentkit.specs import AgentSpec, ToolSpec
+from agentkit.specs import AgentSpec, ModelSettings, ToolSpec
 
 __all__ = [
     "CallTools",
@@ -49,6 +49,9 @@ class ModelRequest:
     system: str
     messages: Sequence[Message]
     tools: Sequence[ToolSpec] = ()
+    settings: ModelSettings = ModelSettings()
+    output_schema: Mapping[str, JsonValue] | None = None
+    """JSON Schema that the answer's text must fit; providers that can constrain the model to it do so."""
     attempt: int = 1
     """From 1; goes up when the same question is asked again after a failure."""
 

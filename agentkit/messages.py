@@ -54,6 +54,10 @@ class ThinkingPart(Record):
     text: str
     signature: str | None = None
     """The provider's proof, to be sent back unchanged."""
+    provider: str | None = None
+    """Who thought it; other providers are not sent it."""
+    data: JsonValue | None = None
+    """What the provider wants back besides, such as an encrypted item."""
 
 
 class ToolCall(Record):
@@ -117,6 +121,8 @@ class Usage(Record):
     """All tokens of the prompt, cached ones too."""
     output_tokens: int = 0
     """All tokens that the model wrote, reasoning too."""
+    reasoning_tokens: int = 0
+    """The part of ``output_tokens`` that was reasoning, where the provider tells."""
     cached_tokens: int = 0
     """The part of ``input_tokens`` that the provider had cached."""
     cost_usd: float | None = None
@@ -134,6 +140,7 @@ class Usage(Record):
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             cost_usd=sum(costs) if costs else None,
             model_calls=self.model_calls + other.model_calls,

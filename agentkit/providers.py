@@ -32,8 +32,14 @@ def split_model(model: str) -> tuple[str, str]:
 
 
 def default_model(settings: Settings) -> str:
-    """Return the model of agents that name none: as configured, else OpenAI where it is set up, else ``demo``."""
-    openai_ready = settings.openai_api_key is not None or settings.openai_base_url is not None
+    """Return the model of agents that name none: as configured, else OpenAI where it is set up, else ``demo``.
+
+    A configured model without a provider is OpenAI's, unless it is written ``provider:name``.
+    """
+    configured = settings.default_model or ""
+    if settings.default_provider is None and configured.partition(":")[0] in PROVIDERS:
+        return configured
+    openai_ready = bool(settings.openai_api_key or settings.openai_base_url or configured)
     provider = settings.default_provider or ("openai" if openai_ready else "demo")
     name = settings.default_model or _DEFAULT_MODELS.get(provider)
     if name is None:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from agentkit.messages import ToolCall, ToolResult
 
-__all__ = ["MAX_RESULT_CHARS", "bounded", "error_result", "result_text", "tool_result"]
+__all__ = ["MAX_RESULT_CHARS", "bounded", "bounded_value", "error_result", "result_text", "tool_result"]
 
 MAX_RESULT_CHARS = 32_768
 """What a model sees of one result; about 8,000 tokens."""
@@ -31,8 +31,13 @@ def bounded(text: str, limit: int = MAX_RESULT_CHARS) -> str:
 
 def result_text(value: JsonValue) -> str:
     """Return text as it is, anything else as JSON; bounded."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return bounded(text)
+    return bounded(_text(value))
+
+
+def bounded_value(value: JsonValue) -> JsonValue:
+    """Return the value where a model sees the whole of it, else the text that it sees."""
+    text = _text(value)
+    return value if len(text) <= MAX_RESULT_CHARS else bounded(text)
 
 
 def tool_result(call: ToolCall, value: JsonValue) -> ToolResult:
@@ -43,3 +48,7 @@ def tool_result(call: ToolCall, value: JsonValue) -> ToolResult:
 def error_result(call: ToolCall, message: str) -> ToolResult:
     """Return what the model reads of a call that failed."""
     return ToolResult(call_id=call.id, name=call.name, content=bounded(message), is_error=True)
+
+
+def _text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

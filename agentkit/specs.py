@@ -14,16 +14,21 @@ from agentkit.records import Record
 __all__ = [
     "AgentDefinition",
     "AgentSpec",
+    "Approval",
     "ApprovalRule",
     "Effect",
     "Limits",
     "MemorySettings",
+    "ModelSettings",
     "Name",
     "ToolSpec",
 ]
 
 Effect = Literal["pure", "idempotent", "irreversible"]
 """``pure``: no side effect. ``idempotent``: safe to repeat with the same key. ``irreversible``: neither."""
+
+Approval = Literal["always", "never"]
+"""When a person must approve a call."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 """A letter, then letters, digits, ``_`` or ``-``; 64 at most."""
@@ -47,7 +52,7 @@ class ToolSpec(Record):
     """The default is the careful one."""
     timeout: float = 60.0
     """Seconds for one attempt."""
-    approval: Literal["always", "never"] | None = None
+    approval: Approval | None = None
     """None: by effect (irreversible asks)."""
     fast: bool = False
     """Takes milliseconds and is pure: runs as a local activity (fewer events, less latency)."""
@@ -60,10 +65,22 @@ class ApprovalRule(_Written):
 
     tool: str
     """A tool's name; ``*`` stands for any text."""
-    when: Literal["always", "never"] = "always"
+    when: Approval = "always"
     expires: Duration = 86400.0
     """Seconds until the approval lapses."""
     on_expiry: Literal["deny", "fail"] = "deny"
+
+
+class ModelSettings(_Written):
+    """How a model is asked; None leaves it to the provider. What a provider doesn't take is left out."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_output_tokens: int | None = Field(default=None, ge=1)
+    thinking_budget: int | None = Field(default=None, ge=0)
+    """Tokens that it may think before it answers; 0 is no thinking."""
+    seed: int | None = None
+    extra_headers: dict[str, str] = Field(default_factory=dict)
+    """Sent with each request; for gateways and routing, never for keys: they would stand in history."""
 
 
 class MemorySettings(_Written):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.calls import MODEL_ACTIVITY, ModelCall, ModelReply, TranscriptPage, TranscriptRange
@@ -56,14 +56,17 @@ class AgentTask:
         """Go on until the task is done, a limit is spent, or it is cancelled."""
         if not task.carried:
             workflow.upsert_search_attributes([STATUS.value_set("running")])
+        deadline = asyncio.timeout(self._remaining())
         try:
-            async with asyncio.timeout(self._remaining()):
+            async with deadline:
                 output = await self._until_done()
         except TimeoutError:
-            self._fail("DeadlineExceeded", f"deadline: the task ran for {task.agent.limits.deadline:g} s", "timed_out")
+            self._fail_late()
         except OpspawnError as error:
             self._fail(type(error).__name__, str(error))
-        except ActivityError as error:
+        except FailureError as error:
+            if deadline.expired():
+                self._fail_late()
             if is_cancelled_exception(error):
                 self._end("cancelled")
                 raise
@@ -155,6 +158,10 @@ class AgentTask:
         failure = TaskFailure(message=message, step=self._loop.steps, usage=self._loop.usage)
         raise ApplicationError(message, failure, type=kind, non_retryable=True) from None
 
+    def _fail_late(self) -> NoReturn:
+        ran = self._loop.agent.limits.deadline
+        self._fail("DeadlineExceeded", f"deadline is {ran:g} s, and the task has run for as long", "timed_out")
+
     @workflow.query
     def status(self) -> TaskView:
         """Return the status, steps and usage, and what the task is doing."""
@@ -189,9 +196,9 @@ class AgentTask:
         return self._loop.agent
 
 
-def _told(error: ActivityError) -> tuple[str, str]:
+def _told(error: FailureError) -> tuple[str, str]:
     """Return the kind and words of what ended an activity."""
-    cause = error.cause
+    cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError):
         return cause.type or "ModelUnavailable", cause.message
     return "ModelUnavailable", f"The model call didn't come back: {cause}"

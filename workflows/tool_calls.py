@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
@@ -18,6 +18,9 @@ with workflow.unsafe.imports_passed_through():
 
 __all__ = ["execute_tool"]
 
+_WORKER_SHUTDOWN = "WorkerShutdown"
+"""The SDK's type of the failure of an activity that a stopping worker did not wait for."""
+
 
 async def execute_tool(tool: ToolSpec, call: ToolCall, step: int) -> ToolResult:
     """Call the tool and return what the model reads of it; a failure is a result, too. Only cancellation raises."""
@@ -25,10 +28,11 @@ async def execute_tool(tool: ToolSpec, call: ToolCall, step: int) -> ToolResult:
     context = ToolContext(task_id=task_id, call_id=call.id, idempotency_key=f"{task_id}/{call.id}", step=step)
     try:
         value = await (_locally if tool.fast and tool.task_queue is None else _as_activity)(tool, call, context)
-    except ActivityError as error:
+    except FailureError as error:
         if is_cancelled_exception(error):
             raise
-        return error_result(call, _explain(tool, error))
+        # What ends a local activity comes bare, without an ActivityError around it.
+        return error_result(call, _explain(tool, error.cause if isinstance(error, ActivityError) else error))
     return tool_result(call, value)
 
 
@@ -59,9 +63,8 @@ async def _locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> Json
     return value
 
 
-def _explain(tool: ToolSpec, error: ActivityError) -> str:
-    cause = error.cause
-    if isinstance(cause, ApplicationError):
+def _explain(tool: ToolSpec, cause: BaseException | None) -> str:
+    if isinstance(cause, ApplicationError) and cause.type != _WORKER_SHUTDOWN:
         return cause.message
     if isinstance(cause, TimeoutError) and cause.type is not None and cause.type.name == "SCHEDULE_TO_START":
         return f"{tool.name} was not called: no worker serves task queue {tool.task_queue!r}. Go on without it."

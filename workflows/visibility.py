@@ -11,6 +11,7 @@ __all__ = [
     "MEMO_BODY_HASH",
     "MEMO_METADATA",
     "MEMO_TITLE",
+    "MEMO_USER",
     "PARENT",
     "SEARCH_ATTRIBUTES",
     "STATUS",
@@ -41,6 +42,8 @@ MEMO_BODY_HASH = "body_hash"
 """SHA-256 of the request body, beside an Idempotency-Key."""
 MEMO_METADATA = "metadata"
 """The task's ``metadata``, an object of text."""
+MEMO_USER = "user"
+"""The task's ``user``: whose it is."""
 
 _TYPE_NAMES = {
     SearchAttributeIndexedValueType.KEYWORD: "Keyword",

@@ -1,0 +1,50 @@
+# Each target bootstraps .venv by itself: Python 3.11+, make and git are all it takes. `make help` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev test check fmt lock clean
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# ARGS goes to the command behind a target: make dev ARGS="--port 8001", make test ARGS="tests/unit -k calculator".
+ARGS ?=
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## Create .venv from requirements.lock
+	@:
+
+$(STAMP): requirements.lock pyproject.toml .ci/install
+	@PYTHON="$(PYTHON)" sh .ci/install
+	@touch $@
+
+# No shell in between and no `exec`: Ctrl-C reaches opspawn, which stops everything and leaves with 0.
+dev: $(STAMP) ## Start Temporal, a worker and the API; stop with Ctrl-C
+	@$(BIN)/opspawn dev $(ARGS)
+
+test: $(STAMP) ## Run every test that needs no browser, no key and no root
+ifeq ($(strip $(ARGS)),)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not key and not root" --cov --cov-report=term
+else
+	@$(BIN)/pytest $(ARGS)
+endif
+
+check: $(STAMP) ## Run every gate but the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python .ci/check_lock.py
+
+fmt: $(STAMP) ## Format, and mend what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: ## Write requirements.lock anew, keeping versions that still fit; ARGS=--upgrade takes the newest
+	@test -x $(BIN)/uv || { PYTHON="$(PYTHON)" sh .ci/install; }
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements.lock $(ARGS)
+
+clean: ## Remove .venv and what tools leave behind; .opspawn stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis dist

@@ -1,0 +1,51 @@
+"""Run a scripted OpenAI server by itself, for tests and benchmarks in other processes.
+
+``python -m agentkit.testing.openai_server --script FILE.json`` prints its base URL and serves until it is
+terminated. The file is a ``ScriptFile``, such as ``{"benchmark": {"steps": 50}}`` or
+``{"by": "step", "answers": [{"calls": [{"name": "clock"}]}, {"text": "It is noon."}]}``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agentkit.testing.openai_script import Script, read_script
+from agentkit.testing.scripted_openai import ScriptedOpenAIServer
+
+__all__ = ["ScriptedOpenAIServer", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m agentkit.testing.openai_server", description=__doc__)
+    parser.add_argument("--script", type=Path, required=True, help="JSON file with what to answer")
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) is any free port")
+    given = parser.parse_args(arguments)
+    try:
+        script = read_script(given.script)
+    except (OSError, ValidationError) as error:
+        parser.error(f"{given.script}: {error}")
+    asyncio.run(_serve(script, given.port))
+    return 0
+
+
+async def _serve(script: Script, port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with ScriptedOpenAIServer(script, port=port, keep_requests=False) as server:
+        sys.stdout.write(f"{server.url}\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

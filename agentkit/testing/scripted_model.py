@@ -1,0 +1,98 @@
+"""An in-memory ``Model`` that answers what a test tells it to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+
+from agentkit.errors import ModelRequestRejected
+from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
+from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolCall, Usage
+
+__all__ = ["ModelScript", "ScriptedModel", "ScriptedResponse"]
+
+ScriptedResponse = str | ToolCall | Sequence[ToolCall] | Message | ModelResponse | Exception
+"""Text; tool calls; a message; a whole response; or an error to raise."""
+
+ModelScript = Callable[[ModelRequest], Awaitable[ScriptedResponse]]
+"""Picks the response to a request; it may wait, for an event of the test's, first."""
+
+
+class ScriptedModel:
+    """Gives scripted responses and keeps the requests.
+
+    The script is a sequence, given in order, or an async function of the request::
+
+        model = ScriptedModel([ToolCall(id="1", name="clock"), "It is noon."])
+        ...
+        assert model.requests[1].messages[-1].role == "tool"
+    """
+
+    def __init__(self, script: Sequence[ScriptedResponse] | ModelScript) -> None:
+        self._script = script if callable(script) else self._in_order(script)
+        self.requests: list[ModelRequest] = []
+        """All requests so far."""
+        self.closed = False
+
+    @classmethod
+    def by_step(cls, responses: Sequence[ScriptedResponse]) -> ScriptedModel:
+        """Answer by how many assistant messages a request holds: for tasks at once, and for repeated requests."""
+
+        async def pick(request: ModelRequest) -> ScriptedResponse:
+            return _at(responses, sum(message.role == "assistant" for message in request.messages))
+
+        return cls(pick)
+
+    async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
+        """Give the next response, or raise it."""
+        self.requests.append(request)
+        scripted = await self._script(request)
+        if isinstance(scripted, Exception):
+            raise scripted
+        response = _response(scripted, request.model)
+        if emit is not None:
+            for part in response.message.parts:
+                _tell(part, emit)
+        return response
+
+    async def aclose(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+    def _in_order(self, responses: Sequence[ScriptedResponse]) -> ModelScript:
+        async def pick(_: ModelRequest) -> ScriptedResponse:
+            return _at(responses, len(self.requests) - 1)
+
+        return pick
+
+
+def _at(responses: Sequence[ScriptedResponse], place: int) -> ScriptedResponse:
+    if place < len(responses):
+        return responses[place]
+    return ModelRequestRejected(f"The script is used up: it has no response number {place}, counted from 0")
+
+
+def _response(scripted: str | ToolCall | Sequence[ToolCall] | Message | ModelResponse, model: str) -> ModelResponse:
+    match scripted:
+        case ModelResponse():
+            return scripted
+        case Message():
+            message = scripted
+        case str():
+            message = Message(role="assistant", parts=(TextPart(text=scripted),), model=model)
+        case ToolCall():
+            message = Message(role="assistant", parts=(scripted,), model=model)
+        case _:
+            message = Message(role="assistant", parts=tuple(scripted), model=model)
+    usage = Usage(input_tokens=10, output_tokens=5, model_calls=1)
+    return ModelResponse(message=message, stop_reason="tool_calls" if message.tool_calls else "end", usage=usage)
+
+
+def _tell(part: ContentPart, emit: Emit) -> None:
+    match part:
+        case TextPart():
+            emit(ModelDelta("text", part.text))
+        case ThinkingPart():
+            emit(ModelDelta("thinking", part.text))
+        case ToolCall():
+            emit(ModelDelta("tool_arguments", part.malformed or json.dumps(part.arguments)))

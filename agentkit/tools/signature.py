@@ -1,0 +1,168 @@
+"""Read a function's signature and docstring: what a model is told of its arguments, and how they are checked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from docstring_parser import Docstring, ParseError, parse
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, create_model
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+from pydantic_core import to_json
+
+from agentkit.errors import ToolInvalid
+from agentkit.interfaces import ToolContext
+
+__all__ = ["Signature", "read_signature"]
+
+
+class _Schema(GenerateJsonSchema):
+    """JSON Schema that leaves out defaults which have no JSON form, without a warning."""
+
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012  pydantic declares it so
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a function takes."""
+
+    description: str
+    """The docstring without its sections on parameters; what it returns is kept."""
+    schema: dict[str, JsonValue]
+    """JSON Schema of the arguments; an object."""
+    contexts: tuple[str, ...]
+    """Names of the parameters that take the ``ToolContext``."""
+    model: type[BaseModel]
+    """Validates arguments. Its fields are numbered, with the parameters' names as aliases, so any name will do."""
+    fields: Mapping[str, str]
+    """The parameter's name for each field's."""
+
+    def check(self, arguments: Mapping[str, JsonValue]) -> dict[str, object]:
+        """Return the values to call the function with.
+
+        Raises:
+            pydantic.ValidationError: the arguments don't fit.
+        """
+        checked = self.model.model_validate_json(to_json(arguments))
+        return {name: getattr(checked, field) for field, name in self.fields.items()}
+
+
+def read_signature(function: Callable[..., object]) -> Signature:
+    """Return what ``function`` takes.
+
+    Raises:
+        ToolInvalid: a model can't be told; names the function, the parameter and the cure.
+    """
+    where = f"Tool function {getattr(function, '__qualname__', repr(function))}"
+    hints = _hints(function, where)
+    document = _docstring(function)
+    described = {param.arg_name: param.description for param in document.params if param.description}
+    parameters = list(_parameters(function, hints, where))
+    taken = [parameter for parameter in parameters if hints[parameter.name] is not ToolContext]
+    fields = {f"argument_{place}": parameter.name for place, parameter in enumerate(taken)}
+    definitions: dict[str, Any] = {
+        field: (hints[parameter.name], _field(parameter, hints[parameter.name], described.get(parameter.name)))
+        for field, parameter in zip(fields, taken, strict=True)
+    }
+    model, schema = _model(definitions, hints, fields, where)
+    return Signature(
+        description=_description(document),
+        schema=schema,
+        contexts=tuple(parameter.name for parameter in parameters if hints[parameter.name] is ToolContext),
+        model=model,
+        fields=fields,
+    )
+
+
+def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
+    if not inspect.isfunction(function):
+        raise ToolInvalid(f"{where}: @tool takes a function (def or async def), got {type(function).__name__}.")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ToolInvalid(f"{where} yields. Return one value instead: a list, say.")
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
+        raise ToolInvalid(
+            f"{where}: an annotation can't be read ({error}). "
+            "Import its types at the top of the file, not under TYPE_CHECKING or inside a function."
+        ) from error
+
+
+def _parameters(function: Callable[..., object], hints: Mapping[str, Any], where: str) -> Iterator[inspect.Parameter]:
+    cures = {
+        inspect.Parameter.VAR_POSITIONAL: "a model can't be told what to send. Name each parameter, or take one list",
+        inspect.Parameter.VAR_KEYWORD: "a model can't be told what to send. Name each parameter, or take one dict",
+        inspect.Parameter.POSITIONAL_ONLY: "arguments are passed by name. Remove the / from the signature",
+    }
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in cures:
+            raise ToolInvalid(f"{where}: parameter {str(parameter).partition(':')[0]!r}: {cures[parameter.kind]}.")
+        if parameter.name not in hints:
+            raise ToolInvalid(f"{where}: parameter {parameter.name!r} has no type. Write {parameter.name}: str, say.")
+        if isinstance(parameter.default, FieldInfo):
+            raise ToolInvalid(
+                f"{where}: parameter {parameter.name!r} has Field(...) as its default. "
+                f"Write {parameter.name}: Annotated[int, Field(...)] = 1, say."
+            )
+        yield parameter
+
+
+def _field(parameter: inspect.Parameter, hint: object, described: str | None) -> Any:
+    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    has_description = any(isinstance(entry, FieldInfo) and entry.description for entry in metadata)
+    default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+    if described is None or has_description:
+        return Field(default, alias=parameter.name)
+    return Field(default, alias=parameter.name, description=described)
+
+
+def _model(
+    definitions: dict[str, Any], hints: Mapping[str, Any], fields: Mapping[str, str], where: str
+) -> tuple[type[BaseModel], dict[str, JsonValue]]:
+    try:
+        model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **definitions)
+        schema = model.model_json_schema(schema_generator=_Schema)
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        culprit = next((name for name in fields.values() if not _has_schema(hints[name])), "?")
+        raise ToolInvalid(
+            f"{where}: the type of parameter {culprit!r} has no JSON Schema. Use str, int, float, bool, "
+            "list, dict, Literal, an enum, a date, a dataclass or a pydantic model."
+        ) from error
+    for described in (schema, *schema.get("$defs", {}).values()):
+        _drop_titles(described)
+    return model, schema
+
+
+def _drop_titles(schema: dict[str, Any]) -> None:
+    """Drop the titles that pydantic makes of names: they cost tokens and say nothing."""
+    schema.pop("title", None)
+    for described in schema.get("properties", {}).values():
+        described.pop("title", None)
+
+
+def _has_schema(hint: Any) -> bool:
+    try:
+        TypeAdapter(hint).json_schema(schema_generator=_Schema)
+    except (PydanticUserError, PydanticUndefinedAnnotation):
+        return False
+    return True
+
+
+def _docstring(function: Callable[..., object]) -> Docstring:
+    text = inspect.getdoc(function) or ""
+    try:
+        return parse(text)
+    except ParseError:
+        plain = Docstring()
+        plain.short_description = text
+        return plain
+
+
+def _description(document: Docstring) -> str:
+    returns = document.returns.description if document.returns and document.returns.description else None
+    parts = (document.short_description, document.long_description, f"Returns: {returns}" if returns else None)
+    return "\n\n".join(part.strip() for part in parts if part and part.strip())

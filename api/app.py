@@ -1,0 +1,68 @@
+"""Put the front end together: routes, settings, the app directory and a client of Temporal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from temporalio.client import Client
+
+from activities.connection import connect
+from agentkit.app import App
+from agentkit.settings import Settings
+from api import agents, documentation, health, tasks
+from api.bodies import BodyLimit
+from api.metrics import install_metrics
+from api.problems import install_problems
+from api.state import State, install_state
+from api.task_service import TaskService
+
+__all__ = ["create_app"]
+
+_DESCRIPTION = "Durable AI agents on Temporal. Errors are problems (RFC 9457); times are RFC 3339 UTC."
+
+
+def create_app(
+    settings: Settings, catalog: App, *, client: Client | None = None, stopping: asyncio.Event | None = None
+) -> FastAPI:
+    """Return the ASGI application.
+
+    Args:
+        settings: where Temporal is, the task queue, and what is checked.
+        catalog: the app directory, loaded.
+        client: a client to use; None connects one by the settings, when it is first needed.
+        stopping: set it when the server shuts down, so that nobody who waits holds it up.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        temporal = client or await connect(settings, lazy=True)
+        service = TaskService(temporal, catalog, settings)
+        install_state(app, State(settings, catalog, temporal, service, stopping or asyncio.Event()))
+        yield
+
+    app = FastAPI(
+        title="Opspawn",
+        version=_version(),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for router in (tasks.router, agents.router, health.router, documentation.router):
+        app.include_router(router)
+    app.add_middleware(BodyLimit, limit=settings.max_input_bytes)
+    install_problems(app)
+    install_metrics(app)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("opspawn")
+    except PackageNotFoundError:  # a source tree that isn't installed
+        return "0"

@@ -1,0 +1,64 @@
+"""The page at ``/docs``: the OpenAPI description as plain HTML that loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222 }
+code, pre { font: 14px/1.4 ui-monospace, monospace; background: #f4f4f4; border-radius: 4px }
+code { padding: .1em .3em } pre { padding: .8em; overflow-x: auto }
+h2 { margin-top: 2rem; font-size: 1.1rem } td { padding-right: 1.5rem; vertical-align: top }
+"""
+
+
+@router.get("/docs")
+async def get_docs(request: Request) -> HTMLResponse:
+    """Show every call, its parameters and examples."""
+    description = request.app.openapi()
+    calls = "".join(_call(path, method, call, description) for path, method, call in _calls(description))
+    title = escape(f"{description['info']['title']} {description['info']['version']}")
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f"<h1>{title}</h1><p>{escape(description['info'].get('description', ''))}</p>"
+        f'<p>For tools: <a href="openapi.json">openapi.json</a></p>{calls}</html>'
+    )
+
+
+def _calls(description: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for path, methods in description["paths"].items():
+        for method, call in methods.items():
+            yield path, method, call
+
+
+def _call(path: str, method: str, call: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    parameters = "".join(
+        f"<tr><td><code>{escape(one['name'])}</code><td>{escape(one['in'])}<td>{escape(one.get('description', ''))}"
+        for one in call.get("parameters", ())
+    )
+    body = _example(call.get("requestBody", {}), description)
+    answers = (_example(answer, description) for status, answer in call["responses"].items() if status[0] == "2")
+    answer = next(filter(None, answers), "")
+    return (
+        f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(call.get('description', ''))}</p>"
+        + (f"<table>{parameters}</table>" if parameters else "")
+        + (f"<p>Body:</p>{body}" if body else "")
+        + (f"<p>Answer:</p>{answer}" if answer else "")
+    )
+
+
+def _example(holder: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    schema = holder.get("content", {}).get("application/json", {}).get("schema", {})
+    name = schema.get("$ref", "").rpartition("/")[2]
+    example = description["components"]["schemas"].get(name, {}).get("example")
+    return "" if example is None else f"<pre>{escape(json.dumps(example, indent=2, ensure_ascii=False))}</pre>"

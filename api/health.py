@@ -1,0 +1,48 @@
+"""Tell whether the front end lives (``/healthz``), and whether tasks would get anywhere (``/readyz``)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from activities.connection import temporal_address
+from api.errors import FrontEndError
+from api.problems import PROBLEM_RESPONSES, problem_response
+from api.state import state_of
+from api.temporal import asking, workers_poll
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["operation"])
+
+
+class Health(BaseModel):
+    """All is well."""
+
+    status: str = "ok"
+
+
+@router.get("/healthz", operation_id="getHealth")
+async def get_health() -> Health:
+    """Say that this process answers, whatever Temporal and the workers do."""
+    return Health()
+
+
+@router.get("/readyz", operation_id="getReadiness", response_model=Health, responses=PROBLEM_RESPONSES)
+async def get_readiness(request: Request) -> Health | Response:
+    """Say whether Temporal answers and a worker polls the task queue. A killed worker may count for another minute."""
+    state = state_of(request)
+    queue = state.settings.task_queue
+    try:
+        async with asking(temporal_address(state.settings)):
+            polled = await workers_poll(state.client, queue)
+    except FrontEndError as error:
+        return _not_ready(str(error))
+    if not polled:
+        return _not_ready(f"No worker polls task queue {queue!r}. Start one: `opspawn dev`, or `python worker.py`.")
+    return Health()
+
+
+def _not_ready(reason: str) -> Response:
+    return problem_response(503, reason, kind="not-ready", title="Not ready", headers={"Retry-After": "2"})

@@ -1,0 +1,58 @@
+"""Count requests and their seconds, for Prometheus (``/metrics``)."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["install_metrics"]
+
+
+class _Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("method", "route")
+        self.requests = Counter(
+            "opspawn_http_requests", "Requests answered", (*labels, "status"), registry=self.registry
+        )
+        self.seconds = Histogram("opspawn_http_request_seconds", "Time to the answer", labels, registry=self.registry)
+
+
+class _Counting:
+    """Counts each answer under its route, so that ids don't make a series each."""
+
+    def __init__(self, app: ASGIApp, metrics: _Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "other")
+                self._metrics.requests.labels(scope["method"], route, message["status"]).inc()
+                self._metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - begun)
+            await send(message)
+
+        await self._app(scope, receive, noting)
+
+
+def install_metrics(app: FastAPI) -> None:
+    """Count every request of ``app``, and serve the counts."""
+    metrics = _Metrics()
+    router = APIRouter(tags=["operation"])
+
+    @router.get("/metrics", operation_id="getMetrics", response_class=Response)
+    async def get_metrics() -> Response:
+        """Give the counts of this process, in Prometheus's text format."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    app.include_router(router)
+    app.add_middleware(_Counting, metrics=metrics)

@@ -1,0 +1,103 @@
+"""Serve the front end: one process, one port, a prompt and clean end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from agentkit.app import load_app
+
+from agentkit.errors import ConfigurationInvalid
+from agentkit.settings import Settings
+from api.app import create_app
+
+__all__ = ["main", "serve"]
+
+_log = logging.getLogger(__name__)
+_GRACE = 3
+"""Seconds that requests in flight get to finish."""
+_BACKLOG = 2048
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code: 0, or 2 when it can't start as asked."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    options = _options().parse_args(arguments)
+    try:
+        settings = Settings.load(options.app_dir, host=options.host, port=options.port, data_dir=options.data_dir)
+    except ConfigurationInvalid as error:
+        _log.error("%s", error)
+        return 2
+    return serve(settings)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal; return the exit code."""
+    try:
+        listener = _listen(settings.host, settings.port)
+        catalog = load_app(settings)
+    except (ConfigurationInvalid, _CannotListen) as error:
+        _log.error("%s", error)
+        return 2
+    stopping = asyncio.Event()
+    app = create_app(settings, catalog, stopping=stopping)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE)
+    host, port = listener.getsockname()[:2]
+    _log.info("API on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    with listener:
+        _Server(config, stopping).run(sockets=[listener])
+    return 0
+
+
+class _CannotListen(Exception):
+    """The address can't be bound; the message says which, and what to do."""
+
+
+class _Server(uvicorn.Server):
+    """Ends with 0 on a signal, and lets those who wait go first."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; at the second signal don't wait for requests. Uvicorn's own would raise the signal again at the end."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who wait with what there is, then end."""
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m api", description="Serve Opspawn's REST API.")
+    parser.add_argument("--host", help="address to listen on (OPSPAWN_HOST, 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on, 0 for any free one (OPSPAWN_PORT, 8000)")
+    parser.add_argument("--app-dir", type=Path, help="where agents/ and tools/ lie (OPSPAWN_APP_DIR, .)")
+    parser.add_argument("--data-dir", type=Path, help="where large payloads lie (OPSPAWN_DATA_DIR, .opspawn)")
+    return parser
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OverflowError:
+        raise _CannotListen(f"Port {port} is no port: choose one from 0 to 65535 with --port") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _CannotListen(
+                f"Port {port} on {host} is in use: stop what listens there, or choose another with --port"
+            ) from None
+        if error.errno == errno.EACCES:
+            raise _CannotListen(f"Port {port} is only for root: choose one above 1023 with --port") from None
+        raise _CannotListen(f"Can't listen on {host}, port {port} ({error}): mend --host or --port") from None

@@ -1,0 +1,40 @@
+"""What the routes work with: made once by ``create_app``, reached through the request."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from temporalio.client import Client
+
+from agentkit.app import App
+from agentkit.settings import Settings
+from api.task_service import TaskService
+
+__all__ = ["State", "install_state", "state_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The parts of a running front end."""
+
+    settings: Settings
+    catalog: App
+    client: Client
+    tasks: TaskService
+    stopping: asyncio.Event
+    """Set when the server shuts down, so that nobody who waits holds it up."""
+
+
+def install_state(app: FastAPI, state: State) -> None:
+    """Give the routes of ``app`` their state."""
+    app.state.opspawn = state
+
+
+def state_of(request: Request) -> State:
+    """Return the state of the application that serves this request."""
+    state = request.app.state.opspawn
+    if not isinstance(state, State):
+        raise TypeError("the application has no state yet: its lifespan hasn't begun")
+    return state

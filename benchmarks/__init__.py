@@ -1,0 +1,1 @@
+"""What we claim of Opspawn's cost, measured: ``python -m benchmarks.steps``."""

@@ -1,0 +1,99 @@
+"""Opspawn beside a bare Temporal loop, on one server in one go: ``python -m benchmarks.steps [--write]``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.connection import data_converter
+from agentkit.settings import Settings
+from benchmarks.measuring import BareSubject, Cost, OpspawnSubject, Subject, measure
+from benchmarks.report import Row, steps_table, write_into
+from benchmarks.surroundings import Surroundings, surroundings, worker_process
+
+__all__ = ["main"]
+
+logger = logging.getLogger("benchmarks")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One load."""
+
+    steps: int
+    at_once: int
+    """Tasks."""
+    rounds: int
+    """How often every subject is measured, in turn."""
+
+
+_CASES = (Case(5, 1, 15), Case(50, 1, 3), Case(5, 20, 9), Case(50, 8, 5), Case(100, 4, 3))
+
+
+@asynccontextmanager
+async def _subjects(where: Surroundings) -> AsyncIterator[Mapping[str, Subject]]:
+    ours = await Client.connect(where.temporal, data_converter=data_converter(Settings(data_dir=where.directory)))
+    bares = await Client.connect(where.temporal, data_converter=pydantic_data_converter)
+    async with worker_process("opspawn", where) as opspawn, worker_process("bare", where) as bare:
+        yield {
+            "bare": BareSubject(bares, bare),
+            "Opspawn": OpspawnSubject(ours, opspawn),
+            "Opspawn, fast tool": OpspawnSubject(ours, opspawn, fast=True),
+        }
+
+
+async def _measure_case(case: Case, subjects: Mapping[str, Subject]) -> Mapping[str, list[Cost]]:
+    """Measure in turns, first in the one order, then in the other: what disturbs the machine meets all alike."""
+    costs: dict[str, list[Cost]] = {name: [] for name in subjects}
+    for round_ in range(case.rounds):
+        for name in list(subjects) if round_ % 2 else reversed(subjects):
+            costs[name].append(await measure(subjects[name], case.steps, case.at_once))
+    return costs
+
+
+async def _run(cases: Sequence[Case]) -> str:
+    with tempfile.TemporaryDirectory(prefix="opspawn-benchmark-") as directory:
+        async with surroundings(Path(directory)) as where, _subjects(where) as subjects:
+            for subject in subjects.values():
+                await measure(subject, 5, 4)
+            rows: list[Row] = []
+            for case in cases:
+                logger.info("%d steps, %d tasks at once, %d rounds", case.steps, case.at_once, case.rounds)
+                costs = await _measure_case(case, subjects)
+                rows += [Row(case.steps, case.at_once, name, costs[name], costs["bare"]) for name in subjects]
+            return steps_table(rows)
+
+
+async def _until_told(cases: Sequence[Case]) -> str:
+    running = asyncio.ensure_future(_run(cases))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    return await running
+
+
+def main() -> None:
+    """Measure, and print the figures as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round of each: to see that it works")
+    parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/README.md")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    cases = [Case(case.steps, case.at_once, 1) for case in _CASES] if given.quick else _CASES
+    table = asyncio.run(_until_told(cases))
+    sys.stdout.write(table)
+    if given.write:
+        write_into(Path(__file__).with_name("README.md"), table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What a benchmark runs in: Temporal as ``opspawn dev`` starts it, a scripted model and workers, all ended with it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from workflows.visibility import search_attribute_types
+
+__all__ = ["Surroundings", "WorkerProcess", "child", "free_port", "surroundings", "worker_process"]
+
+_READY = 60.0
+"""Seconds that a process may take until it is ready."""
+_GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where things are."""
+
+    temporal: str
+    """``host:port``."""
+    openai: str
+    """Base URL of the scripted model."""
+    directory: Path
+    """Ours to write to."""
+
+
+class WorkerProcess:
+    """A worker that tells how much CPU it has used."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def cpu_seconds(self) -> float:
+        """Return user and system time of the whole process since its start."""
+        if self._process.stdin is None:
+            raise RuntimeError("The worker has no stdin")
+        self._process.stdin.write(b"\n")
+        return float(await _line(self._process))
+
+
+def free_port() -> int:
+    """Return a port of this machine that was free just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def child(*command: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
+    """Run a process, with these variables on top of the environment, until the block ends."""
+    variables = [f"{name}={value}" for name, value in (environment or {}).items()]
+    process = await asyncio.create_subprocess_exec("env", *variables, *command, stdin=PIPE, stdout=PIPE)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.communicate(), _GRACE)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def surroundings(directory: Path) -> AsyncIterator[Surroundings]:
+    """Start Temporal and the scripted model, files in ``directory``."""
+    port = free_port()
+    model = child(sys.executable, "-m", "benchmarks.scripted")
+    async with child(*_temporal(port, directory)), model as scripted:
+        address = f"127.0.0.1:{port}"
+        await _answers(address)
+        yield Surroundings(temporal=address, openai=await _line(scripted), directory=directory)
+
+
+@asynccontextmanager
+async def worker_process(subject: str, where: Surroundings) -> AsyncIterator[WorkerProcess]:
+    """Run the worker of a subject."""
+    options = {
+        "--task-queue": subject,
+        "--temporal": where.temporal,
+        "--openai": where.openai,
+        "--data-dir": str(where.directory),
+    }
+    words = (word for option in options.items() for word in option)
+    async with child(sys.executable, "-m", "benchmarks.subject", subject, *words) as process:
+        worker = WorkerProcess(process)
+        await worker.cpu_seconds()
+        yield worker
+
+
+def _temporal(port: int, directory: Path) -> list[str]:
+    attributes = (f"--search-attribute={name}={kind}" for name, kind in search_attribute_types().items())
+    return [
+        str(Path(sys.executable).with_name("temporal")),
+        *("server", "start-dev", "--headless", "--log-level=never", "--ip=127.0.0.1", f"--port={port}"),
+        f"--db-filename={directory / 'temporal.db'}",
+        *("--sqlite-pragma=journal_mode=WAL", "--sqlite-pragma=synchronous=NORMAL"),
+        "--dynamic-config-value=history.transferProcessorMaxPollRPS=2000",
+        *("--dynamic-config-value=matching.enableFairness=true", "--dynamic-config-value=matching.useNewMatcher=true"),
+        *attributes,
+    ]
+
+
+async def _answers(address: str) -> None:
+    """Wait until Temporal has its namespace."""
+    async with asyncio.timeout(_READY):
+        while True:
+            with suppress(RuntimeError):
+                client = await Client.connect(address)
+                if await client.service_client.check_health():
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def _line(process: Process) -> str:
+    if process.stdout is None:
+        raise RuntimeError("The process has no stdout")
+    line = await asyncio.wait_for(process.stdout.readline(), _READY)
+    if not line:
+        raise RuntimeError("A process of the benchmark has died: see what it wrote above")
+    return line.decode().strip()

@@ -1,0 +1,47 @@
+"""The task that both subjects do: N steps, each a model request and a tool call, all of 400-byte messages."""
+
+from __future__ import annotations
+
+from agentkit.specs import AgentSpec, Limits
+from agentkit.tools import ToolRegistry, tool
+
+__all__ = ["INPUT", "INSTRUCTIONS", "RESULT", "agent", "toolset"]
+
+INSTRUCTIONS = "You look things up, one at a time, and then say what you found."
+INPUT = ("Please look up every topic that you can think of, and write down what is there. " * 5)[:400]
+RESULT = ("It is written here that this topic was looked up, and that it was found worth it. " * 5)[:400]
+
+
+@tool(effect="pure")
+async def look_up(topic: str) -> str:
+    """Look a topic up.
+
+    Args:
+        topic: What to look up.
+    """
+    return RESULT
+
+
+@tool(effect="pure", fast=True)
+async def look_up_fast(topic: str) -> str:
+    """Look a topic up.
+
+    Args:
+        topic: What to look up.
+    """
+    return RESULT
+
+
+toolset = ToolRegistry([look_up, look_up_fast])
+
+
+def agent(model: str, *, fast: bool = False) -> AgentSpec:
+    """Return the agent for Opspawn; ``fast`` gives it the tool that runs as a local activity."""
+    return AgentSpec(
+        name="benchmark",
+        models=(f"openai:{model}",),
+        planner="tools",
+        instructions=INSTRUCTIONS,
+        tools=((look_up_fast if fast else look_up).spec,),
+        limits=Limits(max_steps=10_000),
+    )

@@ -1,0 +1,1 @@
+"""The subcommands, a module each; ``cli.main`` loads the one that was asked for."""

@@ -1,0 +1,35 @@
+"""``opspawn agents``: list the agents that can be given tasks."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from cli.console import err, one_line, out, printable, write_json, write_table
+from cli.options import AsJson, Server, Url
+
+__all__ = ["agents"]
+
+
+def agents(as_json: AsJson = False, url: Url = None) -> None:
+    """List the agents that can be given tasks."""
+    with Server(url).client() as client:
+        listed = client.agents()
+    if as_json:
+        write_json(listed.document)
+        return
+    for problem in listed.problems:
+        err.print(printable(problem), style="yellow", soft_wrap=True)
+    if not listed.agents:
+        out.print("No agents. Write one in agents/NAME.yaml, or start with: opspawn init DIR")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("AGENT", "MODEL", "TOOLS", "DESCRIPTION"):
+        table.add_column(heading, no_wrap=heading == "AGENT")
+    for agent in listed.agents:
+        told = one_line(agent.description, 120)
+        if agent.problem is not None:
+            told = f"can't be used: {agent.problem}"
+        style = "yellow" if agent.problem is not None else ""
+        table.add_row(agent.name, ", ".join(agent.models), ", ".join(agent.tools), Text(printable(told), style=style))
+    write_table(table)

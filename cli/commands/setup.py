@@ -1,0 +1,24 @@
+"""``opspawn setup``: register the search attributes by which tasks are found."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agentkit.settings import Settings
+from cli.console import out
+from cli.temporal import reach, register_search_attributes
+
+__all__ = ["setup"]
+
+
+def setup() -> None:
+    """Register the search attributes at Temporal. Safe to repeat."""
+    added = asyncio.run(_setup(Settings.load()))
+    if added:
+        out.print(f"Registered {', '.join(added)}", soft_wrap=True)
+    else:
+        out.print("All search attributes are registered.")
+
+
+async def _setup(settings: Settings) -> list[str]:
+    return await register_search_attributes(await reach(settings))

@@ -1,0 +1,123 @@
+"""``opspawn tasks``, ``show`` and ``cancel``: find tasks, look at one, stop one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cli.answers import Task
+from cli.client import OpspawnClient
+from cli.console import one_line, out, write_json, write_table, write_text
+from cli.display import summary
+from cli.errors import ServerUnreachable
+from cli.options import AsJson, Server, TaskId, Url
+from cli.steps import Steps, output_text
+
+__all__ = ["cancel", "show", "tasks"]
+
+_STYLES = {"completed": "green", "running": "cyan", "queued": "cyan", "waiting": "yellow", "paused": "yellow"}
+
+
+def tasks(
+    status: Annotated[str | None, typer.Option(metavar="STATUS", help="Only these, such as running.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="AGENT", help="Only this agent's.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """List tasks, newest first."""
+    filters = {"limit": str(limit)}
+    if status is not None:
+        filters["status"] = status
+    if agent is not None:
+        filters["agent"] = agent
+    with Server(url).client() as client:
+        listed = client.tasks(filters)
+    if as_json:
+        write_json(listed.document)
+    elif not listed.tasks:
+        out.print("No tasks." if not (status or agent) else "No such tasks.")
+    else:
+        _print_tasks(listed.tasks)
+        if listed.total is not None and listed.total > len(listed.tasks):
+            out.print(f"{len(listed.tasks)} of {listed.total}; --limit shows more.", style="dim")
+
+
+def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
+    """Show a task: its status, what it did, and its output."""
+    with Server(url).client() as client:
+        task = client.task(task_id)
+        if as_json:
+            write_json(task.document)
+            return
+        out.print(Text.assemble(("task  ", "bold"), task.id))
+        out.print(Text.assemble(("agent ", "bold"), task.agent))
+        out.print(Text.assemble(("state ", "bold"), (summary(task), _STYLES.get(task.status, "red"))))
+        ui = task.links.get("temporal_ui")
+        if ui:
+            out.print(Text.assemble(("web   ", "bold"), ui), soft_wrap=True)
+        out.print()
+        _print_transcript(client, task_id)
+    if task.error is not None:
+        out.print(Text(one_line(task.error.message, 2000), style="red"), soft_wrap=True)
+    if task.output is not None:
+        out.print(Text("output", style="bold"))
+        write_text(output_text(task.output))
+
+
+def cancel(task_id: TaskId, url: Url = None) -> None:
+    """Cancel a task: what it is doing now is stopped."""
+    server = Server(url)
+    with server.client() as client:
+        client.cancel(task_id)
+    out.print(f"Task {task_id} is being cancelled. See it: {server.hint(f'show {task_id}')}", soft_wrap=True)
+
+
+def _print_tasks(listed: tuple[Task, ...]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    # The id is what people copy, so it is never cut; the input gives way.
+    table.add_column("ID", no_wrap=True, overflow="ignore")
+    for heading in ("AGENT", "STATUS"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("STEPS", "TOKENS", "AGE"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    table.add_column("INPUT", no_wrap=True, overflow="ellipsis")
+    for task in listed:
+        table.add_row(
+            Text(task.id),
+            Text(task.agent),
+            Text(task.status, style=_STYLES.get(task.status, "red")),
+            str(task.steps),
+            f"{task.usage.tokens:,}",
+            _age(task.created_at),
+            Text(one_line(task.title, 60)),
+        )
+    write_table(table)
+
+
+def _print_transcript(client: OpspawnClient, task_id: str) -> None:
+    steps = Steps()
+    start = 0
+    try:
+        while messages := client.transcript(task_id, start=start).messages:
+            for message in messages:
+                for line in steps.lines(message):
+                    out.print(line, soft_wrap=True)
+            start += len(messages)
+    except ServerUnreachable as error:
+        out.print(Text(f"The transcript can't be read now: {error}", style="yellow"), soft_wrap=True)
+
+
+def _age(moment: datetime | None) -> str:
+    """Return how long ago something was, as ``5s``, ``3m``, ``2h`` or ``4d``."""
+    if moment is None:
+        return ""
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

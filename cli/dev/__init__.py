@@ -1,0 +1,1 @@
+"""What ``opspawn dev`` is made of: child processes, their guard, their logs, ports and the lock."""

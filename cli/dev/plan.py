@@ -1,0 +1,138 @@
+"""Decide what ``opspawn dev`` starts: which Temporal is used, which ports are taken, which processes it takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+from temporalio.envconfig import ClientConfigProfile
+
+from activities.connection import temporal_address
+from agentkit.errors import ConfigurationInvalid
+from agentkit.providers import default_model, missing
+from agentkit.settings import Settings
+from cli.dev.child import ChildSpec
+from cli.dev.log_view import shows_api, shows_temporal, shows_worker
+from cli.dev.ports import answers, require_free
+from cli.errors import ServerUnreachable, UsageWrong
+from cli.temporal import reach, register_search_attributes
+from cli.temporal_server import TemporalServer, find_temporal
+
+__all__ = ["Plan", "export", "make_plan"]
+
+_LOOPBACK = ("127.0.0.1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to start, in order, and what to tell of it."""
+
+    temporal: ChildSpec | None
+    """None: one that runs already is used."""
+    workers: tuple[ChildSpec, ...]
+    api: ChildSpec
+    api_url: str
+    """Where this machine finds the API."""
+    table: dict[str, str]
+
+    @property
+    def children(self) -> tuple[ChildSpec, ...]:
+        """All processes, in the order they are started."""
+        return (*([self.temporal] if self.temporal else []), *self.workers, self.api)
+
+
+async def make_plan(settings: Settings, workers: int) -> Plan:
+    """Look at the ports and at Temporal, and decide.
+
+    Raises:
+        UsageWrong: a port is taken, or there is no Temporal to start.
+        ServerUnreachable: the Temporal that the environment names is elsewhere, and doesn't answer.
+    """
+    require_free(settings.port, "--port", "API", settings.host)
+    address = temporal_address(settings)
+    host, _, port = address.rpartition(":")
+    embedded = await _is_ours_to_start(settings, host, int(port))
+    where = f"{address} (embedded)" if embedded else f"{address} (already running)"
+    api_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    url = f"http://{api_host}:{settings.port}"
+    return Plan(
+        temporal=_temporal(settings, int(port)) if embedded else None,
+        workers=tuple(_worker(number, workers) for number in range(1, workers + 1)),
+        api=ChildSpec("api", _python("api"), shows_api, grace=2.0),
+        api_url=url,
+        table={
+            "API": f"{url} (documentation: {url}/docs)",
+            "Temporal": where,
+            "Web UI": settings.temporal_ui_url,
+            "Workers": str(workers) if workers else "none; start one with: python -m worker",
+            "App": str(settings.app_dir),
+            "Data": str(settings.data_dir),
+            "Model": _model(settings),
+        },
+    )
+
+
+def export(settings: Settings, *, temporal_port: int | None) -> None:
+    """Hand the settings down: set in this process's environment, they reach every child.
+
+    ``temporal_port`` is the command line's own, which wins over an address in the environment.
+    """
+    for key in ("app_dir", "data_dir", "host", "port", "temporal_port", "ui_port", "temporal_ui_url"):
+        os.putenv(f"OPSPAWN_{key.upper()}", str(getattr(settings, key)))
+    if temporal_port is not None:
+        os.putenv("TEMPORAL_ADDRESS", f"127.0.0.1:{temporal_port}")
+    os.putenv("TEMPORAL_ADDRESS", temporal_address(settings))
+    os.putenv("PYTHONUNBUFFERED", "1")
+
+
+async def _is_ours_to_start(settings: Settings, host: str, port: int) -> bool:
+    if not answers(host, port):
+        if host in _LOOPBACK:
+            return True
+        raise ServerUnreachable(
+            f"Temporal at {host}:{port} doesn't answer. Start it, or unset TEMPORAL_ADDRESS to use the embedded one."
+        )
+    try:
+        client = await reach(settings)
+    except ServerUnreachable:
+        if host not in _LOOPBACK:
+            raise
+        raise UsageWrong(
+            f"Port {port} (Temporal) is in use by something that isn't Temporal. "
+            "Stop it, or take another with --temporal-port."
+        ) from None
+    await register_search_attributes(client)
+    return False
+
+
+def _temporal(settings: Settings, port: int) -> ChildSpec:
+    require_free(settings.ui_port, "--ui-port", "Temporal's Web UI")
+    server = TemporalServer(
+        binary=find_temporal(settings),
+        port=port,
+        ui_port=settings.ui_port,
+        database=settings.data_dir / "temporal.db",
+        namespace=ClientConfigProfile.load().namespace,
+    )
+    return ChildSpec("temporal", tuple(server.command()), shows_temporal, grace=2.0)
+
+
+def _worker(number: int, workers: int) -> ChildSpec:
+    return ChildSpec("worker" if workers == 1 else f"worker-{number}", _python("worker"), shows_worker, grace=5.5)
+
+
+def _python(module: str) -> tuple[str, ...]:
+    # -P: modules of the working directory must not stand in for ours.
+    return (sys.executable, "-P", "-m", module)
+
+
+def _model(settings: Settings) -> str:
+    try:
+        model = default_model(settings)
+        lacking = missing(model, settings)
+    except ConfigurationInvalid as error:
+        return str(error)
+    if lacking:
+        return lacking
+    return "demo (no key set)" if model == "demo:demo" and settings.default_provider is None else model

@@ -1,0 +1,89 @@
+"""The entrance of ``opspawn``: finds the subcommand, loads only its module, turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module, metadata
+from typing import Annotated, NamedTuple
+
+import typer
+
+from agentkit.errors import ConfigurationInvalid
+from cli.console import err, out
+from cli.errors import CommandFailed
+
+__all__ = ["COMMANDS", "Command", "build", "main"]
+
+
+class Command(NamedTuple):
+    """A subcommand that isn't loaded yet."""
+
+    module: str
+    """Holds a function of the subcommand's name."""
+    summary: str
+    """The first line of that function's docstring."""
+
+
+COMMANDS = {
+    "dev": Command("cli.commands.dev", "Start Temporal, a worker and the API on this machine, until Ctrl-C."),
+    "run": Command("cli.commands.run", "Give an agent a task, and wait for its output."),
+    "tasks": Command("cli.commands.tasks", "List tasks, newest first."),
+    "show": Command("cli.commands.tasks", "Show a task: its status, what it did, and its output."),
+    "cancel": Command("cli.commands.tasks", "Cancel a task: what it is doing now is stopped."),
+    "agents": Command("cli.commands.agents", "List the agents that can be given tasks."),
+    "init": Command("cli.commands.init", "Make a new app directory with an agent and a tool to start from."),
+    "setup": Command("cli.commands.setup", "Register the search attributes at Temporal. Safe to repeat."),
+    "doctor": Command("cli.commands.doctor", "Check what is missing, and say what mends it."),
+}
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"opspawn {metadata.version('opspawn')}")
+        raise typer.Exit
+
+
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Durable AI agents on Temporal: each task survives crashes, restarts and deploys."""
+
+
+def _load(name: str) -> Callable[..., None]:
+    function: Callable[..., None] = getattr(import_module(COMMANDS[name].module), name)
+    return function
+
+
+def _not_loaded() -> None:
+    """Stand in for a subcommand that this call does not use."""
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command line for these arguments.
+
+    Only the subcommand that they name is imported: Temporal's client alone takes longer to load than
+    most subcommands take to finish.
+    """
+    wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(_start)
+    for name, command in COMMANDS.items():
+        app.command(name, help=None if name == wanted else command.summary)(
+            _load(name) if name == wanted else _not_loaded
+        )
+    return app
+
+
+def main() -> None:
+    """Carry out ``sys.argv``. Exit codes: 0 done, 1 the task failed, 2 usage, 3 a server can't be reached."""
+    try:
+        build(sys.argv[1:])()
+    except CommandFailed as failure:
+        err.print(str(failure), soft_wrap=True)
+        sys.exit(failure.exit_code)
+    except ConfigurationInvalid as invalid:
+        err.print(str(invalid), soft_wrap=True)
+        sys.exit(2)

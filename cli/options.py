@@ -1,0 +1,59 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue, ValidationError
+
+from agentkit.settings import Settings
+from agentkit.specs import Limits
+from cli.client import OpspawnClient
+from cli.errors import UsageWrong
+
+__all__ = ["AsJson", "Server", "TaskId", "Url", "parse_limits"]
+
+Url = Annotated[
+    str | None, typer.Option("--url", metavar="URL", help="Where the API is. Default: OPSPAWN_URL, else this machine.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print what the API answers, as JSON.")]
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id, as `opspawn tasks` lists it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The API that a command talks to."""
+
+    url: str | None
+    """As given on the command line."""
+
+    def client(self) -> OpspawnClient:
+        """Return a client, to be used in a ``with``."""
+        return OpspawnClient(Settings.load(url=self.url).url)
+
+    def hint(self, command: str) -> str:
+        """Return a command line that finds this server, for a person to copy."""
+        return f"opspawn {command}" + (f" --url {self.url}" if self.url else "")
+
+
+def parse_limits(pairs: list[str]) -> dict[str, JsonValue]:
+    """Turn ``["max_steps=5", "deadline=1h"]`` into the ``limits`` of a task.
+
+    Raises:
+        UsageWrong: names the limit and what was expected.
+    """
+    limits: dict[str, JsonValue] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageWrong(f"--limit {pair}: expected KEY=VALUE, such as max_steps=5")
+        if key not in Limits.model_fields:
+            raise UsageWrong(f"--limit {pair}: unknown limit. Known limits: {', '.join(Limits.model_fields)}")
+        limits[key] = value
+    try:
+        return Limits.model_validate(limits).model_dump(mode="json", include=set(limits))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageWrong(f"--limit {first['loc'][0]}={first['input']}: {first['msg']}") from None

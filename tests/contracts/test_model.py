@@ -1,0 +1,171 @@
+"""What every ``Model`` promises, held against each one there is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+
+import pytest
+
+from agentkit.errors import ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
+from agentkit.interfaces import Model, ModelDelta, ModelRequest
+from agentkit.llm import DemoModel, OpenAIModel
+from agentkit.llm.statuses import status_error
+from agentkit.messages import ToolCall, user_message
+from agentkit.testing import (
+    Failure,
+    ReceivedRequest,
+    Reply,
+    ReplyCall,
+    ScriptedAnswer,
+    ScriptedModel,
+    ScriptedOpenAIServer,
+    ScriptedResponse,
+)
+
+Subject = Callable[[], AbstractAsyncContextManager[Model]]
+"""A model that obeys the scenarios below, which are written in the ``demo`` model's words."""
+
+SAY = "say The answer is 42."
+CALL_TWO = 'call add {"a": 1} & call clock'
+MALFORMED = "call add not-json"
+SILENT = "think 600000"
+
+
+def _answer(request: ReceivedRequest) -> ScriptedAnswer:
+    asked = str(request.messages[-1]["content"])
+    if asked == CALL_TWO:
+        return Reply(calls=(ReplyCall(name="add", arguments={"a": 1}), ReplyCall(name="clock")), chunk_chars=3)
+    if asked == MALFORMED:
+        return Reply(calls=(ReplyCall(name="add", arguments="not-json"),))
+    if asked == SILENT:
+        return Reply(fault="stall", fault_after=0)
+    if asked.startswith("fail "):
+        return Failure(status=int(asked.removeprefix("fail ")))
+    return Reply(text=asked.removeprefix("say "), chunk_chars=5)
+
+
+async def _response(request: ModelRequest) -> ScriptedResponse:
+    asked = request.messages[-1].text
+    if asked == CALL_TWO:
+        return (ToolCall(id="1", name="add", arguments={"a": 1}), ToolCall(id="2", name="clock"))
+    if asked == MALFORMED:
+        return ToolCall(id="1", name="add", malformed="not-json")
+    if asked == SILENT:
+        await asyncio.Event().wait()
+    if asked.startswith("fail "):
+        return status_error(int(asked.removeprefix("fail ")), "scripted")
+    return asked.removeprefix("say ")
+
+
+@asynccontextmanager
+async def _demo() -> AsyncIterator[Model]:
+    async with aclosing(DemoModel()) as model:
+        yield model
+
+
+@asynccontextmanager
+async def _openai() -> AsyncIterator[Model]:
+    async with ScriptedOpenAIServer(_answer) as server, aclosing(OpenAIModel(base_url=server.url)) as model:
+        yield model
+
+
+@asynccontextmanager
+async def _scripted() -> AsyncIterator[Model]:
+    async with aclosing(ScriptedModel(_response)) as model:
+        yield model
+
+
+every_model = pytest.mark.parametrize(
+    "subject",
+    [pytest.param(_demo, id="demo"), pytest.param(_openai, id="openai"), pytest.param(_scripted, id="scripted")],
+)
+
+
+def _request(text: str) -> ModelRequest:
+    return ModelRequest(model="test:model", system="Be brief.", messages=(user_message(text),))
+
+
+@every_model
+async def test_a_text_answer_ends_and_says_who_spoke_and_what_was_spent(subject: Subject) -> None:
+    async with subject() as model:
+        response = await model.respond(_request(SAY))
+    assert response.message.role == "assistant"
+    assert response.message.text == "The answer is 42."
+    assert response.message.model == "test:model"
+    assert response.stop_reason == "end"
+    assert response.usage.model_calls == 1
+    assert response.usage.input_tokens > 0
+    assert response.usage.output_tokens > 0
+
+
+@every_model
+async def test_the_text_deltas_make_up_the_text(subject: Subject) -> None:
+    deltas: list[ModelDelta] = []
+    async with subject() as model:
+        await model.respond(_request(SAY), deltas.append)
+    assert {delta.kind for delta in deltas} == {"text"}
+    assert "".join(delta.text for delta in deltas) == "The answer is 42."
+
+
+@every_model
+async def test_parallel_tool_calls_keep_their_order_and_arguments(subject: Subject) -> None:
+    deltas: list[ModelDelta] = []
+    async with subject() as model:
+        response = await model.respond(_request(CALL_TWO), deltas.append)
+    first, second = response.message.tool_calls
+    assert (first.name, first.arguments, first.malformed) == ("add", {"a": 1}, None)
+    assert (second.name, second.arguments, second.malformed) == ("clock", {}, None)
+    assert first.id != second.id
+    assert response.stop_reason == "tool_calls"
+    assert "".join(delta.text for delta in deltas if delta.kind == "tool_arguments") == '{"a": 1}{}'
+
+
+@every_model
+async def test_arguments_that_are_no_json_object_are_kept_as_written(subject: Subject) -> None:
+    async with subject() as model:
+        response = await model.respond(_request(MALFORMED))
+    (call,) = response.message.tool_calls
+    assert (call.arguments, call.malformed) == ({}, "not-json")
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param(429, ModelUnavailable, id="rate limited"),
+        pytest.param(500, ModelUnavailable, id="server error"),
+        pytest.param(529, ModelUnavailable, id="overloaded"),
+        pytest.param(400, ModelRequestRejected, id="bad request"),
+        pytest.param(401, ModelNotAuthorized, id="wrong key"),
+        pytest.param(404, ModelRequestRejected, id="no such model"),
+    ],
+)
+async def test_a_failure_is_the_same_error_behind_every_model(
+    subject: Subject, status: int, expected: type[Exception]
+) -> None:
+    async with subject() as model:
+        with pytest.raises(expected) as caught:
+            await model.respond(_request(f"fail {status}"))
+    assert type(caught.value) is expected
+    assert getattr(caught.value, "status", None) == status
+
+
+@every_model
+async def test_requests_at_once_each_get_their_own_answer(subject: Subject) -> None:
+    texts = [f"answer {number}" for number in range(20)]
+    async with subject() as model:
+        responses = await asyncio.gather(*(model.respond(_request(f"say {text}")) for text in texts))
+    assert [response.message.text for response in responses] == texts
+
+
+@every_model
+async def test_a_request_can_be_cancelled_while_the_model_is_silent(subject: Subject) -> None:
+    async with subject() as model, asyncio.timeout(10):
+        asking = asyncio.create_task(model.respond(_request(SILENT)))
+        done, _ = await asyncio.wait({asking}, timeout=0.05)
+        assert not done
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking

@@ -1,0 +1,98 @@
+"""What every planner promises: rendering grows only at its end, and any response leads to a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from agentkit.interfaces import CallTools, Finish, ModelResponse, Planner, Retry
+from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, Usage
+from agentkit.planners import PLANNERS
+from agentkit.specs import AgentSpec, ToolSpec
+
+_text = st.text(max_size=30)
+_json: st.SearchStrategy[JsonValue] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_text, inner, max_size=3),
+    max_leaves=5,
+)
+_arguments: st.SearchStrategy[Mapping[str, JsonValue]] = st.dictionaries(_text, _json, max_size=3)
+_parts = st.one_of(
+    st.builds(TextPart, text=_text),
+    st.builds(ThinkingPart, text=_text, signature=st.none() | _text),
+    st.builds(ImagePart, url=_text),
+    st.builds(ToolCall, id=_text, name=_text, arguments=_arguments, malformed=st.none() | _text),
+    st.builds(ToolResult, call_id=_text, name=_text, content=_text, is_error=st.booleans()),
+)
+_messages = st.builds(
+    Message,
+    role=st.sampled_from(["user", "assistant", "tool"]),
+    parts=st.lists(_parts, max_size=4).map(tuple),
+    source=st.sampled_from([None, "planner"]),
+)
+_responses = st.builds(
+    ModelResponse,
+    message=_messages,
+    stop_reason=st.sampled_from(["end", "tool_calls", "length", "refusal"]),
+    usage=st.just(Usage()),
+)
+_transcripts = st.lists(_messages, min_size=1, max_size=6)
+
+TOOLS = (ToolSpec(name="look", description="Look.", parameters={"type": "object"}),)
+AGENT = AgentSpec(name="a", models=("demo:demo",), planner="any", instructions="Be kind.", tools=TOOLS)
+
+every_planner = pytest.mark.parametrize("planner", PLANNERS.values(), ids=PLANNERS)
+
+
+@every_planner
+@given(response=_responses)
+def test_any_response_leads_to_a_decision(planner: Planner, response: ModelResponse) -> None:
+    decision = planner.decide(response)
+    match decision:
+        case CallTools(calls):
+            assert calls, "a step without calls would ask the model the same again, for ever"
+            assert {call.id for call in calls} <= {call.id for call in response.message.tool_calls}
+        case Retry(feedback):
+            assert feedback.strip()
+        case Finish(output):
+            assert isinstance(output, str)
+
+
+@every_planner
+@given(response=_responses)
+def test_the_same_response_leads_to_the_same_decision(planner: Planner, response: ModelResponse) -> None:
+    copy = ModelResponse.model_validate_json(response.canonical_json())
+    assert planner.decide(copy) == planner.decide(response)
+
+
+@every_planner
+@given(transcript=_transcripts, more=_transcripts)
+def test_a_longer_transcript_renders_to_a_continuation(
+    planner: Planner, transcript: list[Message], more: list[Message]
+) -> None:
+    short = planner.render(AGENT, transcript, TOOLS)
+    long = planner.render(AGENT, [*transcript, *more], TOOLS)
+    assert list(long.messages[: len(short.messages)]) == list(short.messages)
+    assert (long.system, long.tools, long.model) == (short.system, short.tools, short.model)
+
+
+@every_planner
+@given(transcript=_transcripts)
+def test_neither_rendering_nor_an_unasked_answer_changes_the_transcript(
+    planner: Planner, transcript: list[Message]
+) -> None:
+    before = list(transcript)
+    planner.render(AGENT, transcript, TOOLS)
+    first, second = planner.unasked(transcript), planner.unasked(transcript)
+    assert first == second
+    assert transcript == before
+
+
+@every_planner
+def test_the_question_goes_to_a_model_of_the_agent(planner: Planner) -> None:
+    request = planner.render(AGENT, [Message(role="user", parts=(TextPart(text="hi"),))], TOOLS)
+    assert request.model in AGENT.models

@@ -1,0 +1,30 @@
+"""One real Temporal server for the suite."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from workflows.visibility import SEARCH_ATTRIBUTES
+
+_TEMPORAL = Path(sys.executable).parent / "temporal"
+
+
+@pytest.fixture(scope="session")
+def temporal_port() -> Iterator[int]:
+    """Run a dev server with our search attributes; give its port. Nothing of it is bound to a test's event loop."""
+    with asyncio.Runner() as runner:
+        environment = runner.run(
+            WorkflowEnvironment.start_local(
+                dev_server_existing_path=str(_TEMPORAL),
+                search_attributes=SEARCH_ATTRIBUTES,
+                dev_server_extra_args=["--dynamic-config-value", "history.transferProcessorMaxPollRPS=2000"],
+            )
+        )
+        yield int(environment.client.service_client.config.target_host.rpartition(":")[2])
+        runner.run(environment.shutdown())

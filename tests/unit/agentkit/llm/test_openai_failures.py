@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import asyncio
+import traceback
+from contextlib import aclosing
+
+import pytest
+
+from agentkit.errors import (
+    ContentRefused,
+    ContextTooLong,
+    ModelError,
+    ModelNotAuthorized,
+    ModelRequestRejected,
+    ModelUnavailable,
+)
+from agentkit.interfaces import ModelRequest
+from agentkit.llm import OpenAIModel
+from agentkit.messages import user_message
+from agentkit.testing import Failure, Raw, Reply, ScriptedAnswer, ScriptedOpenAIServer
+
+KEY = "sk-proj-0123456789abcdef"
+REQUEST = ModelRequest(model="openai:gpt-5-mini", system="", messages=(user_message("Hi"),))
+LONG = "word " * 40
+STREAM = "text/event-stream"
+
+
+async def _failure(answer: ScriptedAnswer, *, key: str = KEY) -> ModelError:
+    """Return the error that asking once ends with."""
+    async with ScriptedOpenAIServer([answer]) as server:
+        async with aclosing(OpenAIModel(api_key=key, base_url=server.url)) as model:
+            with pytest.raises(ModelError) as caught:
+                await model.respond(REQUEST)
+        assert server.request_count == 1, "retries are Temporal's"
+        return caught.value
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Failure(status=408), id="408"),
+        pytest.param(Failure(status=409), id="409"),
+        pytest.param(Failure(status=429), id="429"),
+        pytest.param(Failure(status=500), id="500"),
+        pytest.param(Failure(status=503), id="503"),
+        pytest.param(Failure(status=529), id="529"),
+        pytest.param(Reply(text=LONG, fault="cut"), id="a stream cut short"),
+        pytest.param(Reply(text=LONG, fault="drop"), id="a dropped connection"),
+        pytest.param(Reply(text=LONG, fault="garbage"), id="a garbled chunk"),
+        pytest.param(Raw(body="<html>Hello</html>"), id="a page"),
+        pytest.param(Raw(body="", content_type=STREAM), id="an empty stream"),
+        pytest.param(Raw(body="{", content_type="application/json"), id="half a JSON document"),
+        pytest.param(Raw(body="[]", content_type="application/json"), id="JSON of another kind"),
+        pytest.param(Raw(body="data: null\n\n", content_type=STREAM), id="a null chunk"),
+        pytest.param(Raw(body='data: "x"\n\n', content_type=STREAM), id="a text chunk"),
+        pytest.param(Raw(body='data: {"choices": [{"delta": 1}]}\n\n', content_type=STREAM), id="a wrong delta"),
+        pytest.param(Raw(body="data: " + "[" * 100_000 + "\n\n", content_type=STREAM), id="a deep chunk"),
+        pytest.param(Raw(body='data: {"error": {"message": "busy"}}\n\n', content_type=STREAM), id="an error event"),
+        pytest.param(Raw(body='{"error": {"message": "busy", "code": 502}}', content_type="application/json"),
+                     id="an error as 200"),
+    ],
+)  # fmt: skip
+async def test_what_may_pass_is_worth_asking_again(answer: ScriptedAnswer) -> None:
+    assert type(await _failure(answer)) is ModelUnavailable
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "words"),
+    [
+        pytest.param(Failure(status=400, message="No such knob"), ModelRequestRejected, "No such knob", id="400"),
+        pytest.param(Failure(status=404, message="No gpt-9"), ModelRequestRejected, "No gpt-9", id="404"),
+        pytest.param(Failure(status=422), ModelRequestRejected, "422", id="422"),
+        pytest.param(Failure(status=429, code="insufficient_quota"), ModelRequestRejected, "quota", id="no quota left"),
+        pytest.param(Failure(status=429, type="insufficient_quota"), ModelRequestRejected, "quota", id="quota by type"),
+        pytest.param(Failure(status=402), ModelRequestRejected, "quota", id="402"),
+        pytest.param(Failure(status=401), ModelNotAuthorized, "OPENAI_API_KEY", id="401"),
+        pytest.param(Failure(status=403), ModelNotAuthorized, "OPENAI_API_KEY", id="403"),
+        pytest.param(Failure(status=400, code="context_length_exceeded"), ContextTooLong, "400", id="too long by code"),
+        pytest.param(Failure(status=400, message="This model's maximum context length is 8192 tokens"),
+                     ContextTooLong, "8192", id="too long by words"),
+        pytest.param(Failure(status=400, code="content_filter"), ContentRefused, "400", id="filtered input"),
+        pytest.param(Raw(body='data: {"error": {"message": "too long", "code": "context_length_exceeded"}}\n\n',
+                         content_type=STREAM), ContextTooLong, "too long", id="too long, said in the stream"),
+        pytest.param(Raw(status=400, body="model not loaded", content_type="text/plain"),
+                     ModelRequestRejected, "model not loaded", id="plain words"),
+    ],
+)  # fmt: skip
+async def test_what_will_not_pass_is_said_in_the_providers_words(
+    answer: ScriptedAnswer, expected: type[ModelError], words: str
+) -> None:
+    error = await _failure(answer)
+    assert type(error) is expected
+    assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({"retry-after": "7"}, 7.0, id="seconds"),
+        pytest.param({"retry-after-ms": "1500", "retry-after": "7"}, 1.5, id="milliseconds win"),
+        pytest.param({}, None, id="not said"),
+    ],
+)
+async def test_a_rate_limit_says_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    error = await _failure(Failure(status=429, headers=headers))
+    assert isinstance(error, ModelUnavailable)
+    assert error.retry_after == seconds
+    assert error.status == 429
+
+
+@pytest.mark.parametrize("said_first", [pytest.param(0, id="at once"), pytest.param(3, id="in the middle")])
+async def test_a_stall_ends_in_a_timeout_and_the_connection_is_given_up(said_first: int) -> None:
+    async with (
+        ScriptedOpenAIServer([Reply(text=LONG, fault="stall", fault_after=said_first)]) as server,
+        aclosing(OpenAIModel(base_url=server.url, idle_timeout=0.05, first_timeout=0.05)) as model,
+        asyncio.timeout(10),
+    ):
+        with pytest.raises(ModelUnavailable, match="did not answer in time"):
+            await model.respond(REQUEST)
+        await server.disconnected()
+
+
+async def test_silence_before_the_first_word_may_last_longer_than_a_pause_between_words() -> None:
+    async with (
+        ScriptedOpenAIServer([Reply(text="Noon.", delay=0.6)]) as server,
+        aclosing(OpenAIModel(base_url=server.url, idle_timeout=0.3, first_timeout=30)) as model,
+    ):
+        assert (await model.respond(REQUEST)).message.text == "Noon."
+
+
+async def test_an_answer_may_take_long_as_long_as_it_goes_on() -> None:
+    async with (
+        ScriptedOpenAIServer([Reply(text="x" * 30, chunk_chars=1, pause=0.05)]) as server,
+        aclosing(OpenAIModel(base_url=server.url, idle_timeout=1, first_timeout=1)) as model,
+    ):
+        assert (await model.respond(REQUEST)).message.text == "x" * 30
+
+
+async def test_cancelling_gives_the_connection_up() -> None:
+    async with (
+        ScriptedOpenAIServer([Reply(text=LONG, fault="stall")]) as server,
+        aclosing(OpenAIModel(base_url=server.url)) as model,
+        asyncio.timeout(10),
+    ):
+        asking = asyncio.create_task(model.respond(REQUEST))
+        await server.received()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await server.disconnected()
+
+
+async def test_an_address_where_nobody_listens_is_named() -> None:
+    async with ScriptedOpenAIServer([]) as server:
+        url = server.url
+    async with aclosing(OpenAIModel(base_url=url)) as model:
+        with pytest.raises(ModelUnavailable) as caught:
+            await model.respond(REQUEST)
+    assert url in str(caught.value)
+    assert "ConnectError" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        pytest.param(KEY, f"Incorrect API key provided: {KEY}.", id="whole"),
+        pytest.param(KEY, "Incorrect API key provided: sk-proj-********cdef.", id="masked"),
+        pytest.param("my-own-secret-key", "The token my-own-secret-key is wrong", id="of another make"),
+        pytest.param("my-own-secret-key", "The token my-own-s...ret-key is wrong", id="of another make, shortened"),
+    ],
+)
+async def test_a_key_that_the_provider_echoes_is_hidden(key: str, said: str) -> None:
+    error = await _failure(Failure(status=401, message=said), key=key)
+    told = "".join(traceback.format_exception(error))
+    for secret in (key, key[:10], "cdef", "ret-key"):
+        assert secret not in told
+    assert error.__cause__ is None, "Temporal would write the cause into the history"

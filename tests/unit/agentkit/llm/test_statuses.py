@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from agentkit.errors import (
+    ContentRefused,
+    ContextTooLong,
+    ModelError,
+    ModelNotAuthorized,
+    ModelRequestRejected,
+    ModelUnavailable,
+)
+from agentkit.llm.statuses import status_error
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (302, ModelUnavailable),
+        (400, ModelRequestRejected),
+        (401, ModelNotAuthorized),
+        (402, ModelRequestRejected),
+        (403, ModelNotAuthorized),
+        (404, ModelRequestRejected),
+        (408, ModelUnavailable),
+        (409, ModelUnavailable),
+        (413, ContextTooLong),
+        (422, ModelRequestRejected),
+        (429, ModelUnavailable),
+        (500, ModelUnavailable),
+        (529, ModelUnavailable),
+    ],
+)
+def test_each_status_has_its_error(status: int, expected: type[ModelError]) -> None:
+    error = status_error(status, "Their words.")
+    assert type(error) is expected
+    assert error.status == status
+    assert "Their words." in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (429, "insufficient_quota", ModelRequestRejected),
+        (400, "context_length_exceeded", ContextTooLong),
+        (400, "exceed_context_size_error", ContextTooLong),
+        (400, "content_filter", ContentRefused),
+        (500, "context_length_exceeded", ModelUnavailable),
+    ],
+)
+def test_the_code_says_more_than_the_status(status: int, code: str, expected: type[ModelError]) -> None:
+    assert type(status_error(status, "No.", code=code)) is expected
+
+
+def test_a_wrong_key_names_what_to_set() -> None:
+    assert "check OPENAI_API_KEY" in str(status_error(401, "No.", key_variable="OPENAI_API_KEY"))
+
+
+def test_the_wait_is_passed_on() -> None:
+    error = status_error(429, "Slow down.", retry_after=3.5)
+    assert isinstance(error, ModelUnavailable)
+    assert error.retry_after == 3.5

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit.errors import TranscriptMismatch
+from agentkit.interfaces import ShortTermMemory
+from agentkit.messages import Message, TextPart, ToolCall, ToolResult
+from agentkit.transcript import GENESIS, Segment, Transcript, chain
+
+_text = st.text(max_size=20)
+_parts = st.one_of(
+    st.builds(TextPart, text=_text),
+    st.builds(ToolCall, id=_text, name=_text, arguments=st.dictionaries(_text, st.integers() | st.none(), max_size=2)),
+    st.builds(ToolResult, call_id=_text, name=_text, content=_text, is_error=st.booleans()),
+)
+_messages = st.builds(
+    Message, role=st.sampled_from(["user", "assistant", "tool"]), parts=st.lists(_parts, max_size=3).map(tuple)
+)
+_transcripts = st.lists(_messages, min_size=1, max_size=6)
+
+
+def said(*texts: str) -> list[Message]:
+    return [Message(role="user", parts=(TextPart(text=text),)) for text in texts]
+
+
+def test_an_empty_transcript_has_the_genesis_digest() -> None:
+    transcript = Transcript()
+    assert (len(transcript), transcript.size, transcript.digest(0)) == (0, 0, GENESIS)
+
+
+def test_the_digest_is_the_chain_over_canonical_json() -> None:
+    first, second = said("one", "two")
+    expected = chain(chain(GENESIS, first.canonical_json()), second.canonical_json())
+    assert Transcript([first, second]).digest(2) == expected
+
+
+def test_digests_never_change_from_release_to_release() -> None:
+    message = Message(
+        role="assistant",
+        parts=(TextPart(text="hi"), ToolCall(id="c1", name="look", arguments={"at": [1, None]})),
+        model="demo:demo",
+    )
+    assert Transcript([message]).digest(1) == "0e389eb40063db50a5c321828a985590"
+
+
+@given(messages=_transcripts, data=st.data())
+def test_any_change_of_any_message_changes_every_digest_after_it(messages: list[Message], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(messages) - 1))
+    other = data.draw(_messages.filter(lambda message: message.canonical_json() != messages[place].canonical_json()))
+    before = Transcript(messages)
+    after = Transcript([*messages[:place], other, *messages[place + 1 :]])
+    for end in range(len(messages) + 1):
+        assert (before.digest(end) == after.digest(end)) == (end <= place)
+
+
+@given(messages=_transcripts, data=st.data())
+def test_appending_in_pieces_gives_the_same_transcript(messages: list[Message], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(messages)))
+    pieces = Transcript(messages[:cut])
+    pieces.append(*messages[cut:])
+    whole = Transcript(messages)
+    assert list(pieces.read()) == messages
+    assert pieces.size == whole.size == sum(len(message.canonical_json()) for message in messages)
+    assert pieces.segment("t", len(messages)) == whole.segment("t", len(messages))
+
+
+@given(messages=_transcripts, data=st.data())
+def test_a_transcript_holds_each_of_its_own_prefixes_and_a_longer_one_does_too(
+    messages: list[Message], data: st.DataObject
+) -> None:
+    end = data.draw(st.integers(0, len(messages)))
+    segment = Transcript(messages).segment("t", end)
+    assert Transcript(messages).holds(segment)
+    assert Transcript(messages[:end]).holds(segment)
+    assert Transcript(messages[: end - 1]).holds(segment) == (end == 0)
+
+
+def test_a_range_is_read_as_a_slice() -> None:
+    transcript = Transcript(said("a", "b", "c"))
+    assert [message.text for message in transcript.read(1)] == ["b", "c"]
+    assert [message.text for message in transcript.read(0, 2)] == ["a", "b"]
+
+
+def test_a_shorter_transcript_is_a_mismatch() -> None:
+    segment = Transcript(said("a", "b")).segment("task-1", 2)
+    with pytest.raises(TranscriptMismatch, match=r"'task-1'.*up to message 2.*Nothing was sent"):
+        Transcript(said("a")).verify(segment)
+
+
+def test_another_past_is_a_mismatch_even_where_the_last_message_is_the_same() -> None:
+    segment = Transcript(said("a", "b")).segment("task-1", 2)
+    with pytest.raises(TranscriptMismatch):
+        Transcript(said("x", "b")).verify(segment)
+
+
+def test_the_referenced_transcript_passes() -> None:
+    Transcript(said("a", "b", "c")).verify(Transcript(said("a", "b")).segment("task-1", 2))
+
+
+def test_a_segment_names_its_owner_version_and_range() -> None:
+    transcript = Transcript(said("a", "b"))
+    assert transcript.segment("task-1", 1, 3) == Segment(
+        workflow_id="task-1", version=3, start=0, end=1, digest=transcript.digest(1)
+    )
+
+
+def test_a_transcript_is_a_short_term_memory() -> None:
+    memory: ShortTermMemory = Transcript()
+    memory.append(*said("a", "b"))
+    assert [message.text for message in memory.read(1)] == ["b"]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import JsonValue
+
+from agentkit.errors import ToolArgumentsInvalid, ToolError
+from agentkit.interfaces import Fetched, Fetcher, ToolContext
+from agentkit.tools import ToolRegistry, builtin_tools
+
+CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
+NOON = datetime(2026, 7, 4, 12, tzinfo=UTC)
+
+
+class Pages:
+    """A fetcher that knows one page."""
+
+    def __init__(self, text: str, *, status: int = 200, truncated: bool = False) -> None:
+        self.page = Fetched(
+            url="http://a/final", status=status, content_type="text/plain", text=text, truncated=truncated
+        )
+        self.asked: list[tuple[str, int, float]] = []
+
+    async def fetch(self, url: str, *, max_bytes: int, within: float) -> Fetched:
+        self.asked.append((url, max_bytes, within))
+        return self.page
+
+
+async def call(name: str, arguments: dict[str, JsonValue], fetcher: Fetcher | None = None) -> JsonValue:
+    registry = ToolRegistry(builtin_tools(fetcher, now=lambda: NOON))
+    return await registry.get(name).call(arguments, CONTEXT)
+
+
+def test_all_are_pure_and_only_the_calculator_is_fast() -> None:
+    assert [(tool.spec.name, tool.spec.effect, tool.spec.fast) for tool in builtin_tools()] == [
+        ("calculator", "pure", True),
+        ("current_time", "pure", False),
+        ("http_fetch", "pure", False),
+    ]
+
+
+def test_specs_are_the_same_with_and_without_a_fetcher() -> None:
+    assert [tool.spec for tool in builtin_tools()] == [tool.spec for tool in builtin_tools(Pages(""))]
+
+
+async def test_the_calculator_calculates() -> None:
+    assert await call("calculator", {"expression": "6*7"}) == "42"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param({}, "2026-07-04T12:00:00+00:00 (Saturday, UTC)", id="default"),
+        pytest.param({"timezone": "utc"}, "2026-07-04T12:00:00+00:00 (Saturday, utc)", id="lower case"),
+        pytest.param({"timezone": "Europe/Berlin"}, "2026-07-04T14:00:00+02:00 (Saturday, Europe/Berlin)", id="zone"),
+        pytest.param(
+            {"timezone": "Pacific/Auckland"}, "2026-07-05T00:00:00+12:00 (Sunday, Pacific/Auckland)", id="next day"
+        ),
+    ],
+)
+async def test_the_time_is_told_where_it_was_asked_for(arguments: dict[str, JsonValue], told: str) -> None:
+    assert await call("current_time", arguments) == told
+
+
+@pytest.mark.parametrize("name", ["Europe/Berlim", "America", "../../etc/passwd", "/etc/passwd", "", "a\0b"])
+async def test_an_unknown_timezone_is_refused(name: str) -> None:
+    with pytest.raises(ToolError, match=r"There is no timezone .* Give an IANA name such as Europe/Berlin"):
+        await call("current_time", {"timezone": name})
+
+
+async def test_a_misspelt_timezone_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ToolError, match="Did you mean 'Europe/Berlin'"):
+        await call("current_time", {"timezone": "Europe/Berlim"})
+
+
+async def test_a_page_comes_with_its_status_and_address() -> None:
+    pages = Pages("hello", status=404)
+    assert (
+        await call("http_fetch", {"url": "http://a"}, pages) == "[404 Not Found, text/plain, http://a/final]\n\nhello"
+    )
+    assert pages.asked == [("http://a", 1_000_000, 25.0)]
+
+
+async def test_a_long_page_is_read_in_parts() -> None:
+    pages = Pages("a" * 20_000 + "b" * 10)
+    first = await call("http_fetch", {"url": "http://a"}, pages)
+    assert isinstance(first, str)
+    assert first.endswith("Characters 0 to 20000 of 20010. Call again with start=20000 to read on.]\n\n" + "a" * 20_000)
+    rest = await call("http_fetch", {"url": "http://a", "start": 20_000}, pages)
+    assert isinstance(rest, str)
+    assert rest.endswith("Characters 20000 to 20010 of 20010.]\n\n" + "b" * 10)
+
+
+async def test_a_page_cut_at_the_limit_says_so() -> None:
+    page = await call("http_fetch", {"url": "http://a"}, Pages("x", truncated=True))
+    assert "only its first 1000000 bytes were read" in str(page)
+
+
+async def test_an_odd_status_is_told_as_a_number() -> None:
+    assert str(await call("http_fetch", {"url": "http://a"}, Pages("", status=599))).startswith("[599, ")
+
+
+async def test_without_a_fetcher_nothing_is_fetched() -> None:
+    with pytest.raises(ToolError, match="Nothing can be fetched in this process"):
+        await call("http_fetch", {"url": "http://a"})
+
+
+async def test_a_negative_start_is_refused() -> None:
+    with pytest.raises(ToolArgumentsInvalid, match="- start: expected greater than or equal to 0, got -1"):
+        await call("http_fetch", {"url": "http://a", "start": -1}, Pages(""))

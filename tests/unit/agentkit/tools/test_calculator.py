@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentkit.errors import ToolError
+from agentkit.tools.calculator import calculate
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ("6*7", "42"),
+        (" (3 + 4) * 2 ", "14"),
+        ("7 / 2", "3.5"),
+        ("8 / 2", "4"),
+        ("-7 // 2", "-4"),
+        ("-7 % 3", "2"),
+        ("2 ** 10", "1024"),
+        ("2 ** -2", "0.25"),
+        ("2 ** 0.5 * 2 ** 0.5", "2"),
+        ("0.1 + 0.2", "0.3"),
+        ("+3 - -2", "5"),
+        ("1_000 + 0x10", "1016"),
+        ("1e3", "1000"),
+        ("2e20 * 2", "4e+20"),
+        ("5 × 6 ÷ 3 − 1", "9"),  # noqa: RUF001  signs as people paste them
+        ("sqrt(16) + cbrt(27)", "7"),
+        ("sin(pi / 2)", "1"),
+        ("log(e) + log10(1000) + log(8, 2)", "7"),
+        ("round(2.567, 2)", "2.57"),
+        ("round(1234, -2)", "1200"),
+        ("floor(2.9) + ceil(2.1)", "5"),
+        ("max(1, 2, 3) - min(1, 2)", "2"),
+        ("factorial(20)", "2432902008176640000"),
+        ("comb(5, 2) + gcd(12, 18) + lcm(4, 6)", "28"),
+        ("degrees(tau)", "360"),
+        ("hypot(3, 4)", "5"),
+        ("abs(-3)", "3"),
+        ("(" * 100 + "1" + ")" * 100, "1"),
+    ],
+)
+def test_arithmetic_is_worked_out(expression: str, result: str) -> None:
+    assert calculate(expression) == result
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        pytest.param("1 / 0", "Division by zero", id="zero"),
+        pytest.param("0 ** -1", "Division by zero", id="zero power"),
+        pytest.param("2 ^ 3", r"Write powers with \*\*", id="caret"),
+        pytest.param("1,000 + 1", "Write 1000, not 1,000", id="comma"),
+        pytest.param("sqr(2)", r"There is no 'sqr' here\. Did you mean 'sqrt'\?", id="function"),
+        pytest.param("x + 1", "There is no 'x' here", id="name"),
+        pytest.param("sqrt(-1)", "no real value", id="root"),
+        pytest.param("(-8) ** 0.5", "no real value", id="complex"),
+        pytest.param("1j * 1j", "isn't arithmetic", id="imaginary"),
+        pytest.param("gcd(1.5, 2)", "takes other arguments", id="fraction"),
+        pytest.param("round(1, 2.5)", "from -100 to 100 digits", id="digits"),
+        pytest.param("(3 + ", "no arithmetic expression", id="unfinished"),
+        pytest.param("", "no arithmetic expression", id="empty"),
+        pytest.param("1or 2", "no arithmetic expression", id="glued"),
+        pytest.param("\0", "no arithmetic expression", id="zero byte"),
+        pytest.param("True + 1", "isn't arithmetic", id="bool"),
+        pytest.param("'a' * 3", "isn't arithmetic", id="text"),
+        pytest.param("(1).real", "isn't arithmetic", id="attribute"),
+        pytest.param("__import__('os')", "There is no '__import__' here", id="import"),
+        pytest.param("(lambda: 1)()", "isn't arithmetic", id="lambda"),
+        pytest.param("[1][0]", "isn't arithmetic", id="list"),
+        pytest.param("round(number=1)", "There is no 'round'|isn't arithmetic", id="keyword"),
+        pytest.param("max(*(1, 2))", "isn't arithmetic", id="star"),
+    ],
+)
+def test_what_is_no_arithmetic_is_refused_in_words(expression: str, told: str) -> None:
+    with pytest.raises(ToolError, match=told):
+        calculate(expression)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "9**9**9",
+        "9**9**9**9",
+        "(-9)**(9**9)",
+        "9.5**9**9",
+        "2**4096 * 2**4096",
+        "1e308 * 10",
+        "1e999",
+        "factorial(501)",
+        "comb(10**6, 10**5)",
+        "perm(10**6, 10**6)",
+        "exp(1000)",
+        "2**4000 + 0.5",
+    ],
+)
+@pytest.mark.timeout(5)
+def test_what_would_be_too_large_is_refused_at_once(expression: str) -> None:
+    with pytest.raises(ToolError, match="too large"):
+        calculate(expression)
+
+
+@pytest.mark.parametrize("expression", ["-" * 900 + "1", "1" + "+1" * 490, "(" * 190 + "1" + ")" * 190 + "+1" * 100])
+def test_deep_nesting_is_refused(expression: str) -> None:
+    with pytest.raises(ToolError, match="too deeply nested|no arithmetic expression"):
+        calculate(expression)
+
+
+def test_long_expressions_are_refused() -> None:
+    with pytest.raises(ToolError, match="1001 characters; 1000 at most"):
+        calculate("1" * 1001)
+
+
+numbers = st.integers(-99, 99).map(str)
+expressions = st.recursive(
+    numbers,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "//", "%", "/"]), inner).map(
+            lambda parts: f"({' '.join(parts)})"
+        ),
+        inner.map(lambda expression: f"(-{expression})"),
+        inner.map(lambda expression: f"abs({expression})"),
+    ),
+    max_leaves=12,
+)
+
+
+@given(expressions)
+def test_it_agrees_with_python(expression: str) -> None:
+    try:
+        expected = eval(expression)
+    except ZeroDivisionError:
+        with pytest.raises(ToolError, match="Division by zero"):
+            calculate(expression)
+        return
+    result = calculate(expression)
+    if isinstance(expected, int):
+        assert result == str(expected)
+    else:
+        assert math.isclose(float(Fraction(result)), expected, rel_tol=1e-13, abs_tol=1e-300)
+
+
+@given(st.text(alphabet="0123456789.+-*/%() ,e_sqrtlogfactorialcombpowrund", max_size=200))
+@pytest.mark.timeout(60)
+def test_it_answers_or_refuses_whatever_is_written(expression: str) -> None:
+    try:
+        assert calculate(expression)
+    except ToolError as error:
+        assert str(error)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["9", "**", "9", "*", "(", ")", "-", "factorial(", "round(9,", "1e300", "<<"]), max_size=40
+    )
+)
+@pytest.mark.timeout(60)
+def test_it_never_hangs_on_large_powers(parts: list[str]) -> None:
+    try:
+        assert len(calculate("".join(parts))) < 2_000
+    except ToolError as error:
+        assert str(error)

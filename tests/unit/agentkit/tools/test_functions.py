@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, JsonValue
+
+from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
+from agentkit.interfaces import ToolContext
+from agentkit.tools import FunctionTool, tool
+
+CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Parcel(BaseModel):
+    weight: float
+    colour: Colour = Colour.RED
+
+
+@dataclass
+class Point:
+    x: int
+    when: datetime
+
+
+@tool
+def add(a: int, b: int = 2) -> int:
+    """Add two numbers.
+
+    Args:
+        a: The first.
+        b: The second.
+    """
+    return a + b
+
+
+@tool(effect="idempotent", timeout="1m30s", approval="never", name="post.send", task_queue="post")
+async def send(parcel: Parcel, context: ToolContext) -> str:
+    """Send a parcel."""
+    return f"{parcel.weight} {parcel.colour.value} {context.idempotency_key}"
+
+
+def test_a_bare_tool_is_irreversible_and_takes_its_description_from_the_docstring() -> None:
+    assert add.spec.model_dump() == {
+        "name": "add",
+        "description": "Add two numbers.",
+        "parameters": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "a": {"type": "integer", "description": "The first."},
+                "b": {"type": "integer", "description": "The second.", "default": 2},
+            },
+            "required": ["a"],
+        },
+        "effect": "irreversible",
+        "timeout": 60.0,
+        "approval": None,
+        "fast": False,
+        "task_queue": None,
+    }
+
+
+def test_options_end_up_in_the_spec() -> None:
+    spec = send.spec
+    assert (spec.name, spec.effect, spec.timeout, spec.approval, spec.task_queue) == (
+        "post.send", "idempotent", 90.0, "never", "post",
+    )  # fmt: skip
+
+
+def test_a_tool_is_still_the_function_it_was() -> None:
+    assert add(1, b=5) == 6
+    assert add.__doc__ is not None
+    assert add.__doc__.startswith("Add two")
+
+
+async def test_arguments_reach_the_function_as_its_types_and_the_context_comes_along() -> None:
+    assert await send.call({"parcel": {"weight": 2, "colour": "red"}}, CONTEXT) == "2.0 red t1/c1"
+
+
+def test_the_context_is_not_shown_to_the_model() -> None:
+    assert "context" not in str(send.spec.parameters)
+
+
+async def test_a_plain_function_runs_beside_the_event_loop() -> None:
+    loop_thread, ran_in = threading.get_ident(), []
+
+    @tool
+    def where() -> None:
+        ran_in.append(threading.get_ident())
+
+    await where.call({}, CONTEXT)
+    assert ran_in != [loop_thread]
+
+
+async def test_the_event_loop_goes_on_while_a_plain_function_blocks() -> None:
+    released = threading.Event()
+
+    @tool
+    def block() -> bool:
+        return released.wait(10)
+
+    call = asyncio.create_task(block.call({}, CONTEXT))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not call.done()
+    released.set()
+    assert await call is True
+
+
+async def test_wrong_arguments_are_named_with_what_was_expected_and_got() -> None:
+    with pytest.raises(ToolArgumentsInvalid) as raised:
+        await add.call({"a": "many", "bb": 3}, CONTEXT)
+    message = str(raised.value)
+    assert "The arguments of add are wrong, so nothing was done" in message
+    assert "- a: expected a valid integer" in message
+    assert "got 'many'" in message
+    assert "- bb: unknown. Did you mean 'b'? Arguments: a, b" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param({}, "- a: required, but missing", id="missing"),
+        pytest.param({"a": None}, "- a: expected a valid integer, got None", id="null"),
+        pytest.param({"a": 1.5}, "- a: expected a valid integer, got a number with a fractional part", id="fraction"),
+        pytest.param({"a": "\ud800"}, "surrogates not allowed", id="no Unicode"),
+    ],
+)
+async def test_bad_arguments_never_reach_the_function(arguments: dict[str, JsonValue], told: str) -> None:
+    with pytest.raises(ToolArgumentsInvalid, match=told):
+        await add.call(arguments, CONTEXT)
+
+
+async def test_a_fault_deep_in_an_argument_is_named_by_its_path() -> None:
+    with pytest.raises(ToolArgumentsInvalid, match=r"- parcel\.colour: expected 'red', got 'blue'"):
+        await send.call({"parcel": {"weight": 1, "colour": "blue"}}, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        pytest.param("text", "text", id="text"),
+        pytest.param(None, None, id="nothing"),
+        pytest.param(Parcel(weight=1), {"weight": 1.0, "colour": "red"}, id="model"),
+        pytest.param(
+            Point(1, datetime(2026, 1, 2, tzinfo=UTC)), {"x": 1, "when": "2026-01-02T00:00:00Z"}, id="dataclass"
+        ),
+        pytest.param([{1}, (2,)], [[1], [2]], id="collections"),
+        pytest.param(float("inf"), "Infinity", id="infinity"),
+        pytest.param(2**70, 2**70, id="large number"),
+    ],
+)
+async def test_results_become_plain_json(value: object, plain: JsonValue) -> None:
+    @tool
+    def give() -> object:
+        return value
+
+    assert await give.call({}, CONTEXT) == plain
+
+
+@pytest.mark.parametrize("value", [pytest.param(object(), id="object"), pytest.param("\ud800", id="half a character")])
+async def test_a_result_without_json_form_says_that_the_work_was_done(value: object) -> None:
+    @tool
+    def give() -> object:
+        return value
+
+    with pytest.raises(ToolError, match=r"give did its work, but what it returned can't be shown"):
+        await give.call({}, CONTEXT)
+
+
+async def test_a_result_that_holds_itself_is_refused() -> None:
+    @tool
+    def give() -> list[object]:
+        endless: list[object] = []
+        endless.append(endless)
+        return endless
+
+    with pytest.raises(ToolError, match="can't be shown"):
+        await give.call({}, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        pytest.param(ToolUnavailable("busy"), ToolUnavailable, "^busy$", id="its own words"),
+        pytest.param(
+            ConnectionResetError("gone"), ToolUnavailable, "fails failed: ConnectionResetError: gone", id="lost"
+        ),
+        pytest.param(TimeoutError("slow"), ToolUnavailable, "fails failed: TimeoutError: slow", id="timed out"),
+        pytest.param(KeyError("x"), ToolError, "fails failed: KeyError: 'x'", id="any error"),
+        pytest.param(SystemExit(3), ToolError, "fails failed: SystemExit: 3", id="exit"),
+        pytest.param(StopIteration(), ToolError, "fails failed: RuntimeError: StopIteration", id="stop iteration"),
+    ],
+)
+async def test_what_a_function_raises_becomes_a_tool_error(
+    error: BaseException, kind: type[ToolError], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    @tool
+    def fails() -> None:
+        raise error
+
+    caplog.set_level(logging.CRITICAL)
+    async with asyncio.timeout(10):
+        with pytest.raises(ToolError, match=told) as raised:
+            await fails.call({}, CONTEXT)
+    assert type(raised.value) is kind
+
+
+async def test_an_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    @tool
+    async def fails() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(ToolError):
+        await fails.call({}, CONTEXT)
+    assert [record.message for record in caplog.records] == ["Tool call failed"]
+    assert "KeyError" in caplog.text
+
+
+async def test_cancelling_a_call_cancels_its_function() -> None:
+    started, cancelled = asyncio.Event(), asyncio.Event()
+
+    @tool
+    async def waits() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    call = asyncio.create_task(waits.call({}, CONTEXT))
+    async with asyncio.timeout(10):
+        await started.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert cancelled.is_set()
+
+
+WRONG: Any = "pur"  # what a type checker would have told
+
+
+def unnamed() -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        pytest.param(
+            lambda: tool(effect=WRONG)(print), "effect is one of 'pure', 'idempotent', 'irreversible'", id="effect"
+        ),
+        pytest.param(lambda: tool(approval=WRONG)(print), "approval is one of None, 'always', 'never'", id="approval"),
+        pytest.param(lambda: tool(fast=True)(add), r"fast=True is for pure tools only", id="fast"),
+        pytest.param(lambda: tool(timeout="soon")(unnamed), "timeout: expected a duration such as 30s", id="timeout"),
+        pytest.param(lambda: tool(timeout=0)(unnamed), "timeout: expected seconds above 0", id="no time"),
+        pytest.param(lambda: tool(timeout=float("inf"))(unnamed), "timeout: expected seconds", id="endless"),
+        pytest.param(lambda: tool(name="1st")(unnamed), "'1st' can't be a tool's name", id="name"),
+        pytest.param(lambda: tool(name="a" * 65)(unnamed), "64 at most", id="long name"),
+        pytest.param(lambda: tool(unnamed), "unnamed yields. Return one value", id="generator"),
+        pytest.param(lambda: tool(Point), "@tool takes a function", id="class"),
+    ],
+)
+def test_bad_options_are_refused_with_a_cure(make: Callable[[], object], told: str) -> None:
+    with pytest.raises(ToolInvalid, match=told):
+        make()
+
+
+def test_a_tool_tells_where_it_stands() -> None:
+    assert isinstance(add, FunctionTool)
+    assert add.origin.startswith(f"{__file__}:")
+    assert repr(add) == f"<tool add of {add.origin}>"

@@ -1,0 +1,136 @@
+"""What the README and docs/ say is so: snippets run, links lead somewhere, the reference names what there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from agentkit.settings import Settings
+from agentkit.specs import AgentDefinition
+from api import agents, health, schemas, tasks
+from cli.main import COMMANDS, build
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    found = re.finditer(rf"^( *)```{language}\n(.*?)^\1```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return (re.sub(f"^{match[1]}", "", match[2], flags=re.MULTILINE) for match in found)
+
+
+def pages_with(language: str) -> list[Path]:
+    return [page for page in PAGES if any(blocks(page, language))]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_shows_how_to_start_on_its_first_screen() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 150
+    first_screen = lines[:25]
+    sentence = next(line for line in first_screen[1:5] if line)
+    assert sentence.startswith("Opspawn ")
+    assert ". " not in sentence
+    fences = [line for line in first_screen if line.startswith("```")]
+    assert fences == ["```sh", "```", "```sh", "```"]
+    for command in ("make dev", "make test", ".venv/bin/opspawn run assistant"):
+        assert any(line.startswith(command) for line in first_screen), command
+
+
+@pytest.mark.parametrize("page", pages_with("python"), ids=page_id)
+def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # As a file, because tools are read with their source; in order, because later snippets build on earlier ones.
+    source = "\n".join(blocks(page, "python"))
+    exec(compile(source, page_id(page), "exec"), {"__name__": "snippet"})
+
+
+@pytest.mark.parametrize("page", pages_with("yaml"), ids=page_id)
+def test_yaml_snippets_are_agents(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        AgentDefinition.model_validate(yaml.safe_load(block))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_every_page_can_be_reached_from_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+\.md)", index.read_text())}
+    assert {page for page in PAGES if page.is_relative_to(index.parent)} - linked == {index}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_commands_in_the_text_exist(page: Path) -> None:
+    named = set(re.findall(r"(?:^|`|/bin/)opspawn ([a-z]+)", page.read_text(), re.MULTILINE))
+    assert named <= set(COMMANDS)
+    targets = set(re.findall(r"^\.?(?:`?)make ([a-z-]+)", page.read_text(), re.MULTILINE))
+    assert targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_reference_names_every_command_and_option(name: str) -> None:
+    text = (REFERENCE / "cli.md").read_text()
+    assert f"`opspawn {name}" in text
+    group = typer.main.get_command(build([name]))
+    command = group.commands[name]  # type: ignore[attr-defined]  # a click group, which mypy is told is a command
+    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+    assert [option for option in options if option not in {"--help", "--url"} and f"`{option}" not in text] == []
+
+
+def test_the_reference_names_every_setting_with_its_default() -> None:
+    text = (REFERENCE / "settings.md").read_text()
+    for key, field in Settings.model_fields.items():
+        assert f"`{key}`" in text, key
+        default = field.default
+        if field.validation_alias is None and default is not None:
+            shown = str(default).lower() if isinstance(default, bool) else str(default)
+            assert f"| `{key}` | `{shown}` |" in text, key
+
+
+def test_the_reference_names_every_key_of_an_agent_file() -> None:
+    text = (REFERENCE / "agent-yaml.md").read_text()
+    limits = AgentDefinition.model_fields["limits"].annotation
+    assert limits is not None
+    keys = [*AgentDefinition.model_fields, *getattr(limits, "model_fields", {})]
+    assert [key for key in keys if f"| `{key}` |" not in text] == []
+
+
+def test_the_reference_names_every_rest_call() -> None:
+    text = (REFERENCE / "rest.md").read_text()
+    routes = [route for module in (tasks, agents, health) for route in module.router.routes]
+    calls = [
+        f"{method} {route.path}" for route in routes if isinstance(route, APIRoute) for method in route.methods or ()
+    ]
+    assert len(calls) >= 11
+    assert [call for call in calls if f"| `{call}` |" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "shape", [schemas.CreateTask, schemas.ListTasks, schemas.Task], ids=lambda shape: shape.__name__
+)
+def test_the_reference_names_every_field_of_a_task(shape: type[BaseModel]) -> None:
+    text = (REFERENCE / "rest.md").read_text()
+    assert [field for field in shape.model_fields if f"`{field}`" not in text] == []

@@ -1,0 +1,58 @@
+"""The gate that holds requirements.lock in step with pyproject.toml."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def check(directory: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / ".ci" / "check_lock.py"), str(directory)], capture_output=True, text=True
+    )
+
+
+def plant(directory: Path, file: str, old: str, new: str) -> None:
+    for name in ("pyproject.toml", "requirements.lock"):
+        text = (ROOT / name).read_text()
+        if name == file:
+            assert old in text
+            text = text.replace(old, new, 1)
+        (directory / name).write_text(text)
+
+
+def test_the_lock_is_in_step() -> None:
+    assert check(ROOT).returncode == 0, check(ROOT).stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        pytest.param("pyproject.toml", '"rich>=15.0"', '"rich>=99"', "the lock holds 15", id="floor-raised"),
+        pytest.param("pyproject.toml", '"rich>=', '"a-new-one>=1", "rich>=', "made without it", id="one-added"),
+        pytest.param("pyproject.toml", '    "rich>=15.0",\n', "", "doesn't ask for it", id="one-removed"),
+        pytest.param("pyproject.toml", '"ruff>=', '"a-new-one>=1", "ruff>=', "made without it", id="one-added-to-dev"),
+        pytest.param("requirements.lock", "\nrich==", "\nrich==14.", "the lock holds 14.", id="lock-set-back"),
+    ],
+)
+def test_any_drift_is_named_with_what_mends_it(tmp_path: Path, file: str, old: str, new: str, words: str) -> None:
+    plant(tmp_path, file, old, new)
+    checked = check(tmp_path)
+    assert checked.returncode == 1
+    assert words in checked.stderr
+    assert "make lock" in checked.stderr
+
+
+def test_a_package_without_a_hash_is_refused(tmp_path: Path) -> None:
+    plant(tmp_path, "requirements.lock", "", "")
+    lock = tmp_path / "requirements.lock"
+    kept = [line for line in lock.read_text().splitlines() if "--hash" not in line]
+    lock.write_text("\n".join(kept))
+    checked = check(tmp_path)
+    assert checked.returncode == 1
+    assert "the lock holds rich without a hash" in checked.stderr

@@ -1,0 +1,109 @@
+"""Cancelling reaches what is in flight at once, and the task says that it was cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import CancelledError
+
+from agentkit.interfaces import ModelRequest
+from agentkit.messages import ToolCall
+from agentkit.testing import ScriptedModel, ScriptedResponse
+from agentkit.tools import tool
+from workflows.agent_task import AgentTask
+from workflows.visibility import STATUS
+
+if TYPE_CHECKING:
+    from tests.workflows.conftest import Handle, Stage
+
+AT_ONCE = 6.0
+"""Seconds: heartbeats, which carry a cancellation, go out every second."""
+
+
+class Patience:
+    """Waits until it is cancelled, and tells."""
+
+    def __init__(self) -> None:
+        self.began, self.cancelled = asyncio.Event(), asyncio.Event()
+
+    async def wait(self) -> None:
+        self.began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+async def ends_cancelled(stage: Stage, handle: Handle) -> None:
+    with pytest.raises(WorkflowFailureError) as raised:
+        await stage.result(handle)
+    assert isinstance(raised.value.cause, CancelledError)
+    described = await handle.describe()
+    assert described.status == WorkflowExecutionStatus.CANCELED
+    assert described.typed_search_attributes.get(STATUS) == "cancelled"
+    assert (await handle.query(AgentTask.status)).status == "cancelled"
+
+
+async def test_cancelling_reaches_a_model_that_is_being_asked(stage: Stage) -> None:
+    patience = Patience()
+
+    async def script(_: ModelRequest) -> ScriptedResponse:
+        await patience.wait()
+        return "never"
+
+    async with stage.worker(ScriptedModel(script)):
+        handle = await stage.start("Go.")
+        await asyncio.wait_for(patience.began.wait(), 10)
+        await handle.cancel()
+        await asyncio.wait_for(patience.cancelled.wait(), AT_ONCE)
+        await ends_cancelled(stage, handle)
+
+
+async def test_cancelling_reaches_every_tool_that_is_being_called(stage: Stage) -> None:
+    patiences = [Patience(), Patience()]
+
+    @tool(effect="pure")
+    async def wait(place: int) -> str:
+        await patiences[place].wait()
+        return "never"
+
+    model = ScriptedModel(
+        [[ToolCall(id=f"{place}", name="wait", arguments={"place": place}) for place in (0, 1)], "no"]
+    )
+    async with stage.worker(model, wait):
+        handle = await stage.start("Go.", stage.agent(wait))
+        await asyncio.wait_for(asyncio.gather(*(patience.began.wait() for patience in patiences)), 10)
+        await handle.cancel()
+        await asyncio.wait_for(asyncio.gather(*(patience.cancelled.wait() for patience in patiences)), AT_ONCE)
+        await ends_cancelled(stage, handle)
+    assert len(model.requests) == 1
+
+
+# The SDK warns when a local activity ends just before its cancellation reaches it.
+@pytest.mark.filterwarnings("ignore:Cannot find activity to cancel")
+async def test_cancelling_during_a_fast_tool_ends_the_task_as_cancelled(stage: Stage) -> None:
+    patience = Patience()
+
+    @tool(effect="pure", fast=True, timeout="500ms")
+    async def wait() -> str:
+        await patience.wait()
+        return "never"
+
+    async with stage.worker(ScriptedModel([ToolCall(id="c", name="wait"), "never"]), wait):
+        handle = await stage.start("Go.", stage.agent(wait))
+        await asyncio.wait_for(patience.began.wait(), 10)
+        await handle.cancel()
+        await ends_cancelled(stage, handle)
+
+
+async def test_cancelling_before_a_worker_is_there_ends_the_task_without_asking_a_model(stage: Stage) -> None:
+    handle = await stage.start("Go.")
+    await handle.cancel()
+    model = ScriptedModel(["never"])
+    async with stage.worker(model):
+        await ends_cancelled(stage, handle)
+    assert model.requests == []

@@ -1,0 +1,99 @@
+"""What becomes of a task whose model fails, or answers with nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus
+
+from agentkit.errors import ModelError, ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
+from agentkit.loop import MAX_RETRIES
+from agentkit.messages import ToolCall
+from agentkit.testing import ScriptedModel
+from agentkit.tools import tool
+from workflows.agent_task import AgentTask
+from workflows.visibility import STATUS, STEPS
+
+if TYPE_CHECKING:
+    from tests.workflows.conftest import Stage
+
+
+@tool(effect="pure")
+def double(number: int) -> int:
+    return 2 * number
+
+
+CALL = ToolCall(id="1", name="double", arguments={"number": 21})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(ModelNotAuthorized("Incorrect API key provided: check OPENAI_API_KEY", status=401), id="key"),
+        pytest.param(ModelRequestRejected("Unknown parameter: 'temprature'", status=400), id="request"),
+    ],
+)
+async def test_a_permanent_failure_ends_the_task_at_once_with_the_providers_words(
+    stage: Stage, error: ModelError
+) -> None:
+    model = ScriptedModel([CALL, error, "never"])
+    async with stage.worker(model, double):
+        handle = await stage.start("Go.", stage.agent(double))
+        raised, failure = await stage.failure(handle)
+        status = await handle.query(AgentTask.status)
+    assert (raised.type, raised.message) == (type(error).__name__, str(error))
+    assert (failure.message, failure.step) == (str(error), 2)
+    assert (failure.usage.model_calls, failure.usage.tool_calls) == (1, 1)
+    assert len(model.requests) == 2
+    assert (status.status, status.error) == ("failed", str(error))
+    described = await handle.describe()
+    assert described.status == WorkflowExecutionStatus.FAILED
+    assert (described.typed_search_attributes.get(STATUS), described.typed_search_attributes.get(STEPS)) == (
+        "failed",
+        2,
+    )
+
+
+async def test_a_transient_failure_is_asked_again_and_leaves_no_trace_in_the_transcript(stage: Stage) -> None:
+    model = ScriptedModel([ModelUnavailable("overloaded", status=503, retry_after=0), "done"])
+    async with stage.worker(model):
+        result, handle = await stage.run("Go.")
+        transcript = await stage.transcript(handle)
+    assert (result.output, result.steps, result.usage.model_calls) == ("done", 1, 1)
+    assert [request.attempt for request in model.requests] == [1, 2]
+    assert [message.role for message in transcript] == ["user", "assistant"]
+
+
+async def test_a_provider_that_the_worker_has_no_key_for_fails_the_task_at_once(stage: Stage) -> None:
+    async with stage.worker(ScriptedModel([])):
+        handle = await stage.start("Go.", stage.agent(models=("openai:gpt-5-mini",)))
+        error, _ = await stage.failure(handle)
+    assert error.type == "ModelNotAuthorized"
+    assert "no openai model for 'openai:gpt-5-mini'" in error.message
+
+
+async def test_an_empty_answer_is_fed_back_until_there_is_a_better_one(stage: Stage) -> None:
+    model = ScriptedModel(["", " \n", "", "at last"])
+    async with stage.worker(model):
+        result, handle = await stage.run("Go.")
+        transcript = await stage.transcript(handle)
+    assert (result.output, result.steps) == ("at last", 4)
+    assert [message.source for message in transcript] == [None, None, "planner", None, "planner", None, "planner", None]
+    assert [list(request.messages) for request in model.requests] == [transcript[:end] for end in (1, 3, 5, 7)]
+
+
+async def test_a_model_that_only_ever_answers_with_nothing_fails_the_task(stage: Stage) -> None:
+    model = ScriptedModel([""] * 50)
+    async with stage.worker(model):
+        handle = await stage.start("Go.")
+        error, failure = await stage.failure(handle)
+    assert (error.type, len(model.requests), failure.step) == ("ModelOutputInvalid", MAX_RETRIES + 1, MAX_RETRIES + 1)
+    assert "unusable answers in a row" in failure.message
+
+
+async def test_an_error_of_ours_that_nobody_foresaw_is_asked_again(stage: Stage) -> None:
+    model = ScriptedModel([RuntimeError("a bug in a client"), "done"])
+    async with stage.worker(model):
+        result, _ = await stage.run("Go.")
+    assert result.output == "done"

@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -15,7 +16,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
-from activities.connection import connect, temporal_address
+from activities.connection import connect_patiently
 from activities.model import ModelActivities
 from activities.policies import HEARTBEAT_EVERY
 from activities.tool import ToolActivities
@@ -35,6 +36,9 @@ logger = logging.getLogger("opspawn.worker")
 
 _STOPPING = timedelta(seconds=5)
 """What running activities get to end by themselves on shutdown; afterwards they are cancelled, and retried."""
+
+_SLOTS = 100
+"""Model and tool calls that one worker has under way at once."""
 
 _STICKY = timedelta(seconds=1)
 """How long a task waits for the worker that had it cached, before another takes it."""
@@ -63,23 +67,8 @@ def build_worker(client: Client, settings: Settings, models: Mapping[str, Model]
         max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
         default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
         graceful_shutdown_timeout=_STOPPING,
+        max_concurrent_activities=_SLOTS,
     )
-
-
-async def _connect_patiently(settings: Settings) -> Client:
-    told = False
-    while True:
-        try:
-            return await connect(settings)
-        except RuntimeError as error:
-            if not told:
-                logger.warning(
-                    "Temporal at %s doesn't answer; trying again until it does. (%s)",
-                    temporal_address(settings),
-                    str(error).splitlines()[0],
-                )
-                told = True
-            await asyncio.sleep(1)
 
 
 async def _work(settings: Settings) -> None:
@@ -87,11 +76,13 @@ async def _work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
-    app = load_app(settings, PublicFetcher())
+    # Plain functions among the tools each take a thread: as many as there are activity slots.
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=_SLOTS, thread_name_prefix="tool"))
+    app = load_app(settings, PublicFetcher(allow=settings.http_fetch_allow))
     for problem in app.problems:
         logger.warning("%s", problem)
     models = build_models(settings)
-    connecting = asyncio.create_task(_connect_patiently(settings))
+    connecting = asyncio.create_task(connect_patiently(settings))
     stopped = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Any
 
 from pydantic_core import to_json
@@ -20,7 +22,13 @@ from temporalio.envconfig import ClientConfigProfile
 from activities.payloads import DirectoryDriver
 from agentkit.settings import Settings
 
-__all__ = ["TemporalAddress", "connect", "data_converter", "temporal_address"]
+__all__ = ["PayloadConverter", "TemporalAddress", "connect", "connect_patiently", "data_converter", "temporal_address"]
+
+
+logger = logging.getLogger("opspawn.temporal")
+
+_PATIENCE = 1.0
+"""Seconds between two attempts to connect."""
 
 
 class _CompactJSON(PydanticJSONPlainPayloadConverter):
@@ -76,3 +84,18 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     config = ClientConfigProfile.load().to_client_connect_config()
     config["target_host"] = temporal_address(settings)
     return await Client.connect(**config, data_converter=data_converter(settings), lazy=lazy)
+
+
+async def connect_patiently(settings: Settings) -> Client:
+    """Return a client as soon as Temporal answers; that it doesn't is said once."""
+    told = False
+    while True:
+        try:
+            return await connect(settings)
+        except RuntimeError as error:
+            if not told:
+                reason = str(error).partition("\n")[0]
+                address = temporal_address(settings)
+                logger.warning("Temporal at %s doesn't answer; trying again until it does. (%s)", address, reason)
+                told = True
+            await asyncio.sleep(_PATIENCE)

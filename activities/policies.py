@@ -9,7 +9,7 @@ from temporalio.common import RetryPolicy
 
 from agentkit.specs import ToolSpec
 
-__all__ = ["HEARTBEAT_EVERY", "MODEL", "Policy", "fast_tool_policy", "tool_policy"]
+__all__ = ["HEARTBEAT_EVERY", "Policy", "fast_tool_policy", "model_policy", "tool_policy"]
 
 HEARTBEAT_EVERY = timedelta(seconds=1)
 """How often activities heartbeat, and so how soon a cancellation reaches them."""
@@ -30,13 +30,19 @@ class Policy:
     heartbeat: timedelta | None = _LOST_AFTER
 
 
-MODEL = Policy(
-    start_to_close=timedelta(minutes=10),
-    retry=RetryPolicy(
-        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=8
-    ),
-)
-"""Asking a model: about 90 s of retries, unless the provider says how long to wait."""
+def model_policy(*, fallback: bool) -> Policy:
+    """Return how a model is asked: about 90 s of retries, unless the provider says how long to wait.
+
+    With a ``fallback`` to ask next, 7 s of them.
+    """
+    return Policy(
+        start_to_close=timedelta(minutes=10),
+        retry=RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            maximum_interval=timedelta(seconds=30),
+            maximum_attempts=4 if fallback else 8,
+        ),
+    )
 
 
 def tool_policy(tool: ToolSpec) -> Policy:

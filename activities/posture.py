@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
-from agentkit.errors import ModelUnavailable, OpspawnError, ToolUnavailable
+from agentkit.errors import (
+    ContentRefused,
+    ContextTooLong,
+    ModelError,
+    ModelNotAuthorized,
+    ModelOutputInvalid,
+    ModelRequestRejected,
+    ModelUnavailable,
+    OpspawnError,
+    ToolUnavailable,
+    TranscriptMismatch,
+)
 
-__all__ = ["MAX_RETRY_AFTER", "to_temporal"]
+__all__ = ["MAX_RETRY_AFTER", "from_temporal", "to_temporal"]
 
 MAX_RETRY_AFTER = 600.0
 """Seconds; a provider that asks for more is asked again after this."""
@@ -18,9 +29,36 @@ def to_temporal(error: OpspawnError) -> ApplicationError:
     """Return the error that an activity raises: of the same type by name, retryable only where that can help."""
     retryable = isinstance(error, ModelUnavailable | ToolUnavailable)
     retry_after = error.retry_after if isinstance(error, ModelUnavailable) else None
+    status = error.status if isinstance(error, ModelError) else None
     return ApplicationError(
         str(error),
+        *([] if status is None else [{"status": status}]),
         type=type(error).__name__,
         non_retryable=not retryable,
         next_retry_delay=None if retry_after is None else timedelta(seconds=min(retry_after, MAX_RETRY_AFTER)),
     )
+
+
+_MODEL_ERRORS = {
+    kind.__name__: kind
+    for kind in (
+        ContentRefused,
+        ContextTooLong,
+        ModelNotAuthorized,
+        ModelOutputInvalid,
+        ModelRequestRejected,
+        ModelUnavailable,
+    )
+}
+
+
+def from_temporal(error: ActivityError) -> OpspawnError:
+    """Return our error again for what ended a model call, typed as it was in the activity."""
+    cause = error.cause
+    if not isinstance(cause, ApplicationError):
+        return ModelUnavailable(f"The model call didn't come back: {cause}")
+    if cause.type == TranscriptMismatch.__name__:
+        return TranscriptMismatch(cause.message)
+    details = cause.details[0] if cause.details else {}
+    status = details.get("status") if isinstance(details, dict) else None
+    return _MODEL_ERRORS.get(cause.type or "", ModelUnavailable)(cause.message, status=status)

@@ -10,8 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
+from agentkit.outputs import check_schema
 from agentkit.providers import split_model
-from agentkit.specs import AgentDefinition, ApprovalRule, Limits, MemorySettings
+from agentkit.specs import AgentDefinition, ApprovalRule, Limits, MemorySettings, ModelSettings
 from agentkit.wording import Fault, did_you_mean, faults
 
 __all__ = [
@@ -25,16 +26,15 @@ __all__ = [
     "with_rules",
 ]
 
-PLANNERS = ("tools", "placeholder")
+PLANNERS = ("tools", "react", "plan", "placeholder")
 """Planners that agents can name."""
 
 _LATER = "is not in this release"
-_LATER_PLANNERS = ("react", "plan")
-_LATER_PROVIDERS = ("anthropic", "google", "openrouter")
 _KEYS = {
     "approvals": ApprovalRule.model_fields,
     "limits": Limits.model_fields,
     "memory": MemorySettings.model_fields,
+    "model_settings": ModelSettings.model_fields,
 }
 _NAME_RULE = "a letter, then letters, digits, '_' or '-'; 64 at most"
 
@@ -166,6 +166,7 @@ def definition_faults(definition: AgentDefinition) -> list[Fault]:
     found = [
         *_unbuilt(definition),
         *_model_faults(definition),
+        *_schema_faults(definition),
         *(
             Fault(("tools", place), f"{name!r} {_LATER}: expected the name of a tool")
             for place, name in enumerate(definition.tools)
@@ -177,16 +178,12 @@ def definition_faults(definition: AgentDefinition) -> list[Fault]:
 
 
 def _unbuilt(definition: AgentDefinition) -> Iterator[Fault]:
-    if definition.output_schema is not None:
-        yield Fault(("output_schema",), f"structured output {_LATER}. Leave the key out")
     if definition.memory.long_term:
         yield Fault(("memory", "long_term"), f"long-term memory {_LATER}. Leave the key out, or write false")
     if definition.memory.recall:
         yield Fault(("memory", "recall"), f"long-term memory {_LATER}. Leave the key out, or write 0")
     if definition.limits.on_exhausted == "ask":
         yield Fault(("limits", "on_exhausted"), f"'ask' {_LATER}. Leave the key out, or write fail")
-    if definition.limits.max_cost_usd is not None:
-        yield Fault(("limits", "max_cost_usd"), f"a limit of cost {_LATER}. Leave the key out; max_tokens is there")
 
 
 def models_of(definition: AgentDefinition) -> tuple[str, ...]:
@@ -201,20 +198,21 @@ def _model_faults(definition: AgentDefinition) -> Iterator[Fault]:
         yield Fault(("model",), "expected provider:name or a list of them, got an empty list")
     for place, model in enumerate(models_of(definition)):
         path = ("model",) if isinstance(definition.model, str) else ("model", place)
-        if model.partition(":")[0] in _LATER_PROVIDERS:
-            yield Fault(path, f"provider {model.partition(':')[0]!r} {_LATER}. Take openai, openai-compatible or demo")
-            continue
         try:
             split_model(model)
         except ConfigurationInvalid as error:
             yield Fault(path, str(error))
 
 
+def _schema_faults(definition: AgentDefinition) -> Iterator[Fault]:
+    try:
+        check_schema(definition.output_schema or {})
+    except ConfigurationInvalid as error:
+        yield Fault(("output_schema",), str(error))
+
+
 def planner_fault(planner: str) -> str | None:
     """Return what is wrong with a planner's name; None: nothing."""
     if planner in PLANNERS:
         return None
-    there = f"expected {' or '.join(PLANNERS)}, got {planner!r}."
-    return (
-        f"{planner!r} {_LATER}: {there}" if planner in _LATER_PLANNERS else f"{there}{did_you_mean(planner, PLANNERS)}"
-    )
+    return f"expected {' or '.join(PLANNERS)}, got {planner!r}.{did_you_mean(planner, PLANNERS)}"

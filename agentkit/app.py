@@ -15,7 +15,7 @@ from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid, T
 from agentkit.interfaces import Fetcher, Toolset
 from agentkit.providers import default_model, split_model
 from agentkit.settings import Settings
-from agentkit.specs import AgentDefinition, AgentSpec, Limits, ToolSpec
+from agentkit.specs import AgentDefinition, AgentSpec, Limits
 from agentkit.tools import ToolRegistry, builtin_tools
 from agentkit.tools.loading import ToolFiles
 from agentkit.wording import Fault, did_you_mean, faults
@@ -128,19 +128,14 @@ class App:
         definition = agent.definition
         if found := [*definition_faults(definition), *self._tool_faults(definition)]:
             raise agent.source.error(found)
-        return AgentSpec(
-            name=definition.name,
-            description=definition.description,
-            models=tuple(":".join(split_model(model)) for model in models_of(definition)) or (self._default_model(),),
-            planner=definition.planner or self._default_planner(),
-            instructions=definition.instructions,
-            tools=self._tools(definition),
-            approvals=definition.approvals,
-            limits=definition.limits,
-        )
-
-    def _tools(self, definition: AgentDefinition) -> tuple[ToolSpec, ...]:
-        return tuple(self.toolset.get(name).spec for name in dict.fromkeys(definition.tools))
+        resolved = {
+            "models": tuple(":".join(split_model(model)) for model in models_of(definition))
+            or (self._default_model(),),
+            "planner": definition.planner or self._default_planner(),
+            "tools": tuple(self.toolset.get(name).spec for name in dict.fromkeys(definition.tools)),
+        }
+        taken_over = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
+        return AgentSpec.model_validate({name: getattr(definition, name) for name in taken_over} | resolved)
 
     def _tool_faults(self, definition: AgentDefinition) -> list[Fault]:
         known = [spec.name for spec in self.toolset.specs()]

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from pydantic import JsonValue
+
 from agentkit.errors import LimitExceeded, ModelRequestRejected, ToolError
 from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, SecurityPolicy, ToolContext, Toolset
 from agentkit.loop import Loop, with_unique_call_ids
@@ -22,7 +24,7 @@ __all__ = ["Driver", "Outcome"]
 class Outcome:
     """What a task came to."""
 
-    output: str
+    output: JsonValue
     transcript: tuple[Message, ...]
     usage: Usage
     steps: int
@@ -62,7 +64,7 @@ class Driver:
             raise LimitExceeded(f"deadline is {agent.limits.deadline:g} s, and the task has run for as long") from error
         return Outcome(output, tuple(loop.transcript.read()), loop.usage, loop.steps)
 
-    async def _until_done(self, loop: Loop, task_id: str, emit: Emit | None) -> str:
+    async def _until_done(self, loop: Loop, task_id: str, emit: Emit | None) -> JsonValue:
         while True:
             response = loop.begin_step() or await self._ask(loop, emit)
             match loop.take(response):

@@ -26,6 +26,7 @@ __all__ = [
     "ModelRequest",
     "ModelResponse",
     "Planner",
+    "Proceed",
     "Retry",
     "SecurityPolicy",
     "ShortTermMemory",
@@ -74,6 +75,8 @@ class ModelResponse(Record):
     message: Message
     stop_reason: StopReason
     usage: Usage
+    served_by: str | None = None
+    """Who gave it, where the provider passes requests on to others, such as ``Anthropic`` behind OpenRouter."""
 
 
 class Model(Protocol):
@@ -104,7 +107,8 @@ class CallTools:
 class Finish:
     """The task is done."""
 
-    output: str
+    output: JsonValue
+    """Text; or what fits the agent's ``output_schema``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,17 @@ class Retry:
     feedback: str
 
 
-Decision = CallTools | Finish | Retry
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """The model has made a plan: tell it to go on."""
+
+    plan: tuple[str, ...]
+    """What it means to do, in order."""
+    feedback: str
+    """What it is told."""
+
+
+Decision = CallTools | Finish | Proceed | Retry
 
 
 class Planner(Protocol):

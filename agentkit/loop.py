@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+
+from pydantic import JsonValue
 
 from agentkit.errors import LimitExceeded, ModelOutputInvalid
-from agentkit.interfaces import Decision, ModelResponse, Planner, Retry, SecurityPolicy
+from agentkit.interfaces import CallTools, Decision, Finish, ModelResponse, Planner, Proceed, Retry, SecurityPolicy
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
+from agentkit.outputs import OutputInvalid, read_output
 from agentkit.results import error_result
 from agentkit.specs import AgentSpec, Limits, ToolSpec
 from agentkit.transcript import Transcript
@@ -14,7 +17,7 @@ from agentkit.transcript import Transcript
 __all__ = ["MAX_PARALLEL_CALLS", "MAX_RETRIES", "Loop", "with_unique_call_ids"]
 
 MAX_RETRIES = 3
-"""How many unusable answers in a row a model may give before the task fails."""
+"""How many answers in a row may lead to nothing but a word from the planner, before the task fails."""
 
 MAX_PARALLEL_CALLS = 32
 """How many tool calls of one step are made; the model is told of the rest."""
@@ -39,7 +42,9 @@ class Loop:
         self.steps = steps
         self._planner = planner
         self._policy = policy
-        self._retries = 0
+        self.plan: tuple[str, ...] = ()
+        """The newest plan, of planners that make one."""
+        self._told = 0
 
     def begin_step(self) -> ModelResponse | None:
         """Count a step, if limits allow it; return an answer that needs no model, or None: ask one.
@@ -65,18 +70,40 @@ class Loop:
         """
         self.usage += response.usage
         self.transcript.append(response.message)
-        decision = self._planner.decide(response)
-        if not isinstance(decision, Retry):
-            self._retries = 0
-            return decision
-        self._retries += 1
-        if self._retries > MAX_RETRIES:
-            raise ModelOutputInvalid(
-                f"{response.message.model or 'The model'} gave {self._retries} unusable answers in a row. "
-                f"The last time it was told: {decision.feedback}"
-            )
-        self.transcript.append(Message(role="user", parts=(TextPart(text=decision.feedback),), source="planner"))
+        decision = self._decide(response)
+        match decision:
+            case Retry(feedback):
+                self._tell(response, feedback)
+            case Proceed(plan, feedback):
+                self.plan = plan
+                self._tell(response, feedback)
+            case _:
+                self._told = 0
         return decision
+
+    def _decide(self, response: ModelResponse) -> Decision:
+        decision = self._planner.decide(response)
+        match decision:
+            case CallTools(calls):
+                # Planners that read calls out of text have no ids to give.
+                named = (
+                    call if call.id else call.model_copy(update={"id": f"call_{self.steps}_{place}"})
+                    for place, call in enumerate(calls)
+                )
+                return CallTools(tuple(named))
+            case Finish(str() as text) if self.agent.output_schema is not None:
+                return _structured(text, self.agent.output_schema)
+        return decision
+
+    def _tell(self, response: ModelResponse, feedback: str) -> None:
+        """Enter what the model is told, unless it has been told often enough."""
+        self._told += 1
+        if self._told > MAX_RETRIES:
+            raise ModelOutputInvalid(
+                f"{response.message.model or 'The model'} gave {self._told} answers in a row that led nowhere. "
+                f"The last time it was told: {feedback}"
+            )
+        self.transcript.append(Message(role="user", parts=(TextPart(text=feedback),), source="planner"))
 
     def admit(self, call: ToolCall, index: int) -> ToolSpec | ToolResult:
         """Return the tool to call, or the result that tells the model why it can't be called.
@@ -102,6 +129,13 @@ class Loop:
         """Enter a step's tool results, in the order of the calls."""
         self.usage += Usage(tool_calls=len(results))
         self.transcript.append(Message(role="tool", parts=tuple(results)))
+
+
+def _structured(text: str, schema: Mapping[str, JsonValue]) -> Decision:
+    try:
+        return Finish(read_output(text, schema))
+    except OutputInvalid as error:
+        return Retry(str(error))
 
 
 def _refusal(tool: ToolSpec, action: str, reason: str | None) -> str:

@@ -125,6 +125,8 @@ class Usage(Record):
     """The part of ``output_tokens`` that was reasoning, where the provider tells."""
     cached_tokens: int = 0
     """The part of ``input_tokens`` that the provider had cached."""
+    cache_write_tokens: int = 0
+    """The part of ``input_tokens`` that the provider put into its cache, where it charges for that."""
     cost_usd: float | None = None
     """US dollars; None where the price isn't known."""
     model_calls: int = 0
@@ -142,6 +144,7 @@ class Usage(Record):
             output_tokens=self.output_tokens + other.output_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             cost_usd=sum(costs) if costs else None,
             model_calls=self.model_calls + other.model_calls,
             tool_calls=self.tool_calls + other.tool_calls,

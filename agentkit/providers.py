@@ -7,10 +7,26 @@ from agentkit.settings import Settings
 
 __all__ = ["PROVIDERS", "default_model", "missing", "split_model"]
 
-PROVIDERS = ("demo", "openai", "openai-compatible")
+PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible")
 """Every name that may stand before the colon of a model."""
 
-_DEFAULT_MODELS = {"demo": "demo", "openai": "gpt-5-mini"}
+_DEFAULT_MODELS = {
+    "demo": "demo",
+    "openai": "gpt-5-mini",
+    "anthropic": "claude-sonnet-5-5",
+    "google": "gemini-3.8-flash",
+    "openrouter": "openai/gpt-5-mini",
+}
+_PREFERRED = ("openai", "anthropic", "google", "openrouter")
+"""The first of them that is set up answers for agents that name no model."""
+
+_NEEDS = {
+    "openai": "a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server without keys)",
+    "anthropic": "a key: set ANTHROPIC_API_KEY",
+    "google": "a key: set GOOGLE_API_KEY (or GEMINI_API_KEY)",
+    "openrouter": "a key: set OPENROUTER_API_KEY",
+    "openai-compatible": "an address: set OPSPAWN_OPENAI_COMPATIBLE_BASE_URL, such as http://127.0.0.1:11434/v1",
+}
 
 
 def split_model(model: str) -> tuple[str, str]:
@@ -32,16 +48,16 @@ def split_model(model: str) -> tuple[str, str]:
 
 
 def default_model(settings: Settings) -> str:
-    """Return the model of agents that name none: as configured, else OpenAI where it is set up, else ``demo``.
+    """Return the model of agents that name none: as configured, else of the first provider that is set up, else demo.
 
-    A configured model without a provider is OpenAI's, unless it is written ``provider:name``.
+    A configured model without a provider is that provider's, too, or OpenAI's, unless it is written ``provider:name``.
     """
     configured = settings.default_model or ""
     if settings.default_provider is None and configured.partition(":")[0] in PROVIDERS:
         return configured
-    openai_ready = bool(settings.openai_api_key or settings.openai_base_url or configured)
-    provider = settings.default_provider or ("openai" if openai_ready else "demo")
-    name = settings.default_model or _DEFAULT_MODELS.get(provider)
+    ready = (provider for provider in _PREFERRED if _ready(provider, settings))
+    provider = settings.default_provider or next(ready, "openai" if configured else "demo")
+    name = configured or _DEFAULT_MODELS.get(provider)
     if name is None:
         raise ConfigurationInvalid(f"AGENTKIT_LLM_MODEL isn't set, and provider {provider!r} has no default model")
     return f"{provider}:{name}"
@@ -50,8 +66,20 @@ def default_model(settings: Settings) -> str:
 def missing(model: str, settings: Settings) -> str | None:
     """Return what must be set before ``model`` can be asked, as a sentence for a person; None when all is there."""
     provider, _ = split_model(model)
-    if provider == "openai" and settings.openai_api_key is None and settings.openai_base_url is None:
-        return f"Model {model!r} needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server without keys)"
-    if provider == "openai-compatible" and settings.openai_compatible_base_url is None:
-        return f"Model {model!r} needs an address: set OPSPAWN_OPENAI_COMPATIBLE_BASE_URL, such as http://127.0.0.1:11434/v1"
-    return None
+    return None if _ready(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
+
+
+def _ready(provider: str, settings: Settings) -> bool:
+    match provider:
+        case "openai":
+            return settings.openai_api_key is not None or settings.openai_base_url is not None
+        case "anthropic":
+            return settings.anthropic_api_key is not None
+        case "google":
+            return settings.google_api_key is not None
+        case "openrouter":
+            return settings.openrouter_api_key is not None
+        case "openai-compatible":
+            return settings.openai_compatible_base_url is not None
+        case _:
+            return True

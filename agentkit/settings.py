@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -100,6 +100,35 @@ class Settings(BaseSettings):
         default=None, validation_alias=_names("OPENAI_COMPATIBLE_API_KEY", "OPSPAWN_OPENAI_COMPATIBLE_API_KEY")
     )
     openai_compatible_base_url: str | None = None
+    openai_api: Literal["responses", "chat"] | None = None
+    """Which of OpenAI's APIs is spoken. None: Responses with OpenAI itself, Chat Completions with another address."""
+    anthropic_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("ANTHROPIC_API_KEY", "OPSPAWN_ANTHROPIC_API_KEY")
+    )
+    anthropic_base_url: str | None = Field(
+        default=None, validation_alias=_names("OPSPAWN_ANTHROPIC_BASE_URL", "ANTHROPIC_BASE_URL")
+    )
+    google_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("GOOGLE_API_KEY", "GEMINI_API_KEY", "OPSPAWN_GOOGLE_API_KEY")
+    )
+    google_base_url: str | None = Field(
+        default=None, validation_alias=_names("OPSPAWN_GOOGLE_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
+    )
+    openrouter_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("OPENROUTER_API_KEY", "OPSPAWN_OPENROUTER_API_KEY")
+    )
+    openrouter_base_url: str | None = None
+    openrouter_referer: str | None = None
+    """The address of your site, for OpenRouter's rankings."""
+    openrouter_title: str | None = None
+    """The name of your application, for OpenRouter's rankings."""
+
+    model_concurrency: int = Field(default=64, ge=1)
+    """How many requests a worker has at one provider at once."""
+    model_requests_per_minute: int | None = Field(default=None, ge=1)
+    """How many a worker sends to one provider; None: as many as the provider says it takes."""
+    model_tokens_per_minute: int | None = Field(default=None, ge=1)
+    """The same for tokens, in and out."""
 
     @classmethod
     def settings_customise_sources(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
@@ -119,7 +120,9 @@ class AgentDefinition(_Written):
     approvals: tuple[ApprovalRule, ...] = ()
     memory: MemorySettings = MemorySettings()
     limits: Limits = Limits()
+    model_settings: ModelSettings = ModelSettings()
     output_schema: dict[str, JsonValue] | None = None
+    """JSON Schema that the task's output must fit."""
 
 
 class AgentSpec(Record):
@@ -137,12 +140,19 @@ class AgentSpec(Record):
     tools: tuple[ToolSpec, ...] = ()
     approvals: tuple[ApprovalRule, ...] = ()
     limits: Limits = Limits()
+    model_settings: ModelSettings = ModelSettings()
     output_schema: dict[str, JsonValue] | None = None
 
     @cached_property
     def hash(self) -> str:
         """Names this content: 32 hexadecimal digits of SHA-256 over the canonical JSON."""
         return hashlib.sha256(self.canonical_json()).hexdigest()[:32]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with ``update`` in it, under a hash of its own."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("hash", None)  # pydantic copies cached properties, too
+        return copy
 
     def tool(self, name: str) -> ToolSpec | None:
         """Return the tool of that name, or None."""

@@ -25,6 +25,73 @@ __all__ = [
 ]
 
 
+_TASK: JsonValue = {
+    "id": "task-01a1ffab7d617517824951118c3e99ab",
+    "agent": "assistant",
+    "status": "completed",
+    "title": "What is 6 times 7?",
+    "input": "What is 6 times 7?",
+    "output": "42",
+    "error": None,
+    "usage": {
+        "tokens": 164,
+        "cost_usd": None,
+        "input_tokens": 140,
+        "output_tokens": 24,
+        "cached_tokens": 0,
+        "model_calls": 2,
+        "tool_calls": 1,
+    },
+    "steps": 2,
+    "doing": "",
+    "input_requests": [],
+    "conversation_id": None,
+    "parent_id": None,
+    "tags": ["trial"],
+    "metadata": {"ticket": "4711"},
+    "user": None,
+    "created_at": "2026-11-21T19:53:11.265334Z",
+    "started_at": "2026-11-21T19:53:11.271118Z",
+    "completed_at": "2026-11-21T19:53:12.004512Z",
+    "links": {
+        "self": "/api/v1/tasks/task-01a1ffab7d617517824951118c3e99ab",
+        "events": None,
+        "temporal_ui": "http://localhost:8233/namespaces/default/workflows/task-01a1ffab7d617517824951118c3e99ab",
+    },
+}
+
+_TRANSCRIPT: JsonValue = {
+    "start": 0,
+    "messages": [{"role": "user", "parts": [{"type": "text", "text": "What is 6 times 7?"}], "model": None}],
+    "total": 4,
+    "next_start": 1,
+}
+
+_AGENT: JsonValue = {
+    "name": "assistant",
+    "description": "Answers questions and does sums.",
+    "models": ["demo:demo"],
+    "planner": "tools",
+    "instructions": "You are a helpful assistant.",
+    "tools": ["calculator", "current_time"],
+    "limits": {"max_steps": 30},
+    "problem": None,
+}
+
+_TOOL: JsonValue = {
+    "name": "calculator",
+    "description": "Work out an arithmetic expression.",
+    "parameters": {"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]},
+    "effect": "pure",
+    "timeout": 10,
+    "fast": True,
+}
+
+
+def _shown_as(example: JsonValue) -> ConfigDict:
+    return ConfigDict(frozen=True, json_schema_extra={"example": example})
+
+
 class _Answered(BaseModel):
     """Of an answer."""
 
@@ -71,46 +138,7 @@ class TaskLinks(TypedDict):
 class Task(_Answered):
     """One input in, one output out, and how far it has come."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {
-                "id": "task-01a1ffab7d617517824951118c3e99ab",
-                "agent": "assistant",
-                "status": "completed",
-                "title": "What is 6 times 7?",
-                "input": "What is 6 times 7?",
-                "output": "42",
-                "error": None,
-                "usage": {
-                    "tokens": 164,
-                    "cost_usd": None,
-                    "input_tokens": 140,
-                    "output_tokens": 24,
-                    "cached_tokens": 0,
-                    "model_calls": 2,
-                    "tool_calls": 1,
-                },
-                "steps": 2,
-                "doing": "",
-                "input_requests": [],
-                "conversation_id": None,
-                "parent_id": None,
-                "tags": ["trial"],
-                "metadata": {"ticket": "4711"},
-                "user": None,
-                "created_at": "2026-11-21T19:53:11.265334Z",
-                "started_at": "2026-11-21T19:53:11.271118Z",
-                "completed_at": "2026-11-21T19:53:12.004512Z",
-                "links": {
-                    "self": "/api/v1/tasks/task-01a1ffab7d617517824951118c3e99ab",
-                    "events": None,
-                    "temporal_ui": "http://localhost:8233/namespaces/default/workflows/"
-                    "task-01a1ffab7d617517824951118c3e99ab",
-                },
-            }
-        },
-    )
+    model_config = _shown_as(_TASK)
 
     id: str
     agent: str
@@ -146,6 +174,8 @@ class Task(_Answered):
 class TaskList(_Answered):
     """A page of tasks, newest first. What Temporal lists may lag behind by a moment."""
 
+    model_config = _shown_as({"tasks": [_TASK], "next_cursor": None, "total": 1})
+
     tasks: tuple[Task, ...]
     next_cursor: str | None = None
     """Pass it as ``cursor`` for the next page; null on the last."""
@@ -156,19 +186,7 @@ class TaskList(_Answered):
 class Transcript(_Answered):
     """A part of a task's transcript."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {
-                "start": 0,
-                "messages": [
-                    {"role": "user", "parts": [{"type": "text", "text": "What is 6 times 7?"}], "model": None}
-                ],
-                "total": 4,
-                "next_start": 1,
-            }
-        },
-    )
+    model_config = _shown_as(_TRANSCRIPT)
 
     start: int
     messages: tuple[Message, ...]
@@ -181,21 +199,7 @@ class Transcript(_Answered):
 class Agent(_Answered):
     """An agent that tasks can be given to."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "example": {
-                "name": "assistant",
-                "description": "Answers questions and does sums.",
-                "models": ["demo:demo"],
-                "planner": "tools",
-                "instructions": "You are a helpful assistant.",
-                "tools": ["calculator", "current_time"],
-                "limits": {"max_steps": 30},
-                "problem": None,
-            }
-        },
-    )
+    model_config = _shown_as(_AGENT)
 
     name: str
     description: str = ""
@@ -211,6 +215,8 @@ class Agent(_Answered):
 class AgentList(_Answered):
     """All agents; also those that can't be used, with their problem."""
 
+    model_config = _shown_as({"agents": [_AGENT], "problems": []})
+
     agents: tuple[Agent, ...]
     problems: tuple[str, ...] = ()
     """What is wrong with the app directory's files."""
@@ -218,5 +224,7 @@ class AgentList(_Answered):
 
 class ToolList(_Answered):
     """All tools that agents can be given."""
+
+    model_config = _shown_as({"tools": [_TOOL]})
 
     tools: tuple[ToolSpec, ...]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fastapi import FastAPI
 from temporalio.client import Client
@@ -16,13 +17,20 @@ from agentkit.settings import Settings
 from api import agents, documentation, health, tasks
 from api.bodies import BodyLimit
 from api.metrics import install_metrics
-from api.problems import install_problems
+from api.problems import install_problems, problem_schemas
 from api.state import State, install_state
 from api.task_service import TaskService
 
 __all__ = ["create_app"]
 
 _DESCRIPTION = "Durable AI agents on Temporal. Errors are problems (RFC 9457); times are RFC 3339 UTC."
+
+
+class _FrontEnd(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        description = super().openapi()
+        description["components"]["schemas"].update(problem_schemas())
+        return description
 
 
 def create_app(
@@ -44,7 +52,7 @@ def create_app(
         install_state(app, State(settings, catalog, temporal, service, stopping or asyncio.Event()))
         yield
 
-    app = FastAPI(
+    app = _FrontEnd(
         title="Opspawn",
         version=_version(),
         description=_DESCRIPTION,

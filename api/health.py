@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from activities.connection import temporal_address
@@ -12,7 +14,7 @@ from api.problems import PROBLEM_RESPONSES, problem_response
 from api.state import state_of
 from api.temporal import asking, workers_poll
 
-__all__ = ["router"]
+__all__ = ["Health", "router"]
 
 router = APIRouter(tags=["operation"])
 
@@ -20,7 +22,9 @@ router = APIRouter(tags=["operation"])
 class Health(BaseModel):
     """All is well."""
 
-    status: str = "ok"
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
+
+    status: Literal["ok"] = "ok"
 
 
 @router.get("/healthz", operation_id="getHealth")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from fastapi import APIRouter, FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["install_metrics"]
@@ -17,6 +17,11 @@ class _Metrics:
         labels = ("method", "route")
         self.requests = Counter(
             "opspawn_http_requests", "Requests answered", (*labels, "status"), registry=self.registry
+        )
+        self.in_flight = Gauge(
+            "opspawn_http_requests_in_flight",
+            "Requests not answered yet, those that wait included",
+            registry=self.registry,
         )
         self.seconds = Histogram("opspawn_http_request_seconds", "Time to the answer", labels, registry=self.registry)
 
@@ -37,11 +42,13 @@ class _Counting:
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "other")
-                self._metrics.requests.labels(scope["method"], route, message["status"]).inc()
-                self._metrics.seconds.labels(scope["method"], route).observe(time.perf_counter() - begun)
+                method = scope["method"] if route != "other" else "other"
+                self._metrics.requests.labels(method, route, message["status"]).inc()
+                self._metrics.seconds.labels(method, route).observe(time.perf_counter() - begun)
             await send(message)
 
-        await self._app(scope, receive, noting)
+        with self._metrics.in_flight.track_inprogress():
+            await self._app(scope, receive, noting)
 
 
 def install_metrics(app: FastAPI) -> None:

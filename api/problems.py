@@ -29,7 +29,15 @@ from api.errors import (
 )
 from api.pointers import json_pointer
 
-__all__ = ["PROBLEM_RESPONSES", "Problem", "ProblemBoundary", "install_problems", "problem_response"]
+__all__ = [
+    "PROBLEM_RESPONSES",
+    "Problem",
+    "ProblemBoundary",
+    "ProblemDetail",
+    "install_problems",
+    "problem_response",
+    "problem_schemas",
+]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _log = logging.getLogger(__name__)
@@ -85,6 +93,12 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     }
 }
 """For routes: what OpenAPI says of their errors."""
+
+
+def problem_schemas() -> dict[str, Any]:
+    """Return the schemas that ``PROBLEM_RESPONSES`` refers to, by name."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "Problem": schema}
 
 
 def problem_response(

@@ -25,22 +25,22 @@ from agentkit.specs import AgentDefinition
 from api.listing import TaskFilter
 from workflows.task import TaskStatus
 
-__all__ = ["CreateTask", "Label", "LimitsChange", "ListTasks", "Plain"]
+__all__ = ["CreateTask", "ImageInput", "LimitsChange", "ListTasks", "TextInput"]
 
-_PLAIN = r"^[^\x00-\x1f\x7f]*$"
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 """No control characters."""
 _TAG = r"^[^\x00-\x1f\x7f\"'\\]+$"
 """Neither quotes nor backslashes: Temporal's embedded store can't search for them."""
 
-Plain = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_PLAIN)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_TAG)]
+_Plain = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROLS)]
+_Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_TAG)]
 
 
 def _mend_plus(value: object) -> object:
     return value.replace(" ", "+") if isinstance(value, str) else value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_mend_plus)]
+_Moment = Annotated[AwareDatetime, BeforeValidator(_mend_plus)]
 """A time with its zone; also when the ``+`` of ``+00:00`` reaches us as the space that it stands for in a URL."""
 _MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _MetadataValue = Annotated[str, StringConstraints(max_length=1024)]
@@ -122,9 +122,9 @@ class CreateTask(_Asked):
     model: str | None = Field(default=None, max_length=255, description="`provider:name`, instead of the agent's own.")
     output_schema: dict[str, JsonValue] | None = Field(default=None, description="Not in this release.")
     limits: LimitsChange | None = None
-    tags: tuple[Label, ...] = Field(default=(), max_length=20)
+    tags: tuple[_Label, ...] = Field(default=(), max_length=20)
     metadata: dict[_MetadataKey, _MetadataValue] = Field(default_factory=dict, max_length=50)
-    user: Plain | None = Field(default=None, description="Whose task this is: the scope of long-term memory.")
+    user: _Plain | None = Field(default=None, description="Whose task this is: the scope of long-term memory.")
     start_at: AwareDatetime | None = Field(
         default=None, description="Not before this time (with its zone; at most a year ahead). The past means now."
     )
@@ -165,12 +165,12 @@ class ListTasks(_Asked):
     """Which tasks to list, and which page."""
 
     status: list[TaskStatus] = Field(default_factory=list, description="Given several times: any of these.")
-    agent: Plain | None = None
-    conversation_id: Plain | None = None
-    parent_id: Plain | None = None
-    tag: Label | None = Field(default=None, description="One of the task's tags.")
-    created_after: Moment | None = None
-    created_before: Moment | None = None
+    agent: _Plain | None = None
+    conversation_id: _Plain | None = None
+    parent_id: _Plain | None = None
+    tag: _Label | None = Field(default=None, description="One of the task's tags.")
+    created_after: _Moment | None = None
+    created_before: _Moment | None = None
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, max_length=1000, description="`next_cursor` of the page before.")
 

@@ -64,9 +64,9 @@ def title_of(message: Message) -> str:
     return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1] + "…"
 
 
-def memo_for(body: CreateTask, message: Message, hashed: str | None) -> dict[str, object]:
+def memo_for(body: CreateTask, title: str, hashed: str | None) -> dict[str, object]:
     """Return what lists show beside the search attributes."""
-    memo: dict[str, object] = {MEMO_TITLE: title_of(message)}
+    memo: dict[str, object] = {MEMO_TITLE: title}
     if body.metadata:
         memo[MEMO_METADATA] = body.metadata
     if body.user is not None:

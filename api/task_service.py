@@ -40,7 +40,7 @@ from api.temporal import RPC_TIMEOUT, asking, workers_poll
 from workflows.task import WORKFLOW_TYPE, TaskInput, TaskView
 from workflows.visibility import MEMO_BODY_HASH
 
-__all__ = ["TaskService"]
+__all__ = ["Started", "TaskService"]
 
 _VIEW_TIMEOUT = timedelta(seconds=1)
 """What showing a task waits for its worker."""
@@ -83,6 +83,7 @@ class TaskService:
         agent = self._agent(body)
         delay = _delay(body.start_at)
         message = user_message(body.content())
+        title = title_of(message)
         hashed = body_hash(body) if key is not None else None
         task_id = new_task_id() if key is None else id_for_key(key)
         created_at = datetime.now(UTC)
@@ -94,9 +95,9 @@ class TaskService:
                     id=task_id,
                     task_queue=self._settings.task_queue,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    memo=memo_for(body, message, hashed),
+                    memo=memo_for(body, title, hashed),
                     search_attributes=search_attributes_for(body, agent),
-                    static_summary=title_of(message),
+                    static_summary=title,
                     static_details=f"Agent **{agent.name}** on {', '.join(agent.models)}",
                     start_delay=delay,
                     rpc_timeout=RPC_TIMEOUT,
@@ -107,7 +108,7 @@ class TaskService:
             id=task_id,
             agent=agent.name,
             status="queued",
-            title=title_of(message),
+            title=title,
             input=input_of(message),
             tags=tuple(dict.fromkeys(body.tags)),
             metadata=body.metadata,

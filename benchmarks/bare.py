@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, cast
 
 from temporalio import activity, workflow
-from temporalio.client import Client
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 with workflow.unsafe.imports_passed_through():
-    import json
-    from typing import Any
-
     from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletionFunctionToolParam
+    from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
     from pydantic import BaseModel
 
-__all__ = ["BareActivities", "BareLoop", "BareTask", "build_bare_worker"]
+__all__ = ["BareActivities", "BareLoop", "BareTask"]
 
 WireMessage = dict[str, Any]
 """A message in OpenAI's words."""
@@ -94,9 +90,10 @@ class BareActivities:
         """Ask the model, streaming, and return its message."""
         text: list[str] = []
         calls: dict[int, WireMessage] = {}
+        messages = cast("list[ChatCompletionMessageParam]", prompt.messages)
         stream = await self._openai.chat.completions.create(
             model=prompt.model,
-            messages=prompt.messages,  # type: ignore[arg-type]  # they came from the SDK as they are
+            messages=messages,
             tools=self._tools,
             stream=True,
             stream_options={"include_usage": True},
@@ -119,14 +116,3 @@ class BareActivities:
         """Call the tool."""
         json.loads(call.arguments)
         return self._result
-
-
-def build_bare_worker(client: Client, task_queue: str, activities: BareActivities) -> Worker:
-    """Return a worker for the bare loop, not yet running."""
-    return Worker(
-        client,
-        task_queue=task_queue,
-        workflows=[BareLoop],
-        activities=[activities.ask, activities.call_tool],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default),
-    )

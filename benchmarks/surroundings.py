@@ -11,11 +11,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from temporalio.client import Client
+from agentkit.settings import Settings
+from cli.temporal_server import TemporalServer, find_temporal
 
-from workflows.visibility import search_attribute_types
-
-__all__ = ["Surroundings", "WorkerProcess", "child", "free_port", "surroundings", "worker_process"]
+__all__ = ["Surroundings", "WorkerProcess", "child", "free_port", "listening", "surroundings", "worker_process"]
 
 _READY = 60.0
 """Seconds that a process may take until it is ready."""
@@ -56,6 +55,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+async def listening(port: int) -> None:
+    """Wait until something accepts connections on a port of this machine."""
+    async with asyncio.timeout(_READY):
+        while True:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def child(*command: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
     """Run a process, with these variables on top of the environment, until the block ends."""
@@ -76,12 +86,10 @@ async def child(*command: str, environment: Mapping[str, str] | None = None) -> 
 @asynccontextmanager
 async def surroundings(directory: Path) -> AsyncIterator[Surroundings]:
     """Start Temporal and the scripted model, files in ``directory``."""
-    port = free_port()
-    model = child(sys.executable, "-m", "benchmarks.scripted")
-    async with child(*_temporal(port, directory)), model as scripted:
-        address = f"127.0.0.1:{port}"
-        await _answers(address)
-        yield Surroundings(temporal=address, openai=await _line(scripted), directory=directory)
+    server = TemporalServer(find_temporal(Settings()), free_port(), database=directory / "temporal.db")
+    async with child(*server.command()), child(sys.executable, "-m", "benchmarks.scripted") as scripted:
+        await listening(server.port)
+        yield Surroundings(f"127.0.0.1:{server.port}", await _line(scripted), directory)
 
 
 @asynccontextmanager
@@ -98,30 +106,6 @@ async def worker_process(subject: str, where: Surroundings) -> AsyncIterator[Wor
         worker = WorkerProcess(process)
         await worker.cpu_seconds()
         yield worker
-
-
-def _temporal(port: int, directory: Path) -> list[str]:
-    attributes = (f"--search-attribute={name}={kind}" for name, kind in search_attribute_types().items())
-    return [
-        str(Path(sys.executable).with_name("temporal")),
-        *("server", "start-dev", "--headless", "--log-level=never", "--ip=127.0.0.1", f"--port={port}"),
-        f"--db-filename={directory / 'temporal.db'}",
-        *("--sqlite-pragma=journal_mode=WAL", "--sqlite-pragma=synchronous=NORMAL"),
-        "--dynamic-config-value=history.transferProcessorMaxPollRPS=2000",
-        *("--dynamic-config-value=matching.enableFairness=true", "--dynamic-config-value=matching.useNewMatcher=true"),
-        *attributes,
-    ]
-
-
-async def _answers(address: str) -> None:
-    """Wait until Temporal has its namespace."""
-    async with asyncio.timeout(_READY):
-        while True:
-            with suppress(RuntimeError):
-                client = await Client.connect(address)
-                if await client.service_client.check_health():
-                    return
-            await asyncio.sleep(0.1)
 
 
 async def _line(process: Process) -> str:

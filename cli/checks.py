@@ -18,6 +18,7 @@ from agentkit.app import load_app
 from agentkit.settings import Settings
 from cli.dev.ports import answers, is_free
 from cli.errors import CommandFailed
+from cli.options import api_url
 from cli.temporal import missing_search_attributes, polling_workers, reach
 from cli.temporal_server import find_temporal
 
@@ -93,7 +94,7 @@ async def _temporal(settings: Settings) -> list[Finding]:
         if host in ("127.0.0.1", "localhost") and answers(host, int(port)):
             what = f"port {port} is in use by something that isn't Temporal"
             return [Finding("Temporal", "missing", what, "opspawn dev --temporal-port PORT, with a free one")]
-        return [Finding("Temporal", "missing", str(error), "opspawn dev")]
+        return [Finding("Temporal", "missing", str(error))]
     return [
         Finding("Temporal", "ok", f"answers at {address}, namespace {client.namespace}"),
         await _search_attributes(client),
@@ -124,15 +125,16 @@ async def _workers(client: Client, task_queue: str) -> Finding:
 
 
 async def _api(settings: Settings) -> Finding:
+    url = api_url(settings).rstrip("/")
     try:
         async with AsyncClient(timeout=5.0, trust_env=False) as http:
-            response = await http.get(f"{settings.url.rstrip('/')}/readyz")
+            response = await http.get(f"{url}/readyz")
     except (HTTPError, InvalidURL) as error:
-        what = f"doesn't answer at {settings.url} ({str(error) or type(error).__name__})"
+        what = f"doesn't answer at {url} ({str(error) or type(error).__name__})"
         return Finding("API", "missing", what, "opspawn dev, or set OPSPAWN_URL")
     if response.status_code == 200:
-        return Finding("API", "ok", f"ready at {settings.url}")
-    return Finding("API", "missing", f"{settings.url} isn't ready: {response.status_code} {response.text[:300]}")
+        return Finding("API", "ok", f"ready at {url}")
+    return Finding("API", "missing", f"{url} isn't ready: {response.status_code} {response.text[:300]}")
 
 
 def _api_port(settings: Settings) -> Finding:

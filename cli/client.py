@@ -120,7 +120,9 @@ class OpspawnClient:
         detail = problem.get("detail")
         lines = [f"{problem['title']}: {detail}" if detail else str(problem["title"])]
         errors = problem.get("errors")
-        lines.extend(f"  {_error_line(error)}" for error in (errors if isinstance(errors, list) else []))
+        told = [_error_line(error) for error in (errors if isinstance(errors, list) else [])]
+        # The only error is often the detail once more.
+        lines.extend(f"  {line}" for line in told if len(told) > 1 or line.partition(": ")[2] not in lines[0])
         message = "\n".join(lines)
         if response.status_code in _PASSING:
             return ServerUnreachable(message, passing=True)

@@ -120,8 +120,8 @@ class LiveDisplay(PlainLines):
             super().show(update)
 
     def _changed(self, task: Task) -> None:
-        facts = [task.status, f"step {task.steps}", f"{task.usage.tokens:,} tokens"]
-        self._line = " · ".join([*facts, one_line(task.doing, 60)] if task.doing else facts)
+        doing = one_line(task.doing, 60) or f"step {task.steps}"
+        self._line = f"{task.status} · {doing} · {task.usage.tokens:,} tokens"
 
     def _render(self) -> Spinner:
         seconds = time.monotonic() - self._started

@@ -13,7 +13,7 @@ from agentkit.specs import Limits
 from cli.client import OpspawnClient
 from cli.errors import UsageWrong
 
-__all__ = ["AsJson", "Server", "TaskId", "Url", "parse_limits"]
+__all__ = ["AsJson", "Server", "TaskId", "Url", "api_url", "parse_limits"]
 
 Url = Annotated[
     str | None, typer.Option("--url", metavar="URL", help="Where the API is. Default: OPSPAWN_URL, else this machine.")
@@ -31,11 +31,16 @@ class Server:
 
     def client(self) -> OpspawnClient:
         """Return a client, to be used in a ``with``."""
-        return OpspawnClient(Settings.load(url=self.url).url)
+        return OpspawnClient(api_url(Settings.load(url=self.url)))
 
     def hint(self, command: str) -> str:
         """Return a command line that finds this server, for a person to copy."""
         return f"opspawn {command}" + (f" --url {self.url}" if self.url else "")
+
+
+def api_url(settings: Settings) -> str:
+    """Return where the API is: as set, else on this machine at the port that ``opspawn dev`` would take."""
+    return settings.url if "url" in settings.model_fields_set else f"http://127.0.0.1:{settings.port}"
 
 
 def parse_limits(pairs: list[str]) -> dict[str, JsonValue]:

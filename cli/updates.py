@@ -20,11 +20,11 @@ _T = TypeVar("_T")
 _PAUSE = threading.Event()
 """Never set: waiting for it is a pause that Ctrl-C ends."""
 
-PATIENCE = 300.0
+_PATIENCE = 300.0
 """Seconds without an answer after which a command gives up; the task itself goes on."""
-FOLLOW_SECONDS = 1
+_FOLLOW_SECONDS = 1
 """How long one question waits for the task's end before the transcript is read again."""
-WAIT_SECONDS = 30
+_WAIT_SECONDS = 30
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds before the next question to a server that didn't answer; the last one repeats."""
 
@@ -78,7 +78,8 @@ def submit(create: Callable[[], Task]) -> Task:
 def wait(client: OpspawnClient, task: Task) -> Iterator[Update]:
     """Yield until the task has ended; messages are left out."""
     while not task.ended:
-        task = yield from _insist(partial(client.task, task.id, wait=WAIT_SECONDS))
+        task = yield from _insist(partial(client.task, task.id, wait=_WAIT_SECONDS))
+        _breathe(task)
     yield TaskChanged(task)
 
 
@@ -90,21 +91,28 @@ def follow(client: OpspawnClient, task: Task) -> Iterator[Update]:
         for message in _messages(client, task.id, position):
             yield MessageAdded(position, message)
             position += 1
-        latest = yield from _insist(partial(client.task, task.id, wait=FOLLOW_SECONDS))
+        latest = yield from _insist(partial(client.task, task.id, wait=_FOLLOW_SECONDS))
         if latest != task and not latest.ended:
             yield TaskChanged(latest)
         task = latest
+        _breathe(task)
     for message in _last_messages(client, task.id, position):
         yield MessageAdded(position, message)
         position += 1
     yield TaskChanged(task)
 
 
+def _breathe(task: Task) -> None:
+    """Keep from asking without pause, should the server answer at once instead of waiting for the end."""
+    if not task.ended:
+        _PAUSE.wait(0.1)
+
+
 def _insist(ask: Callable[[], _T]) -> Generator[Update, None, _T]:
     """Ask until there is an answer; yield when the server is lost, and when it is back.
 
     Raises:
-        ServerUnreachable: there was none for ``PATIENCE`` seconds.
+        ServerUnreachable: there was none for ``_PATIENCE`` seconds.
     """
     lost_at: float | None = None
     attempt = 0
@@ -117,7 +125,7 @@ def _insist(ask: Callable[[], _T]) -> Generator[Update, None, _T]:
             if lost_at is None:
                 lost_at = time.monotonic()
                 yield Lost(str(error))
-            elif time.monotonic() - lost_at > PATIENCE:
+            elif time.monotonic() - lost_at > _PATIENCE:
                 raise
         else:
             if lost_at is not None:

@@ -10,10 +10,13 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import JsonValue
+
     from activities.calls import MODEL_ACTIVITY, ModelCall, ModelReply, TranscriptPage, TranscriptRange
-    from activities.policies import MODEL
-    from agentkit.errors import OpspawnError
-    from agentkit.interfaces import CallTools, Finish, ModelResponse
+    from activities.policies import Policy, model_policy
+    from activities.posture import from_temporal
+    from agentkit.errors import ModelError, OpspawnError
+    from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
     from agentkit.loop import Loop
     from agentkit.messages import Message, ToolCall, ToolResult, Usage
     from agentkit.planners import planner_named
@@ -49,6 +52,7 @@ class AgentTask:
         self._started_at = carried.started_at if carried else workflow.now()
         self._status: TaskStatus = "running"
         self._error: str | None = None
+        self._model = carried.model if carried else 0
         self._story = Story()
 
     @workflow.run
@@ -70,14 +74,14 @@ class AgentTask:
             if is_cancelled_exception(error):
                 self._end("cancelled")
                 raise
-            self._fail(*_told(error))
+            self._fail(type(error).__name__, error.message)
         except asyncio.CancelledError:
             self._end("cancelled")
             raise
         self._end("completed")
         return TaskResult(output=output, usage=self._loop.usage, steps=self._loop.steps)
 
-    async def _until_done(self) -> str:
+    async def _until_done(self) -> JsonValue:
         while True:
             self._continue_as_new_when_suggested()
             response = self._loop.begin_step() or await self._ask()
@@ -86,30 +90,50 @@ class AgentTask:
                     self._loop.record(await asyncio.gather(*map(self._call, calls, range(len(calls)))))
                 case Finish(output):
                     return output
+                case Proceed(plan):
+                    self._story.plans(plan)
 
     async def _ask(self) -> ModelResponse:
-        loop, task_id = self._loop, workflow.info().workflow_id
+        """Ask the agent's model; where that fails for good, the next of its chain, which then stays."""
+        models = self._loop.agent.models
         if remember := workflow.extern_functions().get(REMEMBER):
-            remember(task_id, _TRANSCRIPT_VERSION, loop.transcript, loop.agent)
-        model, delta = loop.agent.models[0], loop.delta
-        known = len(loop.transcript) - len(delta)
+            remember(workflow.info().workflow_id, _TRANSCRIPT_VERSION, self._loop.transcript, self._loop.agent)
+        while True:
+            model, last = models[self._model], self._model == len(models) - 1
+            try:
+                return await self._ask_one(model, model_policy(fallback=not last))
+            except ModelError as error:
+                if last:
+                    raise
+                self._story.falls_back(model, error)
+                self._model += 1
+
+    async def _ask_one(self, model: str, policy: Policy) -> ModelResponse:
+        loop, delta = self._loop, self._loop.delta
+        task_id, known = workflow.info().workflow_id, len(loop.transcript) - len(delta)
         self._story.asks(loop.steps, model)
-        reply: ModelReply = await workflow.execute_activity(
-            MODEL_ACTIVITY,
-            ModelCall(
-                task_id=task_id,
-                step=loop.steps,
-                agent=loop.agent.hash,
-                model=model,
-                segments=(loop.transcript.segment(task_id, known, _TRANSCRIPT_VERSION),),
-                delta=delta,
-            ),
-            result_type=ModelReply,
-            start_to_close_timeout=MODEL.start_to_close,
-            heartbeat_timeout=MODEL.heartbeat,
-            retry_policy=MODEL.retry,
-            summary=f"Step {loop.steps}: ask {model}",
+        call = ModelCall(
+            task_id=task_id,
+            step=loop.steps,
+            agent=loop.agent.hash,
+            model=model,
+            segments=(loop.transcript.segment(task_id, known, _TRANSCRIPT_VERSION),),
+            delta=delta,
         )
+        try:
+            reply: ModelReply = await workflow.execute_activity(
+                MODEL_ACTIVITY,
+                call,
+                result_type=ModelReply,
+                start_to_close_timeout=policy.start_to_close,
+                heartbeat_timeout=policy.heartbeat,
+                retry_policy=policy.retry,
+                summary=f"Step {loop.steps}: ask {model}",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            raise from_temporal(error) from error
         self._story.answered(reply.response)
         return reply.response
 
@@ -136,6 +160,7 @@ class AgentTask:
             usage=self._loop.usage,
             steps=self._loop.steps,
             started_at=self._started_at,
+            model=self._model,
         )
         workflow.continue_as_new(self._task.model_copy(update={"carried": carried}))
 
@@ -170,6 +195,7 @@ class AgentTask:
             steps=self._loop.steps,
             usage=self._loop.usage,
             doing=self._story.doing,
+            plan=self._loop.plan,
             error=self._error,
         )
 
@@ -194,11 +220,3 @@ class AgentTask:
     def agent_spec(self) -> AgentSpec:
         """Return the agent, for a worker that has only its hash."""
         return self._loop.agent
-
-
-def _told(error: FailureError) -> tuple[str, str]:
-    """Return the kind and words of what ended an activity."""
-    cause = error.cause if isinstance(error, ActivityError) else error
-    if isinstance(cause, ApplicationError):
-        return cause.type or "ModelUnavailable", cause.message
-    return "ModelUnavailable", f"The model call didn't come back: {cause}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Sequence
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from agentkit.errors import ModelError
     from agentkit.interfaces import ModelResponse
     from agentkit.messages import ToolCall, ToolResult, Usage
 
@@ -50,6 +52,15 @@ class Story:
         self._lines.extend(f"- calls `{call_summary(call)}`" for call in response.message.tool_calls)
         if calls := response.message.tool_calls:
             self.doing = f"calling {', '.join(call.name for call in calls)}"
+        self._show()
+
+    def falls_back(self, model: str, error: ModelError) -> None:
+        """A model failed for good, and another is asked in its place."""
+        self._lines.append(f"- {model} failed ({type(error).__name__}): {clipped(str(error))}")
+
+    def plans(self, plan: Sequence[str]) -> None:
+        """The model made a plan."""
+        self._lines.extend(["**Plan**", *(f"{number}. {clipped(step)}" for number, step in enumerate(plan, 1))])
         self._show()
 
     def acted(self, call: ToolCall, result: ToolResult) -> None:

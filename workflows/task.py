@@ -38,6 +38,8 @@ class CarriedState(Record):
     usage: Usage
     steps: int
     started_at: datetime
+    model: int = 0
+    """Which model of the agent's chain is asked."""
 
 
 class TaskInput(Record):
@@ -74,4 +76,6 @@ class TaskView(Record):
     usage: Usage
     doing: str = ""
     """What it is doing now, for people."""
+    plan: tuple[str, ...] = ()
+    """What it means to do, where its planner plans."""
     error: str | None = None

@@ -11,14 +11,26 @@ from json import JSONDecodeError
 
 import httpx2
 import openai
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from agentkit.errors import ModelError, ModelUnavailable
 from agentkit.llm.statuses import status_error
+from agentkit.records import Record
 
-__all__ = ["FAILURES", "Provider", "model_error", "redacted", "retry_after"]
+__all__ = ["FAILURES", "AnswerFailed", "Provider", "model_error", "redacted", "retry_after"]
+
+
+class AnswerFailed(Exception):
+    """The provider broke its answer off, and said why."""
+
+    def __init__(self, body: object) -> None:
+        super().__init__("The answer failed")
+        self.body = body
+        """What it said: an error as JSON."""
+
 
 FAILURES = (
+    AnswerFailed,
     openai.OpenAIError,
     httpx2.HTTPError,
     httpx2.StreamError,
@@ -41,6 +53,26 @@ _STATUS_OF_TYPE = {
     "not_found_error": 404,
     "exceed_context_size_error": 400,
 }
+_STATUS_OF_CODE = {
+    "context_length_exceeded": 400,
+    "data_residency_mismatch": 400,
+    "failed_to_download_image": 400,
+    "insufficient_quota": 429,
+    "invalid_prompt": 400,
+    "rate_limit_exceeded": 429,
+    "server_error": 500,
+}
+_IMAGE_FAULT = re.compile(r"(invalid|empty|unsupported)_.*image|image_")
+_OUR_NAMES = {
+    "max_completion_tokens": "max_output_tokens",
+    "max_tokens": "max_output_tokens",
+    "reasoning": "thinking_budget",
+    "reasoning.effort": "thinking_budget",
+    "reasoning_effort": "thinking_budget",
+    "seed": "seed",
+    "temperature": "temperature",
+}
+"""What an agent's ``model_settings`` call the parameters of OpenAI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +89,21 @@ def model_error(error: Exception, provider: Provider) -> ModelError:
     """Return ours for what the SDK, or the HTTP client under it, raised."""
     match error:
         case openai.APIStatusError():
-            words = _words(error) or f"{provider.name} gave no reason"
-            return _from_status(error.status_code, words, error, provider, retry_after(error.response.headers))
+            said = _Said.read(error.body, error.message)
+            wait = retry_after(error.response.headers)
+            return _from_status(error.status_code, said, provider, wait)
         case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
             return ModelUnavailable(f"{provider.name} at {provider.url} did not answer in time")
         case openai.APIConnectionError() | httpx2.HTTPError():
             reason = type(error.__cause__ or error).__name__
             return ModelUnavailable(f"The connection to {provider.name} at {provider.url} failed ({reason})")
         case openai.APIError() if not isinstance(error, openai.APIResponseValidationError):
-            return _from_stream(error, provider)
+            return _from_stream(_Said.read(error.body, error.message), provider)
+        case AnswerFailed():
+            return _from_stream(_Said.read(error.body, ""), provider)
         case _:
             what = type(error).__name__
-            return ModelUnavailable(f"{provider.name} at {provider.url} sent what is no chat completion ({what})")
+            return ModelUnavailable(f"{provider.name} at {provider.url} sent what is no answer of its API ({what})")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -92,34 +127,78 @@ def redacted(text: str, key: str) -> str:
     return _KEY_LIKE.sub(_HIDDEN, text)
 
 
-def _from_stream(error: openai.APIError, provider: Provider) -> ModelError:
-    """Return ours for an error event in the middle of a stream, which has no status of its own."""
-    code = error.code or ""
-    status = int(code) if code.isdecimal() else _STATUS_OF_TYPE.get(error.type or "", 503)
-    if code == "context_length_exceeded":
-        status = 400
-    return _from_status(status, _words(error), error, provider, None)
+class _Details(Record):
+    """What OpenRouter adds."""
+
+    provider_name: str | None = None
+    raw: object = None
+    """The words of the provider behind it."""
+    flagged_input: object = None
+    """What its moderation refused."""
 
 
-def _from_status(status: int, words: str, error: openai.APIError, provider: Provider, wait: float | None) -> ModelError:
+class _Said(Record):
+    """An error as providers word it; they disagree on nearly all of it."""
+
+    message: str = ""
+    type: str | None = None
+    code: str | None = None
+    param: str | None = None
+    metadata: _Details | None = None
+
+    @field_validator("message", "type", "code", "param", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return value if value is None or isinstance(value, str) else str(value)
+
+    @classmethod
+    def read(cls, body: object, fallback: str) -> _Said:
+        if not isinstance(body, Mapping):
+            return cls(message=str(body or "").strip() or fallback)
+        message = body.get("message") or body.get("detail") or body.get("error") or ""
+        metadata = body.get("metadata")
+        return cls.model_validate(
+            {**body, "message": message, "metadata": metadata if isinstance(metadata, Mapping) else None}
+        )
+
+    @property
+    def reason(self) -> str | None:
+        """The machine-readable reason; servers disagree whether it is the code or the type."""
+        if self.metadata is not None and self.metadata.flagged_input is not None:
+            return "moderation_blocked"
+        return self.code if self.code and not self.code.isdecimal() else self.type
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that it would have had, were it not said in the middle of a stream."""
+        code = self.code or ""
+        if code.isdecimal():
+            return int(code)
+        if code.endswith(("_policy", "_policy_violation")) or _IMAGE_FAULT.match(code):
+            return 400
+        return _STATUS_OF_CODE.get(code) or _STATUS_OF_TYPE.get(self.type or "", 503)
+
+    @property
+    def words(self) -> str:
+        """The provider's own words, and what mends it, where that is known."""
+        said = self.message
+        if self.metadata is not None and self.metadata.raw:
+            said = f"{said} ({self.metadata.provider_name or 'its provider'}: {self.metadata.raw})"
+        if self.code in ("unsupported_parameter", "unsupported_value") and self.param in _OUR_NAMES:
+            said = f"{said} Leave {_OUR_NAMES[self.param]} out of the agent's model_settings, or take another value."
+        return said
+
+
+def _from_stream(said: _Said, provider: Provider) -> ModelError:
+    """Return ours for an error in the middle of a stream, which has no status of its own."""
+    return _from_status(said.status, said, provider, None)
+
+
+def _from_status(status: int, said: _Said, provider: Provider, wait: float | None) -> ModelError:
     return status_error(
         status,
-        redacted(words, provider.key)[:_MAX_WORDS],
-        code=_reason(error),
+        redacted(said.words or f"{provider.name} gave no reason", provider.key)[:_MAX_WORDS],
+        code=said.reason,
         retry_after=wait,
         key_variable=provider.key_variable,
     )
-
-
-def _reason(error: openai.APIError) -> str | None:
-    """Return the machine-readable reason; servers disagree whether it is the code or the type."""
-    return error.code if error.code and not error.code.isdecimal() else error.type
-
-
-def _words(error: openai.APIError) -> str:
-    """Return the provider's own words."""
-    body = error.body
-    if isinstance(body, Mapping):
-        said = body.get("message") or body.get("detail") or body.get("error")
-        return str(said or "")
-    return str(body or "").strip() or error.message

@@ -17,7 +17,7 @@ __all__ = ["status_error"]
 
 _TRANSIENT = {408, 409, 425, 429}
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
-_REFUSED = {"content_filter", "content_policy_violation", "moderation_blocked"}
+_REFUSED = {"content_filter", "moderation_blocked"}
 _TOO_LONG = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
 _TOO_LONG_WORDS = re.compile(
     r"maximum context length|context (window|length|size)|(prompt|input|request) (is|was) too (long|large)",
@@ -39,6 +39,8 @@ def status_error(
     ``key_variable`` names what to set when the key is wrong.
     """
     said = f"{message.rstrip()} (HTTP {status})"
+    if _refuses(code):
+        return ContentRefused(said, status=status)
     if code in _QUOTA or status == 402:
         return ModelRequestRejected(
             f"The provider's quota is used up: check its plan and billing. {said}", status=status
@@ -47,8 +49,10 @@ def status_error(
         return ModelUnavailable(said, status=status, retry_after=retry_after)
     if status in (401, 403):
         return ModelNotAuthorized(f"The provider refused the key: check {key_variable}. {said}", status=status)
-    if code in _REFUSED:
-        return ContentRefused(said, status=status)
     if status == 413 or code in _TOO_LONG or _TOO_LONG_WORDS.search(message):
         return ContextTooLong(said, status=status)
     return ModelRequestRejected(said, status=status)
+
+
+def _refuses(code: str | None) -> bool:
+    return code is not None and (code in _REFUSED or code.endswith(("_policy", "_policy_violation")))

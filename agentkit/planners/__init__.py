@@ -7,11 +7,18 @@ from collections.abc import Mapping
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Planner
 from agentkit.planners.placeholder import PlaceholderPlanner
+from agentkit.planners.plan import PlanPlanner
+from agentkit.planners.react import ReactPlanner
 from agentkit.planners.tools import ToolsPlanner
 
-__all__ = ["PLANNERS", "PlaceholderPlanner", "ToolsPlanner", "planner_named"]
+__all__ = ["PLANNERS", "PlaceholderPlanner", "PlanPlanner", "ReactPlanner", "ToolsPlanner", "planner_named"]
 
-PLANNERS: Mapping[str, Planner] = {"tools": ToolsPlanner(), "placeholder": PlaceholderPlanner()}
+PLANNERS: Mapping[str, Planner] = {
+    "tools": ToolsPlanner(),
+    "react": ReactPlanner(),
+    "plan": PlanPlanner(),
+    "placeholder": PlaceholderPlanner(),
+}
 """Every planner by the name that agents give."""
 
 

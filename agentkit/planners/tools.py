@@ -19,7 +19,14 @@ class ToolsPlanner:
 
     def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
         """Return what to ask the agent's first model."""
-        return ModelRequest(model=agent.models[0], system=agent.instructions, messages=transcript, tools=tools)
+        return ModelRequest(
+            model=agent.models[0],
+            system=agent.instructions,
+            messages=transcript,
+            tools=tools,
+            settings=agent.model_settings,
+            output_schema=agent.output_schema,
+        )
 
     def unasked(self, transcript: Sequence[Message]) -> ModelResponse | None:
         """Return None: a model is always asked."""

@@ -6,8 +6,7 @@ import asyncio
 import codecs
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 
 import httpx2
 
@@ -64,16 +63,14 @@ class PublicFetcher:
         except httpx2.HTTPError as error:
             raise _told(url, error) from error
 
-    @asynccontextmanager
-    async def _client(self, within: float) -> AsyncIterator[httpx2.AsyncClient]:
-        # One client a fetch: cookies must not pass from one task to another.
-        async with httpx2.AsyncClient(
+    def _client(self, within: float) -> httpx2.AsyncClient:
+        """Return a client for one fetch: cookies must not pass from one task to another."""
+        return httpx2.AsyncClient(
             transport=GuardedTransport(self._policy, resolve=self._resolve, verify=self._verify),
             trust_env=False,
             timeout=httpx2.Timeout(None, connect=within / 2),
             headers={"user-agent": "opspawn", "accept": "text/html, text/*, application/json;q=0.9, */*;q=0.1"},
-        ) as client:
-            yield client
+        )
 
     async def _follow(self, client: httpx2.AsyncClient, url: httpx2.URL, max_bytes: int) -> Fetched:
         for _ in range(_MAX_REDIRECTS + 1):
@@ -92,6 +89,8 @@ def _checked(text: str) -> httpx2.URL:
         raise ToolError(f"{text!r} is no URL ({error}). Write one such as https://example.org/page.") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise ToolError(f"{text!r} can't be fetched: only absolute http:// and https:// URLs can.")
+    if "%" in url.host or not 0 < (url.port or 80) < 65_536:
+        raise ToolError(f"{text!r} is no URL (host or port). Write one such as https://example.org/page.")
     if url.userinfo:
         raise ToolError(
             f"A URL with a user name or password isn't fetched. Leave out what stands before the @ of {url.host}."

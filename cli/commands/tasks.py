@@ -19,6 +19,9 @@ from cli.steps import Steps, output_text
 
 __all__ = ["cancel", "show", "tasks"]
 
+_HEADINGS = ("ID", "AGENT", "STATUS", "STEPS", "TOKENS", "AGE")
+_SHORTEST_TITLE = 10
+_LONGEST_TITLE = 60
 _STYLES = {"completed": "green", "running": "cyan", "queued": "cyan", "waiting": "yellow", "paused": "yellow"}
 
 
@@ -78,24 +81,22 @@ def cancel(task_id: TaskId, url: Url = None) -> None:
 
 
 def _print_tasks(listed: tuple[Task, ...]) -> None:
+    rows = [
+        (task.id, task.agent, task.status, str(task.steps), f"{task.usage.tokens:,}", _age(task.created_at))
+        for task in listed
+    ]
+    widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
+    # The id is what people copy, so it is never cut: the input gives way.
+    left = max(_SHORTEST_TITLE, out.width - sum(widths) - 2 * len(widths)) if out.is_terminal else _LONGEST_TITLE
     table = Table(box=None, header_style="bold", pad_edge=False)
-    # The id is what people copy, so it is never cut; the input gives way.
-    table.add_column("ID", no_wrap=True, overflow="ignore")
-    for heading in ("AGENT", "STATUS"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("STEPS", "TOKENS", "AGE"):
-        table.add_column(heading, no_wrap=True, justify="right")
-    table.add_column("INPUT", no_wrap=True, overflow="ellipsis")
-    for task in listed:
-        table.add_row(
-            Text(task.id),
-            Text(task.agent),
-            Text(task.status, style=_STYLES.get(task.status, "red")),
-            str(task.steps),
-            f"{task.usage.tokens:,}",
-            _age(task.created_at),
-            Text(one_line(task.title, 60)),
-        )
+    for heading, width in zip(_HEADINGS, widths, strict=True):
+        numbers = heading in ("STEPS", "TOKENS", "AGE")
+        table.add_column(heading, no_wrap=True, min_width=width, justify="right" if numbers else "left")
+    table.add_column("INPUT", no_wrap=True)
+    for task, row in zip(listed, rows, strict=True):
+        cells = [Text(cell) for cell in (*row, one_line(task.title, min(left, _LONGEST_TITLE)))]
+        cells[_HEADINGS.index("STATUS")].stylize(_STYLES.get(task.status, "red"))
+        table.add_row(*cells)
     write_table(table)
 
 

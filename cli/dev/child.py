@@ -81,7 +81,7 @@ class Child:
     def __init__(self, spec: ChildSpec, view: LogView, guard: Guard) -> None:
         self.spec = spec
         self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        """What it wrote last, shown or not."""
+        """What it wrote last and wasn't shown."""
         self._view = view
         self._guard = guard
         self._process: asyncio.subprocess.Process | None = None
@@ -112,6 +112,8 @@ class Child:
         _signal(process.pid, signal.SIGKILL)
         self._guard.forget(process.pid)
         self._process = None
+        if code < 0:
+            self.last_lines.clear()  # it was ended from outside: what it said before doesn't tell why
         return _ending(code)
 
     async def stop(self) -> None:
@@ -148,9 +150,10 @@ class Child:
         line = raw.decode(errors="replace").rstrip()
         if not line:
             return
-        self.last_lines.append(line)
-        if not self._stopping and self.spec.shows(line):
+        if self.spec.shows(line):
             self._view.line(self.spec.name, line)
+        else:
+            self.last_lines.append(line)
 
 
 def _ending(code: int) -> str:

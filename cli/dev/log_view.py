@@ -14,7 +14,7 @@ __all__ = ["LogView", "shows_api", "shows_temporal", "shows_worker"]
 _WIDTH = len("temporal")
 _STYLES = {"temporal": "magenta", "api": "blue"}
 _WORKER_STYLE = "green"
-_POLLED = ("GET /readyz", "GET /healthz")
+_API_NOISE = ("GET /readyz", "GET /healthz", "INFO uvicorn.error:")
 
 
 def shows_temporal(line: str) -> bool:
@@ -24,7 +24,7 @@ def shows_temporal(line: str) -> bool:
 
 def shows_api(line: str) -> bool:
     """Return whether a line of the API's log is worth a person's time: probes of its health aren't."""
-    return bool(line.strip()) and not any(probe in line for probe in _POLLED)
+    return bool(line.strip()) and not any(noise in line for noise in _API_NOISE)
 
 
 def shows_worker(line: str) -> bool:
@@ -39,10 +39,17 @@ class LogView:
         """Take where to write, and what to call when nobody can read it any more."""
         self._console = console
         self._lost = lost
-        self._quiet = False
+        self._hushed = False
+        self._gone = False
+
+    def hush(self) -> None:
+        """Leave out the children's lines from now on: while they are stopped, they complain of each other's end."""
+        self._hushed = True
 
     def line(self, name: str, line: str) -> None:
         """Write a line of a child's log."""
+        if self._hushed:
+            return
         style = _STYLES.get(name, _WORKER_STYLE)
         self._print(Text.assemble((f"{name:<{_WIDTH}} │ ", style), printable(line)))
 
@@ -57,10 +64,10 @@ class LogView:
             self._print(Text.assemble((f"{name:<{width}}  ", "bold"), value))
 
     def _print(self, what: Text) -> None:
-        if self._quiet:
+        if self._gone:
             return
         try:
             self._console.print(what, soft_wrap=True)
         except OSError:  # the terminal was closed, or the pipe's reader went away
-            self._quiet = True
+            self._gone = True
             self._lost()

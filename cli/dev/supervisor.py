@@ -20,7 +20,9 @@ _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a child that ended is started again; the last one repeats."""
 _SETTLED = 30.0
 """Seconds after which a child counts as started well, and the backoff begins anew."""
-_POLL = 0.1
+_LAST_SECONDS = 1.0
+"""How long the end of what was killed is waited for."""
+_POLL = 0.2
 _SLOW_START = 20.0
 """Seconds after which the readiness that is missing is told."""
 
@@ -51,8 +53,9 @@ class Supervisor:
         announcing = asyncio.create_task(self._announce(started))
         await self._stopping.wait()
         announcing.cancel()
+        self._view.hush()
         await self._stop()
-        await asyncio.gather(*keeping)
+        await asyncio.wait(keeping, timeout=_LAST_SECONDS)
         with suppress(asyncio.CancelledError):
             await announcing
         if self._failure is not None:
@@ -126,4 +129,9 @@ async def _lacking(http: AsyncClient, path: str) -> str | None:
         response = await http.get(path)
     except HTTPError as error:
         return f"the API doesn't answer ({str(error) or type(error).__name__})"
-    return None if response.status_code == 200 else response.text
+    if response.status_code == 200:
+        return None
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{path} answers {response.status_code} {response.text[:200]}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
+from pydantic_core import from_json, to_json
 
-from agentkit.interfaces import CallTools, Finish, ModelResponse, Planner, Retry
+from agentkit.interfaces import CallTools, Finish, ModelResponse, Planner, Proceed, Retry
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, Usage
 from agentkit.planners import PLANNERS
 from agentkit.specs import AgentSpec, ToolSpec
@@ -21,7 +23,16 @@ _json: st.SearchStrategy[JsonValue] = st.recursive(
     max_leaves=5,
 )
 _arguments: st.SearchStrategy[Mapping[str, JsonValue]] = st.dictionaries(_text, _json, max_size=3)
+_written = st.one_of(
+    _json.map(json.dumps),
+    st.builds(lambda name, arguments: json.dumps({"action": {"name": name, "arguments": arguments}}), _text, _json),
+    st.builds(lambda name, arguments: f"Action: {name}\nAction Input: {json.dumps(arguments)}", _text, _json),
+    _json.map(lambda plan: json.dumps({"plan": plan})),
+    _text.map(lambda answer: f"Final Answer: {answer}"),
+)
+"""What models write that call no tools natively."""
 _parts = st.one_of(
+    st.builds(TextPart, text=_written),
     st.builds(TextPart, text=_text),
     st.builds(ThinkingPart, text=_text, signature=st.none() | _text),
     st.builds(ImagePart, url=_text),
@@ -55,11 +66,52 @@ def test_any_response_leads_to_a_decision(planner: Planner, response: ModelRespo
     match decision:
         case CallTools(calls):
             assert calls, "a step without calls would ask the model the same again, for ever"
-            assert {call.id for call in calls} <= {call.id for call in response.message.tool_calls}
+            native = response.message.tool_calls
+            assert all(call in native or not call.id for call in calls), "ids are the model's, or the loop's to give"
+            assert [ToolCall.model_validate_json(strict_json(call)) for call in calls] == list(calls)
         case Retry(feedback):
             assert feedback.strip()
         case Finish(output):
-            assert isinstance(output, str)
+            assert from_json(strict_json(output)) == output
+        case Proceed(plan, feedback):
+            assert plan
+            assert feedback.strip()
+
+
+def strict_json(value: object) -> bytes:
+    """Return JSON that any language reads."""
+    written = to_json(value)
+    json.loads(written, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    return written
+
+
+@every_planner
+@pytest.mark.parametrize(
+    "value",
+    ['"\\ud800"', "NaN", "1e999", "-Infinity", "9" * 5000, "[" * 100_000, "null", '{"": {}}'],
+    ids=lambda v: v[:9],
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"action": {"name": "look", "arguments": {"at": %s}}}',
+        '{"action": {"name": "finish", "arguments": {"answer": %s}}}',
+        '{"action": "look", "input": %s}',
+        "Action: look\nAction Input: %s",
+        'Action: look\nAction Input: {"at": %s} and so on',
+        '{"plan": ["go", %s]}',
+        "```json\n%s\n```",
+    ],
+)
+def test_what_a_model_writes_by_hand_never_breaks_the_workflow(planner: Planner, answer: str, value: str) -> None:
+    message = Message(role="assistant", parts=(TextPart(text=answer.replace("%s", value)),))
+    match planner.decide(ModelResponse(message=message, stop_reason="end", usage=Usage())):
+        case CallTools(calls):
+            assert [ToolCall.model_validate_json(strict_json(call)) for call in calls] == list(calls)
+        case Finish(output):
+            strict_json(output)
+        case Proceed(_, feedback) | Retry(feedback):
+            strict_json(feedback)
 
 
 @every_planner

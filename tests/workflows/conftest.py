@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -143,6 +145,13 @@ class Stage:
         """Read all events."""
         return list((await handle.fetch_history()).events)
 
+    async def scheduled(self, handle: Handle, activity_type: str) -> None:
+        """Wait until an activity of that type is scheduled."""
+        async with asyncio.timeout(WITHIN):
+            async for event in handle.fetch_history_events(wait_new_event=True):
+                if event.activity_task_scheduled_event_attributes.activity_type.name == activity_type:
+                    return
+
 
 @pytest.fixture(scope="session")
 def temporal() -> Iterator[str]:
@@ -160,3 +169,30 @@ def settings(tmp_path: Path) -> Settings:
 async def stage(temporal: str, settings: Settings) -> Stage:
     """Where a test plays."""
     return Stage(await Client.connect(temporal, data_converter=data_converter(settings)), settings)
+
+
+@pytest.fixture(scope="session")
+def impatient_temporal() -> Iterator[str]:
+    """The address of a server that suggests to continue as new after 40 events."""
+    at_once = 'history.workflowIdReuseMinimalInterval="0s"'  # else each continuation waits for a second
+    yield from serve("limit.historyCount.suggestContinueAsNew=40", at_once)
+
+
+@pytest.fixture
+async def short_stage(impatient_temporal: str, settings: Settings) -> Stage:
+    """A stage whose tasks continue as new every few steps."""
+    return Stage(await Client.connect(impatient_temporal, data_converter=data_converter(settings)), settings)
+
+
+@pytest.fixture
+async def skipping(settings: Settings) -> AsyncIterator[tuple[Stage, WorkflowEnvironment]]:
+    """A stage on a server that skips time while nothing is at work, and that server."""
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=data_converter(settings)
+    )
+    async with environment:
+        types = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=environment.client.namespace, search_attributes=types)
+        )
+        yield Stage(environment.client, settings), environment

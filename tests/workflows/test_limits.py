@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, ToolCall
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
+from workflows.agent_task import AgentTask
 from workflows.visibility import STATUS, STEPS, TOKENS
 
 if TYPE_CHECKING:
@@ -51,3 +53,43 @@ async def test_an_answer_within_the_last_step_is_the_answer(stage: Stage) -> Non
     async with stage.worker(ScriptedModel(["done"])):
         result, _ = await stage.run("Go.", stage.agent(limits={"max_steps": 1, "max_tokens": 15}))
     assert result.output == "done"
+
+
+async def test_the_deadline_reaches_a_model_that_is_being_asked(stage: Stage) -> None:
+    cancelled = asyncio.Event()
+
+    async def script(_: ModelRequest) -> ScriptedResponse:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return "never"
+
+    async with stage.worker(ScriptedModel(script)):
+        handle = await stage.start("Go.", stage.agent(limits={"deadline": "100ms"}))
+        error, failure = await stage.failure(handle)
+        await asyncio.wait_for(cancelled.wait(), 6)
+        status = await handle.query(AgentTask.status)
+    assert (error.type, failure.message) == ("DeadlineExceeded", "deadline is 0.1 s, and the task has run for as long")
+    assert (status.status, status.error) == ("timed_out", failure.message)
+    assert (await handle.describe()).typed_search_attributes.get(STATUS) == "timed_out"
+
+
+async def test_the_deadline_reaches_a_tool_that_is_being_called(stage: Stage) -> None:
+    cancelled = asyncio.Event()
+
+    @tool(effect="pure")
+    async def wait() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return "never"
+
+    async with stage.worker(ScriptedModel([ToolCall(id="c", name="wait"), "never"]), wait):
+        handle = await stage.start("Go.", stage.agent(wait, limits={"deadline": "500ms"}))
+        error, failure = await stage.failure(handle)
+        await asyncio.wait_for(cancelled.wait(), 6)
+    assert (error.type, failure.step, failure.usage.model_calls) == ("DeadlineExceeded", 1, 1)

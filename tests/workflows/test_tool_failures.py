@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from temporalio import workflow
+from temporalio.worker import (
+    Interceptor,
+    StartActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
 
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
@@ -197,3 +206,36 @@ async def test_a_tool_that_only_another_queue_serves_is_called_there(stage: Stag
         _, handle = await stage.run("Go.", stage.agent(far))
         (result,) = await stage.tool_results(handle)
     assert (result.content, result.is_error) == ("2", False)
+
+
+class HastyOutbound(WorkflowOutboundInterceptor):
+    def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
+        if input.schedule_to_start_timeout is not None:
+            input.schedule_to_start_timeout = timedelta(milliseconds=100)
+        return super().start_activity(input)
+
+
+class HastyInbound(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(HastyOutbound(outbound))
+
+
+class Hasty(Interceptor):
+    """Shortens the wait for workers from minutes."""
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
+        return HastyInbound
+
+
+async def test_a_tool_whose_queue_nobody_serves_is_told_to_the_model(stage: Stage) -> None:
+    @tool(effect="irreversible", approval="never", task_queue="nobody")
+    def reach() -> str:
+        return "never"
+
+    model = ScriptedModel([ToolCall(id="c", name="reach"), "gave up"])
+    async with stage.bare_worker(model, interceptors=[Hasty()]):
+        result, handle = await stage.run("Go.", stage.agent(reach))
+        (told,) = await stage.tool_results(handle)
+    assert result.output == "gave up"
+    words = "reach was not called: no worker serves task queue 'nobody'. Go on without it."
+    assert (told.content, told.is_error) == (words, True)

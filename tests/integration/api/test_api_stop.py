@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from agentkit.messages import ToolCall
-from tests.integration.api.conftest import WITHIN, Front, eventually
+from tests.integration.api.conftest import WITHIN, Front
 from tests.integration.api.test_api_show import Gate
 
 
@@ -58,21 +58,6 @@ async def test_a_transcript_without_a_worker_says_so_at_once(front: Front) -> No
     assert response.status_code == 503
     assert front.settings.task_queue in response.json()["detail"]
     assert "opspawn dev" in response.json()["detail"]
-
-
-async def test_a_client_that_goes_away_frees_its_wait(front: Front) -> None:
-    task_id = await front.submit()
-    before = len(asyncio.all_tasks())
-    waiting = asyncio.create_task(front.task(task_id, wait=60))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    await eventually(_tasks_here, lambda count: count <= before)
-
-
-async def _tasks_here() -> int:
-    return len(asyncio.all_tasks())
 
 
 async def test_ready_is_said_when_a_worker_polls(front: Front) -> None:

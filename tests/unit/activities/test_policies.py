@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.policies import HEARTBEAT_EVERY, MODEL, Policy, fast_tool_policy, tool_policy
+from activities.policies import HEARTBEAT_EVERY, Policy, fast_tool_policy, model_policy, tool_policy
 from agentkit.specs import ToolSpec
 
 
@@ -30,7 +30,7 @@ def test_only_a_foreign_task_queue_bounds_the_wait_for_a_worker() -> None:
     assert tool_policy(spec(task_queue="email")).schedule_to_start == timedelta(minutes=5)
 
 
-@pytest.mark.parametrize("policy", [MODEL, tool_policy(spec())], ids=["model", "tool"])
+@pytest.mark.parametrize("policy", [model_policy(fallback=False), tool_policy(spec())], ids=["model", "tool"])
 def test_a_lost_worker_is_noticed_by_its_missing_heartbeat(policy: Policy) -> None:
     assert policy.heartbeat is not None
     assert policy.heartbeat >= 5 * HEARTBEAT_EVERY
@@ -43,3 +43,8 @@ def test_a_fast_tool_fits_into_a_workflow_task(timeout: float) -> None:
     assert policy.start_to_close <= timedelta(seconds=min(timeout, 5))
     assert policy.heartbeat is None
     assert policy.retry.maximum_attempts == 3
+
+
+def test_a_model_that_another_can_stand_in_for_is_given_up_sooner() -> None:
+    attempts = [model_policy(fallback=fallback).retry.maximum_attempts for fallback in (True, False)]
+    assert attempts == [4, 8]

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from agentkit.errors import LimitExceeded, ModelOutputInvalid
-from agentkit.interfaces import CallTools, Finish, ModelResponse, Retry, StopReason
+from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed, Retry, StopReason
 from agentkit.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, Loop, with_unique_call_ids
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import planner_named
@@ -21,12 +22,19 @@ def start(
     planner: str = "tools",
     tools: tuple[ToolSpec, ...] = (LOOK, SEND),
     limits: Limits | None = None,
+    output_schema: dict[str, JsonValue] | None = None,
     approvals: tuple[ApprovalRule, ...] = (),
     usage: Usage | None = None,
     steps: int = 0,
 ) -> Loop:
     agent = AgentSpec(
-        name="a", models=("demo:demo",), planner=planner, tools=tools, limits=limits or Limits(), approvals=approvals
+        name="a",
+        models=("demo:demo",),
+        planner=planner,
+        tools=tools,
+        limits=limits or Limits(),
+        output_schema=output_schema,
+        approvals=approvals,
     )
     messages = [user_message("hello")]
     return Loop(agent, planner_named(planner), ApprovalPolicy(), messages, usage=usage, steps=steps)
@@ -85,7 +93,7 @@ def test_too_many_unusable_answers_in_a_row_end_the_task_and_say_what_the_model_
     loop = start()
     for _ in range(MAX_RETRIES):
         loop.take(answer(""))
-    with pytest.raises(ModelOutputInvalid, match=r"demo:demo gave 4 unusable answers in a row.*empty"):
+    with pytest.raises(ModelOutputInvalid, match=r"demo:demo gave 4 answers in a row that led nowhere.*empty"):
         loop.take(answer(" \n"))
 
 
@@ -209,3 +217,48 @@ def test_ids_that_are_unique_already_stay() -> None:
     earlier = Message(role="assistant", parts=(ToolCall(id="a", name="look"),))
     message = Message(role="assistant", parts=(TextPart(text="so"), ToolCall(id="b", name="look")), model="m:x")
     assert with_unique_call_ids(message, [earlier], 2) == message
+
+
+SCHEMA: dict[str, JsonValue] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+def test_an_answer_that_fits_the_schema_is_the_output_as_an_object() -> None:
+    loop = start(output_schema=SCHEMA)
+    assert loop.take(answer('```json\n{"n": 42}\n```')) == Finish({"n": 42})
+
+
+@pytest.mark.parametrize("text", ["forty-two", '{"n": "42"}', "{}"])
+def test_an_answer_that_does_not_fit_the_schema_is_asked_for_again_with_the_reason(text: str) -> None:
+    loop = start(output_schema=SCHEMA)
+    decision = loop.take(answer(text))
+    assert isinstance(decision, Retry)
+    assert loop.delta[0].text == decision.feedback
+    assert "JSON" in decision.feedback
+
+
+def test_a_plan_is_kept_and_the_model_is_told_to_go_on() -> None:
+    loop = start(planner="plan")
+    decision = loop.take(answer('{"plan": ["look", "tell"]}'))
+    assert isinstance(decision, Proceed)
+    assert loop.plan == ("look", "tell")
+    assert loop.delta[0].text == decision.feedback
+
+
+def test_a_model_that_only_ever_plans_ends_the_task() -> None:
+    loop = start(planner="plan")
+    for _ in range(MAX_RETRIES):
+        loop.take(answer('{"plan": ["look"]}'))
+    with pytest.raises(ModelOutputInvalid, match="led nowhere"):
+        loop.take(answer('{"plan": ["look"]}'))
+
+
+def test_calls_that_a_planner_reads_out_of_text_get_ids_that_differ_from_step_to_step() -> None:
+    loop = start(planner="react")
+    ids = []
+    for _ in range(2):
+        loop.begin_step()
+        decision = loop.take(answer('{"thought": "", "action": {"name": "look", "arguments": {}}}'))
+        assert isinstance(decision, CallTools)
+        ids += [call.id for call in decision.calls]
+    assert len(set(ids)) == 2
+    assert all(ids)

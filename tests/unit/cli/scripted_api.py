@@ -38,6 +38,7 @@ class ScriptedApi:
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
+    _came: threading.Condition = field(default_factory=threading.Condition)
     _script: dict[str, list[Answered]] = field(default_factory=dict)
 
     def on(self, method: str, path: str, *answers: Answered | Document) -> None:
@@ -46,9 +47,19 @@ class ScriptedApi:
             answer if isinstance(answer, Answered) else Answered(200, answer) for answer in answers
         ]
 
+    def until_asked(self, method: str, path: str) -> None:
+        """Wait until a request has come."""
+        wanted = (method, f"/api/v1{path}")
+        with self._came:
+            assert self._came.wait_for(
+                lambda: any((a.method, a.path.partition("?")[0]) == wanted for a in self.asked), 20
+            )
+
     def answer(self, asked: Asked) -> Answered:
         """Return what is next for a request."""
-        self.asked.append(asked)
+        with self._came:
+            self.asked.append(asked)
+            self._came.notify_all()
         script = self._script.get(f"{asked.method} {asked.path.partition('?')[0]}")
         if script is None:
             return problem(404, "Not found", f"nothing is scripted for {asked.method} {asked.path}")

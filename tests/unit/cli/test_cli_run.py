@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -164,3 +167,21 @@ def test_a_problem_is_printed_with_its_errors(api: ScriptedApi, opspawn: Opspawn
         "  /limits/max_steps: must be at least 1",
         "  body.x: unknown",
     ]
+
+
+@pytest.mark.parametrize("options", [[], ["--follow"]], ids=["wait", "follow"])
+def test_ctrl_c_leaves_the_task_running_and_says_how_to_come_back(api: ScriptedApi, options: list[str]) -> None:
+    api.on("POST", "/tasks", Answered(201, task("queued")))
+    api.on("GET", "/tasks/task-1", task("running"))
+    api.on("GET", "/tasks/task-1/transcript", page(0, 0))
+    command = [sys.executable, "-c", "from cli.main import main; main()", "run", "assistant", "x", "--url", api.url]
+
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        api.until_asked("GET", "/tasks/task-1")
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=20)
+
+    assert running.returncode == 130
+    assert f"opspawn show task-1 --url {api.url}" in said
+    assert f"opspawn cancel task-1 --url {api.url}" in said
+    assert not any("cancel" in asked.path for asked in api.asked)

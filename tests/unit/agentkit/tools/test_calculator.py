@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import math
 from fractions import Fraction
 
@@ -106,7 +107,7 @@ def test_what_would_be_too_large_is_refused_at_once(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", ["-" * 900 + "1", "1" + "+1" * 490, "(" * 190 + "1" + ")" * 190 + "+1" * 100])
 def test_deep_nesting_is_refused(expression: str) -> None:
-    with pytest.raises(ToolError, match="too deeply nested|no arithmetic expression"):
+    with pytest.raises(ToolError, match=r"too deeply nested|no arithmetic expression"):
         calculate(expression)
 
 
@@ -147,10 +148,8 @@ def test_it_agrees_with_python(expression: str) -> None:
 @given(st.text(alphabet="0123456789.+-*/%() ,e_sqrtlogfactorialcombpowrund", max_size=200))
 @pytest.mark.timeout(60)
 def test_it_answers_or_refuses_whatever_is_written(expression: str) -> None:
-    try:
+    with contextlib.suppress(ToolError):
         assert calculate(expression)
-    except ToolError as error:
-        assert str(error)
 
 
 @given(
@@ -160,7 +159,5 @@ def test_it_answers_or_refuses_whatever_is_written(expression: str) -> None:
 )
 @pytest.mark.timeout(60)
 def test_it_never_hangs_on_large_powers(parts: list[str]) -> None:
-    try:
+    with contextlib.suppress(ToolError):
         assert len(calculate("".join(parts))) < 2_000
-    except ToolError as error:
-        assert str(error)

@@ -111,7 +111,7 @@ def test_an_app_directory_hides_no_installed_module(tmp_path: Path, write: Write
         pytest.param("import sys\nsys.exit(1)", "a.py:2: SystemExit: 1", id="exit"),
         pytest.param("from .bad import x", "bad.py:2: KeyError: 'x'", id="error in what it imports"),
         pytest.param(
-            "from agentkit.tools import tool\n\n@tool\ndef f(a): ...", "a.py:3: Tool function f: parameter 'a'", id="tool"
+            "from agentkit.tools import tool\n\n@tool\ndef f(a): ...", "a.py:3: Tool function f: param", id="tool"
         ),
     ],
 )  # fmt: skip

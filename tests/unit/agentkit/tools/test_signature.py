@@ -4,7 +4,7 @@ import keyword
 import sys
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -179,7 +179,12 @@ def test_a_signature_that_cant_be_told_is_refused_with_a_cure(function: Callable
 
 
 names = st.from_regex(r"[a-z_][a-z0-9_]{0,10}", fullmatch=True).filter(lambda name: not keyword.iskeyword(name))
-kinds = {"int": st.integers(), "str": st.text(), "bool": st.booleans(), "list[int]": st.lists(st.integers())}
+kinds: dict[str, st.SearchStrategy[Any]] = {
+    "int": st.integers(),
+    "str": st.text(),
+    "bool": st.booleans(),
+    "list[int]": st.lists(st.integers()),
+}
 
 
 @given(st.data())

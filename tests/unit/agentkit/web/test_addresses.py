@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from agentkit.web.addresses import AddressPolicy
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "172.32.0.1", "192.169.0.1", "2606:4700::1111", "2a00::1"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "93.184.216.34", "172.32.0.1", "192.169.0.1", "2606:4700::1111", "2a00::1"]
+)
 def test_public_addresses_are_permitted(address: str) -> None:
     assert AddressPolicy().permits(address)
 

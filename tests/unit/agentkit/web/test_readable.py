@@ -44,13 +44,33 @@ def test_odd_pages_are_read_as_far_as_they_go(page: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["<", "<!--", "<!", "<?", "</", "<a ", "<a =", "<a href='", '<a href="x', '<a href="x>', "<![", "&#1", "<p>", "<a href=x>"],
+    [
+        "<",
+        "<!--",
+        "<!",
+        "<?",
+        "</",
+        "<a ",
+        "<a =",
+        "<a href='",
+        '<a href="x',
+        '<a href="x>',
+        "<![",
+        "&#1",
+        "<p>",
+        "<a href=x>",
+    ],
 )
 @pytest.mark.timeout(20)
 def test_hostile_pages_take_linear_time(piece: str) -> None:
     readable(piece * (300_000 // len(piece)), "http://h/")
 
 
-@given(st.lists(st.sampled_from(["<", ">", "/", "a", "p", "!--", "-->", '"', "'", " href=", "script", "&", "#", "\n"]), max_size=60))
+@given(
+    st.lists(
+        st.sampled_from(["<", ">", "/", "a", "p", "!--", "-->", '"', "'", " href=", "script", "&", "#", "\n"]),
+        max_size=60,
+    )
+)
 def test_any_text_can_be_read(pieces: list[str]) -> None:
     assert isinstance(readable("".join(pieces), "http://h/"), str)

@@ -1,0 +1,71 @@
+"""What every ``Toolset`` promises, and every ``Tool`` in it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from agentkit.app import load_app
+from agentkit.defaults import TEMPLATE
+from agentkit.errors import ToolArgumentsInvalid, ToolNotFound
+from agentkit.interfaces import ToolContext, Toolset
+from agentkit.settings import Settings
+from agentkit.tools import ToolRegistry, builtin_tools
+
+CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
+
+
+def _registry(path: Path) -> Toolset:
+    return ToolRegistry(builtin_tools())
+
+
+def _app(path: Path) -> Toolset:
+    shutil.copytree(TEMPLATE, path / "app")
+    return load_app(Settings(app_dir=path / "app")).toolset
+
+
+@pytest.fixture(params=[_registry, _app], ids=["registry", "app"])
+def toolset(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Toolset]:
+    make: Callable[[Path], Toolset] = request.param
+    before = sys.path[:]
+    yield make(tmp_path)
+    sys.path[:] = before
+
+
+def test_specs_have_a_stable_order_and_no_name_twice(toolset: Toolset) -> None:
+    names = [spec.name for spec in toolset.specs()]
+    assert names == [spec.name for spec in toolset.specs()]
+    assert len(names) == len(set(names)) > 0
+
+
+def test_each_spec_leads_to_its_tool(toolset: Toolset) -> None:
+    assert [toolset.get(spec.name).spec for spec in toolset.specs()] == list(toolset.specs())
+
+
+def test_an_unknown_name_is_answered_with_all_there_are(toolset: Toolset) -> None:
+    with pytest.raises(ToolNotFound) as raised:
+        toolset.get("nothing")
+    assert all(spec.name in str(raised.value) for spec in toolset.specs())
+
+
+def test_each_schema_is_an_objects_and_each_tool_is_described(toolset: Toolset) -> None:
+    for spec in toolset.specs():
+        jsonschema.Draft202012Validator.check_schema(spec.parameters)
+        assert spec.parameters["type"] == "object"
+        assert spec.description
+        assert spec.timeout > 0
+
+
+def test_only_pure_tools_are_fast(toolset: Toolset) -> None:
+    assert all(spec.effect == "pure" for spec in toolset.specs() if spec.fast)
+
+
+async def test_every_tool_checks_its_arguments_before_it_acts(toolset: Toolset) -> None:
+    for spec in toolset.specs():
+        with pytest.raises(ToolArgumentsInvalid, match=f"The arguments of {spec.name} are wrong, so nothing was done"):
+            await toolset.get(spec.name).call({"no_such_argument": 1}, CONTEXT)

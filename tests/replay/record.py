@@ -1,0 +1,176 @@
+"""Record the histories that are replayed on every change: ``python tests/replay/record.py``.
+
+Record anew only what a patch has made obsolete: the old ones stand for tasks that are running somewhere.
+Names may be given, to record only those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from activities.connection import data_converter
+from agentkit.errors import ModelNotAuthorized, ToolError
+from agentkit.interfaces import ModelRequest
+from agentkit.messages import Message, TextPart, ToolCall, user_message
+from agentkit.settings import Settings
+from agentkit.specs import AgentSpec
+from agentkit.testing import ScriptedModel, ScriptedResponse
+from agentkit.tools import ToolRegistry, tool
+from worker import build_worker
+from workflows.agent_task import AgentTask
+from workflows.task import TaskInput, TaskResult
+from workflows.visibility import SEARCH_ATTRIBUTES
+
+HISTORIES = Path(__file__).parent / "histories"
+CONTINUE_AFTER = 60
+"""Events."""
+
+
+@tool(effect="idempotent")
+def double(number: int) -> int:
+    """Double a number."""
+    return 2 * number
+
+
+@tool(effect="pure", fast=True)
+def half(number: int) -> float:
+    """Halve an even number."""
+    if number % 2:
+        raise ToolError("Send an even number.")
+    return number / 2
+
+
+TOOLS = ToolRegistry([double, half])
+AGENT = AgentSpec(
+    name="recorded",
+    models=("scripted:m",),
+    planner="tools",
+    instructions="Be brief.",
+    tools=tuple(TOOLS.specs()),
+)
+Handle = WorkflowHandle[AgentTask, TaskResult]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A task to record."""
+
+    name: str
+    script: Sequence[ScriptedResponse] | Callable[[ModelRequest], Awaitable[ScriptedResponse]]
+    act: Callable[[Handle], Awaitable[None]] | None = None
+    """What happens to the task once it has started."""
+
+
+def call(name: str, id: str, number: int) -> ToolCall:
+    """Return a tool call."""
+    return ToolCall(id=id, name=name, arguments={"number": number})
+
+
+async def never(_: ModelRequest) -> ScriptedResponse:
+    """Answer when it is too late."""
+    await asyncio.Event().wait()
+    return "never"
+
+
+async def at_length(request: ModelRequest) -> ScriptedResponse:
+    """Answer after nine steps."""
+    step = sum(message.role == "assistant" for message in request.messages)
+    return "done" if step == 9 else call("double", f"c{step}", step)
+
+
+async def cancel_when_asked(handle: Handle) -> None:
+    """Cancel once the model is being asked."""
+    async for event in handle.fetch_history_events(wait_new_event=True):
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            await handle.cancel()
+            return
+
+
+RECORDINGS = (
+    Recording(
+        "two_tools_and_an_answer",
+        [
+            Message(
+                role="assistant",
+                parts=(
+                    TextPart(text="Let me see."),
+                    call("double", "1", 21),
+                    call("half", "2", 21),
+                    call("none", "3", 1),
+                ),
+            ),
+            [call("half", "4", 84)],
+            "Both are 42.",
+        ],
+    ),
+    Recording("feedback_on_an_empty_answer", ["", "There you are."]),
+    Recording("failure", [call("double", "1", 21), ModelNotAuthorized("Incorrect API key provided.", status=401)]),
+    Recording("cancellation", never, cancel_when_asked),
+    Recording("continue_as_new", at_length),
+)
+
+
+def without_stack_traces(value: Any) -> Any:
+    """Return JSON without the paths of the machine that it was recorded on."""
+    if isinstance(value, dict):
+        return {key: without_stack_traces(one) for key, one in value.items() if key != "stackTrace"}
+    return [without_stack_traces(one) for one in value] if isinstance(value, list) else value
+
+
+async def record(client: Client, settings: Settings, recording: Recording) -> None:
+    """Do the task, and write down the history of each of its parts."""
+    async with build_worker(client, settings, {"scripted": ScriptedModel(recording.script)}, TOOLS):
+        handle = await client.start_workflow(
+            AgentTask.run,
+            TaskInput(agent=AGENT, message=user_message(f"Show {recording.name}.")),
+            id=f"recorded-{recording.name}",
+            task_queue=settings.task_queue,
+        )
+        if recording.act is not None:
+            await recording.act(handle)
+        try:
+            await asyncio.wait_for(handle.result(), 60)
+        except WorkflowFailureError as error:
+            sys.stderr.write(f"{recording.name} ended with: {error.cause}\n")
+    run_id = handle.first_execution_run_id
+    part = 1
+    while run_id:
+        history = await client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
+        file = HISTORIES / f"{recording.name}{'' if part == 1 else f'_{part}'}.json"
+        file.write_text(json.dumps(without_stack_traces(history.to_json_dict()), indent=1) + "\n")
+        run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        part += 1
+
+
+async def main(names: Sequence[str]) -> None:
+    """Record what is named, or all."""
+    HISTORIES.mkdir(exist_ok=True)
+    with TemporaryDirectory() as directory:
+        settings = Settings(data_dir=Path(directory), task_queue="recorded")
+        async with await WorkflowEnvironment.start_local(
+            dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
+            search_attributes=SEARCH_ATTRIBUTES,
+            dev_server_extra_args=[
+                "--dynamic-config-value",
+                f"limit.historyCount.suggestContinueAsNew={CONTINUE_AFTER}",
+            ],
+        ) as environment:
+            address = environment.client.service_client.config.target_host
+            client = await Client.connect(address, identity="recorder", data_converter=data_converter(settings))
+            for recording in RECORDINGS:
+                if not names or recording.name in names:
+                    await record(client, settings, recording)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentkit.errors import ConfigurationInvalid
+from agentkit.providers import default_model, missing, split_model
+from agentkit.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        ("openai:gpt-5-mini", ("openai", "gpt-5-mini")),
+        ("openai-compatible:llama3:8b", ("openai-compatible", "llama3:8b")),
+        ("demo:demo", ("demo", "demo")),
+        ("demo", ("demo", "demo")),
+    ],
+)
+def test_a_model_is_split_at_the_first_colon(model: str, parts: tuple[str, str]) -> None:
+    assert split_model(model) == parts
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("gpt-5", "unknown provider 'gpt-5'. Write provider:name with one of demo, openai, openai-compatible"),
+        ("", "unknown provider ''"),
+        ("openai", "expected provider:name, such as openai:gpt-5-mini"),
+        ("openai:", "expected provider:name"),
+    ],
+)
+def test_what_is_no_model_is_refused(model: str, told: str) -> None:
+    with pytest.raises(ConfigurationInvalid) as raised:
+        split_model(model)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "model"),
+    [
+        pytest.param({}, "demo:demo", id="nothing"),
+        pytest.param({"openai_api_key": "k"}, "openai:gpt-5-mini", id="key"),
+        pytest.param({"openai_base_url": "http://a"}, "openai:gpt-5-mini", id="server"),
+        pytest.param({"openai_api_key": "k", "default_provider": "demo"}, "demo:demo", id="provider"),
+        pytest.param({"default_provider": "openai", "default_model": "gpt-6"}, "openai:gpt-6", id="both"),
+        pytest.param({"default_model": "gpt-6"}, "openai:gpt-6", id="model alone"),
+        pytest.param({"default_model": "openai-compatible:llama3:8b"}, "openai-compatible:llama3:8b", id="whole model"),
+    ],
+)
+def test_the_default_model_follows_the_settings(settings: dict[str, Any], model: str) -> None:
+    assert default_model(Settings(**settings)) == model
+
+
+def test_a_provider_without_a_default_model_needs_one_named() -> None:
+    with pytest.raises(ConfigurationInvalid, match="AGENTKIT_LLM_MODEL isn't set"):
+        default_model(Settings(default_provider="openai-compatible"))
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "told"),
+    [
+        pytest.param("demo", {}, None, id="demo needs nothing"),
+        pytest.param("openai:x", {}, "set OPENAI_API_KEY", id="no key"),
+        pytest.param("openai:x", {"openai_api_key": "k"}, None, id="key"),
+        pytest.param("openai:x", {"openai_base_url": "http://a"}, None, id="server without keys"),
+        pytest.param("openai-compatible:x", {}, "set OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", id="no address"),
+        pytest.param("openai-compatible:x", {"openai_compatible_base_url": "http://a"}, None, id="address"),
+    ],
+)
+def test_what_a_model_lacks_is_told(model: str, settings: dict[str, Any], told: str | None) -> None:
+    lacking = missing(model, Settings(**settings))
+    assert lacking is None if told is None else told in (lacking or "")

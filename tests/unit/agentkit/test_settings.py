@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentkit.errors import ConfigurationInvalid
+from agentkit.settings import Settings
+
+Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    def written(text: str | bytes = "", **overrides: Any) -> Settings:
+        content = text.encode() if isinstance(text, str) else text
+        (tmp_path / "opspawn.toml").write_bytes(content)
+        return Settings.load(tmp_path, **overrides)
+
+    return written
+
+
+def test_without_a_file_all_is_default(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path)
+    assert (settings.port, settings.task_queue, settings.app_dir) == (8000, "opspawn", tmp_path)
+
+
+def test_options_win_over_the_environment_and_that_over_the_file(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load("port = 1\nhost = 'a'").port == 1
+    monkeypatch.setenv("OPSPAWN_PORT", "2")
+    assert load("port = 1\nhost = 'a'").port == 2
+    assert load("port = 1\nhost = 'a'", port=3).port == 3
+    assert load("port = 1\nhost = 'a'", port=None).host == "a"
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        ("OPSPAWN_TASK_QUEUE", "task_queue"),
+        ("AGENTKIT_LLM_MODEL", "default_model"),
+        ("OPSPAWN_DEFAULT_MODEL", "default_model"),
+        ("AGENTKIT_LLM_PROVIDER", "default_provider"),
+        ("AGENTKIT_PLANNER_TYPE", "default_planner"),
+        ("OPENAI_BASE_URL", "openai_base_url"),
+        ("OPSPAWN_OPENAI_BASE_URL", "openai_base_url"),
+    ],
+)
+def test_each_key_has_its_variables(load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str) -> None:
+    monkeypatch.setenv(variable, "given")
+    assert getattr(load(f"{key} = 'written'"), key) == "given"
+
+
+def test_an_empty_variable_is_none(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPSPAWN_PORT", "")
+    assert load("port = 1").port == 1
+
+
+def test_keys_of_providers_never_show(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    settings = load()
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == "sk-secret"
+    assert "sk-secret" not in repr(settings)
+
+
+def test_networks_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().http_fetch_allow == ()
+    assert load('http_fetch_allow = ["10.0.0.0/8"]').http_fetch_allow == ("10.0.0.0/8",)
+    monkeypatch.setenv("OPSPAWN_HTTP_FETCH_ALLOW", "10.0.0.0/8, ::1/128")
+    assert load().http_fetch_allow == ("10.0.0.0/8", "::1/128")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("prot = 1", "unknown key 'prot'. Did you mean 'port'? Known keys: app_dir, ", id="key"),
+        pytest.param("port = 'x'", "Setting port (OPSPAWN_PORT): expected a valid integer", id="type"),
+        pytest.param(
+            "port = 70000", "Setting port (OPSPAWN_PORT): expected less than or equal to 65535, got 70000", id="port"
+        ),
+        pytest.param("port =", "no valid TOML", id="syntax"),
+        pytest.param(b"\xff", "no valid TOML", id="no UTF-8"),
+        pytest.param("[server]\nport = 1", "unknown key 'server'", id="table"),
+        pytest.param(
+            "http_fetch_allow = ['10.0.0.1/8']",
+            "expected networks such as 10.0.0.0/8: 10.0.0.1/8 has host",
+            id="network",
+        ),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_name(load: Load, tmp_path: Path, text: str | bytes, told: str) -> None:
+    with pytest.raises(ConfigurationInvalid) as raised:
+        load(text)
+    assert str(raised.value).startswith(f"{tmp_path}/opspawn.toml: ")
+    assert told in str(raised.value)
+
+
+def test_a_wrong_variable_is_told_with_its_name(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPSPAWN_PORT", "abc")
+    with pytest.raises(
+        ConfigurationInvalid, match=r"^Setting port \(OPSPAWN_PORT\): expected a valid integer.* got 'abc'"
+    ):
+        load()
+
+
+def test_a_wrong_key_of_a_provider_is_told_without_it(load: Load) -> None:
+    with pytest.raises(ConfigurationInvalid, match="openai_api_key") as raised:
+        load("openai_api_key = 12345")
+    assert "12345" not in str(raised.value)

@@ -1,0 +1,41 @@
+"""A front end whose Temporal isn't there: enough for all that is decided before it is asked."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from agentkit.app import load_app
+from agentkit.settings import Settings
+from api.app import create_app
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """Settings whose Temporal port is bound but answers nothing."""
+    (tmp_path / "agents").mkdir()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield Settings(app_dir=tmp_path, data_dir=tmp_path / "data", temporal_port=silent.getsockname()[1])
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    """The application."""
+    return create_app(settings, load_app(settings))
+
+
+@pytest.fixture
+async def http(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of it."""
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://opspawn.test") as client,
+    ):
+        yield client

@@ -1,0 +1,137 @@
+"""A long task continues as new when Temporal suggests it, and nobody can tell by its result."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from temporalio.client import WorkflowHistory
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from agentkit.interfaces import ModelRequest
+from agentkit.messages import Message, TextPart, ToolCall, Usage, user_message
+from agentkit.specs import AgentSpec
+from agentkit.testing import ScriptedModel, ScriptedResponse
+from agentkit.tools import tool
+from workflows.agent_task import AgentTask
+from workflows.task import CarriedState, TaskInput
+from workflows.visibility import AGENT, MEMO_TITLE, STATUS, STEPS
+
+if TYPE_CHECKING:
+    from tests.workflows.conftest import Handle, Stage
+
+LONG = 12
+"""Steps."""
+
+
+@tool(effect="pure")
+def look(at: int) -> str:
+    return f"seen {at}"
+
+
+def story(chars: int) -> ScriptedModel:
+    """Answer with so many characters a step."""
+
+    async def script(request: ModelRequest) -> ScriptedResponse:
+        step = sum(message.role == "assistant" for message in request.messages)
+        if step == LONG:
+            return "The end."
+        call = ToolCall(id=f"c{step}", name="look", arguments={"at": step})
+        return Message(role="assistant", parts=(TextPart(text=f"{step % 10}" * chars), call))
+
+    return ScriptedModel(script)
+
+
+async def parts(stage: Stage, task_id: str) -> list[WorkflowHistory]:
+    """Return the histories of a task, the newest first."""
+    histories: list[WorkflowHistory] = []
+    run_id: str | None = None
+    while run_id != "":
+        history = await stage.client.get_workflow_handle(task_id, run_id=run_id).fetch_history()
+        histories.append(history)
+        run_id = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+    return histories
+
+
+async def test_a_task_that_continues_as_new_comes_to_the_same(stage: Stage, short_stage: Stage) -> None:
+    outcomes, tasks = [], []
+    for place in (stage, short_stage):
+        model = story(250_000)
+        async with place.worker(model, look):
+            result, handle = await place.run("Tell.", place.agent(look))
+            transcript = await place.transcript(handle)
+            status = await handle.query(AgentTask.status)
+        outcomes.append((result, transcript, [list(request.messages) for request in model.requests], status))
+        tasks.append(handle.id)
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0].steps == LONG + 1
+    assert len(await parts(stage, tasks[0])) == 1
+    assert len(await parts(short_stage, tasks[1])) > 2
+    largest = max(path.stat().st_size for path in (short_stage.settings.data_dir / "payloads").rglob("*"))
+    assert largest > 2 * 1024 * 1024, "what is carried over was too large for a payload in history"
+
+
+async def test_a_task_that_continued_as_new_keeps_its_place_in_lists(short_stage: Stage) -> None:
+    async with short_stage.worker(story(10), look):
+        handle = await short_stage.client.start_workflow(
+            AgentTask.run,
+            TaskInput(agent=short_stage.agent(look), message=user_message("Tell.")),
+            id=f"task-{uuid.uuid4().hex}",
+            task_queue=short_stage.settings.task_queue,
+            memo={MEMO_TITLE: "Tell."},
+            search_attributes=TypedSearchAttributes([SearchAttributePair(AGENT, "a")]),
+        )
+        await short_stage.result(handle)
+    newest, *_, first = await parts(short_stage, handle.id)
+    described = await short_stage.client.get_workflow_handle(handle.id).describe()
+    found = described.typed_search_attributes
+    assert (found.get(AGENT), found.get(STATUS), found.get(STEPS)) == ("a", "completed", LONG + 1)
+    assert await described.memo_value(MEMO_TITLE) == "Tell."
+    assert first.events[-1].HasField("workflow_execution_continued_as_new_event_attributes")
+    assert newest.events[-1].HasField("workflow_execution_completed_event_attributes")
+
+
+async def continued(stage: Stage, agent: AgentSpec, carried: CarriedState) -> Handle:
+    return await stage.client.start_workflow(
+        AgentTask.run,
+        TaskInput(agent=agent, message=carried.messages[0], carried=carried),
+        id=f"task-{uuid.uuid4().hex}",
+        task_queue=stage.settings.task_queue,
+    )
+
+
+async def test_limits_count_what_was_spent_before(stage: Stage) -> None:
+    carried = CarriedState(
+        messages=(user_message("Go."),),
+        usage=Usage(input_tokens=7, model_calls=2),
+        steps=2,
+        started_at=datetime.now(UTC),
+    )
+    model = ScriptedModel([ToolCall(id="c", name="look", arguments={"at": 1}), "never"])
+    async with stage.worker(model, look):
+        error, failure = await stage.failure(
+            await continued(stage, stage.agent(look, limits={"max_steps": 3}), carried)
+        )
+    assert (error.type, failure.step, len(model.requests)) == ("LimitExceeded", 3, 1)
+    assert (failure.usage.input_tokens, failure.usage.model_calls) == (17, 3)
+
+
+async def test_the_deadline_counts_from_the_start_of_the_task(stage: Stage) -> None:
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    carried = CarriedState(messages=(user_message("Go."),), usage=Usage(), steps=1, started_at=an_hour_ago)
+    async with stage.worker(ScriptedModel(["never"])):
+        handle = await continued(stage, stage.agent(limits={"deadline": "30m"}), carried)
+        error, _ = await stage.failure(handle)
+    assert error.type == "DeadlineExceeded"
+
+
+async def test_feedback_that_was_carried_over_is_asked_once(stage: Stage) -> None:
+    feedback = Message(role="user", parts=(TextPart(text="Say more."),), source="planner")
+    messages = (user_message("Go."), Message(role="assistant", parts=(TextPart(text=""),)), feedback)
+    carried = CarriedState(messages=messages, usage=Usage(), steps=1, started_at=datetime.now(UTC))
+    model = ScriptedModel(["more"])
+    async with stage.bare_worker(model):
+        handle = await continued(stage, stage.agent(), carried)
+        await stage.result(handle)
+    assert tuple(model.requests[0].messages) == messages

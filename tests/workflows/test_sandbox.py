@@ -1,0 +1,52 @@
+"""The workflow's sandbox: what isn't passed through on purpose is refused."""
+
+from __future__ import annotations
+
+import importlib
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from temporalio.worker import Worker
+
+from agentkit.testing import ScriptedModel
+
+if TYPE_CHECKING:
+    from tests.workflows.conftest import Stage
+
+WORKFLOW = """
+from temporalio import workflow
+{imports}
+
+@workflow.defn
+class Some:
+    @workflow.run
+    async def run(self) -> None: ...
+"""
+
+
+def worker_for(stage: Stage, directory: Path, imports: str) -> Worker:
+    """Build a worker for a module with these imports, in the sandbox of the worker that we ship."""
+    name = f"some_{uuid.uuid4().hex}"
+    (directory / f"{name}.py").write_text(WORKFLOW.format(imports=imports))
+    runner = stage.worker(ScriptedModel([])).config()["workflow_runner"]
+    workflows = [importlib.import_module(name).Some]
+    return Worker(stage.client, task_queue=uuid.uuid4().hex, workflows=workflows, workflow_runner=runner)
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory from which modules are imported."""
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+async def test_a_workflow_module_that_imports_something_in_passing_is_refused(stage: Stage, importable: Path) -> None:
+    with pytest.raises(RuntimeError, match="Failed validating workflow Some") as raised:
+        worker_for(stage, importable, "import agentkit.messages")
+    assert "agentkit" in str(raised.value.__cause__)
+
+
+async def test_a_workflow_module_that_passes_its_imports_through_is_taken(stage: Stage, importable: Path) -> None:
+    worker_for(stage, importable, "with workflow.unsafe.imports_passed_through():\n    import agentkit.messages")

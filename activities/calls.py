@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from agentkit.interfaces import ModelResponse
 from agentkit.messages import Message
 from agentkit.records import Record
@@ -37,7 +39,7 @@ class ModelCall(Record):
     """``provider:name``."""
     segments: tuple[Segment, ...]
     """The transcript so far, in order. Each message of it stands in history where it entered."""
-    delta: tuple[Message, ...] = ()
+    delta: tuple[Message, ...] = Field(default=(), exclude_if=lambda delta: not delta)
     """Messages after the segments that stand nowhere else in history: what the workflow itself says."""
 
 

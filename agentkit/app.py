@@ -94,8 +94,9 @@ class App:
         *,
         model: str | Sequence[str] | None = None,
         limits: Mapping[str, JsonValue] | None = None,
+        output_schema: Mapping[str, JsonValue] | None = None,
     ) -> AgentSpec:
-        """Return an agent ready to run; ``model`` and ``limits`` stand in for its own, limit by limit.
+        """Return an agent ready to run; ``model``, ``limits`` (one by one) and ``output_schema`` stand in for its own.
 
         Raises:
             AgentNotFound: no such agent; the message lists those there are.
@@ -108,7 +109,7 @@ class App:
             raise AgentNotFound(f"There is no agent {name!r}.{did_you_mean(name, agents)} Agents: {there}.")
         if isinstance(found, AgentInvalid):
             raise AgentInvalid(str(found))
-        return self._resolve(AgentFile(_overridden(found.definition, model, limits), found.source))
+        return self._resolve(AgentFile(_overridden(found.definition, model, limits, output_schema), found.source))
 
     def resolve(
         self,
@@ -116,13 +117,14 @@ class App:
         *,
         model: str | Sequence[str] | None = None,
         limits: Mapping[str, JsonValue] | None = None,
+        output_schema: Mapping[str, JsonValue] | None = None,
     ) -> AgentSpec:
         """Return an agent defined by a request ready to run.
 
         Raises:
             AgentInvalid: the definition, or what was asked for, is wrong.
         """
-        return self._resolve(AgentFile(_overridden(definition, model, limits), _INLINE))
+        return self._resolve(AgentFile(_overridden(definition, model, limits, output_schema), _INLINE))
 
     def _resolve(self, agent: AgentFile) -> AgentSpec:
         definition = agent.definition
@@ -204,7 +206,10 @@ def _stamps(directory: Path) -> Sequence[tuple[Path, _Stamp]]:
 
 
 def _overridden(
-    definition: AgentDefinition, model: str | Sequence[str] | None, limits: Mapping[str, JsonValue] | None
+    definition: AgentDefinition,
+    model: str | Sequence[str] | None,
+    limits: Mapping[str, JsonValue] | None,
+    output_schema: Mapping[str, JsonValue] | None,
 ) -> AgentDefinition:
     """Return the definition with what a request asks for in its place; faults in that are the request's."""
     changes: dict[str, object] = {}
@@ -212,6 +217,8 @@ def _overridden(
         changes["model"] = model if isinstance(model, str) else tuple(model)
     if limits:
         changes["limits"] = _merged(definition.limits, limits)
+    if output_schema is not None:
+        changes["output_schema"] = dict(output_schema)
     changed = definition.model_copy(update=changes)
     if found := [fault for fault in definition_faults(changed) if fault.path[0] in changes]:
         raise _REQUEST.error(found)

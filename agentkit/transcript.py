@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from pydantic import Field
+
 from agentkit.errors import TranscriptMismatch
 from agentkit.messages import Message
 from agentkit.records import Record
@@ -28,7 +30,7 @@ class Segment(Record):
     """A referenced range of a transcript: who owns it, where it lies, and the digest at its end."""
 
     workflow_id: str
-    version: int = 1
+    version: int = Field(default=1, exclude_if=lambda version: version == 1)
     """Goes up when compaction rewrites what stood before."""
     start: int
     """Position of the first message, from 0."""

@@ -120,7 +120,9 @@ class CreateTask(_Asked):
     input: _Input = Field(description="Text, or a list of content parts.")
     conversation_id: str | None = Field(default=None, description="Not in this release.")
     model: str | None = Field(default=None, max_length=255, description="`provider:name`, instead of the agent's own.")
-    output_schema: dict[str, JsonValue] | None = Field(default=None, description="Not in this release.")
+    output_schema: dict[str, JsonValue] | None = Field(
+        default=None, description="JSON Schema that the output must fit, instead of the agent's own; then it is JSON."
+    )
     limits: LimitsChange | None = None
     tags: tuple[_Label, ...] = Field(default=(), max_length=20)
     metadata: dict[_MetadataKey, _MetadataValue] = Field(default_factory=dict, max_length=50)
@@ -137,7 +139,7 @@ class CreateTask(_Asked):
             raise ValueError("The input is empty. Write what the agent is to do")
         return value
 
-    @field_validator("conversation_id", "output_schema")
+    @field_validator("conversation_id")
     @classmethod
     def _not_yet(cls, value: object, info: ValidationInfo) -> object:
         if value is not None:

@@ -27,6 +27,7 @@ from activities.connection import temporal_address
 from agentkit.app import App
 from agentkit.errors import ConfigurationInvalid
 from agentkit.messages import user_message
+from agentkit.outputs import check_schema
 from agentkit.providers import split_model
 from agentkit.settings import Settings
 from agentkit.specs import AgentSpec
@@ -229,11 +230,15 @@ class TaskService:
         try:
             if body.model is not None:
                 split_model(body.model)
+            field = "output_schema"
+            if body.output_schema is not None:
+                check_schema(body.output_schema)
             field = "agent" if body.agent_spec is None else "agent_spec"
+            limits, schema = body.limit_changes(), body.output_schema
             if body.agent_spec is not None:
-                spec = self._catalog.resolve(body.agent_spec, model=body.model, limits=body.limit_changes())
+                spec = self._catalog.resolve(body.agent_spec, model=body.model, limits=limits, output_schema=schema)
             else:
-                spec = self._catalog.spec(body.agent or "", model=body.model, limits=body.limit_changes())
+                spec = self._catalog.spec(body.agent or "", model=body.model, limits=limits, output_schema=schema)
         except ConfigurationInvalid as error:
             raise TaskRefused(str(error), field=field) from error
         if lacking := lacking_key(spec, self._settings):

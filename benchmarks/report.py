@@ -13,7 +13,10 @@ from statistics import median
 from benchmarks.measuring import Cost
 from benchmarks.submissions import Latency
 
-__all__ = ["Row", "figures", "write_into"]
+__all__ = ["OURS", "Row", "figures", "write_into"]
+
+OURS = "Opspawn"
+"""The subject that the aims are for."""
 
 _BEGIN, _END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 _STEPS = (
@@ -42,7 +45,7 @@ def figures(rows: Sequence[Row], latencies: Mapping[str, Latency]) -> str:
         f"| {name} | {it.p50:.1f} | {it.p50 / raw.p50:.2f} | {it.p95:.1f} | {it.p95 / raw.p95:.2f} |\n"
         for name, it in latencies.items()
     )
-    return f"{_where()}\n\n{table}\n{submissions}"
+    return f"{_where()}\n\n{table}\n{_growth(rows)}\n\n{submissions}"
 
 
 def write_into(readme: Path, text: str) -> None:
@@ -50,6 +53,14 @@ def write_into(readme: Path, text: str) -> None:
     before, _, rest = readme.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
     readme.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")
+
+
+def _growth(rows: Sequence[Row]) -> str:
+    """Return what one more step adds to a history, without what every task has once."""
+    ours = sorted((row.steps, median(cost.history_bytes for cost in row.costs)) for row in rows if row.subject == OURS)
+    (few, small), (many, large) = ours[0], ours[-1]
+    added = (large * many - small * few) / (many - few)
+    return f"From {few} to {many} steps, each step adds {added / 1024:.2f} KiB to the history of an Opspawn task."
 
 
 def _where() -> str:

@@ -19,7 +19,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.connection import data_converter
 from agentkit.settings import Settings
 from benchmarks.measuring import BareSubject, Cost, OpspawnSubject, Subject, measure
-from benchmarks.report import Row, figures, write_into
+from benchmarks.report import OURS, Row, figures, write_into
 from benchmarks.submissions import measure_submissions
 from benchmarks.surroundings import Surroundings, surroundings, worker_process
 
@@ -58,8 +58,8 @@ async def _subjects(where: Surroundings) -> AsyncIterator[Mapping[str, Subject]]
     async with worker_process("opspawn", where) as opspawn, worker_process("bare", where) as bare:
         yield {
             "bare": BareSubject(bares, bare),
-            "Opspawn": OpspawnSubject(ours, opspawn),
-            "Opspawn, fast tool": OpspawnSubject(ours, opspawn, fast=True),
+            OURS: OpspawnSubject(ours, opspawn),
+            f"{OURS}, fast tool": OpspawnSubject(ours, opspawn, fast=True),
         }
 
 

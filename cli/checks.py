@@ -13,13 +13,12 @@ from httpx2 import AsyncClient, HTTPError, InvalidURL
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.connection import temporal_address
 from agentkit.app import load_app
 from agentkit.settings import Settings
 from cli.dev.ports import answers, is_free
-from cli.errors import CommandFailed
+from cli.errors import CommandFailed, UsageWrong
 from cli.options import api_url
-from cli.temporal import missing_search_attributes, polling_workers, reach
+from cli.temporal import host_and_port, missing_search_attributes, polling_workers, reach
 from cli.temporal_server import find_temporal
 
 __all__ = ["Finding", "check_all"]
@@ -86,17 +85,19 @@ def _app(settings: Settings) -> list[Finding]:
 
 
 async def _temporal(settings: Settings) -> list[Finding]:
-    address = temporal_address(settings)
+    try:
+        host, port = host_and_port(settings)
+    except UsageWrong as error:
+        return [Finding("Temporal", "missing", str(error))]
     try:
         client = await reach(settings)
     except CommandFailed as error:
-        host, _, port = address.rpartition(":")
-        if host in ("127.0.0.1", "localhost") and answers(host, int(port)):
+        if host in ("127.0.0.1", "localhost") and answers(host, port):
             what = f"port {port} is in use by something that isn't Temporal"
             return [Finding("Temporal", "missing", what, "opspawn dev --temporal-port PORT, with a free one")]
         return [Finding("Temporal", "missing", str(error))]
     return [
-        Finding("Temporal", "ok", f"answers at {address}, namespace {client.namespace}"),
+        Finding("Temporal", "ok", f"answers at {host}:{port}, namespace {client.namespace}"),
         await _search_attributes(client),
         await _workers(client, settings.task_queue),
     ]

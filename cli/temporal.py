@@ -15,13 +15,26 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.connection import connect, temporal_address
 from agentkit.settings import Settings
-from cli.errors import CommandFailed, ServerUnreachable
+from cli.errors import CommandFailed, ServerUnreachable, UsageWrong
 from workflows.visibility import SEARCH_ATTRIBUTES
 
-__all__ = ["missing_search_attributes", "polling_workers", "reach", "register_search_attributes"]
+__all__ = ["host_and_port", "missing_search_attributes", "polling_workers", "reach", "register_search_attributes"]
 
 _TIMEOUT = timedelta(seconds=5)
 _EXPECTED = {key.name: IndexedValueType.ValueType(int(key.indexed_value_type)) for key in SEARCH_ATTRIBUTES}
+
+
+def host_and_port(settings: Settings) -> tuple[str, int]:
+    """Return where Temporal is.
+
+    Raises:
+        UsageWrong: the environment names no ``host:port``.
+    """
+    address = temporal_address(settings)
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageWrong(f"TEMPORAL_ADDRESS {str(address)!r}: expected host:port, such as 127.0.0.1:7233")
+    return host, int(port)
 
 
 async def reach(settings: Settings, *, seconds: float = 5.0) -> Client:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Literal
 
-from agentkit.errors import ContentRefused, ModelOutputInvalid, ModelUnavailable
-from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse, StopReason
-from agentkit.llm.arguments import read_object
-from agentkit.llm.estimates import estimated_usage
-from agentkit.llm.openai_wire import Chunk, WireDelta, WireUsage, wire_name
-from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolCall, Usage
+from pydantic import JsonValue
 
-__all__ = ["MAX_OUTPUT_CHARS", "Answer"]
+from agentkit.errors import ModelUnavailable
+from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
+from agentkit.llm.openai_errors import AnswerFailed
+from agentkit.llm.openai_output import Output
+from agentkit.llm.openai_wire import Chunk, WireDelta, WireUsage
+from agentkit.messages import ContentPart, TextPart, ThinkingPart
 
-MAX_OUTPUT_CHARS = 1_048_576
-"""An answer longer than this is a model gone astray."""
+__all__ = ["ChatAnswer"]
 
 _STOPS: Mapping[str, StopReason] = {"length": "length", "max_tokens": "length", "content_filter": "refusal"}
 
@@ -30,51 +28,67 @@ class _OpenCall:
         self.arguments: list[str] = []
 
 
-class Answer:
+class ChatAnswer:
     """One answer as it grows."""
 
     def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
-        self._request = request
-        self._emit = emit
+        self._model = request.model
+        self._output = Output(request, emit)
         self._text: list[str] = []
         self._thinking: list[str] = []
+        self._details: list[dict[str, JsonValue]] = []
         self._calls: list[_OpenCall] = []
         self._by_index: dict[int, _OpenCall] = {}
         self._finish: str | None = None
         self._refused = False
         self._usage: WireUsage | None = None
-        self._size = 0
+        self._served_by: str | None = None
 
     @property
     def begun(self) -> bool:
         """Whether the model has said anything yet."""
-        return self._size > 0
+        return self._output.begun
 
-    def add(self, chunk: Chunk) -> None:
+    @property
+    def thinks(self) -> bool:
+        """Whether the model thinks in silence: this API doesn't tell."""
+        return False
+
+    def add(self, received: object) -> None:
         """Take the next piece.
 
         Raises:
+            AnswerFailed: the provider gives up.
             ModelOutputInvalid: the answer is too long.
+            ValidationError: it is no piece of an answer.
         """
+        chunk = Chunk.read(received)
         self._usage = chunk.usage or self._usage
+        self._served_by = chunk.provider or self._served_by
         for choice in (chunk.choices or ())[:1]:
+            if choice.error:
+                raise AnswerFailed(choice.error)
             self._finish = choice.finish_reason or self._finish
             if choice.delta is not None:
                 self._add_delta(choice.delta)
-        if self._size > MAX_OUTPUT_CHARS:
-            raise ModelOutputInvalid(
-                f"{self._request.model} said more than {MAX_OUTPUT_CHARS:,} characters and was cut off"
-            )
+
+    def add_whole(self, received: object) -> None:
+        """Take the answer of a server that doesn't stream; it differs from a piece in one word."""
+        if isinstance(received, dict) and received.get("error"):
+            raise AnswerFailed(received["error"])
+        self.add(received)
 
     def _add_delta(self, delta: WireDelta) -> None:
         if delta.reasoning:
             self._thinking.append(delta.reasoning)
-            self._tell("thinking", delta.reasoning)
+            self._output.tell("thinking", delta.reasoning)
+        for detail in delta.reasoning_details or ():
+            _merge(self._details, detail)
         if delta.refusal:
             self._refused = True
         for text in filter(None, (delta.content, delta.refusal)):
             self._text.append(text)
-            self._tell("text", text)
+            self._output.tell("text", text)
         for piece in delta.tool_calls or ():
             call = self._open_call(piece.index, piece.id or "")
             if piece.function is None:
@@ -85,7 +99,7 @@ class Answer:
                 arguments = json.dumps(arguments, ensure_ascii=False)
             if arguments:
                 call.arguments.append(arguments)
-                self._tell("tool_arguments", arguments)
+                self._output.tell("tool_arguments", arguments)
 
     def _open_call(self, index: int | None, call_id: str) -> _OpenCall:
         """Return the call that a piece belongs to: by index; another id at the same index is another call."""
@@ -98,54 +112,42 @@ class Answer:
         call.id = call.id or call_id
         return call
 
-    def _tell(self, kind: Literal["text", "thinking", "tool_arguments"], text: str) -> None:
-        self._size += len(text)
-        if self._emit is not None:
-            self._emit(ModelDelta(kind, text))
-
     def response(self) -> ModelResponse:
         """Return the whole answer.
 
         Raises:
-            ModelUnavailable: no finish reason came: the stream was cut short, or was none.
+            ModelUnavailable: no finish reason came, or that it failed: the stream was cut short, or was none.
             ContentRefused: the provider's filter left nothing.
         """
         if self._finish is None:
-            what = "was cut off in the middle" if self.begun else "was no answer at all"
-            raise ModelUnavailable(f"What {self._request.model} sent {what}: no finish reason came")
-        parts = self._parts()
-        if self._finish == "content_filter" and not any(part.type in ("text", "tool_call") for part in parts):
-            raise ContentRefused(f"The content filter of {self._request.model} left nothing of the answer")
-        message = Message(role="assistant", parts=parts, model=self._request.model)
-        return ModelResponse(message=message, stop_reason=self._stop_reason(), usage=self._spent(message))
+            raise self._output.cut_off()
+        if self._finish == "error":
+            raise ModelUnavailable(f"{self._model} failed in the middle of its answer, and gave no reason")
+        usage = self._usage.usage() if self._usage is not None else None
+        return self._output.response(self._parts(), self._stop_reason(), usage, self._served_by)
 
-    def _parts(self) -> tuple[ContentPart, ...]:
+    def _parts(self) -> list[ContentPart]:
         parts: list[ContentPart] = []
-        if self._thinking:
-            provider, _, _ = self._request.model.partition(":")
-            parts.append(ThinkingPart(text="".join(self._thinking), provider=provider))
+        if self._thinking or self._details:
+            data: JsonValue = [*self._details] or None
+            parts.append(ThinkingPart(text="".join(self._thinking), provider=self._output.provider, data=data))
         if self._text:
             parts.append(TextPart(text="".join(self._text)))
-        names = {wire_name(tool.name): tool.name for tool in self._request.tools}
-        for call in self._calls:
-            written = "".join(call.arguments)
-            arguments = read_object(written)
-            parts.append(
-                ToolCall(
-                    id=call.id,
-                    name=names.get(call.name, call.name),
-                    arguments=arguments or {},
-                    malformed=written if arguments is None else None,
-                )
-            )
-        return tuple(parts)
+        parts.extend(self._output.call(call.id, call.name, "".join(call.arguments)) for call in self._calls)
+        return parts
 
     def _stop_reason(self) -> StopReason:
         if self._refused:
             return "refusal"
         return _STOPS.get(self._finish or "") or ("tool_calls" if self._calls else "end")
 
-    def _spent(self, message: Message) -> Usage:
-        if self._usage is None:
-            return estimated_usage(self._request, message)
-        return self._usage.usage()
+
+def _merge(details: list[dict[str, JsonValue]], piece: dict[str, JsonValue]) -> None:
+    """Add a piece of the reasoning: to the last one, if it goes on where that ended; the server wants it whole."""
+    last = details[-1] if details else {}
+    text = {"reasoning.text": "text", "reasoning.summary": "summary"}.get(str(piece.get("type")))
+    if text is None or piece.get("index") is None or any(last.get(key) != piece[key] for key in ("type", "index")):
+        details.append(piece)
+        return
+    whole = f"{last.get(text) or ''}{piece.get(text) or ''}"
+    details[-1] = last | {key: value for key, value in piece.items() if value is not None} | {text: whole}

@@ -24,6 +24,7 @@ __all__ = [
     "wire_id",
     "wire_name",
     "wire_result",
+    "wire_schema",
 ]
 
 Effort = Literal["none", "minimal", "low", "medium", "high"]
@@ -84,6 +85,13 @@ def image_url(image: ImagePart) -> str:
     return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
 
 
+def wire_schema(schema: Mapping[str, JsonValue] | None, *, any_root: bool = False) -> dict[str, object] | None:
+    """Return how an answer's schema is told; None: not at all, as OpenAI takes only objects (others ``any_root``)."""
+    if schema is None or not (any_root or schema.get("type") == "object"):
+        return None
+    return {"name": "output", "schema": dict(schema), "strict": enforced(dict(schema))}
+
+
 def enforced(schema: JsonValue) -> bool:
     """Return whether OpenAI can hold a model to the schema.
 
@@ -104,9 +112,10 @@ def _closed(schema: Mapping[str, JsonValue]) -> bool:
     properties = schema.get("properties")
     if schema.get("type") != "object" and not isinstance(properties, dict):
         return True
-    named = set(properties) if isinstance(properties, dict) else set()
-    required = schema.get("required")
-    return schema.get("additionalProperties") is False and isinstance(required, list) and set(map(str, required)) == named
+    named = sorted(properties) if isinstance(properties, dict) else []
+    required = schema.get("required", [])
+    all_required = isinstance(required, list) and sorted(map(str, required)) == named
+    return all_required and schema.get("additionalProperties") is False
 
 
 def reasons(model: str) -> bool:

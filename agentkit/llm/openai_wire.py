@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from openai.types.chat import (
     ChatCompletionContentPartParam,
@@ -18,25 +13,45 @@ from openai.types.chat import (
 from pydantic import AliasChoices, Field, JsonValue
 
 from agentkit.interfaces import ModelRequest
+from agentkit.llm.openai_rules import (
+    effort,
+    image_url,
+    takes_temperature,
+    wire_arguments,
+    wire_id,
+    wire_name,
+    wire_result,
+    wire_schema,
+)
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
-__all__ = ["Chunk", "WireDelta", "WireUsage", "wire_messages", "wire_name", "wire_settings", "wire_tools"]
-
-_ALLOWED_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_FORBIDDEN = re.compile(r"[^a-zA-Z0-9_-]")
+__all__ = ["Chunk", "WireDelta", "WireUsage", "assistant_message", "chat_body", "wire_messages", "wire_name"]
 
 
-def wire_name(name: str) -> str:
-    """Return a tool's name in the characters that OpenAI allows; the same name always gives the same."""
-    if _ALLOWED_NAME.fullmatch(name):
-        return name
-    return f"{_FORBIDDEN.sub('_', name)[:55]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+def chat_body(request: ModelRequest, provider: str) -> dict[str, object]:
+    """Return what is asked, but for the model's name: messages, tools, and the settings that the provider takes."""
+    name = request.model.partition(":")[2]
+    settings = request.settings
+    # OpenAI's reasoning models refuse the old name; many other servers know only that one.
+    limit = "max_completion_tokens" if provider == "openai" else "max_tokens"
+    body: dict[str, object] = {"messages": wire_messages(request)}
+    if request.tools:
+        body["tools"] = _tools(request.tools)
+    written: dict[str, object] = {
+        "temperature": settings.temperature if takes_temperature(name) else None,
+        limit: settings.max_output_tokens,
+        "seed": settings.seed,
+        "reasoning_effort": effort(name, settings.thinking_budget),
+    }
+    schema = wire_schema(request.output_schema, any_root=provider == "openai-compatible")
+    if schema is not None:
+        written["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body | {key: value for key, value in written.items() if value is not None}
 
 
-def wire_tools(tools: Iterable[ToolSpec]) -> list[ChatCompletionFunctionToolParam]:
-    """Return tools as function tools."""
+def _tools(tools: Iterable[ToolSpec]) -> list[ChatCompletionFunctionToolParam]:
     return [
         {
             "type": "function",
@@ -50,40 +65,17 @@ def wire_tools(tools: Iterable[ToolSpec]) -> list[ChatCompletionFunctionToolPara
     ]
 
 
-def wire_settings(request: ModelRequest, provider: str) -> dict[str, object]:
-    """Return how the model is to be asked: what is set, in the words that the provider takes."""
-    settings = request.settings
-    # OpenAI's reasoning models refuse the old name; many other servers know only that one.
-    limit = "max_completion_tokens" if provider == "openai" else "max_tokens"
-    written: dict[str, object] = {
-        "temperature": settings.temperature,
-        limit: settings.max_output_tokens,
-        "seed": settings.seed,
-    }
-    if request.output_schema is not None:
-        schema = dict(request.output_schema)
-        wanted = {"name": "output", "schema": schema, "strict": _is_closed(schema)}
-        written["response_format"] = {"type": "json_schema", "json_schema": wanted}
-    return {key: value for key, value in written.items() if value is not None}
+def assistant_message(message: Message) -> ChatCompletionMessageParam:
+    """Return what a model said; thinking is left out, as this API takes none back."""
+    calls = [_call(call) for call in message.tool_calls]
+    if not calls:
+        return {"role": "assistant", "content": message.text}
+    return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
 
 
-def _is_closed(schema: JsonValue) -> bool:
-    """Return whether OpenAI enforces the schema: it takes only objects that require and name all their properties."""
-    if isinstance(schema, list):
-        return all(map(_is_closed, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or isinstance(properties, dict):
-        named = sorted(properties) if isinstance(properties, dict) else []
-        required = schema.get("required")
-        all_required = isinstance(required, list) and sorted(map(str, required)) == named
-        if schema.get("additionalProperties") is not False or not all_required:
-            return False
-    return all(map(_is_closed, schema.values()))
-
-
-def wire_messages(request: ModelRequest) -> list[ChatCompletionMessageParam]:
+def wire_messages(
+    request: ModelRequest, assistant: Callable[[Message], ChatCompletionMessageParam] = assistant_message
+) -> list[ChatCompletionMessageParam]:
     """Return the instructions and messages; a message of several tool results becomes several."""
     written: list[ChatCompletionMessageParam] = []
     if request.system:
@@ -93,7 +85,7 @@ def wire_messages(request: ModelRequest) -> list[ChatCompletionMessageParam]:
             case "user":
                 written.append({"role": "user", "content": _content(message.parts)})
             case "assistant":
-                written.append(_assistant(message))
+                written.append(assistant(message))
             case "tool":
                 written.extend(_result(part) for part in message.parts if isinstance(part, ToolResult))
     return written
@@ -108,37 +100,20 @@ def _content(parts: Sequence[ContentPart]) -> str | list[ChatCompletionContentPa
         if isinstance(part, TextPart):
             content.append({"type": "text", "text": part.text})
         elif isinstance(part, ImagePart):
-            content.append({"type": "image_url", "image_url": {"url": _image_url(part)}})
+            content.append({"type": "image_url", "image_url": {"url": image_url(part)}})
     return content
 
 
-def _image_url(image: ImagePart) -> str:
-    if image.data is None:
-        return image.url or ""
-    return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
-
-
-def _assistant(message: Message) -> ChatCompletionMessageParam:
-    """Return what a model said; thinking is left out, as this API takes none back."""
-    calls = [_call(call) for call in message.tool_calls]
-    if not calls:
-        return {"role": "assistant", "content": message.text}
-    return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
-
-
 def _call(call: ToolCall) -> ChatCompletionMessageFunctionToolCallParam:
-    """Return a tool call; malformed arguments become ``{}``, since servers parse what they are sent."""
-    arguments = json.dumps(call.arguments, ensure_ascii=False)
-    return {"id": call.id, "type": "function", "function": {"name": wire_name(call.name), "arguments": arguments}}
+    return {
+        "id": wire_id(call.id),
+        "type": "function",
+        "function": {"name": wire_name(call.name), "arguments": wire_arguments(call)},
+    }
 
 
 def _result(result: ToolResult) -> ChatCompletionMessageParam:
-    marked = result.is_error and not result.content.startswith("Error")
-    return {
-        "role": "tool",
-        "tool_call_id": result.call_id,
-        "content": f"Error: {result.content}" if marked else result.content,
-    }
+    return {"role": "tool", "tool_call_id": wire_id(result.call_id), "content": wire_result(result)}
 
 
 class _WireFunction(Record):
@@ -159,17 +134,26 @@ class WireDelta(Record):
     content: str | None = None
     refusal: str | None = None
     reasoning: str | None = Field(default=None, validation_alias=AliasChoices("reasoning_content", "reasoning"))
+    reasoning_details: tuple[dict[str, JsonValue], ...] | None = None
+    """The same as OpenRouter wants it back."""
     tool_calls: tuple[_WireCall, ...] | None = None
 
 
 class _WireChoice(Record):
     delta: WireDelta | None = Field(default=None, validation_alias=AliasChoices("delta", "message"))
     finish_reason: str | None = None
+    error: JsonValue = None
+    """Why it ends, as OpenRouter says it."""
 
 
 class _WireDetails(Record):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
+
+
+class _WireCost(Record):
+    upstream_inference_cost: float | None = None
 
 
 class WireUsage(Record):
@@ -179,6 +163,11 @@ class WireUsage(Record):
     completion_tokens: int | None = None
     prompt_tokens_details: _WireDetails | None = None
     completion_tokens_details: _WireDetails | None = None
+    cost: float | None = None
+    """US dollars that OpenRouter takes."""
+    is_byok: bool | None = None
+    """The provider behind it bills its own share: OpenRouter was given a key for it."""
+    cost_details: _WireCost | None = None
 
     def usage(self) -> Usage:
         """Return it as ours."""
@@ -188,8 +177,16 @@ class WireUsage(Record):
             output_tokens=self.completion_tokens or 0,
             reasoning_tokens=(answered and answered.reasoning_tokens) or 0,
             cached_tokens=(asked and asked.cached_tokens) or 0,
+            cache_write_tokens=(asked and asked.cache_write_tokens) or 0,
+            cost_usd=self._cost(),
             model_calls=1,
         )
+
+    def _cost(self) -> float | None:
+        upstream = self.cost_details.upstream_inference_cost if self.cost_details else None
+        if self.cost is None or not self.is_byok:
+            return self.cost
+        return None if upstream is None else self.cost + upstream
 
 
 class Chunk(Record):
@@ -197,9 +194,11 @@ class Chunk(Record):
 
     choices: tuple[_WireChoice, ...] | None = None
     usage: WireUsage | None = None
+    provider: str | None = None
+    """Who answers behind OpenRouter."""
 
     @classmethod
-    def read(cls, received: Any) -> Chunk:
+    def read(cls, received: object) -> Chunk:
         """Check what was received: an object of the SDK, or parsed JSON.
 
         Raises:

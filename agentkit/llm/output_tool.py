@@ -19,6 +19,7 @@ _DESCRIPTION = (
     "its arguments are the answer. Write no other final answer."
 )
 _KEY = "output"
+_DEFINITIONS = ("$defs", "definitions")
 
 
 def output_tool(schema: Mapping[str, JsonValue]) -> ToolSpec:
@@ -26,8 +27,9 @@ def output_tool(schema: Mapping[str, JsonValue]) -> ToolSpec:
     parameters = dict(schema)
     if not _is_object(schema):
         # References start at the root, which the wrapper is now.
-        definitions = {key: parameters.pop(key) for key in ("$defs", "definitions") if key in parameters}
-        parameters = {"type": "object", "properties": {_KEY: parameters}, "required": [_KEY], **definitions}
+        definitions = {key: value for key, value in schema.items() if key in _DEFINITIONS}
+        inner = {key: value for key, value in schema.items() if key not in _DEFINITIONS}
+        parameters = {"type": "object", "properties": {_KEY: inner}, "required": [_KEY], **definitions}
     return ToolSpec(name=OUTPUT_TOOL, description=_DESCRIPTION, parameters=parameters, effect="pure")
 
 

@@ -26,8 +26,8 @@ class Telling:
         """Whether the model has said anything yet."""
         return self._size > 0
 
-    def tell(self, kind: Literal["text", "thinking", "tool_arguments"], text: str) -> None:
-        """Pass on the next piece.
+    def tell(self, kind: Literal["text", "thinking", "tool_arguments"] | None, text: str) -> None:
+        """Pass on the next piece; None: only count it.
 
         Raises:
             ModelOutputInvalid: the answer is too long.
@@ -35,7 +35,7 @@ class Telling:
         if not text:
             return
         self._size += len(text)
-        if self._emit is not None:
+        if self._emit is not None and kind is not None:
             self._emit(ModelDelta(kind, text))
         if self._size > MAX_OUTPUT_CHARS:
             raise ModelOutputInvalid(f"{self._model} said more than {MAX_OUTPUT_CHARS:,} characters and was cut off")

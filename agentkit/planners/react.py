@@ -36,9 +36,9 @@ _UNREADABLE = (
 )
 _CUT_OFF = "Your answer was cut off at your output limit. Give it again, shorter: one JSON object."
 
-_ACTION = re.compile(r"^\W*Action\W*?:\s*`?([\w.:/-]+)`?", re.MULTILINE | re.IGNORECASE)
-_INPUT = re.compile(r"^\W*Action Input\W*?:\s*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
-_ANSWER = re.compile(r"^\W*Final Answer\W*?:\s*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
+_ACTION = re.compile(r"^[\s>*#_-]*Action[*_]*:[\s*_`]*([\w.:/-]+)", re.MULTILINE | re.IGNORECASE)
+_INPUT = re.compile(r"^[\s>*#_-]*Action Input[*_]*:[\s*_`]*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
+_ANSWER = re.compile(r"^[\s>*#_-]*Final Answer[*_]*:[\s*_]*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
 
 
 class ReactPlanner:

@@ -1,4 +1,4 @@
-"""What a scripted OpenAI server answers: whole answers, failures, and every way a stream goes wrong."""
+"""What a scripted server answers: whole answers, failures, and every way a stream goes wrong."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Reply(_Written):
 
     text: str = ""
     thinking: str = ""
-    """Sent as ``reasoning_content``."""
+    """Sent as the provider sends thoughts: OpenAI-like servers as ``reasoning_content``."""
     refusal: str = ""
     calls: tuple[ReplyCall, ...] = ()
     finish_reason: str | None = None
-    """None: ``tool_calls`` if there are any, else ``stop``."""
+    """In OpenAI's words, or the provider's own; None: ``tool_calls`` if there are any, else ``stop``."""
     usage: tuple[int, int, int] | None = None
     """Tokens in, out and cached; None: estimated."""
     send_usage: bool = True
@@ -70,7 +70,7 @@ class Reply(_Written):
 
 
 class Failure(_Written):
-    """An error answer, as OpenAI words them."""
+    """An error answer, worded as the provider does."""
 
     status: int = Field(ge=400, le=599)
     message: str = "The script says so"
@@ -95,7 +95,7 @@ ScriptedAnswer = Reply | Failure | Raw
 
 @dataclass(frozen=True, slots=True)
 class ReceivedRequest:
-    """One request for a chat completion, as it came in."""
+    """One request for an answer of the model, as it came in, in any provider's format."""
 
     number: int
     """From 0, in order of arrival."""
@@ -105,13 +105,21 @@ class ReceivedRequest:
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any]]:
-        """The messages, in OpenAI's format."""
-        return self.body.get("messages") or ()
+        """The messages, in the provider's format."""
+        return self.body.get("messages") or self.body.get("contents") or ()
 
     @property
     def step(self) -> int:
         """How many times the model has answered before, from 0: the same again when a request is repeated."""
-        return sum(message.get("role") == "assistant" for message in self.messages)
+        return sum(message.get("role") in ("assistant", "model") for message in self.messages)
+
+    @property
+    def asked(self) -> str:
+        """The text of the newest message."""
+        if not self.messages:
+            return ""
+        content = self.messages[-1].get("content") or self.messages[-1].get("parts") or ""
+        return content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in content)
 
 
 Script = Callable[[ReceivedRequest], ScriptedAnswer]

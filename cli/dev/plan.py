@@ -16,7 +16,7 @@ from cli.dev.child import ChildSpec
 from cli.dev.log_view import shows_api, shows_temporal, shows_worker
 from cli.dev.ports import answers, require_free
 from cli.errors import ServerUnreachable, UsageWrong
-from cli.temporal import reach, register_search_attributes
+from cli.temporal import host_and_port, reach, register_search_attributes
 from cli.temporal_server import TemporalServer, find_temporal
 
 __all__ = ["Plan", "export", "make_plan"]
@@ -50,20 +50,18 @@ async def make_plan(settings: Settings, workers: int) -> Plan:
         ServerUnreachable: the Temporal that the environment names is elsewhere, and doesn't answer.
     """
     require_free(settings.port, "--port", "API", settings.host)
-    address = temporal_address(settings)
-    host, _, port = address.rpartition(":")
-    embedded = await _is_ours_to_start(settings, host, int(port))
-    where = f"{address} (embedded)" if embedded else f"{address} (already running)"
+    host, port = host_and_port(settings)
+    embedded = await _is_ours_to_start(settings, host, port)
     api_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     url = f"http://{api_host}:{settings.port}"
     return Plan(
-        temporal=_temporal(settings, int(port)) if embedded else None,
+        temporal=_temporal(settings, port) if embedded else None,
         workers=tuple(_worker(number, workers) for number in range(1, workers + 1)),
         api=ChildSpec("api", _python("api"), shows_api, grace=2.0),
         api_url=url,
         table={
             "API": f"{url} (documentation: {url}/docs)",
-            "Temporal": where,
+            "Temporal": f"{host}:{port} ({'embedded' if embedded else 'already running'})",
             "Web UI": settings.temporal_ui_url,
             "Workers": str(workers) if workers else "none; start one with: python -m worker",
             "App": str(settings.app_dir),

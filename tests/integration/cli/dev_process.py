@@ -60,6 +60,15 @@ class Dev:
         """What it has written so far."""
         return "".join(self._lines)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets another command find it."""
+        return {
+            **os.environ,  # noqa: TID251  # children need PATH and HOME
+            "OPSPAWN_URL": self.url,
+            "TEMPORAL_ADDRESS": f"127.0.0.1:{self.ports[1]}",
+        }
+
     def command(self, *options: str) -> list[str]:
         api, temporal, ui = (str(port) for port in self.ports)
         ports = ["--port", api, "--temporal-port", temporal, "--ui-port", ui]
@@ -114,14 +123,14 @@ class Dev:
 
     def opspawn(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """Run another command against it."""
-        environment = {
-            **os.environ,  # noqa: TID251  # children need PATH and HOME
-            "OPSPAWN_URL": self.url,
-            "TEMPORAL_ADDRESS": f"127.0.0.1:{self.ports[1]}",
-        }
-        command = [*OPSPAWN, *arguments]
         return subprocess.run(
-            command, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+            [*OPSPAWN, *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
 
     def task(self, *arguments: str) -> dict[str, Any]:

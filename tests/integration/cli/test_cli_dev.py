@@ -23,7 +23,7 @@ def until_ended(pids: list[int], *, seconds: float = 10) -> None:
         assert time.monotonic() < deadline, f"left behind: {left}"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "term", "hangup"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "hangup"])
 def test_a_task_is_answered_and_ending_it_leaves_nothing(dev: Dev, number: signal.Signals) -> None:
     dev.start()
     children = dev.children()
@@ -52,7 +52,7 @@ def test_tasks_survive_a_restart(dev: Dev) -> None:
     deadline = time.monotonic() + 30
     while not (tasks := dev.task("tasks", "--status", "running")["tasks"]):
         assert time.monotonic() < deadline
-    dev.end()
+    dev.end(signal.SIGTERM)
 
     warm = dev.start()
 
@@ -134,3 +134,16 @@ def test_a_port_in_use_is_named_with_its_option(dev: Dev, position: int, said: s
     assert f"Port {dev.ports[position]}" in ended.stderr
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_an_address_without_a_port_is_refused(dev: Dev) -> None:
+    dev.directory.mkdir()
+    command = [*OPSPAWN, "dev", "--port", str(dev.ports[0])]
+    environment = {**dev.environment, "TEMPORAL_ADDRESS": "localhost"}
+
+    ended = subprocess.run(
+        command, cwd=dev.directory, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr == "TEMPORAL_ADDRESS 'localhost': expected host:port, such as 127.0.0.1:7233\n"

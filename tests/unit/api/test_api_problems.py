@@ -81,7 +81,7 @@ async def test_what_is_not_json_is_said_with_its_place(http: httpx2.AsyncClient,
         ({"start_at": "2026-11-21T00:00:00"}, "#/start_at", "timezone"),
         ({"start_at": "2999-01-01T00:00:00Z"}, "#/start_at", "year"),
         ({"conversation_id": "c"}, "#/conversation_id", "release"),
-        ({"output_schema": {}}, "#/output_schema", "release"),
+        ({"output_schema": {"type": "thing"}}, "#/output_schema", "no JSON Schema"),
     ],
     ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else "",
 )

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.openai_wire import wire_name, wire_settings
+from agentkit.llm.openai_rules import wire_name
+from agentkit.llm.openai_wire import chat_body
 
 
 @pytest.mark.parametrize("name", ["clock", "a-b_C9", "x" * 64])
@@ -47,7 +48,7 @@ NESTED: dict[str, JsonValue] = {"anyOf": [CLOSED, {"type": "null"}]}
 )
 def test_a_schema_is_enforced_where_openai_can(schema: dict[str, JsonValue], strict: bool) -> None:
     request = ModelRequest(model="openai:m", system="", messages=(), output_schema=schema)
-    written = wire_settings(request, "openai")
+    written = chat_body(request, "openai")
     assert written["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "output", "schema": schema, "strict": strict},

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from temporalio import workflow
 from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 
-from agentkit.specs import AgentSpec
-from agentkit.transcript import Transcript
+with workflow.unsafe.imports_passed_through():
+    from agentkit.specs import AgentSpec
+    from agentkit.transcript import Transcript
 
 __all__ = ["REMEMBER", "Handover", "Remember"]
 

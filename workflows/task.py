@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import JsonValue
+from temporalio import workflow
 
-from agentkit.messages import Message, Usage
-from agentkit.records import Record
-from agentkit.specs import AgentSpec
+with workflow.unsafe.imports_passed_through():
+    from pydantic import JsonValue
+
+    from agentkit.messages import Message, Usage
+    from agentkit.records import Record
+    from agentkit.specs import AgentSpec
 
 __all__ = [
     "WORKFLOW_TYPE",

@@ -15,6 +15,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
@@ -69,6 +70,13 @@ class Stage:
         """Return the same stage, but all payloads travel through Temporal, however large."""
         settings = self.settings.model_copy(update={"payload_threshold_bytes": 2**31})
         return Stage(Client(self.client.service_client, data_converter=data_converter(settings)), settings)
+
+    def overheard_by(self, interceptor: ClientInterceptor) -> Stage:
+        """Return the same stage, with an interceptor on its client, and so on its workers, where it is one of theirs."""
+        client = Client(
+            self.client.service_client, data_converter=self.client.data_converter, interceptors=[interceptor]
+        )
+        return Stage(client, self.settings)
 
     def agent(self, *tools: Tool, **fields: Any) -> AgentSpec:
         """Return an agent with these tools."""

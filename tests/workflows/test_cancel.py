@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import CancelledError
+from temporalio.worker import ActivityInboundInterceptor, ActivityOutboundInterceptor, Interceptor
 
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall
@@ -38,6 +40,27 @@ class Patience:
             raise
 
 
+class Heartbeats(ClientInterceptor, Interceptor):
+    """Tells when an activity has heartbeat."""
+
+    def __init__(self) -> None:
+        self.sent = asyncio.Event()
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        sent = self.sent
+
+        class Outbound(ActivityOutboundInterceptor):
+            def heartbeat(self, *details: Any) -> None:
+                super().heartbeat(*details)
+                sent.set()
+
+        class Inbound(ActivityInboundInterceptor):
+            def init(self, outbound: ActivityOutboundInterceptor) -> None:
+                super().init(Outbound(outbound))
+
+        return Inbound(next)
+
+
 async def ends_cancelled(stage: Stage, handle: Handle) -> None:
     with pytest.raises(WorkflowFailureError) as raised:
         await stage.result(handle)
@@ -49,7 +72,8 @@ async def ends_cancelled(stage: Stage, handle: Handle) -> None:
 
 
 async def test_cancelling_reaches_a_model_that_is_being_asked(stage: Stage) -> None:
-    patience = Patience()
+    patience, heartbeats = Patience(), Heartbeats()
+    stage = stage.overheard_by(heartbeats)
 
     async def script(_: ModelRequest) -> ScriptedResponse:
         await patience.wait()
@@ -58,6 +82,7 @@ async def test_cancelling_reaches_a_model_that_is_being_asked(stage: Stage) -> N
     async with stage.worker(ScriptedModel(script)):
         handle = await stage.start("Go.")
         await asyncio.wait_for(patience.began.wait(), 10)
+        await asyncio.wait_for(heartbeats.sent.wait(), 10)  # the SDK holds back those after the first
         await handle.cancel()
         await asyncio.wait_for(patience.cancelled.wait(), AT_ONCE)
         await ends_cancelled(stage, handle)

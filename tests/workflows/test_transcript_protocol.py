@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Interceptor as ClientInterceptor
+from temporalio.client import OutboundInterceptor, QueryWorkflowInput
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.calls import ModelCall, TranscriptRange
@@ -218,6 +220,40 @@ async def test_feedback_of_the_planner_travels_as_the_delta_and_is_read_back_as_
     assert (feedback.role, feedback.source) == ("user", "planner")
     assert list(model.requests[1].messages) == transcript[:3]
     assert history.count(feedback.text.encode()) == 1
+
+
+class Queries(ClientInterceptor):
+    """Notes the queries of a client."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        names = self.names
+
+        class Outbound(OutboundInterceptor):
+            async def query_workflow(self, input: QueryWorkflowInput) -> Any:
+                names.append(input.query)
+                return await super().query_workflow(input)
+
+        return Outbound(next)
+
+
+async def test_a_workflow_hands_its_transcript_to_its_own_worker_so_that_nothing_is_asked(stage: Stage) -> None:
+    queries = Queries()
+    stage = stage.overheard_by(queries)
+    async with stage.worker(ScriptedModel([ToolCall(id="1", name="look", arguments={"at": "sea"}), "done"]), look):
+        await stage.run("Go.", stage.agent(look))
+    assert queries.names == []
+
+
+async def test_a_worker_that_was_handed_nothing_asks_for_no_message_twice(stage: Stage) -> None:
+    queries = Queries()
+    stage = stage.overheard_by(queries)
+    model = ScriptedModel([ToolCall(id="1", name="look", arguments={"at": "sea"}), "done"])
+    async with stage.bare_worker(model, look):
+        await stage.run("Go.", stage.agent(look))
+    assert queries.names == ["agent_spec", "transcript", "transcript"]
 
 
 async def test_a_worker_without_room_for_transcripts_asks_and_history_is_the_same(stage: Stage) -> None:

@@ -1,0 +1,72 @@
+"""The planners and structured output, in the workflow."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from agentkit.loop import MAX_RETRIES
+from agentkit.messages import ToolCall
+from agentkit.testing import ScriptedModel
+from agentkit.tools import tool
+from workflows.agent_task import AgentTask
+
+if TYPE_CHECKING:
+    from tests.workflows.conftest import Stage
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+@tool(effect="pure")
+def double(number: int) -> int:
+    return 2 * number
+
+
+def action(name: str, **arguments: object) -> str:
+    return json.dumps({"thought": "hm", "action": {"name": name, "arguments": arguments}})
+
+
+async def test_react_acts_by_text_and_reads_observations(stage: Stage) -> None:
+    model = ScriptedModel([action("double", number=21), "Let me think.", action("finish", answer="42")])
+    async with stage.worker(model, double):
+        result, handle = await stage.run("What is twice 21?", stage.agent(double, planner="react"))
+        (observed,) = await stage.tool_results(handle)
+    assert (result.output, result.steps) == ("42", 3)
+    assert (observed.call_id, observed.content) == ("call_1_0", "42")
+    assert model.requests[0].tools == ()
+    assert model.requests[0].output_schema is not None
+    assert model.requests[1].messages[-1].text == "Observation (double): 42"
+    assert '"action"' in model.requests[2].messages[-1].text
+
+
+async def test_a_plan_is_shown_and_carried_out(stage: Stage) -> None:
+    model = ScriptedModel(['{"plan": ["double it", "say it"]}', ToolCall(id="1", name="double"), "42"])
+    async with stage.worker(model, double):
+        result, handle = await stage.run("Twice 21?", stage.agent(double, planner="plan"))
+        view = await handle.query(AgentTask.status)
+        details = str(await handle.query("__temporal_workflow_metadata"))
+    assert result.output == "42"
+    assert view.plan == ("double it", "say it")
+    assert "1. double it" in details
+    assert "double it" in model.requests[1].messages[-1].text
+
+
+async def test_output_that_fits_the_schema_is_the_tasks_output(stage: Stage) -> None:
+    model = ScriptedModel(["Paris, of course.", '{"town": "Paris"}', '```json\n{"city": "Paris"}\n```'])
+    async with stage.worker(model):
+        result, handle = await stage.run("Capital of France?", stage.agent(output_schema=CITY))
+        transcript = await stage.transcript(handle)
+    assert result.output == {"city": "Paris"}
+    assert [message.source for message in transcript] == [None, None, "planner", None, "planner", None]
+    assert "is no JSON" in transcript[2].text
+    assert "'city' is a required property" in transcript[4].text
+    assert [request.output_schema for request in model.requests] == [CITY] * 3
+
+
+async def test_a_model_that_never_fits_the_schema_fails_the_task(stage: Stage) -> None:
+    model = ScriptedModel(["{}"] * (MAX_RETRIES + 1))
+    async with stage.worker(model):
+        handle = await stage.start("Capital of France?", stage.agent(output_schema=CITY))
+        raised, failure = await stage.failure(handle)
+    assert raised.type == "ModelOutputInvalid"
+    assert "'city' is a required property" in failure.message

@@ -6,17 +6,24 @@
 BIN := .venv/bin
 STAMP := .venv/.installed
 
+# Extras stay installed until `make clean`: make install EXTRAS=local.
+INSTALLED_EXTRAS := $(shell cat .venv/.extras 2>/dev/null)
+EXTRAS ?= $(INSTALLED_EXTRAS)
+
 # ARGS goes to the command behind a target: make dev ARGS="--port 8001", make test ARGS="tests/unit -k calculator".
 ARGS ?=
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-install: $(STAMP) ## Create .venv from requirements.lock
+install: $(STAMP) ## Create .venv from requirements.lock; EXTRAS=local adds a real model
 	@:
 
-$(STAMP): requirements.lock pyproject.toml .ci/install
-	@PYTHON="$(PYTHON)" sh .ci/install
+ifneq ($(strip $(EXTRAS)),$(strip $(INSTALLED_EXTRAS)))
+.PHONY: $(STAMP)
+endif
+$(STAMP): requirements.lock $(wildcard requirements-*.lock) pyproject.toml .ci/install
+	@PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install
 	@touch $@
 
 # No shell in between and no `exec`: Ctrl-C reaches opspawn, which stops everything and leaves with 0.
@@ -41,10 +48,13 @@ fmt: $(STAMP) ## Format, and mend what ruff can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-lock: ## Write requirements.lock anew, keeping versions that still fit; ARGS=--upgrade takes the newest
-	@test -x $(BIN)/uv || { PYTHON="$(PYTHON)" sh .ci/install; }
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements.lock $(ARGS)
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" --quiet $(ARGS)
+
+lock: ## Write the lock files anew, keeping versions that still fit; ARGS=--upgrade takes the newest
+	@test -x $(BIN)/uv || { PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install; }
+	$(COMPILE) pyproject.toml --group dev --output-file requirements.lock
+	$(BIN)/python .ci/check_lock.py --extra local | $(COMPILE) - --no-deps --output-file requirements-local.lock
 
 clean: ## Remove .venv and what tools leave behind; .opspawn stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis dist

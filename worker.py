@@ -17,6 +17,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 from activities.connection import connect_patiently
+from activities.logs import ExpectedFailures
 from activities.model import ModelActivities
 from activities.policies import HEARTBEAT_EVERY
 from activities.tool import ToolActivities
@@ -100,6 +101,7 @@ def main() -> int:
     """Work until SIGTERM or Ctrl-C; return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("temporalio.activity").addFilter(ExpectedFailures())
     try:
         asyncio.run(_work(Settings.load()))
     except ConfigurationInvalid as error:

@@ -1,7 +1,8 @@
-"""Check that requirements.lock is in step with pyproject.toml: no network, no clock, the same answer every day.
+"""Check that the lock files are in step with pyproject.toml: no network, no clock, the same answer every day.
 
-``make lock`` notes beside each locked package who asked for it, so what pyproject.toml asks for and what the lock
-was made from can be compared by name, and each locked version against what is asked for.
+``make lock`` notes beside each locked package who asked for it, so what pyproject.toml asks for and what a lock was
+made from can be compared by name, and each locked version against what is asked for. ``requirements.lock`` is what it
+takes to run and to develop; ``requirements-EXTRA.lock`` is what an extra adds, without what that asks for in turn.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)")
 _DIRECT = re.compile(r"^ +#(?: via)? +opspawn \(pyproject\.toml(?::\w+)?\)$")
+_LOCK = "requirements.lock"
 
 
 @dataclass
@@ -28,13 +30,13 @@ class _Entry:
     """pyproject.toml asked for it when the lock was made."""
 
 
-def read_lock(text: str) -> dict[str, _Entry]:
-    """Return the locked packages by canonical name."""
+def read_lock(text: str, *, direct: bool) -> dict[str, _Entry]:
+    """Return the locked packages by canonical name; ``direct`` where the lock holds only what was asked for."""
     entries: dict[str, _Entry] = {}
     entry = _Entry("")
     for line in text.splitlines():
         if pin := _PIN.match(line):
-            entry = entries.setdefault(canonicalize_name(pin[1]), _Entry(pin[2]))
+            entry = entries.setdefault(canonicalize_name(pin[1]), _Entry(pin[2], direct=direct))
         elif "--hash=sha256:" in line:
             entry.hashes += 1
         elif _DIRECT.match(line):
@@ -42,10 +44,14 @@ def read_lock(text: str) -> dict[str, _Entry]:
     return entries
 
 
-def read_requirements(text: str) -> list[Requirement]:
-    """Return what pyproject.toml asks for: to run and to develop."""
-    project = tomllib.loads(text)
-    return [Requirement(line) for line in project["project"]["dependencies"] + project["dependency-groups"]["dev"]]
+def read_requirements(text: str) -> dict[str, list[Requirement]]:
+    """Return what pyproject.toml asks for, by lock file: to run and to develop, and for each extra."""
+    toml = tomllib.loads(text)
+    project = toml["project"]
+    asked = {_LOCK: project["dependencies"] + toml["dependency-groups"]["dev"]}
+    for extra, lines in project.get("optional-dependencies", {}).items():
+        asked[f"requirements-{extra}.lock"] = lines
+    return {name: [Requirement(line) for line in lines] for name, lines in asked.items()}
 
 
 def faults(requirements: list[Requirement], lock: dict[str, _Entry]) -> Iterator[str]:
@@ -64,18 +70,31 @@ def faults(requirements: list[Requirement], lock: dict[str, _Entry]) -> Iterator
             yield f"the lock holds {name} without a hash"
 
 
-def main(root: Path) -> int:
+def check(root: Path) -> int:
     """Print what is out of step in ``root``; return the exit code."""
-    lock = read_lock((root / "requirements.lock").read_text())
-    found = list(faults(read_requirements((root / "pyproject.toml").read_text()), lock))
-    for fault in found:
-        sys.stderr.write(f"{fault}\n")
-    if found:
-        sys.stderr.write("requirements.lock is out of step with pyproject.toml. Mend it: make lock\n")
-        return 1
-    sys.stdout.write(f"requirements.lock is in step with pyproject.toml ({len(lock)} packages)\n")
-    return 0
+    failed = False
+    for name, requirements in read_requirements((root / "pyproject.toml").read_text()).items():
+        path = root / name
+        lock = read_lock(path.read_text(), direct=name != _LOCK) if path.exists() else {}
+        found = list(faults(requirements, lock))
+        for fault in found:
+            sys.stderr.write(f"{fault}\n")
+        if found:
+            failed = True
+            sys.stderr.write(f"{name} is out of step with pyproject.toml. Mend it: make lock\n")
+        else:
+            sys.stdout.write(f"{name} is in step with pyproject.toml ({len(lock)} packages)\n")
+    return int(failed)
+
+
+def main(arguments: list[str]) -> int:
+    """Check a directory, this one by default; ``--extra NAME`` prints what an extra asks for instead."""
+    if arguments[:1] == ["--extra"]:
+        asked = read_requirements(Path("pyproject.toml").read_text())[f"requirements-{arguments[1]}.lock"]
+        sys.stdout.write("".join(f"{requirement}\n" for requirement in asked))
+        return 0
+    return check(Path(arguments[0] if arguments else "."))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".")))
+    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
 from agentkit.interfaces import ModelResponse
 from agentkit.messages import Message
@@ -49,6 +49,13 @@ class ModelReply(Record):
     response: ModelResponse
     model: str
     """Which model answered."""
+
+    @field_serializer("response", mode="wrap")
+    def _without_zeros(self, response: ModelResponse, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        """Leave out of history what was not used: most kinds of tokens, in every step."""
+        written: dict[str, JsonValue] = write(response)
+        used = response.usage.model_dump(mode="json", exclude_defaults=True)
+        return {**written, "usage": used}
 
 
 class TranscriptRange(Record):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from agentkit.messages import Message, ToolCall, Usage
 from agentkit.records import Record
@@ -155,7 +155,8 @@ class ToolContext(Record):
     idempotency_key: str
     """``{task_id}/{call_id}``: the same on every attempt of this call. Pass it on to what you call."""
     step: int
-    attempt: int = 1
+    attempt: int = Field(default=1, exclude_if=lambda attempt: attempt == 1)
+    """Where the call runs as an activity, the worker fills it in; so it isn't in history."""
 
 
 class Tool(Protocol):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from agentkit.errors import ConfigurationInvalid
+from agentkit.local_models import locate
 from agentkit.settings import Settings
 
 __all__ = ["PROVIDERS", "default_model", "missing", "split_model"]
 
-PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible")
+PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible", "local")
 """Every name that may stand before the colon of a model."""
 
 _DEFAULT_MODELS = {
@@ -16,6 +17,7 @@ _DEFAULT_MODELS = {
     "anthropic": "claude-sonnet-5-5",
     "google": "gemini-3.8-flash",
     "openrouter": "openai/gpt-5-mini",
+    "local": "smollm2",
 }
 _PREFERRED = ("openai", "anthropic", "google", "openrouter")
 """The first of them that is set up answers for agents that name no model."""
@@ -65,8 +67,18 @@ def default_model(settings: Settings) -> str:
 
 def missing(model: str, settings: Settings) -> str | None:
     """Return what must be set before ``model`` can be asked, as a sentence for a person; None when all is there."""
-    provider, _ = split_model(model)
+    provider, name = split_model(model)
+    if provider == "local":
+        return _missing_locally(name)
     return None if _ready(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
+
+
+def _missing_locally(name: str) -> str | None:
+    try:
+        locate(name)
+    except ConfigurationInvalid as error:
+        return str(error)
+    return None
 
 
 def _ready(provider: str, settings: Settings) -> bool:

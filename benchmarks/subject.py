@@ -19,10 +19,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.connection import data_converter
 from agentkit.llm import OpenAIModel
-from agentkit.llm.openai_wire import wire_tools
 from agentkit.settings import Settings
 from benchmarks.bare import BareActivities, BareLoop
-from benchmarks.task import RESULT, look_up, toolset
+from benchmarks.task import RESULT, toolset, wire_tool
 from worker import SANDBOX, build_worker
 
 __all__ = ["main"]
@@ -40,7 +39,7 @@ async def _bare(where: Namespace, stack: AsyncExitStack) -> Worker:
     client = await Client.connect(where.temporal, data_converter=pydantic_data_converter)
     openai = AsyncOpenAI(api_key="unused", base_url=where.openai, max_retries=0)
     stack.push_async_callback(openai.close)
-    activities = BareActivities(openai, wire_tools([look_up.spec]), RESULT)
+    activities = BareActivities(openai, [wire_tool()], RESULT)
     return Worker(
         client,
         task_queue=where.task_queue,

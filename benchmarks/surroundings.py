@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -67,10 +67,13 @@ async def listening(port: int) -> None:
 
 
 @asynccontextmanager
-async def child(*command: str, environment: Mapping[str, str] | None = None) -> AsyncIterator[Process]:
-    """Run a process, with these variables on top of the environment, until the block ends."""
+async def child(
+    *command: str, environment: Mapping[str, str] | None = None, quiet: bool = False
+) -> AsyncIterator[Process]:
+    """Run a process, with these variables on top of the environment, until the block ends; ``quiet`` drops its log."""
     variables = [f"{name}={value}" for name, value in (environment or {}).items()]
-    process = await asyncio.create_subprocess_exec("env", *variables, *command, stdin=PIPE, stdout=PIPE)
+    log = DEVNULL if quiet else None
+    process = await asyncio.create_subprocess_exec("env", *variables, *command, stdin=PIPE, stdout=PIPE, stderr=log)
     try:
         yield process
     finally:
@@ -87,7 +90,9 @@ async def child(*command: str, environment: Mapping[str, str] | None = None) -> 
 async def surroundings(directory: Path) -> AsyncIterator[Surroundings]:
     """Start Temporal and the scripted model, files in ``directory``."""
     server = TemporalServer(find_temporal(Settings()), free_port(), database=directory / "temporal.db")
-    async with child(*server.command()), child(sys.executable, "-m", "benchmarks.scripted") as scripted:
+    # Temporal logs each connection that it loses while it stops.
+    temporal = child(*server.command(), quiet=True)
+    async with temporal, child(sys.executable, "-m", "benchmarks.scripted") as scripted:
         await listening(server.port)
         yield Surroundings(f"127.0.0.1:{server.port}", await _line(scripted), directory)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from openai.types.chat import ChatCompletionFunctionToolParam
+from openai.types.shared_params import FunctionDefinition
+
 from agentkit.specs import AgentSpec, Limits
 from agentkit.tools import ToolRegistry, tool
 
-__all__ = ["INPUT", "INSTRUCTIONS", "RESULT", "agent", "toolset"]
+__all__ = ["INPUT", "INSTRUCTIONS", "RESULT", "agent", "toolset", "wire_tool"]
 
 INSTRUCTIONS = "You look things up, one at a time, and then say what you found."
 INPUT = ("Please look up every topic that you can think of, and write down what is there. " * 5)[:400]
@@ -33,6 +38,13 @@ async def look_up_fast(topic: str) -> str:
 
 
 toolset = ToolRegistry([look_up, look_up_fast])
+
+
+def wire_tool() -> ChatCompletionFunctionToolParam:
+    """Return ``look_up`` in OpenAI's words, for the bare loop."""
+    spec = look_up.spec
+    described = {"name": spec.name, "description": spec.description, "parameters": dict[str, object](spec.parameters)}
+    return {"type": "function", "function": cast("FunctionDefinition", described)}
 
 
 def agent(model: str, *, fast: bool = False) -> AgentSpec:

@@ -2,42 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
+
+from pydantic import SecretStr
+
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model
 from agentkit.llm.demo import DemoModel
+from agentkit.llm.limiter import Limited, Limiter
+from agentkit.llm.local import LocalModel
 from agentkit.llm.openai import OpenAIModel
+from agentkit.llm.openai_client import Hear
+from agentkit.llm.openrouter import OpenRouterModel
+from agentkit.llm.prices import Priced
 from agentkit.settings import Settings
 
-__all__ = ["DemoModel", "OpenAIModel", "build_models"]
+__all__ = ["DemoModel", "LocalModel", "OpenAIModel", "OpenRouterModel", "build_models"]
+
+_Build = Callable[[Hear], Model]
 
 
 def build_models(settings: Settings) -> dict[str, Model]:
-    """Return a model for each provider that is set up, by the provider's name; ``demo`` always is.
+    """Return a model for each provider that is set up, by the provider's name; ``demo`` and ``local`` always are.
 
-    Whoever builds them closes them: ``await model.aclose()``.
+    Each provider has one limiter: call this once in a process. Whoever builds the models closes them:
+    ``await model.aclose()``.
 
     Raises:
         ConfigurationInvalid: an address is no URL; the message names the variable.
     """
-    models: dict[str, Model] = {"demo": DemoModel()}
-    if settings.openai_api_key is not None or settings.openai_base_url is not None:
-        key = settings.openai_api_key
-        _check("OPENAI_BASE_URL", settings.openai_base_url)
-        models["openai"] = OpenAIModel(
-            api_key=key.get_secret_value() if key else None, base_url=settings.openai_base_url
+    models: dict[str, Model] = {"demo": DemoModel(), "local": LocalModel()}
+    for provider, build in _builders(settings).items():
+        limiter = Limiter(
+            concurrency=settings.model_concurrency,
+            requests_per_minute=settings.model_requests_per_minute,
+            tokens_per_minute=settings.model_tokens_per_minute,
         )
-    if settings.openai_compatible_base_url is not None:
-        key = settings.openai_compatible_api_key
-        _check("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
-        models["openai-compatible"] = OpenAIModel(
-            api_key=key.get_secret_value() if key else None,
-            base_url=settings.openai_compatible_base_url,
-            provider="openai-compatible",
-            key_variable="OPENAI_COMPATIBLE_API_KEY",
-        )
+        models[provider] = Limited(build(limiter.hear), limiter)
     return models
 
 
-def _check(variable: str, url: str | None) -> None:
+def _builders(settings: Settings) -> dict[str, _Build]:
+    """Return how to build the models of each provider that is set up; a server of one's own has no price list."""
+    builders: dict[str, _Build] = {}
+    if settings.openai_api_key is not None or settings.openai_base_url is not None:
+        builders["openai"] = _openai(settings)
+    if settings.anthropic_api_key is not None:
+        builders["anthropic"] = _anthropic(settings)
+    if settings.google_api_key is not None:
+        builders["google"] = _google(settings)
+    if settings.openrouter_api_key is not None:
+        builders["openrouter"] = _openrouter(settings)
+    if settings.openai_compatible_base_url is not None:
+        builders["openai-compatible"] = _openai_compatible(settings)
+    return builders
+
+
+def _openai(settings: Settings) -> _Build:
+    key, url = _key(settings.openai_api_key), _url("OPENAI_BASE_URL", settings.openai_base_url)
+    return lambda hear: Priced(OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, hear=hear))
+
+
+def _anthropic(settings: Settings) -> _Build:
+    key, url = _key(settings.anthropic_api_key), _url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
+    return lambda hear: Priced(_late("anthropic", "AnthropicModel")(api_key=key, base_url=url, hear=hear))
+
+
+def _google(settings: Settings) -> _Build:
+    key, url = _key(settings.google_api_key), _url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
+    return lambda hear: Priced(_late("google", "GoogleModel")(api_key=key, base_url=url, hear=hear))
+
+
+def _openrouter(settings: Settings) -> _Build:
+    key, url = _key(settings.openrouter_api_key), _url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
+    referer, title = settings.openrouter_referer, settings.openrouter_title
+    return lambda hear: Priced(OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, hear=hear))
+
+
+def _openai_compatible(settings: Settings) -> _Build:
+    key = _key(settings.openai_compatible_api_key)
+    url = _url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
+    return lambda hear: OpenAIModel(
+        api_key=key, base_url=url, provider="openai-compatible", key_variable="OPENAI_COMPATIBLE_API_KEY", hear=hear
+    )
+
+
+def _late(module: str, name: str) -> Callable[..., Model]:
+    """Return a class whose SDK takes seconds and 50 MB to import: only workers with its key pay for that."""
+    built: Callable[..., Model] = getattr(import_module(f"agentkit.llm.{module}"), name)
+    return built
+
+
+def _key(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
+
+
+def _url(variable: str, url: str | None) -> str | None:
     if url is not None and not url.startswith(("http://", "https://")):
         raise ConfigurationInvalid(f"{variable} is {url!r}: expected an address such as http://127.0.0.1:11434/v1")
+    return url

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from agentkit.errors import ContentRefused
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
-from agentkit.llm.anthropic_wire import PROVIDER, uses_output_tool
+from agentkit.llm.anthropic_wire import uses_output_tool
 from agentkit.llm.openai_output import Output
 from agentkit.llm.output_tool import OUTPUT_TOOL, output_part
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
@@ -84,6 +84,7 @@ class _WireUsage(_Wire):
             output_tokens=self.output_tokens or 0,
             reasoning_tokens=(details.thinking_tokens or 0) if details is not None else 0,
             cached_tokens=cached,
+            cache_write_tokens=self.cache_creation_input_tokens or 0,
             model_calls=1,
         )
 
@@ -126,7 +127,6 @@ class Answer(Output):
 
     def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
         super().__init__(request, emit)
-        self._model = request.model
         self._output_schema = request.output_schema if uses_output_tool(request) else None
         self._blocks: dict[int, _OpenBlock] = {}
         self._stop: str | None = None
@@ -202,9 +202,9 @@ class Answer(Output):
             case "text":
                 return TextPart(text=block.text) if block.text else None
             case "thinking":
-                return ThinkingPart(text=block.text, signature=block.signature or None, provider=PROVIDER)
+                return ThinkingPart(text=block.text, signature=block.signature or None, provider=self.provider)
             case "redacted_thinking":
-                return ThinkingPart(text="", provider=PROVIDER, data={"redacted": block.begun.data})
+                return ThinkingPart(text="", provider=self.provider, data={"redacted": block.begun.data})
             case "tool_use":
                 return self._called(block)
             case _:

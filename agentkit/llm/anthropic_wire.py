@@ -17,10 +17,7 @@ from agentkit.llm.output_tool import OUTPUT_TOOL, output_tool
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
-__all__ = ["PROVIDER", "uses_output_tool", "wire_headers", "wire_id", "wire_request"]
-
-PROVIDER = "anthropic"
-"""Whose thinking is sent back."""
+__all__ = ["uses_output_tool", "wire_headers", "wire_id", "wire_request"]
 
 _Block = dict[str, JsonValue]
 _ALLOWED_ID = re.compile(r"[a-zA-Z0-9_-]+")
@@ -127,7 +124,7 @@ def _blocks(message: Message, model: str) -> Iterator[_Block]:
     ours = message.model in (None, model)  # newer models refuse thoughts that another one thought
     for part in message.parts:
         if isinstance(part, ThinkingPart):
-            if ours and part.provider == PROVIDER:
+            if ours and part.provider == model.partition(":")[0]:
                 yield from _thought(part)
         elif (block := _block(part)) is not None:
             yield block

@@ -1,4 +1,4 @@
-"""Doubles to test agents with: a scripted model in memory, and a scripted OpenAI server over real HTTP."""
+"""Doubles to test agents with: a scripted model in memory, and scripted servers of each provider over real HTTP."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from agentkit.testing.openai_script import (
     by_step,
     in_order,
 )
+from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
+from agentkit.testing.scripted_gemini import GeminiRequest, ScriptedGeminiServer
 from agentkit.testing.scripted_model import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.testing.scripted_openai import ScriptedOpenAIServer
 
 __all__ = [
     "Benchmark",
     "Failure",
+    "GeminiRequest",
     "ModelScript",
     "Raw",
     "ReceivedRequest",
@@ -27,6 +30,8 @@ __all__ = [
     "ReplyCall",
     "Script",
     "ScriptedAnswer",
+    "ScriptedAnthropicServer",
+    "ScriptedGeminiServer",
     "ScriptedModel",
     "ScriptedOpenAIServer",
     "ScriptedResponse",

@@ -9,7 +9,17 @@ from pydantic import JsonValue
 
 from agentkit.testing.openai_script import Failure, Reply, ReplyCall
 
-__all__ = ["DONE", "completion", "events", "failure_body", "model_list"]
+__all__ = [
+    "DONE",
+    "call_arguments",
+    "completion",
+    "estimated_tokens",
+    "events",
+    "failure_body",
+    "failure_event",
+    "model_list",
+    "pieces",
+]
 
 DONE = b"data: [DONE]\n\n"
 
@@ -18,12 +28,19 @@ _JSON = dict[str, JsonValue]
 
 def events(reply: Reply, model: str, number: int, *, with_usage: bool) -> list[bytes]:
     """Return the server-sent events of a streamed reply, without ``[DONE]``."""
-    rendered = [_chunk(model, number, delta, None) for delta in _deltas(reply, number)]
-    rendered.append(_chunk(model, number, {}, _finish_reason(reply)))
+    frame = _frame("chat.completion.chunk", model, number, reply)
+    rendered = [_chunk(frame, delta, None) for delta in _deltas(reply, number)]
+    rendered.append(_chunk(frame, {}, _finish_reason(reply)))
     if with_usage and reply.send_usage:
-        frame = _frame("chat.completion.chunk", model, number) | {"choices": [], "usage": _usage(reply)}
-        rendered.append(_event(frame))
+        rendered.append(_event(frame | {"choices": [], "usage": _usage(reply)}))
     return rendered
+
+
+def failure_event(model: str, number: int) -> bytes:
+    """Return the event by which a provider breaks its answer off, as OpenRouter words it."""
+    choice: _JSON = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
+    error: _JSON = {"code": 502, "message": "The script says so"}
+    return _event(_frame("chat.completion.chunk", model, number, Reply()) | {"error": error, "choices": [choice]})
 
 
 def completion(reply: Reply, model: str, number: int) -> bytes:
@@ -31,9 +48,11 @@ def completion(reply: Reply, model: str, number: int) -> bytes:
     message: _JSON = {"role": "assistant", "content": reply.text or None, "refusal": reply.refusal or None}
     if reply.thinking:
         message["reasoning_content"] = reply.thinking
+    if reply.reasoning_details:
+        message["reasoning_details"] = list(reply.reasoning_details)
     if reply.calls:
         message["tool_calls"] = [_call(call, number, place) for place, call in enumerate(reply.calls)]
-    frame = _frame("chat.completion", model, number)
+    frame = _frame("chat.completion", model, number, reply)
     frame["choices"] = [{"index": 0, "message": message, "finish_reason": _finish_reason(reply), "logprobs": None}]
     if reply.send_usage:
         frame["usage"] = _usage(reply)
@@ -54,27 +73,31 @@ def model_list() -> bytes:
 
 def _deltas(reply: Reply, number: int) -> Iterator[_JSON]:
     yield {"role": "assistant", "content": ""}
+    for detail in reply.reasoning_details:
+        yield {"reasoning_details": [detail]}
     for field, text in (("reasoning_content", reply.thinking), ("content", reply.text), ("refusal", reply.refusal)):
-        for piece in _pieces(text, reply.chunk_chars):
+        for piece in pieces(text, reply.chunk_chars):
             yield {field: piece}
     for place, call in enumerate(reply.calls):
         whole = _call(call, number, place)
         yield {"tool_calls": [whole | {"index": place, "function": {"name": call.name, "arguments": ""}}]}
-        for piece in _pieces(_arguments(call), reply.chunk_chars):
+        for piece in pieces(call_arguments(call), reply.chunk_chars):
             yield {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}
 
 
-def _pieces(text: str, size: int) -> Iterator[str]:
+def pieces(text: str, size: int) -> Iterator[str]:
+    """Cut a text into the chunks that a stream is made of."""
     return (text[start : start + size] for start in range(0, len(text), size))
 
 
 def _call(call: ReplyCall, number: int, place: int) -> _JSON:
     call_id = f"call_{number}_{place}" if call.id is None else call.id
     named: _JSON = {"id": call_id} if call_id else {}
-    return named | {"type": "function", "function": {"name": call.name, "arguments": _arguments(call)}}
+    return named | {"type": "function", "function": {"name": call.name, "arguments": call_arguments(call)}}
 
 
-def _arguments(call: ReplyCall) -> str:
+def call_arguments(call: ReplyCall) -> str:
+    """Return a call's arguments as the model writes them."""
     return call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments)
 
 
@@ -83,9 +106,9 @@ def _finish_reason(reply: Reply) -> str:
 
 
 def _usage(reply: Reply) -> _JSON:
-    said = len(reply.text) + len(reply.thinking) + sum(len(_arguments(call)) for call in reply.calls)
-    asked, answered, cached = reply.usage or (10, said // 4 + 1, 0)
-    return {
+    asked, answered, cached = estimated_tokens(reply)
+    priced: _JSON = {} if reply.cost is None else {"cost": reply.cost}
+    return priced | {
         "prompt_tokens": asked,
         "completion_tokens": answered,
         "total_tokens": asked + answered,
@@ -93,13 +116,20 @@ def _usage(reply: Reply) -> _JSON:
     }
 
 
-def _chunk(model: str, number: int, delta: _JSON, finish_reason: str | None) -> bytes:
+def estimated_tokens(reply: Reply) -> tuple[int, int, int]:
+    """Return a reply's tokens in, out and cached."""
+    said = len(reply.text) + len(reply.thinking) + sum(len(call_arguments(call)) for call in reply.calls)
+    return reply.usage or (10, said // 4 + 1, 0)
+
+
+def _chunk(frame: _JSON, delta: _JSON, finish_reason: str | None) -> bytes:
     choice: _JSON = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    return _event(_frame("chat.completion.chunk", model, number) | {"choices": [choice]})
+    return _event(frame | {"choices": [choice]})
 
 
-def _frame(kind: str, model: str, number: int) -> _JSON:
-    return {"id": f"chatcmpl-{number}", "object": kind, "created": 0, "model": model}
+def _frame(kind: str, model: str, number: int, reply: Reply) -> _JSON:
+    served: _JSON = {} if reply.served_by is None else {"provider": reply.served_by}
+    return served | {"id": f"chatcmpl-{number}", "object": kind, "created": 0, "model": model}
 
 
 def _event(frame: _JSON) -> bytes:

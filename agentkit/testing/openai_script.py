@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -56,15 +57,21 @@ class Reply(_Written):
     usage: tuple[int, int, int] | None = None
     """Tokens in, out and cached; None: estimated."""
     send_usage: bool = True
+    cost: float | None = None
+    """US dollars, as OpenRouter tells them."""
+    served_by: str | None = None
+    """The provider behind OpenRouter."""
+    reasoning_details: tuple[dict[str, JsonValue], ...] = ()
+    """Thoughts as OpenRouter wants them back, one a chunk."""
     chunk_chars: int = Field(default=40, ge=1)
     """How much text goes into one chunk."""
     delay: float = 0
     """Seconds before anything is sent."""
     pause: float = 0
     """Seconds between chunks."""
-    fault: Literal["cut", "drop", "garbage", "stall"] | None = None
-    """``cut``: the stream ends early but cleanly; ``drop``: the connection breaks; ``garbage``: a chunk is no JSON;
-    ``stall``: nothing more comes until the client goes away."""
+    fault: Literal["cut", "drop", "error", "garbage", "stall"] | None = None
+    """``cut``: the stream ends early but cleanly; ``drop``: the connection breaks; ``error``: the provider says that
+    it failed; ``garbage``: a chunk is no JSON; ``stall``: nothing more comes until the client goes away."""
     fault_after: int = Field(default=2, ge=0)
     """How many chunks are sent before the fault."""
 
@@ -106,12 +113,13 @@ class ReceivedRequest:
     @property
     def messages(self) -> Sequence[Mapping[str, Any]]:
         """The messages, in the provider's format."""
-        return self.body.get("messages") or self.body.get("contents") or ()
+        return self.body.get("messages") or self.body.get("contents") or self.body.get("input") or ()
 
     @property
     def step(self) -> int:
         """How many times the model has answered before, from 0: the same again when a request is repeated."""
-        return sum(message.get("role") in ("assistant", "model") for message in self.messages)
+        answers = [False, *map(_is_answer, self.messages)]
+        return sum(after and not before for before, after in pairwise(answers))
 
     @property
     def asked(self) -> str:
@@ -120,6 +128,11 @@ class ReceivedRequest:
             return ""
         content = self.messages[-1].get("content") or self.messages[-1].get("parts") or ""
         return content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in content)
+
+
+def _is_answer(message: Mapping[str, Any]) -> bool:
+    """Return whether the model said it; in some formats, one answer is several items in a row."""
+    return message.get("role") in ("assistant", "model") or message.get("type") in ("reasoning", "function_call")
 
 
 Script = Callable[[ReceivedRequest], ScriptedAnswer]

@@ -27,6 +27,8 @@ class Rendered:
     """An event that is no JSON."""
     end: bytes = b""
     """What comes after the last event."""
+    failure: bytes = b""
+    """An event that says that the provider failed."""
 
 
 class ScriptedServer(ABC):
@@ -175,6 +177,8 @@ async def _stream(reply: Reply, rendered: Rendered, exchange: Exchange) -> None:
             await exchange.end_stream(*filter(None, (rendered.end,)))
         case "cut":
             await exchange.end_stream()
+        case "error":
+            await exchange.end_stream(*filter(None, (rendered.failure, rendered.end)))
         case "garbage":
             await exchange.end_stream(*filter(None, (rendered.garbage, rendered.end)))
         case "drop":

@@ -57,7 +57,7 @@ async def make_plan(settings: Settings, workers: int) -> Plan:
     return Plan(
         temporal=_temporal(settings, port) if embedded else None,
         workers=tuple(_worker(number, workers) for number in range(1, workers + 1)),
-        api=ChildSpec("api", _python("api"), shows_api, grace=2.0),
+        api=ChildSpec("api", _python("api"), shows_api, grace=1.5),
         api_url=url,
         table={
             "API": f"{url} (documentation: {url}/docs)",
@@ -113,7 +113,7 @@ def _temporal(settings: Settings, port: int) -> ChildSpec:
         database=settings.data_dir / "temporal.db",
         namespace=ClientConfigProfile.load().namespace,
     )
-    return ChildSpec("temporal", tuple(server.command()), shows_temporal, grace=2.0)
+    return ChildSpec("temporal", tuple(server.command()), shows_temporal, grace=1.5)
 
 
 def _worker(number: int, workers: int) -> ChildSpec:

@@ -8,17 +8,22 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 
 import pytest
 
-from agentkit.errors import ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
+from agentkit.errors import ModelError, ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import Model, ModelDelta, ModelRequest
-from agentkit.llm import DemoModel, OpenAIModel
+from agentkit.llm import DemoModel, OpenAIModel, OpenRouterModel
+from agentkit.llm.anthropic import AnthropicModel
+from agentkit.llm.google import GoogleModel
 from agentkit.llm.statuses import status_error
 from agentkit.messages import ToolCall, user_message
 from agentkit.testing import (
     Failure,
+    Raw,
     ReceivedRequest,
     Reply,
     ReplyCall,
     ScriptedAnswer,
+    ScriptedAnthropicServer,
+    ScriptedGeminiServer,
     ScriptedModel,
     ScriptedOpenAIServer,
     ScriptedResponse,
@@ -33,8 +38,34 @@ MALFORMED = "call add not-json"
 SILENT = "think 600000"
 
 
+FAULTS: dict[str, ScriptedAnswer] = {
+    "a cut stream": Reply(text="word " * 40, fault="cut"),
+    "a dropped connection": Reply(text="word " * 40, fault="drop"),
+    "garbage": Reply(text="word " * 40, fault="garbage"),
+    "an error event": Reply(text="word " * 40, fault="error"),
+    "a page": Raw(body="<html>Hello</html>"),
+    "an empty stream": Raw(body="", content_type="text/event-stream"),
+    "an empty body": Raw(body="", content_type="application/json"),
+    "a null": Raw(body="null", content_type="application/json"),
+}
+"""What a server may send instead of an answer."""
+WAIT = "wait"
+REFUSE = "refuse"
+THINK = "think first"
+EMPTY = "nothing"
+
+
 def _answer(request: ReceivedRequest) -> ScriptedAnswer:
-    asked = str(request.messages[-1]["content"])
+    asked = request.asked
+    special: dict[str, ScriptedAnswer] = {
+        WAIT: Failure(status=429, headers={"retry-after": "7"}),
+        REFUSE: Reply(refusal="I won't."),
+        THINK: Reply(thinking="Hmm, noon or not?", text="Noon.", chunk_chars=4),
+        EMPTY: Reply(),
+        **FAULTS,
+    }
+    if asked in special:
+        return special[asked]
     if asked == CALL_TWO:
         return Reply(calls=(ReplyCall(name="add", arguments={"a": 1}), ReplyCall(name="clock")), chunk_chars=3)
     if asked == MALFORMED:
@@ -66,8 +97,35 @@ async def _demo() -> AsyncIterator[Model]:
 
 
 @asynccontextmanager
-async def _openai() -> AsyncIterator[Model]:
-    async with ScriptedOpenAIServer(_answer) as server, aclosing(OpenAIModel(base_url=server.url)) as model:
+async def _chat() -> AsyncIterator[Model]:
+    async with ScriptedOpenAIServer(_answer) as server, aclosing(OpenAIModel(base_url=server.url, api="chat")) as model:
+        yield model
+
+
+@asynccontextmanager
+async def _responses() -> AsyncIterator[Model]:
+    async with (
+        ScriptedOpenAIServer(_answer) as server,
+        aclosing(OpenAIModel(base_url=server.url, api="responses")) as model,
+    ):
+        yield model
+
+
+@asynccontextmanager
+async def _openrouter() -> AsyncIterator[Model]:
+    async with ScriptedOpenAIServer(_answer) as server, aclosing(OpenRouterModel(base_url=server.url)) as model:
+        yield model
+
+
+@asynccontextmanager
+async def _anthropic() -> AsyncIterator[Model]:
+    async with ScriptedAnthropicServer(_answer) as server, aclosing(AnthropicModel(base_url=server.url)) as model:
+        yield model
+
+
+@asynccontextmanager
+async def _google() -> AsyncIterator[Model]:
+    async with ScriptedGeminiServer(_answer) as server, aclosing(GoogleModel(base_url=server.url)) as model:
         yield model
 
 
@@ -77,10 +135,17 @@ async def _scripted() -> AsyncIterator[Model]:
         yield model
 
 
-every_model = pytest.mark.parametrize(
-    "subject",
-    [pytest.param(_demo, id="demo"), pytest.param(_openai, id="openai"), pytest.param(_scripted, id="scripted")],
-)
+WIRES = [
+    pytest.param(_chat, id="openai-chat"),
+    pytest.param(_responses, id="openai-responses"),
+    pytest.param(_openrouter, id="openrouter"),
+    pytest.param(_anthropic, id="anthropic"),
+    pytest.param(_google, id="google"),
+]
+every_wire = pytest.mark.parametrize("subject", WIRES)
+"""Those that ask a server."""
+EVERY = [pytest.param(_demo, id="demo"), *WIRES, pytest.param(_scripted, id="scripted")]
+every_model = pytest.mark.parametrize("subject", EVERY)
 
 
 def _request(text: str) -> ModelRequest:
@@ -122,7 +187,7 @@ async def test_parallel_tool_calls_keep_their_order_and_arguments(subject: Subje
     assert "".join(delta.text for delta in deltas if delta.kind == "tool_arguments") == '{"a": 1}{}'
 
 
-@every_model
+@pytest.mark.parametrize("subject", [one for one in EVERY if one.id != "google"])  # whose API sends only objects
 async def test_arguments_that_are_no_json_object_are_kept_as_written(subject: Subject) -> None:
     async with subject() as model:
         response = await model.respond(_request(MALFORMED))
@@ -169,3 +234,48 @@ async def test_a_request_can_be_cancelled_while_the_model_is_silent(subject: Sub
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
+
+
+@every_wire
+@pytest.mark.parametrize("fault", list(FAULTS))
+async def test_whatever_is_no_whole_answer_is_worth_asking_again(subject: Subject, fault: str) -> None:
+    async with subject() as model, asyncio.timeout(20):
+        with pytest.raises(ModelError) as caught:
+            await model.respond(_request(fault))
+    assert type(caught.value) is ModelUnavailable
+
+
+@every_wire
+async def test_a_rate_limit_says_how_long_to_wait(subject: Subject) -> None:
+    async with subject() as model:
+        with pytest.raises(ModelUnavailable) as caught:
+            await model.respond(_request(WAIT))
+    assert caught.value.retry_after == 7
+
+
+@every_wire
+async def test_a_refusal_is_an_answer_that_says_so(subject: Subject) -> None:
+    async with subject() as model:
+        response = await model.respond(_request(REFUSE))
+    assert response.stop_reason == "refusal"
+    assert response.message.text == "I won't."
+
+
+@every_wire
+async def test_thinking_stands_apart_from_the_text_and_names_its_provider(subject: Subject) -> None:
+    deltas: list[ModelDelta] = []
+    async with subject() as model:
+        response = await model.respond(_request(THINK), deltas.append)
+    (thought,) = [part for part in response.message.parts if part.type == "thinking"]
+    assert (thought.text, thought.provider) == ("Hmm, noon or not?", "test")
+    assert response.message.text == "Noon."
+    said = [(kind, "".join(delta.text for delta in deltas if delta.kind == kind)) for kind in ("thinking", "text")]
+    assert said == [("thinking", "Hmm, noon or not?"), ("text", "Noon.")]
+
+
+@every_wire
+async def test_an_answer_of_nothing_is_left_to_the_planner(subject: Subject) -> None:
+    async with subject() as model:
+        response = await model.respond(_request(EMPTY))
+    assert response.message.parts == ()
+    assert response.stop_reason == "end"

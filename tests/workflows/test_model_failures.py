@@ -8,10 +8,9 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from agentkit.errors import ModelError, ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
-from agentkit.interfaces import ModelRequest
 from agentkit.loop import MAX_RETRIES
 from agentkit.messages import ToolCall
-from agentkit.testing import ScriptedModel, ScriptedResponse
+from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
 from workflows.agent_task import AgentTask
 from workflows.visibility import STATUS, STEPS
@@ -72,32 +71,6 @@ async def test_a_provider_that_the_worker_has_no_key_for_fails_the_task_at_once(
         error, _ = await stage.failure(handle)
     assert error.type == "ModelNotAuthorized"
     assert "no openai model for 'openai:gpt-5-mini'" in error.message
-
-
-async def test_a_model_that_fails_for_good_is_stood_in_for_by_the_next_which_then_stays(stage: Stage) -> None:
-    async def script(request: ModelRequest) -> ScriptedResponse:
-        if request.model == "scripted:first":
-            return ModelRequestRejected("no such model", status=404)
-        return CALL if len(request.messages) == 1 else "done"
-
-    model = ScriptedModel(script)
-    async with stage.worker(model, double):
-        agent = stage.agent(double, models=("scripted:first", "scripted:second"))
-        result, handle = await stage.run("Go.", agent)
-        transcript = await stage.transcript(handle)
-    assert (result.output, result.steps) == ("done", 2)
-    assert [request.model for request in model.requests] == ["scripted:first", "scripted:second", "scripted:second"]
-    assert [message.model for message in transcript if message.role == "assistant"] == ["scripted:second"] * 2
-
-
-async def test_when_the_last_model_of_the_chain_fails_the_task_fails_with_its_words(stage: Stage) -> None:
-    async def script(request: ModelRequest) -> ScriptedResponse:
-        return ModelRequestRejected(f"not {request.model}", status=400)
-
-    async with stage.worker(ScriptedModel(script)):
-        handle = await stage.start("Go.", stage.agent(models=("scripted:first", "scripted:second")))
-        error, failure = await stage.failure(handle)
-    assert (error.type, failure.message, failure.step) == ("ModelRequestRejected", "not scripted:second", 1)
 
 
 async def test_an_empty_answer_is_fed_back_until_there_is_a_better_one(stage: Stage) -> None:

@@ -74,10 +74,9 @@ class Dev:
         ports = ["--port", api, "--temporal-port", temporal, "--ui-port", ui]
         return [*OPSPAWN, "dev", *ports, "--data-dir", str(self.directory / "data"), *options]
 
-    def start(self, *options: str) -> float:
-        """Start it, and return after how many seconds it was ready."""
+    def start(self, *options: str) -> None:
+        """Start it, and return when it is ready."""
         self.directory.mkdir(exist_ok=True)
-        started = time.monotonic()
         self._lines.clear()
         self._process = subprocess.Popen(
             self.command(*options),
@@ -90,7 +89,6 @@ class Dev:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         self.until("Ready after")
-        return time.monotonic() - started
 
     def until(self, text: str, *, seconds: float = 60) -> None:
         """Wait until it has written ``text``."""
@@ -135,7 +133,9 @@ class Dev:
 
     def task(self, *arguments: str) -> dict[str, Any]:
         """Return what a command prints with ``--json``."""
-        document: dict[str, Any] = json.loads(self.opspawn(*arguments, "--json").stdout)
+        ended = self.opspawn(*arguments, "--json")
+        assert ended.returncode == 0, ended.stderr
+        document: dict[str, Any] = json.loads(ended.stdout)
         return document
 
     def _read(self) -> None:

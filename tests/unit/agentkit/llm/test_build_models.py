@@ -35,15 +35,15 @@ async def _built(settings: Settings) -> AsyncIterator[dict[str, Model]]:
 @pytest.mark.parametrize(
     ("given", "providers"),
     [
-        pytest.param({}, ["demo"], id="nothing set"),
-        pytest.param({"openai_api_key": KEY}, ["demo", "openai"], id="a key"),
-        pytest.param({"openai_base_url": URL}, ["demo", "openai"], id="an address without a key"),
-        pytest.param({"openai_compatible_base_url": URL}, ["demo", "openai-compatible"], id="compatible"),
+        pytest.param({}, [], id="nothing set"),
+        pytest.param({"openai_api_key": KEY}, ["openai"], id="a key"),
+        pytest.param({"openai_base_url": URL}, ["openai"], id="an address without a key"),
+        pytest.param({"openai_compatible_base_url": URL}, ["openai-compatible"], id="compatible"),
     ],
 )
 async def test_only_what_is_set_up_is_built(given: dict[str, object], providers: Sequence[str]) -> None:
     async with _built(Settings.model_validate(given)) as models:
-        assert list(models) == providers
+        assert list(models) == ["demo", "local", *providers]
         assert "secret" not in repr(models)
 
 

@@ -118,7 +118,7 @@ async def test_tools_are_sent_under_names_that_openai_allows_and_called_under_th
 async def test_settings_and_schema_are_sent_only_where_they_are_set() -> None:
     schema: dict[str, JsonValue] = {"type": "object"}
     settings = ModelSettings(temperature=0, max_output_tokens=50, seed=7, extra_headers={"X-Route": "eu"})
-    request = replace(_request(), settings=settings, output_schema=schema)
+    request = replace(_request(), model="openai:gpt-4.1", settings=settings, output_schema=schema)
     async with _serving(Reply(text="{}"), Reply(text="ok")) as (model, server):
         await model.respond(request)
         await model.respond(_request())

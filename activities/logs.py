@@ -1,0 +1,22 @@
+"""Keep the log readable: an expected failure of a model or tool is one line, not a traceback."""
+
+from __future__ import annotations
+
+import logging
+
+from temporalio.exceptions import ApplicationError
+
+__all__ = ["ExpectedFailures"]
+
+
+class ExpectedFailures(logging.Filter):
+    """Takes the traceback off what the SDK logs of an ``ApplicationError``: we raise those on purpose."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, some of them shortened."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ApplicationError):
+            record.msg = f"{record.msg} ({error.type}: {error.message})"
+            record.args = ()
+            record.exc_info = None
+        return True

@@ -39,9 +39,7 @@ def locate(name: str) -> Path:
         ConfigurationInvalid: there is no such model, or it isn't installed; the message says what mends it.
     """
     if name not in LOCAL_MODELS:
-        raise ConfigurationInvalid(
-            f"There is no local model {name!r}: expected local:{' or local:'.join(LOCAL_MODELS)}"
-        )
+        raise ConfigurationInvalid(f"There is no model 'local:{name}'. Local models: {', '.join(LOCAL_MODELS)}")
     file = LOCAL_MODELS[name]
     package = importlib.util.find_spec(file.package)
     places = package.submodule_search_locations if package is not None else None

@@ -108,5 +108,6 @@ async def _start(name: str) -> _Running:
         raise ModelRequestRejected(str(error)) from error
     began = asyncio.get_running_loop().time()
     server = await start_server(Serving(path, LOCAL_MODELS[name].context, _MAX_OUTPUT), _STARTING)
-    logger.info("Started local:%s in %.1f s", name, asyncio.get_running_loop().time() - began)
+    took = asyncio.get_running_loop().time() - began
+    logger.info("Started local:%s as process %d in %.1f s", name, server.process.pid, took)
     return _Running(server)

@@ -47,9 +47,9 @@ class LocalServer:
         """Whether its process still is."""
         return self.process.returncode is None
 
-    async def stop(self) -> None:
-        """End the process, and wait for its end."""
-        await _stop(self.process)
+    async def stop(self, within: float = _STOPPING) -> None:
+        """Have the process end, and wait for its end; after so many seconds it is killed."""
+        await _stop(self.process, within)
 
 
 async def start_server(serving: Serving, within: float) -> LocalServer:
@@ -98,11 +98,11 @@ async def _address(process: Process, wanted: str) -> str:
     return str(said["address"])
 
 
-async def _stop(process: Process) -> None:
+async def _stop(process: Process, within: float = _STOPPING) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        async with asyncio.timeout(_STOPPING):
+        async with asyncio.timeout(within):
             await process.wait()
     except TimeoutError:
         process.kill()

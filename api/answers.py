@@ -55,7 +55,7 @@ _TASK: JsonValue = {
     "completed_at": "2026-11-21T19:53:12.004512Z",
     "links": {
         "self": "/api/v1/tasks/task-01a1ffab7d617517824951118c3e99ab",
-        "events": None,
+        "events": "/api/v1/tasks/task-01a1ffab7d617517824951118c3e99ab/events",
         "temporal_ui": "http://localhost:8233/namespaces/default/workflows/task-01a1ffab7d617517824951118c3e99ab",
     },
 }
@@ -99,20 +99,22 @@ class _Answered(BaseModel):
 
 
 class TaskUsage(_Answered):
-    """What a task has spent. In lists, and while no worker answers, only the sums are known: the parts are left out."""
+    """What a task has spent. In lists, and while no worker answers, an unfinished task shows nothing yet."""
 
     tokens: int = 0
     """Input and output together."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
     cost_usd: float | None = None
-    input_tokens: int | None = Field(default=None, exclude_if=lambda value: value is None)
-    output_tokens: int | None = Field(default=None, exclude_if=lambda value: value is None)
-    cached_tokens: int | None = Field(default=None, exclude_if=lambda value: value is None)
-    model_calls: int | None = Field(default=None, exclude_if=lambda value: value is None)
-    tool_calls: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    """US dollars; null where a price isn't known."""
+    model_calls: int = 0
+    tool_calls: int = 0
 
     @classmethod
     def of(cls, usage: Usage) -> Self:
-        """Return a usage that is known in all its parts."""
+        """Return a task's usage."""
         return cls(tokens=usage.tokens, **usage.model_dump())
 
 
@@ -125,14 +127,11 @@ class TaskError(_Answered):
 
 
 class TaskLinks(TypedDict):
-    """Where there is more; ``events`` is not in this release."""
+    """Where there is more."""
 
     self: str
-    events: str | None
+    events: str
     temporal_ui: str
-
-
-"""Where there is more; ``events`` is not in this release."""
 
 
 class Task(_Answered):

@@ -13,25 +13,34 @@ from temporalio.client import WorkflowExecution, WorkflowExecutionStatus, Workfl
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError, FailureError
 
-from agentkit.messages import ImagePart, InputPart, Message, TextPart
+from agentkit.messages import ImagePart, InputPart, Message, TextPart, Usage
 from api.answers import Task, TaskError, TaskLinks, TaskUsage
 from api.temporal import RPC_TIMEOUT
 from workflows.task import TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
 from workflows.visibility import (
     AGENT,
     CONVERSATION,
-    COST_USD,
     MEMO_METADATA,
     MEMO_TITLE,
+    MEMO_USAGE,
     MEMO_USER,
     PARENT,
     STATUS,
     STEPS,
     TAGS,
-    TOKENS,
 )
 
-__all__ = ["Addresses", "input_of", "listed", "read_ending", "read_opening", "with_view"]
+__all__ = [
+    "Addresses",
+    "Ending",
+    "ending_of",
+    "input_of",
+    "listed",
+    "read_ending",
+    "read_opening",
+    "status_of",
+    "with_view",
+]
 
 _ENDED: dict[WorkflowExecutionStatus, TaskStatus] = {
     WorkflowExecutionStatus.COMPLETED: "completed",
@@ -57,7 +66,7 @@ class Addresses:
     def links(self, task_id: str) -> TaskLinks:
         """Return a task's links."""
         name = quote(task_id, safe="")
-        return {"self": self.api + name, "events": None, "temporal_ui": self.temporal_ui + name}
+        return {"self": self.api + name, "events": f"{self.api}{name}/events", "temporal_ui": self.temporal_ui + name}
 
 
 def input_of(message: Message) -> str | tuple[InputPart, ...]:
@@ -74,9 +83,9 @@ async def listed(execution: WorkflowExecution, addresses: Addresses) -> Task:
         {
             "id": execution.id,
             "agent": found.get(AGENT) or "",
-            "status": _status(execution),
+            "status": status_of(execution),
             "title": str(memo.get(MEMO_TITLE, "")),
-            "usage": TaskUsage(tokens=found.get(TOKENS) or 0, cost_usd=found.get(COST_USD)),
+            "usage": _usage(memo.get(MEMO_USAGE)),
             "steps": found.get(STEPS) or 0,
             "conversation_id": found.get(CONVERSATION),
             "parent_id": found.get(PARENT) or execution.parent_id,
@@ -124,15 +133,36 @@ async def read_ending(task: Task, handle: WorkflowHandle[object, object], conver
         if event.HasField("workflow_execution_completed_event_attributes"):
             payloads = event.workflow_execution_completed_event_attributes.result.payloads
             return await _completed(task, converter, payloads)
+        failure = None
         if event.HasField("workflow_execution_failed_event_attributes"):
             failure = await converter.decode_failure(event.workflow_execution_failed_event_attributes.failure)
-            return _failed(task, failure)
-        if event.HasField("workflow_execution_terminated_event_attributes"):
-            reason = event.workflow_execution_terminated_event_attributes.reason or "It was terminated."
-            return _with_error(task, TaskError(type="Terminated", message=reason))
-        if event.HasField("workflow_execution_timed_out_event_attributes"):
-            return _with_error(task, TaskError(type="TimedOut", message="Temporal's execution timeout ran out."))
+        if ending := ending_of(event, failure):
+            return _with_ending(task, ending)
     return task
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a task ended that came to nothing."""
+
+    status: TaskStatus
+    error: TaskError
+    details: TaskFailure | None = None
+    """What it had spent, where it could say so."""
+
+
+def ending_of(event: HistoryEvent, failure: BaseException | None) -> Ending | None:
+    """Return how an event of history ended its task; ``failure`` is the event's, decoded. None for any other event."""
+    match event.event_type:
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+            return _failed(failure)
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
+            reason = event.workflow_execution_terminated_event_attributes.reason or "It was terminated."
+            return Ending("terminated", TaskError(type="Terminated", message=reason))
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
+            told = "Temporal's execution timeout ran out."
+            return Ending("timed_out", TaskError(type="TimedOut", message=told))
+    return None
 
 
 async def _completed(task: Task, converter: DataConverter, payloads: object) -> Task:
@@ -142,7 +172,7 @@ async def _completed(task: Task, converter: DataConverter, payloads: object) -> 
     return task.model_copy(update=spent)
 
 
-def _failed(task: Task, failure: BaseException) -> Task:
+def _failed(failure: BaseException | None) -> Ending:
     kind, told = type(failure).__name__, str(failure)
     if isinstance(failure, ApplicationError):
         kind = failure.type or kind
@@ -150,14 +180,19 @@ def _failed(task: Task, failure: BaseException) -> Task:
         told = failure.message
     status: TaskStatus = "timed_out" if kind == "DeadlineExceeded" else "failed"
     details = _failure_details(failure)
-    changes: dict[str, object] = {"status": status, "error": TaskError(type=kind, message=told)}
-    if details is not None:
-        changes["error"] = TaskError(type=kind, message=details.message, step=details.step)
-        changes |= {"steps": details.step, "usage": TaskUsage.of(details.usage)}
+    if details is None:
+        return Ending(status, TaskError(type=kind, message=told))
+    return Ending(status, TaskError(type=kind, message=details.message, step=details.step), details)
+
+
+def _with_ending(task: Task, ending: Ending) -> Task:
+    changes: dict[str, object] = {"status": ending.status, "error": ending.error}
+    if ending.details is not None:
+        changes |= {"steps": ending.details.step, "usage": TaskUsage.of(ending.details.usage)}
     return task.model_copy(update=changes)
 
 
-def _failure_details(failure: BaseException) -> TaskFailure | None:
+def _failure_details(failure: BaseException | None) -> TaskFailure | None:
     if not isinstance(failure, ApplicationError) or not failure.details:
         return None
     try:
@@ -166,11 +201,8 @@ def _failure_details(failure: BaseException) -> TaskFailure | None:
         return None
 
 
-def _with_error(task: Task, error: TaskError) -> Task:
-    return task.model_copy(update={"error": error})
-
-
-def _status(execution: WorkflowExecution) -> TaskStatus:
+def status_of(execution: WorkflowExecution) -> TaskStatus:
+    """Return a task's status as visibility knows it."""
     said = execution.typed_search_attributes.get(STATUS)
     ended = _ENDED.get(execution.status) if execution.status else None
     if ended == "failed" and said == "timed_out":
@@ -190,3 +222,10 @@ def _metadata(value: object) -> dict[str, str]:
 def _moment(event: HistoryEvent) -> datetime:
     from_nanoseconds: datetime = event.event_time.ToDatetime(tzinfo=UTC)
     return from_nanoseconds
+
+
+def _usage(value: object) -> TaskUsage:
+    try:
+        return TaskUsage.of(Usage.model_validate(value or {}))
+    except ValidationError:
+        return TaskUsage()

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.story import Story
     from workflows.task import WORKFLOW_TYPE, CarriedState, TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
     from workflows.tool_calls import execute_tool
-    from workflows.visibility import COST_USD, STATUS, STEPS, TOKENS
+    from workflows.visibility import COST_USD, MEMO_USAGE, STATUS, STEPS, TOKENS
 
 __all__ = ["AgentTask"]
 
@@ -175,6 +175,7 @@ class AgentTask:
                 *([] if usage.cost_usd is None else [COST_USD.value_set(usage.cost_usd)]),
             ]
         )
+        workflow.upsert_memo({MEMO_USAGE: usage})
         workflow.set_current_details(self._story.told(status, usage, self._error))
 
     def _fail(self, kind: str, message: str, status: TaskStatus = "failed") -> NoReturn:

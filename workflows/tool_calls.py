@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.specs import ToolSpec
     from workflows.story import call_summary
 
-__all__ = ["execute_tool"]
+__all__ = ["execute_tool", "failure_text"]
 
 _WORKER_SHUTDOWN = "WorkerShutdown"
 """The SDK's type of the failure of an activity that a stopping worker did not wait for."""
@@ -32,7 +32,7 @@ async def execute_tool(tool: ToolSpec, call: ToolCall, step: int) -> ToolResult:
         if is_cancelled_exception(error):
             raise
         # What ends a local activity comes bare, without an ActivityError around it.
-        return error_result(call, _explain(tool, error.cause if isinstance(error, ActivityError) else error))
+        return error_result(call, failure_text(tool, error.cause if isinstance(error, ActivityError) else error))
     return tool_result(call, value)
 
 
@@ -63,7 +63,8 @@ async def _locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> Json
     return value
 
 
-def _explain(tool: ToolSpec, cause: BaseException | None) -> str:
+def failure_text(tool: ToolSpec, cause: BaseException | None) -> str:
+    """Return what the model reads of a call that ended with ``cause``."""
     if isinstance(cause, ApplicationError) and cause.type != _WORKER_SHUTDOWN:
         return cause.message
     if isinstance(cause, TimeoutError) and cause.type is not None and cause.type.name == "SCHEDULE_TO_START":

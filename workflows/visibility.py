@@ -11,6 +11,7 @@ __all__ = [
     "MEMO_BODY_HASH",
     "MEMO_METADATA",
     "MEMO_TITLE",
+    "MEMO_USAGE",
     "MEMO_USER",
     "PARENT",
     "SEARCH_ATTRIBUTES",
@@ -40,6 +41,8 @@ MEMO_TITLE = "title"
 """The first words of the input, for lists."""
 MEMO_BODY_HASH = "body_hash"
 """SHA-256 of the request body, beside an Idempotency-Key."""
+MEMO_USAGE = "usage"
+"""What the task has spent, when it has ended: a ``Usage``."""
 MEMO_METADATA = "metadata"
 """The task's ``metadata``, an object of text."""
 MEMO_USER = "user"

@@ -19,7 +19,7 @@ from agentkit.errors import (
     TranscriptMismatch,
 )
 
-__all__ = ["MAX_RETRY_AFTER", "from_temporal", "to_temporal"]
+__all__ = ["MAX_RETRY_AFTER", "from_temporal", "model_error", "to_temporal"]
 
 MAX_RETRY_AFTER = 600.0
 """Seconds; a provider that asks for more is asked again after this."""
@@ -54,7 +54,11 @@ _MODEL_ERRORS = {
 
 def from_temporal(error: ActivityError) -> OpspawnError:
     """Return our error again for what ended a model call, typed as it was in the activity."""
-    cause = error.cause
+    return model_error(error.cause)
+
+
+def model_error(cause: BaseException | None) -> OpspawnError:
+    """Return the same for the cause alone, as history has it."""
     if not isinstance(cause, ApplicationError):
         return ModelUnavailable(f"The model call didn't come back: {cause}")
     if cause.type == TranscriptMismatch.__name__:

@@ -6,7 +6,7 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.local_models import locate
 from agentkit.settings import Settings
 
-__all__ = ["PROVIDERS", "default_model", "missing", "split_model"]
+__all__ = ["PROVIDERS", "default_model", "is_set_up", "missing", "split_model"]
 
 PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible", "local")
 """Every name that may stand before the colon of a model."""
@@ -24,9 +24,9 @@ _PREFERRED = ("openai", "anthropic", "google", "openrouter")
 
 _NEEDS = {
     "openai": "a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server without keys)",
-    "anthropic": "a key: set ANTHROPIC_API_KEY",
-    "google": "a key: set GOOGLE_API_KEY (or GEMINI_API_KEY)",
-    "openrouter": "a key: set OPENROUTER_API_KEY",
+    "anthropic": "a key: set ANTHROPIC_API_KEY (or ANTHROPIC_BASE_URL for a server without keys)",
+    "google": "a key: set GOOGLE_API_KEY or GEMINI_API_KEY (or OPSPAWN_GOOGLE_BASE_URL for a server without keys)",
+    "openrouter": "a key: set OPENROUTER_API_KEY (or OPSPAWN_OPENROUTER_BASE_URL for a server without keys)",
     "openai-compatible": "an address: set OPSPAWN_OPENAI_COMPATIBLE_BASE_URL, such as http://127.0.0.1:11434/v1",
 }
 
@@ -57,7 +57,7 @@ def default_model(settings: Settings) -> str:
     configured = settings.default_model or ""
     if settings.default_provider is None and configured.partition(":")[0] in PROVIDERS:
         return configured
-    ready = (provider for provider in _PREFERRED if _ready(provider, settings))
+    ready = (provider for provider in _PREFERRED if is_set_up(provider, settings))
     provider = settings.default_provider or next(ready, "openai" if configured else "demo")
     name = configured or _DEFAULT_MODELS.get(provider)
     if name is None:
@@ -70,7 +70,25 @@ def missing(model: str, settings: Settings) -> str | None:
     provider, name = split_model(model)
     if provider == "local":
         return _missing_locally(name)
-    return None if _ready(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
+    return None if is_set_up(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
+
+
+def is_set_up(provider: str, settings: Settings) -> bool:
+    """Return whether a provider has a key, or an address that may need none; ``demo`` and ``local`` need neither."""
+    match provider:
+        case "openai":
+            given = (settings.openai_api_key, settings.openai_base_url)
+        case "anthropic":
+            given = (settings.anthropic_api_key, settings.anthropic_base_url)
+        case "google":
+            given = (settings.google_api_key, settings.google_base_url)
+        case "openrouter":
+            given = (settings.openrouter_api_key, settings.openrouter_base_url)
+        case "openai-compatible":
+            given = (None, settings.openai_compatible_base_url)
+        case _:
+            return True
+    return any(one is not None for one in given)
 
 
 def _missing_locally(name: str) -> str | None:
@@ -79,19 +97,3 @@ def _missing_locally(name: str) -> str | None:
     except ConfigurationInvalid as error:
         return str(error)
     return None
-
-
-def _ready(provider: str, settings: Settings) -> bool:
-    match provider:
-        case "openai":
-            return settings.openai_api_key is not None or settings.openai_base_url is not None
-        case "anthropic":
-            return settings.anthropic_api_key is not None
-        case "google":
-            return settings.google_api_key is not None
-        case "openrouter":
-            return settings.openrouter_api_key is not None
-        case "openai-compatible":
-            return settings.openai_compatible_base_url is not None
-        case _:
-            return True

@@ -5,6 +5,7 @@ Every key of the file is also ``OPSPAWN_<KEY>``; keys of providers go by the pro
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -39,10 +40,22 @@ def _networks(value: object) -> object:
     return networks
 
 
+def _origins(value: object) -> object:
+    origins = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    for origin in origins if isinstance(origins, list | tuple) else ():
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s*]+", str(origin)):
+            raise ValueError("expected origins such as https://chat.example.com (no path), or *")
+    return origins
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
 """IP networks; in the environment, parted by commas."""
+
+
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
+"""Web origins; in the environment, parted by commas."""
 
 
 class Settings(BaseSettings):
@@ -59,6 +72,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     """Where the API listens."""
     port: Port = 8000
+    cors_origins: Origins = ()
+    """Web origins, such as ``https://chat.example.com``, whose pages may call the API; ``*`` is any."""
     temporal_port: Port = 7233
     ui_port: Port = 8233
     temporal_bin: Path | None = None

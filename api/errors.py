@@ -6,6 +6,8 @@ FrontEndError
 ├── TaskEnded             too late: the task has ended
 ├── IdempotencyConflict   the key was used for another body
 ├── CursorInvalid         not a cursor of this list
+├── PositionInvalid       not a position in this task's events
+├── WatchInterrupted      a stream of events ends before its task does
 ├── WorkersSilent         only a worker could answer, and none did
 ├── TemporalUnreachable   Temporal doesn't answer
 └── TemporalNotReady      Temporal answers, but isn't set up for this
@@ -19,11 +21,13 @@ __all__ = [
     "CursorInvalid",
     "FrontEndError",
     "IdempotencyConflict",
+    "PositionInvalid",
     "TaskEnded",
     "TaskNotFound",
     "TaskRefused",
     "TemporalNotReady",
     "TemporalUnreachable",
+    "WatchInterrupted",
     "WorkersSilent",
 ]
 
@@ -61,6 +65,14 @@ class IdempotencyConflict(FrontEndError):
 
 class CursorInvalid(FrontEndError):
     """Pass ``next_cursor`` of the page before, unchanged and with the same filters."""
+
+
+class PositionInvalid(FrontEndError):
+    """Pass the ``id`` of an event of the same task, unchanged; or none, to see all events."""
+
+
+class WatchInterrupted(FrontEndError):
+    """Go on after the last event that came: nothing durable is lost. ``str()`` says why the stream ended."""
 
 
 class WorkersSilent(FrontEndError):

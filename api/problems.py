@@ -20,11 +20,13 @@ from api.errors import (
     CursorInvalid,
     FrontEndError,
     IdempotencyConflict,
+    PositionInvalid,
     TaskEnded,
     TaskNotFound,
     TaskRefused,
     TemporalNotReady,
     TemporalUnreachable,
+    WatchInterrupted,
     WorkersSilent,
 )
 from api.pointers import json_pointer
@@ -48,6 +50,8 @@ _KNOWN: dict[type[FrontEndError], tuple[int, str, str]] = {
     TaskEnded: (409, "task-ended", "The task has ended"),
     IdempotencyConflict: (409, "idempotency-conflict", "Idempotency-Key used for another body"),
     CursorInvalid: (400, "cursor-invalid", "Wrong cursor"),
+    PositionInvalid: (400, "position-invalid", "Wrong position"),
+    WatchInterrupted: (503, "watch-interrupted", "The stream was interrupted"),
     WorkersSilent: (503, "workers-silent", "No worker answers"),
     TemporalUnreachable: (503, "temporal-unreachable", "Temporal is unreachable"),
     TemporalNotReady: (503, "temporal-not-ready", "Temporal isn't set up"),

@@ -138,6 +138,16 @@ class TaskService:
                 task = await self._with_own_view(task, handle)
             return task
 
+    async def describe(self, task_id: str) -> WorkflowExecutionDescription:
+        """Return what Temporal says of the task's newest part.
+
+        Raises:
+            TaskNotFound: there is none of this id.
+        """
+        handle = self._handle(task_id)
+        async with asking(self._address, task_id):
+            return await self._describe(handle)
+
     async def wait(self, task_id: str, seconds: float) -> None:
         """Return when the task has ended, after ``seconds`` at the latest.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from pydantic import SecretStr
@@ -16,6 +16,7 @@ from agentkit.llm.openai import OpenAIModel
 from agentkit.llm.openai_client import Hear
 from agentkit.llm.openrouter import OpenRouterModel
 from agentkit.llm.prices import Priced
+from agentkit.providers import is_set_up
 from agentkit.settings import Settings
 
 __all__ = ["DemoModel", "LocalModel", "OpenAIModel", "OpenRouterModel", "build_models"]
@@ -33,30 +34,15 @@ def build_models(settings: Settings) -> dict[str, Model]:
         ConfigurationInvalid: an address is no URL; the message names the variable.
     """
     models: dict[str, Model] = {"demo": DemoModel(), "local": LocalModel()}
-    for provider, build in _builders(settings).items():
-        limiter = Limiter(
-            concurrency=settings.model_concurrency,
-            requests_per_minute=settings.model_requests_per_minute,
-            tokens_per_minute=settings.model_tokens_per_minute,
-        )
-        models[provider] = Limited(build(limiter.hear), limiter)
+    for provider, builder in _BUILDERS.items():
+        if is_set_up(provider, settings):
+            limiter = Limiter(
+                concurrency=settings.model_concurrency,
+                requests_per_minute=settings.model_requests_per_minute,
+                tokens_per_minute=settings.model_tokens_per_minute,
+            )
+            models[provider] = Limited(builder(settings)(limiter.hear), limiter)
     return models
-
-
-def _builders(settings: Settings) -> dict[str, _Build]:
-    """Return how to build the models of each provider that is set up; a server of one's own has no price list."""
-    builders: dict[str, _Build] = {}
-    if settings.openai_api_key is not None or settings.openai_base_url is not None:
-        builders["openai"] = _openai(settings)
-    if settings.anthropic_api_key is not None:
-        builders["anthropic"] = _anthropic(settings)
-    if settings.google_api_key is not None:
-        builders["google"] = _google(settings)
-    if settings.openrouter_api_key is not None:
-        builders["openrouter"] = _openrouter(settings)
-    if settings.openai_compatible_base_url is not None:
-        builders["openai-compatible"] = _openai_compatible(settings)
-    return builders
 
 
 def _openai(settings: Settings) -> _Build:
@@ -86,6 +72,16 @@ def _openai_compatible(settings: Settings) -> _Build:
     return lambda hear: OpenAIModel(
         api_key=key, base_url=url, provider="openai-compatible", key_variable="OPENAI_COMPATIBLE_API_KEY", hear=hear
     )
+
+
+_BUILDERS: Mapping[str, Callable[[Settings], _Build]] = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "google": _google,
+    "openrouter": _openrouter,
+    "openai-compatible": _openai_compatible,
+}
+"""A server of one's own has no price list, so what it answers isn't priced."""
 
 
 def _late(module: str, name: str) -> Callable[..., Model]:

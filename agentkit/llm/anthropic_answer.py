@@ -73,7 +73,11 @@ class _WireUsage(_Wire):
 
     def over(self, earlier: _WireUsage | None) -> _WireUsage:
         """Return this count, filled up from an earlier one: counts grow, and later ones leave out what stands."""
-        return self if earlier is None else earlier.model_copy(update=self.model_dump(exclude_none=True))
+        return (
+            self
+            if earlier is None
+            else earlier.model_copy(update={key: value for key, value in self if value is not None})
+        )
 
     def usage(self) -> Usage:
         """Return it as ours, which counts what was cached as part of the prompt."""

@@ -61,7 +61,7 @@ def checks_signatures(model: str) -> bool:
 def wire_function(name: str) -> str:
     """Return a tool's name in the characters that Google allows: a letter or ``_`` first."""
     written = wire_name(name)
-    return written if written[0].isalpha() or written[0] == "_" else wire_name(f"_{name}")
+    return written if written[0].isalpha() or written[0] == "_" else wire_name(f"_:{name}")
 
 
 def told_schema(schema: JsonValue) -> JsonValue:

@@ -86,7 +86,7 @@ def task(status: str = "completed", **fields: object) -> Document:
         "steps": 2,
         "created_at": "2026-11-21T19:53:11Z",
         "completed_at": "2026-11-21T19:53:12Z" if status == "completed" else None,
-        "links": {"self": "/api/v1/tasks/task-1", "events": None, "temporal_ui": "http://localhost:8233/t"},
+        "links": {"self": "/api/v1/tasks/task-1", "events": "/api/v1/tasks/task-1/events", "temporal_ui": "http://localhost:8233/t"},
         **fields,
     }
 

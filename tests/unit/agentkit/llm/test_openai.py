@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import JsonValue
@@ -257,3 +257,30 @@ def test_the_key_never_shows() -> None:
     assert "secret" not in repr(model)
     assert "pass" not in repr(model)
     assert "secret" not in repr(vars(model))
+
+
+async def test_a_rich_transcript_is_sent_as_the_golden_request_says(
+    rich_request: Callable[[str], ModelRequest], assert_golden: Callable[[str, Mapping[str, object]], None]
+) -> None:
+    assert_golden("openai_chat.json", await _sent(rich_request("openai:gpt-5-mini")))
+
+
+async def test_an_effort_to_think_is_told_to_models_that_think() -> None:
+    request = replace(_request(), settings=ModelSettings(thinking_budget=20_000, temperature=1))
+    sent = await _sent(request)
+    assert sent["reasoning_effort"] == "high"
+    assert "temperature" not in sent
+    assert "reasoning_effort" not in await _sent(replace(request, model="openai:gpt-4.1"))
+
+
+@pytest.mark.parametrize(
+    ("api", "path"),
+    [pytest.param(None, "chat", id="by default"), pytest.param("responses", "responses", id="on purpose")],
+)
+async def test_another_server_is_spoken_to_in_chat_completions(api: Literal["responses"] | None, path: str) -> None:
+    async with (
+        ScriptedOpenAIServer([Reply(text="ok")]) as server,
+        aclosing(OpenAIModel(base_url=server.url, api=api)) as model,
+    ):
+        await model.respond(_request())
+        assert ("input" in server.requests[0].body) == (path == "responses")

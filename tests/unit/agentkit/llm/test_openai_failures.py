@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import traceback
 from contextlib import aclosing
 
@@ -68,6 +69,10 @@ async def test_what_may_pass_is_worth_asking_again(answer: ScriptedAnswer) -> No
     ("answer", "expected", "words"),
     [
         pytest.param(Failure(status=400, message="No such knob"), ModelRequestRejected, "No such knob", id="400"),
+        pytest.param(Raw(status=400, content_type="application/json", body=json.dumps({"error": {
+                         "message": "Unsupported parameter.", "code": "unsupported_parameter",
+                         "param": "max_completion_tokens"}})),
+                     ModelRequestRejected, "Leave max_output_tokens out of the agent's model_settings", id="a setting"),
         pytest.param(Failure(status=404, message="No gpt-9"), ModelRequestRejected, "No gpt-9", id="404"),
         pytest.param(Failure(status=422), ModelRequestRejected, "422", id="422"),
         pytest.param(Failure(status=429, code="insufficient_quota"), ModelRequestRejected, "quota", id="no quota left"),

@@ -1,0 +1,61 @@
+"""An event: what happened to a task, when, and where that stands in history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Literal, get_args
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from api.events.positions import Position
+
+__all__ = ["EVENT_TYPES", "LIVE_TYPES", "Event", "EventType", "LiveType"]
+
+LiveType = Literal["model.delta", "model.reset", "model.retrying", "tool.retrying"]
+"""Told as they happen, and never again: these have no position."""
+
+EventType = Literal[
+    "task.started",
+    "task.status",
+    "task.completed",
+    "task.failed",
+    "task.cancelled",
+    "model.started",
+    "model.delta",
+    "model.reset",
+    "model.retrying",
+    "model.completed",
+    "model.failed",
+    "plan.updated",
+    "tool.started",
+    "tool.retrying",
+    "tool.completed",
+    "tool.failed",
+]
+
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+LIVE_TYPES: tuple[LiveType, ...] = get_args(LiveType)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a task."""
+
+    type: EventType
+    task_id: str
+    at: datetime
+    data: Mapping[str, JsonValue]
+    """What its type has to tell."""
+    step: int | None = None
+    position: Position | None = None
+    """Where to go on after it; None: live only, nobody is told again."""
+
+    @cached_property
+    def json(self) -> bytes:
+        """The whole as one line of JSON, without the position; made once for all watchers."""
+        step = {} if self.step is None else {"step": self.step}
+        return to_json({"type": self.type, "task_id": self.task_id, "at": self.at, **step, **self.data})

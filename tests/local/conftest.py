@@ -1,0 +1,29 @@
+"""One real model for all tests that don't stop it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from agentkit.llm import LocalModel
+from agentkit.providers import missing
+from agentkit.settings import Settings
+
+LACKING = missing("local:smollm2", Settings())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what asks a real model, where none is installed."""
+    if LACKING is not None:
+        for item in items:
+            if item.get_closest_marker("local"):
+                item.add_marker(pytest.mark.skip(reason=LACKING))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def model() -> AsyncIterator[LocalModel]:
+    model = LocalModel()
+    yield model
+    await model.aclose()

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import httpx2
+import pytest
+from anthropic import AsyncAnthropic, InternalServerError
+from anthropic.types import MessageParam, TextBlock, ThinkingBlock, ToolUseBlock
+
+from agentkit.testing import Failure, Reply, ReplyCall, ScriptedAnthropicServer, by_step
+
+ASKED: list[MessageParam] = [{"role": "user", "content": "Hi"}]
+REPLY = Reply(
+    thinking="Hmm.", text="abcdefgh", calls=(ReplyCall(name="clock", arguments={"zone": "UTC"}),), usage=(7, 3, 2)
+)
+
+
+def _client(server: ScriptedAnthropicServer) -> AsyncAnthropic:
+    return AsyncAnthropic(api_key="k", base_url=server.url, max_retries=0)
+
+
+async def test_the_official_sdk_puts_a_stream_together_as_it_gets_a_whole_answer() -> None:
+    async with ScriptedAnthropicServer([REPLY, REPLY]) as server, _client(server) as client:
+        async with client.messages.stream(model="m", max_tokens=9, messages=ASKED) as stream:
+            streamed = await stream.get_final_message()
+        whole = await client.messages.create(model="m", max_tokens=9, messages=ASKED)
+    thinking, text, call = streamed.content
+    assert isinstance(thinking, ThinkingBlock)
+    assert (thinking.thinking, thinking.signature) == ("Hmm.", "signature-0")
+    assert isinstance(text, TextBlock)
+    assert text.text == "abcdefgh"
+    assert isinstance(call, ToolUseBlock)
+    assert (call.name, call.input) == ("clock", {"zone": "UTC"})
+    assert streamed.stop_reason == whole.stop_reason == "tool_use"
+    assert [block.type for block in whole.content] == [block.type for block in streamed.content]
+    for usage in (streamed.usage, whole.usage):
+        assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (5, 2, 3)
+
+
+async def test_events_come_in_the_order_and_under_the_names_of_the_real_ones() -> None:
+    async with ScriptedAnthropicServer([Reply(text="abcd", chunk_chars=2)]) as server, httpx2.AsyncClient() as client:
+        body = {"max_tokens": 1, "messages": ASKED, "stream": True}
+        answer = await client.post(f"{server.url}/v1/messages", json=body)
+    names = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert names == [
+        "message_start",
+        "content_block_start",
+        "ping",
+        "content_block_delta",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+
+
+async def test_failures_are_worded_as_the_real_ones() -> None:
+    async with (
+        ScriptedAnthropicServer([Failure(status=529, message="Overloaded")]) as server,
+        _client(server) as client,
+    ):
+        with pytest.raises(InternalServerError) as caught:
+            await client.messages.create(model="m", max_tokens=9, messages=ASKED)
+    assert (caught.value.status_code, caught.value.type, caught.value.api_message) == (
+        529,
+        "overloaded_error",
+        "Overloaded",
+    )
+
+
+async def test_it_lists_a_model() -> None:
+    async with ScriptedAnthropicServer([]) as server, _client(server) as client:
+        assert [model.id async for model in client.models.list()] == ["scripted"]
+
+
+async def test_scripts_by_step_follow_the_transcript() -> None:
+    script = by_step([Reply(text="first"), Reply(text="second")])
+    later: list[MessageParam] = [
+        *ASKED,
+        {"role": "assistant", "content": "first"},
+        {"role": "user", "content": [{"type": "text", "text": "Go on."}]},
+    ]
+    async with ScriptedAnthropicServer(script) as server, _client(server) as client:
+        answers = [
+            await client.messages.create(model="m", max_tokens=9, messages=messages) for messages in (later, ASKED)
+        ]
+        assert [request.asked for request in server.requests] == ["Go on.", "Hi"]
+    assert [block.text for answer in answers for block in answer.content if isinstance(block, TextBlock)] == [
+        "second",
+        "first",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        pytest.param("/v1/messages", {"messages": []}, 400, id="no max_tokens"),
+        pytest.param("/v1/messages", {"max_tokens": 1}, 400, id="no messages"),
+        pytest.param("/v1/complete", {}, 404, id="another path"),
+    ],
+)
+async def test_what_is_no_request_for_a_message_uses_up_no_answer(
+    path: str, body: dict[str, object], status: int
+) -> None:
+    async with ScriptedAnthropicServer([Reply()]) as server, httpx2.AsyncClient(base_url=server.url) as client:
+        answer = await client.post(path, json=body)
+    assert answer.status_code == status
+    assert answer.json()["type"] == "error"
+    assert server.request_count == 0

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import signal
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from importlib import metadata
 
 from temporalio.client import Client
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
-from temporalio.workflow import SandboxImportNotificationPolicy
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.connection import connect_patiently
 from activities.logs import ExpectedFailures
@@ -30,25 +29,25 @@ from agentkit.settings import Settings
 from agentkit.web import PublicFetcher
 from workflows.agent_task import AgentTask
 from workflows.handover import Handover
+from workflows.sandbox import sandboxed
 
-__all__ = ["SANDBOX", "build_worker", "main"]
+__all__ = ["build_worker", "main"]
 
 logger = logging.getLogger("opspawn.worker")
 
 _STOPPING = timedelta(seconds=5)
 """What running activities get to end by themselves on shutdown; afterwards they are cancelled, and retried."""
 
+_VERSION = WorkerDeploymentConfig(
+    version=WorkerDeploymentVersion("opspawn", metadata.version("opspawn")), use_worker_versioning=False
+)
+"""Told to Temporal; without it the SDK hashes every loaded module at each start, which takes up to 2 s."""
+
 _SLOTS = 100
 """Model and tool calls that one worker has under way at once."""
 
 _STICKY = timedelta(seconds=1)
 """How long a task waits for the worker that had it cached, before another takes it."""
-
-SANDBOX = dataclasses.replace(
-    SandboxRestrictions.default,
-    import_notification_policy=SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
-    | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH,
-)
 
 
 def build_worker(client: Client, settings: Settings, models: Mapping[str, Model], toolset: Toolset) -> Worker:
@@ -63,7 +62,8 @@ def build_worker(client: Client, settings: Settings, models: Mapping[str, Model]
             ToolActivities(toolset).call_tool,
         ],
         interceptors=[Handover(cache.remember)],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
+        deployment_config=_VERSION,
+        workflow_runner=sandboxed(),
         sticky_queue_schedule_to_start_timeout=_STICKY,
         max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
         default_heartbeat_throttle_interval=HEARTBEAT_EVERY,

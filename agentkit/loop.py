@@ -35,6 +35,7 @@ class Loop:
         *,
         usage: Usage | None = None,
         steps: int = 0,
+        plan: tuple[str, ...] = (),
     ) -> None:
         self.agent = agent
         self.transcript = Transcript(messages)
@@ -42,7 +43,7 @@ class Loop:
         self.steps = steps
         self._planner = planner
         self._policy = policy
-        self.plan: tuple[str, ...] = ()
+        self.plan = plan
         """The newest plan, of planners that make one."""
         self._told = 0
 

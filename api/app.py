@@ -9,13 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from activities.connection import connect
 from agentkit.app import App
 from agentkit.settings import Settings
-from api import agents, documentation, health, tasks
+from api import agents, documentation, health, streams, tasks
 from api.bodies import BodyLimit
+from api.events.board import Board
+from api.events.hub import Hub
 from api.metrics import install_metrics
 from api.problems import install_problems, problem_schemas
 from api.state import State, install_state
@@ -49,8 +52,10 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         temporal = client or await connect(settings, lazy=True)
         service = TaskService(temporal, catalog, settings)
-        install_state(app, State(settings, catalog, temporal, service, stopping or asyncio.Event()))
+        hub, board = Hub(temporal, service, settings), Board(temporal, settings)
+        install_state(app, State(settings, catalog, temporal, service, hub, board, stopping or asyncio.Event()))
         yield
+        await asyncio.gather(hub.aclose(), board.aclose())
 
     app = _FrontEnd(
         title="Opspawn",
@@ -61,11 +66,19 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in (tasks.router, agents.router, health.router, documentation.router):
+    for router in (tasks.router, streams.router, agents.router, health.router, documentation.router):
         app.include_router(router)
     app.add_middleware(BodyLimit, limit=settings.max_input_bytes)
     install_problems(app)
     install_metrics(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Location"],
+        )
     return app
 
 

@@ -10,6 +10,8 @@ from temporalio.client import Client
 
 from agentkit.app import App
 from agentkit.settings import Settings
+from api.events.board import Board
+from api.events.hub import Hub
 from api.task_service import TaskService
 
 __all__ = ["State", "install_state", "state_of"]
@@ -23,6 +25,8 @@ class State:
     catalog: App
     client: Client
     tasks: TaskService
+    hub: Hub
+    board: Board
     stopping: asyncio.Event
     """Set when the server shuts down, so that nobody who waits holds it up."""
 

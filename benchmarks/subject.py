@@ -15,14 +15,14 @@ from openai import AsyncOpenAI
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.connection import data_converter
 from agentkit.llm import OpenAIModel
 from agentkit.settings import Settings
 from benchmarks.bare import BareActivities, BareLoop
 from benchmarks.task import RESULT, toolset, wire_tool
-from worker import SANDBOX, build_worker
+from worker import build_worker
+from workflows.sandbox import sandboxed
 
 __all__ = ["main"]
 
@@ -45,7 +45,7 @@ async def _bare(where: Namespace, stack: AsyncExitStack) -> Worker:
         task_queue=where.task_queue,
         workflows=[BareLoop],
         activities=[activities.ask, activities.call_tool],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
+        workflow_runner=sandboxed(),
     )
 
 

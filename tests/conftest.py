@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-_OURS = ("OPSPAWN_", "AGENTKIT_", "TEMPORAL_", "OPENAI_")
+_OURS = ("OPSPAWN_", "AGENTKIT_", "TEMPORAL_", "OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "OPENROUTER_")
 _KEPT = {"OPSPAWN_TEMPORAL_BIN"}
 
 

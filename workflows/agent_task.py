@@ -47,6 +47,7 @@ class AgentTask:
             carried.messages if carried else [task.message],
             usage=carried.usage if carried else None,
             steps=carried.steps if carried else 0,
+            plan=carried.plan if carried else (),
         )
         self._task = task
         self._started_at = carried.started_at if carried else workflow.now()
@@ -161,6 +162,7 @@ class AgentTask:
             steps=self._loop.steps,
             started_at=self._started_at,
             model=self._model,
+            plan=self._loop.plan,
         )
         workflow.continue_as_new(self._task.model_copy(update={"carried": carried}))
 

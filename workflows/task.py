@@ -43,6 +43,8 @@ class CarriedState(Record):
     started_at: datetime
     model: int = 0
     """Which model of the agent's chain is asked."""
+    plan: tuple[str, ...] = ()
+    """The newest plan."""
 
 
 class TaskInput(Record):

@@ -21,8 +21,6 @@ from agentkit.settings import Settings
 
 __all__ = ["DemoModel", "LocalModel", "OpenAIModel", "OpenRouterModel", "build_models"]
 
-_Build = Callable[[Hear], Model]
-
 
 def build_models(settings: Settings) -> dict[str, Model]:
     """Return a model for each provider that is set up, by the provider's name; ``demo`` and ``local`` always are.
@@ -34,47 +32,47 @@ def build_models(settings: Settings) -> dict[str, Model]:
         ConfigurationInvalid: an address is no URL; the message names the variable.
     """
     models: dict[str, Model] = {"demo": DemoModel(), "local": LocalModel()}
-    for provider, builder in _BUILDERS.items():
+    for provider, build in _BUILDERS.items():
         if is_set_up(provider, settings):
             limiter = Limiter(
                 concurrency=settings.model_concurrency,
                 requests_per_minute=settings.model_requests_per_minute,
                 tokens_per_minute=settings.model_tokens_per_minute,
             )
-            models[provider] = Limited(builder(settings)(limiter.hear), limiter)
+            models[provider] = Limited(build(settings, limiter.hear), limiter)
     return models
 
 
-def _openai(settings: Settings) -> _Build:
+def _openai(settings: Settings, hear: Hear) -> Model:
     key, url = _key(settings.openai_api_key), _url("OPENAI_BASE_URL", settings.openai_base_url)
-    return lambda hear: Priced(OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, hear=hear))
+    return Priced(OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, hear=hear))
 
 
-def _anthropic(settings: Settings) -> _Build:
+def _anthropic(settings: Settings, hear: Hear) -> Model:
     key, url = _key(settings.anthropic_api_key), _url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
-    return lambda hear: Priced(_late("anthropic", "AnthropicModel")(api_key=key, base_url=url, hear=hear))
+    return Priced(_late("anthropic", "AnthropicModel")(api_key=key, base_url=url, hear=hear))
 
 
-def _google(settings: Settings) -> _Build:
+def _google(settings: Settings, hear: Hear) -> Model:
     key, url = _key(settings.google_api_key), _url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
-    return lambda hear: Priced(_late("google", "GoogleModel")(api_key=key, base_url=url, hear=hear))
+    return Priced(_late("google", "GoogleModel")(api_key=key, base_url=url, hear=hear))
 
 
-def _openrouter(settings: Settings) -> _Build:
+def _openrouter(settings: Settings, hear: Hear) -> Model:
     key, url = _key(settings.openrouter_api_key), _url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
-    return lambda hear: Priced(OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, hear=hear))
+    return Priced(OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, hear=hear))
 
 
-def _openai_compatible(settings: Settings) -> _Build:
+def _openai_compatible(settings: Settings, hear: Hear) -> Model:
     key = _key(settings.openai_compatible_api_key)
     url = _url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
-    return lambda hear: OpenAIModel(
+    return OpenAIModel(
         api_key=key, base_url=url, provider="openai-compatible", key_variable="OPENAI_COMPATIBLE_API_KEY", hear=hear
     )
 
 
-_BUILDERS: Mapping[str, Callable[[Settings], _Build]] = {
+_BUILDERS: Mapping[str, Callable[[Settings, Hear], Model]] = {
     "openai": _openai,
     "anthropic": _anthropic,
     "google": _google,

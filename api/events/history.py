@@ -38,8 +38,6 @@ class TaskHistory:
 
         Found backwards, so that a task that was reset has the parts that count, and not those that were abandoned.
         """
-        if newest.run_id is None:
-            return []
         parts = [newest.run_id]
         if newest.raw_info.first_run_id == newest.run_id:
             return parts

@@ -14,7 +14,7 @@ _MOST_BYTES = 4 * 1_048_576
 
 
 class Log:
-    """Events by number. Watchers read at their own pace, and so cost nothing each; who falls behind the oldest loses."""
+    """Events by number. Watchers read at their own pace, and cost nothing each; who falls behind the oldest loses."""
 
     def __init__(self, most: int = _MOST, most_bytes: int = _MOST_BYTES) -> None:
         """Keep ``most`` events, and ``most_bytes`` of JSON, but always the newest one."""

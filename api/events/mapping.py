@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import JsonValue, ValidationError
 from temporalio.api.enums.v1 import EventType as Kind
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import decode_typed_search_attributes
 from temporalio.exceptions import CancelledError
 
@@ -75,7 +75,7 @@ class PartMapper:
         tale = self._maps.get(decoded.event.event_type)
         if tale is None:
             return []
-        event_id, at = decoded.event.event_id, _moment(decoded.event.event_time)
+        event_id, at = decoded.event.event_id, _moment(decoded.event)
         return [
             Event(
                 told.type, self._task_id, told.at or at, told.data, told.step, Position(self._run_id, event_id, index)
@@ -97,7 +97,7 @@ class PartMapper:
             yield self._now("queued")
 
     def _taken_up(self, decoded: Decoded) -> _Tale:
-        self._worked_from = _moment(decoded.event.event_time)
+        self._worked_from = _moment(decoded.event)
         if not self._opened:
             self._opened = True
             yield Told("task.started", self._opening)
@@ -190,7 +190,7 @@ class PartMapper:
         call = self._step.local_call(kind.removeprefix(TOOL_PREFIX), str(about.get("activity_id", "")))
         if call is None or not kind.startswith(TOOL_PREFIX):
             return
-        ended = _ended_at(about, _moment(decoded.event.event_time))
+        ended = _ended_at(about, _moment(decoded.event))
         yield Told("tool.started", {"call": dumped(call.call)}, call.step, min(self._worked_from, ended))
         attempt = about.get("attempt")
         if decoded.failure is None:
@@ -251,8 +251,8 @@ def _number(activity_id: str) -> int:
     return int(activity_id) if activity_id.isdecimal() else 0
 
 
-def _moment(timestamp: Timestamp) -> datetime:
-    moment: datetime = timestamp.ToDatetime(tzinfo=UTC)
+def _moment(event: HistoryEvent) -> datetime:
+    moment: datetime = event.event_time.ToDatetime(tzinfo=UTC)
     return moment
 
 

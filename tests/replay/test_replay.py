@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from activities.connection import data_converter
 from activities.transcripts import WorkerCache
 from agentkit.settings import Settings
-from worker import SANDBOX
 from workflows.agent_task import AgentTask
 from workflows.handover import Handover
+from workflows.sandbox import sandboxed
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
@@ -41,7 +40,7 @@ def replayer(tmp_path: Path) -> Replayer:
         workflows=[AgentTask],
         interceptors=[Handover(WorkerCache(1_000_000).remember)],
         data_converter=data_converter(Settings(data_dir=tmp_path)),
-        workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
+        workflow_runner=sandboxed(),
     )
 
 

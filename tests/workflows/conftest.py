@@ -19,7 +19,6 @@ from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.calls import TranscriptRange
 from activities.connection import data_converter
@@ -31,8 +30,9 @@ from agentkit.messages import Message, ToolResult, user_message
 from agentkit.settings import Settings
 from agentkit.specs import AgentSpec
 from agentkit.tools import ToolRegistry
-from worker import SANDBOX, build_worker
+from worker import build_worker
 from workflows.agent_task import AgentTask
+from workflows.sandbox import sandboxed
 from workflows.task import TaskFailure, TaskInput, TaskResult
 from workflows.visibility import SEARCH_ATTRIBUTES
 
@@ -102,7 +102,7 @@ class Stage:
                 ToolActivities(ToolRegistry(tools)).call_tool,
             ],
             interceptors=interceptors,
-            workflow_runner=SandboxedWorkflowRunner(restrictions=SANDBOX),
+            workflow_runner=sandboxed(),
         )
 
     async def start(self, message: str | Message, agent: AgentSpec | None = None) -> Handle:

@@ -45,6 +45,11 @@ def test_options_win_over_the_environment_and_that_over_the_file(load: Load, mon
         ("AGENTKIT_PLANNER_TYPE", "default_planner"),
         ("OPENAI_BASE_URL", "openai_base_url"),
         ("OPSPAWN_OPENAI_BASE_URL", "openai_base_url"),
+        ("ANTHROPIC_BASE_URL", "anthropic_base_url"),
+        ("OPSPAWN_ANTHROPIC_BASE_URL", "anthropic_base_url"),
+        ("GOOGLE_GEMINI_BASE_URL", "google_base_url"),
+        ("OPSPAWN_GOOGLE_BASE_URL", "google_base_url"),
+        ("OPSPAWN_OPENROUTER_BASE_URL", "openrouter_base_url"),
     ],
 )
 def test_each_key_has_its_variables(load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str) -> None:
@@ -57,12 +62,31 @@ def test_an_empty_variable_is_none(load: Load, monkeypatch: pytest.MonkeyPatch) 
     assert load("port = 1").port == 1
 
 
-def test_keys_of_providers_never_show(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        ("OPENAI_API_KEY", "openai_api_key"),
+        ("OPENAI_COMPATIBLE_API_KEY", "openai_compatible_api_key"),
+        ("ANTHROPIC_API_KEY", "anthropic_api_key"),
+        ("GOOGLE_API_KEY", "google_api_key"),
+        ("GEMINI_API_KEY", "google_api_key"),
+        ("OPENROUTER_API_KEY", "openrouter_api_key"),
+    ],
+)
+def test_keys_of_providers_never_show(load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str) -> None:
+    monkeypatch.setenv(variable, "sk-secret")
     settings = load()
-    assert settings.openai_api_key is not None
-    assert settings.openai_api_key.get_secret_value() == "sk-secret"
+    assert getattr(settings, key).get_secret_value() == "sk-secret"
     assert "sk-secret" not in repr(settings)
+
+
+def test_only_the_two_apis_of_openai_can_be_chosen(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().openai_api is None
+    monkeypatch.setenv("OPSPAWN_OPENAI_API", "chat")
+    assert load().openai_api == "chat"
+    monkeypatch.setenv("OPSPAWN_OPENAI_API", "grpc")
+    with pytest.raises(ConfigurationInvalid, match=r"OPSPAWN_OPENAI_API.*'responses' or 'chat'"):
+        load()
 
 
 def test_networks_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +99,7 @@ def test_networks_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: py
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        pytest.param("prot = 1", "unknown key 'prot'. Did you mean 'port'? Known keys: app_dir, ", id="key"),
+        pytest.param("prot = 1", "unknown key 'prot'. Did you mean 'port'? Known keys: anthropic_api_key, ", id="key"),
         pytest.param("port = 'x'", "Setting port (OPSPAWN_PORT): expected a valid integer", id="type"),
         pytest.param(
             "port = 70000", "Setting port (OPSPAWN_PORT): expected less than or equal to 65535, got 70000", id="port"

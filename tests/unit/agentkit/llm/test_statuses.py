@@ -45,6 +45,9 @@ def test_each_status_has_its_error(status: int, expected: type[ModelError]) -> N
         (400, "context_length_exceeded", ContextTooLong),
         (400, "exceed_context_size_error", ContextTooLong),
         (400, "content_filter", ContentRefused),
+        (400, "content_policy_violation", ContentRefused),
+        (403, "cyber_policy", ContentRefused),
+        (403, "moderation_blocked", ContentRefused),
         (500, "context_length_exceeded", ModelUnavailable),
     ],
 )

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
+from openai.types.responses import ResponseInputItemParam
 
 from agentkit.testing import Failure, Raw, Reply, ReplyCall, ScriptedAnswer, ScriptedOpenAIServer, by_step
 
@@ -140,3 +141,34 @@ async def test_a_pause_lies_between_chunks() -> None:
         started = loop.time()
         await client.post("/chat/completions", json={"messages": ASKED, "stream": True})
         assert loop.time() - started >= 0.1
+
+
+async def test_the_official_sdk_gets_a_response_streamed_or_whole() -> None:
+    reply = Reply(thinking="Hmm.", text="Noon.", calls=(ReplyCall(name="clock"),), usage=(7, 3, 2), chunk_chars=2)
+    async with ScriptedOpenAIServer([reply, reply]) as server, AsyncOpenAI(api_key="k", base_url=server.url) as client:
+        whole = await client.responses.create(model="m", input=[{"role": "user", "content": "Hi"}])
+        stream = await client.responses.create(model="m", input=[{"role": "user", "content": "Hi"}], stream=True)
+        events = [event async for event in stream]
+    assert [item.type for item in whole.output] == ["reasoning", "message", "function_call"]
+    assert whole.output_text == "Noon."
+    assert whole.usage is not None
+    assert whole.usage.input_tokens_details.cached_tokens == 2
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == "Noon."
+    assert events[-1].type == "response.completed"
+    assert [item.type for item in events[-1].response.output] == [item.type for item in whole.output]
+
+
+async def test_several_items_of_one_response_are_one_step() -> None:
+    said: list[ResponseInputItemParam] = [
+        {"role": "user", "content": "Hi"},
+        {"type": "reasoning", "id": "r", "summary": []},
+        {"type": "function_call", "call_id": "a", "name": "clock", "arguments": "{}"},
+        {"type": "function_call", "call_id": "b", "name": "clock", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": "noon"},
+        {"type": "function_call_output", "call_id": "b", "output": "noon"},
+    ]
+    script = by_step([Reply(text="zero"), Reply(text="one"), Reply(text="two")])
+    async with ScriptedOpenAIServer(script) as server, AsyncOpenAI(api_key="k", base_url=server.url) as client:
+        assert (await client.responses.create(model="m", input=said)).output_text == "one"
+        said += [{"role": "assistant", "content": "Noon."}, {"role": "user", "content": "And now?"}]
+        assert (await client.responses.create(model="m", input=said)).output_text == "two"

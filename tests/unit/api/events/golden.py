@@ -1,0 +1,41 @@
+"""What the recorded histories tell, as lines that a person can read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from temporalio.client import WorkflowHistory
+
+from activities.connection import data_converter
+from agentkit.settings import Settings
+from api.events.decoding import Decoder
+from api.events.event import Event
+from api.events.mapping import PartMapper
+
+OURS = Path(__file__).parent / "histories"
+GOLDEN = Path(__file__).parent / "golden"
+REPLAYED = Path(__file__).parents[3] / "replay" / "histories"
+RUN_ID = "01a1ffcd-5e85-7cd7-81f6-7b759043dc53"
+
+RECORDED = {file.stem: file for directory in (REPLAYED, OURS) for file in sorted(directory.glob("*.json"))}
+
+
+def history_of(name: str) -> WorkflowHistory:
+    """Read a recorded history."""
+    return WorkflowHistory.from_json(f"recorded-{name}", json.loads(RECORDED[name].read_text()))
+
+
+async def events_of(history: WorkflowHistory, *, data_dir: Path = GOLDEN) -> list[Event]:
+    """Map a whole history."""
+    mapper, decoder = PartMapper(history.workflow_id, RUN_ID), Decoder(data_converter(Settings(data_dir=data_dir)))
+    return [event for happened in history.events for event in mapper.map(await decoder.decode(happened))]
+
+
+async def told(name: str) -> list[str]:
+    """Return each event's place in history and its JSON, on a line."""
+    lines = []
+    for event in await events_of(history_of(name)):
+        assert event.position is not None
+        lines.append(f"{event.position.event_id}.{event.position.index} {event.json.decode()}")
+    return lines

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from importlib import metadata
 
 from temporalio.client import Client
@@ -18,10 +17,11 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.connection import connect_patiently
 from activities.logs import ExpectedFailures
 from activities.model import ModelActivities
-from activities.policies import HEARTBEAT_EVERY
+from activities.policies import HEARTBEAT_EVERY, SLOTS, STICKY, STOPPING
 from activities.tool import ToolActivities
 from activities.transcripts import WorkerCache, WorkflowReader
 from agentkit.app import load_app
+from agentkit.checkup import check_models
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model, Toolset
 from agentkit.llm import build_models
@@ -35,40 +35,29 @@ __all__ = ["build_worker", "main"]
 
 logger = logging.getLogger("opspawn.worker")
 
-_STOPPING = timedelta(seconds=5)
-"""What running activities get to end by themselves on shutdown; afterwards they are cancelled, and retried."""
-
 _VERSION = WorkerDeploymentConfig(
     version=WorkerDeploymentVersion("opspawn", metadata.version("opspawn")), use_worker_versioning=False
 )
 """Told to Temporal; without it the SDK hashes every loaded module at each start, which takes up to 2 s."""
 
-_SLOTS = 100
-"""Model and tool calls that one worker has under way at once."""
-
-_STICKY = timedelta(seconds=1)
-"""How long a task waits for the worker that had it cached, before another takes it."""
-
 
 def build_worker(client: Client, settings: Settings, models: Mapping[str, Model], toolset: Toolset) -> Worker:
     """Return a worker for ``settings.task_queue``, not yet running."""
     cache = WorkerCache(settings.transcript_cache_bytes)
+    reader = WorkflowReader(client, cache)
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[AgentTask],
-        activities=[
-            ModelActivities(models, WorkflowReader(client, cache)).ask_model,
-            ToolActivities(toolset).call_tool,
-        ],
+        activities=[ModelActivities(models, reader).ask_model, ToolActivities(toolset).call_tool],
         interceptors=[Handover(cache.remember)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed(),
-        sticky_queue_schedule_to_start_timeout=_STICKY,
+        sticky_queue_schedule_to_start_timeout=STICKY,
         max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
         default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
-        graceful_shutdown_timeout=_STOPPING,
-        max_concurrent_activities=_SLOTS,
+        graceful_shutdown_timeout=STOPPING,
+        max_concurrent_activities=SLOTS,
     )
 
 
@@ -78,7 +67,7 @@ async def _work(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     # Plain functions among the tools each take a thread: as many as there are activity slots.
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=_SLOTS, thread_name_prefix="tool"))
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=SLOTS, thread_name_prefix="tool"))
     app = load_app(settings, PublicFetcher(allow=settings.http_fetch_allow))
     for problem in app.problems:
         logger.warning("%s", problem)
@@ -93,17 +82,27 @@ async def _work(settings: Settings) -> None:
                 await stopped
     finally:
         connecting.cancel()
-        for model in models.values():
-            await model.aclose()
+        await _close(models)
+
+
+async def _check(settings: Settings) -> None:
+    models = build_models(settings)
+    for check in await check_models(models, load_app(settings).models):
+        sys.stdout.write(check.model_dump_json() + "\n")
+    await _close(models)
+
+
+async def _close(models: Mapping[str, Model]) -> None:
+    await asyncio.gather(*(model.aclose() for model in models.values()))
 
 
 def main() -> int:
-    """Work until SIGTERM or Ctrl-C; return the exit code."""
+    """Work until SIGTERM or Ctrl-C, or with ``--check-models`` ask each model once; return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("temporalio.activity").addFilter(ExpectedFailures())
     try:
-        asyncio.run(_work(Settings.load()))
+        asyncio.run((_check if "--check-models" in sys.argv else _work)(Settings.load()))
     except ConfigurationInvalid as error:
         logger.error("%s", error)
         return 2

@@ -9,10 +9,28 @@ from temporalio.common import RetryPolicy
 
 from agentkit.specs import ToolSpec
 
-__all__ = ["HEARTBEAT_EVERY", "Policy", "fast_tool_policy", "model_policy", "tool_policy"]
+__all__ = [
+    "HEARTBEAT_EVERY",
+    "SLOTS",
+    "STICKY",
+    "STOPPING",
+    "Policy",
+    "fast_tool_policy",
+    "model_policy",
+    "tool_policy",
+]
 
 HEARTBEAT_EVERY = timedelta(seconds=1)
 """How often activities heartbeat, and so how soon a cancellation reaches them."""
+
+SLOTS = 100
+"""Model and tool calls that one worker has under way at once."""
+
+STICKY = timedelta(seconds=1)
+"""How long a task waits for the worker that had it cached, before another takes it."""
+
+STOPPING = timedelta(seconds=5)
+"""What running activities get to end by themselves on shutdown; afterwards they are cancelled, and retried."""
 
 _LOST_AFTER = timedelta(seconds=10)
 """A worker that has not heartbeat for this long is taken for dead."""

@@ -88,6 +88,14 @@ class App:
                 found.append(str(error))
         return list(dict.fromkeys(found))
 
+    @property
+    def models(self) -> Sequence[str]:
+        """Every model that an agent names, and the default one where one names none; ``provider:name`` each."""
+        found = [model for definition in self.agents.values() for model in models_of(definition)]
+        if any(definition.model is None for definition in self.agents.values()):
+            found.append(self._default_model())
+        return list(dict.fromkeys(found))
+
     def spec(
         self,
         name: str,

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 from agentkit.messages import Message
 from agentkit.records import Record
 
-__all__ = ["Agent", "AgentList", "Answer", "Document", "Task", "TaskError", "TaskList", "TranscriptPage"]
+__all__ = ["Agent", "AgentList", "Answer", "Document", "Task", "TaskError", "TaskList", "TaskUsage", "TranscriptPage"]
 
 Document = dict[str, JsonValue]
 """A JSON object."""

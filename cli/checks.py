@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from agentkit.app import load_app
+from agentkit.checkup import ModelCheck
 from agentkit.settings import Settings
 from cli.dev.ports import answers, is_free
 from cli.errors import CommandFailed, UsageWrong
@@ -40,6 +41,7 @@ async def check_all(settings: Settings) -> list[Finding]:
     """Return everything that was found, in the order in which it is needed."""
     findings = [_python(), await _binary(settings), _data_dir(settings), *_app(settings)]
     serving = await _api(settings)
+    findings += await _models()
     findings += await _temporal(settings)
     findings.append(serving)
     if serving.state != "ok":
@@ -82,6 +84,41 @@ def _app(settings: Settings) -> list[Finding]:
     app = load_app(settings)
     problems = [Finding("App directory", "missing", str(problem)) for problem in app.problems]
     return problems or [Finding("App directory", "ok", str(settings.app_dir.absolute()))]
+
+
+async def _models() -> list[Finding]:
+    """Ask each model through a worker's process: the command line imports no SDK of a provider."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "worker", "--check-models"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, complained = await asyncio.wait_for(process.communicate(), 60)
+    except TimeoutError:
+        process.kill()
+        return [Finding("Models", "missing", "asking them took more than a minute")]
+    if process.returncode != 0:
+        last = complained.decode(errors="replace").strip().splitlines()[-1:]
+        return [Finding("Models", "missing", "".join(last) or "the worker can't be started")]
+    return [_model(ModelCheck.model_validate_json(line)) for line in said.splitlines()]
+
+
+def _model(check: ModelCheck) -> Finding:
+    subject = f"Model {check.model}"
+    if check.verdict == "ok":
+        return Finding(subject, "ok", "answers")
+    what, mend = _WRONG[check.verdict]
+    return Finding(subject, "missing", f"{what}: {check.words}", mend)
+
+
+_WRONG = {
+    "key": ("the key is missing or refused", "set the variable named above"),
+    "quota": ("the key is good, but its quota or rate is spent", "look at the provider's plan and billing, or wait"),
+    "model": ("the key is good, but the model or the request isn't", "name another model in the agent's YAML"),
+    "unavailable": ("it can't be reached, or fails", "try again; look at the provider's status and at base URLs"),
+    "unknown": ("it refuses a plain question", "name another model in the agent's YAML"),
+}
 
 
 async def _temporal(settings: Settings) -> list[Finding]:

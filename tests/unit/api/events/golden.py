@@ -18,7 +18,8 @@ GOLDEN = Path(__file__).parent / "golden"
 REPLAYED = Path(__file__).parents[3] / "replay" / "histories"
 RUN_ID = "01a1ffcd-5e85-7cd7-81f6-7b759043dc53"
 
-RECORDED = {file.stem: file for directory in (REPLAYED, OURS) for file in sorted(directory.glob("*.json"))}
+RECORDED_HERE = {file.stem: file for file in sorted(OURS.glob("*.json"))}
+RECORDED = {file.stem: file for file in sorted(REPLAYED.glob("*.json"))} | RECORDED_HERE
 
 
 def history_of(name: str) -> WorkflowHistory:
@@ -33,9 +34,11 @@ async def events_of(history: WorkflowHistory, *, data_dir: Path = GOLDEN) -> lis
 
 
 async def told(name: str) -> list[str]:
-    """Return each event's place in history and its JSON, on a line."""
+    """Return each event's place in history and its JSON, on a line; usage is left out, since it gains fields."""
     lines = []
     for event in await events_of(history_of(name)):
         assert event.position is not None
-        lines.append(f"{event.position.event_id}.{event.position.index} {event.json.decode()}")
+        found = json.loads(event.json)
+        found.pop("usage", None)
+        lines.append(f"{event.position.event_id}.{event.position.index} {json.dumps(found, ensure_ascii=False)}")
     return lines

@@ -26,7 +26,7 @@ from agentkit.specs import AgentSpec, Limits
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from tests.replay.record import AGENT, Handle, call, cancel_when_asked, never, without_stack_traces
-from tests.unit.api.events.golden import GOLDEN, OURS, RECORDED, told
+from tests.unit.api.events.golden import GOLDEN, OURS, RECORDED_HERE, told
 from worker import build_worker
 from workflows.agent_task import AgentTask
 from workflows.task import TaskInput
@@ -113,6 +113,7 @@ SCENARIOS = {
             "Done.",
         ]
     ),
+    "failure_after_feedback": Scenario(["", ModelNotAuthorized("Incorrect API key provided.", status=401)]),
     "terminated": Scenario(never, act=terminate_when_asked),
     "cancelled_at_once": Scenario(never, act=cancel_when_asked),
     "deadline": Scenario(never, changed(limits=Limits(deadline=0.3))),
@@ -148,7 +149,7 @@ async def main(names: Sequence[str]) -> None:
     """Record what is named, or all; or write the golden lists."""
     if "--golden" in names:
         GOLDEN.mkdir(exist_ok=True)
-        for name in RECORDED:
+        for name in RECORDED_HERE:
             (GOLDEN / f"{name}.jsonl").write_text("\n".join(await told(name)) + "\n")
         return
     OURS.mkdir(exist_ok=True)

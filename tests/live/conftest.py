@@ -1,0 +1,51 @@
+"""Real providers, for those who have set a key: ``pytest -m live``. It costs a few cents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agentkit.interfaces import Model
+from agentkit.llm import build_models
+from agentkit.providers import default_model, missing
+from agentkit.settings import Settings
+
+SETTINGS = pytest.StashKey[Settings]()
+PROVIDERS = ("openai", "anthropic", "google", "openrouter")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the keys before they are taken out of the environment, and skip what has none."""
+    live = [item for item in items if item.get_closest_marker("live")]
+    if not live:
+        return
+    config.stash[SETTINGS] = settings = Settings()
+    for item in live:
+        assert isinstance(item, pytest.Function)
+        lacking = missing(_default(str(item.callspec.params["provider"])), settings)
+        if lacking is not None:
+            item.add_marker(pytest.mark.skip(reason=lacking))
+
+
+def _default(provider: str) -> str:
+    return default_model(Settings(default_provider=provider, default_model=None))
+
+
+@pytest.fixture(params=PROVIDERS)
+def provider(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def name(provider: str) -> str:
+    """The model to ask."""
+    return _default(provider)
+
+
+@pytest.fixture
+async def model(provider: str, request: pytest.FixtureRequest) -> AsyncIterator[Model]:
+    models = build_models(request.config.stash[SETTINGS])
+    yield models[provider]
+    for one in models.values():
+        await one.aclose()

@@ -66,14 +66,15 @@ class OpspawnSubject:
 class BareSubject:
     """The yardstick."""
 
-    def __init__(self, client: Client, worker: WorkerProcess) -> None:
+    def __init__(self, client: Client, worker: WorkerProcess, task_queue: str) -> None:
         self.worker = worker
+        self._task_queue = task_queue
         self._client = client
 
     async def start(self, steps: int) -> WorkflowHandle[Any, Any]:
         """Start a task."""
         task = BareTask(model=model_name(steps), instructions=INSTRUCTIONS, input=INPUT)
-        return await self._client.start_workflow(BareLoop.run, task, id=new_task_id(), task_queue="bare")
+        return await self._client.start_workflow(BareLoop.run, task, id=new_task_id(), task_queue=self._task_queue)
 
 
 async def measure(subject: Subject, steps: int, at_once: int) -> Cost:

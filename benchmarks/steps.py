@@ -55,9 +55,14 @@ _QUICK = Plan((Case(5, 1, 1), Case(5, 20, 1), Case(50, 4, 1)), submissions=50)
 async def _subjects(where: Surroundings) -> AsyncIterator[Mapping[str, Subject]]:
     ours = await Client.connect(where.temporal, data_converter=data_converter(Settings(data_dir=where.directory)))
     bares = await Client.connect(where.temporal, data_converter=pydantic_data_converter)
-    async with worker_process("opspawn", where) as opspawn, worker_process("bare", where) as bare:
+    async with (
+        worker_process("opspawn", where) as opspawn,
+        worker_process("bare", where) as bare,
+        worker_process("bare-lean", where) as lean,
+    ):
         yield {
-            "bare": BareSubject(bares, bare),
+            "bare": BareSubject(bares, bare, "bare"),
+            "bare, lean": BareSubject(bares, lean, "bare-lean"),
             OURS: OpspawnSubject(ours, opspawn),
             f"{OURS}, fast tool": OpspawnSubject(ours, opspawn, fast=True),
         }

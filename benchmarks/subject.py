@@ -39,7 +39,7 @@ async def _bare(where: Namespace, stack: AsyncExitStack) -> Worker:
     client = await Client.connect(where.temporal, data_converter=pydantic_data_converter)
     openai = AsyncOpenAI(api_key="unused", base_url=where.openai, max_retries=0)
     stack.push_async_callback(openai.close)
-    activities = BareActivities(openai, [wire_tool()], RESULT)
+    activities = BareActivities(openai, [wire_tool()], RESULT, lean=where.subject == "bare-lean")
     return Worker(
         client,
         task_queue=where.task_queue,
@@ -51,7 +51,7 @@ async def _bare(where: Namespace, stack: AsyncExitStack) -> Worker:
 
 async def _serve(where: Namespace) -> None:
     async with AsyncExitStack() as stack:
-        build = _bare if where.subject == "bare" else _opspawn
+        build = _opspawn if where.subject == "opspawn" else _bare
         await stack.enter_async_context(await build(where, stack))
         while await asyncio.to_thread(sys.stdin.readline):
             sys.stdout.write(f"{time.process_time()}\n")
@@ -61,7 +61,7 @@ async def _serve(where: Namespace) -> None:
 def main() -> None:
     """Work until stdin closes."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("subject", choices=["opspawn", "bare"])
+    parser.add_argument("subject", choices=["opspawn", "bare", "bare-lean"])
     for option in ("--task-queue", "--temporal", "--openai", "--data-dir"):
         parser.add_argument(option, required=True)
     asyncio.run(_serve(parser.parse_args()))

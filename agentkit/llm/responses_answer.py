@@ -116,7 +116,7 @@ class ResponsesAnswer:
         self._output = Output(request, emit)
         self._items: dict[int, dict[str, JsonValue]] = {}
         self._told: set[int] = set()
-        self._thinks = False
+        self._thinks = True
         self._end: _End | None = None
 
     @property
@@ -126,7 +126,7 @@ class ResponsesAnswer:
 
     @property
     def thinks(self) -> bool:
-        """Whether the model is at an item of reasoning, which it may keep to itself."""
+        """Whether no text and no call is being written: what the model thinks it may keep to itself."""
         return self._thinks
 
     def add(self, received: object) -> None:
@@ -141,13 +141,14 @@ class ResponsesAnswer:
         place = len(self._items) if event.output_index is None else event.output_index
         if event.type in _DELTAS and event.delta:
             self._told.add(place)
+            self._thinks = _DELTAS[event.type] == "thinking"
             self._output.tell(_DELTAS[event.type], event.delta)
         elif event.type == "response.reasoning_summary_part.added" and event.summary_index:
             self._output.tell("thinking", _PARAGRAPH)
         elif event.type == "response.output_item.added":
             self._thinks = _plain(received, "item").get("type") == "reasoning"
         elif event.type == "response.output_item.done":
-            self._thinks = False
+            self._thinks = True
             self._take(place, _plain(received, "item"))
         elif event.type in _ENDS:
             self._finish(_plain(received, "response"))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -65,7 +65,9 @@ class Served:
     stopping: asyncio.Event
 
     @asynccontextmanager
-    async def stream(self, path: str, after: str | None = None, **params: Any) -> AsyncIterator[Stream]:
+    async def stream(
+        self, path: str, after: str | None = None, params: Mapping[str, str | None] | None = None
+    ) -> AsyncIterator[Stream]:
         """Open a stream."""
         headers = {} if after is None else {"Last-Event-ID": after}
         async with self.http.stream("GET", f"/api/v1{path}", headers=headers, params=params) as response:
@@ -74,21 +76,25 @@ class Served:
             assert response.status_code == 200, response.text
             yield Stream(response)
 
-    async def all(self, task_id: str, after: str | None = None, **params: Any) -> list[Seen]:
+    async def all(self, task_id: str, after: str | None = None) -> list[Seen]:
         """Read a task's events to the end of the stream."""
-        async with asyncio.timeout(WITHIN), self.stream(f"/tasks/{task_id}/events", after, **params) as stream:
+        async with asyncio.timeout(WITHIN), self.stream(f"/tasks/{task_id}/events", after) as stream:
             return [event async for event in stream]
 
     async def some(self, task_id: str, count: int, after: str | None = None) -> list[Seen]:
         """Read so many events, fewer where the task ends before, and go away."""
         found: list[Seen] = []
         async with asyncio.timeout(WITHIN), self.stream(f"/tasks/{task_id}/events", after) as stream:
-            async with aclosing(aiter(stream)) as events:  # type: ignore[type-var]  # an async generator, in truth
-                async for event in events:
-                    found.append(event)
-                    if len(found) >= count:
-                        break
+            async for event in stream if count else _nothing():
+                found.append(event)
+                if len(found) >= count:
+                    break
         return found
+
+
+async def _nothing() -> AsyncIterator[Seen]:
+    for event in ():
+        yield event
 
 
 @asynccontextmanager

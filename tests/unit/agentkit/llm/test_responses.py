@@ -241,14 +241,24 @@ async def test_what_is_no_answer_is_worth_asking_again(answer: ScriptedAnswer) -
         await _ask(answer)
 
 
-def test_the_model_thinks_as_long_as_an_item_of_reasoning_is_open() -> None:
+async def test_silence_while_the_model_thinks_may_last_longer_than_a_pause_between_words() -> None:
+    async with (
+        ScriptedOpenAIServer([Reply(thinking="ab", chunk_chars=1, pause=0.25)]) as server,
+        aclosing(OpenAIModel(base_url=server.url, api="responses", idle_timeout=0.1, first_timeout=30)) as model,
+    ):
+        response = await model.respond(_request())
+    assert response.message.parts[0].type == "thinking"
+
+
+def test_the_model_is_taken_to_think_whenever_it_writes_no_text_and_no_call() -> None:
     answer = ResponsesAnswer(_request(), None)
+    assert answer.thinks
+    answer.add({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "content": []}})
+    assert not answer.thinks
     answer.add({"type": "response.output_text.delta", "output_index": 0, "delta": "Let me see."})
     assert (answer.begun, answer.thinks) == (True, False)
-    answer.add({"type": "response.output_item.added", "output_index": 1, "item": REASONING})
+    answer.add({"type": "response.output_item.done", "output_index": 0, "item": {"type": "message", "content": []}})
     assert answer.thinks
-    answer.add({"type": "response.output_item.done", "output_index": 1, "item": REASONING})
-    assert not answer.thinks
 
 
 def test_parts_of_a_summary_are_paragraphs_in_the_deltas_as_in_the_end() -> None:

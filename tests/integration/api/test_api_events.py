@@ -1,0 +1,228 @@
+"""Watching tasks over server-sent events: whole, resumed, and refused."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from agentkit.errors import ModelUnavailable
+from agentkit.interfaces import ModelRequest
+from agentkit.messages import ToolCall
+from agentkit.testing import ScriptedResponse
+from tests.integration.api.conftest import WITHIN, Front, eventually
+from tests.integration.api.test_api_show import Gate
+from tests.integration.api.watching import Seen, served
+
+DISCONNECTS = 200
+STEPS = 60
+
+
+@dataclass
+class Paced:
+    """A model that goes on for many steps, one for each time it is let."""
+
+    steps: int
+    allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+
+    async def __call__(self, request: ModelRequest) -> ScriptedResponse:
+        await self.allowed.acquire()
+        step = sum(message.role == "assistant" for message in request.messages)
+        if step == self.steps:
+            return "The end."
+        return ToolCall(id=f"c{step}", name="calculator", arguments={"expression": f"{step}+1"})
+
+
+async def finished(front: Front, steps: int = 2) -> str:
+    """Return the id of a task that has ended."""
+    pace = Paced(steps)
+    for _ in range(steps + 1):
+        pace.allowed.release()
+    async with front.worker(pace, front.app.toolset.get("calculator")):
+        task_id = await front.submit(limits={"max_steps": steps + 1})
+        assert (await front.task(task_id, wait=WITHIN))["status"] == "completed"
+    return task_id
+
+
+async def test_a_finished_task_tells_all_and_ends(front: Front) -> None:
+    task_id = await finished(front, steps=1)
+    async with served(front) as api, api.stream(f"/tasks/{task_id}/events") as stream:
+        events = [event async for event in stream]
+        headers = stream.response.headers
+    assert [event.type for event in events] == [
+        *("task.status", "task.started", "task.status", "model.started", "model.completed"),
+        *("tool.started", "tool.completed", "model.started", "model.completed", "task.status", "task.completed"),
+    ]
+    assert headers["content-type"].startswith("text/event-stream")
+    assert "no-cache" in headers["cache-control"]
+    assert headers["x-accel-buffering"] == "no"
+    assert {event.data["task_id"] for event in events} == {task_id}
+    assert all(event.data["type"] == event.type and event.data["at"].endswith("Z") for event in events)
+    assert events[-1].data["output"] == "The end."
+    assert (await front.task(task_id))["links"]["events"] == f"/api/v1/tasks/{task_id}/events"
+
+
+async def test_every_position_resumes_exactly_after_it(front: Front) -> None:
+    task_id = await finished(front)
+    async with served(front) as api:
+        whole = await api.all(task_id)
+        for number, event in enumerate(whole[:-1]):
+            assert await api.all(task_id, event.id) == whole[number + 1 :]
+        path = f"/tasks/{task_id}/events"
+        async with api.stream(path, after=None, params={"after": whole[3].id}) as by_query:
+            assert [event async for event in by_query] == whole[4:]
+        async with api.stream(path, after=whole[5].id, params={"after": whole[3].id}) as by_both:
+            assert [event async for event in by_both] == whole[6:]
+
+
+async def test_a_browser_that_has_seen_all_is_told_not_to_come_back(front: Front) -> None:
+    task_id = await finished(front)
+    async with served(front) as api:
+        whole = await api.all(task_id)
+        again = await api.http.get(f"/api/v1/tasks/{task_id}/events", headers={"Last-Event-ID": str(whole[-1].id)})
+    assert (again.status_code, again.content) == (204, b"")
+
+
+async def test_a_client_that_disconnects_200_times_sees_each_event_once_and_in_order(front: Front) -> None:
+    pace = Paced(STEPS)
+    chance = random.Random(7)
+    seen: list[Seen] = []
+    disconnects = 0
+    async with served(front) as api, front.worker(pace, front.app.toolset.get("calculator")):
+        task_id = await front.submit(limits={"max_steps": STEPS + 1})
+        while not seen or seen[-1].type != "task.completed":
+            if disconnects % 3 == 0:
+                pace.allowed.release()
+            seen += await api.some(task_id, chance.choice((0, 1, 1, 2)), seen[-1].id if seen else None)
+            disconnects += 1
+        whole = await api.all(task_id)
+    assert disconnects > DISCONNECTS
+    assert seen == whole
+    assert len(whole) > 4 * STEPS
+
+
+async def test_a_running_task_is_followed_as_it_goes(front: Front) -> None:
+    pace = Paced(2)
+    async with served(front) as api:
+        task_id = await front.submit()
+        async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{task_id}/events") as stream:
+            types = []
+            async for event in stream:
+                types.append(event.type)
+                if event.data.get("status") == "queued":
+                    worker = front.worker(pace, front.app.toolset.get("calculator"))
+                    running = asyncio.create_task(worker.run())
+                if event.type == "model.started":
+                    pace.allowed.release()
+        await worker.shutdown()
+        await running
+    assert types.count("model.started") == types.count("model.completed") == 3
+    assert types[-1] == "task.completed"
+
+
+async def test_attempts_in_progress_are_told_live_without_an_id(front: Front) -> None:
+    failing = ModelUnavailable("The provider is overloaded.", status=529, retry_after=2.5)
+    async with served(front) as api, front.worker([failing, "at last"]):
+        task_id = await front.submit()
+        events = await api.all(task_id)
+        again = await api.all(task_id)
+    (retrying,) = [event for event in events if event.type == "model.retrying"]
+    assert retrying.id is None
+    assert (retrying.data["step"], retrying.data["attempt"], retrying.data["model"]) == (1, 2, "demo:demo")
+    assert retrying.data["error"]["type"] == "ModelUnavailable"
+    assert "overloaded" in retrying.data["error"]["message"]
+    assert again == [event for event in events if event is not retrying]
+
+
+async def test_a_watcher_that_goes_away_frees_the_long_poll(front: Front) -> None:
+    task_id = await front.submit()
+    async with served(front) as api:
+        hub = api.app.state.opspawn.hub
+        assert await api.some(task_id, 1)
+
+        async def watched() -> frozenset[str]:
+            found: frozenset[str] = hub.watched
+            return found
+
+        await eventually(watched, lambda found: not found)
+
+
+async def test_a_server_that_stops_says_so_and_doesn_t_wait(front: Front) -> None:
+    gate = Gate()
+    async with served(front) as api, front.worker(gate):
+        task_id = await front.submit()
+        async with asyncio.timeout(5), api.stream(f"/tasks/{task_id}/events") as stream:
+            async for event in stream:
+                if event.type == "model.started":
+                    api.stopping.set()
+        gate.opened.set()
+    assert "server stops" in stream.comments[-1]
+
+
+@pytest.mark.parametrize(
+    ("position", "told"),
+    [
+        ("garbage", "isn't a position"),
+        ("0", "isn't a position"),
+        ("ffffffffffff.01a1ffcd5e857cd781f67b759043dc53.1.0", "another task"),
+    ],
+)
+async def test_what_is_no_position_is_refused(front: Front, position: str, told: str) -> None:
+    task_id = await front.submit()
+    for how in ({"headers": {"Last-Event-ID": position}}, {"params": {"after": position}}):
+        response = await front.http.get(f"/api/v1/tasks/{task_id}/events", **how)  # type: ignore[arg-type]  # either
+        assert response.status_code == 400
+        assert response.json()["type"] == "urn:opspawn:problem:position-invalid"
+        assert told in response.json()["detail"]
+
+
+async def test_positions_of_another_task_and_from_the_future_are_refused(front: Front) -> None:
+    one, other = await front.submit(), await front.submit()
+    async with served(front) as api:
+        (event,) = await api.some(one, 1)
+        assert event.id is not None
+        mark, run_id, event_id, index = event.id.split(".")
+        for task_id, position in (
+            (other, event.id),
+            (one, f"{mark}.{run_id}.{int(event_id) + 1000}.{index}"),
+            (one, f"{mark}.{run_id[::-1]}.{event_id}.{index}"),
+        ):
+            response = await api.http.get(f"/api/v1/tasks/{task_id}/events", params={"after": position})
+            assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
+
+
+async def test_an_unknown_task_is_not_found_before_the_stream_opens(front: Front) -> None:
+    other = await front.temporal.start_workflow("Other", id=front.settings.task_queue, task_queue="nobody")
+    for task_id in ("nobody", other.id):
+        response = await front.http.get(f"/api/v1/tasks/{task_id}/events")
+        assert response.status_code == 404
+        assert response.json()["type"] == "urn:opspawn:problem:task-not-found"
+
+
+async def test_status_changes_of_all_tasks_are_told(front: Front) -> None:
+    gate = Gate()
+    changes = []
+    async with served(front) as api, front.worker(gate), asyncio.timeout(WITHIN), api.stream("/events") as stream:
+        await front.submit(input=front.settings.task_queue)
+        async for event in stream:
+            if event.data["title"] != front.settings.task_queue:
+                continue
+            changes.append((event.type, event.data["status"], event.data["agent"], event.id))
+            gate.opened.set()
+            if event.data["status"] == "completed":
+                break
+    assert changes[-1] == ("task.status", "completed", "assistant", None)
+    assert ("task.status", "running", "assistant", None) in changes
+
+
+async def test_pages_of_other_origins_may_watch_only_if_allowed(front: Front) -> None:
+    task_id = await finished(front, steps=0)
+    origin = "https://chat.example.com"
+    async with served(front) as closed, served(front, cors_origins=(origin,)) as opened:
+        for api, allowed in ((closed, None), (opened, origin)):
+            response = await api.http.get(f"/api/v1/tasks/{task_id}/events", headers={"Origin": origin})
+            refused = await api.http.get("/api/v1/tasks/nobody/events", headers={"Origin": origin})
+            assert response.headers.get("access-control-allow-origin") == allowed
+            assert refused.headers.get("access-control-allow-origin") == allowed

@@ -205,8 +205,10 @@ def _model_faults(definition: AgentDefinition) -> Iterator[Fault]:
 
 
 def _schema_faults(definition: AgentDefinition) -> Iterator[Fault]:
+    if definition.output_schema is None:
+        return
     try:
-        check_schema(definition.output_schema or {})
+        check_schema(definition.output_schema)
     except ConfigurationInvalid as error:
         yield Fault(("output_schema",), str(error))
 

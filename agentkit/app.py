@@ -68,6 +68,8 @@ class App:
         self._tool_problems = tuple(tool_problems)
         self._assistant = read_agent(ASSISTANT)
         self._reads: dict[Path, _Read] = {}
+        self._specs: dict[str, tuple[AgentFile, AgentSpec]] = {}
+        """Agents as last resolved, with what they were resolved from."""
 
     @property
     def agents(self) -> Mapping[str, AgentDefinition]:
@@ -117,7 +119,12 @@ class App:
             raise AgentNotFound(f"There is no agent {name!r}.{did_you_mean(name, agents)} Agents: {there}.")
         if isinstance(found, AgentInvalid):
             raise AgentInvalid(str(found))
-        return self._resolve(AgentFile(_overridden(found.definition, model, limits, output_schema), found.source))
+        if model is not None or limits or output_schema is not None:
+            return self._resolve(AgentFile(_overridden(found.definition, model, limits, output_schema), found.source))
+        before = self._specs.get(name)
+        if before is None or before[0] is not found:
+            before = self._specs[name] = (found, self._resolve(found))
+        return before[1]
 
     def resolve(
         self,

@@ -32,16 +32,19 @@ Place = tuple[int, int, int]
 class Feed:
     """A task's newest events, as they come, across its parts."""
 
-    def __init__(self, history: TaskHistory, parts: Sequence[str], log: Log | None = None) -> None:
-        """Begin with the newest of ``parts``."""
+    def __init__(self, history: TaskHistory, parts: Sequence[str], length: int, log: Log | None = None) -> None:
+        """Begin with the newest of ``parts``, which has ``length`` events of history already."""
         self.history = history
         self.log = log or Log()
         self.retries = Retries(history, self.log.append)
         self.parts = list(parts)
         """Run ids."""
         self.watchers = 0
+        self.caught_up = False
+        """Whether the events that were there in the beginning are in the log, or have been."""
         self.broken: str | None = None
         """Why the feed has ended, though the task hasn't."""
+        self._length = length
         self._first_part = self._part = len(parts) - 1
         self._told: Place = (self._part, 0, 0)
         self._at_work: list[asyncio.Task[None]] = []
@@ -110,6 +113,7 @@ class Feed:
                 for closing in page:
                     for event in await self._mapped(mapper, closing):
                         self._tell(event)
+                self.caught_up = self.caught_up or closing is None or closing.event_id >= self._length
                 self.retries.note(run_id, mapper.pending)
         if closing is None or closing.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
             return False

@@ -57,7 +57,9 @@ class Hub:
             cursor = (parts.index(position.run_id), position.event_id, position.index)
             if cursor[0] == len(parts) - 1 and position.event_id > newest.history_length:
                 raise PositionInvalid("The task hasn't come so far. Pass the `id` of an event of this task, unchanged.")
-        return Watch(self, history, parts, cursor, newest.status is not WorkflowExecutionStatus.RUNNING)
+        return Watch(
+            self, history, parts, newest.history_length, cursor, newest.status is not WorkflowExecutionStatus.RUNNING
+        )
 
     def inject(self, event: Event) -> None:
         """Tell all who watch the event's task now of something that doesn't stand in history."""
@@ -85,7 +87,7 @@ class Hub:
         feeds = self._feeds.setdefault(watch.task_id, {})
         feed = feeds.get(watch.parts[0])
         if feed is None or feed.broken:
-            feed = feeds[watch.parts[0]] = Feed(watch.history, watch.parts)
+            feed = feeds[watch.parts[0]] = Feed(watch.history, watch.parts, watch.length)
             feed.start()
         feed.learn(watch.parts)
         feed.watchers += 1
@@ -119,6 +121,8 @@ class Watch:
     hub: Hub
     history: TaskHistory
     parts: list[str]
+    length: int
+    """How many events of history the newest part had."""
     after: Place
     ended: bool
     """Whether the task had ended when the watch began: then all its events are there."""

@@ -86,7 +86,7 @@ class Reader:
 
     def _come_in_step(self) -> Sequence[Event]:
         """Return what a newcomer is told of the present."""
-        if self._in_step:
+        if self._in_step or not self._feed.caught_up:
             return ()
         self._in_step = True
         current = self._feed.retries.current()

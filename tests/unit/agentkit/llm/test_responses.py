@@ -252,13 +252,16 @@ async def test_silence_while_the_model_thinks_may_last_longer_than_a_pause_betwe
 
 def test_the_model_is_taken_to_think_whenever_it_writes_no_text_and_no_call() -> None:
     answer = ResponsesAnswer(_request(), None)
-    assert answer.thinks
-    answer.add({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "content": []}})
-    assert not answer.thinks
-    answer.add({"type": "response.output_text.delta", "output_index": 0, "delta": "Let me see."})
-    assert (answer.begun, answer.thinks) == (True, False)
-    answer.add({"type": "response.output_item.done", "output_index": 0, "item": {"type": "message", "content": []}})
-    assert answer.thinks
+    seen = [answer.thinks]
+    message = {"output_index": 0, "item": {"type": "message", "content": []}}
+    for event in (
+        {"type": "response.output_item.added", **message},
+        {"type": "response.output_text.delta", "output_index": 0, "delta": "Let me see."},
+        {"type": "response.output_item.done", **message},
+    ):
+        answer.add(event)
+        seen.append(answer.thinks)
+    assert seen == [True, False, False, True]
 
 
 def test_parts_of_a_summary_are_paragraphs_in_the_deltas_as_in_the_end() -> None:

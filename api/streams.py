@@ -24,7 +24,11 @@ _NOTHING: dict[int | str, dict[str, Any]] = {204: {"description": "The task has 
 
 
 @router.get(
-    "/tasks/{task_id}/events", operation_id="watchTask", response_class=EventStream, responses={**_STREAM, **_NOTHING}
+    "/tasks/{task_id}/events",
+    status_code=200,
+    operation_id="watchTask",
+    response_class=EventStream,
+    responses={**_STREAM, **_NOTHING},
 )
 async def watch_task(
     request: Request,
@@ -47,7 +51,7 @@ async def watch_task(
     return EventStream(events, state.stopping, first=[first])
 
 
-@router.get("/events", operation_id="watchTasks", response_class=EventStream, responses=_STREAM)
+@router.get("/events", status_code=200, operation_id="watchTasks", response_class=EventStream, responses=_STREAM)
 async def watch_tasks(request: Request) -> Response:
     """Stream status changes of all tasks from now on, a second or so behind. List the tasks once it has opened."""
     state = state_of(request)

@@ -14,9 +14,9 @@ import signal
 import sys
 from typing import Any
 
-__all__ = ["ENGINE", "main"]
+__all__ = ["main"]
 
-ENGINE = "xllamacpp"
+_ENGINE = "xllamacpp"
 """The package that llama.cpp comes in. It is optional, so it is imported by name."""
 
 _CACHE_MIB = 256
@@ -30,7 +30,7 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what llama.cpp prints belongs in the log
     try:
-        server = importlib.import_module(ENGINE).Server(_parameters(wanted))
+        server = importlib.import_module(_ENGINE).Server(_parameters(wanted))
         said = {"address": server.listening_address}
     except (RuntimeError, ImportError, OSError) as error:
         said = {"error": f"{type(error).__name__}: {error}"}
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _parameters(wanted: dict[str, Any]) -> Any:
-    parameters = importlib.import_module(ENGINE).CommonParams()
+    parameters = importlib.import_module(_ENGINE).CommonParams()
     parameters.model.path = wanted["path"]
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
@@ -55,6 +55,7 @@ def _parameters(wanted: dict[str, Any]) -> Any:
     parameters.endpoint_slots = False
     parameters.verbosity = _ERRORS_ONLY
     parameters.n_ctx = wanted["context"]
+    parameters.fit_params = False  # the window is as long as was said, whatever memory is free
     parameters.n_predict = wanted["max_output"]
     parameters.n_parallel = 1  # several at once would share the context window
     parameters.cache_ram_mib = _CACHE_MIB

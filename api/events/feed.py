@@ -107,17 +107,17 @@ class Feed:
         """Follow a part to its end; return whether there is another."""
         run_id = self.parts[self._part]
         mapper = PartMapper(self.history.task_id, run_id)
-        closing: HistoryEvent | None = None
+        newest: HistoryEvent | None = None
         async with aclosing(self.history.pages(run_id, wait=True)) as pages:
             async for page in pages:
-                for closing in page:
-                    for event in await self._mapped(mapper, closing):
+                for newest in page:
+                    for event in await self._mapped(mapper, newest):
                         self._tell(event)
-                self.caught_up = self.caught_up or closing is None or closing.event_id >= self._length
+                self.caught_up = self.caught_up or newest is None or newest.event_id >= self._length
                 self.retries.note(run_id, mapper.pending)
-        if closing is None or closing.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+        if newest is None or newest.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
             return False
-        following = closing.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        following = newest.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
         self._part += 1
         if self._part == len(self.parts):
             self.parts.append(following)

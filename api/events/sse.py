@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Sequence
 
 from starlette.responses import Response
@@ -13,9 +14,10 @@ from api.events.event import Event
 
 __all__ = ["EventStream", "comment", "frame"]
 
+_log = logging.getLogger(__name__)
 HEARTBEAT = 15.0
 """Seconds of silence after which a comment keeps the line open."""
-_STUCK = 30.0
+PATIENCE = 30.0
 """Seconds that a client may take to accept what is sent; then the line is cut."""
 _RETRY = b"retry: 1000\n\n"
 """Milliseconds after which a browser comes back."""
@@ -47,6 +49,7 @@ class EventStream(Response):
         *,
         first: Sequence[Event] = (),
         heartbeat: float = HEARTBEAT,
+        patience: float = PATIENCE,
     ) -> None:
         """Stream ``first`` and then ``events``, which are closed in the end."""
         self.status_code = 200
@@ -55,6 +58,7 @@ class EventStream(Response):
         self._stopping = stopping
         self._first = first
         self._heartbeat = heartbeat
+        self._patience = patience
         # nginx would buffer, and other proxies might transform or store it
         self.init_headers({"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
 
@@ -66,6 +70,8 @@ class EventStream(Response):
             await asyncio.wait([streaming, *others], return_when=asyncio.FIRST_COMPLETED)
             if streaming.done():
                 await streaming
+        except TimeoutError:
+            _log.info("A watcher took nothing for %g s, and was cut off", self._patience)
         finally:
             for task in (streaming, *others):
                 task.cancel()
@@ -74,7 +80,7 @@ class EventStream(Response):
 
     async def _stream(self, send: Send) -> None:
         async def put(body: bytes, *, more: bool = True) -> None:
-            async with asyncio.timeout(_STUCK):
+            async with asyncio.timeout(self._patience):
                 await send({"type": "http.response.body", "body": body, "more_body": more})
 
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -33,12 +33,12 @@ def agent(planner: str, instructions: str) -> AgentSpec:
     )
 
 
-def request(question: str, **settings: int) -> ModelRequest:
+def request(question: str, max_output_tokens: int | None = None) -> ModelRequest:
     return ModelRequest(
         model="local:smollm2",
         system="You are a helpful assistant.",
         messages=(user_message(question),),
-        settings=ModelSettings(**settings),
+        settings=ModelSettings(max_output_tokens=max_output_tokens),
     )
 
 

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from agentkit.errors import ModelUnavailable
+from agentkit.errors import ModelUnavailable, ToolUnavailable
 from agentkit.interfaces import ModelRequest
-from agentkit.messages import ToolCall
+from agentkit.messages import ToolCall, user_message
+from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedResponse
+from agentkit.tools import tool
 from tests.integration.api.conftest import WITHIN, Front, eventually
 from tests.integration.api.test_api_show import Gate
-from tests.integration.api.watching import Seen, served
+from tests.integration.api.watching import Seen, Stream, served
+from workflows.task import TaskInput
 
 DISCONNECTS = 200
 STEPS = 60
@@ -134,6 +137,38 @@ async def test_attempts_in_progress_are_told_live_without_an_id(front: Front) ->
     assert retrying.data["error"]["type"] == "ModelUnavailable"
     assert "overloaded" in retrying.data["error"]["message"]
     assert again == [event for event in events if event is not retrying]
+
+
+@tool(effect="idempotent")
+async def flaky() -> str:
+    """Fail each time."""
+    raise ToolUnavailable("Not now.")
+
+
+async def test_attempts_of_tools_are_told_too_and_newcomers_learn_of_them(front: Front) -> None:
+    agent = AgentSpec(name="a", models=("demo:m",), planner="tools", tools=(flaky.spec,))
+    task = TaskInput(agent=agent, message=user_message("Go."))
+    queue = front.settings.task_queue
+    async with served(front) as api, front.worker([ToolCall(id="1", name="flaky"), "done"], flaky):
+        handle = await front.temporal.start_workflow("AgentTask", task, id=f"by-hand-{queue}", task_queue=queue)
+        async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{handle.id}/events") as stream:
+            retrying = await first_retrying(stream)
+            async with api.stream(f"/tasks/{handle.id}/events") as later:
+                newcomer = await first_retrying(later)
+        await handle.terminate()
+    assert retrying.data["call"]["name"] == "flaky"
+    assert retrying.data["attempt"] in (2, 3), "the second one fails just as it is asked about"
+    assert (retrying.data["max_attempts"], retrying.id) == (4, None)
+    assert retrying.data["error"] == {"type": "ToolUnavailable", "message": "Not now."}
+    assert newcomer == retrying
+
+
+async def first_retrying(stream: Stream) -> Seen:
+    """Read until a tool is tried again."""
+    async for event in stream:
+        if event.type == "tool.retrying":
+            return event
+    raise AssertionError("the stream ended")
 
 
 async def test_a_watcher_that_goes_away_frees_the_long_poll(front: Front) -> None:

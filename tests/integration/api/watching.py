@@ -85,16 +85,13 @@ class Served:
         """Read so many events, fewer where the task ends before, and go away."""
         found: list[Seen] = []
         async with asyncio.timeout(WITHIN), self.stream(f"/tasks/{task_id}/events", after) as stream:
-            async for event in stream if count else _nothing():
+            if not count:
+                return found
+            async for event in stream:
                 found.append(event)
                 if len(found) >= count:
                     break
         return found
-
-
-async def _nothing() -> AsyncIterator[Seen]:
-    for event in ():
-        yield event
 
 
 @asynccontextmanager

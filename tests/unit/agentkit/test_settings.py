@@ -96,6 +96,13 @@ def test_networks_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: py
     assert load().http_fetch_allow == ("10.0.0.0/8", "::1/128")
 
 
+def test_origins_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().cors_origins == ()
+    assert load('cors_origins = ["*"]').cors_origins == ("*",)
+    monkeypatch.setenv("OPSPAWN_CORS_ORIGINS", "https://a.example, http://localhost:3000")
+    assert load().cors_origins == ("https://a.example", "http://localhost:3000")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -112,6 +119,7 @@ def test_networks_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: py
             "expected networks such as 10.0.0.0/8: 10.0.0.1/8 has host",
             id="network",
         ),
+        pytest.param("cors_origins = ['https://a.example/']", "expected origins such as https://chat", id="origin"),
     ],
 )
 def test_a_wrong_file_is_told_with_its_name(load: Load, tmp_path: Path, text: str | bytes, told: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelRequestRejected, ToolError
+from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, ToolError
 from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, SecurityPolicy, ToolContext, Toolset
 from agentkit.loop import Loop, with_unique_call_ids
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
@@ -66,7 +66,7 @@ class Driver:
 
     async def _until_done(self, loop: Loop, task_id: str, emit: Emit | None) -> JsonValue:
         while True:
-            response = loop.begin_step() or await self._ask(loop, emit)
+            response = loop.begin_step() or await self._ask_chain(loop, emit)
             match loop.take(response):
                 case CallTools(calls):
                     acting = (self._call(loop, call, index, task_id) for index, call in enumerate(calls))
@@ -74,13 +74,21 @@ class Driver:
                 case Finish(output):
                     return output
 
+    async def _ask_chain(self, loop: Loop, emit: Emit | None) -> ModelResponse:
+        while True:
+            try:
+                return await self._ask(loop, emit)
+            except ModelError as error:
+                loop.fall_back(error)
+
     async def _ask(self, loop: Loop, emit: Emit | None) -> ModelResponse:
         agent, transcript = loop.agent, loop.transcript.read()
         request = planner_named(agent.planner).render(agent, transcript, agent.tools)
-        provider = request.model.partition(":")[0]
+        provider = loop.model.partition(":")[0]
         if provider not in self._models:
-            raise ModelRequestRejected(f"No model was given for provider {provider!r} of {request.model!r}")
-        response = await self._models[provider].respond(replace(request, messages=tuple(request.messages)), emit)
+            raise ModelRequestRejected(f"No model was given for provider {provider!r} of {loop.model!r}")
+        asked = replace(request, model=loop.model, messages=tuple(request.messages))
+        response = await self._models[provider].respond(asked, emit)
         return response.model_copy(update={"message": with_unique_call_ids(response.message, transcript, loop.steps)})
 
     async def _call(self, loop: Loop, call: ToolCall, index: int, task_id: str) -> ToolResult:

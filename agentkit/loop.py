@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelOutputInvalid
+from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid
 from agentkit.interfaces import CallTools, Decision, Finish, ModelResponse, Planner, Proceed, Retry, SecurityPolicy
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.outputs import OutputInvalid, read_output
@@ -36,6 +36,7 @@ class Loop:
         usage: Usage | None = None,
         steps: int = 0,
         plan: tuple[str, ...] = (),
+        fallen: int = 0,
     ) -> None:
         self.agent = agent
         self.transcript = Transcript(messages)
@@ -45,7 +46,29 @@ class Loop:
         self._policy = policy
         self.plan = plan
         """The newest plan, of planners that make one."""
+        self.fallen = fallen
+        """How many models of the agent's chain have failed for good."""
         self._told = 0
+
+    @property
+    def model(self) -> str:
+        """The model to ask: ``provider:name``."""
+        return self.agent.models[self.fallen]
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether another model of the chain is left to ask."""
+        return self.fallen + 1 < len(self.agent.models)
+
+    def fall_back(self, error: ModelError) -> None:
+        """Go on with the next model of the chain, for the rest of the task.
+
+        Raises:
+            ModelError: ``error`` itself, when none is left.
+        """
+        if not self.has_fallback:
+            raise error
+        self.fallen += 1
 
     def begin_step(self) -> ModelResponse | None:
         """Count a step, if limits allow it; return an answer that needs no model, or None: ask one.

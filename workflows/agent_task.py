@@ -48,12 +48,12 @@ class AgentTask:
             usage=carried.usage if carried else None,
             steps=carried.steps if carried else 0,
             plan=carried.plan if carried else (),
+            fallen=carried.fallen if carried else 0,
         )
         self._task = task
         self._started_at = carried.started_at if carried else workflow.now()
         self._status: TaskStatus = "running"
         self._error: str | None = None
-        self._model = carried.model if carried else 0
         self._story = Story()
 
     @workflow.run
@@ -96,18 +96,15 @@ class AgentTask:
 
     async def _ask(self) -> ModelResponse:
         """Ask the agent's model; where that fails for good, the next of its chain, which then stays."""
-        models = self._loop.agent.models
+        loop = self._loop
         if remember := workflow.extern_functions().get(REMEMBER):
-            remember(workflow.info().workflow_id, _TRANSCRIPT_VERSION, self._loop.transcript, self._loop.agent)
+            remember(workflow.info().workflow_id, _TRANSCRIPT_VERSION, loop.transcript, loop.agent)
         while True:
-            model, last = models[self._model], self._model == len(models) - 1
             try:
-                return await self._ask_one(model, model_policy(fallback=not last))
+                return await self._ask_one(loop.model, model_policy(fallback=loop.has_fallback))
             except ModelError as error:
-                if last:
-                    raise
-                self._story.falls_back(model, error)
-                self._model += 1
+                self._story.fails(loop.model, error)
+                loop.fall_back(error)
 
     async def _ask_one(self, model: str, policy: Policy) -> ModelResponse:
         loop, delta = self._loop, self._loop.delta
@@ -161,8 +158,8 @@ class AgentTask:
             usage=self._loop.usage,
             steps=self._loop.steps,
             started_at=self._started_at,
-            model=self._model,
             plan=self._loop.plan,
+            fallen=self._loop.fallen,
         )
         workflow.continue_as_new(self._task.model_copy(update={"carried": carried}))
 

@@ -54,8 +54,8 @@ class Story:
             self.doing = f"calling {', '.join(call.name for call in calls)}"
         self._show()
 
-    def falls_back(self, model: str, error: ModelError) -> None:
-        """A model failed for good, and another is asked in its place."""
+    def fails(self, model: str, error: ModelError) -> None:
+        """A model failed for good; another may be asked in its place."""
         self._lines.append(f"- {model} failed ({type(error).__name__}): {clipped(str(error))}")
 
     def plans(self, plan: Sequence[str]) -> None:

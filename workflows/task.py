@@ -41,10 +41,10 @@ class CarriedState(Record):
     usage: Usage
     steps: int
     started_at: datetime
-    model: int = 0
-    """Which model of the agent's chain is asked."""
     plan: tuple[str, ...] = ()
     """The newest plan."""
+    fallen: int = 0
+    """How many models of the agent's chain have failed for good."""
 
 
 class TaskInput(Record):

@@ -166,3 +166,19 @@ async def test_the_failure_of_a_model_ends_the_task() -> None:
 async def test_a_provider_that_was_not_given_is_named() -> None:
     with pytest.raises(ModelRequestRejected, match="'demo' of 'demo:demo'"):
         await Driver({}, TOOLS).run(agent(), "go")
+
+
+async def test_when_a_model_fails_the_next_of_the_chain_takes_over_and_stays() -> None:
+    first = ScriptedModel([ToolCall(id="1", name="look"), ModelNotAuthorized("wrong key", status=401)])
+    second = ScriptedModel(["done"])
+    agent = AgentSpec(name="a", models=("first:m", "second:m"), planner="tools")
+    outcome = await Driver({"first": first, "second": second}, ToolRegistry([])).run(agent, "Go.")
+    assert outcome.output == "done"
+    assert [request.model for request in (*first.requests, *second.requests)] == ["first:m", "first:m", "second:m"]
+
+
+async def test_when_no_model_is_left_the_last_ones_error_ends_the_task() -> None:
+    models = {name: ScriptedModel([ModelNotAuthorized(name, status=401)]) for name in ("first", "second")}
+    agent = AgentSpec(name="a", models=("first:m", "second:m"), planner="tools")
+    with pytest.raises(ModelNotAuthorized, match="second"):
+        await Driver(models, ToolRegistry([])).run(agent, "Go.")

@@ -16,7 +16,7 @@ from agentkit.testing import ScriptedResponse
 from agentkit.tools import tool
 from tests.integration.api.conftest import WITHIN, Front, eventually
 from tests.integration.api.test_api_show import Gate
-from tests.integration.api.watching import Seen, Stream, served
+from tests.integration.api.watching import Seen, Served, served
 from workflows.task import TaskInput
 
 DISCONNECTS = 200
@@ -152,9 +152,10 @@ async def test_attempts_of_tools_are_told_too_and_newcomers_learn_of_them(front:
     async with served(front) as api, front.worker([ToolCall(id="1", name="flaky"), "done"], flaky):
         handle = await front.temporal.start_workflow("AgentTask", task, id=f"by-hand-{queue}", task_queue=queue)
         async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{handle.id}/events") as stream:
-            retrying = await first_retrying(stream)
-            async with api.stream(f"/tasks/{handle.id}/events") as later:
-                newcomer = await first_retrying(later)
+            async for retrying in stream:
+                if retrying.type == "tool.retrying":
+                    newcomer = await first_retrying(api, handle.id)
+                    break
         await handle.terminate()
     assert retrying.data["call"]["name"] == "flaky"
     assert retrying.data["attempt"] in (2, 3), "the second one fails just as it is asked about"
@@ -163,11 +164,12 @@ async def test_attempts_of_tools_are_told_too_and_newcomers_learn_of_them(front:
     assert newcomer == retrying
 
 
-async def first_retrying(stream: Stream) -> Seen:
-    """Read until a tool is tried again."""
-    async for event in stream:
-        if event.type == "tool.retrying":
-            return event
+async def first_retrying(api: Served, task_id: str) -> Seen:
+    """Watch until a tool is tried again."""
+    async with api.stream(f"/tasks/{task_id}/events") as stream:
+        async for event in stream:
+            if event.type == "tool.retrying":
+                return event
     raise AssertionError("the stream ended")
 
 

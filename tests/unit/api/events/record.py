@@ -1,4 +1,4 @@
-"""Record histories that the tests of events need besides those that are replayed: ``python .../record.py``.
+"""Record histories for the tests of events: ``python -m tests.unit.api.events.record``.
 
 Names may be given, to record only those. The golden lists are written with ``--golden``; read the difference.
 """

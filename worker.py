@@ -15,6 +15,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.connection import connect_patiently
+from activities.leaving import leave
 from activities.logs import ExpectedFailures
 from activities.model import ModelActivities
 from activities.policies import HEARTBEAT_EVERY, SLOTS, STICKY, STOPPING
@@ -110,4 +111,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
+from activities.leaving import leave
 from api.server import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

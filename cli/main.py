@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from activities.leaving import leave
 from agentkit.errors import ConfigurationInvalid
 from cli.console import err, out
 from cli.errors import CommandFailed
@@ -79,6 +80,15 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Carry out ``sys.argv``. Exit codes: 0 done, 1 the task failed, 2 usage, 3 a server can't be reached."""
+    try:
+        _run()
+    except SystemExit as ending:
+        if "temporalio" not in sys.modules:
+            raise
+        leave(ending.code if isinstance(ending.code, int) else 0)
+
+
+def _run() -> None:
     try:
         build(sys.argv[1:])()
     except CommandFailed as failure:

@@ -1,7 +1,7 @@
 # Each target bootstraps .venv by itself: Python 3.11+, make and git are all it takes. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test check fmt lock clean
+.PHONY: help install dev test test-browser check fmt proto lock clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -14,7 +14,7 @@ EXTRAS ?= $(INSTALLED_EXTRAS)
 ARGS ?=
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## Create .venv from requirements.lock; EXTRAS=local adds a real model
 	@:
@@ -37,16 +37,23 @@ else
 	@$(BIN)/pytest $(ARGS)
 endif
 
+test-browser: $(STAMP) ## Run the tests that need a browser: Chromium, from the system
+	@$(BIN)/pytest -m browser $(if $(strip $(ARGS)),$(ARGS),tests/browser)
+
 check: $(STAMP) ## Run every gate but the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python .ci/check_lock.py
+	$(BIN)/python .ci/protos.py --check
 
 fmt: $(STAMP) ## Format, and mend what ruff can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+proto: $(STAMP) ## Write the Python of the protos under api/proto anew
+	@$(BIN)/python .ci/protos.py
 
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" --quiet $(ARGS)

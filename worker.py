@@ -15,6 +15,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.connection import connect_patiently
+from activities.deltas import Deltas
 from activities.leaving import leave
 from activities.logs import ExpectedFailures
 from activities.model import ModelActivities
@@ -26,8 +27,10 @@ from agentkit.checkup import check_models
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model, Toolset
 from agentkit.llm import build_models
+from agentkit.providers import models_to_check
 from agentkit.settings import Settings
 from agentkit.web import PublicFetcher
+from api.relay.sender import sending
 from workflows.agent_task import AgentTask
 from workflows.handover import Handover
 from workflows.sandbox import sandboxed
@@ -42,7 +45,9 @@ _VERSION = WorkerDeploymentConfig(
 """Told to Temporal; without it the SDK hashes every loaded module at each start, which takes up to 2 s."""
 
 
-def build_worker(client: Client, settings: Settings, models: Mapping[str, Model], toolset: Toolset) -> Worker:
+def build_worker(
+    client: Client, settings: Settings, models: Mapping[str, Model], toolset: Toolset, deltas: Deltas | None = None
+) -> Worker:
     """Return a worker for ``settings.task_queue``, not yet running."""
     cache = WorkerCache(settings.transcript_cache_bytes)
     reader = WorkflowReader(client, cache)
@@ -50,7 +55,7 @@ def build_worker(client: Client, settings: Settings, models: Mapping[str, Model]
         client,
         task_queue=settings.task_queue,
         workflows=[AgentTask],
-        activities=[ModelActivities(models, reader).ask_model, ToolActivities(toolset).call_tool],
+        activities=[ModelActivities(models, reader, deltas).ask_model, ToolActivities(toolset).call_tool],
         interceptors=[Handover(cache.remember)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed(),
@@ -78,7 +83,8 @@ async def _work(settings: Settings) -> None:
     try:
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if not stopped.done():
-            async with build_worker(connecting.result(), settings, models, app.toolset):
+            client = connecting.result()
+            async with sending(settings) as deltas, build_worker(client, settings, models, app.toolset, deltas):
                 logger.info("Working on task queue %s", settings.task_queue)
                 await stopped
     finally:
@@ -88,7 +94,7 @@ async def _work(settings: Settings) -> None:
 
 async def _check(settings: Settings) -> None:
     models = build_models(settings)
-    for check in await check_models(models, load_app(settings).models):
+    for check in await check_models(models, models_to_check(load_app(settings).models, settings)):
         sys.stdout.write(check.model_dump_json() + "\n")
     await _close(models)
 

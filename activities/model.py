@@ -8,6 +8,7 @@ from dataclasses import replace
 from temporalio import activity
 
 from activities.calls import MODEL_ACTIVITY, ModelCall, ModelReply
+from activities.deltas import AnswerId, Deltas, NoDeltas
 from activities.heartbeats import heartbeating
 from activities.posture import to_temporal
 from activities.transcripts import WorkflowReader
@@ -22,9 +23,11 @@ __all__ = ["ModelActivities"]
 class ModelActivities:
     """Asks models on behalf of workflows; models are keyed by provider."""
 
-    def __init__(self, models: Mapping[str, Model], reader: WorkflowReader) -> None:
+    def __init__(self, models: Mapping[str, Model], reader: WorkflowReader, deltas: Deltas | None = None) -> None:
+        """Take what answers, what reads the transcript, and where deltas go."""
         self._models = models
         self._reader = reader
+        self._deltas = deltas or NoDeltas()
 
     @activity.defn(name=MODEL_ACTIVITY)
     async def ask_model(self, call: ModelCall) -> ModelReply:
@@ -45,7 +48,8 @@ class ModelActivities:
         messages = [*await self._reader.messages(call.segments), *call.delta]
         request = planner_named(agent.planner).render(agent, messages, agent.tools)
         request = replace(request, model=call.model, attempt=activity.info().attempt)
-        response = await self._model(call.model).respond(request)
+        async with self._deltas.telling(_answer_id(call)) as emit:
+            response = await self._model(call.model).respond(request, emit)
         return response.model_copy(update={"message": with_unique_call_ids(response.message, messages, call.step)})
 
     def _model(self, name: str) -> Model:
@@ -56,3 +60,8 @@ class ModelActivities:
                 "`opspawn doctor` says which."
             )
         return self._models[provider]
+
+
+def _answer_id(call: ModelCall) -> AnswerId:
+    info = activity.info()
+    return AnswerId(call.task_id, info.workflow_run_id or "", info.activity_id, info.attempt, call.step)

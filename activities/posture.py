@@ -18,6 +18,7 @@ from agentkit.errors import (
     ToolUnavailable,
     TranscriptMismatch,
 )
+from agentkit.results import bounded
 
 __all__ = ["MAX_RETRY_AFTER", "from_temporal", "model_error", "to_temporal"]
 
@@ -26,12 +27,15 @@ MAX_RETRY_AFTER = 600.0
 
 
 def to_temporal(error: OpspawnError) -> ApplicationError:
-    """Return the error that an activity raises: of the same type by name, retryable only where that can help."""
+    """Return the error that an activity raises: of the same type by name, retryable only where that can help.
+
+    Its message is bounded as results are: Temporal takes none of several megabytes, and would just try again.
+    """
     retryable = isinstance(error, ModelUnavailable | ToolUnavailable)
     retry_after = error.retry_after if isinstance(error, ModelUnavailable) else None
     status = error.status if isinstance(error, ModelError) else None
     return ApplicationError(
-        str(error),
+        bounded(str(error)),
         *([] if status is None else [{"status": status}]),
         type=type(error).__name__,
         non_retryable=not retryable,

@@ -45,7 +45,8 @@ class ToolActivities:
                 arguments, context = _decode(args)
                 value = await self._call(tool, arguments, context)
             except ToolError as error:
-                raise to_temporal(error) from error
+                # "from None": what a tool raised may be of any size, and its traceback stands in the log.
+                raise to_temporal(error) from None
         return bounded_value(value)  # what the model would not see stays out of history
 
     def _tool(self, activity_type: str) -> Tool:

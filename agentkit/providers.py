@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from agentkit.errors import ConfigurationInvalid
 from agentkit.local_models import locate
 from agentkit.settings import Settings
 
-__all__ = ["PROVIDERS", "default_model", "is_set_up", "missing", "split_model"]
+__all__ = ["PROVIDERS", "default_model", "is_set_up", "missing", "models_to_check", "split_model"]
 
 PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible", "local")
 """Every name that may stand before the colon of a model."""
@@ -71,6 +73,27 @@ def missing(model: str, settings: Settings) -> str | None:
     if provider == "local":
         return _missing_locally(name)
     return None if is_set_up(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
+
+
+def models_to_check(named: Iterable[str], settings: Settings) -> list[str]:
+    """Return the models that agents name, and the default one of each other provider that has a key.
+
+    Behind another address than the provider's own, nothing is known of the models there.
+    """
+    found = list(named)
+    asked = {model.partition(":")[0] for model in found}
+    keys = {
+        "openai": (settings.openai_api_key, settings.openai_base_url),
+        "anthropic": (settings.anthropic_api_key, settings.anthropic_base_url),
+        "google": (settings.google_api_key, settings.google_base_url),
+        "openrouter": (settings.openrouter_api_key, settings.openrouter_base_url),
+    }
+    found += [
+        f"{provider}:{_DEFAULT_MODELS[provider]}"
+        for provider, (key, url) in keys.items()
+        if key is not None and url is None and provider not in asked
+    ]
+    return found
 
 
 def is_set_up(provider: str, settings: Settings) -> bool:

@@ -48,6 +48,14 @@ def _origins(value: object) -> object:
     return origins
 
 
+def _addresses(value: object) -> object:
+    addresses = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    for address in addresses if isinstance(addresses, list | tuple) else ():
+        if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}", str(address)):
+            raise ValueError("expected addresses such as api-0.example.com:8001, with a port")
+    return addresses
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
@@ -56,6 +64,9 @@ Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
 
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 """Web origins; in the environment, parted by commas."""
+
+Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)]
+"""``host:port``; in the environment, parted by commas."""
 
 
 class Settings(BaseSettings):
@@ -72,6 +83,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     """Where the API listens."""
     port: Port = 8000
+    grpc_port: Port = 50051
+    """Where the API listens for gRPC, at the same host; 0: nowhere."""
     cors_origins: Origins = ()
     """Web origins, such as ``https://chat.example.com``, whose pages may call the API; ``*`` is any."""
     temporal_port: Port = 7233
@@ -91,6 +104,21 @@ class Settings(BaseSettings):
     """What a worker keeps of recent transcripts."""
     payload_threshold_bytes: int = 131_072
     """Payloads from this size on lie in files under ``data_dir``, not in Temporal's history."""
+
+    relay_port: Port = 8001
+    """Where the API takes what models say from the workers, as they say it; 0: nowhere."""
+    relay_host: str = "127.0.0.1"
+    """Where it listens for that."""
+    relay_addresses: Addresses = ()
+    """Where workers find it, each API process once; none: this machine, at ``relay_port``."""
+    relay_secret: SecretStr | None = None
+    """What API and workers know each other by; None: made once, and kept under ``data_dir``."""
+    relay_tls_cert: Path | None = None
+    """PEM file of the API's certificate, for TLS between workers and API."""
+    relay_tls_key: Path | None = None
+    """PEM file of its key."""
+    relay_tls_ca: Path | None = None
+    """PEM file of the authority that workers trust; None: they speak without TLS."""
 
     http_fetch_allow: Networks = ()
     """Networks that ``http_fetch`` may reach besides public addresses, such as ``10.0.0.0/8``."""
@@ -194,6 +222,6 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     key = str(first["loc"][0])
     name = key if key.isupper() else f"{key} (OPSPAWN_{key.upper()})"
-    if "api_key" in key.lower():
+    if "api_key" in key.lower() or "secret" in key.lower():
         return f"Setting {name}: expected text"
     return f"Setting {name}: {faults(error, {key: first['input']})[0].text}"

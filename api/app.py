@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -21,6 +21,7 @@ from api.events.board import Board
 from api.events.hub import Hub
 from api.metrics import install_metrics
 from api.problems import install_problems, problem_schemas
+from api.relay.server import relaying
 from api.state import State, install_state
 from api.task_service import TaskService
 
@@ -37,7 +38,12 @@ class _FrontEnd(FastAPI):
 
 
 def create_app(
-    settings: Settings, catalog: App, *, client: Client | None = None, stopping: asyncio.Event | None = None
+    settings: Settings,
+    catalog: App,
+    *,
+    client: Client | None = None,
+    stopping: asyncio.Event | None = None,
+    relay: bool = False,
 ) -> FastAPI:
     """Return the ASGI application.
 
@@ -46,6 +52,7 @@ def create_app(
         catalog: the app directory, loaded.
         client: a client to use; None connects one by the settings, when it is first needed.
         stopping: set it when the server shuts down, so that nobody who waits holds it up.
+        relay: whether to take from the workers what models say, as they say it; that needs a port of its own.
     """
 
     @asynccontextmanager
@@ -54,7 +61,8 @@ def create_app(
         service = TaskService(temporal, catalog, settings)
         hub, board = Hub(temporal, service, settings), Board(temporal, settings)
         install_state(app, State(settings, catalog, temporal, service, hub, board, stopping or asyncio.Event()))
-        yield
+        async with relaying(hub, settings) if relay else nullcontext():
+            yield
         await asyncio.gather(hub.aclose(), board.aclose())
 
     app = _FrontEnd(

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from activities.connection import temporal_address
 from api.errors import FrontEndError
 from api.problems import PROBLEM_RESPONSES, problem_response
-from api.state import state_of
+from api.state import State, state_of
 from api.temporal import asking, workers_poll
 
-__all__ = ["Health", "router"]
+__all__ = ["Health", "lacking", "router"]
 
 router = APIRouter(tags=["operation"])
 
@@ -36,17 +36,20 @@ async def get_health() -> Health:
 @router.get("/readyz", operation_id="getReadiness", response_model=Health, responses=PROBLEM_RESPONSES)
 async def get_readiness(request: Request) -> Health | Response:
     """Say whether Temporal answers and a worker polls the task queue. A killed worker may count for another minute."""
-    state = state_of(request)
+    reason = await lacking(state_of(request))
+    if reason is None:
+        return Health()
+    return problem_response(503, reason, kind="not-ready", title="Not ready", headers={"Retry-After": "2"})
+
+
+async def lacking(state: State) -> str | None:
+    """Return why tasks would get nowhere; None when all is there."""
     queue = state.settings.task_queue
     try:
         async with asking(temporal_address(state.settings)):
             polled = await workers_poll(state.client, queue)
     except FrontEndError as error:
-        return _not_ready(str(error))
+        return str(error)
     if not polled:
-        return _not_ready(f"No worker polls task queue {queue!r}. Start one: `opspawn dev`, or `python worker.py`.")
-    return Health()
-
-
-def _not_ready(reason: str) -> Response:
-    return problem_response(503, reason, kind="not-ready", title="Not ready", headers={"Retry-After": "2"})
+        return f"No worker polls task queue {queue!r}. Start one: `opspawn dev`, or `python worker.py`."
+    return None

@@ -37,6 +37,7 @@ __all__ = [
     "ProblemBoundary",
     "ProblemDetail",
     "install_problems",
+    "problem_detail",
     "problem_response",
     "problem_schemas",
 ]
@@ -171,7 +172,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     found = error.errors()
     if found and found[0]["type"] == "json_invalid":
         return _wrong_json(str(error.body), found[0])
-    errors = [_detail(one, error.body) for one in found]
+    errors = [problem_detail(one, error.body) for one in found]
     first = errors[0]
     where = first.field or (first.pointer or "#").removeprefix("#/")
     also = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -187,7 +188,7 @@ def _wrong_json(text: str, error: Mapping[str, Any]) -> Response:
     return problem_response(400, told, kind="json-invalid", title="Wrong JSON")
 
 
-def _detail(error: Mapping[str, Any], body: object) -> ProblemDetail:
+def problem_detail(error: Mapping[str, Any], body: object) -> ProblemDetail:
     """Return one of pydantic's errors in words, without what was sent: it may be large, secret or not even text."""
     place, *path = error["loc"]
     said = str(error["msg"]).removeprefix("Value error, ")

@@ -19,8 +19,10 @@ from workflows.visibility import AGENT, MEMO_BODY_HASH, MEMO_METADATA, MEMO_TITL
 
 __all__ = [
     "DEFAULT_TENANT",
+    "KEY_RULE",
     "body_hash",
     "id_for_key",
+    "is_key",
     "lacking_key",
     "memo_for",
     "new_task_id",
@@ -29,12 +31,19 @@ __all__ = [
 ]
 
 DEFAULT_TENANT = "default"
+_LONGEST_KEY = 255
+KEY_RULE = f"An idempotency key takes 1 to {_LONGEST_KEY} printable ASCII characters"
 _TITLE_CHARS = 80
 
 
 def new_task_id() -> str:
     """Return an id nobody has; ids sort by the millisecond they were made in, as UUIDv7 do."""
     return f"task-{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def is_key(text: str) -> bool:
+    """Say whether a text can be an idempotency key."""
+    return 0 < len(text) <= _LONGEST_KEY and text.isascii() and text.isprintable()
 
 
 def id_for_key(key: str, tenant: str = DEFAULT_TENANT) -> str:

@@ -14,7 +14,7 @@ from api.events.board import Board
 from api.events.hub import Hub
 from api.task_service import TaskService
 
-__all__ = ["State", "install_state", "state_of"]
+__all__ = ["State", "install_state", "state_in", "state_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,12 @@ def install_state(app: FastAPI, state: State) -> None:
 
 def state_of(request: Request) -> State:
     """Return the state of the application that serves this request."""
-    state = request.app.state.opspawn
+    return state_in(request.app)
+
+
+def state_in(app: FastAPI) -> State:
+    """Return the state of an application whose lifespan has begun."""
+    state = app.state.opspawn
     if not isinstance(state, State):
         raise TypeError("the application has no state yet: its lifespan hasn't begun")
     return state

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -13,14 +11,14 @@ from api.answers import Task, TaskList, Transcript
 from api.bodies import JSONRoute
 from api.problems import PROBLEM_RESPONSES
 from api.requests import CreateTask, ListTasks
+from api.starting import KEY_RULE, is_key
 from api.state import state_of
 from api.task_service import TaskService
+from api.waiting import first_of
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=JSONRoute, responses=PROBLEM_RESPONSES)
-
-_LONGEST_KEY = 255
 
 
 async def _tasks(request: Request) -> TaskService:
@@ -70,7 +68,7 @@ async def get_task(
 ) -> Task:
     """Show a task. While no worker answers, status, steps and usage are as last recorded."""
     if wait > 0:
-        await _first_of(tasks.wait(task_id, wait), _disconnected(request), state_of(request).stopping.wait())
+        await first_of(tasks.wait(task_id, wait), _disconnected(request), state_of(request).stopping.wait())
     return await tasks.get(task_id)
 
 
@@ -98,22 +96,9 @@ async def terminate_task(tasks: Tasks, task_id: TaskId) -> Task:
 
 
 def _checked(key: str | None) -> str | None:
-    if key is None or (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
+    if key is None or is_key(key):
         return key
-    raise HTTPException(400, f"Idempotency-Key takes 1 to {_LONGEST_KEY} printable ASCII characters")
-
-
-async def _first_of(wanted: Awaitable[None], *others: Awaitable[object]) -> None:
-    """Wait until one of these is done; raise what ``wanted`` raised."""
-    waiting = [asyncio.ensure_future(one) for one in (wanted, *others)]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if waiting[0].done():
-            await waiting[0]
-    finally:
-        for one in waiting:
-            one.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+    raise HTTPException(400, f"Idempotency-Key: {KEY_RULE}")
 
 
 async def _disconnected(request: Request) -> None:

@@ -30,13 +30,6 @@ class ServerUnreachable(CommandFailed):
 
     exit_code = 3
 
-    def __init__(self, message: str, *, passing: bool = False, may_have_arrived: bool = False) -> None:
-        super().__init__(message)
-        self.passing = passing
-        """Whether the same question may be answered later."""
-        self.may_have_arrived = may_have_arrived
-        """Whether the server may have done what it was asked, though it didn't say so."""
-
 
 class Interrupted(CommandFailed):
     """The person pressed Ctrl-C. The message says what goes on without them."""

@@ -29,6 +29,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "dev": Command("cli.commands.dev", "Start Temporal, a worker and the API on this machine, until Ctrl-C."),
     "run": Command("cli.commands.run", "Give an agent a task, and wait for its output."),
+    "follow": Command("cli.commands.follow", "Show what a task did and does, until it has ended."),
     "tasks": Command("cli.commands.tasks", "List tasks, newest first."),
     "show": Command("cli.commands.tasks", "Show a task: its status, what it did, and its output."),
     "cancel": Command("cli.commands.tasks", "Cancel a task: what it is doing now is stopped."),

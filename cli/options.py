@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import JsonValue, ValidationError
 
+from agentkit.client import ApiUnreachable, ClientError, OpspawnClient, RequestRefused
+from agentkit.errors import ConfigurationInvalid
 from agentkit.settings import Settings
 from agentkit.specs import Limits
-from cli.client import OpspawnClient
-from cli.errors import UsageWrong
+from cli.errors import CommandFailed, ServerUnreachable, UsageWrong
 
 __all__ = ["AsJson", "Server", "TaskId", "Url", "api_url", "parse_limits"]
+
+_T = TypeVar("_T")
 
 Url = Annotated[
     str | None, typer.Option("--url", metavar="URL", help="Where the API is. Default: OPSPAWN_URL, else this machine.")
@@ -29,13 +34,33 @@ class Server:
     url: str | None
     """As given on the command line."""
 
-    def client(self) -> OpspawnClient:
-        """Return a client, to be used in a ``with``."""
-        return OpspawnClient(api_url(Settings.load(url=self.url)))
+    def ask(self, question: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
+        """Return what the API answers; what the client raises becomes a command's error.
+
+        Raises:
+            CommandFailed: UsageWrong where the API refuses, ServerUnreachable where it doesn't answer.
+        """
+        try:
+            return asyncio.run(self._ask(question))
+        except RequestRefused as refused:
+            raise UsageWrong(str(refused)) from None
+        except ApiUnreachable as unreachable:
+            start = " Start it with `opspawn dev`, or name another with --url or OPSPAWN_URL."
+            raise ServerUnreachable(f"{unreachable}{'' if unreachable.status else start}") from None
+        except ClientError as failed:
+            raise CommandFailed(str(failed)) from None
 
     def hint(self, command: str) -> str:
         """Return a command line that finds this server, for a person to copy."""
         return f"opspawn {command}" + (f" --url {self.url}" if self.url else "")
+
+    async def _ask(self, question: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
+        try:
+            client = OpspawnClient(api_url(Settings.load(url=self.url)))
+        except ConfigurationInvalid as invalid:
+            raise UsageWrong(f"--url {invalid}") from None
+        async with client:
+            return await question(client)
 
 
 def api_url(settings: Settings) -> str:

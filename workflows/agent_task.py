@@ -205,8 +205,9 @@ class AgentTask:
         return self._loop.usage
 
     @workflow.query
-    def transcript(self, wanted: TranscriptRange) -> TranscriptPage:
-        """Return the messages wanted, as far as they fit a page."""
+    def transcript(self, wanted: TranscriptRange | None = None) -> TranscriptPage:
+        """Return the messages wanted, as far as they fit a page; all of them without an argument."""
+        wanted = wanted or TranscriptRange()
         messages: list[Message] = []
         size = 0
         for message in self._loop.transcript.read(wanted.start, wanted.end):

@@ -29,7 +29,7 @@ def build_models(settings: Settings) -> dict[str, Model]:
     ``await model.aclose()``.
 
     Raises:
-        ConfigurationInvalid: an address is no URL; the message names the variable.
+        ConfigurationInvalid: an address is no URL, or a key no key; the message names the variable.
     """
     models: dict[str, Model] = {"demo": DemoModel(), "local": LocalModel()}
     for provider, build in _BUILDERS.items():
@@ -44,28 +44,35 @@ def build_models(settings: Settings) -> dict[str, Model]:
 
 
 def _openai(settings: Settings, hear: Hear) -> Model:
-    key, url = _key(settings.openai_api_key), _url("OPENAI_BASE_URL", settings.openai_base_url)
+    key, url = _key("OPENAI_API_KEY", settings.openai_api_key), _url("OPENAI_BASE_URL", settings.openai_base_url)
     return Priced(OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, hear=hear))
 
 
 def _anthropic(settings: Settings, hear: Hear) -> Model:
-    key, url = _key(settings.anthropic_api_key), _url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
+    key, url = (
+        _key("ANTHROPIC_API_KEY", settings.anthropic_api_key),
+        _url("ANTHROPIC_BASE_URL", settings.anthropic_base_url),
+    )
     return Priced(_late("anthropic", "AnthropicModel")(api_key=key, base_url=url, hear=hear))
 
 
 def _google(settings: Settings, hear: Hear) -> Model:
-    key, url = _key(settings.google_api_key), _url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
+    key, url = (
+        _key("GOOGLE_API_KEY", settings.google_api_key),
+        _url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url),
+    )
     return Priced(_late("google", "GoogleModel")(api_key=key, base_url=url, hear=hear))
 
 
 def _openrouter(settings: Settings, hear: Hear) -> Model:
-    key, url = _key(settings.openrouter_api_key), _url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
+    key = _key("OPENROUTER_API_KEY", settings.openrouter_api_key)
+    url = _url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
     return Priced(OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, hear=hear))
 
 
 def _openai_compatible(settings: Settings, hear: Hear) -> Model:
-    key = _key(settings.openai_compatible_api_key)
+    key = _key("OPENAI_COMPATIBLE_API_KEY", settings.openai_compatible_api_key)
     url = _url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
     return OpenAIModel(
         api_key=key, base_url=url, provider="openai-compatible", key_variable="OPENAI_COMPATIBLE_API_KEY", hear=hear
@@ -88,8 +95,12 @@ def _late(module: str, name: str) -> Callable[..., Model]:
     return built
 
 
-def _key(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret is not None else None
+def _key(variable: str, secret: SecretStr | None) -> str | None:
+    """Return a key without the line end that files leave on it: it travels in a header, which takes none."""
+    key = secret.get_secret_value().strip() if secret is not None else None
+    if key and not (key.isascii() and key.isprintable()):
+        raise ConfigurationInvalid(f"{variable} holds characters that no key has: copy it again")
+    return key
 
 
 def _url(variable: str, url: str | None) -> str | None:

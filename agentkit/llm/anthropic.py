@@ -96,7 +96,7 @@ class AnthropicModel:
             # Not the stream's own events: those leave out the pings, by which a provider that thinks long is alive.
             async for event in AsyncStream.raw_events(stream.response):
                 if event.data:
-                    answer.add(_checked(Event.model_validate_json(event.data)))
+                    answer.add(_checked(Event.model_validate(json.loads(event.data))))
                 deadline.reschedule(now() + (self._idle_timeout if answer.begun else self._first_timeout))
 
     def _tell_headers(self, request: ModelRequest, headers: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from google.genai.errors import APIError, UnknownApiResponseError
 from pydantic import JsonValue, ValidationError
 
 from agentkit.errors import ModelError, ModelUnavailable
-from agentkit.llm.openai_errors import Provider, redacted, retry_after
+from agentkit.llm.openai_errors import Provider, redacted, retry_after, unsendable
 from agentkit.llm.statuses import status_error
 
 __all__ = ["FAILURES", "GARBLED", "headers_of", "model_error"]
@@ -23,7 +23,7 @@ FAILURES = (
     httpx2.StreamError,
     TimeoutError,
     JSONDecodeError,
-    UnicodeDecodeError,
+    UnicodeError,
     ValidationError,
     RecursionError,
 )
@@ -49,6 +49,8 @@ def model_error(error: Exception, provider: Provider) -> ModelError:
         case httpx2.HTTPError() | httpx2.StreamError():
             reason = type(error).__name__
             return ModelUnavailable(f"The connection to {provider.name} at {provider.url} failed ({reason})")
+        case UnicodeEncodeError():
+            return unsendable(provider)
         case _:
             what = type(error).__name__
             return ModelUnavailable(f"{provider.name} at {provider.url} sent what is no answer of its API ({what})")

@@ -13,11 +13,12 @@ import httpx2
 import openai
 from pydantic import ValidationError, field_validator
 
-from agentkit.errors import ModelError, ModelUnavailable
+from agentkit.errors import ModelError, ModelRequestRejected, ModelUnavailable
+from agentkit.llm.characters import whole
 from agentkit.llm.statuses import status_error
 from agentkit.records import Record
 
-__all__ = ["FAILURES", "AnswerFailed", "Provider", "model_error", "redacted", "retry_after"]
+__all__ = ["FAILURES", "AnswerFailed", "Provider", "model_error", "redacted", "retry_after", "unsendable"]
 
 
 class AnswerFailed(Exception):
@@ -36,16 +37,22 @@ FAILURES = (
     httpx2.StreamError,
     TimeoutError,
     JSONDecodeError,
-    UnicodeDecodeError,
+    UnicodeError,
     ValidationError,
     RecursionError,
 )
 """All that asking may raise: the SDK lets errors of the HTTP client and of the JSON parser through."""
 
 _MAX_WORDS = 1_000
+_MAX_READ = 20_000
+"""Of what a provider says; keys are looked for in no more."""
 _HIDDEN = "[key]"
-_KEY_LIKE = re.compile(r"\bsk-[\w*.…-]{4,}|(?<=Bearer )\S+|[^\s'\"]*\*{3,}[^\s'\",]*")
-"""Keys as OpenAI writes them, whole or with asterisks in the middle, as providers echo them."""
+_KEY_LIKE = re.compile(r"\bsk-[\w*.…-]{4,}|(?<=Bearer )\S+")
+"""Keys as OpenAI writes them."""
+_MASKED = re.compile(r"(?<![^\s'\",])[^\s'\",]*\*{3,}[^\s'\",]*")
+"""Keys with asterisks in the middle, as providers echo them. Tried at the beginning of a word only: at each
+character it would take seconds for a body of a few kilobytes without a space, and the worker would stand still.
+"""
 _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -62,6 +69,8 @@ _STATUS_OF_CODE = {
     "rate_limit_exceeded": 429,
     "server_error": 500,
 }
+_SPENT = re.compile(r"key limit exceeded", re.IGNORECASE)
+"""What OpenRouter says, with 403, of a key that has a budget of its own."""
 _IMAGE_FAULT = re.compile(r"(invalid|empty|unsupported)_.*image|image_")
 _OUR_NAMES = {
     "max_completion_tokens": "max_output_tokens",
@@ -101,9 +110,19 @@ def model_error(error: Exception, provider: Provider) -> ModelError:
             return _from_stream(_Said.read(error.body, error.message), provider)
         case AnswerFailed():
             return _from_stream(_Said.read(error.body, ""), provider)
+        case UnicodeEncodeError():
+            return unsendable(provider)
         case _:
             what = type(error).__name__
             return ModelUnavailable(f"{provider.name} at {provider.url} sent what is no answer of its API ({what})")
+
+
+def unsendable(provider: Provider) -> ModelError:
+    """Return the error for a header that can't be written."""
+    return ModelRequestRejected(
+        f"The request to {provider.name} can't be sent: {provider.key_variable} and the agent's extra_headers "
+        "take plain ASCII only"
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -120,11 +139,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def redacted(text: str, key: str) -> str:
-    """Return ``text`` without the key, and without what looks like one or part of one."""
+    """Return ``text`` without the key, and without what looks like one or part of one; in whole characters."""
+    text = whole(text[:_MAX_READ])
     if len(key) >= 8:
         text = text.replace(key, _HIDDEN)
-        text = re.sub(rf"\S*(?:{re.escape(key[:8])}|{re.escape(key[-8:])})\S*", _HIDDEN, text)
-    return _KEY_LIKE.sub(_HIDDEN, text)
+        text = re.sub(rf"(?<!\S)\S*(?:{re.escape(key[:8])}|{re.escape(key[-8:])})\S*", _HIDDEN, text)
+    return _MASKED.sub(_HIDDEN, _KEY_LIKE.sub(_HIDDEN, text))
 
 
 class _Details(Record):
@@ -166,6 +186,8 @@ class _Said(Record):
         """The machine-readable reason; servers disagree whether it is the code or the type."""
         if self.metadata is not None and self.metadata.flagged_input is not None:
             return "moderation_blocked"
+        if _SPENT.search(self.message):
+            return "insufficient_quota"
         return self.code if self.code and not self.code.isdecimal() else self.type
 
     @property

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from agentkit.errors import ContentRefused, ModelUnavailable
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.arguments import read_object
+from agentkit.llm.characters import whole, whole_json
 from agentkit.llm.estimates import estimated_usage
 from agentkit.llm.openai_rules import wire_name
 from agentkit.llm.telling import Telling
-from agentkit.messages import ContentPart, Message, ToolCall, Usage
+from agentkit.messages import ContentPart, Message, ThinkingPart, ToolCall, Usage
 
 __all__ = ["Output"]
 
@@ -30,6 +31,7 @@ class Output(Telling):
 
     def call(self, call_id: str, name: str, written: str) -> ToolCall:
         """Return a tool call under the tool's own name, with its arguments read."""
+        written = whole(written)
         arguments = read_object(written)
         return ToolCall(
             id=call_id,
@@ -53,6 +55,15 @@ class Output(Telling):
         """
         if stop == "refusal" and not any(part.type in ("text", "tool_call") for part in parts):
             raise ContentRefused(f"The content filter of {self._request.model} left nothing of the answer")
-        message = Message(role="assistant", parts=tuple(parts), model=self._request.model)
+        message = Message(role="assistant", parts=tuple(map(_whole, parts)), model=self._request.model)
         spent = usage or estimated_usage(self._request, message)
         return ModelResponse(message=message, stop_reason=stop, usage=spent, served_by=served_by)
+
+
+def _whole(part: ContentPart) -> ContentPart:
+    """Return a part of an answer with whole characters only, which is all that Temporal takes."""
+    said = {name: value for name, value in part if isinstance(value, str)}
+    mended: dict[str, object] = {name: whole(value) for name, value in said.items()}
+    if isinstance(part, ThinkingPart):
+        mended["data"] = whole_json(part.data)
+    return part.model_copy(update=mended)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from agentkit.interfaces import ModelRequest
 from agentkit.messages import ImagePart, ToolCall, ToolResult
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "wire_name",
     "wire_result",
     "wire_schema",
+    "wire_system",
 ]
 
 Effort = Literal["none", "minimal", "low", "medium", "high"]
@@ -90,6 +92,14 @@ def wire_schema(schema: Mapping[str, JsonValue] | None, *, any_root: bool = Fals
     if schema is None or not (any_root or schema.get("type") == "object"):
         return None
     return {"name": "output", "schema": dict(schema), "strict": enforced(dict(schema))}
+
+
+def wire_system(request: ModelRequest, *, any_root: bool = False) -> str:
+    """Return the instructions, with the answer's schema in words where it can't be told in another way."""
+    if request.output_schema is None or wire_schema(request.output_schema, any_root=any_root) is not None:
+        return request.system
+    told = f"Your final answer is JSON that fits this schema, and nothing else: {json.dumps(request.output_schema)}"
+    return "\n\n".join(filter(None, [request.system, told]))
 
 
 def enforced(schema: JsonValue) -> bool:

@@ -22,6 +22,7 @@ from agentkit.llm.openai_rules import (
     wire_name,
     wire_result,
     wire_schema,
+    wire_system,
 )
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.records import Record
@@ -36,7 +37,8 @@ def chat_body(request: ModelRequest, provider: str) -> dict[str, object]:
     settings = request.settings
     # OpenAI's reasoning models refuse the old name; many other servers know only that one.
     limit = "max_completion_tokens" if provider == "openai" else "max_tokens"
-    body: dict[str, object] = {"messages": wire_messages(request)}
+    any_root = provider == "openai-compatible"
+    body: dict[str, object] = {"messages": wire_messages(request, any_root=any_root)}
     if request.tools:
         body["tools"] = _tools(request.tools)
     written: dict[str, object] = {
@@ -45,7 +47,7 @@ def chat_body(request: ModelRequest, provider: str) -> dict[str, object]:
         "seed": settings.seed,
         "reasoning_effort": effort(name, settings.thinking_budget),
     }
-    schema = wire_schema(request.output_schema, any_root=provider == "openai-compatible")
+    schema = wire_schema(request.output_schema, any_root=any_root)
     if schema is not None:
         written["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body | {key: value for key, value in written.items() if value is not None}
@@ -74,12 +76,15 @@ def assistant_message(message: Message) -> ChatCompletionMessageParam:
 
 
 def wire_messages(
-    request: ModelRequest, assistant: Callable[[Message], ChatCompletionMessageParam] = assistant_message
+    request: ModelRequest,
+    assistant: Callable[[Message], ChatCompletionMessageParam] = assistant_message,
+    *,
+    any_root: bool = False,
 ) -> list[ChatCompletionMessageParam]:
     """Return the instructions and messages; a message of several tool results becomes several."""
     written: list[ChatCompletionMessageParam] = []
-    if request.system:
-        written.append({"role": "system", "content": request.system})
+    if system := wire_system(request, any_root=any_root):
+        written.append({"role": "system", "content": system})
     for message in request.messages:
         match message.role:
             case "user":

@@ -19,6 +19,7 @@ from agentkit.llm.openai_rules import (
     wire_name,
     wire_result,
     wire_schema,
+    wire_system,
 )
 from agentkit.llm.responses_answer import ResponsesAnswer
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
@@ -61,7 +62,7 @@ def responses_body(request: ModelRequest) -> dict[str, object]:
     effort_ = effort(name, settings.thinking_budget)
     schema = wire_schema(request.output_schema)
     written: dict[str, object] = {
-        "instructions": request.system or None,
+        "instructions": wire_system(request) or None,
         "input": [item for message in request.messages for item in _items(message, provider)],
         "tools": _tools(request.tools) or None,
         "include": ["reasoning.encrypted_content"] if reasons(name) else None,

@@ -17,6 +17,8 @@ __all__ = ["status_error"]
 
 _TRANSIENT = {408, 409, 425, 429}
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
+_NO_SUCH_MODEL = {"model_not_found"}
+"""OpenAI says so with 403, too, where a key's project may not use the model."""
 _REFUSED = {"content_filter", "moderation_blocked"}
 _TOO_LONG = {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
 _TOO_LONG_WORDS = re.compile(
@@ -42,12 +44,14 @@ def status_error(
     if _refuses(code):
         return ContentRefused(said, status=status)
     if code in _QUOTA or status == 402:
+        # Anthropic says it with 400, OpenRouter with 403: by the status alone it would be another problem.
         return ModelRequestRejected(
-            f"The provider's quota is used up: check its plan and billing. {said}", status=status
+            f"The provider's quota is used up: check its plan and billing. {said}",
+            status=status if status == 429 else 402,
         )
     if status in _TRANSIENT or status >= 500 or status < 400:
         return ModelUnavailable(said, status=status, retry_after=retry_after)
-    if status in (401, 403):
+    if status in (401, 403) and code not in _NO_SUCH_MODEL:
         return ModelNotAuthorized(f"The provider refused the key: check {key_variable}. {said}", status=status)
     if status == 413 or code in _TOO_LONG or _TOO_LONG_WORDS.search(message):
         return ContextTooLong(said, status=status)

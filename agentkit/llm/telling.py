@@ -6,6 +6,7 @@ from typing import Literal
 
 from agentkit.errors import ModelOutputInvalid
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest
+from agentkit.llm.characters import ends_in_half, whole
 
 __all__ = ["MAX_OUTPUT_CHARS", "Telling"]
 
@@ -20,6 +21,7 @@ class Telling:
         self._model = request.model
         self._emit = emit
         self._size = 0
+        self._half = ""
 
     @property
     def begun(self) -> bool:
@@ -36,6 +38,12 @@ class Telling:
             return
         self._size += len(text)
         if self._emit is not None and kind is not None:
-            self._emit(ModelDelta(kind, text))
+            self._pass_on(self._emit, kind, self._half + text)
         if self._size > MAX_OUTPUT_CHARS:
             raise ModelOutputInvalid(f"{self._model} said more than {MAX_OUTPUT_CHARS:,} characters and was cut off")
+
+    def _pass_on(self, emit: Emit, kind: Literal["text", "thinking", "tool_arguments"], text: str) -> None:
+        """Pass on whole characters; half of one waits for what comes next."""
+        self._half = text[-1] if ends_in_half(text) else ""
+        if said := text.removesuffix(self._half):
+            emit(ModelDelta(kind, whole(said)))

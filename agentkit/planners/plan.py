@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -18,6 +19,8 @@ _MANNER = """\
 First make a plan: answer with one JSON object, {"plan": ["first step", "second step", ...]}, and call no tool yet.
 Then carry it out, step by step, with your tools. When a step fails, or what you learn changes what is to be done, \
 answer with a new {"plan": [...]} of what remains. When all is done, answer the request in words."""
+
+_SCHEMA = "That last answer, and no other, is JSON that fits this schema, without any other words: {schema}"
 
 _GO = "Good. Carry out the plan now, beginning with: {step}. Call your tools; don't repeat the plan."
 
@@ -41,7 +44,7 @@ class PlanPlanner:
         acted = any(message.role == "tool" for message in transcript)
         return ModelRequest(
             model=agent.models[0],
-            system="\n\n".join(filter(None, [agent.instructions, _MANNER])),
+            system="\n\n".join(filter(None, [agent.instructions, _MANNER, _told_schema(agent)])),
             messages=transcript,
             tools=tools,
             settings=agent.model_settings,
@@ -60,6 +63,13 @@ class PlanPlanner:
             return decision
         plan = read_plan(response.message.text)
         return Proceed(plan, _GO.format(step=plan[0])) if plan else Finish(response.message.text)
+
+
+def _told_schema(agent: AgentSpec) -> str:
+    """Return the schema in words: where a plan may come, too, no provider can hold the model to it."""
+    if agent.output_schema is None:
+        return ""
+    return _SCHEMA.format(schema=json.dumps(agent.output_schema, ensure_ascii=False))
 
 
 def read_plan(text: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Retry
 from agentkit.messages import ImagePart, Message, TextPart, ToolCall, ToolResult
 from agentkit.outputs import OutputInvalid, portable, read_json
+from agentkit.planners.nesting import nested
 from agentkit.specs import AgentSpec, ToolSpec
 
 __all__ = ["ReactPlanner"]
@@ -36,9 +37,10 @@ _UNREADABLE = (
 )
 _CUT_OFF = "Your answer was cut off at your output limit. Give it again, shorter: one JSON object."
 
-_ACTION = re.compile(r"^[\s>*#_-]*Action[*_]*:[\s*_`]*([\w.:/-]+)", re.MULTILINE | re.IGNORECASE)
-_INPUT = re.compile(r"^[\s>*#_-]*Action Input[*_]*:[\s*_`]*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
-_ANSWER = re.compile(r"^[\s>*#_-]*Final Answer[*_]*:[\s*_]*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
+# No pattern skips line ends before its word: over an answer of blank lines, that takes the square of its length.
+_ACTION = re.compile(r"^[ \t>*#_-]*Action[*_]*:[\s*_`]*([\w.:/-]+)", re.MULTILINE | re.IGNORECASE)
+_INPUT = re.compile(r"^[ \t>*#_-]*Action Input[*_]*:[\s*_`]*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
+_ANSWER = re.compile(r"^[ \t>*#_-]*Final Answer[*_]*:[\s*_]*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
 
 
 class ReactPlanner:
@@ -48,7 +50,7 @@ class ReactPlanner:
         """Return what to ask: no native tools, but a schema for the action."""
         return ModelRequest(
             model=agent.models[0],
-            system="\n\n".join(filter(None, [agent.instructions, _FORMAT + _described(tools)])),
+            system="\n\n".join(filter(None, [agent.instructions, _FORMAT + _described(tools), _told_schema(agent)])),
             messages=[_as_text(message) for message in transcript],
             settings=agent.model_settings,
             output_schema=_action_schema(agent, tools),
@@ -77,6 +79,13 @@ def _described(tools: Sequence[ToolSpec]) -> str:
     return "\n".join(["Your tools:", *lines]) if lines else "You have no tools: finish at once."
 
 
+def _told_schema(agent: AgentSpec) -> str:
+    """Return the answer's schema in words, for providers that hold no model to it."""
+    if agent.output_schema is None:
+        return ""
+    return f'The "answer" of "finish" fits this schema: {json.dumps(agent.output_schema, ensure_ascii=False)}'
+
+
 def _as_text(message: Message) -> Message:
     """Return a message without native calls and results."""
     match message.role:
@@ -100,15 +109,18 @@ def _written(call: ToolCall) -> str:
 
 
 def _action_schema(agent: AgentSpec, tools: Sequence[ToolSpec]) -> dict[str, JsonValue]:
-    answer: JsonValue = agent.output_schema or {"type": "string"}
+    definitions: dict[str, JsonValue] = {}
+    answer = nested(agent.output_schema or {"type": "string"}, "answer", definitions)
     finish: JsonValue = {
         "type": "object",
         "properties": {"answer": answer},
         "required": ["answer"],
         "additionalProperties": False,
     }
-    actions: list[JsonValue] = [_choice(tool.name, tool.parameters) for tool in tools]
-    return {
+    actions: list[JsonValue] = [
+        _choice(tool.name, nested(tool.parameters, f"tool{place}", definitions)) for place, tool in enumerate(tools)
+    ]
+    schema: dict[str, JsonValue] = {
         "type": "object",
         "properties": {
             "thought": {"type": "string"},
@@ -117,6 +129,7 @@ def _action_schema(agent: AgentSpec, tools: Sequence[ToolSpec]) -> dict[str, Jso
         "required": ["thought", "action"],
         "additionalProperties": False,
     }
+    return schema | {"$defs": definitions} if definitions else schema
 
 
 def _choice(name: str, arguments: JsonValue) -> dict[str, JsonValue]:

@@ -79,6 +79,10 @@ class FunctionTool(Generic[P, R]):
             result = await self._act(values)
         except ToolError:
             raise
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise ToolError(self._failure(error)) from error  # something of its own was cancelled, not the call
         except (ConnectionError, TimeoutError) as error:
             raise ToolUnavailable(self._failure(error)) from error
         except (Exception, SystemExit) as error:  # a tool is anyone's code, and must not end the worker
@@ -94,8 +98,8 @@ class FunctionTool(Generic[P, R]):
         def in_thread() -> object:
             try:
                 return function(**values)
-            except StopIteration as error:  # can't cross into a future: the call would never end
-                raise RuntimeError("StopIteration") from error
+            except (StopIteration, KeyboardInterrupt) as error:  # can't cross into a future: the call would never end
+                raise RuntimeError(type(error).__name__) from error
 
         return await asyncio.to_thread(in_thread)
 

@@ -17,6 +17,7 @@ from api.events.log import Log
 from api.events.mapping import PartMapper
 from api.events.positions import Position
 from api.events.retries import Retries
+from api.events.speech import Speech
 
 __all__ = ["Feed", "Place"]
 
@@ -37,6 +38,7 @@ class Feed:
         self.history = history
         self.log = log or Log()
         self.retries = Retries(history, self.log.append)
+        self.speech = Speech(self.log.append)
         self.parts = list(parts)
         """Run ids."""
         self.watchers = 0
@@ -47,6 +49,7 @@ class Feed:
         self._length = length
         self._first_part = self._part = len(parts) - 1
         self._told: Place = (self._part, 0, 0)
+        self._read_to = (self._part, 0)
         self._at_work: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -113,6 +116,9 @@ class Feed:
                 for newest in page:
                     for event in await self._mapped(mapper, newest):
                         self._tell(event)
+                    if (self._part, newest.event_id) > self._read_to:  # else read once more
+                        self._read_to = self._part, newest.event_id
+                        self.speech.note(run_id, mapper.pending)
                 self.caught_up = self.caught_up or newest is None or newest.event_id >= self._length
                 self.retries.note(run_id, mapper.pending)
         if newest is None or newest.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from activities.connection import temporal_address
+from activities.deltas import Piece
 from agentkit.settings import Settings
 from api.errors import PositionInvalid
 from api.events.event import Event
@@ -65,6 +66,11 @@ class Hub:
         """Tell all who watch the event's task now of something that doesn't stand in history."""
         for feed in self._feeds.get(event.task_id, {}).values():
             feed.log.append(event)
+
+    def hear(self, piece: Piece) -> None:
+        """Tell all who watch the task now what a model says."""
+        for feed in self._feeds.get(piece.answer.task_id, {}).values():
+            feed.speech.hear(piece)
 
     @property
     def watched(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ from temporalio.service import RPCError
 from api.errors import WatchInterrupted
 from api.events.event import Event
 from api.events.feed import Feed, Place
+from api.events.speech import SPOKEN
 
 __all__ = ["Reader"]
 
@@ -28,6 +29,8 @@ class Reader:
         self._retrying = feed.retries.current()
         self._in_step = False
         """Whether it has come up with the feed: from then on, falling behind is the watcher's own doing."""
+        self._listens = False
+        """Whether it knows what a model has said so far, so that deltas can follow."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield each durable event once, in order, and live ones, until the feed ends.
@@ -55,6 +58,7 @@ class Reader:
             else:
                 if self._in_step:
                     raise WatchInterrupted(_TOO_SLOW)
+                self._listens = False
                 continue
             if self._feed.broken:
                 raise WatchInterrupted(self._feed.broken)
@@ -75,6 +79,8 @@ class Reader:
                 self._seen = max(self._seen, (part + 1, 0, 0))
 
     def _is_new(self, event: Event, number: int = -1) -> bool:
+        if event.type in SPOKEN and not self._listens:
+            return False
         if event.position is None:
             self._in_step = self._in_step or number >= self._live_from
             return number >= self._live_from
@@ -86,8 +92,10 @@ class Reader:
 
     def _come_in_step(self) -> Sequence[Event]:
         """Return what a newcomer is told of the present."""
+        spoken = () if self._listens else self._feed.speech.current()
+        self._listens = True
         if self._in_step or not self._feed.caught_up:
-            return ()
+            return spoken
         self._in_step = True
         current = self._feed.retries.current()
-        return [event for event in self._retrying if event in current]
+        return [*(event for event in self._retrying if event in current), *spoken]

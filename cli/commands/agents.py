@@ -13,8 +13,7 @@ __all__ = ["agents"]
 
 def agents(as_json: AsJson = False, url: Url = None) -> None:
     """List the agents that can be given tasks."""
-    with Server(url).client() as client:
-        listed = client.agents()
+    listed = Server(url).ask(lambda client: client.agents())
     if as_json:
         write_json(listed.document)
         return

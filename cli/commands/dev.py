@@ -14,6 +14,7 @@ from cli.dev.child import Guard
 from cli.dev.lock import DataDirLock
 from cli.dev.log_view import LogView
 from cli.dev.plan import export, make_plan
+from cli.dev.ports import any_free, is_free
 from cli.dev.supervisor import Supervisor
 from cli.errors import UsageWrong
 
@@ -22,6 +23,9 @@ __all__ = ["dev"]
 
 def dev(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of the API. Default: 8000.")] = None,
+    grpc_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Of the API, for gRPC; 0: none. Default: 50051, or a free one.")
+    ] = None,
     temporal_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: 7233.")] = None,
     ui_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of Temporal's Web UI. Default: 8233.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where tasks are kept. Default: .opspawn")] = None,
@@ -33,7 +37,8 @@ def dev(
 
     A Temporal server that answers already is used, not started. Tasks survive a restart.
     """
-    settings = _settings(app_dir, data_dir=data_dir, port=port, temporal_port=temporal_port, ui_port=ui_port)
+    ports = {"port": port, "grpc_port": grpc_port, "temporal_port": temporal_port, "ui_port": ui_port}
+    settings = _settings(app_dir, data_dir=data_dir, **ports)
     lock = DataDirLock(settings.data_dir)
     try:
         export(settings, temporal_port=temporal_port)
@@ -51,13 +56,14 @@ def _settings(app_dir: Path | None, **options: object) -> Settings:
         )
     written = settings.model_fields_set
     ui_url = settings.temporal_ui_url if "temporal_ui_url" in written else f"http://localhost:{settings.ui_port}"
-    return settings.model_copy(
-        update={
-            "app_dir": settings.app_dir.absolute(),
-            "data_dir": settings.data_dir.absolute(),
-            "temporal_ui_url": ui_url,
-        }
-    )
+    changed: dict[str, object] = {
+        "app_dir": settings.app_dir.absolute(),
+        "data_dir": settings.data_dir.absolute(),
+        "temporal_ui_url": ui_url,
+    }
+    if "grpc_port" not in written and not is_free(settings.grpc_port, settings.host):
+        changed["grpc_port"] = any_free(settings.host)
+    return settings.model_copy(update=changed)
 
 
 async def _dev(settings: Settings, workers: int, lock: DataDirLock) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.answers import Task
-from cli.client import OpspawnClient
+from agentkit.client import OpspawnClient, Task
 from cli.console import one_line, out, write_json, write_table, write_text
 from cli.display import summary
 from cli.errors import ServerUnreachable
@@ -33,13 +33,8 @@ def tasks(
     url: Url = None,
 ) -> None:
     """List tasks, newest first."""
-    filters = {"limit": str(limit)}
-    if status is not None:
-        filters["status"] = status
-    if agent is not None:
-        filters["agent"] = agent
-    with Server(url).client() as client:
-        listed = client.tasks(filters)
+    wanted = [] if status is None else [status]
+    listed = Server(url).ask(lambda client: client.tasks(status=wanted, agent=agent, limit=limit))
     if as_json:
         write_json(listed.document)
     elif not listed.tasks:
@@ -52,19 +47,19 @@ def tasks(
 
 def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
     """Show a task: its status, what it did, and its output."""
-    with Server(url).client() as client:
-        task = client.task(task_id)
-        if as_json:
-            write_json(task.document)
-            return
-        out.print(Text.assemble(("task  ", "bold"), task.id))
-        out.print(Text.assemble(("agent ", "bold"), task.agent))
-        out.print(Text.assemble(("state ", "bold"), (summary(task), _STYLES.get(task.status, "red"))))
-        ui = task.links.get("temporal_ui")
-        if ui:
-            out.print(Text.assemble(("web   ", "bold"), ui), soft_wrap=True)
-        out.print()
-        _print_transcript(client, task_id)
+    server = Server(url)
+    task = server.ask(lambda client: client.get(task_id))
+    if as_json:
+        write_json(task.document)
+        return
+    out.print(Text.assemble(("task  ", "bold"), task.id))
+    out.print(Text.assemble(("agent ", "bold"), task.agent))
+    out.print(Text.assemble(("state ", "bold"), (summary(task), _STYLES.get(task.status, "red"))))
+    ui = task.links.get("temporal_ui")
+    if ui:
+        out.print(Text.assemble(("web   ", "bold"), ui), soft_wrap=True)
+    out.print()
+    _print_transcript(server, task_id)
     if task.error is not None:
         out.print(Text(one_line(task.error.message, 2000), style="red"), soft_wrap=True)
     if task.output is not None:
@@ -75,8 +70,7 @@ def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
 def cancel(task_id: TaskId, url: Url = None) -> None:
     """Cancel a task: what it is doing now is stopped."""
     server = Server(url)
-    with server.client() as client:
-        client.cancel(task_id)
+    server.ask(lambda client: client.cancel(task_id))
     out.print(f"Task {task_id} is being cancelled. See it: {server.hint(f'show {task_id}')}", soft_wrap=True)
 
 
@@ -100,17 +94,21 @@ def _print_tasks(listed: tuple[Task, ...]) -> None:
     write_table(table)
 
 
-def _print_transcript(client: OpspawnClient, task_id: str) -> None:
-    steps = Steps()
-    start = 0
+def _print_transcript(server: Server, task_id: str) -> None:
     try:
-        while messages := client.transcript(task_id, start=start).messages:
-            for message in messages:
-                for line in steps.lines(message):
-                    out.print(line, soft_wrap=True)
-            start += len(messages)
+        server.ask(partial(_print_messages, task_id))
     except ServerUnreachable as error:
         out.print(Text(f"The transcript can't be read now: {error}", style="yellow"), soft_wrap=True)
+
+
+async def _print_messages(task_id: str, client: OpspawnClient) -> None:
+    steps = Steps()
+    start = 0
+    while messages := (await client.transcript(task_id, start=start)).messages:
+        for message in messages:
+            for line in steps.lines(message):
+                out.print(line, soft_wrap=True)
+        start += len(messages)
 
 
 def _age(moment: datetime | None) -> str:

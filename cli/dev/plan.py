@@ -14,7 +14,7 @@ from agentkit.providers import default_model, missing
 from agentkit.settings import Settings
 from cli.dev.child import ChildSpec
 from cli.dev.log_view import shows_api, shows_temporal, shows_worker
-from cli.dev.ports import answers, require_free
+from cli.dev.ports import answers, any_free, is_free, require_free
 from cli.errors import ServerUnreachable, UsageWrong
 from cli.temporal import host_and_port, reach, register_search_attributes
 from cli.temporal_server import TemporalServer, find_temporal
@@ -50,6 +50,8 @@ async def make_plan(settings: Settings, workers: int) -> Plan:
         ServerUnreachable: the Temporal that the environment names is elsewhere, and doesn't answer.
     """
     require_free(settings.port, "--port", "API", settings.host)
+    if settings.grpc_port:
+        require_free(settings.grpc_port, "--grpc-port", "gRPC", settings.host)
     host, port = host_and_port(settings)
     embedded = await _is_ours_to_start(settings, host, port)
     api_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
@@ -61,6 +63,7 @@ async def make_plan(settings: Settings, workers: int) -> Plan:
         api_url=url,
         table={
             "API": f"{url} (documentation: {url}/docs)",
+            "gRPC": f"{api_host}:{settings.grpc_port}" if settings.grpc_port else "none",
             "Temporal": f"{host}:{port} ({'embedded' if embedded else 'already running'})",
             "Web UI": settings.temporal_ui_url,
             "Workers": str(workers) if workers else "none; start one with: python -m worker",
@@ -78,10 +81,20 @@ def export(settings: Settings, *, temporal_port: int | None) -> None:
     """
     for key in ("app_dir", "data_dir", "host", "port", "temporal_port", "ui_port", "temporal_ui_url"):
         os.putenv(f"OPSPAWN_{key.upper()}", str(getattr(settings, key)))
+    if "grpc_port" in settings.model_fields_set:  # the default one is no reason for the API not to start
+        os.putenv("OPSPAWN_GRPC_PORT", str(settings.grpc_port))
     if temporal_port is not None:
         os.putenv("TEMPORAL_ADDRESS", f"127.0.0.1:{temporal_port}")
     os.putenv("TEMPORAL_ADDRESS", temporal_address(settings))
+    os.putenv("OPSPAWN_RELAY_PORT", str(_relay_port(settings)))
     os.putenv("PYTHONUNBUFFERED", "1")
+
+
+def _relay_port(settings: Settings) -> int:
+    """Return where the API and the workers meet: nobody else needs to know, so any port will do."""
+    if "relay_port" in settings.model_fields_set or is_free(settings.relay_port, settings.relay_host):
+        return settings.relay_port
+    return any_free(settings.relay_host)
 
 
 async def _is_ours_to_start(settings: Settings, host: str, port: int) -> bool:

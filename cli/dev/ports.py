@@ -6,7 +6,7 @@ import socket
 
 from cli.errors import UsageWrong
 
-__all__ = ["answers", "is_free", "require_free"]
+__all__ = ["answers", "any_free", "is_free", "require_free"]
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -19,6 +19,14 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except OSError:
             return False
     return True
+
+
+def any_free(host: str = "127.0.0.1") -> int:
+    """Return a port that is free now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def answers(host: str, port: int, *, seconds: float = 1.0) -> bool:

@@ -81,6 +81,7 @@ class Stack:
     temporal_port: int
     task_queue: str
     api_port: int = field(default_factory=free_port)
+    relay_port: int = field(default_factory=free_port)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[TextIO] = field(default_factory=list)
 
@@ -147,6 +148,7 @@ class Stack:
             "OPSPAWN_DATA_DIR": str(self.directory / "data"),
             "OPSPAWN_TASK_QUEUE": self.task_queue,
             "OPSPAWN_PORT": str(self.api_port),
+            "OPSPAWN_RELAY_PORT": str(self.relay_port),
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
         }
         self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)

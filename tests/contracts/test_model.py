@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from agentkit.llm.anthropic import AnthropicModel
 from agentkit.llm.google import GoogleModel
 from agentkit.llm.statuses import status_error
 from agentkit.messages import ToolCall, user_message
+from agentkit.specs import ModelSettings
 from agentkit.testing import (
     Failure,
     Raw,
@@ -53,6 +55,7 @@ WAIT = "wait"
 REFUSE = "refuse"
 THINK = "think first"
 EMPTY = "nothing"
+HALVES = "halves"
 
 
 def _answer(request: ReceivedRequest) -> ScriptedAnswer:
@@ -62,6 +65,7 @@ def _answer(request: ReceivedRequest) -> ScriptedAnswer:
         REFUSE: Reply(refusal="I won't."),
         THINK: Reply(thinking="Hmm, noon or not?", text="Noon.", chunk_chars=4),
         EMPTY: Reply(),
+        HALVES: Reply(text="Yes \ud83d\ude00! \udc00", chunk_chars=1),
         **FAULTS,
     }
     if asked in special:
@@ -279,3 +283,21 @@ async def test_an_answer_of_nothing_is_left_to_the_planner(subject: Subject) -> 
         response = await model.respond(_request(EMPTY))
     assert response.message.parts == ()
     assert response.stop_reason == "end"
+
+
+@every_wire
+async def test_characters_that_come_in_halves_are_put_together(subject: Subject) -> None:
+    deltas: list[ModelDelta] = []
+    async with subject() as model:
+        response = await model.respond(_request(HALVES), deltas.append)
+    assert response.message.text == "Yes \U0001f600! \ufffd"
+    assert response.message.canonical_json()
+    assert "".join(delta.text for delta in deltas) == response.message.text
+
+
+@pytest.mark.parametrize("subject", [one for one in WIRES if one.id != "anthropic"])  # whose SDK writes UTF-8
+async def test_a_header_that_cannot_be_written_is_the_requests_fault(subject: Subject) -> None:
+    request = replace(_request(SAY), settings=ModelSettings(extra_headers={"X-Team": "Größe 漢"}))
+    async with subject() as model:
+        with pytest.raises(ModelRequestRejected, match="extra_headers"):
+            await model.respond(request)

@@ -175,6 +175,7 @@ async def test_a_query_of_the_temporal_command_line_reads_the_transcript_as_plai
     async with stage.worker(ScriptedModel(["done"])):
         _, handle = await stage.run("Go.")
         page = await handle.query("transcript", {})
+        assert await handle.query("transcript") == page
     assert [message["role"] for message in page["messages"]] == ["user", "assistant"]
     assert page["messages"][1]["parts"] == [{"type": "text", "text": "done"}]
 

@@ -96,10 +96,11 @@ class Served:
 
 @asynccontextmanager
 async def served(front: Front, client: Client | None = None, **changed: Any) -> AsyncIterator[Served]:
-    """Serve the same front end on a socket; ``changed`` are settings."""
+    """Serve the same front end on a socket; ``changed`` are settings, ``relay_port`` serves the relay, too."""
     stopping = asyncio.Event()
     settings = front.settings.model_copy(update=changed)
-    app = create_app(settings, front.app, client=client or front.temporal, stopping=stopping)
+    temporal = client or front.temporal
+    app = create_app(settings, front.app, client=temporal, stopping=stopping, relay="relay_port" in changed)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
 
     async def started() -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.calls import ModelCall
 from activities.connection import connect
+from activities.deltas import AnswerId, Answers, Listener, Piece
 from activities.model import ModelActivities
 from activities.transcripts import WorkerCache, WorkflowReader
 from agentkit.errors import ModelRequestRejected, ModelUnavailable
@@ -90,3 +92,24 @@ async def test_a_model_that_this_worker_has_no_key_for_is_named(reader: Workflow
     with pytest.raises(ApplicationError, match=r"no openai model for 'openai:gpt'.*opspawn doctor") as raised:
         await ActivityEnvironment().run(activities.ask_model, model_call("openai:gpt"))
     assert (raised.value.type, raised.value.non_retryable) == ("ModelNotAuthorized", True)
+
+
+async def test_what_the_model_says_is_passed_on_under_the_name_of_the_call(reader: WorkflowReader) -> None:
+    answers = Answers()
+    listener = Listener(answers)
+    listener.watch("task")
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, workflow_run_id="run", activity_id="7", attempt=2)
+    activities = ModelActivities({"demo": ScriptedModel(["fine"])}, reader, answers)
+    heard: list[Piece] = []
+
+    async def hear() -> None:
+        while not (heard and heard[-1].last):
+            number, pieces = await listener.batch()
+            heard.extend(pieces)
+        listener.confirm(number)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(environment.run(activities.ask_model, model_call()), hear())
+    assert {piece.answer for piece in heard} == {AnswerId("task", "run", "7", 2, 2)}
+    assert [delta.text for piece in heard for delta in piece.deltas] == ["fine"]

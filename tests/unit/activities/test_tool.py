@@ -5,7 +5,9 @@ import dataclasses
 
 import pytest
 from pydantic import JsonValue
+from temporalio.api.failure.v1 import Failure
 from temporalio.common import RawValue
+from temporalio.converter import DefaultFailureConverter, DefaultPayloadConverter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -33,6 +35,11 @@ def add(left: int, right: int) -> int:
 @tool(effect="pure")
 def broken() -> str:
     raise ValueError("the disk is full")
+
+
+@tool(effect="pure")
+def rambling() -> str:
+    raise ValueError("x" * 5_000_000)
 
 
 @tool(effect="pure")
@@ -67,7 +74,7 @@ def numbers(count: int) -> list[int]:
     return list(range(count))
 
 
-TOOLS = ToolRegistry([about, add, broken, refused, away, disconnected, slow, slow_send, numbers])
+TOOLS = ToolRegistry([about, add, broken, rambling, refused, away, disconnected, slow, slow_send, numbers])
 
 
 def environment_of(activity_type: str, attempt: int = 1) -> ActivityEnvironment:
@@ -113,6 +120,14 @@ async def test_a_failure_has_words_for_the_model(name: str, arguments: JsonValue
         await act(f"tool.{name}", arguments, CONTEXT)
     assert words in raised.value.message
     assert (raised.value.type, raised.value.non_retryable) == (kind, kind != "ToolUnavailable")
+
+
+async def test_a_failure_of_megabytes_fits_what_temporal_takes() -> None:
+    with pytest.raises(ApplicationError, match="left out here") as raised:
+        await act("tool.rambling", {}, CONTEXT)
+    failure = Failure()
+    DefaultFailureConverter().to_failure(raised.value, DefaultPayloadConverter(), failure)
+    assert failure.ByteSize() < 2 * MAX_RESULT_CHARS
 
 
 async def test_an_activity_that_is_no_tool_is_refused() -> None:

@@ -15,6 +15,7 @@ from agentkit.testing import ScriptedModel
         pytest.param(ModelNotAuthorized("wrong key", status=401), "key", id="key"),
         pytest.param(ModelRequestRejected("no such model", status=404), "model", id="model"),
         pytest.param(ModelRequestRejected("pay first", status=429), "quota", id="quota"),
+        pytest.param(ModelRequestRejected("pay first", status=402), "quota", id="bill"),
         pytest.param(ModelUnavailable("slow down", status=429), "quota", id="rate"),
         pytest.param(ModelUnavailable("connection refused"), "unavailable", id="reach"),
         pytest.param(ContentRefused("no"), "unknown", id="other"),

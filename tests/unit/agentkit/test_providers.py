@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from agentkit.errors import ConfigurationInvalid
-from agentkit.providers import default_model, missing, split_model
+from agentkit.providers import default_model, missing, models_to_check, split_model
 from agentkit.settings import Settings
 
 
@@ -89,3 +90,18 @@ def test_a_provider_without_a_default_model_needs_one_named() -> None:
 def test_what_a_model_lacks_is_told(model: str, settings: dict[str, Any], told: str | None) -> None:
     lacking = missing(model, Settings(**settings))
     assert lacking is None if told is None else told in (lacking or "")
+
+
+def test_providers_with_a_key_that_no_agent_names_are_checked_too() -> None:
+    settings = Settings(
+        openai_api_key=SecretStr("a"),
+        anthropic_api_key=SecretStr("b"),
+        google_api_key=SecretStr("c"),
+        google_base_url="http://127.0.0.1:1",
+        openrouter_base_url="http://127.0.0.1:1",
+    )
+    assert models_to_check(["openai:gpt-4.1", "demo:demo"], settings) == [
+        "openai:gpt-4.1",
+        "demo:demo",
+        "anthropic:claude-sonnet-5-5",
+    ]

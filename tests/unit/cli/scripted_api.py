@@ -20,6 +20,8 @@ class Answered:
     status: int
     body: object
     content_type: str = "application/json"
+    cut: bool = False
+    """Whether the connection breaks before the answer's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,29 @@ def problem(status: int, title: str, detail: str, errors: Sequence[Document] = (
     return Answered(status, body, "application/problem+json")
 
 
+def stream(*events: Document, cut: bool = False) -> Answered:
+    """Return server-sent events; those with an ``id`` are durable."""
+    sent = [
+        f"event: {event['type']}\n"
+        + (f"id: {event['id']}\n" if "id" in event else "")
+        + f"data: {json.dumps({key: value for key, value in event.items() if key != 'id'})}\n\n"
+        for event in events
+    ]
+    return Answered(200, "retry: 1000\n\n" + "".join(sent), "text/event-stream; charset=utf-8", cut)
+
+
+def event(position: int | None, kind: str, *, second: float = 11, **data: object) -> Document:
+    """Return an event of ``task-1``; position None is a live one."""
+    durable = {} if position is None else {"id": f"p{position}"}
+    return {**durable, "type": kind, "task_id": "task-1", "at": f"2026-11-21T19:53:{second:09.6f}Z", **data}
+
+
+def ending(status: str = "completed") -> Document:
+    """Return the last event of ``task-1``."""
+    kind = "task.completed" if status == "completed" else "task.failed"
+    return event(99, kind, second=12, status=status)
+
+
 def task(status: str = "completed", **fields: object) -> Document:
     """Return a Task as the API shows it."""
     return {
@@ -82,11 +107,15 @@ def task(status: str = "completed", **fields: object) -> Document:
         "input": "What is 6 times 7?",
         "output": "42" if status == "completed" else None,
         "error": None,
-        "usage": {"tokens": 164, "cost_usd": None},
+        "usage": {"tokens": 164, "input_tokens": 140, "output_tokens": 24, "cost_usd": None},
         "steps": 2,
         "created_at": "2026-11-21T19:53:11Z",
         "completed_at": "2026-11-21T19:53:12Z" if status == "completed" else None,
-        "links": {"self": "/api/v1/tasks/task-1", "events": "/api/v1/tasks/task-1/events", "temporal_ui": "http://localhost:8233/t"},
+        "links": {
+            "self": "/api/v1/tasks/task-1",
+            "events": "/api/v1/tasks/task-1/events",
+            "temporal_ui": "http://localhost:8233/t",
+        },
         **fields,
     }
 
@@ -106,9 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
         content = answered.body if isinstance(answered.body, str) else json.dumps(answered.body)
         self.send_response(answered.status)
         self.send_header("content-type", answered.content_type)
-        self.send_header("content-length", str(len(content.encode())))
+        self.send_header("content-length", str(len(content.encode()) + answered.cut))
         self.end_headers()
         self.wfile.write(content.encode())
+        self.close_connection = self.close_connection or answered.cut
 
     do_GET = do_POST = _serve
 

@@ -63,7 +63,7 @@ def test_an_unknown_task_is_exit_code_2(api: ScriptedApi, opspawn: Opspawn) -> N
 
 
 def test_cancelling_says_how_to_look(api: ScriptedApi, opspawn: Opspawn) -> None:
-    api.on("POST", "/tasks/task-1/cancel", Answered(202, {}))
+    api.on("POST", "/tasks/task-1/cancel", Answered(202, task("running")))
 
     ended = opspawn("cancel", "task-1")
 

@@ -129,3 +129,24 @@ async def test_calls_of_one_provider_wait_for_each_other_as_the_settings_say() -
             assert server.request_count == 1
             first.cancel()
             assert (await second).message.text == "ok"
+
+
+PROVIDERS = ("openai", "anthropic", "google", "openrouter", "openai_compatible")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("key", ["sk-sécret", "sk-secret\nx: y"], ids=["letter", "line"])
+def test_what_is_no_key_is_refused_by_its_variable_and_not_repeated(provider: str, key: str) -> None:
+    given = {f"{provider}_api_key": SecretStr(key), f"{provider}_base_url": URL}
+    with pytest.raises(ConfigurationInvalid, match=f"^{provider.upper()}_API_KEY holds") as raised:
+        build_models(Settings.model_validate(given))
+    assert "cret" not in str(raised.value)
+
+
+async def test_the_line_end_of_a_key_from_a_file_is_not_sent() -> None:
+    async with (
+        ScriptedOpenAIServer([Reply(text="OK")]) as server,
+        _built(Settings(openai_api_key=SecretStr(" sk-secret-secret\n"), openai_base_url=server.url)) as models,
+    ):
+        await models["openai"].respond(ModelRequest(model="openai:m", system="", messages=(user_message("hi"),)))
+    assert server.requests[0].headers["authorization"] == "Bearer sk-secret-secret"

@@ -131,6 +131,20 @@ async def test_settings_and_schema_are_sent_only_where_they_are_set() -> None:
     assert received.headers["x-route"] == "eu"
 
 
+async def test_a_schema_of_no_object_is_told_in_words_where_openai_refuses_it_and_as_it_is_elsewhere() -> None:
+    request = replace(_request(), output_schema={"type": "array"})
+    async with ScriptedOpenAIServer([Reply(text="[]"), Reply(text="[]")]) as server:
+        for provider in ("openai", "openai-compatible"):
+            async with aclosing(OpenAIModel(base_url=server.url, provider=provider)) as model:
+                await model.respond(request)
+    ours, other = server.requests
+    told = 'and nothing else: {"type": "array"}'
+    assert "response_format" not in ours.body
+    assert ours.body["messages"][0]["content"].endswith(told)
+    assert other.body["response_format"]["json_schema"]["schema"] == {"type": "array"}
+    assert told not in str(other.body["messages"])
+
+
 async def test_other_servers_are_told_the_output_limit_by_its_old_name() -> None:
     request = replace(_request(), settings=ModelSettings(max_output_tokens=50))
     async with (

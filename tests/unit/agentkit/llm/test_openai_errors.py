@@ -54,6 +54,16 @@ def test_no_part_of_a_key_remains(text: str) -> None:
         assert part not in told
 
 
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("text", ["y" * 5_000_000, "y*" * 2_500_000, "sk" * 2_500_000], ids=["y", "stars", "keys"])
+def test_a_word_of_megabytes_does_not_keep_the_worker_busy(text: str) -> None:
+    assert len(redacted(text, "my-own-key-1234567890")) <= 20_000
+
+
+def test_each_of_several_masked_keys_is_hidden() -> None:
+    assert redacted("one***1,two***2 'three***3'", "unused") == "[key],[key] '[key]'"
+
+
 @pytest.mark.parametrize(
     "text", ["The model `gpt-9` does not exist", "Use **bold** words", "A task-based risk-free desk"]
 )

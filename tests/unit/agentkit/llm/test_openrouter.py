@@ -155,6 +155,9 @@ RAW = {"code": 429, "message": "Provider returned error", "metadata": {"provider
                      ModelNotAuthorized, "OPENROUTER_API_KEY", id="key"),
         pytest.param(Raw(status=402, body='{"error": {"code": 402, "message": "No"}}', content_type="application/json"),
                      ModelRequestRejected, "quota", id="credits"),
+        pytest.param(Raw(status=403, content_type="application/json",
+                         body='{"error": {"code": 403, "message": "Key limit exceeded (total limit)."}}'),
+                     ModelRequestRejected, "quota", id="key limit"),
     ],
 )  # fmt: skip
 async def test_its_errors_become_ours(answer: ScriptedAnswer, expected: type[ModelError], words: str) -> None:

@@ -49,10 +49,18 @@ def test_each_status_has_its_error(status: int, expected: type[ModelError]) -> N
         (403, "cyber_policy", ContentRefused),
         (403, "moderation_blocked", ContentRefused),
         (500, "context_length_exceeded", ModelUnavailable),
+        (403, "model_not_found", ModelRequestRejected),
     ],
 )
 def test_the_code_says_more_than_the_status(status: int, code: str, expected: type[ModelError]) -> None:
     assert type(status_error(status, "No.", code=code)) is expected
+
+
+@pytest.mark.parametrize(("status", "told"), [(400, 402), (402, 402), (403, 402), (429, 429)])
+def test_a_spent_quota_is_known_by_its_status_whatever_the_provider_says_it_with(status: int, told: int) -> None:
+    error = status_error(status, "Pay.", code="insufficient_quota")
+    assert (type(error), error.status) == (ModelRequestRejected, told)
+    assert f"(HTTP {status})" in str(error)
 
 
 def test_a_wrong_key_names_what_to_set() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from pydantic import JsonValue
 
 from agentkit.errors import ModelOutputInvalid
 from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
@@ -75,3 +78,12 @@ def test_the_plan_has_a_schema_until_there_is_one() -> None:
 @pytest.mark.parametrize("text", ["", "no plan", '{"plan": "x"}', '{"plan": [1]}', '["plan"]', '{"plan": [" "]}'])
 def test_what_is_no_plan_is_none(text: str) -> None:
     assert read_plan(text) == ()
+
+
+def test_the_schema_of_the_output_is_told_in_words() -> None:
+    planner = PlanPlanner()
+    schema: dict[str, JsonValue] = {"type": "object", "properties": {"fog": {"type": "boolean"}}}
+    agent = AGENT.model_copy(update={"output_schema": schema})
+    asked = planner.render(agent, [user_message("go")], agent.tools)
+    assert json.dumps(schema) in asked.system
+    assert "schema" not in planner.render(AGENT, [user_message("go")], AGENT.tools).system

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -110,3 +111,31 @@ def test_with_an_output_schema_the_final_answer_must_fit_it() -> None:
     assert request.output_schema is not None
     finish = {"thought": "", "action": {"name": "finish", "arguments": {"answer": "words"}}}
     assert not Draft202012Validator(request.output_schema).is_valid(finish)
+
+
+def test_schemas_with_definitions_still_hold_inside_the_actions() -> None:
+    place: dict[str, JsonValue] = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+    pointing: dict[str, JsonValue] = {
+        "type": "object",
+        "properties": {"at": {"$ref": "#/$defs/Place"}, "next": {"$ref": "#"}},
+        "$defs": {"Place": place},
+    }
+    tool = LOOK.model_copy(update={"parameters": pointing})
+    answer: dict[str, JsonValue] = {"definitions": {"Place": {"type": "string"}}, "$ref": "#/definitions/Place"}
+    agent = AGENT.model_copy(update={"tools": (tool,), "output_schema": answer})
+    request = ReactPlanner().render(agent, [user_message("go")], agent.tools)
+    assert request.output_schema is not None
+    fits = Draft202012Validator(request.output_schema).is_valid
+    assert fits({"thought": "", "action": {"name": "look", "arguments": {"at": {"x": 1}, "next": {"at": {"x": 2}}}}})
+    assert not fits({"thought": "", "action": {"name": "look", "arguments": {"at": {"x": "1"}}}})
+    assert not fits({"thought": "", "action": {"name": "look", "arguments": {"next": {"at": {}}}}})
+    assert fits({"thought": "", "action": {"name": "finish", "arguments": {"answer": "here"}}})
+    assert not fits({"thought": "", "action": {"name": "finish", "arguments": {"answer": {"x": 1}}}})
+    assert json.dumps(answer) in request.system
+
+
+@pytest.mark.parametrize("line", ["\n", "  \n", "> \n", "*" * 80 + "\n"], ids=["blank", "spaces", "quote", "stars"])
+def test_an_answer_of_empty_lines_is_read_in_no_time(line: str) -> None:
+    began = time.process_time()
+    assert isinstance(ReactPlanner().decide(said(line * (200_000 // len(line)))), Retry)
+    assert time.process_time() - began < 1, "a workflow may take 2 s; in the square of the length it takes minutes"

@@ -202,6 +202,8 @@ async def test_a_result_that_holds_itself_is_refused() -> None:
         pytest.param(KeyError("x"), ToolError, "fails failed: KeyError: 'x'", id="any error"),
         pytest.param(SystemExit(3), ToolError, "fails failed: SystemExit: 3", id="exit"),
         pytest.param(StopIteration(), ToolError, "fails failed: RuntimeError: StopIteration", id="stop iteration"),
+        pytest.param(KeyboardInterrupt(), ToolError, "fails failed: RuntimeError: KeyboardInterrupt", id="interrupt"),
+        pytest.param(asyncio.CancelledError(), ToolError, "fails failed: CancelledError: ", id="not our cancel"),
     ],
 )
 async def test_what_a_function_raises_becomes_a_tool_error(

@@ -1,4 +1,4 @@
-"""What the API answers, as far as the commands read it; fields they don't know are ignored."""
+"""What the API answers, as far as programs read it; fields that they don't know are ignored."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import Literal, Self
 
 from pydantic import Field, JsonValue
 
-from agentkit.messages import Message
+from agentkit.messages import InputPart, Message, Usage
 from agentkit.records import Record
 
-__all__ = ["Agent", "AgentList", "Answer", "Document", "Task", "TaskError", "TaskList", "TaskUsage", "TranscriptPage"]
+__all__ = ["Agent", "AgentList", "Answer", "Document", "Task", "TaskError", "TaskList", "TaskStatus", "TranscriptPage"]
 
 Document = dict[str, JsonValue]
 """A JSON object."""
+
+TaskStatus = Literal[
+    "queued", "running", "waiting", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
+]
 
 
 class Answer(Record):
     """A JSON object of the API."""
 
     document: Document = Field(default_factory=dict, exclude=True, repr=False)
-    """The object as it came: what ``--json`` prints."""
+    """The object as it came."""
 
     @classmethod
     def read(cls, document: Document) -> Self:
@@ -42,33 +46,32 @@ class TaskError(Record):
     step: int | None = None
 
 
-class TaskUsage(Record):
-    """What a task has spent."""
-
-    tokens: int = 0
-    """Input and output together."""
-    cost_usd: float | None = None
-    """None where the price isn't known."""
-
-
 class Task(Answer):
     """One input in, one output out, and how far it has come."""
 
     id: str
     agent: str = ""
-    status: Literal[
-        "queued", "running", "waiting", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
-    ]
+    status: TaskStatus
     title: str = ""
     """The first words of the input."""
+    input: str | tuple[InputPart, ...] | None = None
+    """None in lists."""
     output: JsonValue = None
+    """Text, or what fits the output schema. None in lists, and until the task has completed."""
     error: TaskError | None = None
-    usage: TaskUsage = TaskUsage()
+    usage: Usage = Usage()
     steps: int = 0
     doing: str = ""
     """What it does now, for people."""
+    conversation_id: str | None = None
+    parent_id: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = Field(default_factory=dict)
+    user: str | None = None
     created_at: datetime | None = None
+    started_at: datetime | None = None
     completed_at: datetime | None = None
+    """When it ended, however it ended."""
     links: dict[str, str | None] = Field(default_factory=dict)
 
     @property

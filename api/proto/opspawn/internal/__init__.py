@@ -1,0 +1,1 @@
+"""Interfaces between Opspawn's own processes."""

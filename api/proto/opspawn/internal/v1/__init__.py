@@ -1,0 +1,1 @@
+"""The internal interface, version 1."""

@@ -1,0 +1,26 @@
+"""``opspawn follow``: watch a task that was started elsewhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.following import follow_to_the_end
+from cli.options import Server, TaskId, Url
+
+__all__ = ["follow"]
+
+
+def follow(
+    task_id: TaskId,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")] = False,
+    url: Url = None,
+) -> None:
+    """Show what a task did and does, until it has ended.
+
+    Ctrl-C leaves the task running.
+    """
+    server = Server(url)
+    task = server.ask(lambda client: client.get(task_id))
+    follow_to_the_end(server, task, as_json=as_json)

@@ -1,0 +1,171 @@
+"""The Python client against the API over real sockets: tasks, events, and a network that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from agentkit.client import (
+    ApiUnreachable,
+    Lost,
+    OpspawnClient,
+    Regained,
+    RequestRefused,
+    Task,
+    TaskCompleted,
+    TaskEvent,
+    Update,
+)
+from agentkit.errors import ConfigurationInvalid
+from agentkit.messages import TextPart
+from tests.integration.api.conftest import WITHIN, Front, eventually
+from tests.integration.api.cutting import network
+from tests.integration.api.test_api_events import Paced, finished
+from tests.integration.api.watching import Served, served
+
+
+def port_of(api: Served) -> int:
+    return int(api.url.rpartition(":")[2])
+
+
+def key(event: TaskEvent) -> tuple[str | None, str]:
+    return event.position, event.type
+
+
+@asynccontextmanager
+async def client_of(url: str, patience: float = WITHIN) -> AsyncIterator[OpspawnClient]:
+    async with asyncio.timeout(3 * WITHIN), OpspawnClient(url, patience=patience) as client:
+        yield client
+
+
+async def test_a_task_is_created_waited_for_and_found(front: Front) -> None:
+    async with served(front) as api, client_of(api.url) as client, front.worker(["Four."]):
+        created = await client.create(
+            *("assistant", [TextPart(text="Two and two?")]), limits={"max_steps": 3}, tags=["sum"], metadata={"a": "b"}
+        )
+        ended = await client.wait(created.id)
+        transcript = await client.transcript(created.id)
+        agents = await client.agents()
+
+        async def found() -> tuple[Task, ...]:
+            return (await client.tasks(status=["completed"], agent="assistant")).tasks
+
+        (listed,) = await eventually(found, bool)
+    assert (created.ended, ended.ended, ended.output) == (False, True, "Four.")
+    assert (ended.tags, ended.metadata, ended.input) == (("sum",), {"a": "b"}, "Two and two?")
+    assert ended.usage.model_calls == 1
+    assert [message.role for message in transcript.messages] == ["user", "assistant"]
+    assert [agent.name for agent in agents.agents] == ["assistant"]
+    assert listed.id == created.id
+
+
+async def test_the_same_key_gives_the_first_task_again(front: Front) -> None:
+    async with served(front) as api, client_of(api.url) as client:
+        first = await client.create("assistant", "Hello", idempotency_key="k")
+        assert (await client.create("assistant", "Hello", idempotency_key="k")).id == first.id
+        assert (await client.create("assistant", "Hello")).id != first.id
+
+
+async def test_a_cancelled_task_ends_its_events(front: Front) -> None:
+    async with served(front) as api, client_of(api.url) as client, front.worker(Paced(1)):
+        task = await client.create("assistant", "Hello")
+        seen = []
+        async for event in client.events(task.id):
+            seen.append(event.type)
+            if event.type == "model.started":
+                await client.cancel(task.id)
+    assert seen[-1] == "task.cancelled"
+
+
+async def test_events_over_a_network_that_cuts_each_answer_come_once_and_in_order(front: Front) -> None:
+    steps = 16
+    pace = Paced(steps)
+    toolset = front.app.toolset.get("calculator")
+    async with (
+        served(front) as api,
+        front.worker(pace, toolset),
+        network(port_of(api), longest=4000) as broken,
+        client_of(broken.url) as client,
+        client_of(api.url) as direct,
+    ):
+        task = await direct.create("assistant", "Go", limits={"max_steps": steps + 1})
+        seen = []
+        async for event in client.events(task.id):
+            seen.append(event)
+            if event.type == "model.started":
+                pace.allowed.release()
+        whole = [event async for event in direct.events(task.id)]
+    assert broken.cuts > 5
+    assert [key(event) for event in seen] == [key(event) for event in whole]
+    assert isinstance(seen[-1], TaskCompleted)
+    assert len(seen) > 4 * steps
+
+
+async def test_a_network_that_is_down_for_a_while_is_told_and_nothing_is_missed(front: Front) -> None:
+    pace = Paced(1)
+    toolset = front.app.toolset.get("calculator")
+    async with (
+        served(front) as api,
+        front.worker(pace, toolset),
+        network(port_of(api)) as broken,
+        client_of(broken.url) as client,
+    ):
+        task = await client.create("assistant", "Go")
+        seen: list[Update] = []
+        async for update in client.watch(task.id):
+            seen.append(update)
+            if isinstance(update, TaskEvent) and update.type == "model.started" and update.step == 1:
+                await broken.down()
+                pace.allowed.release()
+                pace.allowed.release()
+            if isinstance(update, Lost):
+                await front.task(task.id, wait=WITHIN)
+                await broken.up()
+        whole = [event async for event in client.events(task.id)]
+    breaks = [update for update in seen if isinstance(update, Lost | Regained)]
+    assert [type(one) for one in breaks] == [Lost, Regained]
+    assert [key(one) for one in seen if isinstance(one, TaskEvent)] == [key(event) for event in whole]
+
+
+async def test_events_go_on_after_a_position_and_are_over_after_the_last(front: Front) -> None:
+    task_id = await finished(front)
+    async with served(front) as api, client_of(api.url) as client:
+        whole = [event async for event in client.events(task_id)]
+        rest = [event async for event in client.events(task_id, after=whole[4].position)]
+        none = [event async for event in client.events(task_id, after=whole[-1].position)]
+    assert ([key(event) for event in rest], none) == ([key(event) for event in whole[5:]], [])
+
+
+async def test_what_is_refused_says_why(front: Front) -> None:
+    task_id = await finished(front)
+    async with served(front) as api, client_of(api.url) as client:
+        with pytest.raises(RequestRefused, match="nope") as unknown:
+            await anext(client.events("nope"))
+        with pytest.raises(RequestRefused, match="isn't a position"):
+            await anext(client.events(task_id, after="x"))
+        with pytest.raises(RequestRefused) as ended:
+            await client.cancel(task_id)
+        with pytest.raises(RequestRefused, match="nobody"):
+            await client.create("nobody", "Hello")
+    assert (unknown.value.status, ended.value.status) == (404, 409)
+
+
+async def test_patience_ends(front: Front) -> None:
+    async with served(front) as api, network(port_of(api)) as broken:
+        task_id = await front.submit()
+        await broken.down()
+        async with client_of(broken.url, patience=0.3) as client:
+            with pytest.raises(ApiUnreachable, match="Can't reach the API"):
+                _ = [event async for event in client.events(task_id)]
+            with pytest.raises(ApiUnreachable, match="Can't reach the API"):
+                await client.wait(task_id)
+        await broken.up()
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", ""])
+def test_what_is_no_address_is_said(url: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"expected an address such as http://127.0.0.1:8000"):
+        OpspawnClient(url)

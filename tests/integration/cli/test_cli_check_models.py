@@ -1,0 +1,49 @@
+"""What ``opspawn doctor`` asks a worker's process: each model once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import pytest
+
+from agentkit.checkup import ModelCheck
+from agentkit.testing import Failure, Reply, ScriptedAnthropicServer, ScriptedGeminiServer, ScriptedOpenAIServer
+
+SECRET = "sk-test-s3cr3t5h0uldn3v3rb3s33n"
+CHAIN = "[openai:gpt-5-mini, anthropic:claude-sonnet-5-5, google:gemini-3.8-flash, openrouter:openai/gpt-5-mini]"
+
+
+async def test_key_model_quota_and_reach_are_told_apart_by_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "all.yaml").write_text(f"name: all\nmodel: {CHAIN}\n")
+    wrong_key = Failure(status=401, message=f"Wrong key {SECRET}", code="invalid_api_key")
+    no_credit = Failure(status=400, message="Your credit balance is too low")
+    no_model = Failure(status=404, message="models/gemini-3.8-flash is not found")
+    async with (
+        ScriptedOpenAIServer([wrong_key]) as openai,
+        ScriptedAnthropicServer([no_credit]) as anthropic,
+        ScriptedGeminiServer([no_model]) as google,
+        ScriptedOpenAIServer([Reply(text="OK")]) as openrouter,
+        asyncio.timeout(60),
+    ):
+        urls = {"OPENAI": openai, "ANTHROPIC": anthropic, "GOOGLE": google, "OPENROUTER": openrouter}
+        given = {f"{name}_API_KEY": SECRET for name in urls}
+        given |= {f"OPSPAWN_{name}_BASE_URL": server.url for name, server in urls.items()}
+        for name, value in {**given, "OPSPAWN_APP_DIR": str(tmp_path)}.items():
+            monkeypatch.setenv(name, value)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "worker", "--check-models"),
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        said, complained = await process.communicate()
+    checks = [ModelCheck.model_validate_json(line) for line in said.splitlines()]
+    verdicts = {check.model.partition(":")[0]: check.verdict for check in checks}
+    named = {name: verdicts[name] for name in ("openai", "anthropic", "google", "openrouter")}
+    assert named == {"openai": "key", "anthropic": "quota", "google": "model", "openrouter": "ok"}
+    assert SECRET.encode() not in said + complained

@@ -1,0 +1,75 @@
+"""The keys of providers stay in the worker, whatever a provider says, and however a task fails."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from agentkit.llm import build_models
+from agentkit.testing import (
+    Failure,
+    ReceivedRequest,
+    ScriptedAnthropicServer,
+    ScriptedGeminiServer,
+    ScriptedOpenAIServer,
+)
+from agentkit.tools import ToolRegistry
+from worker import build_worker
+
+if TYPE_CHECKING:
+    from tests.workflows.conftest import Stage
+
+SECRET = "s3cr3t5h0uldn3v3rb3s33n"
+KEYS = {
+    "openai": f"sk-proj-{SECRET}",
+    "openai_compatible": f"gsk_{SECRET}",
+    "openrouter": f"sk-or-v1-{SECRET}",
+    "anthropic": f"sk-ant-api03-{SECRET}",
+    "google": f"AIzaSy{SECRET}",
+}
+CHAIN = (
+    "openai:gpt-5-mini",
+    "openai-compatible:m",
+    "openrouter:openai/gpt-5-mini",
+    "anthropic:claude-sonnet-5-5",
+    "google:gemini-3.8-flash",
+)
+
+
+def telling_all(request: ReceivedRequest) -> Failure:
+    """Refuse a request, and repeat all that it came with, the key too, as a careless proxy does."""
+    return Failure(status=401, message=f"Wrong key, got {dict(request.headers)}")
+
+
+async def test_keys_are_in_no_history_log_error_or_repr(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    openai, anthropic, google = (
+        server(telling_all) for server in (ScriptedOpenAIServer, ScriptedAnthropicServer, ScriptedGeminiServer)
+    )
+    async with AsyncExitStack() as stack:
+        for server in (openai, anthropic, google):
+            await stack.enter_async_context(server)
+        urls = {"anthropic": anthropic.url, "google": google.url}
+        changed: dict[str, object] = {f"{name}_api_key": SecretStr(key) for name, key in KEYS.items()}
+        changed |= {f"{name}_base_url": urls.get(name, openai.url) for name in KEYS}
+        settings = stage.settings.model_copy(update=changed)
+        models = build_models(settings)
+        for model in models.values():
+            stack.push_async_callback(model.aclose)
+        async with build_worker(stage.client, settings, models, ToolRegistry([])):
+            handle = await stage.start("Go.", stage.agent(models=CHAIN))
+            raised, failure = await stage.failure(handle)
+            details = str(await handle.query("__temporal_workflow_metadata"))
+    asked = [request for server in (openai, anthropic, google) for request in server.requests]
+    assert len(asked) == len(CHAIN)
+    assert all(SECRET in str(request.headers) for request in asked)
+    assert "[key]" in failure.message
+    history = b"".join(event.SerializeToString() for event in await stage.history(handle))
+    assert b"Wrong key" in history
+    assert SECRET.encode() not in history
+    for told in (details, caplog.text, repr(raised), repr(settings), repr(models)):
+        assert SECRET not in told

@@ -12,7 +12,7 @@ OPTIONS = [
     ("grpc.max_receive_message_length", 16 * 1_048_576),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.so_reuseport", 0),  # else a second process would share the port, and take half of the workers
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),  # else a new attempt waits for the backoff of those before

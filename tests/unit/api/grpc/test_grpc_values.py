@@ -31,7 +31,8 @@ def test_the_text_is_what_any_client_reads(value: JsonValue) -> None:
 
 
 def test_whole_numbers_come_back_as_integers() -> None:
-    assert json.dumps(from_struct(to_struct({"minLength": 3, "half": 0.5}))) == '{"minLength": 3, "half": 0.5}'
+    back = from_struct(to_struct({"minLength": 3, "half": 0.5}))
+    assert json.dumps(back, sort_keys=True) == '{"half": 0.5, "minLength": 3}'
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 10**400], ids=["above", "below", "huge"])

@@ -17,7 +17,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.connection import connect_patiently
 from activities.deltas import Deltas
 from activities.leaving import leave
-from activities.logs import ExpectedFailures
+from activities.logs import shorten_activity_log
 from activities.model import ModelActivities
 from activities.policies import HEARTBEAT_EVERY, SLOTS, STICKY, STOPPING
 from activities.tool import ToolActivities
@@ -107,7 +107,7 @@ def main() -> int:
     """Work until SIGTERM or Ctrl-C, or with ``--check-models`` ask each model once; return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    logging.getLogger("temporalio.activity").addFilter(ExpectedFailures())
+    shorten_activity_log()
     try:
         asyncio.run((_check if "--check-models" in sys.argv else _work)(Settings.load()))
     except ConfigurationInvalid as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-__all__ = ["ExpectedFailures"]
+__all__ = ["ExpectedFailures", "shorten_activity_log"]
 
 
 class ExpectedFailures(logging.Filter):
@@ -20,3 +21,9 @@ class ExpectedFailures(logging.Filter):
             record.args = ()
             record.exc_info = None
         return True
+
+
+def shorten_activity_log() -> None:
+    """Leave out of the SDK's log of activities what makes a line a paragraph."""
+    activity.logger.base_logger.addFilter(ExpectedFailures())
+    activity.logger.activity_info_on_message = False

@@ -49,6 +49,7 @@ async def make_plan(settings: Settings, workers: int) -> Plan:
         UsageWrong: a port is taken, or there is no Temporal to start.
         ServerUnreachable: the Temporal that the environment names is elsewhere, and doesn't answer.
     """
+    _require_apart(settings)
     require_free(settings.port, "--port", "API", settings.host)
     if settings.grpc_port:
         require_free(settings.grpc_port, "--grpc-port", "gRPC", settings.host)
@@ -136,6 +137,22 @@ def _worker(number: int, workers: int) -> ChildSpec:
 def _python(module: str) -> tuple[str, ...]:
     # -P: modules of the working directory must not stand in for ours.
     return (sys.executable, "-P", "-m", module)
+
+
+def _require_apart(settings: Settings) -> None:
+    """Check that no two servers are to have one port."""
+    wanted = {
+        "--port": settings.port,
+        "--temporal-port": host_and_port(settings)[1],
+        "--ui-port": settings.ui_port,
+        "--grpc-port": settings.grpc_port,
+    }
+    taken: dict[int, str] = {}
+    for option, port in wanted.items():
+        if port in taken:
+            raise UsageWrong(f"Port {port} is asked for twice, by {taken[port]} and {option}. Give each its own.")
+        if port:
+            taken[port] = option
 
 
 def _model(settings: Settings) -> str:

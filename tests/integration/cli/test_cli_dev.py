@@ -135,6 +135,18 @@ def test_a_port_in_use_is_named_with_its_option(dev: Dev, position: int, said: s
     assert len(ended.stderr.splitlines()) == 1
 
 
+def test_one_port_for_two_servers_is_refused(dev: Dev) -> None:
+    dev.directory.mkdir()
+    command = [*OPSPAWN, "dev", "--port", str(dev.ports[0]), "--temporal-port", str(dev.ports[0])]
+
+    ended = subprocess.run(
+        command, cwd=dev.directory, env=dev.environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert ended.returncode == 2
+    assert "is asked for twice, by --port and --temporal-port" in ended.stderr
+
+
 def test_an_address_without_a_port_is_refused(dev: Dev) -> None:
     dev.directory.mkdir()
     command = [*OPSPAWN, "dev", "--port", str(dev.ports[0])]

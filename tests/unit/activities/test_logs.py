@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.logs import ExpectedFailures
+from activities.logs import ExpectedFailures, shorten_activity_log
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,14 @@ def test_only_expected_failures_lose_their_traceback(
     (record,) = caplog.records
     assert ("(ModelUnavailable: overloaded)" in record.getMessage()) is line
     assert (record.exc_info is None) is line
+
+
+def test_the_sdks_log_of_activities_is_shortened(caplog: pytest.LogCaptureFixture) -> None:
+    before = activity.logger.base_logger.filters[:]
+    shorten_activity_log()
+    try:
+        activity.logger.warning("Completing activity as failed", exc_info=ApplicationError("no", type="ToolError"))
+    finally:
+        activity.logger.base_logger.filters[:] = before
+        activity.logger.activity_info_on_message = True
+    assert caplog.messages == ["Completing activity as failed (ToolError: no)"]

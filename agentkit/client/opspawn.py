@@ -139,7 +139,13 @@ class OpspawnClient:
         return watch(self._exchange, f"{_path(task_id)}/events", after, Patience(self._patience))
 
     async def tasks(
-        self, *, status: Sequence[str] = (), agent: str | None = None, limit: int = 50, cursor: str | None = None
+        self,
+        *,
+        status: Sequence[str] = (),
+        agent: str | None = None,
+        tag: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> TaskList:
         """Return the newest tasks that fit, a page at most."""
         params: dict[str, str | list[str]] = {"limit": str(limit)}
@@ -147,6 +153,8 @@ class OpspawnClient:
             params["status"] = [*status]
         if agent is not None:
             params["agent"] = agent
+        if tag is not None:
+            params["tag"] = tag
         if cursor is not None:
             params["cursor"] = cursor
         return await self._exchange.ask(TaskList, "/tasks", params=params)

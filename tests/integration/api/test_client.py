@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -42,20 +43,21 @@ async def client_of(url: str, patience: float = WITHIN) -> AsyncIterator[Opspawn
 
 
 async def test_a_task_is_created_waited_for_and_found(front: Front) -> None:
+    tag = uuid.uuid4().hex
     async with served(front) as api, client_of(api.url) as client, front.worker(["Four."]):
         created = await client.create(
-            *("assistant", [TextPart(text="Two and two?")]), limits={"max_steps": 3}, tags=["sum"], metadata={"a": "b"}
+            *("assistant", [TextPart(text="Two and two?")]), limits={"max_steps": 3}, tags=[tag], metadata={"a": "b"}
         )
         ended = await client.wait(created.id)
         transcript = await client.transcript(created.id)
         agents = await client.agents()
 
         async def found() -> tuple[Task, ...]:
-            return (await client.tasks(status=["completed"], agent="assistant")).tasks
+            return (await client.tasks(status=["completed"], agent="assistant", tag=tag)).tasks
 
         (listed,) = await eventually(found, bool)
     assert (created.ended, ended.ended, ended.output) == (False, True, "Four.")
-    assert (ended.tags, ended.metadata, ended.input) == (("sum",), {"a": "b"}, "Two and two?")
+    assert (ended.tags, ended.metadata, ended.input) == ((tag,), {"a": "b"}, "Two and two?")
     assert ended.usage.model_calls == 1
     assert [message.role for message in transcript.messages] == ["user", "assistant"]
     assert [agent.name for agent in agents.agents] == ["assistant"]
@@ -63,9 +65,10 @@ async def test_a_task_is_created_waited_for_and_found(front: Front) -> None:
 
 
 async def test_the_same_key_gives_the_first_task_again(front: Front) -> None:
+    key = uuid.uuid4().hex
     async with served(front) as api, client_of(api.url) as client:
-        first = await client.create("assistant", "Hello", idempotency_key="k")
-        assert (await client.create("assistant", "Hello", idempotency_key="k")).id == first.id
+        first = await client.create("assistant", "Hello", idempotency_key=key)
+        assert (await client.create("assistant", "Hello", idempotency_key=key)).id == first.id
         assert (await client.create("assistant", "Hello")).id != first.id
 
 

@@ -22,7 +22,7 @@ install: $(STAMP) ## Create .venv from requirements.lock; EXTRAS=local adds a re
 ifneq ($(strip $(EXTRAS)),$(strip $(INSTALLED_EXTRAS)))
 .PHONY: $(STAMP)
 endif
-$(STAMP): requirements.lock $(wildcard requirements-*.lock) pyproject.toml .ci/install
+$(STAMP): requirements.lock $(wildcard .ci/requirements-*.lock) pyproject.toml .ci/install
 	@PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install
 	@touch $@
 
@@ -61,7 +61,7 @@ COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-has
 lock: ## Write the lock files anew, keeping versions that still fit; ARGS=--upgrade takes the newest
 	@test -x $(BIN)/uv || { PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install; }
 	$(COMPILE) pyproject.toml --group dev --output-file requirements.lock
-	$(BIN)/python .ci/check_lock.py --extra local | $(COMPILE) - --no-deps --output-file requirements-local.lock
+	$(BIN)/python .ci/check_lock.py --extra local | $(COMPILE) - --no-deps --output-file .ci/requirements-local.lock
 
 clean: ## Remove .venv and what tools leave behind; .opspawn stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis dist

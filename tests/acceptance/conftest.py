@@ -148,6 +148,7 @@ class Stack:
             "OPSPAWN_DATA_DIR": str(self.directory / "data"),
             "OPSPAWN_TASK_QUEUE": self.task_queue,
             "OPSPAWN_PORT": str(self.api_port),
+            "OPSPAWN_GRPC_PORT": "0",  # its default is one port for the whole machine
             "OPSPAWN_RELAY_PORT": str(self.relay_port),
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
         }

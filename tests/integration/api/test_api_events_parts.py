@@ -100,7 +100,7 @@ async def test_a_stream_goes_on_at_another_process_when_its_own_is_killed(front:
     async with front.worker(pace, front.app.toolset.get("calculator")), served(front) as api:
         task_id = await submit(api)
         for killed in range(1, 3):
-            async with process(front.settings, "--port", "0") as started:
+            async with process(front.settings, "--port", "0", "--grpc-port", "0") as started:
                 for _ in range(5):
                     pace.allowed.release()
                 url = await address_of(started)
@@ -112,7 +112,7 @@ async def test_a_stream_goes_on_at_another_process_when_its_own_is_killed(front:
                     await reading
         for _ in range(STEPS):
             pace.allowed.release()
-        async with process(front.settings, "--port", "0") as started:
+        async with process(front.settings, "--port", "0", "--grpc-port", "0") as started:
             await asyncio.wait_for(read(await address_of(started), task_id, seen, enough=-1), WITHIN)
         assert seen == await api.all(task_id)
     assert seen[-1].type == "task.completed"

@@ -89,7 +89,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self._grpc_port:
             self._rpc = RpcServer(state_in(self._app), largest_request=self._settings.max_input_bytes)
-            await self._rpc.start(self._settings.host, self._grpc_port)
+            try:
+                await self._rpc.start(self._settings.host, self._grpc_port)
+            except RuntimeError:  # somebody took the port since it was looked at
+                _log.warning("Port %d (gRPC) is in use: going on without gRPC", self._grpc_port)
+                return
             _log.info("gRPC on port %d", self._grpc_port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

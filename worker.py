@@ -14,26 +14,26 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from activities.connection import connect_patiently
-from activities.deltas import Deltas
-from activities.leaving import leave
-from activities.logs import shorten_activity_log
+from activities.activity_log import shorten_activity_log
 from activities.model import ModelActivities
-from activities.policies import HEARTBEAT_EVERY, SLOTS, STICKY, STOPPING
+from activities.retry_policies import HEARTBEAT_EVERY, SLOTS, STICKY, STOPPING
+from activities.settings import Settings
+from activities.streaming.relay_sender import sending
+from activities.streaming.token_streams import Deltas
+from activities.temporal.client import connect_patiently
+from activities.temporal.process_exit import leave
 from activities.tool import ToolActivities
-from activities.transcripts import WorkerCache, WorkflowReader
-from agentkit.app import load_app
-from agentkit.checkup import check_models
+from activities.transcript_reader import WorkerCache, WorkflowReader
+from agentkit.catalog.catalog import load_app
+from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model, Toolset
 from agentkit.llm import build_models
-from agentkit.providers import models_to_check
-from agentkit.settings import Settings
+from agentkit.runtime.model_check import check_models
 from agentkit.web import PublicFetcher
-from api.relay.sender import sending
 from workflows.agent_task import AgentTask
-from workflows.handover import Handover
-from workflows.sandbox import sandboxed
+from workflows.transcript_sharing import Handover
+from workflows.workflow_sandbox import sandboxed
 
 __all__ = ["build_worker", "main"]
 

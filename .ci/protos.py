@@ -1,4 +1,4 @@
-"""Write the Python of the protos under api/proto, or check that what stands there is what they give.
+"""Write the Python of the protos (public API and token relay), or check that it is what the protos give.
 
 The protos are compiled from the root of the project, so that the generated modules import each other by their whole
 names (``api.proto.opspawn.v1.tasks_pb2``). The lock pins the compilers, so the same protos always give the same code.
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_PROTOS = "api/proto"
+_PROTO_ROOTS = ("api/proto", "activities/streaming/proto")
 _STUBS = ("mypy", "mypy_grpc")
 """Plugins of protoc that write types."""
 _GENERATED = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
@@ -19,7 +19,7 @@ _GENERATED = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
 
 def generate(root: Path, target: Path) -> None:
     """Compile all protos of ``root`` into ``target``."""
-    protos = sorted(str(path.relative_to(root)) for path in (root / _PROTOS).rglob("*.proto"))
+    protos = sorted(str(path.relative_to(root)) for home in _PROTO_ROOTS for path in (root / home).rglob("*.proto"))
     plugins = [f"--plugin=protoc-gen-{name}={Path(sys.executable).with_name(f'protoc-gen-{name}')}" for name in _STUBS]
     outputs = [f"--{name}_out={target}" for name in ("python", "grpc_python", *_STUBS)]
     command = [sys.executable, "-m", "grpc_tools.protoc", "--proto_path=.", *plugins, *outputs, *protos]
@@ -28,7 +28,7 @@ def generate(root: Path, target: Path) -> None:
 
 def generated(root: Path) -> dict[str, bytes]:
     """Return the generated files under ``root`` by their names."""
-    found = (path for pattern in _GENERATED for path in (root / _PROTOS).rglob(pattern))
+    found = (path for home in _PROTO_ROOTS for pattern in _GENERATED for path in (root / home).rglob(pattern))
     return {str(path.relative_to(root)): path.read_bytes() for path in found}
 
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from temporalio import activity
 
-from activities.calls import MODEL_ACTIVITY, ModelCall, ModelReply
-from activities.deltas import AnswerId, Deltas, NoDeltas
-from activities.heartbeats import heartbeating
-from activities.posture import to_temporal
-from activities.transcripts import WorkflowReader
+from activities.failure_mapping import to_temporal
+from activities.heartbeat import heartbeating
+from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply
+from activities.streaming.token_streams import AnswerId, Deltas, NoDeltas
+from activities.transcript_reader import WorkflowReader
 from agentkit.errors import ModelNotAuthorized, OpspawnError
 from agentkit.interfaces import Model, ModelResponse
-from agentkit.loop import with_unique_call_ids
 from agentkit.planners import planner_named
+from agentkit.runtime.loop import with_unique_call_ids
 
 __all__ = ["ModelActivities"]
 

@@ -10,12 +10,12 @@ from temporalio import activity
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from activities.calls import TOOL_PREFIX
-from activities.heartbeats import heartbeating
-from activities.posture import to_temporal
+from activities.failure_mapping import to_temporal
+from activities.heartbeat import heartbeating
+from activities.payload_types import TOOL_PREFIX
 from agentkit.errors import ToolError, ToolNotFound, ToolUnavailable
 from agentkit.interfaces import Tool, ToolContext, Toolset
-from agentkit.results import bounded_value
+from agentkit.runtime.tool_results import bounded_value
 
 __all__ = ["ToolActivities"]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
-from agentkit.durations import Duration
+from agentkit.config.durations import Duration
 from agentkit.records import Record
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities.leaving import leave
+from activities.temporal.process_exit import leave
 from api.server import main
 
 if __name__ == "__main__":

@@ -12,18 +12,18 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
-from activities.connection import connect
-from agentkit.app import App
-from agentkit.settings import Settings
-from api import agents, documentation, health, streams, tasks
-from api.bodies import BodyLimit
-from api.events.board import Board
-from api.events.hub import Hub
-from api.metrics import install_metrics
-from api.problems import install_problems, problem_schemas
-from api.relay.server import relaying
+from activities.settings import Settings
+from activities.temporal.client import connect
+from agentkit.catalog.catalog import App
+from api.events.event_hub import Hub
+from api.events.status_feed import Board
+from api.relay.relay_server import relaying
+from api.rest import agent_routes, docs_page, event_routes, health_routes, task_routes
+from api.rest.metrics import install_metrics
+from api.rest.problems import install_problems, problem_schemas
+from api.rest.request_bodies import BodyLimit
 from api.state import State, install_state
-from api.task_service import TaskService
+from api.tasks.task_service import TaskService
 
 __all__ = ["create_app"]
 
@@ -74,8 +74,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in (tasks.router, streams.router, agents.router, health.router, documentation.router):
-        app.include_router(router)
+    for module in (task_routes, event_routes, agent_routes, health_routes, docs_page):
+        app.include_router(module.router)
     app.add_middleware(BodyLimit, limit=settings.max_input_bytes)
     install_problems(app)
     install_metrics(app)

@@ -14,11 +14,11 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from agentkit.app import load_app
+from activities.settings import Settings
+from agentkit.catalog.catalog import load_app
 from agentkit.errors import ConfigurationInvalid
-from agentkit.settings import Settings
 from api.app import create_app
-from api.grpc.server import RpcServer
+from api.grpc.grpc_server import RpcServer
 from api.state import state_in
 
 __all__ = ["main", "serve"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 from temporalio.client import Client
 
-from agentkit.app import App
-from agentkit.settings import Settings
-from api.events.board import Board
-from api.events.hub import Hub
-from api.task_service import TaskService
+from activities.settings import Settings
+from agentkit.catalog.catalog import App
+from api.events.event_hub import Hub
+from api.events.status_feed import Board
+from api.tasks.task_service import TaskService
 
 __all__ = ["State", "install_state", "state_in", "state_of"]
 

@@ -18,9 +18,9 @@ import uvicorn
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse
 from temporalio.client import Client
 
-from activities.connection import data_converter
-from agentkit.app import load_app
-from agentkit.settings import Settings
+from activities.settings import Settings
+from activities.temporal.client import data_converter
+from agentkit.catalog.catalog import load_app
 from api.app import create_app
 
 __all__ = ["main"]

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 from temporalio.client import Client, WorkflowHandle
 
 from agentkit.messages import user_message
-from api.starting import new_task_id
+from api.tasks.task_start import new_task_id
 from benchmarks.bare import BareLoop, BareTask
 from benchmarks.scripted import model_name
 from benchmarks.surroundings import WorkerProcess
 from benchmarks.task import INPUT, INSTRUCTIONS, agent
 from workflows.agent_task import AgentTask
-from workflows.task import TaskInput
+from workflows.task_types import TaskInput
 
 __all__ = ["BareSubject", "Cost", "OpspawnSubject", "Subject", "measure"]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from activities.connection import data_converter
+from activities.settings import Settings
+from activities.streaming.relay_sender import sending
+from activities.temporal.client import data_converter
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import Message, TextPart, Usage
-from agentkit.settings import Settings
 from agentkit.tools import ToolRegistry
-from api.relay.sender import sending
 from worker import build_worker
 
 __all__ = ["Clock", "main"]

@@ -16,8 +16,8 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.connection import data_converter
-from agentkit.settings import Settings
+from activities.settings import Settings
+from activities.temporal.client import data_converter
 from benchmarks.measuring import BareSubject, Cost, OpspawnSubject, Subject, measure
 from benchmarks.report import OURS, Row, figures, write_into
 from benchmarks.submissions import measure_submissions

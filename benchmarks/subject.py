@@ -16,13 +16,13 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from activities.connection import data_converter
+from activities.settings import Settings
+from activities.temporal.client import data_converter
 from agentkit.llm import OpenAIModel
-from agentkit.settings import Settings
 from benchmarks.bare import BareActivities, BareLoop
 from benchmarks.task import RESULT, toolset, wire_tool
 from worker import build_worker
-from workflows.sandbox import sandboxed
+from workflows.workflow_sandbox import sandboxed
 
 __all__ = ["main"]
 

@@ -16,14 +16,14 @@ from statistics import quantiles
 
 from temporalio.client import Client
 
-from activities.connection import data_converter
-from agentkit.app import load_app
+from activities.settings import Settings
+from activities.temporal.client import data_converter
+from agentkit.catalog.catalog import load_app
 from agentkit.messages import user_message
-from agentkit.settings import Settings
-from api.starting import new_task_id
+from api.tasks.task_start import new_task_id
 from benchmarks.surroundings import Surroundings, child, free_port, listening
 from benchmarks.task import INPUT, INSTRUCTIONS
-from workflows.task import WORKFLOW_TYPE, TaskInput
+from workflows.task_types import WORKFLOW_TYPE, TaskInput
 
 __all__ = ["Latency", "measure_submissions"]
 

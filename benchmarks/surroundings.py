@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentkit.settings import Settings
+from activities.settings import Settings
 from cli.temporal_server import TemporalServer, find_temporal
 
 __all__ = ["Surroundings", "WorkerProcess", "child", "free_port", "listening", "surroundings", "worker_process"]

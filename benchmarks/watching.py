@@ -23,15 +23,15 @@ from statistics import quantiles
 
 from temporalio.client import Client
 
-from activities.connection import data_converter
-from activities.deltas import AnswerId, Answers
+from activities.settings import Settings
+from activities.streaming.token_streams import AnswerId, Answers
+from activities.temporal.client import data_converter
 from agentkit.interfaces import ModelDelta
 from agentkit.messages import user_message
-from agentkit.settings import Settings
 from agentkit.specs import AgentSpec
-from api.starting import new_task_id
+from api.tasks.task_start import new_task_id
 from benchmarks.surroundings import child, free_port, listening, surroundings
-from workflows.task import WORKFLOW_TYPE, TaskInput
+from workflows.task_types import WORKFLOW_TYPE, TaskInput
 
 __all__ = ["main"]
 

@@ -9,10 +9,10 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from activities.leaving import leave
+from activities.temporal.process_exit import leave
 from agentkit.errors import ConfigurationInvalid
-from cli.console import err, out
 from cli.errors import CommandFailed
+from cli.views.console import err, out
 
 __all__ = ["COMMANDS", "Command", "build", "main"]
 

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentkit.settings import Settings
+from activities.settings import Settings
 from cli.errors import UsageWrong
-from workflows.visibility import search_attribute_types
+from workflows.search_attributes import search_attribute_types
 
 __all__ = ["TemporalServer", "find_temporal"]
 

@@ -12,21 +12,29 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
-    from activities.calls import MODEL_ACTIVITY, ModelCall, ModelReply, TranscriptPage, TranscriptRange
-    from activities.policies import Policy, model_policy
-    from activities.posture import from_temporal
+    from activities.failure_mapping import from_temporal
+    from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply, TranscriptPage, TranscriptRange
+    from activities.retry_policies import Policy, model_policy
     from agentkit.errors import ModelError, OpspawnError
     from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
-    from agentkit.loop import Loop
     from agentkit.messages import Message, ToolCall, ToolResult, Usage
     from agentkit.planners import planner_named
-    from agentkit.security import ApprovalPolicy
+    from agentkit.runtime.approval_policy import ApprovalPolicy
+    from agentkit.runtime.loop import Loop
     from agentkit.specs import AgentSpec
-    from workflows.handover import REMEMBER
-    from workflows.story import Story
-    from workflows.task import WORKFLOW_TYPE, CarriedState, TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
-    from workflows.tool_calls import execute_tool
-    from workflows.visibility import COST_USD, MEMO_USAGE, STATUS, STEPS, TOKENS
+    from workflows.search_attributes import COST_USD, MEMO_USAGE, STATUS, STEPS, TOKENS
+    from workflows.task_types import (
+        WORKFLOW_TYPE,
+        CarriedState,
+        TaskFailure,
+        TaskInput,
+        TaskResult,
+        TaskStatus,
+        TaskView,
+    )
+    from workflows.tool_execution import execute_tool
+    from workflows.transcript_sharing import REMEMBER
+    from workflows.web_ui_details import Story
 
 __all__ = ["AgentTask"]
 

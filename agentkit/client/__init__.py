@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from agentkit.client.answers import Agent, AgentList, Answer, Document, Task, TaskError, TaskList, TranscriptPage
 from agentkit.client.errors import ApiFailed, ApiUnreachable, ClientError, RequestRefused
-from agentkit.client.events import (
+from agentkit.client.opspawn_client import OpspawnClient
+from agentkit.client.resources import Agent, AgentList, Answer, Document, Task, TaskError, TaskList, TranscriptPage
+from agentkit.client.streamed_response import StreamedAnswer
+from agentkit.client.task_events import (
     ModelCompleted,
     ModelDelta,
     ModelFailed,
@@ -23,9 +25,7 @@ from agentkit.client.events import (
     ToolRetrying,
     ToolStarted,
 )
-from agentkit.client.opspawn import OpspawnClient
-from agentkit.client.streamed import StreamedAnswer
-from agentkit.client.watching import Lost, Regained, Update
+from agentkit.client.watch import Lost, Regained, Update
 
 __all__ = [
     "Agent",

@@ -7,22 +7,22 @@ from importlib import import_module
 
 from pydantic import SecretStr
 
+from agentkit.config.agent_settings import AgentSettings
+from agentkit.config.providers import is_set_up
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model
-from agentkit.llm.demo import DemoModel
-from agentkit.llm.limiter import Limited, Limiter
-from agentkit.llm.local import LocalModel
-from agentkit.llm.openai import OpenAIModel
-from agentkit.llm.openai_client import Hear
-from agentkit.llm.openrouter import OpenRouterModel
-from agentkit.llm.prices import Priced
-from agentkit.providers import is_set_up
-from agentkit.settings import Settings
+from agentkit.llm.demo.model import DemoModel
+from agentkit.llm.local.model import LocalModel
+from agentkit.llm.openai.client import Hear
+from agentkit.llm.openai.model import OpenAIModel
+from agentkit.llm.openrouter.model import OpenRouterModel
+from agentkit.llm.wrappers.price import Priced
+from agentkit.llm.wrappers.rate_limit import Limited, Limiter
 
 __all__ = ["DemoModel", "LocalModel", "OpenAIModel", "OpenRouterModel", "build_models"]
 
 
-def build_models(settings: Settings) -> dict[str, Model]:
+def build_models(settings: AgentSettings) -> dict[str, Model]:
     """Return a model for each provider that is set up, by the provider's name; ``demo`` and ``local`` always are.
 
     Each provider has one limiter: call this once in a process. Whoever builds the models closes them:
@@ -43,12 +43,12 @@ def build_models(settings: Settings) -> dict[str, Model]:
     return models
 
 
-def _openai(settings: Settings, hear: Hear) -> Model:
+def _openai(settings: AgentSettings, hear: Hear) -> Model:
     key, url = _key("OPENAI_API_KEY", settings.openai_api_key), _url("OPENAI_BASE_URL", settings.openai_base_url)
     return Priced(OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, hear=hear))
 
 
-def _anthropic(settings: Settings, hear: Hear) -> Model:
+def _anthropic(settings: AgentSettings, hear: Hear) -> Model:
     key, url = (
         _key("ANTHROPIC_API_KEY", settings.anthropic_api_key),
         _url("ANTHROPIC_BASE_URL", settings.anthropic_base_url),
@@ -56,7 +56,7 @@ def _anthropic(settings: Settings, hear: Hear) -> Model:
     return Priced(_late("anthropic", "AnthropicModel")(api_key=key, base_url=url, hear=hear))
 
 
-def _google(settings: Settings, hear: Hear) -> Model:
+def _google(settings: AgentSettings, hear: Hear) -> Model:
     key, url = (
         _key("GOOGLE_API_KEY", settings.google_api_key),
         _url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url),
@@ -64,14 +64,14 @@ def _google(settings: Settings, hear: Hear) -> Model:
     return Priced(_late("google", "GoogleModel")(api_key=key, base_url=url, hear=hear))
 
 
-def _openrouter(settings: Settings, hear: Hear) -> Model:
+def _openrouter(settings: AgentSettings, hear: Hear) -> Model:
     key = _key("OPENROUTER_API_KEY", settings.openrouter_api_key)
     url = _url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
     return Priced(OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, hear=hear))
 
 
-def _openai_compatible(settings: Settings, hear: Hear) -> Model:
+def _openai_compatible(settings: AgentSettings, hear: Hear) -> Model:
     key = _key("OPENAI_COMPATIBLE_API_KEY", settings.openai_compatible_api_key)
     url = _url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
     return OpenAIModel(
@@ -79,7 +79,7 @@ def _openai_compatible(settings: Settings, hear: Hear) -> Model:
     )
 
 
-_BUILDERS: Mapping[str, Callable[[Settings, Hear], Model]] = {
+_BUILDERS: Mapping[str, Callable[[AgentSettings, Hear], Model]] = {
     "openai": _openai,
     "anthropic": _anthropic,
     "google": _google,

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Planner
-from agentkit.planners.placeholder import PlaceholderPlanner
-from agentkit.planners.plan import PlanPlanner
-from agentkit.planners.react import ReactPlanner
-from agentkit.planners.tools import ToolsPlanner
+from agentkit.planners.placeholder_planner import PlaceholderPlanner
+from agentkit.planners.plan_planner import PlanPlanner
+from agentkit.planners.react_planner import ReactPlanner
+from agentkit.planners.tools_planner import ToolsPlanner
 
 __all__ = ["PLANNERS", "PlaceholderPlanner", "PlanPlanner", "ReactPlanner", "ToolsPlanner", "planner_named"]
 

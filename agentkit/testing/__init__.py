@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from agentkit.testing.openai_script import (
+from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
+from agentkit.testing.scripted_gemini import GeminiRequest, ScriptedGeminiServer
+from agentkit.testing.scripted_model import ModelScript, ScriptedModel, ScriptedResponse
+from agentkit.testing.scripted_openai import ScriptedOpenAIServer
+from agentkit.testing.server_script import (
     Benchmark,
     Failure,
     Raw,
@@ -14,10 +18,6 @@ from agentkit.testing.openai_script import (
     by_step,
     in_order,
 )
-from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
-from agentkit.testing.scripted_gemini import GeminiRequest, ScriptedGeminiServer
-from agentkit.testing.scripted_model import ModelScript, ScriptedModel, ScriptedResponse
-from agentkit.testing.scripted_openai import ScriptedOpenAIServer
 
 __all__ = [
     "Benchmark",

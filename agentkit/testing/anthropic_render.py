@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from agentkit.testing.openai_render import call_arguments, estimated_tokens, pieces
-from agentkit.testing.openai_script import Failure, Reply
+from agentkit.testing.server_script import Failure, Reply
 
 __all__ = ["FAILURE", "GARBAGE", "events", "failure_body", "message", "model_list"]
 

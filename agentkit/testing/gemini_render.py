@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from agentkit.testing.openai_render import estimated_tokens, pieces
-from agentkit.testing.openai_script import Failure, Reply, ReplyCall
+from agentkit.testing.server_script import Failure, Reply, ReplyCall
 
 __all__ = ["FAILURE", "GARBAGE", "answer", "events", "failure_body", "model_list"]
 

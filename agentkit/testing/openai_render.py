@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from agentkit.testing.openai_script import Failure, Reply, ReplyCall
+from agentkit.testing.server_script import Failure, Reply, ReplyCall
 
 __all__ = [
     "DONE",

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agentkit.testing.openai_script import Script, read_script
 from agentkit.testing.scripted_openai import ScriptedOpenAIServer
+from agentkit.testing.server_script import Script, read_script
 
 __all__ = ["ScriptedOpenAIServer", "main"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from agentkit.testing.openai_render import call_arguments, estimated_tokens, pieces
-from agentkit.testing.openai_script import ReceivedRequest, Reply, ReplyCall
+from agentkit.testing.server_script import ReceivedRequest, Reply, ReplyCall
 
 __all__ = ["failed_event", "response", "response_events"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agentkit.testing.anthropic_render import FAILURE, GARBAGE, events, failure_body, message, model_list
-from agentkit.testing.http_exchange import Exchange, HTTPRequest
-from agentkit.testing.openai_script import Failure, ReceivedRequest, Reply
+from agentkit.testing.http_connection import Exchange, HTTPRequest
 from agentkit.testing.scripted_server import JSON, Rendered, ScriptedServer, read_body
+from agentkit.testing.server_script import Failure, ReceivedRequest, Reply
 
 __all__ = ["ScriptedAnthropicServer"]
 

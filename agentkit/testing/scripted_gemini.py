@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from agentkit.testing.gemini_render import FAILURE, GARBAGE, answer, events, failure_body, model_list
-from agentkit.testing.http_exchange import Exchange, HTTPRequest
-from agentkit.testing.openai_script import Failure, ReceivedRequest, Reply
+from agentkit.testing.http_connection import Exchange, HTTPRequest
 from agentkit.testing.scripted_server import JSON, Rendered, ScriptedServer, read_body
+from agentkit.testing.server_script import Failure, ReceivedRequest, Reply
 
 __all__ = ["GeminiRequest", "ScriptedGeminiServer"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from agentkit.testing.http_exchange import Exchange, HTTPRequest
+from agentkit.testing.http_connection import Exchange, HTTPRequest
 from agentkit.testing.openai_render import DONE, completion, events, failure_body, failure_event, model_list
-from agentkit.testing.openai_script import Failure, ReceivedRequest, Reply
 from agentkit.testing.responses_render import failed_event, response, response_events
 from agentkit.testing.scripted_server import JSON, Rendered, ScriptedServer, read_body
+from agentkit.testing.server_script import Failure, ReceivedRequest, Reply
 
 __all__ = ["ScriptedOpenAIServer"]
 

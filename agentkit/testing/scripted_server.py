@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from agentkit.testing.http_exchange import Exchange, ExchangeOver, HTTPRequest
-from agentkit.testing.openai_script import Failure, Raw, ReceivedRequest, Reply, Script, ScriptedAnswer, in_order
+from agentkit.testing.http_connection import Exchange, ExchangeOver, HTTPRequest
+from agentkit.testing.server_script import Failure, Raw, ReceivedRequest, Reply, Script, ScriptedAnswer, in_order
 
 __all__ = ["JSON", "Rendered", "ScriptedServer", "read_body"]
 

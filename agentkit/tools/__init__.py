@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
-from agentkit.tools.builtin import builtin_tools
-from agentkit.tools.functions import FunctionTool, tool
-from agentkit.tools.registry import ToolRegistry
+from agentkit.tools.builtin_tools import builtin_tools
+from agentkit.tools.function_tool import FunctionTool, tool
+from agentkit.tools.tool_registry import ToolRegistry
 
 __all__ = ["FunctionTool", "ToolContext", "ToolError", "ToolRegistry", "ToolUnavailable", "builtin_tools", "tool"]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from agentkit.errors import ToolError
-from agentkit.wording import did_you_mean
+from agentkit.validation_messages import did_you_mean
 
 __all__ = ["calculate"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentkit.web.addresses import AddressPolicy
-from agentkit.web.fetcher import PublicFetcher
+from agentkit.web.address_policy import AddressPolicy
+from agentkit.web.public_fetcher import PublicFetcher
 
 __all__ = ["AddressPolicy", "PublicFetcher"]

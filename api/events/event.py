@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from api.events.positions import Position
+from api.events.event_position import Position
 
 __all__ = ["EVENT_TYPES", "LIVE_TYPES", "Event", "EventType", "LiveType"]
 

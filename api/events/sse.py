@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Sequence
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.errors import WatchInterrupted
 from api.events.event import Event
+from api.tasks.errors import WatchInterrupted
 
 __all__ = ["EventStream", "comment", "frame"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from cli.console import err, one_line, out, printable, write_json, write_table
-from cli.options import AsJson, Server, Url
+from cli.command_options import AsJson, Server, Url
+from cli.views.console import err, one_line, out, printable, write_json, write_table
 
 __all__ = ["agents"]
 

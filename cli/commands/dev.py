@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from agentkit.settings import Settings
-from cli.console import out
-from cli.dev.child import Guard
-from cli.dev.lock import DataDirLock
+from activities.settings import Settings
+from cli.dev.child_process import Guard
+from cli.dev.data_dir_lock import DataDirLock
+from cli.dev.dev_plan import export, make_plan
 from cli.dev.log_view import LogView
-from cli.dev.plan import export, make_plan
 from cli.dev.ports import any_free, is_free
 from cli.dev.supervisor import Supervisor
 from cli.errors import UsageWrong
+from cli.views.console import out
 
 __all__ = ["dev"]
 

@@ -7,9 +7,9 @@ import asyncio
 import typer
 from rich.text import Text
 
-from agentkit.settings import Settings
-from cli.checks import Finding, check_all
-from cli.console import out, printable
+from activities.settings import Settings
+from cli.doctor_checks import Finding, check_all
+from cli.views.console import out, printable
 
 __all__ = ["doctor"]
 

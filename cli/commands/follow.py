@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.following import follow_to_the_end
-from cli.options import Server, TaskId, Url
+from cli.command_options import Server, TaskId, Url
+from cli.views.follow_task import follow_to_the_end
 
 __all__ = ["follow"]
 

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from cli.console import out
 from cli.errors import CommandFailed, UsageWrong
+from cli.views.console import out
 
 __all__ = ["init"]
 
@@ -21,7 +21,7 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to
 
     Files that are there already are never overwritten.
     """
-    written = dict(_template(files("agentkit.defaults") / "template", PurePosixPath()))
+    written = dict(_template(files("agentkit.catalog.defaults") / "template", PurePosixPath()))
     if directory.exists() and not directory.is_dir():
         raise UsageWrong(f"{directory} is a file. Name a directory.")
     taken = sorted(str(path) for path in written if (directory / path).exists())

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from cli.command_options import AsJson, Server, Url, parse_limits
 from cli.errors import Interrupted, UsageWrong
-from cli.following import follow_to_the_end, wait_for_the_end
-from cli.options import AsJson, Server, Url, parse_limits
+from cli.views.follow_task import follow_to_the_end, wait_for_the_end
 
 __all__ = ["run"]
 

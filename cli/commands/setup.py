@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from agentkit.settings import Settings
-from cli.console import out
-from cli.temporal import reach, register_search_attributes
+from activities.settings import Settings
+from cli.temporal_checks import reach, register_search_attributes
+from cli.views.console import out
 
 __all__ = ["setup"]
 

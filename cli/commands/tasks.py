@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from agentkit.client import OpspawnClient, Task
-from cli.console import one_line, out, write_json, write_table, write_text
-from cli.display import summary
+from cli.command_options import AsJson, Server, TaskId, Url
 from cli.errors import ServerUnreachable
-from cli.options import AsJson, Server, TaskId, Url
-from cli.steps import Steps, output_text
+from cli.views.console import one_line, out, write_json, write_table, write_text
+from cli.views.step_lines import Steps, output_text
+from cli.views.task_display import summary
 
 __all__ = ["cancel", "show", "tasks"]
 

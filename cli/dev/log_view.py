@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
-from cli.console import printable
+from cli.views.console import printable
 
 __all__ = ["LogView", "shows_api", "shows_temporal", "shows_worker"]
 

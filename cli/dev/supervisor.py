@@ -9,9 +9,9 @@ from contextlib import suppress
 
 from httpx2 import AsyncClient, HTTPError, Timeout
 
-from cli.dev.child import Child, ChildSpec, Guard
+from cli.dev.child_process import Child, ChildSpec, Guard
+from cli.dev.dev_plan import Plan
 from cli.dev.log_view import LogView
-from cli.dev.plan import Plan
 from cli.errors import CommandFailed
 
 __all__ = ["Supervisor"]

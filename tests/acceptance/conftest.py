@@ -21,8 +21,8 @@ import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
 
-from activities.connection import connect
-from agentkit.settings import Settings
+from activities.settings import Settings
+from activities.temporal.client import connect
 from cli.temporal_server import TemporalServer, find_temporal
 
 POLL_SECONDS = 0.05

@@ -12,9 +12,9 @@ import pytest
 from agentkit.errors import ModelError, ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import Model, ModelDelta, ModelRequest
 from agentkit.llm import DemoModel, OpenAIModel, OpenRouterModel
-from agentkit.llm.anthropic import AnthropicModel
-from agentkit.llm.google import GoogleModel
-from agentkit.llm.statuses import status_error
+from agentkit.llm.anthropic.model import AnthropicModel
+from agentkit.llm.google.model import GoogleModel
+from agentkit.llm.shared.http_status import status_error
 from agentkit.messages import ToolCall, user_message
 from agentkit.specs import ModelSettings
 from agentkit.testing import (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agentkit.interfaces import SecurityPolicy
 from agentkit.messages import ToolCall
-from agentkit.security import ApprovalPolicy
+from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.specs import AgentSpec, ApprovalRule, ToolSpec
 
 POLICIES: tuple[SecurityPolicy, ...] = (ApprovalPolicy(),)

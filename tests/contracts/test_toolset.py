@@ -10,11 +10,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from agentkit.app import load_app
-from agentkit.defaults import TEMPLATE
+from activities.settings import Settings
+from agentkit.catalog.catalog import load_app
+from agentkit.catalog.defaults import TEMPLATE
 from agentkit.errors import ToolArgumentsInvalid, ToolNotFound
 from agentkit.interfaces import ToolContext, Toolset
-from agentkit.settings import Settings
 from agentkit.tools import ToolRegistry, builtin_tools
 
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)

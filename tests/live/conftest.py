@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from activities.settings import Settings
+from agentkit.config.providers import default_model, missing
 from agentkit.interfaces import Model
 from agentkit.llm import build_models
-from agentkit.providers import default_model, missing
-from agentkit.settings import Settings
 
 SETTINGS = pytest.StashKey[Settings]()
 PROVIDERS = ("openai", "anthropic", "google", "openrouter")

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from activities.settings import Settings
+from agentkit.config.providers import missing
 from agentkit.llm import LocalModel
-from agentkit.providers import missing
-from agentkit.settings import Settings
 
 LACKING = missing("local:smollm2", Settings())
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from agentkit.driver import Driver
 from agentkit.errors import ContextTooLong, LimitExceeded, ModelOutputInvalid
 from agentkit.interfaces import Model, ModelDelta, ModelRequest
 from agentkit.messages import ToolResult, user_message
+from agentkit.runtime.local_runner import Driver
 from agentkit.specs import AgentSpec, Limits, ModelSettings
 from agentkit.tools import ToolRegistry, builtin_tools
 

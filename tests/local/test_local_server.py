@@ -50,7 +50,7 @@ asyncio.run(work())
 @pytest.fixture
 def started(caplog: pytest.LogCaptureFixture) -> list[int]:
     """The processes of the servers, as they come to be started."""
-    caplog.set_level(logging.INFO, "agentkit.llm.local")
+    caplog.set_level(logging.INFO, "agentkit.llm.local.model")
     pids: list[int] = []
 
     def note(record: logging.LogRecord) -> bool:

@@ -18,18 +18,18 @@ from typing import Any
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from activities.connection import data_converter
+from activities.settings import Settings
+from activities.temporal.client import data_converter
 from agentkit.errors import ModelNotAuthorized, ToolError
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ToolCall, user_message
-from agentkit.settings import Settings
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from worker import build_worker
 from workflows.agent_task import AgentTask
-from workflows.task import TaskInput, TaskResult
-from workflows.visibility import SEARCH_ATTRIBUTES
+from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.task_types import TaskInput, TaskResult
 
 HISTORIES = Path(__file__).parent / "histories"
 CONTINUE_AFTER = 60

@@ -12,12 +12,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from activities.connection import data_converter
-from activities.transcripts import WorkerCache
-from agentkit.settings import Settings
+from activities.settings import Settings
+from activities.temporal.client import data_converter
+from activities.transcript_reader import WorkerCache
 from workflows.agent_task import AgentTask
-from workflows.handover import Handover
-from workflows.sandbox import sandboxed
+from workflows.transcript_sharing import Handover
+from workflows.workflow_sandbox import sandboxed
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 

@@ -11,8 +11,8 @@ import pytest
 import typer
 import yaml
 
-from agentkit.app import load_app
-from agentkit.settings import Settings
+from activities.settings import Settings
+from agentkit.catalog.catalog import load_app
 from agentkit.specs import AgentDefinition
 from api.app import create_app
 from cli.main import COMMANDS, build

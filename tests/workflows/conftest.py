@@ -20,21 +20,21 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
 
-from activities.calls import TranscriptRange
-from activities.connection import data_converter
 from activities.model import ModelActivities
+from activities.payload_types import TranscriptRange
+from activities.settings import Settings
+from activities.temporal.client import data_converter
 from activities.tool import ToolActivities
-from activities.transcripts import WorkerCache, WorkflowReader
+from activities.transcript_reader import WorkerCache, WorkflowReader
 from agentkit.interfaces import Model, Tool
 from agentkit.messages import Message, ToolResult, user_message
-from agentkit.settings import Settings
 from agentkit.specs import AgentSpec
 from agentkit.tools import ToolRegistry
 from worker import build_worker
 from workflows.agent_task import AgentTask
-from workflows.sandbox import sandboxed
-from workflows.task import TaskFailure, TaskInput, TaskResult
-from workflows.visibility import SEARCH_ATTRIBUTES
+from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.task_types import TaskFailure, TaskInput, TaskResult
+from workflows.workflow_sandbox import sandboxed
 
 BIN = Path(sys.executable).parent
 

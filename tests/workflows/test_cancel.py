@@ -16,7 +16,7 @@ from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from workflows.agent_task import AgentTask
-from workflows.visibility import STATUS
+from workflows.search_attributes import STATUS
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, Stage

@@ -15,8 +15,8 @@ from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from workflows.agent_task import AgentTask
-from workflows.task import CarriedState, TaskInput
-from workflows.visibility import AGENT, MEMO_TITLE, STATUS, STEPS
+from workflows.search_attributes import AGENT, MEMO_TITLE, STATUS, STEPS
+from workflows.task_types import CarriedState, TaskInput
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, Stage

@@ -10,7 +10,7 @@ from agentkit.messages import Message, ToolCall
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from workflows.agent_task import AgentTask
-from workflows.visibility import STATUS, STEPS, TOKENS
+from workflows.search_attributes import STATUS, STEPS, TOKENS
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Stage

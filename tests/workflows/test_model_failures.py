@@ -8,12 +8,12 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from agentkit.errors import ModelError, ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
-from agentkit.loop import MAX_RETRIES
 from agentkit.messages import ToolCall
+from agentkit.runtime.loop import MAX_RETRIES
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
 from workflows.agent_task import AgentTask
-from workflows.visibility import STATUS, STEPS
+from workflows.search_attributes import STATUS, STEPS
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Stage

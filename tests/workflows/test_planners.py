@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from agentkit.loop import MAX_RETRIES
 from agentkit.messages import ToolCall
+from agentkit.runtime.loop import MAX_RETRIES
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
 from workflows.agent_task import AgentTask

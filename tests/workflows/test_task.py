@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
-from activities.calls import TranscriptRange
+from activities.payload_types import TranscriptRange
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, ToolCall, user_message
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from workflows.agent_task import AgentTask
-from workflows.visibility import COST_USD, STATUS, STEPS, TOKENS
+from workflows.search_attributes import COST_USD, STATUS, STEPS, TOKENS
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Stage

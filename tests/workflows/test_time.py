@@ -9,13 +9,13 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
-from activities.policies import model_policy
+from activities.retry_policies import model_policy
 from agentkit.errors import ModelUnavailable, ToolUnavailable
 from agentkit.interfaces import ModelRequest, ToolContext
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
-from workflows.visibility import STATUS
+from workflows.search_attributes import STATUS
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Stage

@@ -18,9 +18,9 @@ from temporalio.worker import (
 
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
-from agentkit.loop import MAX_PARALLEL_CALLS
 from agentkit.messages import ToolCall, ToolResult
-from agentkit.results import MAX_RESULT_CHARS
+from agentkit.runtime.loop import MAX_PARALLEL_CALLS
+from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.specs import ApprovalRule
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool

@@ -12,15 +12,15 @@ from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.client import OutboundInterceptor, QueryWorkflowInput
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.calls import ModelCall, TranscriptRange
-from activities.transcripts import WorkerCache
+from activities.payload_types import ModelCall, TranscriptRange
+from activities.transcript_reader import WorkerCache
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ToolCall, user_message
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from agentkit.transcript import Transcript
-from workflows.handover import Handover
+from workflows.transcript_sharing import Handover
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Stage

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
+from activities.settings import Settings
 from agentkit.llm import build_models
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult
-from agentkit.settings import Settings
 from agentkit.testing import (
     Failure,
     Reply,

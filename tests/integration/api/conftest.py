@@ -16,10 +16,10 @@ from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.connection import connect
-from agentkit.app import App, load_app
+from activities.settings import Settings
+from activities.temporal.client import connect
+from agentkit.catalog.catalog import App, load_app
 from agentkit.interfaces import Tool
-from agentkit.settings import Settings
 from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry
 from api.app import create_app

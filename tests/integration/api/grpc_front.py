@@ -17,7 +17,7 @@ from grpc import aio
 from temporalio.client import Client
 
 from api.app import create_app
-from api.grpc.server import RpcServer
+from api.grpc.grpc_server import RpcServer
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub
 from api.state import State, state_in

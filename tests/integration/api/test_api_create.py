@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import WorkflowExecutionDescription
 
 from tests.integration.api.conftest import Front
-from workflows.visibility import AGENT, STATUS, TAGS
+from workflows.search_attributes import AGENT, STATUS, TAGS
 
 
 async def described(front: Front, task_id: str) -> WorkflowExecutionDescription:

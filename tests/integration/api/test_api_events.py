@@ -17,7 +17,7 @@ from agentkit.tools import tool
 from tests.integration.api.conftest import WITHIN, Front, eventually
 from tests.integration.api.test_api_show import Gate
 from tests.integration.api.watching import Seen, Served, served
-from workflows.task import TaskInput
+from workflows.task_types import TaskInput
 
 DISCONNECTS = 200
 STEPS = 60

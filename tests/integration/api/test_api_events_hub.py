@@ -13,15 +13,15 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
-from activities.connection import data_converter
-from api.errors import WatchInterrupted
+from activities.temporal.client import data_converter
 from api.events.event import Event
-from api.events.feed import Feed
-from api.events.history import TaskHistory
-from api.events.hub import Hub
-from api.events.log import Log
-from api.events.reader import Reader
-from api.task_service import TaskService
+from api.events.event_buffer import Log
+from api.events.event_hub import Hub
+from api.events.subscriber import Reader
+from api.events.task_feed import Feed
+from api.events.task_history import TaskHistory
+from api.tasks.errors import WatchInterrupted
+from api.tasks.task_service import TaskService
 from tests.integration.api.conftest import WITHIN, Front, eventually
 from tests.integration.api.test_api_events import Paced, finished
 from tests.integration.api.watching import CountingService

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from activities.connection import connect
-from agentkit.app import load_app
+from activities.temporal.client import connect
+from agentkit.catalog.catalog import load_app
 from tests.integration.api.conftest import WITHIN, Front, settings_for
 from tests.integration.api.test_api_events import Paced
 from tests.integration.api.test_api_server import address_of, process

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.listing import Cursor, TaskFilter, newest
+from api.tasks.task_listing import Cursor, TaskFilter, newest
 from tests.integration.api.conftest import WITHIN, Front
 
 

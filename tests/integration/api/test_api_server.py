@@ -17,9 +17,9 @@ from pathlib import Path
 import httpx2
 import uvicorn
 
-from activities.connection import connect
-from agentkit.app import load_app
-from agentkit.settings import Settings
+from activities.settings import Settings
+from activities.temporal.client import connect
+from agentkit.catalog.catalog import load_app
 from api.app import create_app
 from tests.integration.api.conftest import WITHIN, Front, eventually, settings_for
 

@@ -15,12 +15,12 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from activities.policies import model_policy
+from activities.retry_policies import model_policy
+from activities.streaming.relay_sender import sending
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import Message, TextPart, Usage
 from agentkit.tools import ToolRegistry
-from api.relay.sender import sending
 from tests.integration.api.conftest import WITHIN, Front, eventually
 from tests.integration.api.watching import Seen, Served, Stream, served
 from worker import build_worker

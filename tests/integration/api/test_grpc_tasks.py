@@ -14,10 +14,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
-from activities.connection import connect
+from activities.settings import Settings
+from activities.temporal.client import connect
 from agentkit.errors import ModelRequestRejected
 from agentkit.messages import ToolCall
-from agentkit.settings import Settings
 from api.proto.opspawn.v1 import tasks_pb2
 from tests.integration.api.conftest import WITHIN, Front, eventually
 from tests.integration.api.grpc_front import failure, request, rpc

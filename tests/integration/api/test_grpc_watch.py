@@ -12,7 +12,7 @@ import pytest
 from grpc import StatusCode, aio
 
 from api.events.event import Event
-from api.grpc.tasks import Tasks
+from api.grpc.task_servicer import Tasks
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub, add_TaskServiceServicer_to_server
 from tests.integration.api.conftest import WITHIN, Front, eventually

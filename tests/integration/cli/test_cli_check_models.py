@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agentkit.checkup import ModelCheck
+from agentkit.runtime.model_check import ModelCheck
 from agentkit.testing import Failure, Reply, ScriptedAnthropicServer, ScriptedGeminiServer, ScriptedOpenAIServer
 
 SECRET = "sk-test-s3cr3t5h0uldn3v3rb3s33n"

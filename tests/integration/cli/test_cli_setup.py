@@ -11,12 +11,12 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 
-from agentkit.settings import Settings
+from activities.settings import Settings
 from cli.errors import CommandFailed, ServerUnreachable
-from cli.temporal import missing_search_attributes, polling_workers, reach, register_search_attributes
+from cli.temporal_checks import missing_search_attributes, polling_workers, reach, register_search_attributes
 from cli.temporal_server import find_temporal
 from tests.integration.cli.dev_process import free_ports
-from workflows.visibility import SEARCH_ATTRIBUTES
+from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 pytestmark = pytest.mark.acceptance
 

@@ -8,14 +8,14 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.calls import ModelCall
-from activities.connection import connect
-from activities.deltas import AnswerId, Answers, Listener, Piece
 from activities.model import ModelActivities
-from activities.transcripts import WorkerCache, WorkflowReader
+from activities.payload_types import ModelCall
+from activities.settings import Settings
+from activities.streaming.token_streams import AnswerId, Answers, Listener, Piece
+from activities.temporal.client import connect
+from activities.transcript_reader import WorkerCache, WorkflowReader
 from agentkit.errors import ModelRequestRejected, ModelUnavailable
 from agentkit.messages import Message, TextPart, ToolCall, user_message
-from agentkit.settings import Settings
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.transcript import Transcript

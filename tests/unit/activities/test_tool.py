@@ -11,12 +11,12 @@ from temporalio.converter import DefaultFailureConverter, DefaultPayloadConverte
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.connection import data_converter
+from activities.settings import Settings
+from activities.temporal.client import data_converter
 from activities.tool import ToolActivities
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
-from agentkit.results import MAX_RESULT_CHARS
-from agentkit.settings import Settings
+from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.tools import ToolRegistry, tool
 
 CONTEXT: JsonValue = {"task_id": "t", "call_id": "c", "idempotency_key": "t/c", "step": 3}

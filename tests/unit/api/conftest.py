@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from agentkit.app import load_app
-from agentkit.settings import Settings
+from activities.settings import Settings
+from agentkit.catalog.catalog import load_app
 from api.app import create_app
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from temporalio.client import WorkflowHistory
 
-from activities.connection import data_converter
-from agentkit.settings import Settings
-from api.events.decoding import Decoder
+from activities.settings import Settings
+from activities.temporal.client import data_converter
 from api.events.event import Event
-from api.events.mapping import PartMapper
+from api.events.history_decoder import Decoder
+from api.events.history_mapper import PartMapper
 
 OURS = Path(__file__).parent / "histories"
 GOLDEN = Path(__file__).parent / "golden"

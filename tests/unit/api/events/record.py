@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.connection import data_converter
+from activities.settings import Settings
+from activities.temporal.client import data_converter
 from agentkit.errors import ModelNotAuthorized, ToolError
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ImagePart, TextPart, ToolCall, user_message
-from agentkit.settings import Settings
 from agentkit.specs import AgentSpec, Limits
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
@@ -29,8 +29,8 @@ from tests.replay.record import AGENT, Handle, call, cancel_when_asked, never, w
 from tests.unit.api.events.golden import GOLDEN, OURS, RECORDED_HERE, told
 from worker import build_worker
 from workflows.agent_task import AgentTask
-from workflows.task import TaskInput
-from workflows.visibility import SEARCH_ATTRIBUTES
+from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.task_types import TaskInput
 
 
 @tool(effect="idempotent")

@@ -1,0 +1,1 @@
+"""Token streams from the worker to the API."""

@@ -1,0 +1,1 @@
+"""The gRPC interfaces, and the Python that they give."""

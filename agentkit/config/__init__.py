@@ -1,0 +1,1 @@
+"""Settings, provider names and keys, durations."""

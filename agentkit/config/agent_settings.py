@@ -1,0 +1,159 @@
+"""Settings of agents and models, from the environment and ``opspawn.toml``; the environment wins.
+
+Every key of the file is also ``OPSPAWN_<KEY>``; keys of providers go by the providers' own variables.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from agentkit.errors import ConfigurationInvalid
+from agentkit.validation_messages import did_you_mean, faults
+
+__all__ = ["AgentSettings"]
+
+
+def _names(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+def _networks(value: object) -> object:
+    networks = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    for network in networks if isinstance(networks, list | tuple) else ():
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ValueError(f"expected networks such as 10.0.0.0/8: {error}") from None
+    return networks
+
+
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
+"""IP networks; in the environment, parted by commas."""
+
+
+class AgentSettings(BaseSettings):
+    """Settings of agents and their models. Secrets never show in ``repr``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OPSPAWN_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    app_dir: Path = Path()
+    """Where ``agents/``, ``tools/`` and ``opspawn.toml`` lie."""
+    http_fetch_allow: Networks = ()
+    """Networks that ``http_fetch`` may reach besides public addresses, such as ``10.0.0.0/8``."""
+
+    default_provider: str | None = Field(
+        default=None, validation_alias=_names("AGENTKIT_LLM_PROVIDER", "OPSPAWN_DEFAULT_PROVIDER")
+    )
+    default_model: str | None = Field(
+        default=None, validation_alias=_names("AGENTKIT_LLM_MODEL", "OPSPAWN_DEFAULT_MODEL")
+    )
+    default_planner: str = Field(
+        default="tools", validation_alias=_names("AGENTKIT_PLANNER_TYPE", "OPSPAWN_DEFAULT_PLANNER")
+    )
+
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("OPENAI_API_KEY", "OPSPAWN_OPENAI_API_KEY")
+    )
+    openai_base_url: str | None = Field(
+        default=None, validation_alias=_names("OPSPAWN_OPENAI_BASE_URL", "OPENAI_BASE_URL")
+    )
+    openai_compatible_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("OPENAI_COMPATIBLE_API_KEY", "OPSPAWN_OPENAI_COMPATIBLE_API_KEY")
+    )
+    openai_compatible_base_url: str | None = None
+    openai_api: Literal["responses", "chat"] | None = None
+    """Which of OpenAI's APIs is spoken. None: Responses with OpenAI itself, Chat Completions with another address."""
+    anthropic_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("ANTHROPIC_API_KEY", "OPSPAWN_ANTHROPIC_API_KEY")
+    )
+    anthropic_base_url: str | None = Field(
+        default=None, validation_alias=_names("OPSPAWN_ANTHROPIC_BASE_URL", "ANTHROPIC_BASE_URL")
+    )
+    google_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("GOOGLE_API_KEY", "GEMINI_API_KEY", "OPSPAWN_GOOGLE_API_KEY")
+    )
+    google_base_url: str | None = Field(
+        default=None, validation_alias=_names("OPSPAWN_GOOGLE_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
+    )
+    openrouter_api_key: SecretStr | None = Field(
+        default=None, validation_alias=_names("OPENROUTER_API_KEY", "OPSPAWN_OPENROUTER_API_KEY")
+    )
+    openrouter_base_url: str | None = None
+    openrouter_referer: str | None = None
+    """The address of your site, for OpenRouter's rankings."""
+    openrouter_title: str | None = None
+    """The name of your application, for OpenRouter's rankings."""
+
+    model_concurrency: int = Field(default=64, ge=1)
+    """How many requests a worker has at one provider at once."""
+    model_requests_per_minute: int | None = Field(default=None, ge=1)
+    """How many a worker sends to one provider; None: as many as the provider says it takes."""
+    model_tokens_per_minute: int | None = Field(default=None, ge=1)
+    """The same for tokens, in and out."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        return init_settings, env_settings
+
+    @classmethod
+    def load(cls, app_dir: Path | None = None, **overrides: object) -> Self:
+        """Read the environment and ``opspawn.toml`` of the app directory; ``overrides`` (command-line options) win.
+
+        Raises:
+            ConfigurationInvalid: names the file or variable, the key, and what was expected.
+        """
+        given = {key: value for key, value in overrides.items() if value is not None}
+        if app_dir is not None:
+            given["app_dir"] = app_dir
+        try:
+            settings = cls(**given)  # type: ignore[arg-type]  # pydantic checks what the options hold
+        except ValidationError as error:
+            raise ConfigurationInvalid(_explain(error)) from None
+        file = settings.app_dir / "opspawn.toml"
+        return settings._over(file) if file.is_file() else settings
+
+    def _over(self, file: Path) -> Self:
+        try:
+            written = TomlConfigSettingsSource(type(self), toml_file=file).toml_data
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise ConfigurationInvalid(f"{file}: no valid TOML: {error}") from None
+        unknown = sorted(set(written) - set(type(self).model_fields))
+        if unknown:
+            known = ", ".join(sorted(type(self).model_fields))
+            hint = did_you_mean(unknown[0], type(self).model_fields)
+            raise ConfigurationInvalid(f"{file}: unknown key {unknown[0]!r}.{hint} Known keys: {known}")
+        try:
+            return type(self)(**{**written, **self.model_dump(exclude_unset=True)})
+        except ValidationError as error:
+            raise ConfigurationInvalid(f"{file}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = str(first["loc"][0])
+    name = key if key.isupper() else f"{key} (OPSPAWN_{key.upper()})"
+    if "api_key" in key.lower() or "secret" in key.lower():
+        return f"Setting {name}: expected text"
+    return f"Setting {name}: {faults(error, {key: first['input']})[0].text}"

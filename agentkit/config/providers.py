@@ -1,0 +1,122 @@
+"""Which providers of models there are, and what each needs. No SDK is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agentkit.config.agent_settings import AgentSettings
+from agentkit.config.local_models import locate
+from agentkit.errors import ConfigurationInvalid
+
+__all__ = ["PROVIDERS", "default_model", "is_set_up", "missing", "models_to_check", "split_model"]
+
+PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible", "local")
+"""Every name that may stand before the colon of a model."""
+
+_DEFAULT_MODELS = {
+    "demo": "demo",
+    "openai": "gpt-5-mini",
+    "anthropic": "claude-sonnet-5-5",
+    "google": "gemini-3.8-flash",
+    "openrouter": "openai/gpt-5-mini",
+    "local": "smollm2",
+}
+_PREFERRED = ("openai", "anthropic", "google", "openrouter")
+"""The first of them that is set up answers for agents that name no model."""
+
+_NEEDS = {
+    "openai": "a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server without keys)",
+    "anthropic": "a key: set ANTHROPIC_API_KEY (or ANTHROPIC_BASE_URL for a server without keys)",
+    "google": "a key: set GOOGLE_API_KEY or GEMINI_API_KEY (or OPSPAWN_GOOGLE_BASE_URL for a server without keys)",
+    "openrouter": "a key: set OPENROUTER_API_KEY (or OPSPAWN_OPENROUTER_BASE_URL for a server without keys)",
+    "openai-compatible": "an address: set OPSPAWN_OPENAI_COMPATIBLE_BASE_URL, such as http://127.0.0.1:11434/v1",
+}
+
+
+def split_model(model: str) -> tuple[str, str]:
+    """Split ``provider:name``; the name may hold further colons.
+
+    Raises:
+        ConfigurationInvalid: no colon, no name, or a provider that isn't there.
+    """
+    provider, colon, name = model.partition(":")
+    if provider not in PROVIDERS:
+        raise ConfigurationInvalid(
+            f"Model {model!r}: unknown provider {provider!r}. Write provider:name with one of {', '.join(PROVIDERS)}"
+        )
+    if provider == "demo" and not name:
+        return "demo", "demo"
+    if not colon or not name:
+        raise ConfigurationInvalid(f"Model {model!r}: expected provider:name, such as openai:gpt-5-mini")
+    return provider, name
+
+
+def default_model(settings: AgentSettings) -> str:
+    """Return the model of agents that name none: as configured, else of the first provider that is set up, else demo.
+
+    A configured model without a provider is that provider's, too, or OpenAI's, unless it is written ``provider:name``.
+    """
+    configured = settings.default_model or ""
+    if settings.default_provider is None and configured.partition(":")[0] in PROVIDERS:
+        return configured
+    ready = (provider for provider in _PREFERRED if is_set_up(provider, settings))
+    provider = settings.default_provider or next(ready, "openai" if configured else "demo")
+    name = configured or _DEFAULT_MODELS.get(provider)
+    if name is None:
+        raise ConfigurationInvalid(f"AGENTKIT_LLM_MODEL isn't set, and provider {provider!r} has no default model")
+    return f"{provider}:{name}"
+
+
+def missing(model: str, settings: AgentSettings) -> str | None:
+    """Return what must be set before ``model`` can be asked, as a sentence for a person; None when all is there."""
+    provider, name = split_model(model)
+    if provider == "local":
+        return _missing_locally(name)
+    return None if is_set_up(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
+
+
+def models_to_check(named: Iterable[str], settings: AgentSettings) -> list[str]:
+    """Return the models that agents name, and the default one of each other provider that has a key.
+
+    Behind another address than the provider's own, nothing is known of the models there.
+    """
+    found = list(named)
+    asked = {model.partition(":")[0] for model in found}
+    keys = {
+        "openai": (settings.openai_api_key, settings.openai_base_url),
+        "anthropic": (settings.anthropic_api_key, settings.anthropic_base_url),
+        "google": (settings.google_api_key, settings.google_base_url),
+        "openrouter": (settings.openrouter_api_key, settings.openrouter_base_url),
+    }
+    found += [
+        f"{provider}:{_DEFAULT_MODELS[provider]}"
+        for provider, (key, url) in keys.items()
+        if key is not None and url is None and provider not in asked
+    ]
+    return found
+
+
+def is_set_up(provider: str, settings: AgentSettings) -> bool:
+    """Return whether a provider has a key, or an address that may need none; ``demo`` and ``local`` need neither."""
+    match provider:
+        case "openai":
+            given = (settings.openai_api_key, settings.openai_base_url)
+        case "anthropic":
+            given = (settings.anthropic_api_key, settings.anthropic_base_url)
+        case "google":
+            given = (settings.google_api_key, settings.google_base_url)
+        case "openrouter":
+            given = (settings.openrouter_api_key, settings.openrouter_base_url)
+        case "openai-compatible":
+            given = (None, settings.openai_compatible_base_url)
+        case _:
+            return True
+    return any(one is not None for one in given)
+
+
+def _missing_locally(name: str) -> str | None:
+    try:
+        locate(name)
+    except ConfigurationInvalid as error:
+        return str(error)
+    return None

@@ -1,0 +1,35 @@
+"""The seams of agentkit: the Protocols that its parts implement, and the values that pass between them."""
+
+from __future__ import annotations
+
+from agentkit.interfaces.fetcher import Fetched, Fetcher
+from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
+from agentkit.interfaces.model import Emit, Model, ModelDelta, ModelRequest, ModelResponse, StopReason
+from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
+from agentkit.interfaces.policy import SecurityPolicy, Verdict
+from agentkit.interfaces.tool import Tool, ToolContext, Toolset
+
+__all__ = [
+    "CallTools",
+    "Decision",
+    "Emit",
+    "Fetched",
+    "Fetcher",
+    "Finish",
+    "LongTermMemory",
+    "Memory",
+    "Model",
+    "ModelDelta",
+    "ModelRequest",
+    "ModelResponse",
+    "Planner",
+    "Proceed",
+    "Retry",
+    "SecurityPolicy",
+    "ShortTermMemory",
+    "StopReason",
+    "Tool",
+    "ToolContext",
+    "Toolset",
+    "Verdict",
+]

@@ -1,0 +1,1 @@
+"""OpenAI's APIs, and every server that is compatible with them."""

@@ -1,0 +1,1 @@
+"""What the clients of several providers have in common."""

@@ -1,0 +1,1 @@
+"""Models around models: rate limits and prices."""

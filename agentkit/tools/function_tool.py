@@ -1,0 +1,227 @@
+"""Make a tool of a typed function: ``@tool``."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, TypeVar, get_args, overload
+
+from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json, to_json
+
+from agentkit.config.durations import parse_duration
+from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
+from agentkit.interfaces import ToolContext
+from agentkit.specs import Approval, Effect, ToolSpec
+from agentkit.tools.tool_signature import read_signature
+from agentkit.validation_messages import Fault, did_you_mean, faults
+
+__all__ = ["FunctionTool", "check_name", "tool"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+class FunctionTool(Generic[P, R]):
+    """A function that a model can call; still callable as the function it was.
+
+    A plain ``def`` runs in a thread, so that the worker goes on meanwhile. A thread can't be stopped: when a call
+    is cancelled or times out, nobody waits for it any more, but it goes on to its end.
+    """
+
+    def __init__(self, function: Callable[P, R], spec: Mapping[str, Any]) -> None:
+        self._function = function
+        self._signature = read_signature(function)
+        name = str(spec.get("name") or function.__name__)
+        description = self._signature.description or name.replace("_", " ").capitalize() + "."
+        self._spec = ToolSpec.model_validate(
+            {**spec, "name": name, "description": description, "parameters": self._signature.schema}
+        )
+        functools.update_wrapper(self, function)
+
+    def __repr__(self) -> str:
+        return f"<tool {self._spec.name} of {self.origin}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function as if it were no tool."""
+        return self._function(*args, **kwargs)
+
+    @property
+    def spec(self) -> ToolSpec:
+        """Its name, description, schema and effect."""
+        return self._spec
+
+    @property
+    def origin(self) -> str:
+        """The file and line where its function stands."""
+        code = inspect.unwrap(self._function).__code__
+        return f"{code.co_filename}:{code.co_firstlineno}"
+
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+        """Check the arguments, call the function, and return its result as plain JSON.
+
+        Raises:
+            ToolArgumentsInvalid: before anything has happened.
+            ToolUnavailable: the function raised it, or lost a connection, or timed out.
+            ToolError: the function raised anything else.
+        """
+        values = self._checked(arguments)
+        values |= dict.fromkeys(self._signature.contexts, context)
+        try:
+            result = await self._act(values)
+        except ToolError:
+            raise
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise ToolError(self._failure(error)) from error  # something of its own was cancelled, not the call
+        except (ConnectionError, TimeoutError) as error:
+            raise ToolUnavailable(self._failure(error)) from error
+        except (Exception, SystemExit) as error:  # a tool is anyone's code, and must not end the worker
+            logger.exception("Tool call failed")
+            raise ToolError(self._failure(error)) from error
+        return self._plain(result)
+
+    async def _act(self, values: dict[str, Any]) -> object:
+        function: Callable[..., Any] = self._function
+        if inspect.iscoroutinefunction(function):
+            return await function(**values)
+
+        def in_thread() -> object:
+            try:
+                return function(**values)
+            except (StopIteration, KeyboardInterrupt) as error:  # can't cross into a future: the call would never end
+                raise RuntimeError(type(error).__name__) from error
+
+        return await asyncio.to_thread(in_thread)
+
+    def _checked(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
+        try:
+            return self._signature.check(arguments)
+        except ValidationError as error:
+            found = faults(error, arguments)
+        except ValueError as error:  # text that is no Unicode
+            found = [Fault((), str(error))]
+        names = list(self._signature.fields.values())
+        lines = "\n".join(f"- {fault.key}: {_worded(fault, names)}" for fault in found)
+        raise ToolArgumentsInvalid(
+            f"The arguments of {self._spec.name} are wrong, so nothing was done. Mend them and call again:\n{lines}"
+        )
+
+    def _failure(self, error: BaseException) -> str:
+        return f"{self._spec.name} failed: {type(error).__name__}: {error}"
+
+    def _plain(self, result: object) -> JsonValue:
+        try:
+            plain: JsonValue = from_json(to_json(result, inf_nan_mode="strings"))
+        except ValueError as error:
+            raise ToolError(
+                f"{self._spec.name} did its work, but what it returned can't be shown: {error}. "
+                "Don't call it again for that. Its author should return text, numbers, lists, dicts or dataclasses."
+            ) from error
+        return plain
+
+
+def _worded(fault: Fault, names: list[str]) -> str:
+    if fault.kind != "extra_forbidden" or len(fault.path) != 1:
+        return fault.text
+    return f"unknown.{did_you_mean(fault.key, names)} Arguments: {', '.join(names) or 'none'}"
+
+
+@overload
+def tool(function: Callable[P, R], /) -> FunctionTool[P, R]: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    effect: Effect = "irreversible",
+    timeout: float | str = 60.0,
+    approval: Approval | None = None,
+    fast: bool = False,
+    task_queue: str | None = None,
+) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
+
+
+def tool(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    effect: Effect = "irreversible",
+    timeout: float | str = 60.0,
+    approval: Approval | None = None,
+    fast: bool = False,
+    task_queue: str | None = None,
+) -> FunctionTool[P, R] | Callable[[Callable[P, R]], FunctionTool[P, R]]:
+    """Make a tool of a typed function: ``@tool``, or ``@tool(effect="pure", timeout="10s")``.
+
+    The docstring tells the model what the tool does and what each parameter means (Google, Sphinx or NumPy style).
+    A parameter annotated ``ToolContext`` is filled in, and the model doesn't see it.
+
+    Args:
+        function: What to make a tool of.
+        name: What the model calls it; the function's name by default.
+        effect: ``pure``, ``idempotent`` or ``irreversible``. The default is the careful one: it is never repeated.
+        timeout: Of one attempt: seconds, or text such as ``"10s"``.
+        approval: Whether a person must approve each call; by effect where None.
+        fast: It takes milliseconds and is pure, so it may run inside the workflow's task.
+        task_queue: Where its worker polls, if not the task's own.
+
+    Raises:
+        ToolInvalid: names the function, what is wrong, and the cure.
+    """
+
+    def made(function: Callable[P, R]) -> FunctionTool[P, R]:
+        label = getattr(function, "__qualname__", repr(function))
+        check_name(str(name or getattr(function, "__name__", "")), f"Tool function {label}")
+        _check_choice(label, "effect", effect, get_args(Effect))
+        _check_choice(label, "approval", approval, (None, *get_args(Approval)))
+        if fast and effect != "pure":
+            raise ToolInvalid(
+                f'Tool function {label}: fast=True is for pure tools only. Write effect="pure", or drop fast.'
+            )
+        options = {"effect": effect, "approval": approval, "fast": fast, "task_queue": task_queue}
+        return FunctionTool(function, {**options, "name": name, "timeout": _seconds(label, timeout)})
+
+    return made if function is None else made(function)
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse a name that providers of models would.
+
+    Raises:
+        ToolInvalid: names ``where``.
+    """
+    if not _NAME.fullmatch(name):
+        raise ToolInvalid(
+            f"{where}: {name!r} can't be a tool's name. "
+            "Take a letter, then letters, digits, '_', '-' or '.'; 64 at most: @tool(name=...)."
+        )
+
+
+def _check_choice(label: str, option: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        allowed = ", ".join(repr(choice) for choice in choices)
+        raise ToolInvalid(f"Tool function {label}: {option} is one of {allowed}, got {value!r}.")
+
+
+def _seconds(label: str, timeout: float | str) -> float:
+    try:
+        seconds = parse_duration(timeout)
+    except ValueError as error:
+        raise ToolInvalid(f"Tool function {label}: timeout: {error}.") from error
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
+        raise ToolInvalid(
+            f"Tool function {label}: timeout: expected seconds above 0 or text such as '10s', got {timeout!r}."
+        )
+    return float(seconds)

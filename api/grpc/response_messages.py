@@ -1,0 +1,85 @@
+"""Tasks and events as gRPC's messages."""
+
+from __future__ import annotations
+
+from agentkit.messages import ImagePart, InputPart
+from api.events.event import Event
+from api.grpc.json_values import to_struct, to_value
+from api.proto.opspawn.v1 import tasks_pb2
+from api.rest.response_schemas import Task, TaskLinks, TaskList, TaskUsage
+
+__all__ = ["event_message", "list_message", "task_message"]
+
+
+def task_message(task: Task) -> tasks_pb2.Task:
+    """Return a task; what it hasn't got stays unset."""
+    message = tasks_pb2.Task(
+        id=task.id,
+        agent=task.agent,
+        status=tasks_pb2.TaskStatus.Value(f"TASK_STATUS_{task.status.upper()}"),
+        title=task.title,
+        usage=_usage(task.usage),
+        steps=task.steps,
+        doing=task.doing,
+        conversation_id=task.conversation_id or "",
+        parent_id=task.parent_id or "",
+        tags=task.tags,
+        metadata=task.metadata,
+        user=task.user or "",
+        links=_links(task.links),
+    )
+    message.created_at.FromDatetime(task.created_at)
+    if task.started_at is not None:
+        message.started_at.FromDatetime(task.started_at)
+    if task.completed_at is not None:
+        message.completed_at.FromDatetime(task.completed_at)
+    if task.input is not None:
+        message.input.CopyFrom(_input(task.input))
+    if task.output is not None:
+        message.output.CopyFrom(to_value(task.output))
+    if task.error is not None:
+        message.error.CopyFrom(tasks_pb2.TaskError(**task.error.model_dump(exclude_none=True)))
+    return message
+
+
+def list_message(page: TaskList) -> tasks_pb2.ListTasksResponse:
+    """Return a page of tasks."""
+    return tasks_pb2.ListTasksResponse(
+        tasks=map(task_message, page.tasks), next_cursor=page.next_cursor or "", total=page.total
+    )
+
+
+def event_message(event: Event) -> tasks_pb2.Event:
+    """Return an event; live ones have no id."""
+    message = tasks_pb2.Event(
+        id="" if event.position is None else event.position.encode(event.task_id),
+        type=event.type,
+        task_id=event.task_id,
+        step=event.step,
+        data=to_struct(event.data),
+    )
+    message.at.FromDatetime(event.at)
+    return message
+
+
+def _usage(usage: TaskUsage) -> tasks_pb2.TaskUsage:
+    return tasks_pb2.TaskUsage(**usage.model_dump())
+
+
+def _links(links: TaskLinks) -> tasks_pb2.TaskLinks:
+    message = tasks_pb2.TaskLinks(events=links["events"], temporal_ui=links["temporal_ui"])
+    setattr(message, "self", links["self"])  # noqa: B010  # a name that only REST can pass as a keyword
+    return message
+
+
+def _input(given: str | tuple[InputPart, ...]) -> tasks_pb2.Input:
+    if isinstance(given, str):
+        return tasks_pb2.Input(text=given)
+    return tasks_pb2.Input(parts=map(_part, given))
+
+
+def _part(part: InputPart) -> tasks_pb2.InputPart:
+    if not isinstance(part, ImagePart):
+        return tasks_pb2.InputPart(text=part.text)
+    image = tasks_pb2.Image(url=part.url or "", data=part.data or b"", media_type=part.media_type or "")
+    return tasks_pb2.InputPart(image=image)

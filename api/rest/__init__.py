@@ -1,0 +1,1 @@
+"""REST: HTTP requests to api.tasks and back."""

@@ -1,0 +1,1 @@
+"""Protocol-free services: create, read, list and cancel tasks."""

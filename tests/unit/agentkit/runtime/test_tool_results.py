@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from agentkit.messages import ToolCall, ToolResult
+from agentkit.runtime.tool_results import (
+    MAX_RESULT_CHARS,
+    bounded,
+    bounded_value,
+    error_result,
+    result_text,
+    tool_result,
+)
+
+CALL = ToolCall(id="c1", name="look")
+
+
+@given(text=st.text(max_size=3000), limit=st.integers(600, 2000))
+def test_bounded_text_is_the_text_or_its_beginning_and_end(text: str, limit: int) -> None:
+    short = bounded(text, limit)
+    assert len(short) <= limit
+    if len(text) <= limit:
+        assert short == text
+        return
+    head, note, tail = short.partition("\n[... ")[0], "left out here", short.rpartition("...]\n")[2]
+    assert note in short
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert head
+    assert tail
+
+
+def test_the_note_says_how_much_is_missing_and_what_to_do() -> None:
+    text = "#" * 10_000_000
+    short = bounded(text)
+    kept = short.count("#")
+    assert MAX_RESULT_CHARS - 256 <= kept < len(short) <= MAX_RESULT_CHARS
+    assert f"[... {len(text) - kept:,} of {len(text):,} characters left out here" in short
+    assert "Call the tool again for less at a time" in short
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        pytest.param("as it is", "as it is", id="text"),
+        pytest.param("", "", id="empty text"),
+        pytest.param({"a": [1, 2.5, None, True]}, '{"a": [1, 2.5, null, true]}', id="object"),
+        pytest.param("grüße", "grüße", id="not ascii"),
+        pytest.param(["grüße"], '["grüße"]', id="not ascii in json"),
+        pytest.param(None, "null", id="null"),
+        pytest.param(42, "42", id="number"),
+    ],
+)
+def test_a_value_becomes_the_text_that_a_model_reads(value: JsonValue, text: str) -> None:
+    assert result_text(value) == text
+
+
+def test_a_result_answers_its_call() -> None:
+    assert tool_result(CALL, {"n": 1}) == ToolResult(call_id="c1", name="look", content='{"n": 1}')
+
+
+def test_a_large_result_is_bounded() -> None:
+    assert len(tool_result(CALL, list(range(100_000))).content) <= MAX_RESULT_CHARS
+
+
+@pytest.mark.parametrize("value", ["x" * MAX_RESULT_CHARS, ["x" * (MAX_RESULT_CHARS - 4)], {"a": None}, None])
+def test_a_value_that_a_model_sees_the_whole_of_stays_as_it_is(value: JsonValue) -> None:
+    assert bounded_value(value) == value
+
+
+@pytest.mark.parametrize("value", ["x" * (MAX_RESULT_CHARS + 1), ["x" * MAX_RESULT_CHARS], list(range(100_000))])
+def test_of_any_other_value_only_what_a_model_sees_is_kept(value: JsonValue) -> None:
+    assert bounded_value(value) == result_text(value)
+    assert len(result_text(value)) <= MAX_RESULT_CHARS
+
+
+def test_an_error_says_so_and_is_bounded_too() -> None:
+    result = error_result(CALL, "no " * 100_000)
+    assert result.is_error
+    assert len(result.content) <= MAX_RESULT_CHARS
+
+
+def test_json_is_readable_by_a_model_as_json() -> None:
+    value: JsonValue = {"nested": {"list": [1, {"deep": "ü"}]}}
+    assert json.loads(result_text(value)) == value

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from agentkit.validation_messages import Fault, did_you_mean, faults
+
+
+class Inner(BaseModel):
+    n: int
+
+
+class Outer(BaseModel, extra="forbid"):
+    inner: Inner
+    either: int | list[Inner] = 0
+
+
+def found(kind: type, data: object) -> list[Fault]:
+    with pytest.raises(ValidationError) as raised:
+        TypeAdapter(kind).validate_python(data)
+    return faults(raised.value, data)
+
+
+def test_a_near_name_is_suggested_and_a_far_one_isnt() -> None:
+    assert did_you_mean("calculater", ["calculator", "clock"]) == " Did you mean 'calculator'?"
+    assert did_you_mean("zzz", ["calculator"]) == ""
+
+
+def test_a_fault_says_where_what_was_expected_and_what_was_got() -> None:
+    [fault] = found(Outer, {"inner": {"n": "x"}})
+    assert (fault.key, fault.kind) == ("inner.n", "int_parsing")
+    assert fault.text.startswith("expected a valid integer")
+    assert fault.text.endswith("got 'x'")
+
+
+def test_members_of_a_union_are_one_fault_at_the_place_that_was_written() -> None:
+    assert [(fault.key, fault.text) for fault in found(Outer, {"inner": {"n": 1}, "either": None})] == [
+        ("either", "expected a valid integer or a list, got None")
+    ]
+
+
+def test_the_deepest_fault_of_a_union_is_told() -> None:
+    assert [fault.key for fault in found(Outer, {"inner": {"n": 1}, "either": [{"n": 1}, {"n": "x"}]})] == [
+        "either.1.n"
+    ]
+
+
+def test_missing_and_unknown_keys_are_named() -> None:
+    assert {fault.key: fault.text for fault in found(Outer, {"iner": 1})} == {
+        "inner": "required, but missing",
+        "iner": "unknown",
+    }
+
+
+def test_long_values_are_shortened() -> None:
+    [fault] = found(int, "x" * 1000)
+    assert len(fault.text) < 200
+    assert fault.text.endswith("...")

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from api.tasks.errors import CursorInvalid
+from api.tasks.task_listing import Cursor, TaskFilter
+
+
+def test_values_are_quoted_so_that_they_stay_values() -> None:
+    query = TaskFilter(agent="a' OR '1'='1", parent_id="b\\").query()
+    assert "OpspawnAgent = 'a\\' OR \\'1\\'=\\'1'" in query
+    assert "OpspawnParentId = 'b\\\\'" in query
+
+
+def test_a_running_status_is_asked_of_the_task_and_an_ended_one_of_temporal() -> None:
+    query = TaskFilter(status=("waiting", "completed")).query()
+    assert "(ExecutionStatus = 'Running' AND OpspawnStatus = 'waiting') OR ExecutionStatus = 'Completed'" in query
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (datetime(2026, 11, 21, 12, 0, 0, 123456, UTC), "2026-11-21T12:00:00.123456000Z"),
+        (datetime(2026, 11, 21, 12, tzinfo=timezone(timedelta(hours=2))), "2026-11-21T10:00:00.000000000Z"),
+        (datetime(1, 1, 1, tzinfo=UTC), "1970-01-01T00:00:00.000000000Z"),
+        (datetime(9999, 12, 31, tzinfo=UTC), "2262-04-11T23:47:16.854775807Z"),
+    ],
+    ids=["utc", "zone", "earliest", "latest"],
+)
+def test_times_reach_temporal_exactly_and_within_its_range(moment: datetime, told: str) -> None:
+    assert f"StartTime > '{told}'" in TaskFilter(created_after=moment).query()
+
+
+def test_a_cursor_comes_back_as_it_was() -> None:
+    cursor = Cursor(1_795_290_791_265_334_339, "task-é")
+    assert Cursor.decode(cursor.encode("q"), "q") == cursor
+
+
+@pytest.mark.parametrize("text", ["x", "!", "W10", "bnVsbA", "WyJ4IiwxLDJd"], ids=["x", "sign", "list", "null", "text"])
+def test_other_text_is_no_cursor(text: str) -> None:
+    with pytest.raises(CursorInvalid, match="isn't a cursor"):
+        Cursor.decode(text, "q")
+
+
+def test_a_time_beyond_temporals_is_no_cursor() -> None:
+    with pytest.raises(CursorInvalid, match="isn't a cursor"):
+        Cursor.decode(Cursor(2**70, "t").encode("q"), "q")

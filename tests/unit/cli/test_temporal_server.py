@@ -1,0 +1,49 @@
+"""The embedded Temporal server's binary and command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from activities.settings import Settings
+from cli.errors import UsageWrong
+from cli.temporal_server import TemporalServer, find_temporal
+from workflows.search_attributes import SEARCH_ATTRIBUTES
+
+
+def test_a_configured_binary_wins(tmp_path: Path) -> None:
+    binary = tmp_path / "temporal"
+    binary.touch()
+    binary.chmod(0o755)
+
+    assert find_temporal(Settings(temporal_bin=binary)) == binary
+
+
+def test_a_configured_binary_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageWrong, match=r"OPSPAWN_TEMPORAL_BIN=.*nowhere"):
+        find_temporal(Settings(temporal_bin=tmp_path / "nowhere"))
+
+
+def test_the_packaged_binary_is_found_without_settings() -> None:
+    assert find_temporal(Settings()).name == "temporal"
+
+
+def test_the_command_holds_ports_database_and_every_search_attribute() -> None:
+    server = TemporalServer(Path("temporal"), port=1, ui_port=2, database=Path("tasks.db"), namespace="mine")
+
+    command = " ".join(server.command())
+
+    assert command.startswith("temporal server start-dev --ip 127.0.0.1 --port 1 ")
+    for part in ("--ui-port 2", "--db-filename tasks.db", "--sqlite-pragma journal_mode=WAL", "--namespace mine"):
+        assert part in command
+    assert command.count("--search-attribute ") == len(SEARCH_ATTRIBUTES)
+    assert "--search-attribute OpspawnTags=KeywordList" in command
+    assert "history.transferProcessorMaxPollRPS=2000" in command
+
+
+def test_in_memory_and_without_web_ui_is_the_default() -> None:
+    command = TemporalServer(Path("temporal"), port=1).command()
+
+    assert "--headless" in command
+    assert not {"--db-filename", "--sqlite-pragma", "--ui-port", "--namespace"} & set(command)

@@ -43,7 +43,7 @@ class Guard:
     @classmethod
     async def start(cls, lock_fd: int) -> Guard:
         """Start it; it keeps ``lock_fd`` open, so that the data directory stays locked until all are gone."""
-        script = Path(__file__).with_name("guard.py")
+        script = Path(__file__).with_name("process_guard.py")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-I", "-S", str(script)),

@@ -1,0 +1,126 @@
+"""The journal: what happens in a task and no event of Temporal's history states by itself.
+
+The workflow upserts new entries into one memo key, so they stand in history as properties-modified events. The API
+decodes them there into the task's event stream, and never re-runs the rules of the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal, Self
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+
+    from agentkit.messages import ToolCall
+    from agentkit.records import Record
+
+__all__ = [
+    "JOURNAL_KEY",
+    "MAX_JOURNAL_BYTES",
+    "JournalEntry",
+    "PlanUpdated",
+    "ToolCallParsed",
+    "ToolCallRefused",
+    "journal_batches",
+    "read_journal",
+]
+
+JOURNAL_KEY = "journal"
+"""The memo key. It holds a JSON list of entries: those of the newest upsert."""
+
+MAX_JOURNAL_BYTES = 4096
+"""Bytes of JSON in one upsert. More entries make more upserts; a longer entry is shortened by ``bounded``."""
+
+_MAX_TEXT_CHARS = 400
+_MAX_PLAN_ITEMS = 50
+
+
+def _shortened(text: str, limit: int = _MAX_TEXT_CHARS) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class PlanUpdated(Record):
+    """The model made a plan, or a new one."""
+
+    type: Literal["plan_updated"] = "plan_updated"
+    step: int
+    plan: tuple[str, ...]
+    """The parts of the plan, in order."""
+
+    def bounded(self) -> Self:
+        """Return the entry with as much of the plan as fits an upsert."""
+        items = self.plan[:_MAX_PLAN_ITEMS]
+        limit = MAX_JOURNAL_BYTES // 8 // max(1, len(items))  # a character takes up to 6 bytes of JSON
+        return self.model_copy(update={"plan": tuple(_shortened(item, max(8, limit)) for item in items)})
+
+
+class ToolCallRefused(Record):
+    """A tool call that is not made: an unknown tool, malformed arguments, too many at once, or the policy's no."""
+
+    type: Literal["tool_call_refused"] = "tool_call_refused"
+    step: int
+    call: ToolCall
+    """Without arguments where the model's message holds them, or where they are too long."""
+    message: str
+    """What the model reads instead of a result."""
+
+    def bounded(self) -> Self:
+        """Return the entry without what is too long for an upsert."""
+        return self.model_copy(update={"call": _bounded_call(self.call), "message": _shortened(self.message)})
+
+
+class ToolCallParsed(Record):
+    """A tool call that a planner read out of the model's text and that runs as a local activity.
+
+    The marker of a local activity holds no arguments, and the model's message no tool call.
+    """
+
+    type: Literal["tool_call_parsed"] = "tool_call_parsed"
+    step: int
+    call: ToolCall
+    """Without arguments where they are too long."""
+
+    def bounded(self) -> Self:
+        """Return the entry without what is too long for an upsert."""
+        return self.model_copy(update={"call": _bounded_call(self.call)})
+
+
+JournalEntry = Annotated[PlanUpdated | ToolCallRefused | ToolCallParsed, Field(discriminator="type")]
+_ENTRY: TypeAdapter[JournalEntry] = TypeAdapter(JournalEntry)
+
+
+def journal_batches(entries: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
+    """Yield the entries in order, as lists that each take at most ``MAX_JOURNAL_BYTES`` of JSON."""
+    batch: list[JournalEntry] = []
+    size = 2
+    for entry in entries:
+        length = len(entry.canonical_json())
+        if length + 2 > MAX_JOURNAL_BYTES:
+            entry = entry.bounded()
+            length = len(entry.canonical_json())
+        if batch and size + length + 1 > MAX_JOURNAL_BYTES:
+            yield batch
+            batch, size = [], 2
+        batch.append(entry)
+        size += length + 1
+    if batch:
+        yield batch
+
+
+def read_journal(value: JsonValue) -> list[JournalEntry]:
+    """Return the entries that a memo's value holds; those of types that this release doesn't know are left out."""
+    entries: list[JournalEntry] = []
+    for item in value if isinstance(value, list) else ():
+        try:
+            entries.append(_ENTRY.validate_python(item))
+        except ValidationError:
+            continue
+    return entries
+
+
+def _bounded_call(call: ToolCall) -> ToolCall:
+    limited = {"id": _shortened(call.id, 200), "name": _shortened(call.name, 200)}
+    return call.model_copy(update={**limited, "arguments": {}, "malformed": None})

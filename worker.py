@@ -24,7 +24,7 @@ from activities.temporal.client import connect_patiently
 from activities.temporal.process_exit import leave
 from activities.tool import ToolActivities
 from activities.transcript_reader import WorkerCache, WorkflowReader
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model, Toolset
@@ -74,7 +74,7 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(name, stopping.set)
     # Plain functions among the tools each take a thread: as many as there are activity slots.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=SLOTS, thread_name_prefix="tool"))
-    app = load_app(settings, PublicFetcher(allow=settings.http_fetch_allow))
+    app = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
     for problem in app.problems:
         logger.warning("%s", problem)
     models = build_models(settings)
@@ -94,7 +94,7 @@ async def _work(settings: Settings) -> None:
 
 async def _check(settings: Settings) -> None:
     models = build_models(settings)
-    for check in await check_models(models, models_to_check(load_app(settings).models, settings)):
+    for check in await check_models(models, models_to_check(load_catalog(settings).models, settings)):
         sys.stdout.write(check.model_dump_json() + "\n")
     await _close(models)
 

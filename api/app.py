@@ -14,7 +14,7 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.temporal.client import connect
-from agentkit.catalog.catalog import App
+from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import Hub
 from api.events.status_feed import Board
 from api.relay.relay_server import relaying
@@ -39,7 +39,7 @@ class _FrontEnd(FastAPI):
 
 def create_app(
     settings: Settings,
-    catalog: App,
+    catalog: Catalog,
     *,
     client: Client | None = None,
     stopping: asyncio.Event | None = None,

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from agentkit.errors import ConfigurationInvalid
 from api.app import create_app
 from api.grpc.grpc_server import RpcServer
@@ -48,7 +48,7 @@ def serve(settings: Settings) -> int:
     try:
         listener = _listen(settings.host, settings.port)
         grpc_port = _grpc_port(settings)
-        catalog = load_app(settings)
+        catalog = load_catalog(settings)
     except (ConfigurationInvalid, _CannotListen) as error:
         _log.error("%s", error)
         return 2

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from temporalio.client import Client
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import App
+from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import Hub
 from api.events.status_feed import Board
 from api.tasks.task_service import TaskService
@@ -22,7 +22,7 @@ class State:
     """The parts of a running front end."""
 
     settings: Settings
-    catalog: App
+    catalog: Catalog
     client: Client
     tasks: TaskService
     hub: Hub

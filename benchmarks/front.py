@@ -20,7 +20,7 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.temporal.client import data_converter
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from api.app import create_app
 
 __all__ = ["main"]
@@ -57,7 +57,7 @@ async def _serve(where: Namespace) -> None:
     )
     client = await Client.connect(where.temporal, data_converter=data_converter(settings))
     polls = _Polls(client)
-    app = create_app(settings, load_app(settings), client=client, relay=True)
+    app = create_app(settings, load_catalog(settings), client=client, relay=True)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     with socket.create_server(("127.0.0.1", where.port), backlog=1024) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -18,7 +18,7 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.temporal.client import data_converter
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from agentkit.messages import user_message
 from api.tasks.task_start import new_task_id
 from benchmarks.surroundings import Surroundings, child, free_port, listening
@@ -54,7 +54,7 @@ async def measure_submissions(where: Surroundings, count: int) -> dict[str, Late
     app_dir = _app_dir(where.directory)
     settings = Settings.load(app_dir, task_queue=_QUEUE, data_dir=where.directory, check_keys=False)
     client = await Client.connect(where.temporal, data_converter=data_converter(settings))
-    task = TaskInput(agent=load_app(settings).spec("benchmark"), message=user_message(INPUT))
+    task = TaskInput(agent=load_catalog(settings).spec("benchmark"), message=user_message(INPUT))
 
     async def raw() -> None:
         await client.start_workflow(WORKFLOW_TYPE, task, id=new_task_id(), task_queue=_QUEUE)

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from agentkit.runtime.model_check import ModelCheck
 from cli.command_options import api_url
 from cli.dev.ports import answers, is_free
@@ -81,7 +81,7 @@ def _data_dir(settings: Settings) -> Finding:
 def _app(settings: Settings) -> list[Finding]:
     if not settings.app_dir.is_dir():
         return [Finding("App directory", "missing", f"no {settings.app_dir}", f"opspawn init {settings.app_dir}")]
-    app = load_app(settings)
+    app = load_catalog(settings)
     problems = [Finding("App directory", "missing", str(problem)) for problem in app.problems]
     return problems or [Finding("App directory", "ok", str(settings.app_dir.absolute()))]
 

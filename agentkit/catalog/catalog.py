@@ -28,14 +28,14 @@ from agentkit.specs import AgentDefinition, AgentSpec, Limits
 from agentkit.tools import ToolRegistry, builtin_tools
 from agentkit.validation_messages import Fault, did_you_mean, faults
 
-__all__ = ["App", "load_app"]
+__all__ = ["Catalog", "load_catalog"]
 
 _INLINE = Source("agent_spec")
 _REQUEST = Source("request")
 _Stamp = tuple[int, int, int]
 
 
-def load_app(settings: AgentSettings, fetcher: Fetcher | None = None) -> App:
+def load_catalog(settings: AgentSettings, fetcher: Fetcher | None = None) -> Catalog:
     """Read the app directory. What is broken in it is told by ``problems``, and doesn't take the rest down.
 
     Where ``fetcher`` is None, ``http_fetch`` is described but can't be called.
@@ -53,7 +53,7 @@ def load_app(settings: AgentSettings, fetcher: Fetcher | None = None) -> App:
                 registry.add(found)
         except ToolInvalid as error:
             problems.append(str(error))
-    return App(settings, registry, problems)
+    return Catalog(settings, registry, problems)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class _Read:
     result: AgentFile | AgentInvalid
 
 
-class App:
+class Catalog:
     """The agents and tools of an app directory.
 
     Agent files are read again when they change. Tool files aren't: restart the process.

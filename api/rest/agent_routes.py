@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import App
+from agentkit.catalog.catalog import Catalog
 from agentkit.errors import ConfigurationInvalid
 from agentkit.specs import AgentDefinition
 from api.rest.problems import PROBLEM_RESPONSES
@@ -44,7 +44,7 @@ async def list_tools(request: Request) -> ToolList:
     return ToolList(tools=tuple(state_of(request).catalog.toolset.specs()))
 
 
-def _shown(definition: AgentDefinition, catalog: App, settings: Settings) -> Agent:
+def _shown(definition: AgentDefinition, catalog: Catalog, settings: Settings) -> Agent:
     agent = Agent(
         name=definition.name,
         description=definition.description,

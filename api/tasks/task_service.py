@@ -25,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.payload_types import TranscriptPage, TranscriptRange
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from agentkit.catalog.catalog import App
+from agentkit.catalog.catalog import Catalog
 from agentkit.config.providers import split_model
 from agentkit.errors import ConfigurationInvalid
 from agentkit.messages import user_message
@@ -73,7 +73,7 @@ class Started:
 class TaskService:
     """Tasks, as Temporal keeps them. Every method may raise TemporalUnreachable and TemporalNotReady."""
 
-    def __init__(self, client: Client, catalog: App, settings: Settings) -> None:
+    def __init__(self, client: Client, catalog: Catalog, settings: Settings) -> None:
         self._client = client
         self._catalog = catalog
         self._settings = settings

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from agentkit.catalog.defaults import TEMPLATE
 from agentkit.errors import ToolArgumentsInvalid, ToolNotFound
 from agentkit.interfaces import ToolContext, Toolset
@@ -26,7 +26,7 @@ def _registry(path: Path) -> Toolset:
 
 def _app(path: Path) -> Toolset:
     shutil.copytree(TEMPLATE, path / "app")
-    return load_app(Settings(app_dir=path / "app")).toolset
+    return load_catalog(Settings(app_dir=path / "app")).toolset
 
 
 @pytest.fixture(params=[_registry, _app], ids=["registry", "app"])

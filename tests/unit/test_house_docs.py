@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from agentkit.specs import AgentDefinition
 from api.app import create_app
 from cli.main import COMMANDS, build
@@ -119,7 +119,7 @@ def test_the_reference_names_every_key_of_an_agent_file() -> None:
 
 @pytest.fixture(scope="module")
 def openapi() -> dict[str, Any]:
-    return create_app(Settings(), load_app(Settings())).openapi()
+    return create_app(Settings(), load_catalog(Settings())).openapi()
 
 
 def test_the_reference_names_every_rest_call(openapi: dict[str, Any]) -> None:

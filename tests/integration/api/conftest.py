@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 
 from activities.settings import Settings
 from activities.temporal.client import connect
-from agentkit.catalog.catalog import App, load_app
+from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.interfaces import Tool
 from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry
@@ -58,7 +58,7 @@ class Front:
     http: httpx2.AsyncClient
     temporal: Client
     settings: Settings
-    app: App
+    app: Catalog
 
     async def seen(self, count: int, **filters: Any) -> dict[str, Any]:
         """Wait until visibility shows so many tasks; it lags behind by a moment."""
@@ -117,7 +117,7 @@ async def front(tmp_path: Path, temporal_port: int) -> AsyncIterator[Front]:
     """A front end with no worker yet."""
     settings = settings_for(tmp_path, temporal_port)
     temporal = await connect(settings)
-    catalog = load_app(settings)
+    catalog = load_catalog(settings)
     app = create_app(settings, catalog, client=temporal)
     async with app.router.lifespan_context(app), client_of(app) as http:
         yield Front(http, temporal, settings, catalog)

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from activities.temporal.client import connect
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from tests.integration.api.conftest import WITHIN, Front, settings_for
 from tests.integration.api.test_api_events import Paced
 from tests.integration.api.test_api_server import address_of, process
@@ -34,7 +34,7 @@ async def front(tmp_path: Path, impatient_temporal: int) -> AsyncIterator[Front]
     """A front end whose tasks continue as new every few steps."""
     settings = settings_for(tmp_path, impatient_temporal)
     async with httpx2.AsyncClient() as nothing:
-        yield Front(nothing, await connect(settings), settings, load_app(settings))
+        yield Front(nothing, await connect(settings), settings, load_catalog(settings))
 
 
 async def submit(api: Served) -> str:

@@ -19,7 +19,7 @@ import uvicorn
 
 from activities.settings import Settings
 from activities.temporal.client import connect
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from api.app import create_app
 from tests.integration.api.conftest import WITHIN, Front, eventually, settings_for
 
@@ -121,7 +121,7 @@ async def test_without_temporal_the_api_is_up_and_says_what_is_missing(tmp_path:
 @asynccontextmanager
 async def over_tcp(front: Front) -> AsyncIterator[tuple[str, int]]:
     """Serve the same front end on a socket."""
-    app = create_app(front.settings, load_app(front.settings), client=await connect(front.settings))
+    app = create_app(front.settings, load_catalog(front.settings), client=await connect(front.settings))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import load_app
+from agentkit.catalog.catalog import load_catalog
 from api.app import create_app
 
 
@@ -27,7 +27,7 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
     """The application."""
-    return create_app(settings, load_app(settings))
+    return create_app(settings, load_catalog(settings))
 
 
 @pytest.fixture

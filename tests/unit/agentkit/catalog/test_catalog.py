@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import App, load_app
+from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.catalog.defaults import TEMPLATE
 from agentkit.errors import AgentInvalid, AgentNotFound, ToolError
 from agentkit.interfaces import Fetched, ToolContext
@@ -54,8 +54,8 @@ def write(tmp_path: Path) -> Write:
     return put
 
 
-def load(path: Path, **settings: Any) -> App:
-    return load_app(Settings(app_dir=path, **settings))
+def load(path: Path, **settings: Any) -> Catalog:
+    return load_catalog(Settings(app_dir=path, **settings))
 
 
 def test_an_empty_directory_has_the_built_in_agent_and_tools(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_missing_directory_is_a_problem_but_no_obstacle(tmp_path: Path) -> Non
 
 def test_the_template_loads_without_problems(tmp_path: Path) -> None:
     shutil.copytree(TEMPLATE, tmp_path / "app")
-    app = load_app(Settings.load(tmp_path / "app"))
+    app = load_catalog(Settings.load(tmp_path / "app"))
     assert app.problems == []
     spec = app.spec("assistant")
     assert [tool.name for tool in spec.tools] == ["calculator", "current_time", "http_fetch", "word_count"]
@@ -97,7 +97,7 @@ def test_the_templates_commented_lines_are_sound_too(tmp_path: Path) -> None:
 
 
 async def test_the_fetcher_reaches_the_tool(tmp_path: Path) -> None:
-    app = load_app(Settings(app_dir=tmp_path), OnePage())
+    app = load_catalog(Settings(app_dir=tmp_path), OnePage())
     assert "hello" in str(await app.toolset.get("http_fetch").call({"url": "http://a"}, CONTEXT))
     with pytest.raises(ToolError, match="Nothing can be fetched in this process"):
         await load(tmp_path).toolset.get("http_fetch").call({"url": "http://a"}, CONTEXT)

@@ -16,14 +16,19 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.activity_log import shorten_activity_log
 from activities.model import ModelActivities
-from activities.retry_policies import HEARTBEAT_EVERY, SLOTS, STICKY, STOPPING
+from activities.retry_policies import (
+    GRACEFUL_SHUTDOWN_TIMEOUT,
+    HEARTBEAT_INTERVAL,
+    MAX_CONCURRENT_ACTIVITIES,
+    STICKY_QUEUE_TIMEOUT,
+)
 from activities.settings import Settings
 from activities.streaming.relay_sender import sending
 from activities.streaming.token_streams import Deltas
-from activities.temporal.client import connect_patiently
-from activities.temporal.process_exit import leave
+from activities.temporal.client import connect_when_ready
+from activities.temporal.process_exit import exit_process
 from activities.tool import ToolActivities
-from activities.transcript_reader import WorkerCache, WorkflowReader
+from activities.transcript_reader import TranscriptCache, TranscriptReader
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
@@ -32,8 +37,8 @@ from agentkit.llm import build_models
 from agentkit.runtime.model_check import check_models
 from agentkit.web import PublicFetcher
 from workflows.agent_task import AgentTask
-from workflows.transcript_sharing import Handover
-from workflows.workflow_sandbox import sandboxed
+from workflows.transcript_sharing import TranscriptSharing
+from workflows.workflow_sandbox import sandboxed_runner
 
 __all__ = ["build_worker", "main"]
 
@@ -49,21 +54,21 @@ def build_worker(
     client: Client, settings: Settings, models: Mapping[str, Model], toolset: Toolset, deltas: Deltas | None = None
 ) -> Worker:
     """Return a worker for ``settings.task_queue``, not yet running."""
-    cache = WorkerCache(settings.transcript_cache_bytes)
-    reader = WorkflowReader(client, cache)
+    cache = TranscriptCache(settings.transcript_cache_bytes)
+    reader = TranscriptReader(client, cache)
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[AgentTask],
-        activities=[ModelActivities(models, reader, deltas).ask_model, ToolActivities(toolset).call_tool],
-        interceptors=[Handover(cache.remember)],
+        activities=[ModelActivities(models, reader, deltas).request_model, ToolActivities(toolset).call_tool],
+        interceptors=[TranscriptSharing(cache.remember)],
         deployment_config=_VERSION,
-        workflow_runner=sandboxed(),
-        sticky_queue_schedule_to_start_timeout=STICKY,
-        max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
-        default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
-        graceful_shutdown_timeout=STOPPING,
-        max_concurrent_activities=SLOTS,
+        workflow_runner=sandboxed_runner(),
+        sticky_queue_schedule_to_start_timeout=STICKY_QUEUE_TIMEOUT,
+        max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
+        default_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
+        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN_TIMEOUT,
+        max_concurrent_activities=MAX_CONCURRENT_ACTIVITIES,
     )
 
 
@@ -73,12 +78,12 @@ async def _work(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     # Plain functions among the tools each take a thread: as many as there are activity slots.
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=SLOTS, thread_name_prefix="tool"))
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=MAX_CONCURRENT_ACTIVITIES, thread_name_prefix="tool"))
     app = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
     for problem in app.problems:
         logger.warning("%s", problem)
     models = build_models(settings)
-    connecting = asyncio.create_task(connect_patiently(settings))
+    connecting = asyncio.create_task(connect_when_ready(settings))
     stopped = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -117,4 +122,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

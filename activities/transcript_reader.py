@@ -16,14 +16,14 @@ from agentkit.messages import Message
 from agentkit.specs import AgentSpec
 from agentkit.transcript import Segment, Transcript
 
-__all__ = ["WorkerCache", "WorkflowReader"]
+__all__ = ["TranscriptCache", "TranscriptReader"]
 
 _MAX_AGENTS = 256
 _T = TypeVar("_T")
 _QUERY_TIMEOUT = timedelta(seconds=30)
 
 
-class WorkerCache:
+class TranscriptCache:
     """Recent transcripts and agents of one worker process; bounded in bytes, oldest use out first; thread-safe.
 
     Workflows of this process hand over their own ``Transcript`` before each model call (it only ever grows, and a
@@ -82,10 +82,10 @@ class WorkerCache:
             return self._transcripts[key][0]
 
 
-class WorkflowReader:
+class TranscriptReader:
     """Reads what model calls refer to."""
 
-    def __init__(self, client: Client, cache: WorkerCache) -> None:
+    def __init__(self, client: Client, cache: TranscriptCache) -> None:
         self._client = client
         self._cache = cache
 
@@ -116,13 +116,13 @@ class WorkflowReader:
 
     async def _segment(self, segment: Segment) -> Sequence[Message]:
         kept = self._cache.transcript(segment)
-        if kept is not None and kept.holds(segment):
+        if kept is not None and kept.matches(segment):
             return kept.read(segment.start, segment.end)
         # Something else under the same name is no mismatch yet: a reset gives a workflow a new past.
         usable = kept is not None and len(kept) < segment.end
         transcript = Transcript(kept.read() if kept is not None and usable else ())
         await self._extend(transcript, segment)
-        if usable and not transcript.holds(segment):
+        if usable and not transcript.matches(segment):
             transcript = Transcript()
             await self._extend(transcript, segment)
         transcript.verify(segment)

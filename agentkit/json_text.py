@@ -9,12 +9,12 @@ from pydantic import JsonValue
 
 from agentkit.errors import OpspawnError
 
-__all__ = ["OutputInvalid", "portable", "read_json"]
+__all__ = ["ResponseTextInvalid", "portable", "read_json"]
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 
 
-class OutputInvalid(OpspawnError):
+class ResponseTextInvalid(OpspawnError):
     """An answer is not what was asked for; the message is for the model that gave it."""
 
 
@@ -32,7 +32,7 @@ def read_json(text: str) -> JsonValue:
     """Return the JSON that an answer is, or holds in a fenced block.
 
     Raises:
-        OutputInvalid: there is none.
+        ResponseTextInvalid: there is none.
     """
     candidates = [text.strip(), *(block.strip() for block in _FENCED.findall(text))]
     for candidate in candidates:
@@ -40,4 +40,4 @@ def read_json(text: str) -> JsonValue:
             return portable(json.loads(candidate))
         except (ValueError, RecursionError):
             continue
-    raise OutputInvalid("Your answer is no JSON. Answer with the JSON only: no other words, no code fence.")
+    raise ResponseTextInvalid("Your answer is no JSON. Answer with the JSON only: no other words, no code fence.")

@@ -77,7 +77,7 @@ class Transcript:
         """Return a reference to the first ``end`` messages."""
         return Segment(workflow_id=workflow_id, version=version, start=0, end=end, digest=self._digests[end])
 
-    def holds(self, segment: Segment) -> bool:
+    def matches(self, segment: Segment) -> bool:
         """Tell whether this is what ``segment`` refers to, up to its end."""
         return len(self) >= segment.end and self._digests[segment.end] == segment.digest
 
@@ -87,7 +87,7 @@ class Transcript:
         Raises:
             TranscriptMismatch: it is shorter, or another one.
         """
-        if not self.holds(segment):
+        if not self.matches(segment):
             raise TranscriptMismatch(
                 f"The transcript of {segment.workflow_id!r} (version {segment.version}) up to message {segment.end} "
                 f"isn't the one referenced (digest {segment.digest}). Nothing was sent to a model."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from activities.temporal.process_exit import leave
+from activities.temporal.process_exit import exit_process
 from api.server import main
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from activities.temporal.process_exit import leave
+from activities.temporal.process_exit import exit_process
 from agentkit.errors import ConfigurationInvalid
 from cli.errors import CommandFailed
 from cli.views.console import err, out
@@ -86,7 +86,7 @@ def main() -> None:
     except SystemExit as ending:
         if "temporalio" not in sys.modules:
             raise
-        leave(ending.code if isinstance(ending.code, int) else 0)
+        exit_process(ending.code if isinstance(ending.code, int) else 0)
 
 
 def _run() -> None:

@@ -12,13 +12,13 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
-    from activities.failure_mapping import from_temporal
+    from activities.failure_mapping import model_error_from
     from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply, TranscriptPage, TranscriptRange
     from activities.retry_policies import Policy, model_policy
     from agentkit.errors import ModelError, OpspawnError
     from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
     from agentkit.messages import Message, ToolCall, ToolResult, Usage
-    from agentkit.planners import planner_named
+    from agentkit.planners import get_planner
     from agentkit.runtime.approval_policy import ApprovalPolicy
     from agentkit.runtime.loop import Loop
     from agentkit.specs import AgentSpec
@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
         TaskStatus,
         TaskView,
     )
-    from workflows.tool_execution import execute_tool
+    from workflows.tool_execution import run_tool
     from workflows.transcript_sharing import REMEMBER
     from workflows.web_ui_details import Story
 
@@ -50,7 +50,7 @@ class AgentTask:
         carried = task.carried
         self._loop = Loop(
             task.agent,
-            planner_named(task.agent.planner),
+            get_planner(task.agent.planner),
             ApprovalPolicy(),
             carried.messages if carried else [task.message],
             usage=carried.usage if carried else None,
@@ -139,7 +139,7 @@ class AgentTask:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            raise from_temporal(error) from error
+            raise model_error_from(error) from error
         self._story.answered(reply.response)
         return reply.response
 
@@ -148,7 +148,7 @@ class AgentTask:
         if isinstance(admitted, ToolResult):
             result = admitted
         else:
-            result = await execute_tool(admitted, call, self._loop.steps)
+            result = await run_tool(admitted, call, self._loop.steps)
         self._story.acted(call, result)
         return result
 

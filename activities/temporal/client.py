@@ -20,9 +20,9 @@ from temporalio.converter import (
 from temporalio.envconfig import ClientConfigProfile
 
 from activities.settings import Settings
-from activities.temporal.payload_storage import DirectoryDriver
+from activities.temporal.payload_storage import DirectoryStorageDriver
 
-__all__ = ["PayloadConverter", "TemporalAddress", "connect", "connect_patiently", "data_converter", "temporal_address"]
+__all__ = ["PayloadConverter", "TemporalAddress", "connect", "connect_when_ready", "data_converter", "temporal_address"]
 
 
 logger = logging.getLogger("opspawn.temporal")
@@ -58,7 +58,7 @@ class PayloadConverter(CompositePayloadConverter):
 
 def data_converter(settings: Settings) -> DataConverter:
     """Return how payloads become bytes: pydantic JSON; large ones in files under ``data_dir``."""
-    driver = DirectoryDriver(settings.data_dir / "payloads")
+    driver = DirectoryStorageDriver(settings.data_dir / "payloads")
     storage = ExternalStorage(drivers=[driver], payload_size_threshold=settings.payload_threshold_bytes)
     return DataConverter(payload_converter_class=PayloadConverter, external_storage=storage)
 
@@ -86,7 +86,7 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     return await Client.connect(**config, data_converter=data_converter(settings), lazy=lazy)
 
 
-async def connect_patiently(settings: Settings) -> Client:
+async def connect_when_ready(settings: Settings) -> Client:
     """Return a client as soon as Temporal answers; that it doesn't is said once."""
     told = False
     while True:

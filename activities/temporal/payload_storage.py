@@ -17,10 +17,10 @@ from temporalio.converter import (
     StorageDriverStoreContext,
 )
 
-__all__ = ["DirectoryDriver"]
+__all__ = ["DirectoryStorageDriver"]
 
 
-class DirectoryDriver(StorageDriver):
+class DirectoryStorageDriver(StorageDriver):
     """Files named by the SHA-256 of their content: stored once, checked when read, never half written."""
 
     def __init__(self, directory: Path) -> None:

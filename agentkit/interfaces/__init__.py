@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from agentkit.interfaces.fetcher import Fetched, Fetcher
+from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import Emit, Model, ModelDelta, ModelRequest, ModelResponse, StopReason
 from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
-from agentkit.interfaces.policy import SecurityPolicy, Verdict
+from agentkit.interfaces.policy import PolicyDecision, SecurityPolicy
 from agentkit.interfaces.tool import Tool, ToolContext, Toolset
 
 __all__ = [
     "CallTools",
     "Decision",
     "Emit",
-    "Fetched",
+    "FetchResult",
     "Fetcher",
     "Finish",
     "LongTermMemory",
@@ -23,6 +23,7 @@ __all__ = [
     "ModelRequest",
     "ModelResponse",
     "Planner",
+    "PolicyDecision",
     "Proceed",
     "Retry",
     "SecurityPolicy",
@@ -31,5 +32,4 @@ __all__ = [
     "Tool",
     "ToolContext",
     "Toolset",
-    "Verdict",
 ]

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from agentkit.records import Record
 
-__all__ = ["Fetched", "Fetcher"]
+__all__ = ["FetchResult", "Fetcher"]
 
 
-class Fetched(Record):
+class FetchResult(Record):
     """What an HTTP GET brought."""
 
     url: str
@@ -23,7 +23,7 @@ class Fetched(Record):
 class Fetcher(Protocol):
     """GETs from public addresses only."""
 
-    async def fetch(self, url: str, *, max_bytes: int, within: float) -> Fetched:
+    async def fetch(self, url: str, *, max_bytes: int, within: float) -> FetchResult:
         """Return the text at ``url``, cut at ``max_bytes``; ``within`` is seconds in all.
 
         Raises:

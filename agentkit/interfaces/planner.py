@@ -57,7 +57,7 @@ class Planner(Protocol):
         """Return what to ask. A longer transcript's rendering starts with the shorter one's."""
         ...
 
-    def unasked(self, transcript: Sequence[Message]) -> ModelResponse | None:
+    def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
         """Return an answer that needs no model; None, nearly always: ask the model."""
         ...
 

@@ -8,10 +8,10 @@ from agentkit.messages import ToolCall
 from agentkit.records import Record
 from agentkit.specs import AgentSpec, ToolSpec
 
-__all__ = ["SecurityPolicy", "Verdict"]
+__all__ = ["PolicyDecision", "SecurityPolicy"]
 
 
-class Verdict(Record):
+class PolicyDecision(Record):
     """What a security policy says of a call."""
 
     action: Literal["allow", "ask", "deny"]
@@ -22,6 +22,6 @@ class Verdict(Record):
 class SecurityPolicy(Protocol):
     """Decides on each tool call before it is scheduled. Pure: it runs in the workflow."""
 
-    def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> Verdict:
+    def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
         """Return whether the call may go ahead."""
         ...

@@ -8,7 +8,7 @@ from importlib import import_module
 from pydantic import SecretStr
 
 from agentkit.config.agent_settings import AgentSettings
-from agentkit.config.providers import is_set_up
+from agentkit.config.providers import is_configured
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model
 from agentkit.llm.demo.model import DemoModel
@@ -33,7 +33,7 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
     """
     models: dict[str, Model] = {"demo": DemoModel(), "local": LocalModel()}
     for provider, build in _BUILDERS.items():
-        if is_set_up(provider, settings):
+        if is_configured(provider, settings):
             limiter = Limiter(
                 concurrency=settings.model_concurrency,
                 requests_per_minute=settings.model_requests_per_minute,

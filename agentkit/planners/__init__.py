@@ -11,7 +11,7 @@ from agentkit.planners.plan_planner import PlanPlanner
 from agentkit.planners.react_planner import ReactPlanner
 from agentkit.planners.tools_planner import ToolsPlanner
 
-__all__ = ["PLANNERS", "PlaceholderPlanner", "PlanPlanner", "ReactPlanner", "ToolsPlanner", "planner_named"]
+__all__ = ["PLANNERS", "PlaceholderPlanner", "PlanPlanner", "ReactPlanner", "ToolsPlanner", "get_planner"]
 
 PLANNERS: Mapping[str, Planner] = {
     "tools": ToolsPlanner(),
@@ -22,7 +22,7 @@ PLANNERS: Mapping[str, Planner] = {
 """Every planner by the name that agents give."""
 
 
-def planner_named(name: str) -> Planner:
+def get_planner(name: str) -> Planner:
     """Return the planner of that name.
 
     Raises:

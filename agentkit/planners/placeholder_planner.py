@@ -18,7 +18,7 @@ class PlaceholderPlanner:
         """Return the transcript as a question; it is never asked."""
         return ModelRequest(model=agent.models[0], system=agent.instructions, messages=transcript, tools=tools)
 
-    def unasked(self, transcript: Sequence[Message]) -> ModelResponse | None:
+    def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
         """Return the last user message as the answer."""
         told = next((message.text for message in reversed(transcript) if message.role == "user"), "")
         message = Message(role="assistant", parts=(TextPart(text=told),), model="placeholder")

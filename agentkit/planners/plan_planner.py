@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Proceed, Retry
-from agentkit.json_text import OutputInvalid, read_json
+from agentkit.json_text import ResponseTextInvalid, read_json
 from agentkit.messages import Message
 from agentkit.planners.tools_planner import ToolsPlanner
 from agentkit.specs import AgentSpec, ToolSpec
@@ -52,7 +52,7 @@ class PlanPlanner:
             output_schema=None if planned or acted else PLAN_SCHEMA,
         )
 
-    def unasked(self, transcript: Sequence[Message]) -> ModelResponse | None:
+    def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
         """Return None: a model is always asked."""
         return None
 
@@ -78,7 +78,7 @@ def read_plan(text: str) -> tuple[str, ...]:
         return ()
     try:
         value = read_json(text)
-    except OutputInvalid:
+    except ResponseTextInvalid:
         return ()
     steps = value.get("plan") if isinstance(value, dict) else None
     if not isinstance(steps, list):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Retry
-from agentkit.json_text import OutputInvalid, portable, read_json
+from agentkit.json_text import ResponseTextInvalid, portable, read_json
 from agentkit.messages import ImagePart, Message, TextPart, ToolCall, ToolResult
 from agentkit.planners.schema_nesting import nested
 from agentkit.specs import AgentSpec, ToolSpec
@@ -56,7 +56,7 @@ class ReactPlanner:
             output_schema=_action_schema(agent, tools),
         )
 
-    def unasked(self, transcript: Sequence[Message]) -> ModelResponse | None:
+    def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
         """Return None: a model is always asked."""
         return None
 
@@ -144,7 +144,7 @@ def _choice(name: str, arguments: JsonValue) -> dict[str, JsonValue]:
 def _from_json(text: str) -> Decision | None:
     try:
         value = read_json(text)
-    except OutputInvalid:
+    except ResponseTextInvalid:
         return None
     action = value.get("action") if isinstance(value, dict) else None
     if isinstance(action, str) and isinstance(value, dict):

@@ -28,7 +28,7 @@ class ToolsPlanner:
             output_schema=agent.output_schema,
         )
 
-    def unasked(self, transcript: Sequence[Message]) -> ModelResponse | None:
+    def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
         """Return None: a model is always asked."""
         return None
 

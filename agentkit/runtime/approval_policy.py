@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from agentkit.interfaces import Verdict
+from agentkit.interfaces import PolicyDecision
 from agentkit.messages import ToolCall
 from agentkit.specs import AgentSpec, ToolSpec
 
@@ -14,7 +14,7 @@ __all__ = ["ApprovalPolicy"]
 class ApprovalPolicy:
     """The default ``SecurityPolicy``: approval rules decide first; then irreversible tools ask, others don't."""
 
-    def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> Verdict:
+    def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
         """Return whether the call may go ahead."""
         for rule in agent.approvals:
             if fnmatchcase(tool.name, rule.tool):
@@ -24,5 +24,5 @@ class ApprovalPolicy:
         return _verdict("always" if tool.effect == "irreversible" else "never", f"its effect, {tool.effect}")
 
 
-def _verdict(when: str, why: str) -> Verdict:
-    return Verdict(action="ask" if when == "always" else "allow", reason=why)
+def _verdict(when: str, why: str) -> PolicyDecision:
+    return PolicyDecision(action="ask" if when == "always" else "allow", reason=why)

@@ -11,13 +11,13 @@ from pydantic import JsonValue
 from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, ToolError
 from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, SecurityPolicy, ToolContext, Toolset
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
-from agentkit.planners import planner_named
+from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import Loop, with_unique_call_ids
 from agentkit.runtime.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
 
-__all__ = ["Driver", "Outcome"]
+__all__ = ["LocalRunner", "Outcome"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Outcome:
     steps: int
 
 
-class Driver:
+class LocalRunner:
     """Runs tasks with the same planners and rules as the workflow.
 
     Models are keyed by provider, the text before the colon of ``provider:name``. Failures of models aren't
@@ -52,7 +52,7 @@ class Driver:
             ModelError: the model failed.
         """
         first = user_message(message) if isinstance(message, str) else message
-        planner = planner_named(agent.planner)
+        planner = get_planner(agent.planner)
         loop = Loop(agent, planner, self._policy, [first])
         deadline = asyncio.timeout(agent.limits.deadline)
         try:
@@ -83,7 +83,7 @@ class Driver:
 
     async def _ask(self, loop: Loop, emit: Emit | None) -> ModelResponse:
         agent, transcript = loop.agent, loop.transcript.read()
-        request = planner_named(agent.planner).render(agent, transcript, agent.tools)
+        request = get_planner(agent.planner).render(agent, transcript, agent.tools)
         provider = loop.model.partition(":")[0]
         if provider not in self._models:
             raise ModelRequestRejected(f"No model was given for provider {provider!r} of {loop.model!r}")

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid
 from agentkit.interfaces import CallTools, Decision, Finish, ModelResponse, Planner, Proceed, Retry, SecurityPolicy
-from agentkit.json_text import OutputInvalid
+from agentkit.json_text import ResponseTextInvalid
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.structured_output import read_output
 from agentkit.runtime.tool_results import error_result
@@ -79,7 +79,7 @@ class Loop:
         """
         _check(self.agent.limits, self.usage, self.steps)
         self.steps += 1
-        return self._planner.unasked(self.transcript.read())
+        return self._planner.response_without_model(self.transcript.read())
 
     @property
     def delta(self) -> tuple[Message, ...]:
@@ -159,7 +159,7 @@ class Loop:
 def _structured(text: str, schema: Mapping[str, JsonValue]) -> Decision:
     try:
         return Finish(read_output(text, schema))
-    except OutputInvalid as error:
+    except ResponseTextInvalid as error:
         return Retry(str(error))
 
 

@@ -12,7 +12,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from agentkit.errors import ConfigurationInvalid
-from agentkit.json_text import OutputInvalid, read_json
+from agentkit.json_text import ResponseTextInvalid, read_json
 
 __all__ = ["check_schema", "read_output"]
 
@@ -39,7 +39,7 @@ def read_output(text: str, schema: Mapping[str, JsonValue]) -> JsonValue:
     """Return what an answer holds, if it fits the schema.
 
     Raises:
-        OutputInvalid: it is no JSON, or doesn't fit; the message says where.
+        ResponseTextInvalid: it is no JSON, or doesn't fit; the message says where.
     """
     value = read_json(text)
     try:
@@ -47,7 +47,7 @@ def read_output(text: str, schema: Mapping[str, JsonValue]) -> JsonValue:
     except Unresolvable:
         return value  # refused at submission; an unusable schema must not end in a loop of re-asking
     if error is not None:
-        raise OutputInvalid(
+        raise ResponseTextInvalid(
             f"Your answer doesn't fit the schema that was asked for: at {error.json_path}: {error.message[:500]}. "
             "Answer again with the whole JSON only."
         )

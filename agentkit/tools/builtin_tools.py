@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from agentkit.errors import ToolError
-from agentkit.interfaces import Fetched, Fetcher, Tool
+from agentkit.interfaces import Fetcher, FetchResult, Tool
 from agentkit.tools.calculator import calculate
 from agentkit.tools.function_tool import tool
 from agentkit.validation_messages import did_you_mean
@@ -92,7 +92,7 @@ def _http_fetch(fetcher: Fetcher | None) -> Tool:
     return http_fetch
 
 
-def _page(fetched: Fetched, start: int) -> str:
+def _page(fetched: FetchResult, start: int) -> str:
     end = start + _PAGE_CHARS
     total = len(fetched.text)
     notes = [f"{_status(fetched.status)}, {fetched.content_type or 'no content type'}, {fetched.url}"]

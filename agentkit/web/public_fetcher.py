@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import httpx2
 
 from agentkit.errors import ToolError, ToolUnavailable
-from agentkit.interfaces import Fetched
+from agentkit.interfaces import FetchResult
 from agentkit.web.address_policy import AddressPolicy
 from agentkit.web.guarded_transport import GuardedTransport, Resolve, resolve
 from agentkit.web.readable_text import readable
@@ -46,7 +46,7 @@ class PublicFetcher:
         self._resolve = resolve
         self._verify = verify or httpx2.create_ssl_context(trust_env=False)
 
-    async def fetch(self, url: str, *, max_bytes: int, within: float) -> Fetched:
+    async def fetch(self, url: str, *, max_bytes: int, within: float) -> FetchResult:
         """Return the text at ``url``, cut at ``max_bytes``; ``within`` is seconds in all.
 
         HTML is reduced to readable text, after the cut.
@@ -72,7 +72,7 @@ class PublicFetcher:
             headers={"user-agent": "opspawn", "accept": "text/html, text/*, application/json;q=0.9, */*;q=0.1"},
         )
 
-    async def _follow(self, client: httpx2.AsyncClient, url: httpx2.URL, max_bytes: int) -> Fetched:
+    async def _follow(self, client: httpx2.AsyncClient, url: httpx2.URL, max_bytes: int) -> FetchResult:
         for _ in range(_MAX_REDIRECTS + 1):
             async with client.stream("GET", url) as response:
                 if response.next_request is None:
@@ -98,7 +98,7 @@ def _checked(text: str) -> httpx2.URL:
     return url
 
 
-async def _read(response: httpx2.Response, max_bytes: int) -> Fetched:
+async def _read(response: httpx2.Response, max_bytes: int) -> FetchResult:
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type and not _TEXT.match(media_type):
         raise ToolError(
@@ -113,7 +113,7 @@ async def _read(response: httpx2.Response, max_bytes: int) -> Fetched:
     if b"\0" in content[:4096] and not media_type:
         raise ToolError(f"{response.url} is not text, so it can't be read.")
     text = await asyncio.to_thread(_decoded, content, media_type, response.charset_encoding, str(response.url))
-    return Fetched(
+    return FetchResult(
         url=str(response.url), status=response.status_code, content_type=media_type, text=text, truncated=truncated
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from agentkit.errors import OpspawnError
 from agentkit.interfaces import CallTools, ModelResponse, Proceed
 from agentkit.messages import ToolCall, ToolResult
-from agentkit.planners import planner_named
+from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import Loop
 from agentkit.specs import AgentSpec
@@ -29,7 +29,7 @@ class Outcome:
 def outcome_of(agent: AgentSpec, response: ModelResponse, step: int) -> Outcome:
     """Return what follows; nothing where this release doesn't know the agent's planner."""
     try:
-        loop = Loop(agent, planner_named(agent.planner), ApprovalPolicy(), (), steps=step)
+        loop = Loop(agent, get_planner(agent.planner), ApprovalPolicy(), (), steps=step)
         decision = loop.take(response)
     except OpspawnError:
         return Outcome()

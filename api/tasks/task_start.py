@@ -11,7 +11,7 @@ from typing import Any
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.settings import Settings
-from agentkit.config.providers import missing
+from agentkit.config.providers import missing_configuration
 from agentkit.messages import Message
 from agentkit.specs import AgentSpec
 from api.rest.request_schemas import CreateTask
@@ -70,7 +70,7 @@ def lacking_key(agent: AgentSpec, settings: Settings) -> str | None:
     """Return what must be set before the agent's models can be asked, as a sentence; None when all is there."""
     if not settings.check_keys:
         return None
-    return next(filter(None, (missing(model, settings) for model in agent.models)), None)
+    return next(filter(None, (missing_configuration(model, settings) for model in agent.models)), None)
 
 
 def title_of(message: Message) -> str:

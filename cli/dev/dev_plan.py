@@ -10,7 +10,7 @@ from temporalio.envconfig import ClientConfigProfile
 
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from agentkit.config.providers import default_model, missing
+from agentkit.config.providers import default_model, missing_configuration
 from agentkit.errors import ConfigurationInvalid
 from cli.dev.child_process import ChildSpec
 from cli.dev.log_view import shows_api, shows_temporal, shows_worker
@@ -158,7 +158,7 @@ def _require_apart(settings: Settings) -> None:
 def _model(settings: Settings) -> str:
     try:
         model = default_model(settings)
-        lacking = missing(model, settings)
+        lacking = missing_configuration(model, settings)
     except ConfigurationInvalid as error:
         return str(error)
     if lacking:

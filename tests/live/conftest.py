@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from activities.settings import Settings
-from agentkit.config.providers import default_model, missing
+from agentkit.config.providers import default_model, missing_configuration
 from agentkit.interfaces import Model
 from agentkit.llm import build_models
 
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[SETTINGS] = settings = Settings()
     for item in live:
         assert isinstance(item, pytest.Function)
-        lacking = missing(_default(str(item.callspec.params["provider"])), settings)
+        lacking = missing_configuration(_default(str(item.callspec.params["provider"])), settings)
         if lacking is not None:
             item.add_marker(pytest.mark.skip(reason=lacking))
 

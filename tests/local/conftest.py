@@ -8,10 +8,10 @@ import pytest
 import pytest_asyncio
 
 from activities.settings import Settings
-from agentkit.config.providers import missing
+from agentkit.config.providers import missing_configuration
 from agentkit.llm import LocalModel
 
-LACKING = missing("local:smollm2", Settings())
+LACKING = missing_configuration("local:smollm2", Settings())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

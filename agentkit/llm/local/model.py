@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from agentkit.config.local_models import LOCAL_MODELS, locate
+from agentkit.config.local_models import LOCAL_MODELS, local_model_path
 from agentkit.errors import ConfigurationInvalid, ModelRequestRejected
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse
 from agentkit.llm.local.server_process import LocalServer, Serving, start_server
@@ -103,7 +103,7 @@ class _Running:
 
 async def _start(name: str) -> _Running:
     try:
-        path = locate(name)
+        path = local_model_path(name)
     except ConfigurationInvalid as error:
         raise ModelRequestRejected(str(error)) from error
     began = asyncio.get_running_loop().time()

@@ -72,9 +72,9 @@ def test_a_transcript_holds_each_of_its_own_prefixes_and_a_longer_one_does_too(
 ) -> None:
     end = data.draw(st.integers(0, len(messages)))
     segment = Transcript(messages).segment("t", end)
-    assert Transcript(messages).holds(segment)
-    assert Transcript(messages[:end]).holds(segment)
-    assert Transcript(messages[: end - 1]).holds(segment) == (end == 0)
+    assert Transcript(messages).matches(segment)
+    assert Transcript(messages[:end]).matches(segment)
+    assert Transcript(messages[: end - 1]).matches(segment) == (end == 0)
 
 
 def test_a_range_is_read_as_a_slice() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 PROGRAM = """
 import atexit, sys
-from activities.temporal.process_exit import leave
+from activities.temporal.process_exit import exit_process
 atexit.register(print, "finalized")
 sys.stdout.write("written")
-leave({code})
+exit_process({code})
 """
 
 

@@ -14,7 +14,7 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.catalog.defaults import TEMPLATE
 from agentkit.errors import AgentInvalid, AgentNotFound, ToolError
-from agentkit.interfaces import Fetched, ToolContext
+from agentkit.interfaces import FetchResult, ToolContext
 from agentkit.specs import AgentDefinition, Limits
 
 Write = Callable[[str, str], Path]
@@ -32,8 +32,8 @@ def {name}(text: str) -> str:
 class OnePage:
     """A fetcher that knows one page."""
 
-    async def fetch(self, url: str, *, max_bytes: int, within: float) -> Fetched:
-        return Fetched(url=url, status=200, content_type="text/plain", text="hello")
+    async def fetch(self, url: str, *, max_bytes: int, within: float) -> FetchResult:
+        return FetchResult(url=url, status=200, content_type="text/plain", text="hello")
 
 
 @pytest.fixture(autouse=True)

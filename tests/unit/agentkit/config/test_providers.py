@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from activities.settings import Settings
-from agentkit.config.providers import default_model, missing, models_to_check, split_model
+from agentkit.config.providers import default_model, missing_configuration, models_to_check, split_model
 from agentkit.errors import ConfigurationInvalid
 
 
@@ -88,7 +88,7 @@ def test_a_provider_without_a_default_model_needs_one_named() -> None:
     ],
 )
 def test_what_a_model_lacks_is_told(model: str, settings: dict[str, Any], told: str | None) -> None:
-    lacking = missing(model, Settings(**settings))
+    lacking = missing_configuration(model, Settings(**settings))
     assert lacking is None if told is None else told in (lacking or "")
 
 

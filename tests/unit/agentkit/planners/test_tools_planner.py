@@ -24,7 +24,7 @@ def test_instructions_transcript_and_tools_go_to_the_first_model_as_they_are() -
 
 
 def test_a_model_is_always_asked() -> None:
-    assert ToolsPlanner().unasked([user_message("hi")]) is None
+    assert ToolsPlanner().response_without_model([user_message("hi")]) is None
 
 
 @pytest.mark.parametrize("stop", ["end", "tool_calls", "length", "refusal"])

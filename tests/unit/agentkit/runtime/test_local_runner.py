@@ -7,7 +7,7 @@ import pytest
 from agentkit.errors import LimitExceeded, ModelNotAuthorized, ModelRequestRejected, ToolUnavailable
 from agentkit.interfaces import ModelDelta, ModelRequest, ToolContext
 from agentkit.messages import Message, ToolCall, ToolResult, user_message
-from agentkit.runtime.local_runner import Driver
+from agentkit.runtime.local_runner import LocalRunner
 from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.specs import AgentSpec, Limits
 from agentkit.testing import ScriptedModel, ScriptedResponse
@@ -64,7 +64,7 @@ def results(message: Message) -> list[tuple[str, bool]]:
 
 async def test_a_task_goes_through_its_tools_to_an_answer() -> None:
     model = ScriptedModel([call("double", number=21), "It is 42."])
-    outcome = await Driver({"demo": model}, TOOLS).run(agent(), "Double 21.")
+    outcome = await LocalRunner({"demo": model}, TOOLS).run(agent(), "Double 21.")
     assert (outcome.output, outcome.steps) == ("It is 42.", 2)
     assert (outcome.usage.model_calls, outcome.usage.tool_calls, outcome.usage.tokens) == (2, 1, 30)
     assert [message.role for message in outcome.transcript] == ["user", "assistant", "tool", "assistant"]
@@ -73,7 +73,7 @@ async def test_a_task_goes_through_its_tools_to_an_answer() -> None:
 
 async def test_the_model_is_asked_with_the_transcript_so_far() -> None:
     model = ScriptedModel([call("double", number=21), "It is 42."])
-    outcome = await Driver({"demo": model}, TOOLS).run(agent(), user_message("Double 21."))
+    outcome = await LocalRunner({"demo": model}, TOOLS).run(agent(), user_message("Double 21."))
     assert [tuple(request.messages) for request in model.requests] == [outcome.transcript[:1], outcome.transcript[:3]]
     assert list(model.requests[0].tools) == list(TOOLS.specs())
 
@@ -90,13 +90,13 @@ async def test_the_calls_of_a_step_run_in_parallel_and_answer_in_their_order() -
     spec = agent().model_copy(update={"tools": tuple(tools.specs())})
     model = ScriptedModel([(call("meet", "1", name="first"), call("meet", "2", name="second")), "met"])
     async with asyncio.timeout(5):
-        outcome = await Driver({"demo": model}, tools).run(spec, "go")
+        outcome = await LocalRunner({"demo": model}, tools).run(spec, "go")
     assert results(outcome.transcript[2]) == [("first", False), ("second", False)]
 
 
 async def test_every_call_has_its_own_idempotency_key_even_where_ids_repeat() -> None:
     model = ScriptedModel([(call("key"), call("key")), call("key"), "done"])
-    outcome = await Driver({"demo": model}, TOOLS).run(agent(), "go", task_id="task-1")
+    outcome = await LocalRunner({"demo": model}, TOOLS).run(agent(), "go", task_id="task-1")
     keys = [content for message in outcome.transcript for content, _ in results(message)]
     assert keys[0] == "task-1/c"
     assert len(set(keys)) == 3
@@ -113,38 +113,38 @@ async def test_every_call_has_its_own_idempotency_key_even_where_ids_repeat() ->
     ],
 )
 async def test_a_failing_tool_is_told_to_the_model_and_the_task_goes_on(asked: ToolCall, told: str) -> None:
-    outcome = await Driver({"demo": ScriptedModel([asked, "sorry"])}, TOOLS).run(agent(), "go")
+    outcome = await LocalRunner({"demo": ScriptedModel([asked, "sorry"])}, TOOLS).run(agent(), "go")
     ((content, is_error),) = results(outcome.transcript[2])
     assert (told in content, is_error, outcome.output) == (True, True, "sorry")
 
 
 async def test_a_large_result_is_bounded() -> None:
-    outcome = await Driver({"demo": ScriptedModel([call("big"), "ok"])}, TOOLS).run(agent(), "go")
+    outcome = await LocalRunner({"demo": ScriptedModel([call("big"), "ok"])}, TOOLS).run(agent(), "go")
     assert len(results(outcome.transcript[2])[0][0]) <= MAX_RESULT_CHARS
 
 
 async def test_an_empty_answer_is_fed_back() -> None:
     model = ScriptedModel(["", "better"])
-    outcome = await Driver({"demo": model}, TOOLS).run(agent(), "go")
+    outcome = await LocalRunner({"demo": model}, TOOLS).run(agent(), "go")
     assert outcome.output == "better"
     assert model.requests[1].messages[-1].source == "planner"
 
 
 async def test_deltas_reach_the_listener() -> None:
     heard: list[ModelDelta] = []
-    await Driver({"demo": ScriptedModel(["hi there"])}, TOOLS).run(agent(), "go", emit=heard.append)
+    await LocalRunner({"demo": ScriptedModel(["hi there"])}, TOOLS).run(agent(), "go", emit=heard.append)
     assert "".join(delta.text for delta in heard) == "hi there"
 
 
 async def test_the_placeholder_asks_no_model() -> None:
-    outcome = await Driver({}, TOOLS).run(agent("placeholder"), "back to me")
+    outcome = await LocalRunner({}, TOOLS).run(agent("placeholder"), "back to me")
     assert outcome.output == "back to me"
 
 
 async def test_a_spent_limit_ends_the_task() -> None:
     model = ScriptedModel.by_step([call("double", number=1)] * 3)
     with pytest.raises(LimitExceeded, match="max_steps is 2"):
-        await Driver({"demo": model}, TOOLS).run(agent(limits=Limits(max_steps=2)), "go")
+        await LocalRunner({"demo": model}, TOOLS).run(agent(limits=Limits(max_steps=2)), "go")
     assert len(model.requests) == 2
 
 
@@ -153,26 +153,26 @@ async def test_the_deadline_ends_the_task_as_a_limit() -> None:
         await asyncio.Event().wait()
         return "never"
 
-    driver = Driver({"demo": ScriptedModel(never)}, TOOLS)
+    driver = LocalRunner({"demo": ScriptedModel(never)}, TOOLS)
     with pytest.raises(LimitExceeded, match=r"deadline is 0\.01 s"):
         await driver.run(agent(limits=Limits(deadline=0.01)), "go")
 
 
 async def test_the_failure_of_a_model_ends_the_task() -> None:
     with pytest.raises(ModelNotAuthorized, match="bad key"):
-        await Driver({"demo": ScriptedModel([ModelNotAuthorized("bad key")])}, TOOLS).run(agent(), "go")
+        await LocalRunner({"demo": ScriptedModel([ModelNotAuthorized("bad key")])}, TOOLS).run(agent(), "go")
 
 
 async def test_a_provider_that_was_not_given_is_named() -> None:
     with pytest.raises(ModelRequestRejected, match="'demo' of 'demo:demo'"):
-        await Driver({}, TOOLS).run(agent(), "go")
+        await LocalRunner({}, TOOLS).run(agent(), "go")
 
 
 async def test_when_a_model_fails_the_next_of_the_chain_takes_over_and_stays() -> None:
     first = ScriptedModel([ToolCall(id="1", name="look"), ModelNotAuthorized("wrong key", status=401)])
     second = ScriptedModel(["done"])
     agent = AgentSpec(name="a", models=("first:m", "second:m"), planner="tools")
-    outcome = await Driver({"first": first, "second": second}, ToolRegistry([])).run(agent, "Go.")
+    outcome = await LocalRunner({"first": first, "second": second}, ToolRegistry([])).run(agent, "Go.")
     assert outcome.output == "done"
     assert [request.model for request in (*first.requests, *second.requests)] == ["first:m", "first:m", "second:m"]
 
@@ -181,4 +181,4 @@ async def test_when_no_model_is_left_the_last_ones_error_ends_the_task() -> None
     models = {name: ScriptedModel([ModelNotAuthorized(name, status=401)]) for name in ("first", "second")}
     agent = AgentSpec(name="a", models=("first:m", "second:m"), planner="tools")
     with pytest.raises(ModelNotAuthorized, match="second"):
-        await Driver(models, ToolRegistry([])).run(agent, "Go.")
+        await LocalRunner(models, ToolRegistry([])).run(agent, "Go.")

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from agentkit.errors import LimitExceeded, ModelOutputInvalid
 from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed, Retry, StopReason
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
-from agentkit.planners import planner_named
+from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, Loop, with_unique_call_ids
 from agentkit.specs import AgentSpec, ApprovalRule, Limits, ToolSpec
@@ -37,7 +37,7 @@ def start(
         approvals=approvals,
     )
     messages = [user_message("hello")]
-    return Loop(agent, planner_named(planner), ApprovalPolicy(), messages, usage=usage, steps=steps)
+    return Loop(agent, get_planner(planner), ApprovalPolicy(), messages, usage=usage, steps=steps)
 
 
 def answer(*parts: ContentPart | str, stop: StopReason = "end", usage: Usage | None = None) -> ModelResponse:

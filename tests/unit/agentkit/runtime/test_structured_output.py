@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from agentkit.errors import ConfigurationInvalid
-from agentkit.json_text import OutputInvalid, read_json
+from agentkit.json_text import ResponseTextInvalid, read_json
 from agentkit.runtime.structured_output import check_schema, read_output
 
 CITY: dict[str, JsonValue] = {
@@ -49,7 +49,7 @@ def test_json_is_found_where_models_put_it(text: str) -> None:
     ],
 )
 def test_what_does_not_fit_is_told(text: str, told: str) -> None:
-    with pytest.raises(OutputInvalid, match=told):
+    with pytest.raises(ResponseTextInvalid, match=told):
         read_output(text, CITY)
 
 
@@ -69,5 +69,5 @@ def test_a_schema_that_cannot_be_used_is_refused(schema: Mapping[str, JsonValue]
 
 @given(text=st.text(max_size=60))
 def test_any_text_is_json_or_told_to_be_none(text: str) -> None:
-    with suppress(OutputInvalid):
+    with suppress(ResponseTextInvalid):
         assert read_json(text) == json.loads(text)  # hypothesis writes no fences

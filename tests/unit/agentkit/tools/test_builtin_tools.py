@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.errors import ToolArgumentsInvalid, ToolError
-from agentkit.interfaces import Fetched, Fetcher, ToolContext
+from agentkit.interfaces import Fetcher, FetchResult, ToolContext
 from agentkit.tools import ToolRegistry, builtin_tools
 
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
@@ -17,12 +17,12 @@ class Pages:
     """A fetcher that knows one page."""
 
     def __init__(self, text: str, *, status: int = 200, truncated: bool = False) -> None:
-        self.page = Fetched(
+        self.page = FetchResult(
             url="http://a/final", status=status, content_type="text/plain", text=text, truncated=truncated
         )
         self.asked: list[tuple[str, int, float]] = []
 
-    async def fetch(self, url: str, *, max_bytes: int, within: float) -> Fetched:
+    async def fetch(self, url: str, *, max_bytes: int, within: float) -> FetchResult:
         self.asked.append((url, max_bytes, within))
         return self.page
 

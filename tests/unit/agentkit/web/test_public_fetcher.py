@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from agentkit.errors import ToolError, ToolUnavailable
-from agentkit.interfaces import Fetched, Fetcher
+from agentkit.interfaces import Fetcher, FetchResult
 from agentkit.web import PublicFetcher
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -73,7 +73,7 @@ async def site() -> AsyncIterator[Site]:
         yield started
 
 
-async def fetch(url: str, fetcher: Fetcher | None = None, max_bytes: int = 10_000, within: float = 10) -> Fetched:
+async def fetch(url: str, fetcher: Fetcher | None = None, max_bytes: int = 10_000, within: float = 10) -> FetchResult:
     return await (fetcher or PublicFetcher(allow=LOOPBACK)).fetch(url, max_bytes=max_bytes, within=within)
 
 
@@ -90,7 +90,7 @@ async def test_text_is_fetched_as_no_particular_person(site: Site, monkeypatch: 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     site.answers["/a?b=c"] = page("hello")
-    assert await fetch(site.url("/a?b=c")) == Fetched(
+    assert await fetch(site.url("/a?b=c")) == FetchResult(
         url=site.url("/a?b=c"), status=200, content_type="text/plain", text="hello"
     )
     [request] = site.requests

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import sys
 
-from agentkit.testing import Benchmark, ReceivedRequest, Script, ScriptedAnswer, ScriptedOpenAIServer
+from agentkit.testing import BenchmarkTask, ReceivedRequest, ScriptedOpenAIServer, ServerScript, ServerScriptEntry
 
 __all__ = ["main", "model_name"]
 
@@ -20,11 +20,11 @@ def model_name(steps: int) -> str:
 
 
 @functools.cache
-def _script(model: str, tool: str) -> Script:
-    return Benchmark(steps=int(model.removeprefix("steps-")), tool=tool, arguments={"topic": "durability"}).script()
+def _script(model: str, tool: str) -> ServerScript:
+    return BenchmarkTask(steps=int(model.removeprefix("steps-")), tool=tool, arguments={"topic": "durability"}).script()
 
 
-def _answer(request: ReceivedRequest) -> ScriptedAnswer:
+def _answer(request: ReceivedRequest) -> ServerScriptEntry:
     return _script(request.body["model"], request.body["tools"][0]["function"]["name"])(request)
 
 

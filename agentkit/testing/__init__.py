@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
-from agentkit.testing.scripted_gemini import GeminiRequest, ScriptedGeminiServer
+from agentkit.testing.scripted_gemini import ReceivedGeminiRequest, ScriptedGeminiServer
 from agentkit.testing.scripted_model import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.testing.scripted_openai import ScriptedOpenAIServer
 from agentkit.testing.server_script import (
-    Benchmark,
-    Failure,
-    Raw,
+    BenchmarkTask,
+    RawResponse,
     ReceivedRequest,
-    Reply,
-    ReplyCall,
-    Script,
-    ScriptedAnswer,
-    by_step,
-    in_order,
+    ServerFailure,
+    ServerResponse,
+    ServerScript,
+    ServerScriptEntry,
+    ServerToolCall,
+    script_by_step,
+    script_in_order,
 )
 
 __all__ = [
-    "Benchmark",
-    "Failure",
-    "GeminiRequest",
+    "BenchmarkTask",
     "ModelScript",
-    "Raw",
+    "RawResponse",
+    "ReceivedGeminiRequest",
     "ReceivedRequest",
-    "Reply",
-    "ReplyCall",
-    "Script",
-    "ScriptedAnswer",
     "ScriptedAnthropicServer",
     "ScriptedGeminiServer",
     "ScriptedModel",
     "ScriptedOpenAIServer",
     "ScriptedResponse",
-    "by_step",
-    "in_order",
+    "ServerFailure",
+    "ServerResponse",
+    "ServerScript",
+    "ServerScriptEntry",
+    "ServerToolCall",
+    "script_by_step",
+    "script_in_order",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from agentkit.testing.openai_render import call_arguments, estimated_tokens, pieces
-from agentkit.testing.server_script import Failure, Reply
+from agentkit.testing.server_script import ServerFailure, ServerResponse
 
 __all__ = ["FAILURE", "GARBAGE", "events", "failure_body", "message", "model_list"]
 
@@ -35,7 +35,7 @@ _TYPES = {
 }
 
 
-def events(reply: Reply, model: str, number: int) -> list[bytes]:
+def events(reply: ServerResponse, model: str, number: int) -> list[bytes]:
     """Return the server-sent events of a streamed reply."""
     begun = _message([], None, model, number)
     if reply.send_usage:
@@ -54,7 +54,7 @@ def events(reply: Reply, model: str, number: int) -> list[bytes]:
     return [*rendered, _event(end), _event({"type": "message_stop"})]
 
 
-def message(reply: Reply, model: str, number: int) -> bytes:
+def message(reply: ServerResponse, model: str, number: int) -> bytes:
     """Return a reply that isn't streamed."""
     content: list[JsonValue] = [_parsed(block) for block in _blocks(reply, number)]
     written = _message(content, _stop_reason(reply), model, number)
@@ -63,7 +63,7 @@ def message(reply: Reply, model: str, number: int) -> bytes:
     return json.dumps(written).encode()
 
 
-def failure_body(failure: Failure) -> bytes:
+def failure_body(failure: ServerFailure) -> bytes:
     """Return an error as Anthropic words it."""
     kind = failure.type or _TYPES.get(failure.status, "api_error" if failure.status >= 500 else "invalid_request_error")
     error: _JSON = {"type": kind, "message": failure.message}
@@ -96,7 +96,7 @@ def _message(content: list[JsonValue], stop_reason: str | None, model: str, numb
     }
 
 
-def _blocks(reply: Reply, number: int) -> Iterator[_JSON]:
+def _blocks(reply: ServerResponse, number: int) -> Iterator[_JSON]:
     """Return the whole blocks; the input of a call is text still."""
     if reply.thinking:
         yield {"type": "thinking", "thinking": reply.thinking, "signature": f"signature-{number}"}
@@ -129,7 +129,7 @@ def _unfilled(block: _JSON, size: int) -> tuple[_JSON, list[_JSON]]:
             return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in written]
 
 
-def _stop_reason(reply: Reply) -> str:
+def _stop_reason(reply: ServerResponse) -> str:
     if reply.finish_reason is not None:
         return _STOPS.get(reply.finish_reason, reply.finish_reason)
     if reply.refusal:
@@ -137,7 +137,7 @@ def _stop_reason(reply: Reply) -> str:
     return "tool_use" if reply.calls else "end_turn"
 
 
-def _usage(reply: Reply) -> _JSON:
+def _usage(reply: ServerResponse) -> _JSON:
     asked, answered, cached = estimated_tokens(reply)
     return {
         "input_tokens": asked - cached,

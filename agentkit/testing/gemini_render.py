@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from agentkit.testing.openai_render import estimated_tokens, pieces
-from agentkit.testing.server_script import Failure, Reply, ReplyCall
+from agentkit.testing.server_script import ServerFailure, ServerResponse, ServerToolCall
 
 __all__ = ["FAILURE", "GARBAGE", "answer", "events", "failure_body", "model_list"]
 
@@ -30,7 +30,7 @@ _STATUSES = {
 }
 
 
-def events(reply: Reply, model: str, number: int) -> list[bytes]:
+def events(reply: ServerResponse, model: str, number: int) -> list[bytes]:
     """Return the server-sent events of a streamed reply: the last one says why it ends."""
     frames = [_frame([part], model, number) for part in _parts(reply, number, reply.chunk_chars)]
     if not frames:
@@ -39,12 +39,12 @@ def events(reply: Reply, model: str, number: int) -> list[bytes]:
     return [b"data: " + json.dumps(frame).encode() + b"\r\n\r\n" for frame in frames]
 
 
-def answer(reply: Reply, model: str, number: int) -> bytes:
+def answer(reply: ServerResponse, model: str, number: int) -> bytes:
     """Return a reply that isn't streamed."""
     return json.dumps(_ended(_frame([*_parts(reply, number, 1_000_000)], model, number), reply)).encode()
 
 
-def failure_body(failure: Failure) -> bytes:
+def failure_body(failure: ServerFailure) -> bytes:
     """Return an error as Google words it; ``code`` is the reason in its details."""
     status = failure.type or _STATUSES.get(failure.status, "UNKNOWN")
     error: _JSON = {"code": failure.status, "message": failure.message, "status": status}
@@ -59,7 +59,7 @@ def model_list() -> bytes:
     return json.dumps({"models": [model]}).encode()
 
 
-def _parts(reply: Reply, number: int, size: int) -> Iterator[JsonValue]:
+def _parts(reply: ServerResponse, number: int, size: int) -> Iterator[JsonValue]:
     for piece in pieces(reply.thinking, size):
         yield {"text": piece, "thought": True}
     for piece in pieces(reply.text + reply.refusal, size):
@@ -73,7 +73,7 @@ def _parts(reply: Reply, number: int, size: int) -> Iterator[JsonValue]:
         yield part
 
 
-def _call(call: ReplyCall, number: int, place: int) -> _JSON:
+def _call(call: ServerToolCall, number: int, place: int) -> _JSON:
     call_id = f"call-{number}-{place}" if call.id is None else call.id
     arguments: JsonValue = {} if isinstance(call.arguments, str) else {**call.arguments}
     return {**({"id": call_id} if call_id else {}), "name": call.name, "args": arguments}
@@ -88,7 +88,7 @@ def _frame(parts: list[JsonValue], model: str, number: int) -> _JSON:
     }
 
 
-def _ended(frame: _JSON, reply: Reply) -> _JSON:
+def _ended(frame: _JSON, reply: ServerResponse) -> _JSON:
     """Return the frame with the reason why the answer ends, and what it cost."""
     malformed = next((call for call in reply.calls if isinstance(call.arguments, str)), None)
     finish = "SAFETY" if reply.refusal else "STOP"
@@ -104,7 +104,7 @@ def _ended(frame: _JSON, reply: Reply) -> _JSON:
     return {**written, "usageMetadata": _usage(reply)} if reply.send_usage else written
 
 
-def _usage(reply: Reply) -> _JSON:
+def _usage(reply: ServerResponse) -> _JSON:
     asked, answered, cached = estimated_tokens(reply)
     thoughts = min(len(reply.thinking) // 4, answered)
     return {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from agentkit.testing.server_script import Failure, Reply, ReplyCall
+from agentkit.testing.server_script import ServerFailure, ServerResponse, ServerToolCall
 
 __all__ = [
     "DONE",
@@ -26,7 +26,7 @@ DONE = b"data: [DONE]\n\n"
 _JSON = dict[str, JsonValue]
 
 
-def events(reply: Reply, model: str, number: int, *, with_usage: bool) -> list[bytes]:
+def events(reply: ServerResponse, model: str, number: int, *, with_usage: bool) -> list[bytes]:
     """Return the server-sent events of a streamed reply, without ``[DONE]``."""
     frame = _frame("chat.completion.chunk", model, number, reply)
     rendered = [_chunk(frame, delta, None) for delta in _deltas(reply, number)]
@@ -40,10 +40,12 @@ def failure_event(model: str, number: int) -> bytes:
     """Return the event by which a provider breaks its answer off, as OpenRouter words it."""
     choice: _JSON = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
     error: _JSON = {"code": 502, "message": "The script says so"}
-    return _event(_frame("chat.completion.chunk", model, number, Reply()) | {"error": error, "choices": [choice]})
+    return _event(
+        _frame("chat.completion.chunk", model, number, ServerResponse()) | {"error": error, "choices": [choice]}
+    )
 
 
-def completion(reply: Reply, model: str, number: int) -> bytes:
+def completion(reply: ServerResponse, model: str, number: int) -> bytes:
     """Return a reply that isn't streamed."""
     message: _JSON = {"role": "assistant", "content": reply.text or None, "refusal": reply.refusal or None}
     if reply.thinking:
@@ -59,7 +61,7 @@ def completion(reply: Reply, model: str, number: int) -> bytes:
     return json.dumps(frame).encode()
 
 
-def failure_body(failure: Failure) -> bytes:
+def failure_body(failure: ServerFailure) -> bytes:
     """Return an error as OpenAI words it."""
     error = {"message": failure.message, "type": failure.type, "param": None, "code": failure.code}
     return json.dumps({"error": error}).encode()
@@ -71,7 +73,7 @@ def model_list() -> bytes:
     return json.dumps({"object": "list", "data": [model]}).encode()
 
 
-def _deltas(reply: Reply, number: int) -> Iterator[_JSON]:
+def _deltas(reply: ServerResponse, number: int) -> Iterator[_JSON]:
     yield {"role": "assistant", "content": ""}
     for detail in reply.reasoning_details:
         yield {"reasoning_details": [detail]}
@@ -90,22 +92,22 @@ def pieces(text: str, size: int) -> Iterator[str]:
     return (text[start : start + size] for start in range(0, len(text), size))
 
 
-def _call(call: ReplyCall, number: int, place: int) -> _JSON:
+def _call(call: ServerToolCall, number: int, place: int) -> _JSON:
     call_id = f"call_{number}_{place}" if call.id is None else call.id
     named: _JSON = {"id": call_id} if call_id else {}
     return named | {"type": "function", "function": {"name": call.name, "arguments": call_arguments(call)}}
 
 
-def call_arguments(call: ReplyCall) -> str:
+def call_arguments(call: ServerToolCall) -> str:
     """Return a call's arguments as the model writes them."""
     return call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments)
 
 
-def _finish_reason(reply: Reply) -> str:
+def _finish_reason(reply: ServerResponse) -> str:
     return reply.finish_reason or ("tool_calls" if reply.calls else "stop")
 
 
-def _usage(reply: Reply) -> _JSON:
+def _usage(reply: ServerResponse) -> _JSON:
     asked, answered, cached = estimated_tokens(reply)
     priced: _JSON = {} if reply.cost is None else {"cost": reply.cost}
     return priced | {
@@ -116,7 +118,7 @@ def _usage(reply: Reply) -> _JSON:
     }
 
 
-def estimated_tokens(reply: Reply) -> tuple[int, int, int]:
+def estimated_tokens(reply: ServerResponse) -> tuple[int, int, int]:
     """Return a reply's tokens in, out and cached."""
     said = len(reply.text) + len(reply.thinking) + sum(len(call_arguments(call)) for call in reply.calls)
     return reply.usage or (10, said // 4 + 1, 0)
@@ -127,7 +129,7 @@ def _chunk(frame: _JSON, delta: _JSON, finish_reason: str | None) -> bytes:
     return _event(frame | {"choices": [choice]})
 
 
-def _frame(kind: str, model: str, number: int, reply: Reply) -> _JSON:
+def _frame(kind: str, model: str, number: int, reply: ServerResponse) -> _JSON:
     served: _JSON = {} if reply.served_by is None else {"provider": reply.served_by}
     return served | {"id": f"chatcmpl-{number}", "object": kind, "created": 0, "model": model}
 

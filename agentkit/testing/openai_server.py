@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from agentkit.testing.scripted_openai import ScriptedOpenAIServer
-from agentkit.testing.server_script import Script, read_script
+from agentkit.testing.server_script import ServerScript, read_script
 
 __all__ = ["ScriptedOpenAIServer", "main"]
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(script: Script, port: int) -> None:
+async def _serve(script: ServerScript, port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from agentkit.testing.openai_render import call_arguments, estimated_tokens, pieces
-from agentkit.testing.server_script import ReceivedRequest, Reply, ReplyCall
+from agentkit.testing.server_script import ReceivedRequest, ServerResponse, ServerToolCall
 
 __all__ = ["failed_event", "response", "response_events"]
 
@@ -18,7 +18,7 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 """Reasons to stop, in Chat Completions' words and in these."""
 
 
-def response_events(reply: Reply, request: ReceivedRequest) -> list[bytes]:
+def response_events(reply: ServerResponse, request: ReceivedRequest) -> list[bytes]:
     """Return the server-sent events of a streamed reply."""
     items = _items(reply, request)
     begun = {**_frame(request), "status": "in_progress", "output": []}
@@ -33,7 +33,7 @@ def response_events(reply: Reply, request: ReceivedRequest) -> list[bytes]:
     return [_event({**event, "sequence_number": number}) for number, event in enumerate(written)]
 
 
-def response(reply: Reply, request: ReceivedRequest) -> bytes:
+def response(reply: ServerResponse, request: ReceivedRequest) -> bytes:
     """Return a reply that isn't streamed."""
     return json.dumps(_end(reply, request, _items(reply, request))).encode()
 
@@ -59,7 +59,7 @@ def _frame(request: ReceivedRequest) -> _JSON:
     }
 
 
-def _end(reply: Reply, request: ReceivedRequest, items: list[_JSON]) -> _JSON:
+def _end(reply: ServerResponse, request: ReceivedRequest, items: list[_JSON]) -> _JSON:
     reason = _INCOMPLETE.get(reply.finish_reason or "")
     end: _JSON = {**_frame(request), "status": "incomplete" if reason else "completed", "output": [*items]}
     if reason:
@@ -76,7 +76,7 @@ def _end(reply: Reply, request: ReceivedRequest, items: list[_JSON]) -> _JSON:
     return end
 
 
-def _items(reply: Reply, request: ReceivedRequest) -> list[_JSON]:
+def _items(reply: ServerResponse, request: ReceivedRequest) -> list[_JSON]:
     """Return the items of an answer; encrypted reasoning only where it was asked for, as OpenAI does."""
     items: list[_JSON] = []
     if reply.thinking:
@@ -96,7 +96,7 @@ def _items(reply: Reply, request: ReceivedRequest) -> list[_JSON]:
     return items
 
 
-def _call(call: ReplyCall, number: int, place: int) -> _JSON:
+def _call(call: ServerToolCall, number: int, place: int) -> _JSON:
     return {
         "id": f"fc_{number}_{place}",
         "type": "function_call",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentkit.testing.anthropic_render import FAILURE, GARBAGE, events, failure_body, message, model_list
 from agentkit.testing.http_connection import Exchange, HTTPRequest
 from agentkit.testing.scripted_server import JSON, Rendered, ScriptedServer, read_body
-from agentkit.testing.server_script import Failure, ReceivedRequest, Reply
+from agentkit.testing.server_script import ReceivedRequest, ServerFailure, ServerResponse
 
 __all__ = ["ScriptedAnthropicServer"]
 
@@ -15,7 +15,7 @@ class ScriptedAnthropicServer(ScriptedServer):
 
     ::
 
-        async with ScriptedAnthropicServer([Reply(text="It is noon.")]) as server:
+        async with ScriptedAnthropicServer([ServerResponse(text="It is noon.")]) as server:
             model = AnthropicModel(base_url=server.url)
     """
 
@@ -37,11 +37,11 @@ class ScriptedAnthropicServer(ScriptedServer):
         received = ReceivedRequest(self.request_count, request.headers, body)
         return await self._give(received, exchange, streamed=bool(body.get("stream")))
 
-    def _failure(self, failure: Failure) -> bytes:
+    def _failure(self, failure: ServerFailure) -> bytes:
         return failure_body(failure)
 
-    def _whole(self, reply: Reply, request: ReceivedRequest) -> bytes:
+    def _whole(self, reply: ServerResponse, request: ReceivedRequest) -> bytes:
         return message(reply, str(request.body.get("model")), request.number)
 
-    def _rendered(self, reply: Reply, request: ReceivedRequest) -> Rendered:
+    def _rendered(self, reply: ServerResponse, request: ReceivedRequest) -> Rendered:
         return Rendered(events(reply, str(request.body.get("model")), request.number), garbage=GARBAGE, failure=FAILURE)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from agentkit.testing.gemini_render import FAILURE, GARBAGE, answer, events, failure_body, model_list
 from agentkit.testing.http_connection import Exchange, HTTPRequest
 from agentkit.testing.scripted_server import JSON, Rendered, ScriptedServer, read_body
-from agentkit.testing.server_script import Failure, ReceivedRequest, Reply
+from agentkit.testing.server_script import ReceivedRequest, ServerFailure, ServerResponse
 
-__all__ = ["GeminiRequest", "ScriptedGeminiServer"]
+__all__ = ["ReceivedGeminiRequest", "ScriptedGeminiServer"]
 
 _GENERATE = re.compile(r"/(v1|v1beta)/models/([^/:]+):(streamGenerateContent|generateContent)")
 
 
 @dataclass(frozen=True, slots=True)
-class GeminiRequest(ReceivedRequest):
+class ReceivedGeminiRequest(ReceivedRequest):
     """One request for an answer; what others say in the body, Gemini's address says."""
 
     version: str
@@ -29,7 +29,7 @@ class ScriptedGeminiServer(ScriptedServer):
 
     Its scripts are as OpenAI's; both versions of the API, ``v1`` and ``v1beta``, are the same::
 
-        async with ScriptedGeminiServer([Reply(text="It is noon.")]) as server:
+        async with ScriptedGeminiServer([ServerResponse(text="It is noon.")]) as server:
             model = GoogleModel(base_url=server.url)
     """
 
@@ -46,18 +46,18 @@ class ScriptedGeminiServer(ScriptedServer):
         body = read_body(request, "contents")
         if body is None:
             return await self._refuse(400, "The body is no JSON object with a list of contents", exchange)
-        received = GeminiRequest(self.request_count, request.headers, body, version=found[1], model=found[2])
+        received = ReceivedGeminiRequest(self.request_count, request.headers, body, version=found[1], model=found[2])
         return await self._give(received, exchange, streamed=found[3] == "streamGenerateContent")
 
-    def _failure(self, failure: Failure) -> bytes:
+    def _failure(self, failure: ServerFailure) -> bytes:
         return failure_body(failure)
 
-    def _whole(self, reply: Reply, request: ReceivedRequest) -> bytes:
+    def _whole(self, reply: ServerResponse, request: ReceivedRequest) -> bytes:
         return answer(reply, _model(request), request.number)
 
-    def _rendered(self, reply: Reply, request: ReceivedRequest) -> Rendered:
+    def _rendered(self, reply: ServerResponse, request: ReceivedRequest) -> Rendered:
         return Rendered(events(reply, _model(request), request.number), garbage=GARBAGE, failure=FAILURE)
 
 
 def _model(request: ReceivedRequest) -> str:
-    return request.model if isinstance(request, GeminiRequest) else ""
+    return request.model if isinstance(request, ReceivedGeminiRequest) else ""

@@ -8,7 +8,7 @@ from agentkit.testing.http_connection import Exchange, HTTPRequest
 from agentkit.testing.openai_render import DONE, completion, events, failure_body, failure_event, model_list
 from agentkit.testing.responses_render import failed_event, response, response_events
 from agentkit.testing.scripted_server import JSON, Rendered, ScriptedServer, read_body
-from agentkit.testing.server_script import Failure, ReceivedRequest, Reply
+from agentkit.testing.server_script import ReceivedRequest, ServerFailure, ServerResponse
 
 __all__ = ["ScriptedOpenAIServer"]
 
@@ -16,10 +16,10 @@ __all__ = ["ScriptedOpenAIServer"]
 class ScriptedOpenAIServer(ScriptedServer):
     """Serves ``/v1/chat/completions``, ``/v1/responses`` and ``/v1/models`` on a free port of loopback.
 
-    The script is a sequence of answers, given in order of arrival, or a function of the request (see ``by_step``,
+    The script is a sequence of answers, given in order of arrival, or a function of the request (see ``script_by_step``,
     for many tasks at once)::
 
-        async with ScriptedOpenAIServer([Reply(calls=(ReplyCall(name="clock"),)), Reply(text="It is noon.")]) as server:
+        async with ScriptedOpenAIServer([ServerResponse(calls=(ServerToolCall(name="clock"),)), ServerResponse(text="It is noon.")]) as server:
             model = OpenAIModel(base_url=server.url)
             ...
         assert server.requests[1].messages[-1]["role"] == "tool"
@@ -45,15 +45,15 @@ class ScriptedOpenAIServer(ScriptedServer):
         received = ReceivedRequest(self.request_count, request.headers, body)
         return await self._give(received, exchange, streamed=bool(body.get("stream")))
 
-    def _failure(self, failure: Failure) -> bytes:
+    def _failure(self, failure: ServerFailure) -> bytes:
         return failure_body(failure)
 
-    def _whole(self, reply: Reply, request: ReceivedRequest) -> bytes:
+    def _whole(self, reply: ServerResponse, request: ReceivedRequest) -> bytes:
         if "input" in request.body:
             return response(reply, request)
         return completion(reply, str(request.body.get("model")), request.number)
 
-    def _rendered(self, reply: Reply, request: ReceivedRequest) -> Rendered:
+    def _rendered(self, reply: ServerResponse, request: ReceivedRequest) -> Rendered:
         if "input" in request.body:
             written = response_events(reply, request)
             return Rendered(written, garbage=b'data: {"type": "respo\n\n', failure=failed_event(request))

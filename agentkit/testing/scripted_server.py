@@ -11,7 +11,15 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from agentkit.testing.http_connection import Exchange, ExchangeOver, HTTPRequest
-from agentkit.testing.server_script import Failure, Raw, ReceivedRequest, Reply, Script, ScriptedAnswer, in_order
+from agentkit.testing.server_script import (
+    RawResponse,
+    ReceivedRequest,
+    ServerFailure,
+    ServerResponse,
+    ServerScript,
+    ServerScriptEntry,
+    script_in_order,
+)
 
 __all__ = ["JSON", "Rendered", "ScriptedServer", "read_body"]
 
@@ -36,7 +44,9 @@ class ScriptedServer(ABC):
 
     _path: ClassVar[str] = ""
 
-    def __init__(self, script: Sequence[ScriptedAnswer] | Script, *, port: int = 0, keep_requests: bool = True) -> None:
+    def __init__(
+        self, script: Sequence[ServerScriptEntry] | ServerScript, *, port: int = 0, keep_requests: bool = True
+    ) -> None:
         """Set up; ``async with`` starts it.
 
         Args:
@@ -44,7 +54,7 @@ class ScriptedServer(ABC):
             port: where to listen; 0 is any free port.
             keep_requests: False for benchmarks, where ``requests`` would grow large.
         """
-        self._script = script if callable(script) else in_order(script)
+        self._script = script if callable(script) else script_in_order(script)
         self._port = port
         self._keep = keep_requests
         self._server: asyncio.Server | None = None
@@ -67,11 +77,11 @@ class ScriptedServer(ABC):
             raise RuntimeError(f"The server isn't started: use it as `async with {name}(...) as server`")
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}{self._path}"
 
-    async def received(self, count: int = 1) -> None:
+    async def wait_for_requests(self, count: int = 1) -> None:
         """Wait until so many requests have come in, in all."""
         await self._wait_for(lambda: self.request_count >= count)
 
-    async def disconnected(self, count: int = 1) -> None:
+    async def wait_for_disconnects(self, count: int = 1) -> None:
         """Wait until so many clients have gone away before they had their whole answer."""
         await self._wait_for(lambda: self.disconnect_count >= count)
 
@@ -80,20 +90,20 @@ class ScriptedServer(ABC):
         """Answer one request."""
 
     @abstractmethod
-    def _failure(self, failure: Failure) -> bytes:
+    def _failure(self, failure: ServerFailure) -> bytes:
         """Return the body of an error."""
 
     @abstractmethod
-    def _whole(self, reply: Reply, request: ReceivedRequest) -> bytes:
+    def _whole(self, reply: ServerResponse, request: ReceivedRequest) -> bytes:
         """Return the body of a reply that isn't streamed."""
 
     @abstractmethod
-    def _rendered(self, reply: Reply, request: ReceivedRequest) -> Rendered:
+    def _rendered(self, reply: ServerResponse, request: ReceivedRequest) -> Rendered:
         """Return the events of a reply that is."""
 
     async def _refuse(self, status: int, message: str, exchange: Exchange) -> None:
         """Answer what isn't in the script."""
-        await exchange.answer(status, self._failure(Failure(status=status, message=message)), JSON)
+        await exchange.answer(status, self._failure(ServerFailure(status=status, message=message)), JSON)
 
     async def _give(self, request: ReceivedRequest, exchange: Exchange, *, streamed: bool) -> None:
         """Count the request in, and answer as the script says."""
@@ -106,13 +116,13 @@ class ScriptedServer(ABC):
         if answer.delay:
             await exchange.rest(answer.delay)
         match answer:
-            case Failure():
+            case ServerFailure():
                 await exchange.answer(answer.status, self._failure(answer), {**JSON, **answer.headers})
-            case Raw():
+            case RawResponse():
                 await exchange.answer(answer.status, answer.body.encode(), {"content-type": answer.content_type})
-            case Reply() if streamed:
+            case ServerResponse() if streamed:
                 await _stream(answer, self._rendered(answer, request), exchange)
-            case Reply():
+            case ServerResponse():
                 await exchange.answer(200, self._whole(answer, request), JSON)
 
     async def __aenter__(self) -> Self:
@@ -163,7 +173,7 @@ def read_body(request: HTTPRequest, field: str) -> dict[str, Any] | None:
     return body if isinstance(body, dict) and isinstance(body.get(field), list) else None
 
 
-async def _stream(reply: Reply, rendered: Rendered, exchange: Exchange) -> None:
+async def _stream(reply: ServerResponse, rendered: Rendered, exchange: Exchange) -> None:
     events = rendered.events if reply.fault is None else rendered.events[: reply.fault_after]
     if not reply.pause:
         await exchange.begin_stream(*events)

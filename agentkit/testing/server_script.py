@@ -13,18 +13,18 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from agentkit.records import Record
 
 __all__ = [
-    "Benchmark",
-    "Failure",
-    "Raw",
+    "BenchmarkTask",
+    "RawResponse",
     "ReceivedRequest",
-    "Reply",
-    "ReplyCall",
-    "Script",
     "ScriptFile",
-    "ScriptedAnswer",
-    "by_step",
-    "in_order",
+    "ServerFailure",
+    "ServerResponse",
+    "ServerScript",
+    "ServerScriptEntry",
+    "ServerToolCall",
     "read_script",
+    "script_by_step",
+    "script_in_order",
 ]
 
 
@@ -34,7 +34,7 @@ class _Written(Record):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ReplyCall(_Written):
+class ServerToolCall(_Written):
     """A tool call of a reply."""
 
     name: str
@@ -44,14 +44,14 @@ class ReplyCall(_Written):
     """None: made up; empty: none is sent, as by some servers."""
 
 
-class Reply(_Written):
+class ServerResponse(_Written):
     """An answer of the model; streamed if the request asks for that."""
 
     text: str = ""
     thinking: str = ""
     """Sent as the provider sends thoughts: OpenAI-like servers as ``reasoning_content``."""
     refusal: str = ""
-    calls: tuple[ReplyCall, ...] = ()
+    calls: tuple[ServerToolCall, ...] = ()
     finish_reason: str | None = None
     """In OpenAI's words, or the provider's own; None: ``tool_calls`` if there are any, else ``stop``."""
     usage: tuple[int, int, int] | None = None
@@ -76,7 +76,7 @@ class Reply(_Written):
     """How many chunks are sent before the fault."""
 
 
-class Failure(_Written):
+class ServerFailure(_Written):
     """An error answer, worded as the provider does."""
 
     status: int = Field(ge=400, le=599)
@@ -88,7 +88,7 @@ class Failure(_Written):
     delay: float = 0
 
 
-class Raw(_Written):
+class RawResponse(_Written):
     """Any other answer, byte for byte."""
 
     body: str
@@ -97,7 +97,7 @@ class Raw(_Written):
     delay: float = 0
 
 
-ScriptedAnswer = Reply | Failure | Raw
+ServerScriptEntry = ServerResponse | ServerFailure | RawResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +135,25 @@ def _is_answer(message: Mapping[str, Any]) -> bool:
     return message.get("role") in ("assistant", "model") or message.get("type") in ("reasoning", "function_call")
 
 
-Script = Callable[[ReceivedRequest], ScriptedAnswer]
+ServerScript = Callable[[ReceivedRequest], ServerScriptEntry]
 """Picks the answer to a request."""
 
 
-def in_order(answers: Sequence[ScriptedAnswer]) -> Script:
+def script_in_order(answers: Sequence[ServerScriptEntry]) -> ServerScript:
     """Answer the first request with the first answer, and so on; a request too many fails with 400."""
     return lambda request: answers[request.number] if request.number < len(answers) else _used_up(request.number)
 
 
-def by_step(answers: Sequence[ScriptedAnswer]) -> Script:
+def script_by_step(answers: Sequence[ServerScriptEntry]) -> ServerScript:
     """Answer by how far the transcript is, so that tasks at once and repeated requests each get what is theirs."""
     return lambda request: answers[request.step] if request.step < len(answers) else _used_up(request.step)
 
 
-def _used_up(number: int) -> Failure:
-    return Failure(status=400, message=f"The script is used up: it has no answer number {number}, counted from 0")
+def _used_up(number: int) -> ServerFailure:
+    return ServerFailure(status=400, message=f"The script is used up: it has no answer number {number}, counted from 0")
 
 
-class Benchmark(_Written):
+class BenchmarkTask(_Written):
     """A task of ``steps`` tool calls, then a final text; the same for any number of tasks at once."""
 
     steps: int = Field(ge=0)
@@ -163,21 +163,21 @@ class Benchmark(_Written):
     """The length of the text beside each call."""
     final: str = "done"
 
-    def script(self) -> Script:
+    def script(self) -> ServerScript:
         """Return it as a script."""
         text = ("All work and no play makes a dull agent. " * (self.text_chars // 40 + 1))[: self.text_chars]
-        call = ReplyCall(name=self.tool, arguments=self.arguments)
-        working, done = Reply(text=text, calls=(call,), chunk_chars=100), Reply(text=self.final)
+        call = ServerToolCall(name=self.tool, arguments=self.arguments)
+        working, done = ServerResponse(text=text, calls=(call,), chunk_chars=100), ServerResponse(text=self.final)
         return lambda request: working if request.step < self.steps else done
 
 
 class ScriptFile(_Written):
     """A script as JSON: either ``answers``, or a ``benchmark``."""
 
-    answers: tuple[ScriptedAnswer, ...] = ()
+    answers: tuple[ServerScriptEntry, ...] = ()
     by: Literal["order", "step"] = "order"
     """``order``: of arrival. ``step``: by how far the transcript of the request is."""
-    benchmark: Benchmark | None = None
+    benchmark: BenchmarkTask | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -186,7 +186,7 @@ class ScriptFile(_Written):
         return self
 
 
-def read_script(path: Path) -> Script:
+def read_script(path: Path) -> ServerScript:
     """Read a script file.
 
     Raises:
@@ -196,4 +196,4 @@ def read_script(path: Path) -> Script:
     written = ScriptFile.model_validate_json(path.read_bytes())
     if written.benchmark is not None:
         return written.benchmark.script()
-    return in_order(written.answers) if written.by == "order" else by_step(written.answers)
+    return script_in_order(written.answers) if written.by == "order" else script_by_step(written.answers)

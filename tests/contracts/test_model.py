@@ -18,17 +18,17 @@ from agentkit.llm.shared.http_status import status_error
 from agentkit.messages import ToolCall, user_message
 from agentkit.specs import ModelSettings
 from agentkit.testing import (
-    Failure,
-    Raw,
+    RawResponse,
     ReceivedRequest,
-    Reply,
-    ReplyCall,
-    ScriptedAnswer,
     ScriptedAnthropicServer,
     ScriptedGeminiServer,
     ScriptedModel,
     ScriptedOpenAIServer,
     ScriptedResponse,
+    ServerFailure,
+    ServerResponse,
+    ServerScriptEntry,
+    ServerToolCall,
 )
 
 Subject = Callable[[], AbstractAsyncContextManager[Model]]
@@ -40,15 +40,15 @@ MALFORMED = "call add not-json"
 SILENT = "think 600000"
 
 
-FAULTS: dict[str, ScriptedAnswer] = {
-    "a cut stream": Reply(text="word " * 40, fault="cut"),
-    "a dropped connection": Reply(text="word " * 40, fault="drop"),
-    "garbage": Reply(text="word " * 40, fault="garbage"),
-    "an error event": Reply(text="word " * 40, fault="error"),
-    "a page": Raw(body="<html>Hello</html>"),
-    "an empty stream": Raw(body="", content_type="text/event-stream"),
-    "an empty body": Raw(body="", content_type="application/json"),
-    "a null": Raw(body="null", content_type="application/json"),
+FAULTS: dict[str, ServerScriptEntry] = {
+    "a cut stream": ServerResponse(text="word " * 40, fault="cut"),
+    "a dropped connection": ServerResponse(text="word " * 40, fault="drop"),
+    "garbage": ServerResponse(text="word " * 40, fault="garbage"),
+    "an error event": ServerResponse(text="word " * 40, fault="error"),
+    "a page": RawResponse(body="<html>Hello</html>"),
+    "an empty stream": RawResponse(body="", content_type="text/event-stream"),
+    "an empty body": RawResponse(body="", content_type="application/json"),
+    "a null": RawResponse(body="null", content_type="application/json"),
 }
 """What a server may send instead of an answer."""
 WAIT = "wait"
@@ -58,27 +58,29 @@ EMPTY = "nothing"
 HALVES = "halves"
 
 
-def _answer(request: ReceivedRequest) -> ScriptedAnswer:
+def _answer(request: ReceivedRequest) -> ServerScriptEntry:
     asked = request.asked
-    special: dict[str, ScriptedAnswer] = {
-        WAIT: Failure(status=429, headers={"retry-after": "7"}),
-        REFUSE: Reply(refusal="I won't."),
-        THINK: Reply(thinking="Hmm, noon or not?", text="Noon.", chunk_chars=4),
-        EMPTY: Reply(),
-        HALVES: Reply(text="Yes \ud83d\ude00! \udc00", chunk_chars=1),
+    special: dict[str, ServerScriptEntry] = {
+        WAIT: ServerFailure(status=429, headers={"retry-after": "7"}),
+        REFUSE: ServerResponse(refusal="I won't."),
+        THINK: ServerResponse(thinking="Hmm, noon or not?", text="Noon.", chunk_chars=4),
+        EMPTY: ServerResponse(),
+        HALVES: ServerResponse(text="Yes \ud83d\ude00! \udc00", chunk_chars=1),
         **FAULTS,
     }
     if asked in special:
         return special[asked]
     if asked == CALL_TWO:
-        return Reply(calls=(ReplyCall(name="add", arguments={"a": 1}), ReplyCall(name="clock")), chunk_chars=3)
+        return ServerResponse(
+            calls=(ServerToolCall(name="add", arguments={"a": 1}), ServerToolCall(name="clock")), chunk_chars=3
+        )
     if asked == MALFORMED:
-        return Reply(calls=(ReplyCall(name="add", arguments="not-json"),))
+        return ServerResponse(calls=(ServerToolCall(name="add", arguments="not-json"),))
     if asked == SILENT:
-        return Reply(fault="stall", fault_after=0)
+        return ServerResponse(fault="stall", fault_after=0)
     if asked.startswith("fail "):
-        return Failure(status=int(asked.removeprefix("fail ")))
-    return Reply(text=asked.removeprefix("say "), chunk_chars=5)
+        return ServerFailure(status=int(asked.removeprefix("fail ")))
+    return ServerResponse(text=asked.removeprefix("say "), chunk_chars=5)
 
 
 async def _response(request: ModelRequest) -> ScriptedResponse:

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from agentkit.llm import build_models
 from agentkit.testing import (
-    Failure,
     ReceivedRequest,
     ScriptedAnthropicServer,
     ScriptedGeminiServer,
     ScriptedOpenAIServer,
+    ServerFailure,
 )
 from agentkit.tools import ToolRegistry
 from worker import build_worker
@@ -40,9 +40,9 @@ CHAIN = (
 )
 
 
-def telling_all(request: ReceivedRequest) -> Failure:
+def telling_all(request: ReceivedRequest) -> ServerFailure:
     """Refuse a request, and repeat all that it came with, the key too, as a careless proxy does."""
-    return Failure(status=401, message=f"Wrong key, got {dict(request.headers)}")
+    return ServerFailure(status=401, message=f"Wrong key, got {dict(request.headers)}")
 
 
 async def test_keys_are_in_no_history_log_error_or_repr(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,14 +13,14 @@ from activities.settings import Settings
 from agentkit.llm import build_models
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult
 from agentkit.testing import (
-    Failure,
-    Reply,
-    ReplyCall,
-    Script,
     ScriptedAnthropicServer,
     ScriptedGeminiServer,
     ScriptedOpenAIServer,
-    by_step,
+    ServerFailure,
+    ServerResponse,
+    ServerScript,
+    ServerToolCall,
+    script_by_step,
 )
 from agentkit.tools import ToolRegistry, tool
 from worker import build_worker
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 TEXT = '{"sum": 42}'
 SUM = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"], "additionalProperties": False}
-WORKING = Reply(
+WORKING = ServerResponse(
     calls=(
-        ReplyCall(name="double", arguments={"number": 20}),
-        ReplyCall(name="double", arguments={"number": 1}),
+        ServerToolCall(name="double", arguments={"number": 20}),
+        ServerToolCall(name="double", arguments={"number": 1}),
     )
 )
 MODELS = {
@@ -54,7 +54,7 @@ class Wires:
     """One scripted server for each provider, and settings that lead there."""
 
     def __init__(self) -> None:
-        working = by_step([WORKING, Reply(text=TEXT)])
+        working = script_by_step([WORKING, ServerResponse(text=TEXT)])
         self.openai = ScriptedOpenAIServer(self._by_provider("openai", working))
         self.anthropic = ScriptedAnthropicServer(self._by_provider("anthropic", working))
         self.google = ScriptedGeminiServer(self._by_provider("google", working))
@@ -78,9 +78,9 @@ class Wires:
             }
         )
 
-    def _by_provider(self, provider: str, working: Script) -> Script:
+    def _by_provider(self, provider: str, working: ServerScript) -> ServerScript:
         return lambda request: (
-            Failure(status=403, message="not today")
+            ServerFailure(status=403, message="not today")
             if provider in self.broken and request.step > 0
             else working(request)
         )

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from agentkit.runtime.model_check import ModelCheck
-from agentkit.testing import Failure, Reply, ScriptedAnthropicServer, ScriptedGeminiServer, ScriptedOpenAIServer
+from agentkit.testing import (
+    ScriptedAnthropicServer,
+    ScriptedGeminiServer,
+    ScriptedOpenAIServer,
+    ServerFailure,
+    ServerResponse,
+)
 
 SECRET = "sk-test-s3cr3t5h0uldn3v3rb3s33n"
 CHAIN = "[openai:gpt-5-mini, anthropic:claude-sonnet-5-5, google:gemini-3.8-flash, openrouter:openai/gpt-5-mini]"
@@ -21,14 +27,14 @@ async def test_key_model_quota_and_reach_are_told_apart_by_provider(
 ) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "all.yaml").write_text(f"name: all\nmodel: {CHAIN}\n")
-    wrong_key = Failure(status=401, message=f"Wrong key {SECRET}", code="invalid_api_key")
-    no_credit = Failure(status=400, message="Your credit balance is too low")
-    no_model = Failure(status=404, message="models/gemini-3.8-flash is not found")
+    wrong_key = ServerFailure(status=401, message=f"Wrong key {SECRET}", code="invalid_api_key")
+    no_credit = ServerFailure(status=400, message="Your credit balance is too low")
+    no_model = ServerFailure(status=404, message="models/gemini-3.8-flash is not found")
     async with (
         ScriptedOpenAIServer([wrong_key]) as openai,
         ScriptedAnthropicServer([no_credit]) as anthropic,
         ScriptedGeminiServer([no_model]) as google,
-        ScriptedOpenAIServer([Reply(text="OK")]) as openrouter,
+        ScriptedOpenAIServer([ServerResponse(text="OK")]) as openrouter,
         asyncio.timeout(60),
     ):
         urls = {"OPENAI": openai, "ANTHROPIC": anthropic, "GOOGLE": google, "OPENROUTER": openrouter}

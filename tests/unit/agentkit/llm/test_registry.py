@@ -12,7 +12,7 @@ from agentkit.errors import ConfigurationInvalid, ModelNotAuthorized
 from agentkit.interfaces import Model, ModelRequest
 from agentkit.llm import build_models
 from agentkit.messages import user_message
-from agentkit.testing import Failure, Reply, ScriptedOpenAIServer
+from agentkit.testing import ScriptedOpenAIServer, ServerFailure, ServerResponse
 
 KEY = SecretStr("sk-secret-secret")
 URL = "http://127.0.0.1:1/v1"
@@ -70,7 +70,7 @@ async def test_openais_key_is_not_sent_to_other_servers(monkeypatch: pytest.Monk
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-secret")
     request = ModelRequest(model="openai-compatible:llama", system="", messages=(user_message("Hi"),))
     async with (
-        ScriptedOpenAIServer([Reply(text="ok")]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="ok")]) as server,
         _built(Settings(openai_compatible_base_url=server.url)) as models,
     ):
         await models["openai-compatible"].respond(request)
@@ -81,7 +81,7 @@ async def test_openais_key_is_not_sent_to_other_servers(monkeypatch: pytest.Monk
 async def test_a_refused_key_names_the_variable_of_its_provider() -> None:
     request = ModelRequest(model="openai-compatible:llama", system="", messages=(user_message("Hi"),))
     async with (
-        ScriptedOpenAIServer([Failure(status=401)]) as server,
+        ScriptedOpenAIServer([ServerFailure(status=401)]) as server,
         _built(Settings(openai_compatible_base_url=server.url)) as models,
     ):
         with pytest.raises(ModelNotAuthorized, match="OPENAI_COMPATIBLE_API_KEY"):
@@ -94,7 +94,7 @@ def _asked(model: str) -> ModelRequest:
 
 @pytest.mark.parametrize(("api", "field"), [("chat", "messages"), ("responses", "input"), (None, "messages")])
 async def test_which_api_is_spoken_with_another_address_can_be_set(api: str | None, field: str) -> None:
-    async with ScriptedOpenAIServer([Reply(text="ok")]) as server:
+    async with ScriptedOpenAIServer([ServerResponse(text="ok")]) as server:
         settings = Settings.model_validate({"openai_base_url": server.url, "openai_api": api})
         async with _built(settings) as models:
             await models["openai"].respond(_asked("openai:gpt-5-mini"))
@@ -111,7 +111,7 @@ async def test_which_api_is_spoken_with_another_address_can_be_set(api: str | No
     ],
 )
 async def test_answers_say_what_they_cost_where_a_list_tells(provider: str, name: str, priced: bool) -> None:
-    async with ScriptedOpenAIServer([Reply(text="ok")]) as server:
+    async with ScriptedOpenAIServer([ServerResponse(text="ok")]) as server:
         settings = Settings.model_validate({f"{provider.replace('-', '_')}_base_url": server.url})
         async with _built(settings) as models:
             response = await models[provider].respond(_asked(f"{provider}:{name}"))
@@ -119,11 +119,11 @@ async def test_answers_say_what_they_cost_where_a_list_tells(provider: str, name
 
 
 async def test_calls_of_one_provider_wait_for_each_other_as_the_settings_say() -> None:
-    async with ScriptedOpenAIServer([Reply(fault="stall"), Reply(text="ok")]) as server:
+    async with ScriptedOpenAIServer([ServerResponse(fault="stall"), ServerResponse(text="ok")]) as server:
         settings = Settings(openai_base_url=server.url, openai_compatible_base_url=server.url, model_concurrency=1)
         async with _built(settings) as models, asyncio.timeout(20):
             first = asyncio.create_task(models["openai"].respond(_asked("openai:m")))
-            await server.received()
+            await server.wait_for_requests()
             second = asyncio.create_task(models["openai"].respond(_asked("openai:m")))
             await asyncio.wait({second}, timeout=0.05)
             assert server.request_count == 1
@@ -145,7 +145,7 @@ def test_what_is_no_key_is_refused_by_its_variable_and_not_repeated(provider: st
 
 async def test_the_line_end_of_a_key_from_a_file_is_not_sent() -> None:
     async with (
-        ScriptedOpenAIServer([Reply(text="OK")]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="OK")]) as server,
         _built(Settings(openai_api_key=SecretStr(" sk-secret-secret\n"), openai_base_url=server.url)) as models,
     ):
         await models["openai"].respond(ModelRequest(model="openai:m", system="", messages=(user_message("hi"),)))

@@ -5,11 +5,11 @@ import pytest
 from anthropic import AsyncAnthropic, InternalServerError
 from anthropic.types import MessageParam, TextBlock, ThinkingBlock, ToolUseBlock
 
-from agentkit.testing import Failure, Reply, ReplyCall, ScriptedAnthropicServer, by_step
+from agentkit.testing import ScriptedAnthropicServer, ServerFailure, ServerResponse, ServerToolCall, script_by_step
 
 ASKED: list[MessageParam] = [{"role": "user", "content": "Hi"}]
-REPLY = Reply(
-    thinking="Hmm.", text="abcdefgh", calls=(ReplyCall(name="clock", arguments={"zone": "UTC"}),), usage=(7, 3, 2)
+REPLY = ServerResponse(
+    thinking="Hmm.", text="abcdefgh", calls=(ServerToolCall(name="clock", arguments={"zone": "UTC"}),), usage=(7, 3, 2)
 )
 
 
@@ -36,7 +36,10 @@ async def test_the_official_sdk_puts_a_stream_together_as_it_gets_a_whole_answer
 
 
 async def test_events_come_in_the_order_and_under_the_names_of_the_real_ones() -> None:
-    async with ScriptedAnthropicServer([Reply(text="abcd", chunk_chars=2)]) as server, httpx2.AsyncClient() as client:
+    async with (
+        ScriptedAnthropicServer([ServerResponse(text="abcd", chunk_chars=2)]) as server,
+        httpx2.AsyncClient() as client,
+    ):
         body = {"max_tokens": 1, "messages": ASKED, "stream": True}
         answer = await client.post(f"{server.url}/v1/messages", json=body)
     names = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
@@ -55,7 +58,7 @@ async def test_events_come_in_the_order_and_under_the_names_of_the_real_ones() -
 
 async def test_failures_are_worded_as_the_real_ones() -> None:
     async with (
-        ScriptedAnthropicServer([Failure(status=529, message="Overloaded")]) as server,
+        ScriptedAnthropicServer([ServerFailure(status=529, message="Overloaded")]) as server,
         _client(server) as client,
     ):
         with pytest.raises(InternalServerError) as caught:
@@ -73,7 +76,7 @@ async def test_it_lists_a_model() -> None:
 
 
 async def test_scripts_by_step_follow_the_transcript() -> None:
-    script = by_step([Reply(text="first"), Reply(text="second")])
+    script = script_by_step([ServerResponse(text="first"), ServerResponse(text="second")])
     later: list[MessageParam] = [
         *ASKED,
         {"role": "assistant", "content": "first"},
@@ -101,7 +104,7 @@ async def test_scripts_by_step_follow_the_transcript() -> None:
 async def test_what_is_no_request_for_a_message_uses_up_no_answer(
     path: str, body: dict[str, object], status: int
 ) -> None:
-    async with ScriptedAnthropicServer([Reply()]) as server, httpx2.AsyncClient(base_url=server.url) as client:
+    async with ScriptedAnthropicServer([ServerResponse()]) as server, httpx2.AsyncClient(base_url=server.url) as client:
         answer = await client.post(path, json=body)
     assert answer.status_code == status
     assert answer.json()["type"] == "error"

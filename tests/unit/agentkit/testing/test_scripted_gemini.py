@@ -6,10 +6,17 @@ from google.genai import Client
 from google.genai.errors import ClientError
 from google.genai.types import Content, FinishReason, GenerateContentResponse, HttpOptions, Part
 
-from agentkit.testing import Failure, GeminiRequest, Reply, ReplyCall, ScriptedGeminiServer, by_step
+from agentkit.testing import (
+    ReceivedGeminiRequest,
+    ScriptedGeminiServer,
+    ServerFailure,
+    ServerResponse,
+    ServerToolCall,
+    script_by_step,
+)
 
-REPLY = Reply(
-    thinking="Hmm.", text="abcdefgh", calls=(ReplyCall(name="clock", arguments={"zone": "UTC"}),), usage=(7, 3, 2)
+REPLY = ServerResponse(
+    thinking="Hmm.", text="abcdefgh", calls=(ServerToolCall(name="clock", arguments={"zone": "UTC"}),), usage=(7, 3, 2)
 )
 
 
@@ -38,7 +45,7 @@ async def test_the_official_sdk_gets_a_whole_answer() -> None:
 
 async def test_the_official_sdk_gets_a_stream_in_chunks() -> None:
     async with (
-        ScriptedGeminiServer([Reply(text="abcdefgh", chunk_chars=3)]) as server,
+        ScriptedGeminiServer([ServerResponse(text="abcdefgh", chunk_chars=3)]) as server,
         _client(server, "v1").aio as client,
     ):
         stream = await client.models.generate_content_stream(model="m", contents="Hi")
@@ -47,12 +54,12 @@ async def test_the_official_sdk_gets_a_stream_in_chunks() -> None:
     reasons = [candidate.finish_reason for chunk in chunks for candidate in chunk.candidates or ()]
     assert reasons == [None, None, FinishReason.STOP]
     (received,) = server.requests
-    assert isinstance(received, GeminiRequest)
+    assert isinstance(received, ReceivedGeminiRequest)
     assert (received.version, received.model, received.asked) == ("v1", "m", "Hi")
 
 
 async def test_failures_are_worded_as_the_real_ones() -> None:
-    failure = Failure(status=429, message="Slow down", code="RATE_LIMIT_EXCEEDED")
+    failure = ServerFailure(status=429, message="Slow down", code="RATE_LIMIT_EXCEEDED")
     async with ScriptedGeminiServer([failure]) as server, _client(server).aio as client:
         with pytest.raises(ClientError) as caught:
             await client.models.generate_content(model="m", contents="Hi")
@@ -61,7 +68,7 @@ async def test_failures_are_worded_as_the_real_ones() -> None:
 
 
 async def test_a_call_whose_arguments_are_no_object_is_malformed() -> None:
-    reply = Reply(calls=(ReplyCall(name="clock", arguments="no JSON"),))
+    reply = ServerResponse(calls=(ServerToolCall(name="clock", arguments="no JSON"),))
     async with ScriptedGeminiServer([reply]) as server, _client(server).aio as client:
         answer = await client.models.generate_content(model="m", contents="Hi")
     assert answer.candidates is not None
@@ -69,7 +76,7 @@ async def test_a_call_whose_arguments_are_no_object_is_malformed() -> None:
 
 
 async def test_scripts_by_step_follow_the_transcript() -> None:
-    script = by_step([Reply(text="first"), Reply(text="second")])
+    script = script_by_step([ServerResponse(text="first"), ServerResponse(text="second")])
     later = [
         Content(role="user", parts=[Part(text="Hi")]),
         Content(role="model", parts=[Part(text="first")]),
@@ -96,7 +103,7 @@ async def test_it_lists_a_model() -> None:
     ],
 )
 async def test_what_is_no_request_for_an_answer_uses_up_none(path: str, body: dict[str, object], status: int) -> None:
-    async with ScriptedGeminiServer([Reply()]) as server, httpx2.AsyncClient(base_url=server.url) as client:
+    async with ScriptedGeminiServer([ServerResponse()]) as server, httpx2.AsyncClient(base_url=server.url) as client:
         answer = await client.post(path, json=body)
     assert answer.status_code == status
     assert answer.json()["error"]["code"] == status

@@ -9,13 +9,23 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionMessageParam
 from openai.types.responses import ResponseInputItemParam
 
-from agentkit.testing import Failure, Raw, Reply, ReplyCall, ScriptedAnswer, ScriptedOpenAIServer, by_step
+from agentkit.testing import (
+    RawResponse,
+    ScriptedOpenAIServer,
+    ServerFailure,
+    ServerResponse,
+    ServerScriptEntry,
+    ServerToolCall,
+    script_by_step,
+)
 
 ASKED: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
 
 
 async def test_the_official_sdk_gets_a_whole_answer() -> None:
-    reply = Reply(text="Noon.", calls=(ReplyCall(name="clock", arguments={"zone": "UTC"}),), usage=(7, 3, 2))
+    reply = ServerResponse(
+        text="Noon.", calls=(ServerToolCall(name="clock", arguments={"zone": "UTC"}),), usage=(7, 3, 2)
+    )
     async with ScriptedOpenAIServer([reply]) as server, AsyncOpenAI(api_key="k", base_url=server.url) as client:
         answer = await client.chat.completions.create(model="m", messages=ASKED)
     message = answer.choices[0].message
@@ -29,7 +39,7 @@ async def test_the_official_sdk_gets_a_whole_answer() -> None:
 
 async def test_the_official_sdk_gets_a_stream_in_chunks() -> None:
     async with (
-        ScriptedOpenAIServer([Reply(text="abcdefgh", chunk_chars=3)]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="abcdefgh", chunk_chars=3)]) as server,
         AsyncOpenAI(api_key="k", base_url=server.url) as client,
     ):
         stream = await client.chat.completions.create(model="m", messages=ASKED, stream=True)
@@ -45,9 +55,9 @@ async def test_it_lists_a_model() -> None:
 
 
 async def test_answers_come_in_order_and_a_request_too_many_fails_clearly() -> None:
-    script: list[ScriptedAnswer] = [
-        Failure(status=429, message="Slow down", headers={"retry-after": "3"}),
-        Raw(body="<p>", status=200),
+    script: list[ServerScriptEntry] = [
+        ServerFailure(status=429, message="Slow down", headers={"retry-after": "3"}),
+        RawResponse(body="<p>", status=200),
     ]
     async with ScriptedOpenAIServer(script) as server, httpx2.AsyncClient(base_url=server.url) as client:
         answers = [await client.post("/chat/completions", json={"messages": []}) for _ in range(3)]
@@ -59,7 +69,7 @@ async def test_answers_come_in_order_and_a_request_too_many_fails_clearly() -> N
 
 
 async def test_by_step_answers_by_the_transcript_whatever_the_order() -> None:
-    script = by_step([Reply(text="first"), Reply(text="second")])
+    script = script_by_step([ServerResponse(text="first"), ServerResponse(text="second")])
     late = {"messages": [*ASKED, {"role": "assistant", "content": "first"}, {"role": "user", "content": "On."}]}
     async with ScriptedOpenAIServer(script) as server, httpx2.AsyncClient(base_url=server.url) as client:
         answers = [await client.post("/chat/completions", json=body) for body in (late, {"messages": ASKED}, late)]
@@ -78,7 +88,7 @@ async def test_by_step_answers_by_the_transcript_whatever_the_order() -> None:
 async def test_what_is_no_request_for_a_completion_uses_up_no_answer(
     method: str, path: str, body: bytes, status: int
 ) -> None:
-    async with ScriptedOpenAIServer([Reply()]) as server, httpx2.AsyncClient(base_url=server.url) as client:
+    async with ScriptedOpenAIServer([ServerResponse()]) as server, httpx2.AsyncClient(base_url=server.url) as client:
         answer = await client.request(method, path, content=body)
     assert answer.status_code == status
     assert server.request_count == 0
@@ -86,7 +96,7 @@ async def test_what_is_no_request_for_a_completion_uses_up_no_answer(
 
 async def test_requests_are_kept_and_one_connection_serves_many() -> None:
     async with (
-        ScriptedOpenAIServer([Reply(text="a"), Reply(text="b")]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="a"), ServerResponse(text="b")]) as server,
         httpx2.AsyncClient(base_url=server.url, headers={"X-Mark": "here"}) as client,
     ):
         for number in range(2):
@@ -98,28 +108,28 @@ async def test_requests_are_kept_and_one_connection_serves_many() -> None:
 
 
 async def test_a_client_that_goes_away_during_a_stall_is_noticed() -> None:
-    async with ScriptedOpenAIServer([Reply(fault="stall")]) as server, asyncio.timeout(10):
+    async with ScriptedOpenAIServer([ServerResponse(fault="stall")]) as server, asyncio.timeout(10):
         async with (
             httpx2.AsyncClient(base_url=server.url) as client,
             client.stream("POST", "/chat/completions", json={"messages": ASKED, "stream": True}),
         ):
-            await server.received()
+            await server.wait_for_requests()
             assert server.disconnect_count == 0
-        await server.disconnected()
+        await server.wait_for_disconnects()
 
 
 async def test_stopping_breaks_off_clients_that_still_wait() -> None:
     async with httpx2.AsyncClient() as client, asyncio.timeout(10):
-        async with ScriptedOpenAIServer([Reply(delay=600)]) as server:
+        async with ScriptedOpenAIServer([ServerResponse(delay=600)]) as server:
             asking = asyncio.create_task(client.post(f"{server.url}/chat/completions", json={"messages": ASKED}))
-            await server.received()
+            await server.wait_for_requests()
         with pytest.raises(httpx2.TransportError):
             await asking
 
 
 async def test_where_requests_are_not_kept_they_are_counted() -> None:
     async with (
-        ScriptedOpenAIServer([Reply()], keep_requests=False) as server,
+        ScriptedOpenAIServer([ServerResponse()], keep_requests=False) as server,
         httpx2.AsyncClient(base_url=server.url) as client,
     ):
         await client.post("/chat/completions", json={"messages": ASKED})
@@ -135,7 +145,7 @@ def test_the_address_of_a_server_that_is_not_started_is_an_error() -> None:
 async def test_a_pause_lies_between_chunks() -> None:
     loop = asyncio.get_running_loop()
     async with (
-        ScriptedOpenAIServer([Reply(text="abcd", chunk_chars=1, pause=0.02)]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="abcd", chunk_chars=1, pause=0.02)]) as server,
         aclosing(httpx2.AsyncClient(base_url=server.url)) as client,
     ):
         started = loop.time()
@@ -144,7 +154,9 @@ async def test_a_pause_lies_between_chunks() -> None:
 
 
 async def test_the_official_sdk_gets_a_response_streamed_or_whole() -> None:
-    reply = Reply(thinking="Hmm.", text="Noon.", calls=(ReplyCall(name="clock"),), usage=(7, 3, 2), chunk_chars=2)
+    reply = ServerResponse(
+        thinking="Hmm.", text="Noon.", calls=(ServerToolCall(name="clock"),), usage=(7, 3, 2), chunk_chars=2
+    )
     async with ScriptedOpenAIServer([reply, reply]) as server, AsyncOpenAI(api_key="k", base_url=server.url) as client:
         whole = await client.responses.create(model="m", input=[{"role": "user", "content": "Hi"}])
         stream = await client.responses.create(model="m", input=[{"role": "user", "content": "Hi"}], stream=True)
@@ -167,7 +179,7 @@ async def test_several_items_of_one_response_are_one_step() -> None:
         {"type": "function_call_output", "call_id": "a", "output": "noon"},
         {"type": "function_call_output", "call_id": "b", "output": "noon"},
     ]
-    script = by_step([Reply(text="zero"), Reply(text="one"), Reply(text="two")])
+    script = script_by_step([ServerResponse(text="zero"), ServerResponse(text="one"), ServerResponse(text="two")])
     async with ScriptedOpenAIServer(script) as server, AsyncOpenAI(api_key="k", base_url=server.url) as client:
         assert (await client.responses.create(model="m", input=said)).output_text == "one"
         said += [{"role": "assistant", "content": "Noon."}, {"role": "user", "content": "And now?"}]

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from agentkit.testing import Benchmark, Failure, Raw, ReceivedRequest, Reply, ReplyCall
+from agentkit.testing import (
+    BenchmarkTask,
+    RawResponse,
+    ReceivedRequest,
+    ServerFailure,
+    ServerResponse,
+    ServerToolCall,
+)
 from agentkit.testing.server_script import read_script
 
 
@@ -25,30 +32,35 @@ def test_a_file_answers_in_order(tmp_path: Path) -> None:
         _written(tmp_path, '{"answers": [{"text": "a"}, {"status": 500}, {"body": "<p>"}, {"calls": [{"name": "x"}]}]}')
     )
     answers = [script(_request(number=number)) for number in range(4)]
-    expected = [Reply(text="a"), Failure(status=500), Raw(body="<p>"), Reply(calls=(ReplyCall(name="x"),))]
+    expected = [
+        ServerResponse(text="a"),
+        ServerFailure(status=500),
+        RawResponse(body="<p>"),
+        ServerResponse(calls=(ServerToolCall(name="x"),)),
+    ]
     assert answers == expected
 
 
 def test_a_file_answers_by_step(tmp_path: Path) -> None:
     script = read_script(_written(tmp_path, '{"by": "step", "answers": [{"text": "a"}, {"text": "b"}]}'))
-    assert script(_request(number=7, answered=1)) == Reply(text="b")
+    assert script(_request(number=7, answered=1)) == ServerResponse(text="b")
 
 
 def test_a_benchmark_calls_a_tool_so_many_times_then_ends(tmp_path: Path) -> None:
     script = read_script(_written(tmp_path, '{"benchmark": {"steps": 2, "tool": "clock", "arguments": {}}}'))
     answers = [script(_request(number=9, answered=answered)) for answered in (0, 1, 2)]
-    assert [isinstance(answer, Reply) and [call.name for call in answer.calls] for answer in answers] == [
+    assert [isinstance(answer, ServerResponse) and [call.name for call in answer.calls] for answer in answers] == [
         ["clock"],
         ["clock"],
         [],
     ]
-    assert isinstance(answers[0], Reply)
+    assert isinstance(answers[0], ServerResponse)
     assert len(answers[0].text) == 400
 
 
 @pytest.mark.parametrize("steps", [0, 1])
 def test_a_benchmark_may_be_short(steps: int) -> None:
-    assert Benchmark(steps=steps).script()(_request(answered=steps)) == Reply(text="done")
+    assert BenchmarkTask(steps=steps).script()(_request(answered=steps)) == ServerResponse(text="done")
 
 
 @pytest.mark.parametrize(

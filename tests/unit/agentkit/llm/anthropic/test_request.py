@@ -15,7 +15,7 @@ from agentkit.llm.anthropic.model import AnthropicModel
 from agentkit.llm.anthropic.request import wire_id, wire_request
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
 from agentkit.specs import ModelSettings, ToolSpec
-from agentkit.testing import Reply, ScriptedAnthropicServer
+from agentkit.testing import ScriptedAnthropicServer, ServerResponse
 
 MODEL = "anthropic:claude-sonnet-4-6"
 CLOCK = ToolSpec(name="clock", description="Tells the time.", parameters={"type": "object", "properties": {}})
@@ -52,7 +52,7 @@ async def test_a_rich_transcript_is_sent_as_the_golden_request_says(
     rich_request: Callable[[str], ModelRequest], assert_golden: Callable[[str, Mapping[str, object]], None]
 ) -> None:
     async with (
-        ScriptedAnthropicServer([Reply(text="{}")]) as server,
+        ScriptedAnthropicServer([ServerResponse(text="{}")]) as server,
         aclosing(AnthropicModel(base_url=server.url)) as model,
     ):
         await model.respond(rich_request(MODEL))

@@ -18,7 +18,7 @@ from agentkit.llm.google.profile import wire_function
 from agentkit.llm.google.request import wire_request
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
 from agentkit.specs import ToolSpec
-from agentkit.testing import Reply, ScriptedGeminiServer
+from agentkit.testing import ScriptedGeminiServer, ServerResponse
 
 MODEL = "google:gemini-3.8-flash"
 UNSIGNED = base64.b64encode(b"skip_thought_signature_validator").decode()
@@ -34,7 +34,7 @@ async def test_a_rich_transcript_is_sent_as_the_golden_request_says(
     rich_request: Callable[[str], ModelRequest], assert_golden: Callable[[str, Mapping[str, object]], None]
 ) -> None:
     async with (
-        ScriptedGeminiServer([Reply(text="{}")]) as server,
+        ScriptedGeminiServer([ServerResponse(text="{}")]) as server,
         aclosing(GoogleModel(base_url=server.url)) as model,
     ):
         await model.respond(rich_request(MODEL))

@@ -13,7 +13,7 @@ from agentkit.interfaces import ModelDelta, ModelRequest, ModelResponse
 from agentkit.llm import OpenAIModel
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.specs import ModelSettings, ToolSpec
-from agentkit.testing import Raw, Reply, ReplyCall, ScriptedAnswer, ScriptedOpenAIServer
+from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry, ServerToolCall
 
 GITHUB = ToolSpec(name="mcp:github/create_issue", description="Creates an issue.", parameters={"type": "object"})
 CLOCK = ToolSpec(name="clock", description="Tells the time.", parameters={"type": "object", "properties": {}})
@@ -26,7 +26,7 @@ def _request(*messages: Message, system: str = "", tools: tuple[ToolSpec, ...] =
 
 
 @asynccontextmanager
-async def _serving(*answers: ScriptedAnswer) -> AsyncIterator[tuple[OpenAIModel, ScriptedOpenAIServer]]:
+async def _serving(*answers: ServerScriptEntry) -> AsyncIterator[tuple[OpenAIModel, ScriptedOpenAIServer]]:
     async with (
         ScriptedOpenAIServer(answers) as server,
         aclosing(OpenAIModel(api_key="sk-test-key", base_url=server.url)) as model,
@@ -34,19 +34,19 @@ async def _serving(*answers: ScriptedAnswer) -> AsyncIterator[tuple[OpenAIModel,
         yield model, server
 
 
-async def _ask(answer: ScriptedAnswer, request: ModelRequest | None = None) -> ModelResponse:
+async def _ask(answer: ServerScriptEntry, request: ModelRequest | None = None) -> ModelResponse:
     async with _serving(answer) as (model, _):
         return await model.respond(request or _request())
 
 
 async def _sent(request: ModelRequest) -> dict[str, Any]:
-    async with _serving(Reply(text="ok")) as (model, server):
+    async with _serving(ServerResponse(text="ok")) as (model, server):
         await model.respond(request)
         return dict(server.requests[0].body)
 
 
 async def test_it_streams_asks_for_usage_and_sends_the_key() -> None:
-    async with _serving(Reply(text="ok")) as (model, server):
+    async with _serving(ServerResponse(text="ok")) as (model, server):
         await model.respond(_request())
         received = server.requests[0]
     assert received.body["model"] == "gpt-5-mini"
@@ -111,7 +111,9 @@ async def test_tools_are_sent_under_names_that_openai_allows_and_called_under_th
     assert first["function"] == {"name": "clock", "description": "Tells the time.", "parameters": CLOCK.parameters}
     adapted = second["function"]["name"]
     assert adapted.startswith("mcp_github_create_issue_")
-    response = await _ask(Reply(calls=(ReplyCall(name=adapted), ReplyCall(name="unheard_of"))), request)
+    response = await _ask(
+        ServerResponse(calls=(ServerToolCall(name=adapted), ServerToolCall(name="unheard_of"))), request
+    )
     assert [call.name for call in response.message.tool_calls] == [GITHUB.name, "unheard_of"]
 
 
@@ -119,7 +121,7 @@ async def test_settings_and_schema_are_sent_only_where_they_are_set() -> None:
     schema: dict[str, JsonValue] = {"type": "object"}
     settings = ModelSettings(temperature=0, max_output_tokens=50, seed=7, extra_headers={"X-Route": "eu"})
     request = replace(_request(), model="openai:gpt-4.1", settings=settings, output_schema=schema)
-    async with _serving(Reply(text="{}"), Reply(text="ok")) as (model, server):
+    async with _serving(ServerResponse(text="{}"), ServerResponse(text="ok")) as (model, server):
         await model.respond(request)
         await model.respond(_request())
     received, plain = server.requests
@@ -133,7 +135,7 @@ async def test_settings_and_schema_are_sent_only_where_they_are_set() -> None:
 
 async def test_a_schema_of_no_object_is_told_in_words_where_openai_refuses_it_and_as_it_is_elsewhere() -> None:
     request = replace(_request(), output_schema={"type": "array"})
-    async with ScriptedOpenAIServer([Reply(text="[]"), Reply(text="[]")]) as server:
+    async with ScriptedOpenAIServer([ServerResponse(text="[]"), ServerResponse(text="[]")]) as server:
         for provider in ("openai", "openai-compatible"):
             async with aclosing(OpenAIModel(base_url=server.url, provider=provider)) as model:
                 await model.respond(request)
@@ -148,7 +150,7 @@ async def test_a_schema_of_no_object_is_told_in_words_where_openai_refuses_it_an
 async def test_other_servers_are_told_the_output_limit_by_its_old_name() -> None:
     request = replace(_request(), settings=ModelSettings(max_output_tokens=50))
     async with (
-        ScriptedOpenAIServer([Reply(text="ok")]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="ok")]) as server,
         aclosing(OpenAIModel(base_url=server.url, provider="openai-compatible")) as model,
     ):
         await model.respond(request)
@@ -156,52 +158,56 @@ async def test_other_servers_are_told_the_output_limit_by_its_old_name() -> None
 
 
 async def test_usage_is_what_the_provider_counted() -> None:
-    response = await _ask(Reply(text="ok", usage=(100, 20, 64)))
+    response = await _ask(ServerResponse(text="ok", usage=(100, 20, 64)))
     assert response.usage == Usage(input_tokens=100, output_tokens=20, cached_tokens=64, model_calls=1)
 
 
 async def test_usage_is_estimated_where_the_provider_counts_nothing() -> None:
-    response = await _ask(Reply(text="x" * 400, send_usage=False), _request(user_message("y" * 200)))
+    response = await _ask(ServerResponse(text="x" * 400, send_usage=False), _request(user_message("y" * 200)))
     assert response.usage == Usage(input_tokens=50, output_tokens=100, model_calls=1)
 
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        pytest.param(Reply(text="ok"), "end", id="stop"),
-        pytest.param(Reply(text="ok", finish_reason="eos"), "end", id="a reason unheard of"),
-        pytest.param(Reply(calls=(ReplyCall(name="clock"),)), "tool_calls", id="tool_calls"),
-        pytest.param(Reply(calls=(ReplyCall(name="clock"),), finish_reason="stop"), "tool_calls", id="stop with calls"),
-        pytest.param(Reply(text="so far", finish_reason="length"), "length", id="length"),
-        pytest.param(Reply(text="so far", finish_reason="content_filter"), "refusal", id="content_filter"),
-        pytest.param(Reply(refusal="I won't."), "refusal", id="refusal"),
+        pytest.param(ServerResponse(text="ok"), "end", id="stop"),
+        pytest.param(ServerResponse(text="ok", finish_reason="eos"), "end", id="a reason unheard of"),
+        pytest.param(ServerResponse(calls=(ServerToolCall(name="clock"),)), "tool_calls", id="tool_calls"),
+        pytest.param(
+            ServerResponse(calls=(ServerToolCall(name="clock"),), finish_reason="stop"),
+            "tool_calls",
+            id="stop with calls",
+        ),
+        pytest.param(ServerResponse(text="so far", finish_reason="length"), "length", id="length"),
+        pytest.param(ServerResponse(text="so far", finish_reason="content_filter"), "refusal", id="content_filter"),
+        pytest.param(ServerResponse(refusal="I won't."), "refusal", id="refusal"),
     ],
 )
-async def test_finish_reasons_become_ours(reply: Reply, expected: str) -> None:
+async def test_finish_reasons_become_ours(reply: ServerResponse, expected: str) -> None:
     assert (await _ask(reply)).stop_reason == expected
 
 
 async def test_a_filter_that_leaves_nothing_is_a_refusal_and_no_answer() -> None:
     with pytest.raises(ContentRefused, match="content filter"):
-        await _ask(Reply(finish_reason="content_filter"))
+        await _ask(ServerResponse(finish_reason="content_filter"))
 
 
 async def test_thinking_is_streamed_and_kept_apart_from_the_text() -> None:
     deltas: list[ModelDelta] = []
-    async with _serving(Reply(thinking="Hmm.", text="Noon.")) as (model, _):
+    async with _serving(ServerResponse(thinking="Hmm.", text="Noon.")) as (model, _):
         response = await model.respond(_request(), deltas.append)
     assert response.message.parts == (ThinkingPart(text="Hmm.", provider="openai"), TextPart(text="Noon."))
     assert deltas == [ModelDelta("thinking", "Hmm."), ModelDelta("text", "Noon.")]
 
 
 async def test_an_answer_of_nothing_is_left_to_the_planner() -> None:
-    response = await _ask(Reply(text=""))
+    response = await _ask(ServerResponse(text=""))
     assert response.message.parts == ()
     assert response.stop_reason == "end"
 
 
 async def test_ids_that_the_server_leaves_out_stay_empty() -> None:
-    response = await _ask(Reply(calls=(ReplyCall(name="a", id=""), ReplyCall(name="b", id=""))))
+    response = await _ask(ServerResponse(calls=(ServerToolCall(name="a", id=""), ServerToolCall(name="b", id=""))))
     assert [(call.id, call.name) for call in response.message.tool_calls] == [("", "a"), ("", "b")]
 
 
@@ -236,7 +242,7 @@ def _event(delta: str, finish: str = "null") -> str:
 )  # fmt: skip
 async def test_tool_calls_are_told_apart_however_the_server_streams_them(deltas: tuple[str, ...]) -> None:
     body = "".join(_event(delta) for delta in deltas) + _event("{}", '"tool_calls"') + "data: [DONE]\n\n"
-    response = await _ask(Raw(body=body, content_type="text/event-stream"))
+    response = await _ask(RawResponse(body=body, content_type="text/event-stream"))
     calls = [(call.id, call.name, call.malformed) for call in response.message.tool_calls]
     assert calls == [("1", "a", None), ("2", "b", None)]
 
@@ -246,7 +252,7 @@ async def test_a_server_that_does_not_stream_is_understood() -> None:
                "usage": {"prompt_tokens": 3, "completion_tokens": 2,
                          "completion_tokens_details": {"reasoning_tokens": 1}}}"""
     deltas: list[ModelDelta] = []
-    async with _serving(Raw(body=body, content_type="application/json")) as (model, _):
+    async with _serving(RawResponse(body=body, content_type="application/json")) as (model, _):
         response = await model.respond(_request(), deltas.append)
     assert response.message.text == "Noon."
     assert response.usage == Usage(input_tokens=3, output_tokens=2, reasoning_tokens=1, model_calls=1)
@@ -255,11 +261,11 @@ async def test_a_server_that_does_not_stream_is_understood() -> None:
 
 async def test_an_answer_without_end_is_cut_off() -> None:
     with pytest.raises(ModelOutputInvalid, match="more than 1,048,576 characters"):
-        await _ask(Reply(text="x" * 1_100_000, chunk_chars=50_000))
+        await _ask(ServerResponse(text="x" * 1_100_000, chunk_chars=50_000))
 
 
 async def test_the_connection_is_used_again() -> None:
-    async with _serving(Reply(text="one"), Reply(text="two")) as (model, server):
+    async with _serving(ServerResponse(text="one"), ServerResponse(text="two")) as (model, server):
         await model.respond(_request())
         await model.respond(_request())
         assert server.request_count == 2
@@ -293,7 +299,7 @@ async def test_an_effort_to_think_is_told_to_models_that_think() -> None:
 )
 async def test_another_server_is_spoken_to_in_chat_completions(api: Literal["responses"] | None, path: str) -> None:
     async with (
-        ScriptedOpenAIServer([Reply(text="ok")]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="ok")]) as server,
         aclosing(OpenAIModel(base_url=server.url, api=api)) as model,
     ):
         await model.respond(_request())

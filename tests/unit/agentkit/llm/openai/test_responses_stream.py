@@ -16,7 +16,7 @@ from agentkit.llm import OpenAIModel
 from agentkit.llm.openai.responses_stream import ResponsesAnswer
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.specs import ModelSettings, ToolSpec
-from agentkit.testing import Raw, Reply, ReplyCall, ScriptedAnswer, ScriptedOpenAIServer
+from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry, ServerToolCall
 
 MODEL = "openai:gpt-5-mini"
 CLOCK = ToolSpec(name="clock", description="Tells the time.", parameters={"type": "object", "properties": {}})
@@ -29,7 +29,7 @@ def _request(*messages: Message, **given: Any) -> ModelRequest:
 
 
 @asynccontextmanager
-async def _serving(*answers: ScriptedAnswer) -> AsyncIterator[tuple[OpenAIModel, ScriptedOpenAIServer]]:
+async def _serving(*answers: ServerScriptEntry) -> AsyncIterator[tuple[OpenAIModel, ScriptedOpenAIServer]]:
     async with (
         ScriptedOpenAIServer(answers) as server,
         aclosing(OpenAIModel(api_key="sk-test-key", base_url=server.url, api="responses")) as model,
@@ -37,19 +37,19 @@ async def _serving(*answers: ScriptedAnswer) -> AsyncIterator[tuple[OpenAIModel,
         yield model, server
 
 
-async def _ask(answer: ScriptedAnswer, request: ModelRequest | None = None) -> ModelResponse:
+async def _ask(answer: ServerScriptEntry, request: ModelRequest | None = None) -> ModelResponse:
     async with _serving(answer) as (model, _):
         return await model.respond(request or _request())
 
 
 async def _sent(request: ModelRequest) -> dict[str, Any]:
-    async with _serving(Reply(text="ok")) as (model, server):
+    async with _serving(ServerResponse(text="ok")) as (model, server):
         await model.respond(request)
         return dict(server.requests[0].body)
 
 
-def _events(*events: Mapping[str, Any]) -> Raw:
-    return Raw(body="".join(f"data: {json.dumps(event)}\n\n" for event in events), content_type=SSE)
+def _events(*events: Mapping[str, Any]) -> RawResponse:
+    return RawResponse(body="".join(f"data: {json.dumps(event)}\n\n" for event in events), content_type=SSE)
 
 
 def _ended(*items: Mapping[str, Any], **given: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ async def test_a_rich_transcript_is_sent_as_the_golden_request_says(
 
 
 async def test_nothing_is_stored_there_and_the_key_is_sent() -> None:
-    async with _serving(Reply(text="ok")) as (model, server):
+    async with _serving(ServerResponse(text="ok")) as (model, server):
         await model.respond(_request())
         received = server.requests[0]
     assert received.body["store"] is False
@@ -76,8 +76,10 @@ async def test_nothing_is_stored_there_and_the_key_is_sent() -> None:
 
 
 async def test_encrypted_reasoning_comes_back_unchanged_before_the_calls_that_followed_it() -> None:
-    reply = Reply(thinking="I need a clock.", calls=(ReplyCall(name="clock"), ReplyCall(name="clock")))
-    async with _serving(reply, Reply(text="ok")) as (model, server):
+    reply = ServerResponse(
+        thinking="I need a clock.", calls=(ServerToolCall(name="clock"), ServerToolCall(name="clock"))
+    )
+    async with _serving(reply, ServerResponse(text="ok")) as (model, server):
         first = await model.respond(_request(tools=(CLOCK,)))
         results = tuple(ToolResult(call_id=call.id, name="clock", content="noon") for call in first.message.tool_calls)
         await model.respond(_request(user_message("Hi"), first.message, Message(role="tool", parts=results)))
@@ -173,26 +175,29 @@ async def test_usage_counts_what_was_cached_and_what_was_thought() -> None:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        pytest.param(Reply(text="ok"), "end", id="completed"),
-        pytest.param(Reply(calls=(ReplyCall(name="clock"),)), "tool_calls", id="calls"),
-        pytest.param(Reply(text="so far", finish_reason="length"), "length", id="too long"),
-        pytest.param(Reply(text="so far", finish_reason="content_filter"), "refusal", id="filtered"),
-        pytest.param(Reply(text="Sorry. ", refusal="I won't."), "refusal", id="refused"),
+        pytest.param(ServerResponse(text="ok"), "end", id="completed"),
+        pytest.param(ServerResponse(calls=(ServerToolCall(name="clock"),)), "tool_calls", id="calls"),
+        pytest.param(ServerResponse(text="so far", finish_reason="length"), "length", id="too long"),
+        pytest.param(ServerResponse(text="so far", finish_reason="content_filter"), "refusal", id="filtered"),
+        pytest.param(ServerResponse(text="Sorry. ", refusal="I won't."), "refusal", id="refused"),
     ],
 )
-async def test_how_a_response_ended_becomes_our_stop_reason(reply: Reply, expected: str) -> None:
+async def test_how_a_response_ended_becomes_our_stop_reason(reply: ServerResponse, expected: str) -> None:
     assert (await _ask(reply)).stop_reason == expected
 
 
 async def test_a_filter_that_leaves_nothing_is_a_refusal_and_no_answer() -> None:
     with pytest.raises(ContentRefused, match="content filter"):
-        await _ask(Reply(finish_reason="content_filter"))
+        await _ask(ServerResponse(finish_reason="content_filter"))
 
 
 async def test_a_server_that_does_not_stream_is_understood() -> None:
     call = {"type": "function_call", "call_id": "c", "name": "clock", "arguments": '{"zone": "UTC"}'}
     deltas: list[ModelDelta] = []
-    async with _serving(Raw(body=json.dumps(_ended(call)), content_type="application/json")) as (model, _):
+    async with _serving(RawResponse(body=json.dumps(_ended(call)), content_type="application/json")) as (
+        model,
+        _,
+    ):
         response = await model.respond(_request(), deltas.append)
     assert response.message.tool_calls == (ToolCall(id="c", name="clock", arguments={"zone": "UTC"}),)
     assert deltas == [ModelDelta("tool_arguments", '{"zone": "UTC"}')]
@@ -234,21 +239,21 @@ async def test_a_failure_in_the_middle_is_said_in_openais_words(
         pytest.param(_events({"type": "response.completed", "response": None}), id="no response"),
         pytest.param(_events({"type": "response.output_item.done", "item": 3}), id="no item"),
         pytest.param(_events({"delta": "x"}), id="no type"),
-        pytest.param(Raw(body="data: null\n\n", content_type=SSE), id="null"),
-        pytest.param(Raw(body="data: [1]\n\n", content_type=SSE), id="a list"),
-        pytest.param(Raw(body='{"status": "in_progress"}', content_type="application/json"), id="unfinished"),
-        pytest.param(Raw(body='{"error": {"message": "busy", "code": 502}}', content_type="application/json"),
+        pytest.param(RawResponse(body="data: null\n\n", content_type=SSE), id="null"),
+        pytest.param(RawResponse(body="data: [1]\n\n", content_type=SSE), id="a list"),
+        pytest.param(RawResponse(body='{"status": "in_progress"}', content_type="application/json"), id="unfinished"),
+        pytest.param(RawResponse(body='{"error": {"message": "busy", "code": 502}}', content_type="application/json"),
                      id="an error as 200"),
     ],
 )  # fmt: skip
-async def test_what_is_no_answer_is_worth_asking_again(answer: ScriptedAnswer) -> None:
+async def test_what_is_no_answer_is_worth_asking_again(answer: ServerScriptEntry) -> None:
     with pytest.raises(ModelUnavailable):
         await _ask(answer)
 
 
 async def test_silence_while_the_model_thinks_may_last_longer_than_a_pause_between_words() -> None:
     async with (
-        ScriptedOpenAIServer([Reply(thinking="ab", chunk_chars=1, pause=0.25)]) as server,
+        ScriptedOpenAIServer([ServerResponse(thinking="ab", chunk_chars=1, pause=0.25)]) as server,
         aclosing(OpenAIModel(base_url=server.url, api="responses", idle_timeout=0.1, first_timeout=30)) as model,
     ):
         response = await model.respond(_request())
@@ -288,10 +293,10 @@ def test_parts_of_a_summary_are_paragraphs_in_the_deltas_as_in_the_end() -> None
 
 async def test_a_stall_in_the_middle_ends_in_a_timeout() -> None:
     async with (
-        ScriptedOpenAIServer([Reply(text="word " * 40, fault="stall", fault_after=5)]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="word " * 40, fault="stall", fault_after=5)]) as server,
         aclosing(OpenAIModel(base_url=server.url, api="responses", idle_timeout=0.05, first_timeout=8)) as model,
         asyncio.timeout(10),
     ):
         with pytest.raises(ModelUnavailable, match="did not answer in time"):
             await model.respond(_request())
-        await server.disconnected()
+        await server.wait_for_disconnects()

@@ -14,7 +14,7 @@ from agentkit.interfaces import ModelRequest, ModelResponse
 from agentkit.llm import OpenRouterModel
 from agentkit.messages import Message, TextPart, ThinkingPart, user_message
 from agentkit.specs import ModelSettings
-from agentkit.testing import Raw, Reply, ReplyCall, ScriptedAnswer, ScriptedOpenAIServer
+from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry, ServerToolCall
 
 MODEL = "openrouter:anthropic/claude-sonnet-4.5"
 SIGNED: dict[str, JsonValue] = {"type": "reasoning.text", "text": "Two.", "signature": "sig", "index": 0}
@@ -27,7 +27,7 @@ def _request(*messages: Message, model: str = MODEL, **given: Any) -> ModelReque
 
 @asynccontextmanager
 async def _serving(
-    *answers: ScriptedAnswer, referer: str | None = None, title: str | None = None
+    *answers: ServerScriptEntry, referer: str | None = None, title: str | None = None
 ) -> AsyncIterator[tuple[OpenRouterModel, ScriptedOpenAIServer]]:
     async with ScriptedOpenAIServer(answers) as server:
         model = OpenRouterModel(api_key="sk-or-test", base_url=server.url, referer=referer, title=title)
@@ -35,13 +35,13 @@ async def _serving(
             yield model, server
 
 
-async def _ask(answer: ScriptedAnswer) -> ModelResponse:
+async def _ask(answer: ServerScriptEntry) -> ModelResponse:
     async with _serving(answer) as (model, _):
         return await model.respond(_request())
 
 
 async def _sent(request: ModelRequest) -> dict[str, Any]:
-    async with _serving(Reply(text="ok")) as (model, server):
+    async with _serving(ServerResponse(text="ok")) as (model, server):
         await model.respond(request)
         return dict(server.requests[0].body)
 
@@ -57,17 +57,17 @@ async def test_a_rich_transcript_is_sent_as_the_golden_request_says(
 
 
 async def test_the_application_is_named_where_it_has_a_name() -> None:
-    async with _serving(Reply(text="ok"), referer="https://example.org", title="Opspawn") as (model, server):
+    async with _serving(ServerResponse(text="ok"), referer="https://example.org", title="Opspawn") as (model, server):
         await model.respond(_request())
         headers = server.requests[0].headers
     assert (headers["http-referer"], headers["x-title"]) == ("https://example.org", "Opspawn")
-    async with _serving(Reply(text="ok")) as (model, server):
+    async with _serving(ServerResponse(text="ok")) as (model, server):
         await model.respond(_request())
         assert not {"http-referer", "x-title"} & server.requests[0].headers.keys()
 
 
 async def test_the_cost_and_who_served_are_what_openrouter_says() -> None:
-    response = await _ask(Reply(text="ok", cost=0.0012, served_by="Anthropic"))
+    response = await _ask(ServerResponse(text="ok", cost=0.0012, served_by="Anthropic"))
     assert response.usage.cost_usd == 0.0012
     assert response.served_by == "Anthropic"
 
@@ -76,15 +76,18 @@ async def test_the_cost_and_who_served_are_what_openrouter_says() -> None:
     ("usage", "cost"),
     [
         pytest.param({"cost": 0.5, "cost_details": {"upstream_inference_cost": 10}}, 0.5, id="its own price"),
-        pytest.param({"cost": 0.5, "is_byok": True, "cost_details": {"upstream_inference_cost": 10}}, 10.5,
-                     id="with what the provider behind it bills"),
+        pytest.param(
+            {"cost": 0.5, "is_byok": True, "cost_details": {"upstream_inference_cost": 10}},
+            10.5,
+            id="with what the provider behind it bills",
+        ),
         pytest.param({"cost": 0.5, "is_byok": True}, None, id="which may be unknown"),
         pytest.param({}, None, id="not told"),
     ],
-)  # fmt: skip
+)
 async def test_a_cost_is_all_that_is_paid(usage: dict[str, Any], cost: float | None) -> None:
     whole = {"choices": [{"message": {"content": "ok"}, "finish_reason": "stop"}], "usage": usage}
-    response = await _ask(Raw(body=json.dumps(whole), content_type="application/json"))
+    response = await _ask(RawResponse(body=json.dumps(whole), content_type="application/json"))
     assert response.usage.cost_usd == cost
 
 
@@ -97,7 +100,7 @@ async def test_thoughts_come_in_pieces_and_go_back_whole() -> None:
         {"type": "reasoning.text", "text": "no index"},
         {"type": "reasoning.text", "text": "neither"},
     )
-    reply = Reply(reasoning_details=details, thinking="I need a clock.", calls=(ReplyCall(name="clock"),))
+    reply = ServerResponse(reasoning_details=details, thinking="I need a clock.", calls=(ServerToolCall(name="clock"),))
     response = await _ask(reply)
     sent = await _sent(_request(user_message("Hi"), response.message))
     assert sent["messages"][1]["reasoning_details"] == [
@@ -130,8 +133,8 @@ async def test_how_much_a_model_may_think_is_told_in_tokens(budget: int | None, 
     assert "reasoning_effort" not in body
 
 
-def _chunk(**given: Any) -> Raw:
-    return Raw(body=f"data: {json.dumps({'id': 'gen', 'choices': [], **given})}\n\n", content_type=SSE)
+def _chunk(**given: Any) -> RawResponse:
+    return RawResponse(body=f"data: {json.dumps({'id': 'gen', 'choices': [], **given})}\n\n", content_type=SSE)
 
 
 ERRED = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
@@ -141,26 +144,62 @@ RAW = {"code": 429, "message": "Provider returned error", "metadata": {"provider
 @pytest.mark.parametrize(
     ("answer", "expected", "words"),
     [
-        pytest.param(_chunk(error={"code": "server_error", "message": "Disconnected"}, choices=[ERRED]),
-                     ModelUnavailable, "Disconnected", id="a word as its code"),
-        pytest.param(_chunk(error=RAW, choices=[ERRED]), ModelUnavailable, r"Azure: slow down.*HTTP 429",
-                     id="the words of who is behind it"),
-        pytest.param(_chunk(choices=[{**ERRED, "error": {"code": 400, "message": "No such thing"}}]),
-                     ModelRequestRejected, "No such thing", id="inside the choice"),
+        pytest.param(
+            _chunk(error={"code": "server_error", "message": "Disconnected"}, choices=[ERRED]),
+            ModelUnavailable,
+            "Disconnected",
+            id="a word as its code",
+        ),
+        pytest.param(
+            _chunk(error=RAW, choices=[ERRED]),
+            ModelUnavailable,
+            r"Azure: slow down.*HTTP 429",
+            id="the words of who is behind it",
+        ),
+        pytest.param(
+            _chunk(choices=[{**ERRED, "error": {"code": 400, "message": "No such thing"}}]),
+            ModelRequestRejected,
+            "No such thing",
+            id="inside the choice",
+        ),
         pytest.param(_chunk(choices=[ERRED]), ModelUnavailable, "gave no reason", id="without a reason"),
-        pytest.param(Raw(status=403, content_type="application/json", body=json.dumps({"error": {
-                         "code": 403, "message": "Flagged", "metadata": {"flagged_input": "x", "reasons": ["y"]}}})),
-                     ContentRefused, "Flagged", id="moderation"),
-        pytest.param(Raw(status=401, body='{"error": {"code": 401, "message": "No"}}', content_type="application/json"),
-                     ModelNotAuthorized, "OPENROUTER_API_KEY", id="key"),
-        pytest.param(Raw(status=402, body='{"error": {"code": 402, "message": "No"}}', content_type="application/json"),
-                     ModelRequestRejected, "quota", id="credits"),
-        pytest.param(Raw(status=403, content_type="application/json",
-                         body='{"error": {"code": 403, "message": "Key limit exceeded (total limit)."}}'),
-                     ModelRequestRejected, "quota", id="key limit"),
+        pytest.param(
+            RawResponse(
+                status=403,
+                content_type="application/json",
+                body=json.dumps(
+                    {"error": {"code": 403, "message": "Flagged", "metadata": {"flagged_input": "x", "reasons": ["y"]}}}
+                ),
+            ),
+            ContentRefused,
+            "Flagged",
+            id="moderation",
+        ),
+        pytest.param(
+            RawResponse(status=401, body='{"error": {"code": 401, "message": "No"}}', content_type="application/json"),
+            ModelNotAuthorized,
+            "OPENROUTER_API_KEY",
+            id="key",
+        ),
+        pytest.param(
+            RawResponse(status=402, body='{"error": {"code": 402, "message": "No"}}', content_type="application/json"),
+            ModelRequestRejected,
+            "quota",
+            id="credits",
+        ),
+        pytest.param(
+            RawResponse(
+                status=403,
+                content_type="application/json",
+                body='{"error": {"code": 403, "message": "Key limit exceeded (total limit)."}}',
+            ),
+            ModelRequestRejected,
+            "quota",
+            id="key limit",
+        ),
     ],
-)  # fmt: skip
-async def test_its_errors_become_ours(answer: ScriptedAnswer, expected: type[ModelError], words: str) -> None:
+)
+async def test_its_errors_become_ours(answer: ServerScriptEntry, expected: type[ModelError], words: str) -> None:
     with pytest.raises(ModelError, match=words) as caught:
         await _ask(answer)
     assert type(caught.value) is expected
@@ -169,7 +208,7 @@ async def test_its_errors_become_ours(answer: ScriptedAnswer, expected: type[Mod
 async def test_comments_that_keep_the_line_open_are_passed_over() -> None:
     event = json.dumps({"choices": [{"index": 0, "delta": {"content": "Noon."}, "finish_reason": "stop"}]})
     body = f": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\ndata: {event}\n\ndata: [DONE]\n\n"
-    assert (await _ask(Raw(body=body, content_type=SSE))).message.text == "Noon."
+    assert (await _ask(RawResponse(body=body, content_type=SSE))).message.text == "Noon."
 
 
 def test_the_key_never_shows() -> None:

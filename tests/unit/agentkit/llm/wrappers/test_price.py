@@ -10,7 +10,7 @@ from agentkit.interfaces import ModelRequest
 from agentkit.llm import OpenRouterModel
 from agentkit.llm.wrappers.price import Priced, cost_usd
 from agentkit.messages import Usage, user_message
-from agentkit.testing import Reply, ScriptedModel, ScriptedOpenAIServer
+from agentkit.testing import ScriptedModel, ScriptedOpenAIServer, ServerResponse
 
 USED = Usage(input_tokens=1_000_000, output_tokens=1_000_000, model_calls=1)
 
@@ -68,7 +68,7 @@ async def test_an_answer_says_what_it_cost() -> None:
 async def test_what_the_provider_says_itself_stands() -> None:
     request = ModelRequest(model="openrouter:openai/gpt-5-mini", system="", messages=(user_message("Hi"),))
     async with (
-        ScriptedOpenAIServer([Reply(text="ok", cost=7.5)]) as server,
+        ScriptedOpenAIServer([ServerResponse(text="ok", cost=7.5)]) as server,
         aclosing(Priced(OpenRouterModel(base_url=server.url))) as model,
     ):
         assert (await model.respond(request)).usage.cost_usd == 7.5

@@ -13,7 +13,7 @@ from agentkit.interfaces import ModelRequest
 from agentkit.llm import OpenAIModel
 from agentkit.llm.wrappers.rate_limit import MAX_WAIT, Limited, Limiter
 from agentkit.messages import user_message
-from agentkit.testing import Failure, Reply, ScriptedModel, ScriptedOpenAIServer, ScriptedResponse
+from agentkit.testing import ScriptedModel, ScriptedOpenAIServer, ScriptedResponse, ServerFailure, ServerResponse
 from tests.unit.agentkit.llm.virtual_time import VirtualTime
 
 REQUEST = ModelRequest(model="openai:gpt-5-mini", system="", messages=(user_message("Hi"),))
@@ -140,9 +140,9 @@ async def test_what_a_real_server_says_is_heard() -> None:
     time = VirtualTime()
     limiter = _limiter(time)
     headers = {f"x-ratelimit-{field}-requests": told for field, told in (("limit", "60"), ("remaining", "0"))}
-    refusal = Failure(status=429, headers={**headers, "x-ratelimit-reset-requests": "60s"})
+    refusal = ServerFailure(status=429, headers={**headers, "x-ratelimit-reset-requests": "60s"})
     async with (
-        ScriptedOpenAIServer([refusal, Reply(text="ok")]) as server,
+        ScriptedOpenAIServer([refusal, ServerResponse(text="ok")]) as server,
         aclosing(Limited(OpenAIModel(base_url=server.url, hear=limiter.hear), limiter)) as model,
     ):
         with pytest.raises(ModelUnavailable):

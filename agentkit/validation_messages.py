@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-__all__ = ["Fault", "did_you_mean", "faults"]
+__all__ = ["Fault", "data_path", "did_you_mean", "faults"]
 
 _GOT_CHARS = 80
 _WORDS = {
@@ -52,7 +52,7 @@ def faults(error: ValidationError, data: object) -> list[Fault]:
     kinds: dict[tuple[str | int, ...], str] = {}
     inputs: dict[tuple[str | int, ...], object] = {}
     for detail in error.errors(include_url=False, include_context=False):
-        path = _path(detail["loc"], data, missing=detail["type"] == "missing")
+        path = data_path(detail["loc"], data, missing=detail["type"] == "missing")
         message = _expected(detail["type"], detail["msg"])
         if message not in expected.setdefault(path, []):
             expected[path].append(message)
@@ -61,18 +61,29 @@ def faults(error: ValidationError, data: object) -> list[Fault]:
     return [Fault(path, _text(expected[path], kinds[path], inputs[path]), kinds[path]) for path in deepest]
 
 
-def _path(loc: tuple[str | int, ...], data: object, *, missing: bool) -> tuple[str | int, ...]:
-    """Return the part of pydantic's location that stands in the data; the rest names members of unions."""
-    path: list[str | int] = []
-    for part in loc:
-        is_key = isinstance(data, Mapping) and part in data
-        is_place = isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
-        if is_key or is_place:
-            path.append(part)
-            data = data[part]  # type: ignore[index]  # mypy doesn't follow the two names
-    if missing:
-        path.append(loc[-1])
-    return tuple(path)
+def data_path(loc: Sequence[str | int], data: object, *, missing: bool = False) -> tuple[str | int, ...]:
+    """Return the keys and positions in ``data`` that a location of pydantic's means.
+
+    A location also names members of unions, such as ``text``; those are left out. With ``missing``, the last part is a
+    key that ``data`` lacks.
+    """
+    reached: dict[tuple[str | int, ...], object] = {(): data}
+    longest: tuple[str | int, ...] = ()
+    for index, part in enumerate(loc):
+        steps = {(*path, part): value[part] for path, value in reached.items() if _holds(value, part)}  # type: ignore[index]  # _holds has checked
+        if missing and index == len(loc) - 1:
+            steps |= {(*path, part): None for path, value in reached.items() if isinstance(value, Mapping)}
+        if steps:
+            longest = max(steps, key=len)
+        # The first part is never a member of a union: what is validated is an object or a list.
+        reached = steps if index == 0 and steps else reached | steps
+    return longest
+
+
+def _holds(value: object, part: str | int) -> bool:
+    if isinstance(value, Mapping):
+        return part in value
+    return isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
 
 
 def _leads_to(path: tuple[str | int, ...], other: tuple[str | int, ...]) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from agentkit.validation_messages import Fault, did_you_mean, faults
+from agentkit.validation_messages import Fault, data_path, did_you_mean, faults
 
 
 class Inner(BaseModel):
@@ -56,3 +56,35 @@ def test_long_values_are_shortened() -> None:
     [fault] = found(int, "x" * 1000)
     assert len(fault.text) < 200
     assert fault.text.endswith("...")
+
+
+@pytest.mark.parametrize(
+    ("loc", "data", "path"),
+    [
+        ((), {}, ()),
+        (("a",), {"a": 1}, ("a",)),
+        (("a", 1, "b"), {"a": [0, {"b": 1}]}, ("a", 1, "b")),
+        (("input", "parts", 0, "text", "x"), {"input": [{"text": "hi", "x": 1}]}, ("input", 0, "x")),
+        (("input", "parts", 0, "text", "text"), {"input": [{"text": 5}]}, ("input", 0, "text")),
+        (("input", "text"), {"input": "", "text": 1}, ("input",)),
+        (("model", "str"), {"model": 5}, ("model",)),
+        (("m", "k", "[key]"), {"m": {"k": 1}}, ("m", "k")),
+        (("gone",), None, ()),
+    ],
+)
+def test_members_of_unions_are_left_out_of_a_path(
+    loc: tuple[str | int, ...], data: object, path: tuple[str | int, ...]
+) -> None:
+    assert data_path(loc, data) == path
+
+
+def test_a_path_may_end_at_a_missing_key() -> None:
+    loc = ("input", "parts", 0, "text", "text")
+    assert data_path(loc, {"input": [{"type": "text"}]}, missing=True) == ("input", 0, "text")
+
+
+def test_a_path_through_equal_keys_is_found_quickly() -> None:
+    data: dict[str, object] = {}
+    for _ in range(100):
+        data = {"a": data}
+    assert len(data_path(["a"] * 100 + ["b"], data)) == 100

@@ -13,9 +13,9 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model
 from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.local.model import LocalModel
-from agentkit.llm.openai.client import Hear
 from agentkit.llm.openai.model import OpenAIModel
 from agentkit.llm.openrouter.model import OpenRouterModel
+from agentkit.llm.shared.streaming_model import OnHeaders
 from agentkit.llm.wrappers.price import Priced
 from agentkit.llm.wrappers.rate_limit import Limited, Limiter
 
@@ -43,43 +43,47 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
     return models
 
 
-def _openai(settings: AgentSettings, hear: Hear) -> Model:
+def _openai(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key, url = _key("OPENAI_API_KEY", settings.openai_api_key), _url("OPENAI_BASE_URL", settings.openai_base_url)
-    return Priced(OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, hear=hear))
+    return Priced(OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, on_headers=on_headers))
 
 
-def _anthropic(settings: AgentSettings, hear: Hear) -> Model:
+def _anthropic(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key, url = (
         _key("ANTHROPIC_API_KEY", settings.anthropic_api_key),
         _url("ANTHROPIC_BASE_URL", settings.anthropic_base_url),
     )
-    return Priced(_late("anthropic", "AnthropicModel")(api_key=key, base_url=url, hear=hear))
+    return Priced(_late("anthropic", "AnthropicModel")(api_key=key, base_url=url, on_headers=on_headers))
 
 
-def _google(settings: AgentSettings, hear: Hear) -> Model:
+def _google(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key, url = (
         _key("GOOGLE_API_KEY", settings.google_api_key),
         _url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url),
     )
-    return Priced(_late("google", "GoogleModel")(api_key=key, base_url=url, hear=hear))
+    return Priced(_late("google", "GoogleModel")(api_key=key, base_url=url, on_headers=on_headers))
 
 
-def _openrouter(settings: AgentSettings, hear: Hear) -> Model:
+def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _key("OPENROUTER_API_KEY", settings.openrouter_api_key)
     url = _url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
-    return Priced(OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, hear=hear))
+    return Priced(OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, on_headers=on_headers))
 
 
-def _openai_compatible(settings: AgentSettings, hear: Hear) -> Model:
+def _openai_compatible(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _key("OPENAI_COMPATIBLE_API_KEY", settings.openai_compatible_api_key)
     url = _url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
     return OpenAIModel(
-        api_key=key, base_url=url, provider="openai-compatible", key_variable="OPENAI_COMPATIBLE_API_KEY", hear=hear
+        api_key=key,
+        base_url=url,
+        provider="openai-compatible",
+        key_variable="OPENAI_COMPATIBLE_API_KEY",
+        on_headers=on_headers,
     )
 
 
-_BUILDERS: Mapping[str, Callable[[AgentSettings, Hear], Model]] = {
+_BUILDERS: Mapping[str, Callable[[AgentSettings, OnHeaders], Model]] = {
     "openai": _openai,
     "anthropic": _anthropic,
     "google": _google,

@@ -2,106 +2,95 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable
 
-from anthropic import APIStatusError, AsyncAnthropic, AsyncStream, Timeout
+from anthropic import AsyncAnthropic, AsyncStream, Timeout
 from anthropic.types import RawMessageStreamEvent
 
-from agentkit.interfaces import Emit, ModelRequest, ModelResponse
-from agentkit.llm.anthropic.errors import FAILURES, AnswerFailed, model_error
+from agentkit.errors import ModelError
+from agentkit.interfaces import Emit, ModelRequest
+from agentkit.llm.anthropic.errors import FAILURES, model_error
 from agentkit.llm.anthropic.request import wire_headers, wire_request
-from agentkit.llm.anthropic.stream import Answer, Event
-from agentkit.llm.openai.client import Hear
-from agentkit.llm.openai.errors import Provider
+from agentkit.llm.anthropic.stream import AnthropicEvent, AnthropicResponseBuilder
+from agentkit.llm.shared.failures import ProviderEndpoint, ProviderStreamError, public_url
+from agentkit.llm.shared.streaming_model import (
+    DEFAULT_TIMEOUTS,
+    PLACEHOLDER_KEY,
+    OnHeaders,
+    ResponseTimeouts,
+    StreamingModel,
+)
 
 __all__ = ["AnthropicModel"]
 
 _ANTHROPIC_URL = "https://api.anthropic.com"
-_NO_KEY = "unused"
-"""The SDK wants a key even where the server doesn't."""
 
 
-class AnthropicModel:
-    """One client with its connection pool; always streams, never retries.
+class AnthropicModel(StreamingModel[AnthropicResponseBuilder]):
+    """Claude, or any model behind the Messages API.
 
     Example:
         ``AnthropicModel(api_key="...")``
     """
+
+    failures = FAILURES
+    pings_extend_timeout = True
 
     def __init__(
         self,
         *,
         api_key: str | None = None,
         base_url: str | None = None,
-        connect_timeout: float = 10.0,
-        first_timeout: float = 180.0,
-        idle_timeout: float = 60.0,
-        hear: Hear | None = None,
+        timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
+        on_headers: OnHeaders | None = None,
     ) -> None:
         """Set up the client; nothing is sent yet.
 
         Args:
-            api_key: None for servers that need none.
-            base_url: where the server is, with or without ``/v1``; None is Anthropic's own.
-            connect_timeout: seconds until the connection stands.
-            first_timeout: seconds of silence before the model says its first word; some reason for minutes.
-            idle_timeout: seconds of silence after that; the provider's own signs of life count.
-            hear: is told the headers of each answer, such as rate limits.
+            api_key: None for servers without keys.
+            base_url: the server's address, with or without ``/v1``; None is Anthropic's own.
+            timeouts: how long to wait for the server; its pings count as output.
+            on_headers: receives the headers of each response.
         """
-        self._first_timeout = max(first_timeout, idle_timeout)
-        self._idle_timeout = idle_timeout
-        key = api_key or _NO_KEY
+        key = api_key or PLACEHOLDER_KEY
+        address = (base_url or _ANTHROPIC_URL).rstrip("/").removesuffix("/v1")
+        super().__init__(
+            ProviderEndpoint("anthropic", public_url(address), "ANTHROPIC_API_KEY", key), timeouts, on_headers
+        )
         self._client = AsyncAnthropic(
             api_key=key,
-            base_url=(base_url or _ANTHROPIC_URL).rstrip("/").removesuffix("/v1"),
+            base_url=address,
             max_retries=0,
-            timeout=Timeout(self._first_timeout, connect=connect_timeout),
-            # Servers that only speak the format look for the key where the SDK put it up to its version 1.
+            timeout=Timeout(timeouts.longest, connect=timeouts.connect),
+            # Other servers with this API expect the key where the SDK put it up to its version 1.
             default_headers={"x-api-key": key} if base_url else None,
         )
-        self._hear = hear
         self._messages = self._client.messages  # here, as the SDK imports it on first use
-        url = self._client.base_url.copy_with(userinfo=b"", query=None)
-        self._provider = Provider("anthropic", str(url).rstrip("/"), "ANTHROPIC_API_KEY", key)
-
-    def __repr__(self) -> str:
-        return f"AnthropicModel(base_url={self._provider.url!r})"
-
-    async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Ask, and put the streamed answer together."""
-        answer = Answer(request, emit)
-        try:
-            async with asyncio.timeout(self._first_timeout) as deadline:
-                await self._receive(request, answer, deadline)
-            return answer.whole()
-        except FAILURES as error:
-            if isinstance(error, APIStatusError):
-                self._tell_headers(request, error.response.headers)
-            # "from None": the SDK's error quotes the provider, which may quote the key.
-            raise model_error(error, self._provider) from None
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _receive(self, request: ModelRequest, answer: Answer, deadline: asyncio.Timeout) -> None:
-        now = asyncio.get_running_loop().time
+    def _new_builder(self, request: ModelRequest, emit: Emit | None) -> AnthropicResponseBuilder:
+        return AnthropicResponseBuilder(request, emit)
+
+    async def _receive(
+        self, request: ModelRequest, builder: AnthropicResponseBuilder, on_event: Callable[[], None]
+    ) -> None:
         async with await self._ask(request) as stream:
-            self._tell_headers(request, stream.response.headers)
+            self._on_headers(request.model, stream.response.headers)
             if stream.response.headers.get("content-type", "").startswith("application/json"):
-                answer.add(_checked(_whole_answer(await stream.response.aread())))
+                builder.add(_checked(_whole_answer(await stream.response.aread())))
                 return
-            # Not the stream's own events: those leave out the pings, by which a provider that thinks long is alive.
+            # Not the stream's own events: those leave out the pings, which show that a provider is alive.
             async for event in AsyncStream.raw_events(stream.response):
                 if event.data:
-                    answer.add(_checked(Event.model_validate(json.loads(event.data))))
-                deadline.reschedule(now() + (self._idle_timeout if answer.begun else self._first_timeout))
+                    builder.add(_checked(AnthropicEvent.model_validate(json.loads(event.data))))
+                on_event()
 
-    def _tell_headers(self, request: ModelRequest, headers: Mapping[str, str]) -> None:
-        if self._hear is not None:
-            self._hear(request.model, headers)
+    def _map_error(self, error: Exception) -> ModelError:
+        return model_error(error, self._endpoint)
 
     async def _ask(self, request: ModelRequest) -> AsyncStream[RawMessageStreamEvent]:
         _, _, name = request.model.partition(":")
@@ -115,15 +104,15 @@ class AnthropicModel:
         )
 
 
-def _checked(event: Event) -> Event:
+def _checked(event: AnthropicEvent) -> AnthropicEvent:
     if event.error is not None:
-        raise AnswerFailed(event.error)
+        raise ProviderStreamError(event.error)
     return event
 
 
-def _whole_answer(body: bytes) -> Event:
+def _whole_answer(body: bytes) -> AnthropicEvent:
     """Read what a server sent that doesn't stream, though it was asked to."""
     received = json.loads(body)
     if isinstance(received, dict) and received.get("error"):
-        return Event.model_validate({**received, "type": "error"})
-    return Event.model_validate({"type": "message", "message": received})
+        return AnthropicEvent.model_validate({**received, "type": "error"})
+    return AnthropicEvent.model_validate({"type": "message", "message": received})

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.anthropic.output_schema import held_schema
 from agentkit.llm.anthropic.profile import OLD_API_VERSION, Rules, Thinking, rules_for
-from agentkit.llm.openai.profile import wire_name
+from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.llm.shared.inline_images import inline_image
 from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_tool
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
@@ -102,7 +102,7 @@ def _is_unthought(messages: Sequence[Message], model: str) -> bool:
 
 def _tool(tool: ToolSpec) -> _Block:
     schema: dict[str, JsonValue] = {**tool.parameters, "type": "object"}
-    return {"name": wire_name(tool.name), "description": tool.description, "input_schema": schema}
+    return {"name": provider_tool_name(tool.name), "description": tool.description, "input_schema": schema}
 
 
 def _turns(messages: Sequence[Message], model: str) -> list[dict[str, JsonValue]]:
@@ -146,7 +146,12 @@ def _block(part: ContentPart) -> _Block | None:
             return {"type": "image", "source": _image(part)}
         case ToolCall():
             arguments: JsonValue = {**part.arguments}
-            return {"type": "tool_use", "id": wire_id(part.id), "name": wire_name(part.name), "input": arguments}
+            return {
+                "type": "tool_use",
+                "id": wire_id(part.id),
+                "name": provider_tool_name(part.name),
+                "input": arguments,
+            }
         case ToolResult():
             return _result(part)
         case _:

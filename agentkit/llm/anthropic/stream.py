@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pydantic import Field, JsonValue, model_validator
 
 from agentkit.errors import ContentRefused
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.anthropic.request import uses_output_tool
-from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_part
-from agentkit.llm.shared.response_builder import Output
+from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record
 
-__all__ = ["Answer", "Event"]
+__all__ = ["AnthropicEvent", "AnthropicResponseBuilder"]
 
 _STOPS: Mapping[str, StopReason] = {
     "max_tokens": "length",
@@ -100,7 +99,7 @@ class _WireMessage(_Wire):
     usage: _WireUsage | None = None
 
 
-class Event(_Wire):
+class AnthropicEvent(_Wire):
     """One event of a stream, or (``type`` is ``message``) a whole answer of a server that doesn't stream."""
 
     type: str
@@ -126,18 +125,17 @@ class _OpenBlock:
         return "".join(self.said)
 
 
-class Answer(Output):
-    """One answer as it grows."""
+class AnthropicResponseBuilder(ResponseBuilder):
+    """One response of the Messages API."""
 
     def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
-        super().__init__(request, emit)
-        self._output_schema = request.output_schema if uses_output_tool(request) else None
+        super().__init__(request, emit, output_tool=uses_output_tool(request))
         self._blocks: dict[int, _OpenBlock] = {}
         self._stop: str | None = None
         self._explanation: str | None = None
         self._usage: _WireUsage | None = None
 
-    def add(self, event: Event) -> None:
+    def add(self, event: AnthropicEvent) -> None:
         """Take the next event; those of kinds unheard of are passed over.
 
         Raises:
@@ -173,33 +171,30 @@ class Answer(Output):
 
     def _say(self, block: _OpenBlock, delta: _WireDelta) -> None:
         block.said.append(delta.text + delta.thinking + delta.partial_json)
-        self.tell("text", delta.text)
-        self.tell("thinking", delta.thinking)
-        self.tell(None if self._is_output(block) else "tool_arguments", delta.partial_json)
-
-    def _is_output(self, block: _OpenBlock) -> bool:
-        return self._output_schema is not None and block.begun.name == OUTPUT_TOOL
+        self.emit_delta("text", delta.text)
+        self.emit_delta("thinking", delta.thinking)
+        self.emit_delta(None if self.is_output_tool(block.begun.name) else "tool_arguments", delta.partial_json)
 
     def _end(self, reason: str | None, details: _WireStopDetails | None) -> None:
         self._stop = reason or self._stop
         if details is not None:
             self._explanation = details.explanation or self._explanation
 
-    def whole(self) -> ModelResponse:
-        """Return the whole answer.
+    def build(self) -> ModelResponse:
+        """Return the complete response.
 
         Raises:
             ModelUnavailable: no stop reason came: the stream was cut short, or was none.
             ContentRefused: the model refused, and said nothing.
         """
         if self._stop is None:
-            raise self.cut_off()
+            raise self.incomplete_error()
         parts = [part for index in sorted(self._blocks) if (part := self._part(self._blocks[index])) is not None]
-        if self._stop == "refusal" and self._explanation and not _says_anything(parts):
+        if self._stop == "refusal" and self._explanation and not has_content(parts):
             raise ContentRefused(f"{self._model} refused to answer: {self._explanation}")
         calls = any(isinstance(part, ToolCall) for part in parts)
         stop: StopReason = _STOPS.get(self._stop) or ("tool_calls" if calls else "end")
-        return self.response(parts, stop, self._usage.usage() if self._usage is not None else None)
+        return self.assemble(parts, stop, self._usage.usage() if self._usage is not None else None)
 
     def _part(self, block: _OpenBlock) -> ContentPart | None:
         match block.type:
@@ -216,13 +211,4 @@ class Answer(Output):
 
     def _called(self, block: _OpenBlock) -> ContentPart:
         # Without pieces, the arguments stand in the block's beginning: that is how whole messages come.
-        call = self.call(block.begun.id, block.begun.name, block.text or json.dumps(block.begun.input))
-        if self._output_schema is None or not self._is_output(block):
-            return call
-        part = output_part(call, self._output_schema)
-        self.tell("text", part.text)
-        return part
-
-
-def _says_anything(parts: Sequence[ContentPart]) -> bool:
-    return any(part.type in ("text", "tool_call") for part in parts)
+        return self.tool_call_part(block.begun.id, block.begun.name, block.text or json.dumps(block.begun.input))

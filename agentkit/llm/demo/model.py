@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.demo.script import Response, Script, parse_script
 from agentkit.llm.shared.http_status import status_error
-from agentkit.llm.shared.token_estimates import estimated_usage
+from agentkit.llm.shared.token_estimates import estimate_usage
 from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolResult
 
 __all__ = ["DemoModel"]
@@ -41,7 +41,7 @@ class DemoModel:
         _stream(parts[len(thought) :], emit)
         message = Message(role="assistant", parts=parts, model=request.model)
         stop: StopReason = "tool_calls" if response.calls else "end"
-        return ModelResponse(message=message, stop_reason=stop, usage=estimated_usage(request, message))
+        return ModelResponse(message=message, stop_reason=stop, usage=estimate_usage(request, message))
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agentkit.llm.shared.tool_arguments import read_object_at
+from agentkit.llm.shared.tool_arguments import parse_object_at
 from agentkit.messages import ToolCall
 
 __all__ = ["Failure", "Response", "Script", "parse_script"]
@@ -110,7 +110,7 @@ def _arguments(name: str, text: str, start: int) -> tuple[ToolCall, int]:
     """Return the call whose arguments begin at ``start``, and where the next one begins."""
     if start == len(text) or text.startswith("& ", start):
         return ToolCall(id="", name=name), start + 2
-    arguments, end = read_object_at(text, start)
+    arguments, end = parse_object_at(text, start)
     join = _JOIN.search(text, end)
     stop, following = join.span() if join else (len(text), len(text))
     if arguments is not None and stop == end:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import httpx2
 from google.genai import Client
-from google.genai.errors import APIError, UnknownApiResponseError
+from google.genai.errors import UnknownApiResponseError
 from google.genai.types import AutomaticFunctionCallingConfig, GenerateContentConfig, HttpOptions
 
-from agentkit.interfaces import Emit, ModelRequest, ModelResponse
-from agentkit.llm.google.errors import FAILURES, GARBLED, headers_of, model_error
+from agentkit.errors import ModelError
+from agentkit.interfaces import Emit, ModelRequest
+from agentkit.llm.google.errors import FAILURES, GARBLED, model_error
 from agentkit.llm.google.request import wire_request
-from agentkit.llm.google.stream import Answer, Chunk
-from agentkit.llm.openai.client import Hear
-from agentkit.llm.openai.errors import Provider
+from agentkit.llm.google.stream import GeminiChunk, GeminiResponseBuilder
+from agentkit.llm.shared.failures import ProviderEndpoint, public_url
+from agentkit.llm.shared.streaming_model import (
+    DEFAULT_TIMEOUTS,
+    PLACEHOLDER_KEY,
+    OnHeaders,
+    ResponseTimeouts,
+    StreamingModel,
+)
 
 __all__ = ["GoogleModel"]
 
@@ -25,79 +31,51 @@ _GOOGLE_URL = "https://generativelanguage.googleapis.com"
 _API_VERSION = "v1beta"
 """Holds all that ``v1`` does, and is all that many servers know which only speak the format."""
 _VERSION = re.compile(r"/(v\d\w*)$")
-_NO_KEY = "unused"
-"""The SDK wants a key even where the server doesn't."""
 _NO_FUNCTIONS = AutomaticFunctionCallingConfig(disable=True)
 """Tools are called by the loop, never by the SDK."""
 
 
-class GoogleModel:
-    """One client with its connection pool; always streams, never retries.
+class GoogleModel(StreamingModel[GeminiResponseBuilder]):
+    """Gemini, or any model behind the Gemini API.
 
     Example:
         ``GoogleModel(api_key="...")``
     """
+
+    failures = FAILURES
 
     def __init__(
         self,
         *,
         api_key: str | None = None,
         base_url: str | None = None,
-        connect_timeout: float = 10.0,
-        first_timeout: float = 180.0,
-        idle_timeout: float = 60.0,
-        hear: Hear | None = None,
+        timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
+        on_headers: OnHeaders | None = None,
     ) -> None:
         """Set up the client; nothing is sent yet.
 
         Args:
-            api_key: None for servers that need none.
-            base_url: where the server is; None is Google's own. What ends in a version, such as ``/v1``, is asked
-                in that version of the API, and anything else in ``v1beta``.
-            connect_timeout: seconds until the connection stands.
-            first_timeout: seconds until the model says its first word; some reason for minutes in silence.
-            idle_timeout: seconds between two pieces of an answer after that.
-            hear: is told the headers of each answer, such as rate limits.
+            api_key: None for servers without keys.
+            base_url: the server's address; None is Google's own. A version at its end, such as ``/v1``, is the
+                version of the API; without one it is ``v1beta``.
+            timeouts: how long to wait for the server.
+            on_headers: receives the headers of each response.
         """
-        self._first_timeout = max(first_timeout, idle_timeout)
-        self._idle_timeout = idle_timeout
-        self._hear = hear
-        key = api_key or _NO_KEY
+        key = api_key or PLACEHOLDER_KEY
         address = (base_url or _GOOGLE_URL).rstrip("/")
-        found = _VERSION.search(address)
-        # One of ours, as the SDK's depends on what else is installed, and takes no time limit but one for everything.
+        super().__init__(ProviderEndpoint("google", public_url(address), "GOOGLE_API_KEY", key), timeouts, on_headers)
+        version = _VERSION.search(address)
+        # One of ours, as the SDK's depends on what else is installed, and has only one timeout for everything.
         self._http = httpx2.AsyncClient(event_hooks={"request": [self._limit]}, follow_redirects=True)
-        self._timeout = httpx2.Timeout(self._first_timeout, connect=connect_timeout).as_dict()
+        self._http_timeout = httpx2.Timeout(timeouts.longest, connect=timeouts.connect).as_dict()
         options = HttpOptions(
             base_url=_VERSION.sub("", address),
-            api_version=found[1] if found else _API_VERSION,
+            api_version=version[1] if version else _API_VERSION,
             httpx_async_client=self._http,
         )
         # vertexai, or the environment decides. Without options for retries, the SDK does none.
         self._client = Client(api_key=key, vertexai=False, http_options=options)
         self._generator = self._client.aio.models
-        url = httpx2.URL(address).copy_with(userinfo=b"", query=None)
-        self._provider = Provider("google", str(url), "GOOGLE_API_KEY", key)
-
-    def __repr__(self) -> str:
-        return f"GoogleModel(base_url={self._provider.url!r})"
-
-    async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Ask, and put the streamed answer together."""
-        answer = Answer(request, emit)
-        now = asyncio.get_running_loop().time
-        try:
-            async with asyncio.timeout(self._first_timeout) as deadline, aclosing(self._chunks(request)) as chunks:
-                async for chunk in chunks:
-                    answer.add(chunk)
-                    if answer.begun:
-                        deadline.reschedule(now() + self._idle_timeout)
-            return answer.whole()
-        except FAILURES as error:
-            if isinstance(error, APIError):
-                self._tell_headers(request, headers_of(error))
-            # "from None": the SDK's error quotes the provider, which may quote the key.
-            raise model_error(error, self._provider) from None
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -106,13 +84,23 @@ class GoogleModel:
         self._client.close()
 
     async def _limit(self, request: httpx2.Request) -> None:
-        request.extensions["timeout"] = self._timeout
+        request.extensions["timeout"] = self._http_timeout
 
-    def _tell_headers(self, request: ModelRequest, headers: Mapping[str, str]) -> None:
-        if self._hear is not None:
-            self._hear(request.model, headers)
+    def _new_builder(self, request: ModelRequest, emit: Emit | None) -> GeminiResponseBuilder:
+        return GeminiResponseBuilder(request, emit)
 
-    async def _chunks(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
+    async def _receive(
+        self, request: ModelRequest, builder: GeminiResponseBuilder, on_event: Callable[[], None]
+    ) -> None:
+        async with aclosing(self._chunks(request)) as chunks:
+            async for chunk in chunks:
+                builder.add(chunk)
+                on_event()
+
+    def _map_error(self, error: Exception) -> ModelError:
+        return model_error(error, self._endpoint)
+
+    async def _chunks(self, request: ModelRequest) -> AsyncGenerator[GeminiChunk, None]:
         _, _, name = request.model.partition(":")
         config = GenerateContentConfig(
             automatic_function_calling=_NO_FUNCTIONS,
@@ -125,11 +113,11 @@ class GoogleModel:
             model=name or request.model, contents=" ", config=config
         )
         try:
-            heard = False
-            async for one in received:
-                if not heard and one.sdk_http_response is not None:
-                    self._tell_headers(request, one.sdk_http_response.headers or {})
-                    heard = True
-                yield Chunk.read(one)
+            has_headers = False
+            async for response in received:
+                if not has_headers and response.sdk_http_response is not None:
+                    self._on_headers(request.model, response.sdk_http_response.headers or {})
+                    has_headers = True
+                yield GeminiChunk.read(response)
         except GARBLED as error:
             raise UnknownApiResponseError(str(error)) from error

@@ -7,7 +7,7 @@ import re
 from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.openai.profile import wire_name
+from agentkit.llm.shared.identifiers import provider_tool_name
 
 __all__ = ["checks_signatures", "generation_config", "told_schema", "uses_output_tool", "wire_function"]
 
@@ -60,8 +60,8 @@ def checks_signatures(model: str) -> bool:
 
 def wire_function(name: str) -> str:
     """Return a tool's name in the characters that Google allows: a letter or ``_`` first."""
-    written = wire_name(name)
-    return written if written[0].isalpha() or written[0] == "_" else wire_name(f"_:{name}")
+    written = provider_tool_name(name)
+    return written if written[0].isalpha() or written[0] == "_" else provider_tool_name(f"_:{name}")
 
 
 def told_schema(schema: JsonValue) -> JsonValue:

@@ -11,12 +11,11 @@ from pydantic import JsonValue
 from agentkit.errors import ContentRefused, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.google.profile import uses_output_tool, wire_function
-from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_part
-from agentkit.llm.shared.response_builder import Output
+from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record
 
-__all__ = ["Answer", "Chunk"]
+__all__ = ["GeminiChunk", "GeminiResponseBuilder"]
 
 _UNUSABLE = {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"}
 """The model stumbled; asked again, it may not."""
@@ -73,7 +72,7 @@ class _WireUsage(Record):
         )
 
 
-class Chunk(Record):
+class GeminiChunk(Record):
     """One event of a stream."""
 
     candidates: tuple[_WireCandidate, ...] | None = None
@@ -81,7 +80,7 @@ class Chunk(Record):
     usage_metadata: _WireUsage | None = None
 
     @classmethod
-    def read(cls, received: object) -> Chunk:
+    def read(cls, received: object) -> GeminiChunk:
         """Check what the SDK made of an event.
 
         Raises:
@@ -105,19 +104,17 @@ class _Piece:
         return alike and self.signature is None and part.thought_signature is None
 
 
-class Answer(Output):
-    """One answer as it grows."""
+class GeminiResponseBuilder(ResponseBuilder):
+    """One response of the Gemini API."""
 
     def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
-        super().__init__(request, emit)
-        self._names = {wire_function(tool.name): tool.name for tool in request.tools}
-        self._output_schema = request.output_schema if uses_output_tool(request) else None
+        super().__init__(request, emit, tool_name=wire_function, output_tool=uses_output_tool(request))
         self._pieces: list[_Piece] = []
         self._finish: str | None = None
         self._blocked: str | None = None
         self._usage: _WireUsage | None = None
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: GeminiChunk) -> None:
         """Take the next chunk.
 
         Raises:
@@ -141,12 +138,12 @@ class Answer(Output):
         if part.thought_signature is not None:
             piece.signature = base64.b64encode(part.thought_signature).decode()
         piece.said.append(part.text or "")
-        self.tell("thinking" if part.thought else "text", part.text or "")
-        if part.function_call is not None and not self._is_output(part.function_call):
-            self.tell("tool_arguments", _written(part.function_call))
+        self.emit_delta("thinking" if part.thought else "text", part.text or "")
+        if part.function_call is not None and not self.is_output_tool(part.function_call.name or ""):
+            self.emit_delta("tool_arguments", _written(part.function_call))
 
-    def whole(self) -> ModelResponse:
-        """Return the whole answer.
+    def build(self) -> ModelResponse:
+        """Return the complete response.
 
         Raises:
             ModelUnavailable: no finish reason came (the stream was cut short, or was none), or the model stumbled.
@@ -156,13 +153,12 @@ class Answer(Output):
         if self._finish is None:
             if self._blocked is not None:
                 raise ContentRefused(f"Google blocked the prompt for {self._model}: {self._blocked}")
-            raise self.cut_off()
+            raise self.incomplete_error()
         parts = [part for piece in self._pieces for part in self._parts(piece)]
-        said = any(part.type in ("text", "tool_call") for part in parts)
-        self._check(self._finish, said=said)
+        self._check(self._finish, said=has_content(parts))
         calls = any(isinstance(part, ToolCall) for part in parts)
         usage = self._usage.usage() if self._usage is not None else None
-        return self.response(parts, self._stop(self._finish, calls=calls), usage)
+        return self.assemble(parts, self._stop(self._finish, calls=calls), usage)
 
     def _check(self, finish: str, *, said: bool) -> None:
         """Raise what an end that is no answer means."""
@@ -193,18 +189,7 @@ class Answer(Output):
         if text:
             yield TextPart(text=text)
         if piece.call is not None:
-            yield self._called(piece.call)
-
-    def _called(self, received: _WireCall) -> ContentPart:
-        call = self.call(received.id or "", received.name or "", _written(received))
-        if self._output_schema is None or not self._is_output(received):
-            return call
-        part = output_part(call, self._output_schema)
-        self.tell("text", part.text)
-        return part
-
-    def _is_output(self, call: _WireCall) -> bool:
-        return self._output_schema is not None and call.name == OUTPUT_TOOL
+            yield self.tool_call_part(piece.call.id or "", piece.call.name or "", _written(piece.call))
 
 
 def _written(call: _WireCall) -> str:

@@ -11,9 +11,9 @@ from agentkit.config.local_models import LOCAL_MODELS, local_model_path
 from agentkit.errors import ConfigurationInvalid, ModelRequestRejected
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse
 from agentkit.llm.local.server_process import LocalServer, Serving, start_server
-from agentkit.llm.openai.chat import ChatWire
-from agentkit.llm.openai.chat_request import chat_body
-from agentkit.llm.openai.client import Endpoint, StreamingModel
+from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
+from agentkit.llm.openai.client import OpenAICompatibleModel
+from agentkit.llm.shared.streaming_model import ResponseTimeouts
 from agentkit.messages import ImagePart
 
 __all__ = ["LocalModel"]
@@ -83,17 +83,16 @@ class _Running:
 
     def __init__(self, server: LocalServer) -> None:
         self.server = server
-        endpoint = Endpoint(
+        self.model = OpenAICompatibleModel(
+            partial(ChatCompletionsApi, body=partial(chat_body, provider="openai-compatible")),
             provider="local",
             base_url=f"{server.address}/v1",
-            key=server.key,
+            api_key=server.key,
             key_variable="nothing: it is made anew for each server",
             # llama.cpp closes now and then a connection that it has promised to keep.
             headers={"connection": "close"},
-            first_timeout=_FIRST_WORD,
-            idle_timeout=_NEXT_WORD,
+            timeouts=ResponseTimeouts(first_output=_FIRST_WORD, idle=_NEXT_WORD),
         )
-        self.model = StreamingModel(endpoint, partial(ChatWire, body=partial(chat_body, provider="openai-compatible")))
 
     async def aclose(self) -> None:
         """Close the connections, and end the process."""

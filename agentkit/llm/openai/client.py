@@ -1,138 +1,118 @@
-"""Ask over OpenAI's SDK: its client, time limits and errors. What is sent and read is up to a ``Wire``."""
+"""A model behind OpenAI's SDK. The format of requests and responses is up to an ``OpenAIApi``."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from openai import APIStatusError, AsyncOpenAI, AsyncStream, Timeout
+from openai import AsyncOpenAI, AsyncStream, Timeout
 
-from agentkit.interfaces import Emit, ModelRequest, ModelResponse
-from agentkit.llm.openai.errors import FAILURES, Provider, model_error
+from agentkit.errors import ModelError
+from agentkit.interfaces import Emit, ModelRequest
+from agentkit.llm.openai.errors import FAILURES, model_error
+from agentkit.llm.shared.failures import ProviderEndpoint, public_url
+from agentkit.llm.shared.response_builder import ResponseBuilder
+from agentkit.llm.shared.streaming_model import (
+    DEFAULT_TIMEOUTS,
+    PLACEHOLDER_KEY,
+    OnHeaders,
+    ResponseTimeouts,
+    StreamingModel,
+)
 
-__all__ = ["Endpoint", "Hear", "StreamingModel", "Wire", "WireAnswer"]
-
-_NO_KEY = "unused"
-"""The SDK wants a key even where the server doesn't."""
-
-Hear = Callable[[str, Mapping[str, str]], None]
-"""Takes the model's name, and the headers of what its provider answers."""
+__all__ = ["OpenAIApi", "OpenAICompatibleModel", "OpenAIResponseBuilder"]
 
 
-class WireAnswer(Protocol):
-    """One answer as it grows."""
+class OpenAIResponseBuilder(ResponseBuilder):
+    """One response of an API that OpenAI's SDK supports."""
 
-    @property
-    def begun(self) -> bool:
-        """Whether the model has said anything yet."""
-        ...
-
-    @property
-    def thinks(self) -> bool:
-        """Whether the model thinks in silence just now, as far as that is known."""
-        ...
-
+    @abstractmethod
     def add(self, received: object) -> None:
-        """Take the next event of the stream."""
-        ...
+        """Add the next event of the stream: an object of the SDK, or parsed JSON.
 
-    def add_whole(self, received: object) -> None:
-        """Take the answer of a server that doesn't stream, as JSON."""
-        ...
+        Raises:
+            ProviderStreamError: the provider reports an error.
+            ModelOutputInvalid: the response is too long.
+            ValidationError: it is no event of this API.
+        """
 
-    def response(self) -> ModelResponse:
-        """Return all of it."""
-        ...
+    @abstractmethod
+    def add_complete(self, received: object) -> None:
+        """Add the response of a server that doesn't stream, as parsed JSON; raises like ``add``."""
 
 
-class Wire(Protocol):
-    """One of the APIs that the SDK speaks."""
+class OpenAIApi(Protocol):
+    """One of the APIs that OpenAI's SDK supports."""
 
-    async def ask(self, request: ModelRequest) -> AsyncStream[Any]:
+    async def open_stream(self, request: ModelRequest) -> AsyncStream[Any]:
         """Send a request."""
         ...
 
-    def answer(self, request: ModelRequest, emit: Emit | None) -> WireAnswer:
-        """Begin to read the answer."""
+    def new_builder(self, request: ModelRequest, emit: Emit | None) -> OpenAIResponseBuilder:
+        """Return the builder for its response."""
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where a provider is, and how it is asked."""
+class OpenAICompatibleModel(StreamingModel[OpenAIResponseBuilder]):
+    """A model of any provider that OpenAI's SDK can be used with."""
 
-    provider: str
-    """How errors call it."""
-    base_url: str
-    key: str | None
-    """None for servers that need none."""
-    key_variable: str
-    """The environment variable that errors name when the key is refused."""
-    headers: Mapping[str, str] | None = None
-    """Sent with each request."""
-    connect_timeout: float = 10.0
-    """Seconds until the connection stands."""
-    first_timeout: float = 180.0
-    """Seconds until the model says its first word, or its next after thinking; some think for minutes in silence."""
-    idle_timeout: float = 60.0
-    """Seconds between two pieces of an answer after that."""
+    failures = FAILURES
 
+    def __init__(
+        self,
+        api: Callable[[AsyncOpenAI], OpenAIApi],
+        *,
+        provider: str,
+        base_url: str,
+        api_key: str | None,
+        key_variable: str,
+        headers: Mapping[str, str] | None = None,
+        timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
+        on_headers: OnHeaders | None = None,
+    ) -> None:
+        """Set up the client; nothing is sent yet.
 
-class StreamingModel:
-    """One provider, one client with its connection pool; always streams, never retries."""
-
-    def __init__(self, endpoint: Endpoint, wire: Callable[[AsyncOpenAI], Wire], hear: Hear | None = None) -> None:
-        """Set up the client; nothing is sent yet."""
-        key = endpoint.key or _NO_KEY
-        self._first_timeout = max(endpoint.first_timeout, endpoint.idle_timeout)
-        self._idle_timeout = endpoint.idle_timeout
+        Args:
+            api: builds the API on the client.
+            provider: the name in error messages.
+            base_url: the server's address, up to ``/v1``.
+            api_key: None for servers without keys.
+            key_variable: the environment variable that errors name if the key is refused.
+            headers: sent with each request.
+            timeouts: how long to wait for the server.
+            on_headers: receives the headers of each response.
+        """
+        key = api_key or PLACEHOLDER_KEY
+        super().__init__(ProviderEndpoint(provider, public_url(base_url), key_variable, key), timeouts, on_headers)
         self._client = AsyncOpenAI(
             api_key=key,
-            base_url=endpoint.base_url,
+            base_url=base_url,
             max_retries=0,
-            timeout=Timeout(self._first_timeout, connect=endpoint.connect_timeout),
-            default_headers=endpoint.headers,
+            timeout=Timeout(timeouts.longest, connect=timeouts.connect),
+            default_headers=headers,
         )
-        self._wire = wire(self._client)
-        self._hear = hear or _unheard
-        url = self._client.base_url.copy_with(userinfo=b"", query=None)
-        self._provider = Provider(endpoint.provider, str(url).rstrip("/"), endpoint.key_variable, key)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(provider={self._provider.name!r}, base_url={self._provider.url!r})"
-
-    async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Ask, and put the streamed answer together."""
-        answer = self._wire.answer(request, emit)
-        try:
-            async with asyncio.timeout(self._first_timeout) as deadline:
-                await self._receive(request, answer, deadline)
-            return answer.response()
-        except FAILURES as error:
-            if isinstance(error, APIStatusError):
-                self._hear(request.model, error.response.headers)
-            # "from None": the SDK's error quotes the provider, which may quote the key.
-            raise model_error(error, self._provider) from None
+        self._api = api(self._client)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _receive(self, request: ModelRequest, answer: WireAnswer, deadline: asyncio.Timeout) -> None:
-        now = asyncio.get_running_loop().time
-        async with await self._wire.ask(request) as stream:
-            self._hear(request.model, stream.response.headers)
+    def _new_builder(self, request: ModelRequest, emit: Emit | None) -> OpenAIResponseBuilder:
+        return self._api.new_builder(request, emit)
+
+    async def _receive(
+        self, request: ModelRequest, builder: OpenAIResponseBuilder, on_event: Callable[[], None]
+    ) -> None:
+        async with await self._api.open_stream(request) as stream:
+            self._on_headers(request.model, stream.response.headers)
             if stream.response.headers.get("content-type", "").startswith("application/json"):
-                answer.add_whole(json.loads(await stream.response.aread()))
+                builder.add_complete(json.loads(await stream.response.aread()))
                 return
-            async for received in stream:
-                answer.add(received)
-                if answer.begun:
-                    deadline.reschedule(now() + (self._first_timeout if answer.thinks else self._idle_timeout))
+            async for event in stream:
+                builder.add(event)
+                on_event()
 
-
-def _unheard(_model: str, _headers: Mapping[str, str]) -> None:
-    """Let headers pass that nobody wants."""
+    def _map_error(self, error: Exception) -> ModelError:
+        return model_error(error, self._endpoint)

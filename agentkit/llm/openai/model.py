@@ -1,21 +1,21 @@
-"""Models behind OpenAI's APIs: OpenAI's own, and any server that speaks one of them."""
+"""Models behind OpenAI's APIs: OpenAI's own, and those of any compatible server."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Literal
 
-from agentkit.llm.openai.chat import ChatWire
-from agentkit.llm.openai.chat_request import chat_body
-from agentkit.llm.openai.client import Endpoint, Hear, StreamingModel
-from agentkit.llm.openai.responses_request import ResponsesWire
+from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
+from agentkit.llm.openai.client import OpenAICompatibleModel
+from agentkit.llm.openai.responses_request import ResponsesApi
+from agentkit.llm.shared.streaming_model import DEFAULT_TIMEOUTS, OnHeaders, ResponseTimeouts
 
 __all__ = ["OpenAIModel"]
 
 _OPENAI_URL = "https://api.openai.com/v1"
 
 
-class OpenAIModel(StreamingModel):
+class OpenAIModel(OpenAICompatibleModel):
     """One provider, one client with its connection pool; always streams, never retries.
 
     Example:
@@ -30,34 +30,29 @@ class OpenAIModel(StreamingModel):
         api: Literal["responses", "chat"] | None = None,
         provider: str = "openai",
         key_variable: str = "OPENAI_API_KEY",
-        connect_timeout: float = 10.0,
-        first_timeout: float = 180.0,
-        idle_timeout: float = 60.0,
-        hear: Hear | None = None,
+        timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
+        on_headers: OnHeaders | None = None,
     ) -> None:
         """Set up the client; nothing is sent yet.
 
         Args:
-            api_key: None for servers that need none.
-            base_url: where the server is, up to ``/v1``; None is OpenAI's own.
-            api: what is spoken; None is Responses with OpenAI itself, and Chat Completions with other servers, of
-                which few know Responses.
-            provider: how errors call it.
-            key_variable: the environment variable that errors name when the key is refused.
-            connect_timeout: seconds until the connection stands.
-            first_timeout: seconds until the model says its first word; some think for minutes in silence.
-            idle_timeout: seconds between two pieces of an answer after that.
-            hear: is told the headers of each answer.
+            api_key: None for servers without keys.
+            base_url: the server's address, up to ``/v1``; None is OpenAI's own.
+            api: None is Responses for OpenAI itself, and Chat Completions for other servers, as few of them have
+                Responses.
+            provider: the name in error messages.
+            key_variable: the environment variable that errors name if the key is refused.
+            timeouts: how long to wait for the server.
+            on_headers: receives the headers of each response.
         """
-        endpoint = Endpoint(
+        api = api or ("responses" if base_url is None else "chat")
+        chat = partial(ChatCompletionsApi, body=partial(chat_body, provider=provider))
+        super().__init__(
+            ResponsesApi if api == "responses" else chat,
             provider=provider,
             base_url=base_url or _OPENAI_URL,
-            key=api_key,
+            api_key=api_key,
             key_variable=key_variable,
-            connect_timeout=connect_timeout,
-            first_timeout=first_timeout,
-            idle_timeout=idle_timeout,
+            timeouts=timeouts,
+            on_headers=on_headers,
         )
-        spoken = api or ("responses" if base_url is None else "chat")
-        chat = partial(ChatWire, body=partial(chat_body, provider=provider))
-        super().__init__(endpoint, ResponsesWire if spoken == "responses" else chat, hear)

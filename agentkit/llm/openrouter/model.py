@@ -1,4 +1,4 @@
-"""Models behind OpenRouter, which passes requests on to many providers and says what each answer costs."""
+"""Models behind OpenRouter, which passes requests on to many providers and reports the cost of each response."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from openai.types.chat import ChatCompletionMessageParam
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.openai.chat import ChatWire
-from agentkit.llm.openai.chat_request import assistant_message, chat_body, wire_messages
-from agentkit.llm.openai.client import Endpoint, Hear, StreamingModel
+from agentkit.llm.openai.chat_request import ChatCompletionsApi, assistant_message, chat_body, chat_messages
+from agentkit.llm.openai.client import OpenAICompatibleModel
+from agentkit.llm.shared.streaming_model import DEFAULT_TIMEOUTS, OnHeaders, ResponseTimeouts
 from agentkit.messages import Message, ThinkingPart
 
 __all__ = ["OpenRouterModel", "openrouter_body"]
 
-_URL = "https://openrouter.ai/api/v1"
+_OPENROUTER_URL = "https://openrouter.ai/api/v1"
 _PROVIDER = "openrouter"
 
 
-class OpenRouterModel(StreamingModel):
-    """OpenRouter, over Chat Completions; names of models hold their maker, such as ``openai/gpt-5-mini``."""
+class OpenRouterModel(OpenAICompatibleModel):
+    """OpenRouter, over Chat Completions. Its model names include the maker, such as ``openai/gpt-5-mini``."""
 
     def __init__(
         self,
@@ -29,40 +29,38 @@ class OpenRouterModel(StreamingModel):
         base_url: str | None = None,
         referer: str | None = None,
         title: str | None = None,
-        first_timeout: float = 180.0,
-        idle_timeout: float = 60.0,
-        hear: Hear | None = None,
+        timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
+        on_headers: OnHeaders | None = None,
     ) -> None:
         """Set up the client; nothing is sent yet.
 
         Args:
             api_key: OpenRouter's key.
-            base_url: None is OpenRouter's own.
+            base_url: None is OpenRouter's own address.
             referer: the address of your site, for OpenRouter's rankings.
             title: the name of your application, for the same.
-            first_timeout: seconds until the model says its first word; some think for minutes in silence.
-            idle_timeout: seconds between two pieces of an answer after that.
-            hear: is told the headers of each answer.
+            timeouts: how long to wait for the server.
+            on_headers: receives the headers of each response.
         """
-        named = {"HTTP-Referer": referer, "X-Title": title}
-        endpoint = Endpoint(
+        headers = {"HTTP-Referer": referer, "X-Title": title}
+        super().__init__(
+            partial(ChatCompletionsApi, body=openrouter_body),
             provider=_PROVIDER,
-            base_url=base_url or _URL,
-            key=api_key,
+            base_url=base_url or _OPENROUTER_URL,
+            api_key=api_key,
             key_variable="OPENROUTER_API_KEY",
-            headers={key: value for key, value in named.items() if value},
-            first_timeout=first_timeout,
-            idle_timeout=idle_timeout,
+            headers={key: value for key, value in headers.items() if value},
+            timeouts=timeouts,
+            on_headers=on_headers,
         )
-        super().__init__(endpoint, partial(ChatWire, body=openrouter_body), hear)
 
 
 def openrouter_body(request: ModelRequest) -> dict[str, object]:
-    """Return what is asked, in Chat Completions' words and OpenRouter's own."""
+    """Return a request's body without the model's name: that of Chat Completions with OpenRouter's own fields."""
     body = chat_body(request, _PROVIDER)
-    body["messages"] = wire_messages(request, partial(_assistant, asked=request.model))
+    body["messages"] = chat_messages(request, partial(_assistant_message, model=request.model))
     body["usage"] = {"include": True}
-    # It takes a number of tokens, and finds the model's word for it.
+    # OpenRouter accepts a number of tokens, and translates it for each model.
     body.pop("reasoning_effort", None)
     budget = request.settings.thinking_budget
     if budget is not None:
@@ -70,11 +68,11 @@ def openrouter_body(request: ModelRequest) -> dict[str, object]:
     return body
 
 
-def _assistant(message: Message, asked: str) -> ChatCompletionMessageParam:
-    """Return what a model said, with what it thought: signed, so that only the same model can take it back."""
+def _assistant_message(message: Message, model: str) -> ChatCompletionMessageParam:
+    """Return a response with its reasoning, which is signed: only the model that it came from accepts it."""
     written: dict[str, Any] = dict(assistant_message(message))
-    if message.model in (None, asked):
+    if message.model in (None, model):
         own = [part for part in message.parts if isinstance(part, ThinkingPart) and part.provider == _PROVIDER]
         if details := [detail for part in own if isinstance(part.data, list) for detail in part.data]:
             written["reasoning_details"] = details
-    return written  # type: ignore[return-value]  # its own field is in no type of OpenAI's
+    return written  # type: ignore[return-value]  # OpenAI's types lack OpenRouter's field

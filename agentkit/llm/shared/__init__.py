@@ -1,1 +1,1 @@
-"""What the clients of several providers have in common."""
+"""What the providers' packages share."""

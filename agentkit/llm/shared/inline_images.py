@@ -1,4 +1,4 @@
-"""Images as the base64 text that providers take in a request."""
+"""Images as base64 text inside a request."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _DATA_URL = re.compile(r"data:(image/[\w.+-]+);base64,(.*)", re.DOTALL)
 
 
 def inline_image(image: ImagePart) -> tuple[str, str] | None:
-    """Return an image's media type and base64 text; None: it lies elsewhere, at its URL."""
+    """Return an image's media type and base64 text, or None if the image is only linked by its URL."""
     if image.data is not None:
         return image.media_type or "", base64.b64encode(image.data).decode()
-    found = _DATA_URL.fullmatch(image.url or "")
-    return (found[1], found[2]) if found else None
+    data_url = _DATA_URL.fullmatch(image.url or "")
+    return (data_url[1], data_url[2]) if data_url else None

@@ -1,69 +1,149 @@
-"""An answer of an OpenAI-like API as it grows: what both of its APIs do alike."""
+"""Build a ``ModelResponse`` from a provider's stream, and emit its deltas as they arrive."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Literal
 
-from agentkit.errors import ContentRefused, ModelUnavailable
-from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
-from agentkit.llm.openai.profile import wire_name
-from agentkit.llm.shared.delta_stream import Telling
-from agentkit.llm.shared.surrogates import whole, whole_json
-from agentkit.llm.shared.token_estimates import estimated_usage
-from agentkit.llm.shared.tool_arguments import read_object
+from agentkit.errors import ContentRefused, ModelOutputInvalid, ModelUnavailable
+from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse, StopReason
+from agentkit.llm.shared.identifiers import provider_tool_name
+from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_part
+from agentkit.llm.shared.surrogates import ends_with_high_surrogate, repair_json_surrogates, repair_surrogates
+from agentkit.llm.shared.token_estimates import estimate_usage
+from agentkit.llm.shared.tool_arguments import parse_object
 from agentkit.messages import ContentPart, Message, ThinkingPart, ToolCall, Usage
 
-__all__ = ["Output"]
+__all__ = ["MAX_OUTPUT_CHARS", "DeltaKind", "ResponseBuilder", "has_content"]
+
+DeltaKind = Literal["text", "thinking", "tool_arguments"]
+
+MAX_OUTPUT_CHARS = 1_048_576
+"""A longer response is a model that doesn't stop; it is cut off."""
 
 
-class Output(Telling):
-    """Passes on what a model says, and puts the whole of it into our words."""
+class ResponseBuilder(ABC):
+    """One response while it is received. A provider's subclass adds events to it and implements ``build``."""
 
-    def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
-        super().__init__(request, emit)
+    def __init__(
+        self,
+        request: ModelRequest,
+        emit: Emit | None,
+        *,
+        tool_name: Callable[[str], str] = provider_tool_name,
+        output_tool: bool = False,
+    ) -> None:
+        """Start with nothing received.
+
+        Args:
+            request: what was sent.
+            emit: receives the deltas; None for nothing.
+            tool_name: maps a tool's name to the one that was sent.
+            output_tool: whether the request's output schema was sent as a tool.
+        """
         self._request = request
-        self._names = {wire_name(tool.name): tool.name for tool in request.tools}
+        self._model = request.model
+        self._emit = emit
+        self._char_count = 0
+        self._high_surrogate = ""
+        """The first half of a surrogate pair, held back until the next delta brings the second."""
+        self._tool_names = {tool_name(tool.name): tool.name for tool in request.tools}
+        self._output_schema = request.output_schema if output_tool else None
+
+    @property
+    def has_output(self) -> bool:
+        """Whether the model has sent any text, thinking or arguments yet."""
+        return self._char_count > 0
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether the model may be thinking without sending anything, as far as the provider's API shows that."""
+        return False
 
     @property
     def provider(self) -> str:
-        """Who is asked."""
-        return self._request.model.partition(":")[0]
+        """The provider's name."""
+        return self._model.partition(":")[0]
 
-    def call(self, call_id: str, name: str, written: str) -> ToolCall:
-        """Return a tool call under the tool's own name, with its arguments read."""
-        written = whole(written)
-        arguments = read_object(written)
+    @abstractmethod
+    def build(self) -> ModelResponse:
+        """Return the complete response.
+
+        Raises:
+            ModelUnavailable: the stream ended too early.
+            ContentRefused: the provider's filter left nothing.
+        """
+
+    def emit_delta(self, kind: DeltaKind | None, text: str) -> None:
+        """Emit the next delta; with None it only counts towards the limit.
+
+        Raises:
+            ModelOutputInvalid: the response is too long.
+        """
+        if not text:
+            return
+        self._char_count += len(text)
+        if self._emit is not None and kind is not None:
+            text = self._high_surrogate + text
+            self._high_surrogate = text[-1] if ends_with_high_surrogate(text) else ""
+            if valid := text.removesuffix(self._high_surrogate):
+                self._emit(ModelDelta(kind, repair_surrogates(valid)))
+        if self._char_count > MAX_OUTPUT_CHARS:
+            raise ModelOutputInvalid(f"{self._model} wrote more than {MAX_OUTPUT_CHARS:,} characters and was cut off")
+
+    def tool_call(self, call_id: str, sent_name: str, arguments_json: str) -> ToolCall:
+        """Return a tool call under the tool's own name, with its arguments parsed."""
+        arguments_json = repair_surrogates(arguments_json)
+        arguments = parse_object(arguments_json)
         return ToolCall(
             id=call_id,
-            name=self._names.get(name, name),
+            name=self._tool_names.get(sent_name, sent_name),
             arguments=arguments or {},
-            malformed=written if arguments is None else None,
+            malformed=arguments_json if arguments is None else None,
         )
 
-    def cut_off(self) -> ModelUnavailable:
-        """Return the error for an answer that stopped before its end."""
-        what = "was cut off in the middle" if self.begun else "was no answer at all"
-        return ModelUnavailable(f"What {self._request.model} sent {what}: no finish reason came")
+    def is_output_tool(self, sent_name: str) -> bool:
+        """Return whether a call of this tool is the final output."""
+        return self._output_schema is not None and sent_name == OUTPUT_TOOL
 
-    def response(
+    def tool_call_part(self, call_id: str, sent_name: str, arguments_json: str) -> ContentPart:
+        """Return a tool call; a call of the output tool becomes text, which is emitted here."""
+        call = self.tool_call(call_id, sent_name, arguments_json)
+        if self._output_schema is None or not self.is_output_tool(sent_name):
+            return call
+        part = output_part(call, self._output_schema)
+        self.emit_delta("text", part.text)
+        return part
+
+    def incomplete_error(self) -> ModelUnavailable:
+        """Return the error for a stream that ended before the response did."""
+        problem = "was cut off in the middle" if self.has_output else "was no response at all"
+        return ModelUnavailable(f"What {self._model} sent {problem}: no finish reason came")
+
+    def assemble(
         self, parts: Sequence[ContentPart], stop: StopReason, usage: Usage | None, served_by: str | None = None
     ) -> ModelResponse:
-        """Return the whole answer; its usage is estimated where the provider counts nothing.
+        """Return a response of these parts; its usage is estimated if the provider sent none.
 
         Raises:
             ContentRefused: the provider's filter left nothing.
         """
-        if stop == "refusal" and not any(part.type in ("text", "tool_call") for part in parts):
-            raise ContentRefused(f"The content filter of {self._request.model} left nothing of the answer")
-        message = Message(role="assistant", parts=tuple(map(_whole, parts)), model=self._request.model)
-        spent = usage or estimated_usage(self._request, message)
-        return ModelResponse(message=message, stop_reason=stop, usage=spent, served_by=served_by)
+        if stop == "refusal" and not has_content(parts):
+            raise ContentRefused(f"The content filter of {self._model} left nothing of the response")
+        message = Message(role="assistant", parts=tuple(map(_repair_part, parts)), model=self._model)
+        usage = usage or estimate_usage(self._request, message)
+        return ModelResponse(message=message, stop_reason=stop, usage=usage, served_by=served_by)
 
 
-def _whole(part: ContentPart) -> ContentPart:
-    """Return a part of an answer with whole characters only, which is all that Temporal takes."""
-    said = {name: value for name, value in part if isinstance(value, str)}
-    mended: dict[str, object] = {name: whole(value) for name, value in said.items()}
+def has_content(parts: Sequence[ContentPart]) -> bool:
+    """Return whether there is any text or tool call among the parts."""
+    return any(part.type in ("text", "tool_call") for part in parts)
+
+
+def _repair_part(part: ContentPart) -> ContentPart:
+    """Return a part whose text is valid Unicode."""
+    repaired: dict[str, object] = {name: repair_surrogates(value) for name, value in part if isinstance(value, str)}
     if isinstance(part, ThinkingPart):
-        mended["data"] = whole_json(part.data)
-    return part.model_copy(update=mended)
+        repaired["data"] = repair_json_surrogates(part.data)
+    return part.model_copy(update=repaired)

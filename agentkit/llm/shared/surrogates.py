@@ -1,7 +1,7 @@
-"""Mend characters that a server has cut in half.
+"""Repair Unicode surrogates that a server has split.
 
-Servers that count in UTF-16 stream an emoji as two pieces, each with half of it; JSON has words for that, but neither
-Temporal nor anybody else takes such text.
+Servers that count in UTF-16 stream an emoji as two chunks, each with one surrogate of its pair. JSON can express a lone
+surrogate; UTF-8, and so Temporal, can't.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import json
 
 from pydantic import JsonValue
 
-__all__ = ["ends_in_half", "whole", "whole_json"]
+__all__ = ["ends_with_high_surrogate", "repair_json_surrogates", "repair_surrogates"]
 
 
-def whole(text: str) -> str:
-    """Return ``text`` with halves that meet joined, and each one left over replaced by ``U+FFFD``."""
+def repair_surrogates(text: str) -> str:
+    """Return ``text`` with surrogate pairs joined and each lone surrogate replaced by ``U+FFFD``."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -22,12 +22,12 @@ def whole(text: str) -> str:
     return text
 
 
-def whole_json(value: JsonValue) -> JsonValue:
-    """Return the same for all text in a JSON value."""
-    mended: JsonValue = json.loads(whole(json.dumps(value, ensure_ascii=False)))
-    return mended
+def repair_json_surrogates(value: JsonValue) -> JsonValue:
+    """Return a JSON value with the surrogates of all its strings and keys repaired."""
+    repaired: JsonValue = json.loads(repair_surrogates(json.dumps(value, ensure_ascii=False)))
+    return repaired
 
 
-def ends_in_half(text: str) -> bool:
-    """Return whether the first half of a character is the last of ``text``."""
+def ends_with_high_surrogate(text: str) -> bool:
+    """Return whether the last character of ``text`` is the first half of a surrogate pair."""
     return "\ud800" <= text[-1:] <= "\udbff"

@@ -1,4 +1,4 @@
-"""Estimate tokens where no provider counts them."""
+"""Estimate tokens for providers that don't count them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import json
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, Usage
 
-__all__ = ["estimated_usage"]
+__all__ = ["estimate_usage"]
 
 _CHARS_PER_TOKEN = 4
 _IMAGE_CHARS = 4_000
-"""An image counts about 1,000 tokens."""
+"""An image counts as about 1,000 tokens."""
 
 
-def estimated_usage(request: ModelRequest, answer: Message) -> Usage:
-    """Return what one exchange may have cost in tokens: four characters each. The same exchange gives the same."""
-    asked = len(request.system) + sum(_chars(part) for message in request.messages for part in message.parts)
-    asked += sum(len(tool.name) + len(tool.description) + len(json.dumps(tool.parameters)) for tool in request.tools)
-    answered = sum(_chars(part) for part in answer.parts)
-    return Usage(input_tokens=_tokens(asked), output_tokens=_tokens(answered), model_calls=1)
+def estimate_usage(request: ModelRequest, response: Message) -> Usage:
+    """Return the estimated tokens of a request and its response, at four characters each; deterministic."""
+    input_chars = len(request.system) + sum(_chars(part) for message in request.messages for part in message.parts)
+    input_chars += sum(
+        len(tool.name) + len(tool.description) + len(json.dumps(tool.parameters)) for tool in request.tools
+    )
+    output_chars = sum(_chars(part) for part in response.parts)
+    return Usage(input_tokens=_tokens(input_chars), output_tokens=_tokens(output_chars), model_calls=1)
 
 
 def _tokens(chars: int) -> int:

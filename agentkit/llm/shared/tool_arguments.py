@@ -1,4 +1,4 @@
-"""Read a tool call's arguments as a model wrote them."""
+"""Parse a tool call's arguments from the text that a model wrote."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import NoReturn
 
 from pydantic import JsonValue
 
-__all__ = ["read_object", "read_object_at"]
+__all__ = ["parse_object", "parse_object_at"]
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
+"""Rejects ``NaN`` and ``Infinity``, which Python's decoder accepts and JSON lacks."""
 
 
-def read_object_at(text: str, start: int) -> tuple[dict[str, JsonValue] | None, int]:
-    """Return the JSON object that begins at ``start``, or None, and the position after it."""
+def parse_object_at(text: str, start: int) -> tuple[dict[str, JsonValue] | None, int]:
+    """Return the JSON object that begins at ``start`` and the position after it, or None and ``start``."""
     try:
         value, end = _DECODER.raw_decode(text, start)
         if isinstance(value, dict):
@@ -29,10 +30,10 @@ def read_object_at(text: str, start: int) -> tuple[dict[str, JsonValue] | None, 
     return None, start
 
 
-def read_object(text: str) -> dict[str, JsonValue] | None:
-    """Return the JSON object that ``text`` is, or None; blank text is an empty object."""
+def parse_object(text: str) -> dict[str, JsonValue] | None:
+    """Return ``text`` parsed as a JSON object, or None if it isn't one; blank text is an empty object."""
     text = text.strip()
     if not text:
         return {}
-    value, end = read_object_at(text, 0)
+    value, end = parse_object_at(text, 0)
     return value if end == len(text) else None

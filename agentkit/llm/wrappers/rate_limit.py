@@ -17,7 +17,7 @@ from itertools import chain
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, Model, ModelRequest, ModelResponse
-from agentkit.llm.shared.token_estimates import estimated_usage
+from agentkit.llm.shared.token_estimates import estimate_usage
 from agentkit.llm.wrappers.token_bucket import Bucket, Resource, read_bucket
 from agentkit.messages import Message
 
@@ -197,7 +197,7 @@ class Limited:
             ModelUnavailable: also where the turn wouldn't come within ``MAX_WAIT``.
         """
         counts = self._limiter.counts_tokens(request.model)
-        expected = estimated_usage(request, _NOTHING).tokens if counts else 0
+        expected = estimate_usage(request, _NOTHING).tokens if counts else 0
         async with self._limiter.turn(request.model, expected):
             try:
                 response = await self._model.respond(request, emit)

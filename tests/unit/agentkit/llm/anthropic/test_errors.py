@@ -16,6 +16,7 @@ from agentkit.errors import (
 )
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.anthropic.model import AnthropicModel
+from agentkit.llm.shared.streaming_model import ResponseTimeouts
 from agentkit.messages import user_message
 from agentkit.testing import (
     RawResponse,
@@ -146,10 +147,10 @@ async def test_a_stalled_answer_is_cut_after_the_idle_timeout(fault_after: int) 
     reply = ServerResponse(text=LONG, fault="stall", fault_after=fault_after)
     async with (
         ScriptedAnthropicServer([reply]) as server,
-        aclosing(AnthropicModel(base_url=server.url, first_timeout=0.3, idle_timeout=0.2)) as model,
+        aclosing(AnthropicModel(base_url=server.url, timeouts=ResponseTimeouts(first_output=0.3, idle=0.2))) as model,
         asyncio.timeout(10),
     ):
-        with pytest.raises(ModelUnavailable, match="did not answer in time"):
+        with pytest.raises(ModelUnavailable, match="did not respond in time"):
             await model.respond(REQUEST)
         await server.wait_for_disconnects()
 
@@ -157,7 +158,7 @@ async def test_a_stalled_answer_is_cut_after_the_idle_timeout(fault_after: int) 
 async def test_each_sign_of_life_gives_it_more_time() -> None:
     async with (
         ScriptedAnthropicServer([ServerResponse(text="abcdefgh", chunk_chars=1, pause=0.1)]) as server,
-        aclosing(AnthropicModel(base_url=server.url, first_timeout=0.5, idle_timeout=0.5)) as model,
+        aclosing(AnthropicModel(base_url=server.url, timeouts=ResponseTimeouts(first_output=0.5, idle=0.5))) as model,
     ):
         assert (await model.respond(REQUEST)).message.text == "abcdefgh"
 

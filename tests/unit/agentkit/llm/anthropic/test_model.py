@@ -235,12 +235,12 @@ async def test_the_headers_of_every_answer_are_told() -> None:
     limited = ServerFailure(status=429, headers={"retry-after": "3"})
     async with (
         ScriptedAnthropicServer([ServerResponse(text="ok"), limited]) as server,
-        aclosing(AnthropicModel(base_url=server.url, hear=lambda model, headers: heard.append(
+        aclosing(AnthropicModel(base_url=server.url, on_headers=lambda model, headers: heard.append(
             (model, headers.get("retry-after"))
         ))) as model,
     ):  # fmt: skip
         await model.respond(REQUEST)
-        with pytest.raises(Exception, match="The script says so"):
+        with pytest.raises(Exception, match="Scripted failure"):
             await model.respond(REQUEST)
     assert heard == [(REQUEST.model, None), (REQUEST.model, "3")]
 

@@ -222,7 +222,7 @@ async def test_the_headers_of_every_answer_are_told() -> None:
     limited = ServerFailure(status=429, headers={"retry-after": "3"})
     async with (
         ScriptedGeminiServer([ServerResponse(text="ok"), limited]) as server,
-        aclosing(GoogleModel(base_url=server.url, hear=lambda model, headers: heard.append(
+        aclosing(GoogleModel(base_url=server.url, on_headers=lambda model, headers: heard.append(
             (model, headers.get("retry-after"))
         ))) as model,
     ):  # fmt: skip

@@ -17,6 +17,7 @@ from agentkit.errors import (
 )
 from agentkit.interfaces import ModelRequest
 from agentkit.llm import OpenAIModel
+from agentkit.llm.shared.streaming_model import ResponseTimeouts
 from agentkit.messages import user_message
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerFailure, ServerResponse, ServerScriptEntry
 
@@ -158,10 +159,10 @@ async def test_a_rate_limit_says_how_long_to_wait(headers: dict[str, str], secon
 async def test_a_stall_ends_in_a_timeout_and_the_connection_is_given_up(said_first: int) -> None:
     async with (
         ScriptedOpenAIServer([ServerResponse(text=LONG, fault="stall", fault_after=said_first)]) as server,
-        aclosing(OpenAIModel(base_url=server.url, idle_timeout=0.05, first_timeout=0.05)) as model,
+        aclosing(OpenAIModel(base_url=server.url, timeouts=ResponseTimeouts(first_output=0.05, idle=0.05))) as model,
         asyncio.timeout(10),
     ):
-        with pytest.raises(ModelUnavailable, match="did not answer in time"):
+        with pytest.raises(ModelUnavailable, match="did not respond in time"):
             await model.respond(REQUEST)
         await server.wait_for_disconnects()
 
@@ -169,7 +170,7 @@ async def test_a_stall_ends_in_a_timeout_and_the_connection_is_given_up(said_fir
 async def test_silence_before_the_first_word_may_last_longer_than_a_pause_between_words() -> None:
     async with (
         ScriptedOpenAIServer([ServerResponse(text="Noon.", delay=0.6)]) as server,
-        aclosing(OpenAIModel(base_url=server.url, idle_timeout=0.3, first_timeout=30)) as model,
+        aclosing(OpenAIModel(base_url=server.url, timeouts=ResponseTimeouts(first_output=30, idle=0.3))) as model,
     ):
         assert (await model.respond(REQUEST)).message.text == "Noon."
 
@@ -177,7 +178,7 @@ async def test_silence_before_the_first_word_may_last_longer_than_a_pause_betwee
 async def test_an_answer_may_take_long_as_long_as_it_goes_on() -> None:
     async with (
         ScriptedOpenAIServer([ServerResponse(text="x" * 30, chunk_chars=1, pause=0.05)]) as server,
-        aclosing(OpenAIModel(base_url=server.url, idle_timeout=1, first_timeout=1)) as model,
+        aclosing(OpenAIModel(base_url=server.url, timeouts=ResponseTimeouts(first_output=1, idle=1))) as model,
     ):
         assert (await model.respond(REQUEST)).message.text == "x" * 30
 

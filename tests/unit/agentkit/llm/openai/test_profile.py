@@ -7,23 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from agentkit.llm.openai.profile import effort, enforced, reasons, takes_temperature, wire_id, wire_name, wire_schema
+from agentkit.llm.openai.profile import accepts_temperature, is_strict, json_schema_format, may_reason, provider_call_id, reasoning_effort
 
 
 @pytest.mark.parametrize("name", ["clock", "a-b_C9", "x" * 64])
 def test_allowed_names_stay(name: str) -> None:
-    assert wire_name(name) == name
+    assert provider_tool_name(name) == name
 
 
 @given(st.text())
 def test_every_name_and_id_becomes_an_allowed_one(text: str) -> None:
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", wire_name(text))
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", wire_id(text))
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", provider_tool_name(text))
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", provider_call_id(text))
 
 
 def test_names_that_look_alike_stay_apart() -> None:
     names = ["mcp:a/b", "mcp:a_b", "mcp_a/b", "mcp_a_b", "y" * 65, "y" * 66]
-    assert len({wire_name(name) for name in names}) == len(names)
+    assert len({provider_tool_name(name) for name in names}) == len(names)
 
 
 CLOSED: dict[str, JsonValue] = {
@@ -57,14 +57,14 @@ def _with(answer: JsonValue) -> dict[str, JsonValue]:
     ],
 )  # fmt: skip
 def test_a_schema_is_enforced_where_openai_can(schema: dict[str, JsonValue], strict: bool) -> None:
-    assert enforced(schema) is strict
-    assert wire_schema(schema) == {"name": "output", "schema": schema, "strict": strict}
+    assert is_strict(schema) is strict
+    assert json_schema_format(schema) == {"name": "output", "schema": schema, "strict": strict}
 
 
 def test_only_an_object_is_told_to_openai() -> None:
-    assert wire_schema(None) is None
-    assert wire_schema({"type": "array"}) is None
-    assert wire_schema({"type": "array"}, any_root=True) is not None
+    assert json_schema_format(None) is None
+    assert json_schema_format({"type": "array"}) is None
+    assert json_schema_format({"type": "array"}, any_root=True) is not None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_only_an_object_is_told_to_openai() -> None:
     ],
 )
 def test_which_models_think_and_which_take_a_temperature(model: str, thinks: bool, temperature: bool) -> None:
-    assert (reasons(model), takes_temperature(model)) == (thinks, temperature)
+    assert (may_reason(model), accepts_temperature(model)) == (thinks, temperature)
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_which_models_think_and_which_take_a_temperature(model: str, thinks: boo
     ],
 )
 def test_a_budget_of_tokens_becomes_an_effort(model: str, budget: int | None, expected: str | None) -> None:
-    assert effort(model, budget) == expected
+    assert reasoning_effort(model, budget) == expected

@@ -13,7 +13,8 @@ from pydantic import JsonValue
 from agentkit.errors import ContentRefused, ModelError, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import ModelDelta, ModelRequest, ModelResponse
 from agentkit.llm import OpenAIModel
-from agentkit.llm.openai.responses_stream import ResponsesAnswer
+from agentkit.llm.openai.responses_stream import ResponsesResponseBuilder
+from agentkit.llm.shared.streaming_model import ResponseTimeouts
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.specs import ModelSettings, ToolSpec
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry, ServerToolCall
@@ -254,14 +255,14 @@ async def test_what_is_no_answer_is_worth_asking_again(answer: ServerScriptEntry
 async def test_silence_while_the_model_thinks_may_last_longer_than_a_pause_between_words() -> None:
     async with (
         ScriptedOpenAIServer([ServerResponse(thinking="ab", chunk_chars=1, pause=0.25)]) as server,
-        aclosing(OpenAIModel(base_url=server.url, api="responses", idle_timeout=0.1, first_timeout=30)) as model,
+        aclosing(OpenAIModel(base_url=server.url, api="responses", timeouts=ResponseTimeouts(first_output=30, idle=0.1))) as model,
     ):
         response = await model.respond(_request())
     assert response.message.parts[0].type == "thinking"
 
 
 def test_the_model_is_taken_to_think_whenever_it_writes_no_text_and_no_call() -> None:
-    answer = ResponsesAnswer(_request(), None)
+    answer = ResponsesResponseBuilder(_request(), None)
     seen = [answer.thinks]
     message = {"output_index": 0, "item": {"type": "message", "content": []}}
     for event in (
@@ -276,7 +277,7 @@ def test_the_model_is_taken_to_think_whenever_it_writes_no_text_and_no_call() ->
 
 def test_parts_of_a_summary_are_paragraphs_in_the_deltas_as_in_the_end() -> None:
     deltas: list[ModelDelta] = []
-    answer = ResponsesAnswer(_request(), deltas.append)
+    answer = ResponsesResponseBuilder(_request(), deltas.append)
     summary: list[JsonValue] = []
     for place, text in enumerate(("First.", "Then.")):
         at = {"output_index": 0, "summary_index": place}
@@ -294,9 +295,9 @@ def test_parts_of_a_summary_are_paragraphs_in_the_deltas_as_in_the_end() -> None
 async def test_a_stall_in_the_middle_ends_in_a_timeout() -> None:
     async with (
         ScriptedOpenAIServer([ServerResponse(text="word " * 40, fault="stall", fault_after=5)]) as server,
-        aclosing(OpenAIModel(base_url=server.url, api="responses", idle_timeout=0.05, first_timeout=8)) as model,
+        aclosing(OpenAIModel(base_url=server.url, api="responses", timeouts=ResponseTimeouts(first_output=8, idle=0.05))) as model,
         asyncio.timeout(10),
     ):
-        with pytest.raises(ModelUnavailable, match="did not answer in time"):
+        with pytest.raises(ModelUnavailable, match="did not respond in time"):
             await model.respond(_request())
         await server.wait_for_disconnects()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.openai.errors import redacted
-from agentkit.llm.shared.response_builder import Output
-from agentkit.llm.shared.surrogates import ends_in_half, whole, whole_json
+from agentkit.llm.shared.redaction import redact_keys
+from agentkit.llm.shared.response_builder import ResponseBuilder
+from agentkit.llm.shared.surrogates import ends_with_high_surrogate, repair_surrogates, repair_json_surrogates
 from agentkit.messages import ThinkingPart, user_message
 
 
@@ -21,13 +21,13 @@ from agentkit.messages import ThinkingPart, user_message
     ],
 )
 def test_halves_that_meet_are_joined_and_others_replaced(text: str, expected: str) -> None:
-    assert whole(text) == expected
-    assert whole_json({text: [text]}) == {expected: [expected]}
+    assert repair_surrogates(text) == expected
+    assert repair_json_surrogates({text: [text]}) == {expected: [expected]}
 
 
 @pytest.mark.parametrize(("text", "expected"), [("a\ud83d", True), ("a\ude00", False), ("a", False), ("", False)])
 def test_only_a_first_half_at_the_end_waits_for_more(text: str, expected: bool) -> None:
-    assert ends_in_half(text) is expected
+    assert ends_with_high_surrogate(text) is expected
 
 
 def test_arguments_thoughts_and_errors_are_mended_too() -> None:
@@ -37,4 +37,4 @@ def test_arguments_thoughts_and_errors_are_mended_too() -> None:
     response = output.response([thought, call], "tool_calls", None)
     assert call.arguments == {"a": "\U0001f600"}
     assert response.message.parts[0] == ThinkingPart(text="\ufffd", data=[{"text": "\U0001f600"}])
-    assert redacted("no \ud83d", "a-long-key") == "no \ufffd"
+    assert redact_keys("no \ud83d", "a-long-key") == "no \ufffd"

@@ -143,7 +143,7 @@ async def test_what_a_real_server_says_is_heard() -> None:
     refusal = ServerFailure(status=429, headers={**headers, "x-ratelimit-reset-requests": "60s"})
     async with (
         ScriptedOpenAIServer([refusal, ServerResponse(text="ok")]) as server,
-        aclosing(Limited(OpenAIModel(base_url=server.url, hear=limiter.hear), limiter)) as model,
+        aclosing(Limited(OpenAIModel(base_url=server.url, on_headers=limiter.hear), limiter)) as model,
     ):
         with pytest.raises(ModelUnavailable):
             await model.respond(REQUEST)

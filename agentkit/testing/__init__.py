@@ -1,4 +1,4 @@
-"""Doubles to test agents with: a scripted model in memory, and scripted servers of each provider over real HTTP."""
+"""Test doubles: a scripted model in memory, and scripted servers with each provider's API over real HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Just enough HTTP/1.1, on asyncio streams, to serve a scripted server's clients on loopback."""
+"""A minimal HTTP/1.1 server connection on asyncio streams, for scripted servers on loopback."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-__all__ = ["Exchange", "ExchangeOver", "HTTPRequest"]
+__all__ = ["ConnectionEnded", "HTTPConnection", "HTTPRequest"]
 
-_MAX_BODY = 64 * 1_048_576
+_MAX_BODY_BYTES = 64 * 1_048_576
 
 
-class ExchangeOver(Exception):
-    """The client went away, or the connection is to be dropped."""
+class ConnectionEnded(Exception):
+    """The client has disconnected, or the connection is broken on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,51 +27,54 @@ class HTTPRequest:
     body: bytes
 
 
-class Exchange:
-    """One client's connection: requests come in, one after the other, and are answered."""
+class HTTPConnection:
+    """The server's side of one connection; the client sends its requests one after the other.
+
+    Every method that writes raises ``ConnectionEnded`` when the client has disconnected.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
-    async def read(self) -> HTTPRequest | None:
-        """Return the next request; None: the client has closed the connection, or speaks no HTTP."""
+    async def read_request(self) -> HTTPRequest | None:
+        """Return the next request; None: the client has closed the connection, or what it sent is not HTTP."""
         try:
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            first, *lines = head.rstrip().split("\r\n")
-            method, target, _ = first.split(" ", 2)
-            pairs = (line.partition(":") for line in lines)
+            request_line, *header_lines = head.rstrip().split("\r\n")
+            method, target, _ = request_line.split(" ", 2)
+            pairs = (line.partition(":") for line in header_lines)
             headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
             length = int(headers.get("content-length", "0"))
-            if length > _MAX_BODY:
+            if length > _MAX_BODY_BYTES:
                 return None
             body = await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
             return None
         return HTTPRequest(method, target.partition("?")[0], headers, body)
 
-    async def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Send a whole answer."""
+    async def send_response(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send a response with this body."""
         await self._write(_head(status, {**headers, "content-length": str(len(body))}) + body)
 
-    async def begin_stream(self, *events: bytes) -> None:
-        """Begin an event stream, with its first events."""
+    async def start_stream(self, *events: bytes) -> None:
+        """Start an event stream with these events."""
         head = _head(200, {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"})
         await self._write(head + _chunked(events))
 
-    async def send(self, *events: bytes) -> None:
-        """Send more events."""
+    async def send_events(self, *events: bytes) -> None:
+        """Send the next events of the stream."""
         await self._write(_chunked(events))
 
     async def end_stream(self, *events: bytes) -> None:
-        """Send the last events; the connection may be used again."""
+        """Send the last events; the connection can be used for another request."""
         await self._write(_chunked(events) + b"0\r\n\r\n")
 
-    async def rest(self, seconds: float | None) -> None:
-        """Send nothing for so long; None: until the client goes away.
+    async def wait(self, seconds: float | None) -> None:
+        """Send nothing for ``seconds``; None: until the client disconnects.
 
         Raises:
-            ExchangeOver: it has.
+            ConnectionEnded: the client has disconnected.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -80,9 +83,9 @@ class Exchange:
             return
         except ConnectionError:
             pass
-        raise ExchangeOver
+        raise ConnectionEnded
 
-    def drop(self) -> None:
+    def abort(self) -> None:
         """Break the connection."""
         self._writer.transport.abort()
 
@@ -91,7 +94,7 @@ class Exchange:
             self._writer.write(data)
             await self._writer.drain()
         except ConnectionError:
-            raise ExchangeOver from None
+            raise ConnectionEnded from None
 
 
 def _chunked(events: tuple[bytes, ...]) -> bytes:

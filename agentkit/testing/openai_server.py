@@ -1,8 +1,8 @@
-"""Run a scripted OpenAI server by itself, for tests and benchmarks in other processes.
+"""Run a scripted OpenAI server in a process of its own, for tests and benchmarks.
 
-``python -m agentkit.testing.openai_server --script FILE.json`` prints its base URL and serves until it is
+``python -m agentkit.testing.openai_server --script FILE.json`` prints the base URL and serves until it is
 terminated. The file is a ``ScriptFile``, such as ``{"benchmark": {"steps": 50}}`` or
-``{"by": "step", "answers": [{"calls": [{"name": "clock"}]}, {"text": "It is noon."}]}``.
+``{"by": "step", "responses": [{"calls": [{"name": "clock"}]}, {"text": "It is noon."}]}``.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["ScriptedOpenAIServer", "main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m agentkit.testing.openai_server", description=__doc__)
-    parser.add_argument("--script", type=Path, required=True, help="JSON file with what to answer")
+    parser.add_argument("--script", type=Path, required=True, help="JSON file with the responses")
     parser.add_argument("--port", type=int, default=0, help="0 (the default) is any free port")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        script = read_script(given.script)
+        script = read_script(options.script)
     except (OSError, ValidationError) as error:
-        parser.error(f"{given.script}: {error}")
-    asyncio.run(_serve(script, given.port))
+        parser.error(f"{options.script}: {error}")
+    asyncio.run(_serve(script, options.port))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""An in-memory ``Model`` that answers what a test tells it to."""
+"""A ``Model`` in memory that gives the responses of a script."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, Tool
 __all__ = ["ModelScript", "ScriptedModel", "ScriptedResponse"]
 
 ScriptedResponse = str | ToolCall | Sequence[ToolCall] | Message | ModelResponse | Exception
-"""Text; tool calls; a message; a whole response; or an error to raise."""
+"""Text, tool calls, a message, a complete response, or an error to raise."""
 
 ModelScript = Callable[[ModelRequest], Awaitable[ScriptedResponse]]
-"""Picks the response to a request; it may wait, for an event of the test's, first."""
+"""Returns the response to a request; it may wait first, such as for an event of the test."""
 
 
 class ScriptedModel:
-    """Gives scripted responses and keeps the requests.
+    """A model that gives scripted responses and keeps the requests.
 
-    The script is a sequence, given in order, or an async function of the request::
+    The script is a sequence of responses, given in order, or an async function from request to response::
 
         model = ScriptedModel([ToolCall(id="1", name="clock"), "It is noon."])
         ...
@@ -33,46 +33,47 @@ class ScriptedModel:
         self.requests: list[ModelRequest] = []
         """All requests so far."""
         self.closed = False
+        """Whether ``aclose`` was called."""
 
     @classmethod
     def by_step(cls, responses: Sequence[ScriptedResponse]) -> ScriptedModel:
-        """Answer by how many assistant messages a request holds: for tasks at once, and for repeated requests."""
+        """Return a model that responds by the number of assistant messages: for parallel tasks and for repeats."""
 
-        async def pick(request: ModelRequest) -> ScriptedResponse:
+        async def respond(request: ModelRequest) -> ScriptedResponse:
             return _at(responses, sum(message.role == "assistant" for message in request.messages))
 
-        return cls(pick)
+        return cls(respond)
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Give the next response, or raise it."""
+        """Return the next response, or raise it."""
         self.requests.append(request)
         scripted = await self._script(request)
         if isinstance(scripted, Exception):
             raise scripted
-        response = _response(scripted, request.model)
+        response = _as_response(scripted, request.model)
         if emit is not None:
             for part in response.message.parts:
-                _tell(part, emit)
+                _emit_part(part, emit)
         return response
 
     async def aclose(self) -> None:
-        """Note that it was closed."""
+        """Set ``closed``."""
         self.closed = True
 
     def _in_order(self, responses: Sequence[ScriptedResponse]) -> ModelScript:
-        async def pick(_: ModelRequest) -> ScriptedResponse:
+        async def respond(_: ModelRequest) -> ScriptedResponse:
             return _at(responses, len(self.requests) - 1)
 
-        return pick
+        return respond
 
 
-def _at(responses: Sequence[ScriptedResponse], place: int) -> ScriptedResponse:
-    if place < len(responses):
-        return responses[place]
-    return ModelRequestRejected(f"The script is used up: it has no response number {place}, counted from 0")
+def _at(responses: Sequence[ScriptedResponse], index: int) -> ScriptedResponse:
+    if index < len(responses):
+        return responses[index]
+    return ModelRequestRejected(f"The script has no response number {index}, counted from 0")
 
 
-def _response(scripted: str | ToolCall | Sequence[ToolCall] | Message | ModelResponse, model: str) -> ModelResponse:
+def _as_response(scripted: str | ToolCall | Sequence[ToolCall] | Message | ModelResponse, model: str) -> ModelResponse:
     match scripted:
         case ModelResponse():
             return scripted
@@ -88,7 +89,7 @@ def _response(scripted: str | ToolCall | Sequence[ToolCall] | Message | ModelRes
     return ModelResponse(message=message, stop_reason="tool_calls" if message.tool_calls else "end", usage=usage)
 
 
-def _tell(part: ContentPart, emit: Emit) -> None:
+def _emit_part(part: ContentPart, emit: Emit) -> None:
     match part:
         case TextPart():
             emit(ModelDelta("text", part.text))

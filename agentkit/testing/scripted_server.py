@@ -1,4 +1,4 @@
-"""What scripted servers share, whatever wire format they speak: connections, the script, and how answers go wrong."""
+"""The base of scripted servers, whatever the provider's format: connections, the script, and faults in a stream."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from agentkit.testing.http_connection import Exchange, ExchangeOver, HTTPRequest
+from agentkit.testing.http_connection import ConnectionEnded, HTTPConnection, HTTPRequest
 from agentkit.testing.server_script import (
+    JSONObject,
     RawResponse,
     ReceivedRequest,
     ServerFailure,
@@ -21,53 +22,53 @@ from agentkit.testing.server_script import (
     script_in_order,
 )
 
-__all__ = ["JSON", "Rendered", "ScriptedServer", "read_body"]
+__all__ = ["JSON_HEADERS", "ResponseStream", "ScriptedServer", "encode_event", "read_body"]
 
-JSON = {"content-type": "application/json"}
+JSON_HEADERS = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """A streamed reply, as one provider words it."""
+class ResponseStream:
+    """A streamed model response in a provider's format."""
 
     events: Sequence[bytes]
-    garbage: bytes
-    """An event that is no JSON."""
+    malformed_event: bytes
+    """An event that is not JSON."""
+    error_event: bytes
+    """An event that reports an error of the provider."""
     end: bytes = b""
-    """What comes after the last event."""
-    failure: bytes = b""
-    """An event that says that the provider failed."""
+    """Sent after the last event."""
 
 
 class ScriptedServer(ABC):
-    """Answers what its script says, on a free port of loopback, over real HTTP."""
+    """Responds from a script, on a free port of loopback, over real HTTP."""
 
-    _path: ClassVar[str] = ""
+    _base_path: ClassVar[str] = ""
 
     def __init__(
         self, script: Sequence[ServerScriptEntry] | ServerScript, *, port: int = 0, keep_requests: bool = True
     ) -> None:
-        """Set up; ``async with`` starts it.
+        """Prepare the server; ``async with`` starts it.
 
         Args:
-            script: what to answer: in order of arrival, or by a function of the request.
-            port: where to listen; 0 is any free port.
+            script: responses in order of arrival, or a function from request to response.
+            port: the port to listen on; 0 is any free port.
             keep_requests: False for benchmarks, where ``requests`` would grow large.
         """
         self._script = script if callable(script) else script_in_order(script)
         self._port = port
-        self._keep = keep_requests
+        self._keep_requests = keep_requests
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Condition()
+        self._counts_changed = asyncio.Condition()
         self.requests: list[ReceivedRequest] = []
-        """The requests for answers, in order of arrival."""
+        """The requests for model responses, in order of arrival."""
         self.request_count = 0
-        """How many there were, also where they aren't kept."""
+        """Number of requests for model responses, also when they aren't kept."""
         self.connection_count = 0
-        """How many connections clients have opened."""
+        """Number of connections that clients have opened."""
         self.disconnect_count = 0
-        """How many clients went away before they had their whole answer."""
+        """Number of clients that disconnected before the end of their response."""
 
     @property
     def url(self) -> str:
@@ -75,55 +76,58 @@ class ScriptedServer(ABC):
         if self._server is None:
             name = type(self).__name__
             raise RuntimeError(f"The server isn't started: use it as `async with {name}(...) as server`")
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}{self._path}"
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}{self._base_path}"
 
     async def wait_for_requests(self, count: int = 1) -> None:
-        """Wait until so many requests have come in, in all."""
-        await self._wait_for(lambda: self.request_count >= count)
+        """Wait until ``request_count`` is at least ``count``."""
+        await self._wait_until(lambda: self.request_count >= count)
 
     async def wait_for_disconnects(self, count: int = 1) -> None:
-        """Wait until so many clients have gone away before they had their whole answer."""
-        await self._wait_for(lambda: self.disconnect_count >= count)
+        """Wait until ``disconnect_count`` is at least ``count``."""
+        await self._wait_until(lambda: self.disconnect_count >= count)
 
     @abstractmethod
-    async def _route(self, request: HTTPRequest, exchange: Exchange) -> None:
-        """Answer one request."""
+    async def _route(self, request: HTTPRequest, connection: HTTPConnection) -> None:
+        """Respond to one HTTP request."""
 
     @abstractmethod
-    def _failure(self, failure: ServerFailure) -> bytes:
-        """Return the body of an error."""
+    def _error_body(self, failure: ServerFailure) -> bytes:
+        """Return the body of an error response."""
 
     @abstractmethod
-    def _whole(self, reply: ServerResponse, request: ReceivedRequest) -> bytes:
-        """Return the body of a reply that isn't streamed."""
+    def _response_body(self, response: ServerResponse, request: ReceivedRequest) -> bytes:
+        """Return the body of a response that isn't streamed."""
 
     @abstractmethod
-    def _rendered(self, reply: ServerResponse, request: ReceivedRequest) -> Rendered:
-        """Return the events of a reply that is."""
+    def _response_stream(self, response: ServerResponse, request: ReceivedRequest) -> ResponseStream:
+        """Return the events of a streamed response."""
 
-    async def _refuse(self, status: int, message: str, exchange: Exchange) -> None:
-        """Answer what isn't in the script."""
-        await exchange.answer(status, self._failure(ServerFailure(status=status, message=message)), JSON)
+    async def _send_error(self, status: int, message: str, connection: HTTPConnection) -> None:
+        """Reject a request that doesn't ask for a model response."""
+        body = self._error_body(ServerFailure(status=status, message=message))
+        await connection.send_response(status, body, JSON_HEADERS)
 
-    async def _give(self, request: ReceivedRequest, exchange: Exchange, *, streamed: bool) -> None:
-        """Count the request in, and answer as the script says."""
-        async with self._changed:
+    async def _send_scripted(self, request: ReceivedRequest, connection: HTTPConnection, *, streamed: bool) -> None:
+        """Count the request, and send the response that the script has for it."""
+        async with self._counts_changed:
             self.request_count += 1
-            if self._keep:
+            if self._keep_requests:
                 self.requests.append(request)
-            self._changed.notify_all()
-        answer = self._script(request)
-        if answer.delay:
-            await exchange.rest(answer.delay)
-        match answer:
+            self._counts_changed.notify_all()
+        entry = self._script(request)
+        if entry.delay:
+            await connection.wait(entry.delay)
+        match entry:
             case ServerFailure():
-                await exchange.answer(answer.status, self._failure(answer), {**JSON, **answer.headers})
+                headers = {**JSON_HEADERS, **entry.headers}
+                await connection.send_response(entry.status, self._error_body(entry), headers)
             case RawResponse():
-                await exchange.answer(answer.status, answer.body.encode(), {"content-type": answer.content_type})
+                headers = {"content-type": entry.content_type}
+                await connection.send_response(entry.status, entry.body.encode(), headers)
             case ServerResponse() if streamed:
-                await _stream(answer, self._rendered(answer, request), exchange)
+                await _send_stream(entry, self._response_stream(entry, request), connection)
             case ServerResponse():
-                await exchange.answer(200, self._whole(answer, request), JSON)
+                await connection.send_response(200, self._response_body(entry, request), JSON_HEADERS)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
@@ -140,9 +144,9 @@ class ScriptedServer(ABC):
         if self._server is not None:
             await self._server.wait_closed()
 
-    async def _wait_for(self, reached: Callable[[], bool]) -> None:
-        async with self._changed:
-            await self._changed.wait_for(reached)
+    async def _wait_until(self, reached: Callable[[], bool]) -> None:
+        async with self._counts_changed:
+            await self._counts_changed.wait_for(reached)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -150,22 +154,22 @@ class ScriptedServer(ABC):
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
         self.connection_count += 1
-        exchange = Exchange(reader, writer)
+        connection = HTTPConnection(reader, writer)
         try:
-            while request := await exchange.read():
-                await self._route(request, exchange)
-        except ExchangeOver:
-            async with self._changed:
+            while request := await connection.read_request():
+                await self._route(request, connection)
+        except ConnectionEnded:
+            async with self._counts_changed:
                 self.disconnect_count += 1
-                self._changed.notify_all()
+                self._counts_changed.notify_all()
         except asyncio.CancelledError:
-            exchange.drop()  # the server stops: the task ends here, and asyncio has nothing to report
+            connection.abort()  # not raised again: the server stops, and asyncio would log a cancelled handler
         finally:
             writer.close()
 
 
 def read_body(request: HTTPRequest, field: str) -> dict[str, Any] | None:
-    """Return the body, if it is a JSON object with a list in that field."""
+    """Return the body if it is a JSON object with a list in ``field``, else None."""
     try:
         body = json.loads(request.body)
     except ValueError:
@@ -173,25 +177,30 @@ def read_body(request: HTTPRequest, field: str) -> dict[str, Any] | None:
     return body if isinstance(body, dict) and isinstance(body.get(field), list) else None
 
 
-async def _stream(reply: ServerResponse, rendered: Rendered, exchange: Exchange) -> None:
-    events = rendered.events if reply.fault is None else rendered.events[: reply.fault_after]
-    if not reply.pause:
-        await exchange.begin_stream(*events)
+def encode_event(data: JSONObject, name: str | None = None) -> bytes:
+    """Return a server-sent event."""
+    return (f"event: {name}\n" if name else "").encode() + b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+async def _send_stream(response: ServerResponse, stream: ResponseStream, connection: HTTPConnection) -> None:
+    events = stream.events if response.fault is None else stream.events[: response.fault_after]
+    if not response.pause:
+        await connection.start_stream(*events)
     else:
-        await exchange.begin_stream()
+        await connection.start_stream()
         for event in events:
-            await exchange.send(event)
-            await exchange.rest(reply.pause)
-    match reply.fault:
+            await connection.send_events(event)
+            await connection.wait(response.pause)
+    match response.fault:
         case None:
-            await exchange.end_stream(*filter(None, (rendered.end,)))
+            await connection.end_stream(*filter(None, (stream.end,)))
         case "cut":
-            await exchange.end_stream()
+            await connection.end_stream()
         case "error":
-            await exchange.end_stream(*filter(None, (rendered.failure, rendered.end)))
+            await connection.end_stream(*filter(None, (stream.error_event, stream.end)))
         case "garbage":
-            await exchange.end_stream(*filter(None, (rendered.garbage, rendered.end)))
+            await connection.end_stream(*filter(None, (stream.malformed_event, stream.end)))
         case "drop":
-            exchange.drop()
+            connection.abort()
         case "stall":
-            await exchange.rest(None)
+            await connection.wait(None)

@@ -59,7 +59,7 @@ HALVES = "halves"
 
 
 def _answer(request: ReceivedRequest) -> ServerScriptEntry:
-    asked = request.asked
+    asked = request.last_text
     special: dict[str, ServerScriptEntry] = {
         WAIT: ServerFailure(status=429, headers={"retry-after": "7"}),
         REFUSE: ServerResponse(refusal="I won't."),

@@ -15,7 +15,7 @@ from agentkit.testing import (
     script_by_step,
 )
 
-REPLY = ServerResponse(
+RESPONSE = ServerResponse(
     thinking="Hmm.", text="abcdefgh", calls=(ServerToolCall(name="clock", arguments={"zone": "UTC"}),), usage=(7, 3, 2)
 )
 
@@ -28,22 +28,22 @@ def _parts(*chunks: GenerateContentResponse) -> list[Part]:
     return [part for chunk in chunks for part in chunk.parts or ()]
 
 
-async def test_the_official_sdk_gets_a_whole_answer() -> None:
-    async with ScriptedGeminiServer([REPLY]) as server, _client(server).aio as client:
-        answer = await client.models.generate_content(model="m", contents="Hi")
-    thought, text, call = _parts(answer)
+async def test_the_official_sdk_reads_a_response_that_is_not_streamed() -> None:
+    async with ScriptedGeminiServer([RESPONSE]) as server, _client(server).aio as client:
+        response = await client.models.generate_content(model="m", contents="Hi")
+    thought, text, call = _parts(response)
     assert (thought.text, thought.thought) == ("Hmm.", True)
     assert text.text == "abcdefgh"
     assert call.function_call is not None
     assert (call.function_call.name, call.function_call.args) == ("clock", {"zone": "UTC"})
     assert call.thought_signature == b"signature-0"
-    usage = answer.usage_metadata
+    usage = response.usage_metadata
     assert usage is not None
     assert (usage.prompt_token_count, usage.cached_content_token_count) == (7, 2)
     assert (usage.candidates_token_count, usage.thoughts_token_count) == (2, 1)
 
 
-async def test_the_official_sdk_gets_a_stream_in_chunks() -> None:
+async def test_the_official_sdk_reads_a_stream_in_chunks() -> None:
     async with (
         ScriptedGeminiServer([ServerResponse(text="abcdefgh", chunk_chars=3)]) as server,
         _client(server, "v1").aio as client,
@@ -55,10 +55,10 @@ async def test_the_official_sdk_gets_a_stream_in_chunks() -> None:
     assert reasons == [None, None, FinishReason.STOP]
     (received,) = server.requests
     assert isinstance(received, ReceivedGeminiRequest)
-    assert (received.version, received.model, received.asked) == ("v1", "m", "Hi")
+    assert (received.version, received.model, received.last_text) == ("v1", "m", "Hi")
 
 
-async def test_failures_are_worded_as_the_real_ones() -> None:
+async def test_failures_have_the_format_of_the_real_api() -> None:
     failure = ServerFailure(status=429, message="Slow down", code="RATE_LIMIT_EXCEEDED")
     async with ScriptedGeminiServer([failure]) as server, _client(server).aio as client:
         with pytest.raises(ClientError) as caught:
@@ -67,15 +67,15 @@ async def test_failures_are_worded_as_the_real_ones() -> None:
     assert "RATE_LIMIT_EXCEEDED" in str(caught.value.details)
 
 
-async def test_a_call_whose_arguments_are_no_object_is_malformed() -> None:
-    reply = ServerResponse(calls=(ServerToolCall(name="clock", arguments="no JSON"),))
-    async with ScriptedGeminiServer([reply]) as server, _client(server).aio as client:
-        answer = await client.models.generate_content(model="m", contents="Hi")
-    assert answer.candidates is not None
-    assert answer.candidates[0].finish_reason == FinishReason.MALFORMED_FUNCTION_CALL
+async def test_a_call_whose_arguments_are_not_an_object_is_malformed() -> None:
+    malformed = ServerResponse(calls=(ServerToolCall(name="clock", arguments="no JSON"),))
+    async with ScriptedGeminiServer([malformed]) as server, _client(server).aio as client:
+        response = await client.models.generate_content(model="m", contents="Hi")
+    assert response.candidates is not None
+    assert response.candidates[0].finish_reason == FinishReason.MALFORMED_FUNCTION_CALL
 
 
-async def test_scripts_by_step_follow_the_transcript() -> None:
+async def test_a_script_by_step_follows_the_transcript() -> None:
     script = script_by_step([ServerResponse(text="first"), ServerResponse(text="second")])
     later = [
         Content(role="user", parts=[Part(text="Hi")]),
@@ -83,10 +83,10 @@ async def test_scripts_by_step_follow_the_transcript() -> None:
         Content(role="user", parts=[Part(text="Go on.")]),
     ]
     async with ScriptedGeminiServer(script) as server, _client(server).aio as client:
-        answers = [
+        responses = [
             await client.models.generate_content(model="m", contents=[*contents]) for contents in (later, later[:1])
         ]
-    assert [answer.text for answer in answers] == ["second", "first"]
+    assert [response.text for response in responses] == ["second", "first"]
 
 
 async def test_it_lists_a_model() -> None:
@@ -102,9 +102,11 @@ async def test_it_lists_a_model() -> None:
         pytest.param("/v1/models/m:embedContent", {"contents": []}, 404, id="another method"),
     ],
 )
-async def test_what_is_no_request_for_an_answer_uses_up_none(path: str, body: dict[str, object], status: int) -> None:
+async def test_an_invalid_request_is_rejected_and_does_not_use_up_the_script(
+    path: str, body: dict[str, object], status: int
+) -> None:
     async with ScriptedGeminiServer([ServerResponse()]) as server, httpx2.AsyncClient(base_url=server.url) as client:
-        answer = await client.post(path, json=body)
-    assert answer.status_code == status
-    assert answer.json()["error"]["code"] == status
+        response = await client.post(path, json=body)
+    assert response.status_code == status
+    assert response.json()["error"]["code"] == status
     assert server.request_count == 0

@@ -23,12 +23,13 @@ from activities.retry_policies import (
     STICKY_QUEUE_TIMEOUT,
 )
 from activities.settings import Settings
-from activities.streaming.relay_sender import sending
-from activities.streaming.token_streams import Deltas
+from activities.streaming.relay_client import token_relay
+from activities.streaming.token_streams import TokenPublisher
 from activities.temporal.client import connect_when_ready
 from activities.temporal.process_exit import exit_process
 from activities.tool import ToolActivities
-from activities.transcript_reader import TranscriptCache, TranscriptReader
+from activities.transcript_cache import TranscriptCache
+from activities.transcript_reader import TranscriptReader
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
@@ -47,21 +48,25 @@ logger = logging.getLogger("opspawn.worker")
 _VERSION = WorkerDeploymentConfig(
     version=WorkerDeploymentVersion("opspawn", metadata.version("opspawn")), use_worker_versioning=False
 )
-"""Told to Temporal; without it the SDK hashes every loaded module at each start, which takes up to 2 s."""
+"""Without a version of its own the SDK hashes every loaded module at each start, which takes up to 2 s."""
 
 
 def build_worker(
-    client: Client, settings: Settings, models: Mapping[str, Model], toolset: Toolset, deltas: Deltas | None = None
+    client: Client,
+    settings: Settings,
+    models: Mapping[str, Model],
+    toolset: Toolset,
+    publisher: TokenPublisher | None = None,
 ) -> Worker:
-    """Return a worker for ``settings.task_queue``, not yet running."""
+    """Return a worker for ``settings.task_queue``; it isn't running yet."""
     cache = TranscriptCache(settings.transcript_cache_bytes)
     reader = TranscriptReader(client, cache)
     return Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[AgentTask],
-        activities=[ModelActivities(models, reader, deltas).request_model, ToolActivities(toolset).call_tool],
-        interceptors=[TranscriptSharing(cache.remember)],
+        activities=[ModelActivities(models, reader, publisher).request_model, ToolActivities(toolset).call_tool],
+        interceptors=[TranscriptSharing(cache.put)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed_runner(),
         sticky_queue_schedule_to_start_timeout=STICKY_QUEUE_TIMEOUT,
@@ -72,32 +77,37 @@ def build_worker(
     )
 
 
-async def _work(settings: Settings) -> None:
-    stopping = asyncio.Event()
+async def _serve(settings: Settings) -> None:
+    """Run a worker until SIGTERM or Ctrl-C; wait for Temporal first, as long as it takes."""
+    stop_requested = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopping.set)
-    # Plain functions among the tools each take a thread: as many as there are activity slots.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop_requested.set)
+    # A plain function among the tools occupies a thread: as many threads as activity slots.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=MAX_CONCURRENT_ACTIVITIES, thread_name_prefix="tool"))
-    app = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
-    for problem in app.problems:
+    catalog = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
+    for problem in catalog.problems:
         logger.warning("%s", problem)
     models = build_models(settings)
     connecting = asyncio.create_task(connect_when_ready(settings))
-    stopped = asyncio.create_task(stopping.wait())
+    stopping = asyncio.create_task(stop_requested.wait())
     try:
-        await asyncio.wait({connecting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not stopped.done():
+        await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
             client = connecting.result()
-            async with sending(settings) as deltas, build_worker(client, settings, models, app.toolset, deltas):
+            async with (
+                token_relay(settings) as publisher,
+                build_worker(client, settings, models, catalog.toolset, publisher),
+            ):
                 logger.info("Working on task queue %s", settings.task_queue)
-                await stopped
+                await stopping
     finally:
         connecting.cancel()
         await _close(models)
 
 
-async def _check(settings: Settings) -> None:
+async def _check_models(settings: Settings) -> None:
+    """Check each model that an agent names; print one line of JSON for each."""
     models = build_models(settings)
     for check in await check_models(models, models_to_check(load_catalog(settings).models, settings)):
         sys.stdout.write(check.model_dump_json() + "\n")
@@ -109,12 +119,12 @@ async def _close(models: Mapping[str, Model]) -> None:
 
 
 def main() -> int:
-    """Work until SIGTERM or Ctrl-C, or with ``--check-models`` ask each model once; return the exit code."""
+    """Run a worker, or with ``--check-models`` check the models; return the exit code: 0, or 2 for bad settings."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     shorten_activity_log()
     try:
-        asyncio.run((_check if "--check-models" in sys.argv else _work)(Settings.load()))
+        asyncio.run((_check_models if "--check-models" in sys.argv else _serve)(Settings.load()))
     except ConfigurationInvalid as error:
         logger.error("%s", error)
         return 2

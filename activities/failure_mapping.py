@@ -1,4 +1,4 @@
-"""Our errors as Temporal's posture: what is tried again, when, and what ends the activity."""
+"""Our errors as Temporal's failures, and back: what is retried, when, and what ends the activity."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from agentkit.errors import (
 )
 from agentkit.runtime.tool_results import bounded
 
-__all__ = ["MAX_RETRY_AFTER", "from_temporal", "model_error", "to_temporal"]
+__all__ = ["MAX_RETRY_AFTER_S", "application_error", "model_error_from"]
 
-MAX_RETRY_AFTER = 600.0
-"""Seconds; a provider that asks for more is asked again after this."""
+MAX_RETRY_AFTER_S = 600.0
+"""The longest wait before the next attempt, whatever the provider asks for."""
 
 
-def to_temporal(error: OpspawnError) -> ApplicationError:
-    """Return the error that an activity raises: of the same type by name, retryable only where that can help.
+def application_error(error: OpspawnError) -> ApplicationError:
+    """Return the failure that an activity raises for an error: its type is the error's name.
 
-    Its message is bounded as results are: Temporal takes none of several megabytes, and would just try again.
+    Only transient errors are retryable. The message is bounded: Temporal refuses one of several megabytes, and would
+    retry the activity because of that.
     """
     retryable = isinstance(error, ModelUnavailable | ToolUnavailable)
     retry_after = error.retry_after if isinstance(error, ModelUnavailable) else None
@@ -39,7 +40,7 @@ def to_temporal(error: OpspawnError) -> ApplicationError:
         *([] if status is None else [{"status": status}]),
         type=type(error).__name__,
         non_retryable=not retryable,
-        next_retry_delay=None if retry_after is None else timedelta(seconds=min(retry_after, MAX_RETRY_AFTER)),
+        next_retry_delay=None if retry_after is None else timedelta(seconds=min(retry_after, MAX_RETRY_AFTER_S)),
     )
 
 
@@ -56,15 +57,14 @@ _MODEL_ERRORS = {
 }
 
 
-def from_temporal(error: ActivityError) -> OpspawnError:
-    """Return our error again for what ended a model call, typed as it was in the activity."""
-    return model_error(error.cause)
+def model_error_from(failure: BaseException | None) -> OpspawnError:
+    """Return the error of a failed model activity, of the type it had in the activity.
 
-
-def model_error(cause: BaseException | None) -> OpspawnError:
-    """Return the same for the cause alone, as history has it."""
+    ``failure`` is the ``ActivityError`` that the workflow gets, or its cause as history holds it.
+    """
+    cause = failure.cause if isinstance(failure, ActivityError) else failure
     if not isinstance(cause, ApplicationError):
-        return ModelUnavailable(f"The model call didn't come back: {cause}")
+        return ModelUnavailable(f"The model call gave no result: {cause}")
     if cause.type == TranscriptMismatch.__name__:
         return TranscriptMismatch(cause.message)
     details = cause.details[0] if cause.details else {}

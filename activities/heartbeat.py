@@ -1,4 +1,4 @@
-"""Heartbeat while an activity works, so that a dead worker is noticed and a cancellation arrives."""
+"""Heartbeat while an activity runs, so that a dead worker is noticed and a cancellation arrives."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from contextlib import asynccontextmanager
 
 from temporalio import activity
 
-from activities.retry_policies import HEARTBEAT_EVERY
+from activities.retry_policies import HEARTBEAT_INTERVAL
 
 __all__ = ["heartbeating"]
 
 
 @asynccontextmanager
 async def heartbeating() -> AsyncIterator[None]:
-    """Heartbeat every ``HEARTBEAT_EVERY`` until the block ends. Local activities have no heartbeat: then do nothing."""
+    """Heartbeat every ``HEARTBEAT_INTERVAL`` until the block ends; local activities have no heartbeat."""
     if activity.info().is_local:
         yield
         return
-    beating = asyncio.create_task(_beat())
+    heartbeats = asyncio.create_task(_heartbeat())
     try:
         yield
     finally:
-        beating.cancel()
+        heartbeats.cancel()
 
 
-async def _beat() -> None:
+async def _heartbeat() -> None:
     while True:
-        await asyncio.sleep(HEARTBEAT_EVERY.total_seconds())
+        await asyncio.sleep(HEARTBEAT_INTERVAL.total_seconds())
         activity.heartbeat()

@@ -1,6 +1,8 @@
-"""What travels between the workflow and its activities."""
+"""The payloads of activities and queries, and the names under which histories hold them."""
 
 from __future__ import annotations
+
+import hashlib
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
@@ -16,62 +18,80 @@ __all__ = [
     "ModelReply",
     "TranscriptPage",
     "TranscriptRange",
+    "model_activity_id",
     "tool_activity",
+    "tool_activity_id",
 ]
 
-MODEL_ACTIVITY = "ask_model"
+MODEL_ACTIVITY = "request_model"
 TOOL_PREFIX = "tool."
+
+_MAX_ACTIVITY_ID_CHARS = 200
+"""Temporal takes 1,000 bytes; a call's id comes from a model's server, and may be of any length."""
 
 
 def tool_activity(name: str) -> str:
-    """Return the activity type that serves a tool."""
+    """Return the activity type of a tool."""
     return TOOL_PREFIX + name
 
 
+def tool_activity_id(call_id: str) -> str:
+    """Return the activity id of a tool call: the call's id itself, or a hash of it where Temporal may refuse that."""
+    if len(call_id) <= _MAX_ACTIVITY_ID_CHARS and call_id.isascii() and call_id.isprintable():
+        return call_id
+    return f"call-{hashlib.sha256(call_id.encode(errors='surrogatepass')).hexdigest()[:32]}"
+
+
+def model_activity_id(step: int, fallback_index: int) -> str:
+    """Return the activity id of a step's request to one model of the agent's chain."""
+    return f"model-{step}-{fallback_index}"
+
+
 class ModelCall(Record):
-    """A question to a model: references and a delta, never the transcript."""
+    """The argument of the model activity: references to the transcript, never the transcript itself."""
 
     task_id: str
     step: int
-    agent: str
-    """The hash of the agent's spec; the worker has it, or queries ``agent_spec``."""
+    agent_hash: str
+    """``AgentSpec.hash``; a worker that doesn't have the agent queries ``agent_spec``."""
     model: str
     """``provider:name``."""
     segments: tuple[Segment, ...]
-    """The transcript so far, in order. Each message of it stands in history where it entered."""
-    delta: tuple[Message, ...] = Field(default=(), exclude_if=lambda delta: not delta)
-    """Messages after the segments that stand nowhere else in history: what the workflow itself says."""
+    """The transcript so far, in order. Each of its messages is in history once, where it entered the task."""
+    composed_messages: tuple[Message, ...] = Field(default=(), exclude_if=lambda messages: not messages)
+    """Messages after the segments that the workflow wrote itself, and that are nowhere else in history."""
 
 
 class ModelReply(Record):
-    """A model's answer. Its message enters the transcript here."""
+    """The result of the model activity. The response's message enters the transcript here."""
 
     response: ModelResponse
     model: str
-    """Which model answered."""
+    """The model that responded: ``provider:name``."""
 
     @field_serializer("response", mode="wrap")
     def _without_zeros(self, response: ModelResponse, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
-        """Leave out of history what was not used: most kinds of tokens, in every step."""
+        """Keep zero counts out of history: most kinds of tokens, in every step."""
         written: dict[str, JsonValue] = write(response)
         used = response.usage.model_dump(mode="json", exclude_defaults=True)
         return {**written, "usage": used}
 
 
 class TranscriptRange(Record):
-    """What to read of a transcript: the argument of the ``transcript`` query."""
+    """The argument of the ``transcript`` query."""
 
     start: int = 0
+    """Position of the first message, from 0."""
     end: int | None = None
-    """Position after the last message wanted; None is all there are."""
+    """Position after the last message; None is the end of the transcript."""
     max_bytes: int = 1_000_000
-    """A page ends before it exceeds this, but holds one message at least."""
+    """Bytes of JSON that a page may have; it holds at least one message even so."""
 
 
 class TranscriptPage(Record):
-    """A page of a transcript."""
+    """The result of the ``transcript`` query."""
 
     start: int
     messages: tuple[Message, ...]
     total: int
-    """How many messages there are in all."""
+    """Number of messages in the whole transcript."""

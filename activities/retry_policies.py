@@ -1,4 +1,4 @@
-"""The one table of timeouts, heartbeats and retry policies."""
+"""Timeouts, heartbeats and retry policies of every activity."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from temporalio.common import RetryPolicy
 from agentkit.specs import ToolSpec
 
 __all__ = [
-    "HEARTBEAT_EVERY",
-    "SLOTS",
-    "STICKY",
-    "STOPPING",
-    "Policy",
+    "GRACEFUL_SHUTDOWN_TIMEOUT",
+    "HEARTBEAT_INTERVAL",
+    "MAX_CONCURRENT_ACTIVITIES",
+    "STICKY_QUEUE_TIMEOUT",
+    "ActivityPolicy",
     "fast_tool_policy",
     "model_policy",
     "tool_policy",
 ]
 
-HEARTBEAT_EVERY = timedelta(seconds=1)
+HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """How often activities heartbeat, and so how soon a cancellation reaches them."""
 
-SLOTS = 100
-"""Model and tool calls that one worker has under way at once."""
+MAX_CONCURRENT_ACTIVITIES = 100
+"""How many model and tool calls one worker runs at once."""
 
-STICKY = timedelta(seconds=1)
-"""How long a task waits for the worker that had it cached, before another takes it."""
+STICKY_QUEUE_TIMEOUT = timedelta(seconds=1)
+"""How long a workflow task waits for the worker that has the workflow cached, before any worker may take it."""
 
-STOPPING = timedelta(seconds=5)
-"""What running activities get to end by themselves on shutdown; afterwards they are cancelled, and retried."""
+GRACEFUL_SHUTDOWN_TIMEOUT = timedelta(seconds=5)
+"""How long running activities may finish when the worker stops; then they are cancelled, and retried elsewhere."""
 
-_LOST_AFTER = timedelta(seconds=10)
-"""A worker that has not heartbeat for this long is taken for dead."""
+_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+"""After this long without a heartbeat a worker counts as dead."""
 
 
 @dataclass(frozen=True)
-class Policy:
-    """How long one kind of activity may take, and how often it is tried."""
+class ActivityPolicy:
+    """Timeouts and retries of one kind of activity."""
 
     start_to_close: timedelta
-    """One attempt."""
+    """Limit of one attempt."""
     retry: RetryPolicy
     schedule_to_start: timedelta | None = None
-    """Waiting for a worker; None waits for as long as it takes to deploy one."""
-    heartbeat: timedelta | None = _LOST_AFTER
+    """Limit of the wait for a worker; None is no limit: a worker may be deployed days later."""
+    heartbeat: timedelta | None = _HEARTBEAT_TIMEOUT
 
 
-def model_policy(*, fallback: bool) -> Policy:
-    """Return how a model is asked: about 90 s of retries, unless the provider says how long to wait.
+def model_policy(*, fallback: bool) -> ActivityPolicy:
+    """Return the policy of model requests: about 90 s of retries, longer where the provider sends ``Retry-After``.
 
-    With a ``fallback`` to ask next, 7 s of them.
+    With a ``fallback`` model left in the chain, about 7 s.
     """
-    return Policy(
+    return ActivityPolicy(
         start_to_close=timedelta(minutes=10),
         retry=RetryPolicy(
             initial_interval=timedelta(seconds=1),
@@ -63,13 +63,13 @@ def model_policy(*, fallback: bool) -> Policy:
     )
 
 
-def tool_policy(tool: ToolSpec) -> Policy:
-    """Return how a tool is called: irreversible ones once, others up to 4 times.
+def tool_policy(tool: ToolSpec) -> ActivityPolicy:
+    """Return the policy of a tool's calls: irreversible ones get one attempt, others up to 4.
 
-    The activity itself ends an attempt at ``tool.timeout``; Temporal steps in 5 s later, if it can't.
+    The activity itself ends an attempt after ``tool.timeout``; Temporal does so 5 s later, should that fail.
     """
     repeatable = tool.effect != "irreversible"
-    return Policy(
+    return ActivityPolicy(
         start_to_close=timedelta(seconds=tool.timeout + 5),
         schedule_to_start=timedelta(minutes=5) if tool.task_queue else None,
         retry=RetryPolicy(
@@ -80,9 +80,9 @@ def tool_policy(tool: ToolSpec) -> Policy:
     )
 
 
-def fast_tool_policy(tool: ToolSpec) -> Policy:
-    """Return how a fast tool is called, as a local activity: it must fit well into a workflow task (10 s)."""
-    return Policy(
+def fast_tool_policy(tool: ToolSpec) -> ActivityPolicy:
+    """Return the policy of a fast tool's calls: as local activities, well within a workflow task (10 s)."""
+    return ActivityPolicy(
         start_to_close=timedelta(seconds=min(tool.timeout, 5.0)),
         retry=RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3),
         heartbeat=None,

@@ -1,4 +1,4 @@
-"""One agent task as a durable workflow: ask the model, decide, act, until done."""
+"""One agent task as a durable workflow: request the model, decide, act, until the task is completed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
-    from activities.failure_mapping import model_error_from
-    from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply, TranscriptPage, TranscriptRange
-    from activities.retry_policies import Policy, model_policy
-    from agentkit.errors import ModelError, OpspawnError
-    from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
-    from agentkit.messages import Message, ToolCall, ToolResult, Usage
+    from activities.payload_types import TranscriptPage, TranscriptRange
+    from agentkit.errors import OpspawnError
+    from agentkit.messages import Message, Usage
     from agentkit.planners import get_planner
     from agentkit.runtime.approval_policy import ApprovalPolicy
-    from agentkit.runtime.loop import Loop
+    from agentkit.runtime.loop import AgentLoop, run_step
     from agentkit.specs import AgentSpec
+    from workflows.loop_effects import DurableEffects
     from workflows.search_attributes import COST_USD, MEMO_USAGE, STATUS, STEPS, TOKENS
     from workflows.task_types import (
         WORKFLOW_TYPE,
@@ -32,23 +30,18 @@ with workflow.unsafe.imports_passed_through():
         TaskStatus,
         TaskView,
     )
-    from workflows.tool_execution import run_tool
-    from workflows.transcript_sharing import REMEMBER
-    from workflows.web_ui_details import Story
 
 __all__ = ["AgentTask"]
-
-_TRANSCRIPT_VERSION = 1
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
 class AgentTask:
-    """Owns a task's transcript; its activities get references to it."""
+    """Owns the transcript of a task; its activities get references to it."""
 
     @workflow.init
     def __init__(self, task: TaskInput) -> None:
         carried = task.carried
-        self._loop = Loop(
+        self._loop = AgentLoop(
             task.agent,
             get_planner(task.agent.planner),
             ApprovalPolicy(),
@@ -56,30 +49,30 @@ class AgentTask:
             usage=carried.usage if carried else None,
             steps=carried.steps if carried else 0,
             plan=carried.plan if carried else (),
-            fallen=carried.fallen if carried else 0,
+            fallback_index=carried.fallback_index if carried else 0,
         )
+        self._effects = DurableEffects(self._loop)
         self._task = task
         self._started_at = carried.started_at if carried else workflow.now()
         self._status: TaskStatus = "running"
         self._error: str | None = None
-        self._story = Story()
 
     @workflow.run
     async def run(self, task: TaskInput) -> TaskResult:
-        """Go on until the task is done, a limit is spent, or it is cancelled."""
+        """Run steps until the task is completed, reaches a limit, fails or is cancelled."""
         if not task.carried:
             workflow.upsert_search_attributes([STATUS.value_set("running")])
-        deadline = asyncio.timeout(self._remaining())
+        deadline = asyncio.timeout(self._remaining_seconds())
         try:
             async with deadline:
-                output = await self._until_done()
+                output = await self._run_steps()
         except TimeoutError:
-            self._fail_late()
+            self._fail_at_deadline()
         except OpspawnError as error:
             self._fail(type(error).__name__, str(error))
         except FailureError as error:
             if deadline.expired():
-                self._fail_late()
+                self._fail_at_deadline()
             if is_cancelled_exception(error):
                 self._end("cancelled")
                 raise
@@ -90,75 +83,19 @@ class AgentTask:
         self._end("completed")
         return TaskResult(output=output, usage=self._loop.usage, steps=self._loop.steps)
 
-    async def _until_done(self) -> JsonValue:
+    async def _run_steps(self) -> JsonValue:
         while True:
-            self._continue_as_new_when_suggested()
-            response = self._loop.begin_step() or await self._ask()
-            match self._loop.take(response):
-                case CallTools(calls):
-                    self._loop.record(await asyncio.gather(*map(self._call, calls, range(len(calls)))))
-                case Finish(output):
-                    return output
-                case Proceed(plan):
-                    self._story.plans(plan)
+            self._continue_as_new_if_suggested()
+            if finish := await run_step(self._loop, self._effects):
+                return finish.output
 
-    async def _ask(self) -> ModelResponse:
-        """Ask the agent's model; where that fails for good, the next of its chain, which then stays."""
-        loop = self._loop
-        if remember := workflow.extern_functions().get(REMEMBER):
-            remember(workflow.info().workflow_id, _TRANSCRIPT_VERSION, loop.transcript, loop.agent)
-        while True:
-            try:
-                return await self._ask_one(loop.model, model_policy(fallback=loop.has_fallback))
-            except ModelError as error:
-                self._story.fails(loop.model, error)
-                loop.fall_back(error)
-
-    async def _ask_one(self, model: str, policy: Policy) -> ModelResponse:
-        loop, delta = self._loop, self._loop.delta
-        task_id, known = workflow.info().workflow_id, len(loop.transcript) - len(delta)
-        self._story.asks(loop.steps, model)
-        call = ModelCall(
-            task_id=task_id,
-            step=loop.steps,
-            agent=loop.agent.hash,
-            model=model,
-            segments=(loop.transcript.segment(task_id, known, _TRANSCRIPT_VERSION),),
-            delta=delta,
-        )
-        try:
-            reply: ModelReply = await workflow.execute_activity(
-                MODEL_ACTIVITY,
-                call,
-                result_type=ModelReply,
-                start_to_close_timeout=policy.start_to_close,
-                heartbeat_timeout=policy.heartbeat,
-                retry_policy=policy.retry,
-                summary=f"Step {loop.steps}: ask {model}",
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            raise model_error_from(error) from error
-        self._story.answered(reply.response)
-        return reply.response
-
-    async def _call(self, call: ToolCall, index: int) -> ToolResult:
-        admitted = self._loop.admit(call, index)
-        if isinstance(admitted, ToolResult):
-            result = admitted
-        else:
-            result = await run_tool(admitted, call, self._loop.steps)
-        self._story.acted(call, result)
-        return result
-
-    def _remaining(self) -> float | None:
+    def _remaining_seconds(self) -> float | None:
         deadline = self._loop.agent.limits.deadline
         if deadline is None:
             return None
         return (self._started_at + timedelta(seconds=deadline) - workflow.now()).total_seconds()
 
-    def _continue_as_new_when_suggested(self) -> None:
+    def _continue_as_new_if_suggested(self) -> None:
         if not workflow.info().is_continue_as_new_suggested():
             return
         carried = CarriedState(
@@ -167,7 +104,7 @@ class AgentTask:
             steps=self._loop.steps,
             started_at=self._started_at,
             plan=self._loop.plan,
-            fallen=self._loop.fallen,
+            fallback_index=self._loop.fallback_index,
         )
         workflow.continue_as_new(self._task.model_copy(update={"carried": carried}))
 
@@ -183,47 +120,48 @@ class AgentTask:
             ]
         )
         workflow.upsert_memo({MEMO_USAGE: usage})
-        workflow.set_current_details(self._story.told(status, usage, self._error))
+        self._effects.details.ended(status, usage, self._error)
 
-    def _fail(self, kind: str, message: str, status: TaskStatus = "failed") -> NoReturn:
+    def _fail(self, error_type: str, message: str, status: TaskStatus = "failed") -> NoReturn:
         self._error = message
         self._end(status)
         failure = TaskFailure(message=message, step=self._loop.steps, usage=self._loop.usage)
-        raise ApplicationError(message, failure, type=kind, non_retryable=True) from None
+        raise ApplicationError(message, failure, type=error_type, non_retryable=True) from None
 
-    def _fail_late(self) -> NoReturn:
-        ran = self._loop.agent.limits.deadline
-        self._fail("DeadlineExceeded", f"deadline is {ran:g} s, and the task has run for as long", "timed_out")
+    def _fail_at_deadline(self) -> NoReturn:
+        deadline = self._loop.agent.limits.deadline
+        message = f"deadline is {deadline:g} s, and the task has run for as long"
+        self._fail("DeadlineExceeded", message, "timed_out")
 
     @workflow.query
     def status(self) -> TaskView:
-        """Return the status, steps and usage, and what the task is doing."""
+        """Return the status, steps and usage, and the current activity."""
         return TaskView(
             status=self._status,
             steps=self._loop.steps,
             usage=self._loop.usage,
-            doing=self._story.doing,
+            doing=self._effects.details.doing,
             plan=self._loop.plan,
             error=self._error,
         )
 
     @workflow.query
     def usage(self) -> Usage:
-        """Return what was spent so far."""
+        """Return the usage so far."""
         return self._loop.usage
 
     @workflow.query
-    def transcript(self, wanted: TranscriptRange | None = None) -> TranscriptPage:
-        """Return the messages wanted, as far as they fit a page; all of them without an argument."""
-        wanted = wanted or TranscriptRange()
+    def transcript(self, page_range: TranscriptRange | None = None) -> TranscriptPage:
+        """Return the messages of a range, as many as fit a page; from the start without an argument."""
+        page_range = page_range or TranscriptRange()
         messages: list[Message] = []
         size = 0
-        for message in self._loop.transcript.read(wanted.start, wanted.end):
+        for message in self._loop.transcript.read(page_range.start, page_range.end):
             size += len(message.canonical_json())
-            if messages and size > wanted.max_bytes:
+            if messages and size > page_range.max_bytes:
                 break
             messages.append(message)
-        return TranscriptPage(start=wanted.start, messages=tuple(messages), total=len(self._loop.transcript))
+        return TranscriptPage(start=page_range.start, messages=tuple(messages), total=len(self._loop.transcript))
 
     @workflow.query
     def agent_spec(self) -> AgentSpec:

@@ -34,7 +34,7 @@ JOURNAL_KEY = "journal"
 MAX_JOURNAL_BYTES = 4096
 """Bytes of JSON in one upsert. More entries make more upserts; a longer entry is shortened by ``bounded``."""
 
-_MAX_TEXT_CHARS = 400
+_MAX_TEXT_CHARS = 300
 _MAX_PLAN_ITEMS = 50
 
 
@@ -122,5 +122,5 @@ def read_journal(value: JsonValue) -> list[JournalEntry]:
 
 
 def _bounded_call(call: ToolCall) -> ToolCall:
-    limited = {"id": _shortened(call.id, 200), "name": _shortened(call.name, 200)}
+    limited = {"id": _shortened(call.id, 100), "name": _shortened(call.name, 100)}
     return call.model_copy(update={**limited, "arguments": {}, "malformed": None})

@@ -1,4 +1,4 @@
-"""The search attributes and memo keys by which tasks are found; registered by ``opspawn setup``."""
+"""Search attributes and memo keys of tasks. ``opspawn setup`` registers the search attributes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 STATUS = SearchAttributeKey.for_keyword("OpspawnStatus")
-"""A ``TaskStatus`` as the task last said; Temporal's own execution status wins where it has ended."""
+"""The ``TaskStatus`` that the task set last; once it has ended, Temporal's own execution status has priority."""
 AGENT = SearchAttributeKey.for_keyword("OpspawnAgent")
 CONVERSATION = SearchAttributeKey.for_keyword("OpspawnConversationId")
 PARENT = SearchAttributeKey.for_keyword("OpspawnParentId")
@@ -42,11 +42,11 @@ MEMO_TITLE = "title"
 MEMO_BODY_HASH = "body_hash"
 """SHA-256 of the request body, beside an Idempotency-Key."""
 MEMO_USAGE = "usage"
-"""What the task has spent, when it has ended: a ``Usage``."""
+"""The ``Usage`` of a task that has ended."""
 MEMO_METADATA = "metadata"
 """The task's ``metadata``, an object of text."""
 MEMO_USER = "user"
-"""The task's ``user``: whose it is."""
+"""The task's ``user``: the scope of long-term memory."""
 
 _TYPE_NAMES = {
     SearchAttributeIndexedValueType.KEYWORD: "Keyword",
@@ -57,5 +57,5 @@ _TYPE_NAMES = {
 
 
 def search_attribute_types() -> dict[str, str]:
-    """Return each name with the type name that Temporal's command line takes."""
+    """Return the type of each search attribute, as Temporal's command line writes it, by name."""
     return {key.name: _TYPE_NAMES[key.indexed_value_type] for key in SEARCH_ATTRIBUTES}

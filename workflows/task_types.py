@@ -1,4 +1,4 @@
-"""What a task is told, what it says of itself, and what it leaves: the shapes that clients may rely on."""
+"""The workflow's argument, result, failure and status: payloads that histories hold and clients may rely on."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ TaskStatus = Literal[
     "queued", "running", "waiting", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
 ]
 RunningStatus = Literal["queued", "running", "waiting", "paused"]
-"""The statuses of a task that has not ended."""
+"""Statuses of a task that has not ended."""
 
 
 class CarriedState(Record):
-    """What a task carries across continue-as-new."""
+    """State that survives continue-as-new."""
 
     messages: tuple[Message, ...]
     usage: Usage
@@ -43,18 +43,18 @@ class CarriedState(Record):
     started_at: datetime
     plan: tuple[str, ...] = ()
     """The newest plan."""
-    fallen: int = 0
-    """How many models of the agent's chain have failed for good."""
+    fallback_index: int = 0
+    """Position in the agent's models of the model in use; those before it have failed for good."""
 
 
 class TaskInput(Record):
-    """The workflow's only argument. The agent and the first message stand in history here, and nowhere else."""
+    """The workflow's only argument. History holds the agent and the first message here, and nowhere else."""
 
     agent: AgentSpec
     message: Message
-    """What the person said."""
+    """The task's input, as the first message of the transcript."""
     carried: CarriedState | None = None
-    """Only when the task continues as new."""
+    """Set only when the task continues as new."""
 
 
 class TaskResult(Record):
@@ -66,7 +66,7 @@ class TaskResult(Record):
 
 
 class TaskFailure(Record):
-    """The first detail of the ``ApplicationError`` that a failed task ends with; the error's type says what kind."""
+    """The first detail of the ``ApplicationError`` that ends a failed task; the error's type names the reason."""
 
     message: str
     step: int
@@ -74,13 +74,13 @@ class TaskFailure(Record):
 
 
 class TaskView(Record):
-    """The answer to the ``status`` query."""
+    """The result of the ``status`` query."""
 
     status: TaskStatus
     steps: int
     usage: Usage
     doing: str = ""
-    """What it is doing now, for people."""
+    """The current activity, for people, such as ``step 2: asking openai:gpt-5-mini``."""
     plan: tuple[str, ...] = ()
-    """What it means to do, where its planner plans."""
+    """The newest plan, of planners that make one."""
     error: str | None = None

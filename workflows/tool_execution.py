@@ -1,4 +1,4 @@
-"""Call one tool from a workflow: as an activity of its own name, within its policy."""
+"""Run one tool call from a workflow: as an activity, or a local activity, of the tool's own type."""
 
 from __future__ import annotations
 
@@ -8,39 +8,49 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
-    from activities.payload_types import tool_activity
+    from activities.payload_types import tool_activity, tool_activity_id
     from activities.retry_policies import fast_tool_policy, tool_policy
+    from agentkit.errors import ToolError
     from agentkit.interfaces import ToolContext
-    from agentkit.messages import ToolCall, ToolResult
-    from agentkit.runtime.tool_results import error_result, tool_result
+    from agentkit.messages import ToolCall
+    from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
-    from workflows.web_ui_details import call_summary
+    from workflows.progress_details import call_summary
 
-__all__ = ["execute_tool", "failure_text"]
+__all__ = ["is_local", "run_tool", "tool_failure_text"]
 
 _WORKER_SHUTDOWN = "WorkerShutdown"
 """The SDK's type of the failure of an activity that a stopping worker did not wait for."""
 
 
-async def execute_tool(tool: ToolSpec, call: ToolCall, step: int) -> ToolResult:
-    """Call the tool and return what the model reads of it; a failure is a result, too. Only cancellation raises."""
-    task_id = workflow.info().workflow_id
-    context = ToolContext(task_id=task_id, call_id=call.id, idempotency_key=f"{task_id}/{call.id}", step=step)
+def is_local(tool: ToolSpec) -> bool:
+    """Return whether calls of the tool run as local activities."""
+    return tool.fast and tool.task_queue is None
+
+
+async def run_tool(tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+    """Run the call and return the tool's value.
+
+    Raises:
+        ToolError: the call failed for good; the message is written for the model.
+        FailureError: the task was cancelled.
+    """
+    context = tool_context(workflow.info().workflow_id, call.id, step)
     try:
-        value = await (_locally if tool.fast and tool.task_queue is None else _as_activity)(tool, call, context)
+        return await (_run_locally if is_local(tool) else _run_as_activity)(tool, call, context)
     except FailureError as error:
         if is_cancelled_exception(error):
             raise
-        # What ends a local activity comes bare, without an ActivityError around it.
-        return error_result(call, failure_text(tool, error.cause if isinstance(error, ActivityError) else error))
-    return tool_result(call, value)
+        # A local activity's failure comes without an ActivityError around it.
+        raise ToolError(tool_failure_text(tool, error.cause if isinstance(error, ActivityError) else error)) from error
 
 
-async def _as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:
+async def _run_as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:
     policy = tool_policy(tool)
     value: JsonValue = await workflow.execute_activity(
         tool_activity(tool.name),
         args=[call.arguments, context],
+        activity_id=tool_activity_id(call.id),
         task_queue=tool.task_queue,
         start_to_close_timeout=policy.start_to_close,
         schedule_to_start_timeout=policy.schedule_to_start,
@@ -51,11 +61,12 @@ async def _as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext) -> 
     return value
 
 
-async def _locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:
+async def _run_locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:
     policy = fast_tool_policy(tool)
     value: JsonValue = await workflow.execute_local_activity(
         tool_activity(tool.name),
         args=[call.arguments, context],
+        activity_id=tool_activity_id(call.id),
         start_to_close_timeout=policy.start_to_close,
         retry_policy=policy.retry,
         summary=call_summary(call),
@@ -63,8 +74,8 @@ async def _locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> Json
     return value
 
 
-def failure_text(tool: ToolSpec, cause: BaseException | None) -> str:
-    """Return what the model reads of a call that ended with ``cause``."""
+def tool_failure_text(tool: ToolSpec, cause: BaseException | None) -> str:
+    """Return what the model reads of a call that ended with the failure ``cause``."""
     if isinstance(cause, ApplicationError) and cause.type != _WORKER_SHUTDOWN:
         return cause.message
     if isinstance(cause, TimeoutError) and cause.type is not None and cause.type.name == "SCHEDULE_TO_START":
@@ -74,4 +85,4 @@ def failure_text(tool: ToolSpec, cause: BaseException | None) -> str:
             f"{tool.name} was started, and its worker was lost. Whether it took effect is UNKNOWN. "
             "Don't call it again before you have checked."
         )
-    return f"{tool.name} did not answer: its worker was lost or too slow, several times. Try something smaller."
+    return f"{tool.name} gave no result: its worker was lost or too slow, several times. Try something smaller."

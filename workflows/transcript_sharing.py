@@ -1,6 +1,7 @@
-"""How a workflow hands its transcript to the activities of its own worker process, beside history.
+"""Share a workflow's transcript with the activities of its own worker process, without going through history.
 
-The workflow only gives and never reads back, so replay is not affected; who doesn't find it here asks by query.
+The workflow only writes and never reads back, so replay is not affected; an activity that doesn't find the transcript
+queries it.
 """
 
 from __future__ import annotations
@@ -14,23 +15,24 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.specs import AgentSpec
     from agentkit.transcript import Transcript
 
-__all__ = ["REMEMBER", "Handover", "Remember"]
+__all__ = ["SHARE_TRANSCRIPT", "ShareTranscript", "TranscriptSharing"]
 
-REMEMBER = "opspawn.remember"
+SHARE_TRANSCRIPT = "opspawn.share_transcript"
+"""Name of the extern function."""
 
-Remember = Callable[[str, int, Transcript, AgentSpec], None]
-"""Takes task id, transcript version, transcript and agent."""
+ShareTranscript = Callable[[str, int, Transcript, AgentSpec], None]
+"""Takes task id, transcript version, transcript and agent; such as ``TranscriptCache.put``."""
 
 
-class Handover(Interceptor):
-    """Gives workflows a function to hand their transcripts over with."""
+class TranscriptSharing(Interceptor):
+    """Gives workflows an extern function to share their transcripts with."""
 
-    def __init__(self, remember: Remember) -> None:
-        self._remember = remember
+    def __init__(self, share: ShareTranscript) -> None:
+        self._share = share
 
     def workflow_interceptor_class(
         self, input: WorkflowInterceptorClassInput
     ) -> type[WorkflowInboundInterceptor] | None:
         """Add the function; intercept nothing."""
-        input.unsafe_extern_functions[REMEMBER] = self._remember
+        input.unsafe_extern_functions[SHARE_TRANSCRIPT] = self._share
         return None

@@ -17,50 +17,51 @@ __all__ = ["CallTools", "Decision", "Finish", "Planner", "Proceed", "Retry"]
 
 @dataclass(frozen=True, slots=True)
 class CallTools:
-    """Call these tools, in parallel, then ask the model again."""
+    """Make these tool calls, in parallel; then the next step follows."""
 
     calls: Sequence[ToolCall]
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The task is done."""
+    """The task is completed."""
 
     output: JsonValue
-    """Text; or what fits the agent's ``output_schema``."""
+    """Text, or the JSON value that fits the agent's ``output_schema``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The answer can't be used: tell the model why, and ask again."""
+    """The response is unusable; the model gets feedback, and the next step follows."""
 
     feedback: str
+    """The text of the message to the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proceed:
-    """The model has made a plan: tell it to go on."""
+    """The model has made a plan; it gets a message to carry it out, and the next step follows."""
 
     plan: tuple[str, ...]
-    """What it means to do, in order."""
+    """The parts of the plan, in order."""
     feedback: str
-    """What it is told."""
+    """The text of the message to the model."""
 
 
 Decision = CallTools | Finish | Proceed | Retry
 
 
 class Planner(Protocol):
-    """Turns a transcript into a question, and an answer into a decision. Pure and deterministic: no I/O, no clock."""
+    """Renders transcripts as requests, and turns responses into decisions. Pure: no I/O, no clock, no randomness."""
 
     def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
-        """Return what to ask. A longer transcript's rendering starts with the shorter one's."""
+        """Return the next model request. Its messages begin with those of the request for any shorter transcript."""
         ...
 
     def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
-        """Return an answer that needs no model; None, nearly always: ask the model."""
+        """Return a response where no model is needed; None, nearly always, to request the model."""
         ...
 
     def decide(self, response: ModelResponse) -> Decision:
-        """Return what follows. Total: any response leads to a decision; it never raises."""
+        """Return the decision that follows from a response; defined for every response, it never raises."""
         ...

@@ -1,4 +1,4 @@
-"""Which tool calls may go ahead: by the agent's rules, the tool's wish and its effect, in this order."""
+"""The default security policy: the agent's approval rules first, then the tool's own, then its effect."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["ApprovalPolicy"]
 
 
 class ApprovalPolicy:
-    """The default ``SecurityPolicy``: approval rules decide first; then irreversible tools ask, others don't."""
+    """A ``SecurityPolicy`` by approval rules; without a rule, only irreversible tools need approval."""
 
     def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
-        """Return whether the call may go ahead."""
+        """Return ``allow`` or ``ask``, with the rule that decided as the reason."""
         for rule in agent.approvals:
             if fnmatchcase(tool.name, rule.tool):
                 return _verdict(rule.when, f"the agent's rule for {rule.tool}")

@@ -1,28 +1,29 @@
-"""Drive an agent in this process, without Temporal: for unit tests, notebooks and evals. Nothing here is durable."""
+"""Run an agent in this process, without Temporal: for unit tests, notebooks and evals. Nothing here is durable."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, ToolError
-from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, SecurityPolicy, ToolContext, Toolset
+from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected
+from agentkit.interfaces import Emit, Model, ModelResponse, SecurityPolicy, Toolset
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
-from agentkit.runtime.loop import Loop, with_unique_call_ids
-from agentkit.runtime.tool_results import error_result, tool_result
+from agentkit.runtime.loop import AgentLoop, CheckedCall, run_step
+from agentkit.runtime.model_request import request_model
+from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from agentkit.specs import AgentSpec, ToolSpec
 
-__all__ = ["LocalRunner", "Outcome"]
+__all__ = ["LocalResult", "LocalRunner"]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a task came to."""
+class LocalResult:
+    """The output of a task that was run locally, and how it was reached."""
 
     output: JsonValue
     transcript: tuple[Message, ...]
@@ -31,10 +32,10 @@ class Outcome:
 
 
 class LocalRunner:
-    """Runs tasks with the same planners and rules as the workflow.
+    """Runs tasks by the same loop and rules as the workflow.
 
-    Models are keyed by provider, the text before the colon of ``provider:name``. Failures of models aren't
-    retried here: that is Temporal's work.
+    Models are keyed by provider, the text before the colon of ``provider:name``. A model that fails is not
+    requested again: retries belong to Temporal.
     """
 
     def __init__(self, models: Mapping[str, Model], toolset: Toolset, policy: SecurityPolicy | None = None) -> None:
@@ -44,66 +45,56 @@ class LocalRunner:
 
     async def run(
         self, agent: AgentSpec, message: str | Message, *, task_id: str = "local", emit: Emit | None = None
-    ) -> Outcome:
-        """Run one task to its end.
+    ) -> LocalResult:
+        """Run one task to its end; ``emit`` receives the deltas of the model's responses.
 
         Raises:
-            LimitExceeded: a limit of the agent is spent.
-            ModelError: the model failed.
+            LimitExceeded: a limit of the agent is reached.
+            ModelError: no model of the agent's chain gave a usable response.
         """
         first = user_message(message) if isinstance(message, str) else message
-        planner = get_planner(agent.planner)
-        loop = Loop(agent, planner, self._policy, [first])
+        loop = AgentLoop(agent, get_planner(agent.planner), self._policy, [first])
+        effects = _LocalEffects(self._models, self._toolset, task_id, emit)
         deadline = asyncio.timeout(agent.limits.deadline)
         try:
             async with deadline:
-                output = await self._until_done(loop, task_id, emit)
+                while (finish := await run_step(loop, effects)) is None:
+                    pass
         except TimeoutError as error:
             if not deadline.expired():
                 raise
             raise LimitExceeded(f"deadline is {agent.limits.deadline:g} s, and the task has run for as long") from error
-        return Outcome(output, tuple(loop.transcript.read()), loop.usage, loop.steps)
+        return LocalResult(finish.output, tuple(loop.transcript.read()), loop.usage, loop.steps)
 
-    async def _until_done(self, loop: Loop, task_id: str, emit: Emit | None) -> JsonValue:
-        while True:
-            response = loop.begin_step() or await self._ask_chain(loop, emit)
-            match loop.take(response):
-                case CallTools(calls):
-                    acting = (self._call(loop, call, index, task_id) for index, call in enumerate(calls))
-                    loop.record(await asyncio.gather(*acting))
-                case Finish(output):
-                    return output
 
-    async def _ask_chain(self, loop: Loop, emit: Emit | None) -> ModelResponse:
-        while True:
-            try:
-                return await self._ask(loop, emit)
-            except ModelError as error:
-                loop.fall_back(error)
+@dataclass(frozen=True)
+class _LocalEffects:
+    """``LoopEffects`` of one local task; it keeps no notes."""
 
-    async def _ask(self, loop: Loop, emit: Emit | None) -> ModelResponse:
-        agent, transcript = loop.agent, loop.transcript.read()
-        request = get_planner(agent.planner).render(agent, transcript, agent.tools)
+    models: Mapping[str, Model]
+    toolset: Toolset
+    task_id: str
+    emit: Emit | None
+
+    async def request_model(self, loop: AgentLoop) -> ModelResponse:
         provider = loop.model.partition(":")[0]
-        if provider not in self._models:
+        if provider not in self.models:
             raise ModelRequestRejected(f"No model was given for provider {provider!r} of {loop.model!r}")
-        asked = replace(request, model=loop.model, messages=tuple(request.messages))
-        response = await self._models[provider].respond(asked, emit)
-        return response.model_copy(update={"message": with_unique_call_ids(response.message, transcript, loop.steps)})
+        model, messages = self.models[provider], loop.transcript.read()
+        return await request_model(model, loop.agent, messages, name=loop.model, step=loop.steps, emit=self.emit)
 
-    async def _call(self, loop: Loop, call: ToolCall, index: int, task_id: str) -> ToolResult:
-        admitted = loop.admit(call, index)
-        if isinstance(admitted, ToolResult):
-            return admitted
-        context = ToolContext(task_id=task_id, call_id=call.id, idempotency_key=f"{task_id}/{call.id}", step=loop.steps)
-        try:
-            return await self._act(admitted, call, context)
-        except ToolError as error:
-            return error_result(call, str(error))
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+        context = tool_context(self.task_id, call.id, step)
+        return await invoke_tool(self.toolset.get(tool.name), call.arguments, context)
 
-    async def _act(self, tool: ToolSpec, call: ToolCall, context: ToolContext) -> ToolResult:
-        try:
-            async with asyncio.timeout(tool.timeout):
-                return tool_result(call, await self._toolset.get(call.name).call(call.arguments, context))
-        except TimeoutError:
-            return error_result(call, f"{call.name} timed out after {tool.timeout:g} s. Try something smaller.")
+    def on_model_failed(self, model: str, error: ModelError) -> None:
+        pass
+
+    def on_plan(self, plan: Sequence[str]) -> None:
+        pass
+
+    def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
+        pass
+
+    def on_tool_result(self, result: ToolResult) -> None:
+        pass

@@ -1,31 +1,83 @@
-"""The rules of an agent's loop, free of I/O. Whoever drives it asks the model, calls the tools, and reports back."""
+"""The agent loop: its state, its rules, and one step of it. The rules do no I/O; a driver carries out the effects."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid
+from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid, ToolError
 from agentkit.interfaces import CallTools, Decision, Finish, ModelResponse, Planner, Proceed, Retry, SecurityPolicy
 from agentkit.json_text import ResponseTextInvalid
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.structured_output import read_output
-from agentkit.runtime.tool_results import error_result
+from agentkit.runtime.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, Limits, ToolSpec
 from agentkit.transcript import Transcript
 
-__all__ = ["MAX_PARALLEL_CALLS", "MAX_RETRIES", "Loop", "with_unique_call_ids"]
+__all__ = [
+    "MAX_PARALLEL_CALLS",
+    "MAX_RETRIES",
+    "AgentLoop",
+    "CheckedCall",
+    "LoopEffects",
+    "run_step",
+    "with_unique_call_ids",
+]
 
 MAX_RETRIES = 3
-"""How many answers in a row may lead to nothing but a word from the planner, before the task fails."""
+"""How many responses in a row may be unusable before the task fails."""
 
 MAX_PARALLEL_CALLS = 32
-"""How many tool calls of one step are made; the model is told of the rest."""
+"""How many tool calls of one step are made; the others are refused."""
+
+CheckedCall = tuple[ToolCall, ToolSpec | ToolResult]
+"""A tool call with the tool to run, or with the result that tells the model why it is not made."""
 
 
-class Loop:
-    """One task's progress: transcript, usage and steps, and what the rules make of each answer."""
+class LoopEffects(Protocol):
+    """What a step does beside the rules: requests to models, tool calls, and notes of what happened.
+
+    The workflow carries them out durably, the local runner in its own process.
+    """
+
+    async def request_model(self, loop: AgentLoop) -> ModelResponse:
+        """Send the transcript to ``loop.model`` and return its response, with call ids that are unique in the task.
+
+        Raises:
+            ModelError: the model gave no response; the next model of the agent's chain is requested.
+        """
+        ...
+
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+        """Make one tool call and return the tool's value.
+
+        Raises:
+            ToolError: the call failed; its message becomes the result that the model reads.
+        """
+        ...
+
+    def on_model_failed(self, model: str, error: ModelError) -> None:
+        """Take note that a model gave no response."""
+        ...
+
+    def on_plan(self, plan: Sequence[str]) -> None:
+        """Take note of a new plan."""
+        ...
+
+    def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
+        """Take note of a step's tool calls, before any of them is made."""
+        ...
+
+    def on_tool_result(self, result: ToolResult) -> None:
+        """Take note of a tool result, when it is there."""
+        ...
+
+
+class AgentLoop:
+    """One task's progress: transcript, usage, steps and plan, and the rules that change them."""
 
     def __init__(
         self,
@@ -37,103 +89,103 @@ class Loop:
         usage: Usage | None = None,
         steps: int = 0,
         plan: tuple[str, ...] = (),
-        fallen: int = 0,
+        fallback_index: int = 0,
     ) -> None:
         self.agent = agent
         self.transcript = Transcript(messages)
         self.usage = usage or Usage()
         self.steps = steps
-        self._planner = planner
-        self._policy = policy
+        """Steps started so far."""
         self.plan = plan
         """The newest plan, of planners that make one."""
-        self.fallen = fallen
-        """How many models of the agent's chain have failed for good."""
-        self._told = 0
+        self.fallback_index = fallback_index
+        """Position in ``agent.models`` of the model in use; those before it have failed for good."""
+        self._planner = planner
+        self._policy = policy
+        self._retry_count = 0
 
     @property
     def model(self) -> str:
-        """The model to ask: ``provider:name``."""
-        return self.agent.models[self.fallen]
+        """The model in use: ``provider:name``."""
+        return self.agent.models[self.fallback_index]
 
     @property
     def has_fallback(self) -> bool:
-        """Whether another model of the chain is left to ask."""
-        return self.fallen + 1 < len(self.agent.models)
+        """Whether the agent's chain has a model after the one in use."""
+        return self.fallback_index + 1 < len(self.agent.models)
 
     def fall_back(self, error: ModelError) -> None:
-        """Go on with the next model of the chain, for the rest of the task.
+        """Use the next model of the chain for the rest of the task.
 
         Raises:
-            ModelError: ``error`` itself, when none is left.
+            ModelError: ``error`` itself, when the chain has no further model.
         """
         if not self.has_fallback:
             raise error
-        self.fallen += 1
+        self.fallback_index += 1
 
-    def begin_step(self) -> ModelResponse | None:
-        """Count a step, if limits allow it; return an answer that needs no model, or None: ask one.
+    def start_step(self) -> ModelResponse | None:
+        """Count a step; return the planner's response where it needs no model, else None.
 
         Raises:
-            LimitExceeded: a limit is spent.
+            LimitExceeded: a limit of the task is reached.
         """
-        _check(self.agent.limits, self.usage, self.steps)
+        _check_limits(self.agent.limits, self.usage, self.steps)
         self.steps += 1
         return self._planner.response_without_model(self.transcript.read())
 
     @property
-    def delta(self) -> tuple[Message, ...]:
-        """The newest messages, as far as the planner wrote them: they stand nowhere else."""
+    def composed_messages(self) -> tuple[Message, ...]:
+        """The newest messages that the loop itself wrote: no activity's result holds them."""
         last = self.transcript.read()[-1]
         return (last,) if last.source == "planner" else ()
 
-    def take(self, response: ModelResponse) -> Decision:
-        """Enter an answer into the transcript, and return what follows; a retry's feedback is entered, too.
+    def record_response(self, response: ModelResponse) -> Decision:
+        """Append a model's response to the transcript and return the planner's decision, its feedback appended, too.
 
         Raises:
-            ModelOutputInvalid: the model has given too many unusable answers in a row.
+            ModelOutputInvalid: more than ``MAX_RETRIES`` responses in a row were unusable.
         """
         self.usage += response.usage
         self.transcript.append(response.message)
         decision = self._decide(response)
         match decision:
             case Retry(feedback):
-                self._tell(response, feedback)
+                self._append_feedback(response, feedback)
             case Proceed(plan, feedback):
                 self.plan = plan
-                self._tell(response, feedback)
+                self._append_feedback(response, feedback)
             case _:
-                self._told = 0
+                self._retry_count = 0
         return decision
 
     def _decide(self, response: ModelResponse) -> Decision:
         decision = self._planner.decide(response)
         match decision:
             case CallTools(calls):
-                # Planners that read calls out of text have no ids to give.
-                named = (
-                    call if call.id else call.model_copy(update={"id": f"call_{self.steps}_{place}"})
-                    for place, call in enumerate(calls)
+                # Planners that parse calls out of text have no ids to give.
+                with_ids = (
+                    call if call.id else call.model_copy(update={"id": f"call_{self.steps}_{index}"})
+                    for index, call in enumerate(calls)
                 )
-                return CallTools(tuple(named))
+                return CallTools(tuple(with_ids))
             case Finish(str() as text) if self.agent.output_schema is not None:
                 return _structured(text, self.agent.output_schema)
         return decision
 
-    def _tell(self, response: ModelResponse, feedback: str) -> None:
-        """Enter what the model is told, unless it has been told often enough."""
-        self._told += 1
-        if self._told > MAX_RETRIES:
+    def _append_feedback(self, response: ModelResponse, feedback: str) -> None:
+        self._retry_count += 1
+        if self._retry_count > MAX_RETRIES:
             raise ModelOutputInvalid(
-                f"{response.message.model or 'The model'} gave {self._told} answers in a row that led nowhere. "
-                f"The last time it was told: {feedback}"
+                f"{response.message.model or 'The model'} gave {self._retry_count} responses in a row without a tool "
+                f"call or an output. The last feedback to it was: {feedback}"
             )
         self.transcript.append(Message(role="user", parts=(TextPart(text=feedback),), source="planner"))
 
-    def admit(self, call: ToolCall, index: int) -> ToolSpec | ToolResult:
-        """Return the tool to call, or the result that tells the model why it can't be called.
+    def check_call(self, call: ToolCall, index: int) -> ToolSpec | ToolResult:
+        """Return the tool to run, or the result that tells the model why the call is not made.
 
-        ``index`` is the call's place among those of its step, from 0.
+        ``index`` is the call's position among those of its step, from 0.
         """
         if index >= MAX_PARALLEL_CALLS:
             return error_result(
@@ -150,10 +202,58 @@ class Loop:
             return tool
         return error_result(call, _refusal(tool, verdict.action, verdict.reason))
 
-    def record(self, results: Sequence[ToolResult]) -> None:
-        """Enter a step's tool results, in the order of the calls."""
+    def record_results(self, results: Sequence[ToolResult]) -> None:
+        """Append a step's tool results to the transcript, in the order of the calls."""
         self.usage += Usage(tool_calls=len(results))
         self.transcript.append(Message(role="tool", parts=tuple(results)))
+
+
+async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
+    """Run one step: request the model, then make the tool calls it asks for, in parallel.
+
+    Returns:
+        The decision that ends the task; None when another step follows.
+
+    Raises:
+        LimitExceeded: a limit of the task is reached.
+        ModelError: no model of the agent's chain gave a usable response.
+    """
+    response = loop.start_step() or await _request_chain(loop, effects)
+    decision = loop.record_response(response)
+    match decision:
+        case Finish():
+            return decision
+        case Proceed(plan):
+            effects.on_plan(plan)
+        case CallTools(calls):
+            checked = [(call, loop.check_call(call, index)) for index, call in enumerate(calls)]
+            effects.on_calls_checked(checked)
+            loop.record_results(await asyncio.gather(*(_run_call(loop, effects, *one) for one in checked)))
+    return None
+
+
+async def _request_chain(loop: AgentLoop, effects: LoopEffects) -> ModelResponse:
+    while True:
+        try:
+            return await effects.request_model(loop)
+        except ModelError as error:
+            effects.on_model_failed(loop.model, error)
+            loop.fall_back(error)
+
+
+async def _run_call(
+    loop: AgentLoop, effects: LoopEffects, call: ToolCall, checked: ToolSpec | ToolResult
+) -> ToolResult:
+    """Return what the model reads of a call. A tool's failure is a result, too: it never ends the task."""
+    if isinstance(checked, ToolResult):
+        result = checked
+    else:
+        try:
+            result = tool_result(call, await effects.call_tool(checked, call, loop.steps))
+        except ToolError as error:
+            result = error_result(call, str(error))
+    effects.on_tool_result(result)
+    return result
 
 
 def _structured(text: str, schema: Mapping[str, JsonValue]) -> Decision:
@@ -174,7 +274,7 @@ def _refusal(tool: ToolSpec, action: str, reason: str | None) -> str:
     return f"Not called: {tool.name} is not allowed{because}. Go on without it, and say so."
 
 
-def _check(limits: Limits, usage: Usage, steps: int) -> None:
+def _check_limits(limits: Limits, usage: Usage, steps: int) -> None:
     if steps >= limits.max_steps:
         raise LimitExceeded(f"max_steps is {limits.max_steps}, and the task has used {steps} steps")
     if limits.max_tokens is not None and usage.tokens >= limits.max_tokens:
@@ -186,22 +286,22 @@ def _check(limits: Limits, usage: Usage, steps: int) -> None:
 def with_unique_call_ids(message: Message, transcript: Sequence[Message], step: int) -> Message:
     """Return the message with ids for its tool calls that no earlier call of the task has.
 
-    Some servers give no ids, or count from 0 in every answer; idempotency keys need unique ones.
+    Some servers send no ids, or count from 0 in every response; idempotency keys and activity ids need unique ones.
     """
     if not message.tool_calls:
         return message
-    taken = {call.id for earlier in transcript for call in earlier.tool_calls}
+    used = {call.id for earlier in transcript for call in earlier.tool_calls}
     parts = []
-    for place, part in enumerate(message.parts):
+    for index, part in enumerate(message.parts):
         if isinstance(part, ToolCall):
-            part = part.model_copy(update={"id": _unique(part.id, taken, f"{step}_{place}")})
-            taken.add(part.id)
+            part = part.model_copy(update={"id": _unique_id(part.id, used, f"{step}_{index}")})
+            used.add(part.id)
         parts.append(part)
     return message.model_copy(update={"parts": tuple(parts)})
 
 
-def _unique(call_id: str, taken: Collection[str], suffix: str) -> str:
+def _unique_id(call_id: str, used: Collection[str], suffix: str) -> str:
     unique = call_id or f"call_{suffix}"
-    while unique in taken:
+    while unique in used:
         unique = f"{unique}_{suffix}"
     return unique

@@ -1,4 +1,4 @@
-"""Ask each model one cheap question, and tell key, model, quota and reach apart."""
+"""Check models with one small request each: is the key, the quota, the model or the connection at fault?"""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from agentkit.specs import ModelSettings
 
 __all__ = ["ModelCheck", "check_models"]
 
-_WITHIN = 30.0
-"""Seconds that an answer may take."""
-_ENOUGH_TOKENS = 256
-"""Some models think before they say OK, and some providers refuse less."""
+_TIMEOUT_S = 30.0
+_MAX_OUTPUT_TOKENS = 256
+"""Some models reason before they respond, and some providers refuse a smaller limit."""
 
 
 class ModelCheck(Record):
-    """What came of asking one model."""
+    """The outcome of one check."""
 
     model: str
     """``provider:name``."""
     verdict: Literal["ok", "key", "quota", "model", "unavailable", "unknown"]
-    """What is wrong: the key, its quota, the model's name or request, or the way there."""
+    """Which part failed: the key, its quota, the model's name or request, or the connection; ``ok``: none."""
     words: str = ""
-    """The provider's own."""
+    """The provider's own error message."""
 
 
 async def check_models(models: Mapping[str, Model], names: Iterable[str]) -> list[ModelCheck]:
-    """Ask each of the models named, all at once; never raise for what a provider answers."""
+    """Check the named models, all at once. A provider's error is a verdict, never an exception."""
     return list(await asyncio.gather(*(_check(models, name) for name in dict.fromkeys(names))))
 
 
@@ -44,15 +43,15 @@ async def _check(models: Mapping[str, Model], name: str) -> ModelCheck:
         model=name,
         system="Answer with the word OK.",
         messages=(user_message("say OK"),),
-        settings=ModelSettings(max_output_tokens=_ENOUGH_TOKENS),
+        settings=ModelSettings(max_output_tokens=_MAX_OUTPUT_TOKENS),
     )
     try:
-        async with asyncio.timeout(_WITHIN):
+        async with asyncio.timeout(_TIMEOUT_S):
             await model.respond(request)
     except ModelError as error:
         return ModelCheck(model=name, verdict=_verdict(error), words=str(error))
     except TimeoutError:
-        return ModelCheck(model=name, verdict="unavailable", words=f"no answer within {_WITHIN:g} s")
+        return ModelCheck(model=name, verdict="unavailable", words=f"no answer within {_TIMEOUT_S:g} s")
     return ModelCheck(model=name, verdict="ok")
 
 

@@ -1,4 +1,4 @@
-"""Structured output: find the JSON in a model's answer, and hold it against a schema."""
+"""Structured output: the JSON in a model's response, validated against a schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agentkit.json_text import ResponseTextInvalid, read_json
 __all__ = ["check_schema", "read_output"]
 
 _REGISTRY: Registry[Any] = Registry()
-"""Empty: a schema refers to itself, and nothing is ever fetched."""
+"""Empty: a schema refers only to itself, and no document is fetched."""
 
 
 def check_schema(schema: Mapping[str, JsonValue]) -> None:
@@ -36,10 +36,10 @@ def check_schema(schema: Mapping[str, JsonValue]) -> None:
 
 
 def read_output(text: str, schema: Mapping[str, JsonValue]) -> JsonValue:
-    """Return what an answer holds, if it fits the schema.
+    """Return the JSON value that a response holds, if it fits the schema.
 
     Raises:
-        ResponseTextInvalid: it is no JSON, or doesn't fit; the message says where.
+        ResponseTextInvalid: the text is no JSON, or the value doesn't fit; the message names the place.
     """
     value = read_json(text)
     try:
@@ -48,7 +48,7 @@ def read_output(text: str, schema: Mapping[str, JsonValue]) -> JsonValue:
         return value  # refused at submission; an unusable schema must not end in a loop of re-asking
     if error is not None:
         raise ResponseTextInvalid(
-            f"Your answer doesn't fit the schema that was asked for: at {error.json_path}: {error.message[:500]}. "
-            "Answer again with the whole JSON only."
+            f"Your response doesn't fit the requested schema: at {error.json_path}: {error.message[:500]}. "
+            "Respond again with the complete JSON only."
         )
     return value

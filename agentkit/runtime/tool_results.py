@@ -1,4 +1,4 @@
-"""Turn what a tool came to into what a model reads: bounded text that says what to do next."""
+"""Tool results as the model reads them: bounded text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from agentkit.messages import ToolCall, ToolResult
 __all__ = ["MAX_RESULT_CHARS", "bounded", "bounded_value", "error_result", "result_text", "tool_result"]
 
 MAX_RESULT_CHARS = 32_768
-"""What a model sees of one result; about 8,000 tokens."""
+"""Characters of one result that a model reads; about 8,000 tokens."""
 
 _TAIL_CHARS = 4_096
 
 
 def bounded(text: str, limit: int = MAX_RESULT_CHARS) -> str:
-    """Return ``text``, or its beginning and end with a note between, so that it has about ``limit`` characters."""
+    """Return ``text``, or its start and end with a note between them: about ``limit`` characters."""
     if len(text) <= limit:
         return text
     tail = min(_TAIL_CHARS, limit // 4)
@@ -30,23 +30,23 @@ def bounded(text: str, limit: int = MAX_RESULT_CHARS) -> str:
 
 
 def result_text(value: JsonValue) -> str:
-    """Return text as it is, anything else as JSON; bounded."""
+    """Return a tool's value as text: strings as they are, anything else as JSON; bounded."""
     return bounded(_text(value))
 
 
 def bounded_value(value: JsonValue) -> JsonValue:
-    """Return the value where a model sees the whole of it, else the text that it sees."""
+    """Return the value itself where its text is short enough for the model, else its bounded text."""
     text = _text(value)
     return value if len(text) <= MAX_RESULT_CHARS else bounded(text)
 
 
 def tool_result(call: ToolCall, value: JsonValue) -> ToolResult:
-    """Return what the model reads of a call that worked."""
+    """Return the result of a successful call."""
     return ToolResult(call_id=call.id, name=call.name, content=result_text(value))
 
 
 def error_result(call: ToolCall, message: str) -> ToolResult:
-    """Return what the model reads of a call that failed."""
+    """Return the result of a failed call; ``message`` is written for the model."""
     return ToolResult(call_id=call.id, name=call.name, content=bounded(message), is_error=True)
 
 

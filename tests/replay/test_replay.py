@@ -14,10 +14,10 @@ from temporalio.workflow import NondeterminismError
 
 from activities.settings import Settings
 from activities.temporal.client import data_converter
-from activities.transcript_reader import WorkerCache
+from activities.transcript_cache import TranscriptCache
 from workflows.agent_task import AgentTask
-from workflows.transcript_sharing import Handover
-from workflows.workflow_sandbox import sandboxed
+from workflows.transcript_sharing import TranscriptSharing
+from workflows.workflow_sandbox import sandboxed_runner
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
@@ -38,9 +38,9 @@ def replayer(tmp_path: Path) -> Replayer:
     """Replays as the worker that we ship works: same sandbox, same conversion, same interceptor."""
     return Replayer(
         workflows=[AgentTask],
-        interceptors=[Handover(WorkerCache(1_000_000).remember)],
+        interceptors=[TranscriptSharing(TranscriptCache(1_000_000).put)],
         data_converter=data_converter(Settings(data_dir=tmp_path)),
-        workflow_runner=sandboxed(),
+        workflow_runner=sandboxed_runner(),
     )
 
 

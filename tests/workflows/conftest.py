@@ -25,7 +25,8 @@ from activities.payload_types import TranscriptRange
 from activities.settings import Settings
 from activities.temporal.client import data_converter
 from activities.tool import ToolActivities
-from activities.transcript_reader import WorkerCache, WorkflowReader
+from activities.transcript_cache import TranscriptCache
+from activities.transcript_reader import TranscriptReader
 from agentkit.interfaces import Model, Tool
 from agentkit.messages import Message, ToolResult, user_message
 from agentkit.specs import AgentSpec
@@ -34,7 +35,7 @@ from worker import build_worker
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 from workflows.task_types import TaskFailure, TaskInput, TaskResult
-from workflows.workflow_sandbox import sandboxed
+from workflows.workflow_sandbox import sandboxed_runner
 
 BIN = Path(sys.executable).parent
 
@@ -89,20 +90,20 @@ class Stage:
         return build_worker(self.client, settings, {"scripted": model}, ToolRegistry(tools))
 
     def bare_worker(
-        self, model: Model, *tools: Tool, cache: WorkerCache | None = None, interceptors: Sequence[Interceptor] = ()
+        self, model: Model, *tools: Tool, cache: TranscriptCache | None = None, interceptors: Sequence[Interceptor] = ()
     ) -> Worker:
         """Return a worker to whose model activity no workflow hands anything over."""
-        reader = WorkflowReader(self.client, cache or WorkerCache(1_000_000))
+        reader = TranscriptReader(self.client, cache or TranscriptCache(1_000_000))
         return Worker(
             self.client,
             task_queue=self.settings.task_queue,
             workflows=[AgentTask],
             activities=[
-                ModelActivities({"scripted": model}, reader).ask_model,
+                ModelActivities({"scripted": model}, reader).request_model,
                 ToolActivities(ToolRegistry(tools)).call_tool,
             ],
             interceptors=interceptors,
-            workflow_runner=sandboxed(),
+            workflow_runner=sandboxed_runner(),
         )
 
     async def start(self, message: str | Message, agent: AgentSpec | None = None) -> Handle:

@@ -89,7 +89,7 @@ async def test_a_model_that_only_ever_answers_with_nothing_fails_the_task(stage:
         handle = await stage.start("Go.")
         error, failure = await stage.failure(handle)
     assert (error.type, len(model.requests), failure.step) == ("ModelOutputInvalid", MAX_RETRIES + 1, MAX_RETRIES + 1)
-    assert "answers in a row that led nowhere" in failure.message
+    assert "responses in a row without a tool call or an output" in failure.message
 
 
 async def test_an_error_of_ours_that_nobody_foresaw_is_asked_again(stage: Stage) -> None:

@@ -89,7 +89,7 @@ async def test_a_tool_is_an_activity_of_its_own_name_and_a_fast_one_a_local_acti
         _, handle = await stage.run("Go.", stage.agent(double, half))
         events = await stage.history(handle)
         results = await stage.tool_results(handle)
-    assert scheduled(events) == ["ask_model", "tool.double", "ask_model"]
+    assert scheduled(events) == ["request_model", "tool.double", "request_model"]
     markers = [
         event.marker_recorded_event_attributes for event in events if event.HasField("marker_recorded_event_attributes")
     ]

@@ -13,14 +13,14 @@ from temporalio.client import OutboundInterceptor, QueryWorkflowInput
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.payload_types import ModelCall, TranscriptRange
-from activities.transcript_reader import WorkerCache
+from activities.transcript_reader import TranscriptCache
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ToolCall, user_message
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from agentkit.transcript import Transcript
-from workflows.transcript_sharing import Handover
+from workflows.transcript_sharing import TranscriptSharing
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Stage
@@ -90,7 +90,7 @@ async def test_history_grows_by_the_same_for_every_step(stage: Stage) -> None:
     async with stage.worker(ScriptedModel(script), page):
         _, handle = await stage.run("Read.", stage.agent(page, limits={"max_steps": 50}))
         events = await stage.history(handle)
-    asked = [place for place, event in enumerate(events) if b"ask_model" in event.SerializeToString()]
+    asked = [place for place, event in enumerate(events) if b"request_model" in event.SerializeToString()]
     early, late = events[asked[10] : asked[20]], events[asked[20] : asked[30]]
     assert len(early) == len(late)
     assert abs(len(raw(early)) - len(raw(late))) < 200
@@ -114,7 +114,7 @@ async def test_a_worker_that_was_handed_nothing_asks_the_same_of_the_model(stage
     handed, queried = long_story(5), long_story(5)
     async with stage.worker(handed, look):
         await stage.run("s" * 300_000, stage.agent(look))
-    async with stage.bare_worker(queried, look, cache=WorkerCache(0)):
+    async with stage.bare_worker(queried, look, cache=TranscriptCache(0)):
         _, handle = await stage.run("s" * 300_000, stage.agent(look))
         transcript = await stage.transcript(handle)
     questions = [[list(request.messages) for request in model.requests] for model in (handed, queried)]
@@ -124,7 +124,7 @@ async def test_a_worker_that_was_handed_nothing_asks_the_same_of_the_model(stage
 
 
 async def test_a_transcript_larger_than_a_grpc_message_comes_in_pages(stage: Stage) -> None:
-    model, cache = long_story(15), WorkerCache(64 * 1024 * 1024)
+    model, cache = long_story(15), TranscriptCache(64 * 1024 * 1024)
     async with stage.bare_worker(model, look, cache=cache):
         _, handle = await stage.run("Tell.", stage.agent(look))
         whole = await stage.transcript(handle)
@@ -136,7 +136,7 @@ async def test_a_transcript_larger_than_a_grpc_message_comes_in_pages(stage: Sta
 async def test_the_agent_is_asked_for_by_its_hash_where_it_is_not_known(stage: Stage) -> None:
     model = ScriptedModel(["done"])
     agent = stage.agent(look, instructions="Be kind.")
-    cache = WorkerCache(1_000_000)
+    cache = TranscriptCache(1_000_000)
     assert cache.agent(agent.hash) is None
     async with stage.bare_worker(model, look, cache=cache):
         await stage.run("Go.", agent)
@@ -146,13 +146,13 @@ async def test_the_agent_is_asked_for_by_its_hash_where_it_is_not_known(stage: S
 
 @pytest.mark.parametrize("length", [1, 50], ids=["shorter", "longer"])
 async def test_a_cache_that_holds_something_else_is_healed_by_asking_the_workflow(stage: Stage, length: int) -> None:
-    cache = WorkerCache(1_000_000)
+    cache = TranscriptCache(1_000_000)
 
     def poison(task_id: str, version: int, transcript: Transcript, agent: AgentSpec) -> None:
-        cache.remember(task_id, version, Transcript([user_message("poison")] * length), agent)
+        cache.put(task_id, version, Transcript([user_message("poison")] * length), agent)
 
     model = ScriptedModel([ToolCall(id="1", name="look", arguments={"at": "sea"}), "done"])
-    async with stage.bare_worker(model, look, cache=cache, interceptors=[Handover(poison)]):
+    async with stage.bare_worker(model, look, cache=cache, interceptors=[TranscriptSharing(poison)]):
         _, handle = await stage.run("Go.", stage.agent(look))
         transcript = await stage.transcript(handle)
     assert [list(request.messages) for request in model.requests] == [transcript[:1], transcript[:3]]
@@ -187,7 +187,7 @@ def more_messages(call: ModelCall) -> ModelCall:
 
 
 def other_agent(call: ModelCall) -> ModelCall:
-    return call.model_copy(update={"agent": "0" * 32})
+    return call.model_copy(update={"agent_hash": "0" * 32})
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_a_mismatch_fails_the_task_at_once_and_no_model_is_asked(
     assert words in failure.message
 
 
-async def test_feedback_of_the_planner_travels_as_the_delta_and_is_read_back_as_a_message(stage: Stage) -> None:
+async def test_feedback_of_the_planner_is_in_history_once_as_a_composed_message(stage: Stage) -> None:
     model = ScriptedModel(["", "better"])
     async with stage.worker(model):
         result, handle = await stage.run("Go.")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from temporalio.exceptions import ActivityError, TimeoutError
 
-from activities.failure_mapping import MAX_RETRY_AFTER, from_temporal, to_temporal
+from activities.failure_mapping import MAX_RETRY_AFTER_S, application_error, model_error_from
 from agentkit import errors
 from agentkit.errors import ModelUnavailable, OpspawnError
 
@@ -18,35 +18,35 @@ EVERY_ERROR = [error for error in leaves(OpspawnError) if error.__module__ == er
 
 
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: error.__name__)
-def test_only_what_may_pass_by_itself_is_tried_again(error: type[OpspawnError]) -> None:
-    posture = to_temporal(error("The provider's own words."))
-    assert posture.non_retryable == (error.__name__ not in {"ModelUnavailable", "ToolUnavailable"})
-    assert (posture.type, posture.message) == (error.__name__, "The provider's own words.")
-    assert posture.next_retry_delay is None
+def test_only_unavailable_models_and_tools_are_retryable(error: type[OpspawnError]) -> None:
+    failure = application_error(error("The provider's own words."))
+    assert failure.non_retryable == (error.__name__ not in {"ModelUnavailable", "ToolUnavailable"})
+    assert (failure.type, failure.message) == (error.__name__, "The provider's own words.")
+    assert failure.next_retry_delay is None
 
 
 @pytest.mark.parametrize(
-    ("asked", "waits"),
-    [(0.0, 0.0), (7.5, 7.5), (MAX_RETRY_AFTER, MAX_RETRY_AFTER), (86_400.0, MAX_RETRY_AFTER)],
+    ("retry_after", "delay"),
+    [(0.0, 0.0), (7.5, 7.5), (MAX_RETRY_AFTER_S, MAX_RETRY_AFTER_S), (86_400.0, MAX_RETRY_AFTER_S)],
     ids=["at once", "as asked", "the longest", "no longer than the longest"],
 )
-def test_a_provider_that_asks_to_wait_is_given_that_time(asked: float, waits: float) -> None:
-    posture = to_temporal(ModelUnavailable("slow down", status=429, retry_after=asked))
-    assert posture.next_retry_delay == timedelta(seconds=waits)
+def test_the_wait_that_a_provider_asks_for_is_kept_up_to_a_limit(retry_after: float, delay: float) -> None:
+    failure = application_error(ModelUnavailable("slow down", status=429, retry_after=retry_after))
+    assert failure.next_retry_delay == timedelta(seconds=delay)
 
 
-def through_temporal(error: OpspawnError) -> ActivityError:
-    """Wrap an error as a workflow gets it."""
+def activity_error(error: OpspawnError) -> ActivityError:
+    """Return the failure that a workflow gets when its activity raised ``error``."""
     raised = ActivityError(
         "Activity task failed",
         scheduled_event_id=1,
         started_event_id=2,
         identity="worker",
-        activity_type="ask_model",
+        activity_type="request_model",
         activity_id="1",
         retry_state=None,
     )
-    raised.__cause__ = to_temporal(error)
+    raised.__cause__ = application_error(error)
     return raised
 
 
@@ -59,13 +59,13 @@ def through_temporal(error: OpspawnError) -> ActivityError:
         pytest.param(errors.TranscriptMismatch("another transcript"), id="transcript"),
     ],
 )
-def test_an_error_of_a_model_call_is_the_same_in_the_workflow(error: OpspawnError) -> None:
-    again = from_temporal(through_temporal(error))
+def test_an_error_of_a_model_call_has_the_same_type_and_status_in_the_workflow(error: OpspawnError) -> None:
+    again = model_error_from(activity_error(error))
     assert (type(again), str(again)) == (type(error), str(error))
     assert getattr(again, "status", None) == getattr(error, "status", None)
 
 
-def test_a_model_call_that_never_came_back_counts_as_unavailable() -> None:
-    lost = through_temporal(errors.ModelUnavailable(""))
+def test_a_model_call_without_a_result_counts_as_unavailable() -> None:
+    lost = activity_error(errors.ModelUnavailable(""))
     lost.__cause__ = TimeoutError("activity Heartbeat timeout", type=None, last_heartbeat_details=[])
-    assert str(from_temporal(lost)) == "The model call didn't come back: activity Heartbeat timeout"
+    assert str(model_error_from(lost)) == "The model call gave no result: activity Heartbeat timeout"

@@ -8,20 +8,20 @@ from temporalio.testing import ActivityEnvironment
 from activities.heartbeat import heartbeating
 
 
-async def test_an_activity_heartbeats_while_it_works_and_stops_when_it_is_done() -> None:
+async def test_an_activity_heartbeats_while_it_runs_and_no_longer() -> None:
     environment = ActivityEnvironment()
-    beaten = asyncio.Event()
-    environment.on_heartbeat = lambda *_: beaten.set()
+    heartbeat_sent = asyncio.Event()
+    environment.on_heartbeat = lambda *_: heartbeat_sent.set()
     before = asyncio.all_tasks()
 
     async def work() -> None:
         async with heartbeating():
-            await asyncio.wait_for(beaten.wait(), 5)
+            await asyncio.wait_for(heartbeat_sent.wait(), 5)
 
     await environment.run(work)
     left = asyncio.all_tasks() - before
     await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 5)
-    assert beaten.is_set()
+    assert heartbeat_sent.is_set()
 
 
 async def test_a_local_activity_does_not_heartbeat() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.retry_policies import HEARTBEAT_EVERY, Policy, fast_tool_policy, model_policy, tool_policy
+from activities.retry_policies import HEARTBEAT_INTERVAL, ActivityPolicy, fast_tool_policy, model_policy, tool_policy
 from agentkit.specs import ToolSpec
 
 
@@ -17,34 +17,34 @@ def spec(**fields: object) -> ToolSpec:
     [("pure", 4), ("idempotent", 4), ("irreversible", 1)],
     ids=["pure", "idempotent", "irreversible"],
 )
-def test_only_what_can_be_repeated_is_tried_again(effect: str, attempts: int) -> None:
+def test_irreversible_tools_get_one_attempt(effect: str, attempts: int) -> None:
     assert tool_policy(spec(effect=effect)).retry.maximum_attempts == attempts
 
 
-def test_a_tool_ends_itself_before_temporal_has_to() -> None:
+def test_temporals_timeout_is_longer_than_the_tools_own() -> None:
     assert tool_policy(spec(timeout=7)).start_to_close > timedelta(seconds=7)
 
 
-def test_only_a_foreign_task_queue_bounds_the_wait_for_a_worker() -> None:
+def test_only_a_task_queue_of_its_own_limits_the_wait_for_a_worker() -> None:
     assert tool_policy(spec()).schedule_to_start is None
     assert tool_policy(spec(task_queue="email")).schedule_to_start == timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("policy", [model_policy(fallback=False), tool_policy(spec())], ids=["model", "tool"])
-def test_a_lost_worker_is_noticed_by_its_missing_heartbeat(policy: Policy) -> None:
+def test_the_heartbeat_timeout_is_several_intervals(policy: ActivityPolicy) -> None:
     assert policy.heartbeat is not None
-    assert policy.heartbeat >= 5 * HEARTBEAT_EVERY
+    assert policy.heartbeat >= 5 * HEARTBEAT_INTERVAL
     assert policy.retry.maximum_attempts > 0
 
 
 @pytest.mark.parametrize("timeout", [0.5, 60.0])
-def test_a_fast_tool_fits_into_a_workflow_task(timeout: float) -> None:
+def test_a_fast_tools_timeout_fits_into_a_workflow_task(timeout: float) -> None:
     policy = fast_tool_policy(spec(effect="pure", fast=True, timeout=timeout))
     assert policy.start_to_close <= timedelta(seconds=min(timeout, 5))
     assert policy.heartbeat is None
     assert policy.retry.maximum_attempts == 3
 
 
-def test_a_model_that_another_can_stand_in_for_is_given_up_sooner() -> None:
+def test_a_model_with_a_fallback_gets_fewer_attempts() -> None:
     attempts = [model_policy(fallback=fallback).retry.maximum_attempts for fallback in (True, False)]
     assert attempts == [4, 8]

@@ -93,11 +93,11 @@ async def act(activity_type: str, *args: JsonValue, attempt: int = 1) -> JsonVal
     return await environment.run(ToolActivities(TOOLS).call_tool, raw(environment, *args))
 
 
-async def test_the_activitys_type_names_the_tool() -> None:
+async def test_the_activity_type_names_the_tool() -> None:
     assert await act("tool.add", {"left": 1, "right": 2}, CONTEXT) == 3
 
 
-async def test_a_tool_learns_its_key_and_attempt() -> None:
+async def test_the_context_has_the_idempotency_key_and_the_attempt() -> None:
     answer = await act("tool.about", {}, CONTEXT, attempt=2)
     assert answer == {"key": "t/c", "attempt": 2, "step": 3}
 
@@ -115,14 +115,16 @@ async def test_a_tool_learns_its_key_and_attempt() -> None:
         pytest.param("gone", {}, "ToolNotFound", "There is no tool 'gone'", id="this worker hasn't got it"),
     ],
 )
-async def test_a_failure_has_words_for_the_model(name: str, arguments: JsonValue, kind: str, words: str) -> None:
+async def test_a_failure_has_a_message_for_the_model_and_only_transient_ones_are_retryable(
+    name: str, arguments: JsonValue, kind: str, words: str
+) -> None:
     with pytest.raises(ApplicationError) as raised:
         await act(f"tool.{name}", arguments, CONTEXT)
     assert words in raised.value.message
     assert (raised.value.type, raised.value.non_retryable) == (kind, kind != "ToolUnavailable")
 
 
-async def test_a_failure_of_megabytes_fits_what_temporal_takes() -> None:
+async def test_a_failure_message_of_megabytes_is_bounded() -> None:
     with pytest.raises(ApplicationError, match="left out here") as raised:
         await act("tool.rambling", {}, CONTEXT)
     failure = Failure()
@@ -130,18 +132,18 @@ async def test_a_failure_of_megabytes_fits_what_temporal_takes() -> None:
     assert failure.ByteSize() < 2 * MAX_RESULT_CHARS
 
 
-async def test_an_activity_that_is_no_tool_is_refused() -> None:
-    with pytest.raises(ApplicationError, match="knows no activity 'clean_up'"):
+async def test_an_activity_type_that_names_no_tool_is_refused() -> None:
+    with pytest.raises(ApplicationError, match="has no activity 'clean_up'"):
         await act("clean_up", {}, CONTEXT)
 
 
-async def test_a_caller_that_sends_something_else_is_told_what_is_expected() -> None:
+async def test_another_number_of_arguments_is_refused_with_the_expected_ones() -> None:
     with pytest.raises(ApplicationError, match=r"expected 2 arguments \(arguments, context\), got 1") as raised:
         await act("tool.add", {"left": 1, "right": 2})
     assert raised.value.non_retryable
 
 
-async def test_a_result_that_the_model_would_not_see_whole_is_bounded_before_it_enters_history() -> None:
+async def test_a_long_result_is_bounded_before_it_enters_history() -> None:
     bounded = await act("tool.numbers", {"count": 1_000_000}, CONTEXT)
     assert isinstance(bounded, str)
     assert len(bounded) <= MAX_RESULT_CHARS

@@ -6,188 +6,203 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from activities.streaming.token_streams import AnswerId, Answers, Listener, NoDeltas, Piece, Said
+from activities.streaming.token_batches import ResponseId, TokenBatch
+from activities.streaming.token_streams import NullTokenPublisher, TokenStreams, TokenSubscriber
 from agentkit.interfaces import ModelDelta
 
-ANSWER = AnswerId("task", "run", "1", 1, 1)
-WITHIN = 10.0
+RESPONSE = ResponseId("task", "run", "1", 1, 1)
+OTHER_TASK = ResponseId("other", "run", "1", 1, 1)
+TIMEOUT_S = 10.0
 
 
 def text(words: str) -> ModelDelta:
     return ModelDelta("text", words)
 
 
-async def next_of(listener: Listener) -> list[Piece]:
-    async with asyncio.timeout(WITHIN):
-        return (await listener.batch())[1]
+def text_of(*batches: TokenBatch) -> str:
+    return "".join(delta.text for batch in batches for delta in batch.deltas)
 
 
-def words(piece: Piece) -> str:
-    return "".join(delta.text for delta in piece.deltas)
+async def next_batches(subscriber: TokenSubscriber) -> list[TokenBatch]:
+    async with asyncio.timeout(TIMEOUT_S):
+        return (await subscriber.next_batches())[1]
+
+
+async def receive_and_acknowledge(subscriber: TokenSubscriber, received: list[TokenBatch]) -> None:
+    """Receive until the last batch, as an API process does."""
+    while not (received and received[-1].last):
+        number, batches = await subscriber.next_batches()
+        received.extend(batches)
+        subscriber.acknowledge(number)
 
 
 @pytest.fixture
-def answers() -> Answers:
-    return Answers()
+def streams() -> TokenStreams:
+    return TokenStreams()
 
 
 @pytest.fixture
-async def listener(answers: Answers) -> AsyncIterator[Listener]:
+async def subscriber(streams: TokenStreams) -> AsyncIterator[TokenSubscriber]:
     """It watches the task."""
-    listener = Listener(answers)
-    listener.watch("task")
-    yield listener
-    listener.close()
+    subscriber = TokenSubscriber(streams)
+    subscriber.watch("task")
+    yield subscriber
+    subscriber.close()
 
 
-async def confirming(listener: Listener, heard: list[Piece]) -> None:
-    """Hear until the answer's end, as an API process does."""
-    while not (heard and heard[-1].last):
-        number, pieces = await listener.batch()
-        heard.extend(pieces)
-        listener.confirm(number)
-
-
-async def test_what_is_said_at_once_is_one_piece_with_kinds_in_order(answers: Answers, listener: Listener) -> None:
-    async with answers.telling(ANSWER) as emit:
+async def test_deltas_of_one_moment_are_one_batch_with_kinds_in_order(
+    streams: TokenStreams, subscriber: TokenSubscriber
+) -> None:
+    async with streams.publishing(RESPONSE) as emit:
         for delta in (ModelDelta("thinking", "Hm"), ModelDelta("thinking", "m."), text("Yes"), text(", it is.")):
             emit(delta)
-        (piece,) = await next_of(listener)
-    assert piece == Piece(ANSWER, "new", (ModelDelta("thinking", "Hmm."), text("Yes, it is.")))
+        (batch,) = await next_batches(subscriber)
+    assert batch == TokenBatch(RESPONSE, "start", (ModelDelta("thinking", "Hmm."), text("Yes, it is.")))
 
 
 @pytest.mark.parametrize(("others", "least"), [pytest.param(0, 0.004, id="few"), pytest.param(99, 0.02, id="many")])
-async def test_the_first_piece_goes_at_once_and_the_next_later_the_more_models_speak(
-    answers: Answers, listener: Listener, others: int, least: float
+async def test_the_second_batch_is_due_later_the_more_tasks_have_open_streams(
+    streams: TokenStreams, subscriber: TokenSubscriber, others: int, least: float
 ) -> None:
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         for number in range(others):
-            await stack.enter_async_context(answers.telling(AnswerId(f"other-{number}", "run", "1", 1, 1)))
-        emit = await stack.enter_async_context(answers.telling(ANSWER))
+            await stack.enter_async_context(streams.publishing(ResponseId(f"other-{number}", "run", "1", 1, 1)))
+        emit = await stack.enter_async_context(streams.publishing(RESPONSE))
         emit(text("one "))
-        await next_of(listener)
-        first = loop.time()
+        await next_batches(subscriber)
+        first_sent_at = loop.time()
         emit(text("two "))
         emit(text("three"))
-        (piece,) = await next_of(listener)
-        assert (piece.start, words(piece)) == ("on", "two three")
-        assert loop.time() - first >= least
+        (batch,) = await next_batches(subscriber)
+        assert (batch.kind, text_of(batch)) == ("continue", "two three")
+        assert loop.time() - first_sent_at >= least
 
 
-async def test_only_watched_tasks_are_heard(answers: Answers, listener: Listener) -> None:
-    other = AnswerId("other", "run", "1", 1, 1)
-    async with answers.telling(other) as emit_other, answers.telling(ANSWER) as emit:
+async def test_only_watched_tasks_are_sent(streams: TokenStreams, subscriber: TokenSubscriber) -> None:
+    async with streams.publishing(OTHER_TASK) as emit_other, streams.publishing(RESPONSE) as emit:
         emit_other(text("secret"))
         emit(text("hello"))
-        assert [piece.answer for piece in await next_of(listener)] == [ANSWER]
+        assert [batch.response for batch in await next_batches(subscriber)] == [RESPONSE]
 
 
-async def test_who_comes_in_mid_answer_is_told_from_its_beginning(answers: Answers) -> None:
-    late = Listener(answers)
-    async with answers.telling(ANSWER) as emit:
+async def test_a_late_subscriber_gets_all_text_so_far_as_a_restart(streams: TokenStreams) -> None:
+    late = TokenSubscriber(streams)
+    async with streams.publishing(RESPONSE) as emit:
         for _ in range(1000):
             emit(text("word "))
         late.watch("task")
-        (piece,) = await next_of(late)
+        (first,) = await next_batches(late)
         emit(text("end"))
-        (rest,) = await next_of(late)
-    assert (piece.start, words(piece)) == ("again", "word " * 1000)
-    assert (rest.start, words(rest)) == ("on", "end")
+        (second,) = await next_batches(late)
+    assert (first.kind, text_of(first)) == ("restart", "word " * 1000)
+    assert (second.kind, text_of(second)) == ("continue", "end")
 
 
-async def test_who_watches_once_more_is_told_from_the_beginning_again(answers: Answers, listener: Listener) -> None:
-    async with answers.telling(ANSWER) as emit:
+async def test_watching_again_sends_all_text_again(streams: TokenStreams, subscriber: TokenSubscriber) -> None:
+    async with streams.publishing(RESPONSE) as emit:
         emit(text("hello "))
-        await next_of(listener)
-        listener.unwatch("task")
+        await next_batches(subscriber)
+        subscriber.unwatch("task")
         emit(text("there"))
-        listener.watch("task")
-        (piece,) = await next_of(listener)
-    assert (piece.start, words(piece)) == ("again", "hello there")
+        subscriber.watch("task")
+        (batch,) = await next_batches(subscriber)
+    assert (batch.kind, text_of(batch)) == ("restart", "hello there")
 
 
-async def test_a_new_attempt_takes_back_what_was_said_before_it_says_anything(
-    answers: Answers, listener: Listener
+async def test_a_second_attempt_sends_a_restart_before_its_first_delta(
+    streams: TokenStreams, subscriber: TokenSubscriber
 ) -> None:
-    async with answers.telling(AnswerId("task", "run", "1", 2, 1)):
-        (piece,) = await next_of(listener)
-    assert (piece.start, piece.deltas) == ("again", ())
+    async with streams.publishing(ResponseId("task", "run", "1", 2, 1)):
+        (batch,) = await next_batches(subscriber)
+    assert (batch.kind, batch.deltas) == ("restart", ())
 
 
-async def test_a_listener_that_is_slow_holds_little_and_misses_nothing_in_the_end(
-    answers: Answers, listener: Listener
+@pytest.mark.parametrize(
+    ("chars", "kind", "sent"),
+    [
+        pytest.param(60_000, "continue", "b" * 60_000, id="below the bound"),
+        pytest.param(100_000, "restart", "a" + "b" * 100_000, id="above it"),
+    ],
+)
+async def test_a_slow_subscriber_gets_a_restart_instead_of_too_many_pending_deltas(
+    streams: TokenStreams, subscriber: TokenSubscriber, chars: int, kind: str, sent: str
 ) -> None:
-    async with answers.telling(ANSWER) as emit:
+    async with streams.publishing(RESPONSE) as emit:
         emit(text("a"))
-        await next_of(listener)
-        for _ in range(100):
+        await next_batches(subscriber)
+        for _ in range(chars // 1000):
             emit(text("b" * 1000))
-        (way,) = listener._waiting.values()
-        assert way.size == 100_001  # it will be told anew
-        assert sum(len(delta.text) for delta in way._deltas) <= 65_536
-        (piece,) = await next_of(listener)
-    assert (piece.start, words(piece)) == ("again", "a" + "b" * 100_000)
+        (batch,) = await next_batches(subscriber)
+    assert (batch.kind, text_of(batch)) == (kind, sent)
 
 
-async def test_the_end_waits_until_all_was_taken(answers: Answers, listener: Listener) -> None:
-    heard: list[Piece] = []
-    hearing = asyncio.create_task(confirming(listener, heard))
-    async with answers.telling(ANSWER) as emit:
+async def test_a_complete_response_waits_for_the_acknowledgement(
+    streams: TokenStreams, subscriber: TokenSubscriber
+) -> None:
+    received: list[TokenBatch] = []
+    receiving = asyncio.create_task(receive_and_acknowledge(subscriber, received))
+    async with streams.publishing(RESPONSE) as emit:
         emit(text("hello"))
-    assert ("".join(map(words, heard)), heard[-1].last) == ("hello", True)
-    await hearing
+    assert (text_of(*received), received[-1].last) == ("hello", True)
+    await receiving
 
 
-async def test_the_end_waits_for_a_deaf_listener_for_a_moment_only(answers: Answers, listener: Listener) -> None:
+async def test_a_complete_response_waits_only_briefly_for_a_silent_subscriber(
+    streams: TokenStreams, subscriber: TokenSubscriber
+) -> None:
     loop = asyncio.get_running_loop()
-    async with answers.telling(ANSWER) as emit:
+    async with streams.publishing(RESPONSE) as emit:
         emit(text("hello"))
-        done = loop.time()
-    assert loop.time() - done < 1
-    assert listener._waiting == {}
+        completed_at = loop.time()
+    assert 0.04 < loop.time() - completed_at < 1
+    assert not await has_batches(subscriber)
 
 
-async def test_an_attempt_that_fails_waits_for_nobody_and_leaves_nothing(answers: Answers, listener: Listener) -> None:
+async def test_a_failed_attempt_does_not_wait_and_sends_nothing_more(
+    streams: TokenStreams, subscriber: TokenSubscriber
+) -> None:
     async def fail() -> None:
-        async with answers.telling(ANSWER) as emit:
+        async with streams.publishing(RESPONSE) as emit:
             emit(text("hello"))
-            raise ValueError("gone astray")
+            raise ValueError("the provider failed")
 
-    with pytest.raises(ValueError, match="gone astray"):
-        await fail()
-    assert (answers.of("task"), listener._waiting) == ((), {})
+    with pytest.raises(ValueError, match="the provider failed"):
+        await asyncio.wait_for(fail(), TIMEOUT_S)
+    assert streams.open_task_count == 0
+    assert not await has_batches(subscriber)
 
 
-async def test_an_answer_that_is_too_long_is_passed_on_no_further(answers: Answers, listener: Listener) -> None:
-    late = Listener(answers)
-    async with answers.telling(ANSWER) as emit:
+async def test_a_response_that_is_too_long_is_not_published_further(
+    streams: TokenStreams, subscriber: TokenSubscriber
+) -> None:
+    late = TokenSubscriber(streams)
+    async with streams.publishing(RESPONSE) as emit:
         emit(text("a"))
-        await next_of(listener)
+        await next_batches(subscriber)
         emit(text("b" * 1_048_576))
         emit(text("c"))
         late.watch("task")
-        assert (listener._waiting, late._waiting) == ({}, {})
+        assert not await has_batches(subscriber)
+        assert not await has_batches(late)
 
 
-async def test_a_closed_listener_hears_nothing_more(answers: Answers, listener: Listener) -> None:
-    listener.close()
-    async with answers.telling(ANSWER) as emit:
+async def test_a_closed_subscriber_gets_nothing(streams: TokenStreams, subscriber: TokenSubscriber) -> None:
+    subscriber.close()
+    async with streams.publishing(RESPONSE) as emit:
         emit(text("hello"))
-        assert listener._waiting == {}
+        assert not await has_batches(subscriber)
 
 
-async def test_with_nobody_who_could_listen_models_need_not_tell() -> None:
-    async with NoDeltas().telling(ANSWER) as emit:
+async def test_a_worker_without_relay_gives_models_no_callback() -> None:
+    async with NullTokenPublisher().publishing(RESPONSE) as emit:
         assert emit is None
 
 
-def test_what_was_said_is_kept_in_few_pieces() -> None:
-    said = Said()
-    for number in range(1000):
-        said.add(text(f"{number} "))
-    said.add(ModelDelta("tool_arguments", "{}"))
-    whole = said.whole()
-    assert [delta.kind for delta in whole] == ["text", "tool_arguments"]
-    assert whole[0].text == "".join(f"{number} " for number in range(1000))
-    assert len(said._joined) + len(said._recent) < 300
+async def has_batches(subscriber: TokenSubscriber) -> bool:
+    """Return whether the subscriber gets batches before its event loop has nothing else to do."""
+    receiving = asyncio.create_task(subscriber.next_batches())
+    done, _ = await asyncio.wait([receiving], timeout=0.05)
+    receiving.cancel()
+    await asyncio.gather(receiving, return_exceptions=True)
+    return bool(done)

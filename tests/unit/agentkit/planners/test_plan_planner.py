@@ -13,7 +13,7 @@ from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResu
 from agentkit.planners import PlanPlanner
 from agentkit.planners.plan_planner import PLAN_SCHEMA, read_plan
 from agentkit.runtime.approval_policy import ApprovalPolicy
-from agentkit.runtime.loop import MAX_RETRIES, Loop
+from agentkit.runtime.loop import MAX_RETRIES, AgentLoop
 from agentkit.specs import AgentSpec, ToolSpec
 
 LOOK = ToolSpec(name="look", description="Look.", parameters={"type": "object"}, effect="pure")
@@ -27,13 +27,13 @@ def said(*parts: ContentPart | str) -> ModelResponse:
     return ModelResponse(message=message, stop_reason="end", usage=Usage(model_calls=1))
 
 
-def start() -> Loop:
-    return Loop(AGENT, PlanPlanner(), ApprovalPolicy(), [user_message("go")])
+def start() -> AgentLoop:
+    return AgentLoop(AGENT, PlanPlanner(), ApprovalPolicy(), [user_message("go")])
 
 
 def test_a_plan_is_taken_up_and_the_model_told_to_go_on() -> None:
     loop = start()
-    decision = loop.take(said(PLAN))
+    decision = loop.record_response(said(PLAN))
     assert isinstance(decision, Proceed)
     assert decision.plan == loop.plan == ("look up", "look down")
     last = loop.transcript.read()[-1]
@@ -44,34 +44,34 @@ def test_a_plan_is_taken_up_and_the_model_told_to_go_on() -> None:
 
 def test_after_the_plan_come_calls_and_an_answer() -> None:
     loop = start()
-    loop.take(said(PLAN))
+    loop.record_response(said(PLAN))
     call = ToolCall(id="1", name="look")
-    assert loop.take(said(call)) == CallTools((call,))
-    loop.record([ToolResult(call_id="1", name="look", content="fog")])
-    assert loop.take(said("It is foggy.")) == Finish("It is foggy.")
+    assert loop.record_response(said(call)) == CallTools((call,))
+    loop.record_results([ToolResult(call_id="1", name="look", content="fog")])
+    assert loop.record_response(said("It is foggy.")) == Finish("It is foggy.")
 
 
 def test_a_new_plan_replaces_the_old_one() -> None:
     loop = start()
-    loop.take(said(PLAN))
-    loop.take(said(ToolCall(id="1", name="look")))
-    loop.record([ToolResult(call_id="1", name="look", content="broken", is_error=True)])
-    loop.take(said('The lamp is broken.\n```json\n{"plan": ["feel"]}\n```'))
+    loop.record_response(said(PLAN))
+    loop.record_response(said(ToolCall(id="1", name="look")))
+    loop.record_results([ToolResult(call_id="1", name="look", content="broken", is_error=True)])
+    loop.record_response(said('The lamp is broken.\n```json\n{"plan": ["feel"]}\n```'))
     assert loop.plan == ("feel",)
 
 
 def test_a_model_that_only_ever_plans_is_stopped() -> None:
     loop = start()
     for _ in range(MAX_RETRIES):
-        loop.take(said(PLAN))
+        loop.record_response(said(PLAN))
     with pytest.raises(ModelOutputInvalid, match="led nowhere"):
-        loop.take(said(PLAN))
+        loop.record_response(said(PLAN))
 
 
 def test_the_plan_has_a_schema_until_there_is_one() -> None:
     planner, loop = PlanPlanner(), start()
     assert planner.render(AGENT, loop.transcript.read(), AGENT.tools).output_schema == PLAN_SCHEMA
-    loop.take(said(PLAN))
+    loop.record_response(said(PLAN))
     assert planner.render(AGENT, loop.transcript.read(), AGENT.tools).output_schema is None
 
 

@@ -10,7 +10,7 @@ from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed, Retry
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
-from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, Loop, with_unique_call_ids
+from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, AgentLoop, with_unique_call_ids
 from agentkit.specs import AgentSpec, ApprovalRule, Limits, ToolSpec
 
 LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
@@ -26,7 +26,7 @@ def start(
     approvals: tuple[ApprovalRule, ...] = (),
     usage: Usage | None = None,
     steps: int = 0,
-) -> Loop:
+) -> AgentLoop:
     agent = AgentSpec(
         name="a",
         models=("demo:demo",),
@@ -37,7 +37,7 @@ def start(
         approvals=approvals,
     )
     messages = [user_message("hello")]
-    return Loop(agent, get_planner(planner), ApprovalPolicy(), messages, usage=usage, steps=steps)
+    return AgentLoop(agent, get_planner(planner), ApprovalPolicy(), messages, usage=usage, steps=steps)
 
 
 def answer(*parts: ContentPart | str, stop: StopReason = "end", usage: Usage | None = None) -> ModelResponse:
@@ -46,8 +46,8 @@ def answer(*parts: ContentPart | str, stop: StopReason = "end", usage: Usage | N
     return ModelResponse(message=message, stop_reason=stop, usage=usage or Usage(model_calls=1))
 
 
-def refusal(loop: Loop, call: ToolCall, index: int = 0) -> str:
-    result = loop.admit(call, index)
+def refusal(loop: AgentLoop, call: ToolCall, index: int = 0) -> str:
+    result = loop.check_call(call, index)
     assert isinstance(result, ToolResult)
     assert (result.call_id, result.name, result.is_error) == (call.id, call.name, True)
     return result.content
@@ -55,8 +55,10 @@ def refusal(loop: Loop, call: ToolCall, index: int = 0) -> str:
 
 def test_a_step_asks_the_model_and_its_answer_ends_the_task() -> None:
     loop = start()
-    assert loop.begin_step() is None
-    assert loop.take(answer("done", usage=Usage(input_tokens=3, output_tokens=1, model_calls=1))) == Finish("done")
+    assert loop.start_step() is None
+    assert loop.record_response(answer("done", usage=Usage(input_tokens=3, output_tokens=1, model_calls=1))) == Finish(
+        "done"
+    )
     assert [message.role for message in loop.transcript.read()] == ["user", "assistant"]
     assert (loop.steps, loop.usage.tokens, loop.usage.model_calls) == (1, 4, 1)
 
@@ -65,52 +67,54 @@ def test_tool_calls_and_their_results_enter_the_transcript_in_order() -> None:
     loop = start()
     calls = (ToolCall(id="1", name="look"), ToolCall(id="2", name="look"))
     results = [ToolResult(call_id=call.id, name="look", content=call.id) for call in calls]
-    assert loop.take(answer(*calls, stop="tool_calls")) == CallTools(calls)
-    loop.record(results)
+    assert loop.record_response(answer(*calls, stop="tool_calls")) == CallTools(calls)
+    loop.record_results(results)
     assert loop.transcript.read()[-1] == Message(role="tool", parts=tuple(results))
     assert loop.usage.tool_calls == 2
 
 
 def test_feedback_on_an_unusable_answer_is_the_delta_and_stands_after_that_answer() -> None:
     loop = start()
-    assert not loop.delta
-    decision = loop.take(answer(""))
+    assert not loop.composed_messages
+    decision = loop.record_response(answer(""))
     assert isinstance(decision, Retry)
-    (feedback,) = loop.delta
+    (feedback,) = loop.composed_messages
     assert (feedback.role, feedback.source, feedback.text) == ("user", "planner", decision.feedback)
     assert [message.role for message in loop.transcript.read()] == ["user", "assistant", "user"]
 
 
 def test_what_a_person_or_a_tool_said_is_no_delta() -> None:
     loop = start()
-    loop.take(answer(ToolCall(id="1", name="look"), stop="tool_calls"))
-    assert loop.delta == ()
-    loop.record([ToolResult(call_id="1", name="look", content="seen")])
-    assert loop.delta == ()
+    loop.record_response(answer(ToolCall(id="1", name="look"), stop="tool_calls"))
+    assert loop.composed_messages == ()
+    loop.record_results([ToolResult(call_id="1", name="look", content="seen")])
+    assert loop.composed_messages == ()
 
 
 def test_too_many_unusable_answers_in_a_row_end_the_task_and_say_what_the_model_was_told() -> None:
     loop = start()
     for _ in range(MAX_RETRIES):
-        loop.take(answer(""))
-    with pytest.raises(ModelOutputInvalid, match=r"demo:demo gave 4 answers in a row that led nowhere.*empty"):
-        loop.take(answer(" \n"))
+        loop.record_response(answer(""))
+    with pytest.raises(
+        ModelOutputInvalid, match=r"demo:demo gave 4 responses in a row without a tool call or an output.*empty"
+    ):
+        loop.record_response(answer(" \n"))
 
 
 def test_a_usable_answer_starts_the_count_of_unusable_ones_anew() -> None:
     loop = start()
     for _ in range(3):
         for _ in range(MAX_RETRIES):
-            assert isinstance(loop.take(answer("")), Retry)
-        assert isinstance(loop.take(answer(ToolCall(id="1", name="look"), stop="tool_calls")), CallTools)
+            assert isinstance(loop.record_response(answer("")), Retry)
+        assert isinstance(loop.record_response(answer(ToolCall(id="1", name="look"), stop="tool_calls")), CallTools)
 
 
 def test_a_step_beyond_max_steps_is_refused_with_the_numbers() -> None:
     loop = start(limits=Limits(max_steps=2))
-    loop.begin_step()
-    loop.begin_step()
+    loop.start_step()
+    loop.start_step()
     with pytest.raises(LimitExceeded, match="max_steps is 2, and the task has used 2 steps"):
-        loop.begin_step()
+        loop.start_step()
     assert loop.steps == 2
 
 
@@ -133,7 +137,7 @@ def test_a_step_beyond_max_steps_is_refused_with_the_numbers() -> None:
 )
 def test_a_step_beyond_what_may_be_spent_is_refused_with_the_numbers(limits: Limits, usage: Usage, words: str) -> None:
     with pytest.raises(LimitExceeded, match=words):
-        start(limits=limits, usage=usage).begin_step()
+        start(limits=limits, usage=usage).start_step()
 
 
 @pytest.mark.parametrize(
@@ -145,26 +149,26 @@ def test_a_step_beyond_what_may_be_spent_is_refused_with_the_numbers(limits: Lim
     ],
 )
 def test_a_step_within_the_limits_begins(limits: Limits, usage: Usage) -> None:
-    assert start(limits=limits, usage=usage).begin_step() is None
+    assert start(limits=limits, usage=usage).start_step() is None
 
 
 def test_a_loop_goes_on_from_the_steps_and_usage_it_is_given() -> None:
     loop = start(usage=Usage(input_tokens=5, model_calls=1), steps=7)
-    loop.begin_step()
-    loop.take(answer("done", usage=Usage(input_tokens=2, model_calls=1)))
+    loop.start_step()
+    loop.record_response(answer("done", usage=Usage(input_tokens=2, model_calls=1)))
     assert (loop.steps, loop.usage.input_tokens, loop.usage.model_calls) == (8, 7, 2)
 
 
 def test_the_placeholder_answers_unasked() -> None:
     loop = start(planner="placeholder")
-    response = loop.begin_step()
+    response = loop.start_step()
     assert response is not None
-    assert loop.take(response) == Finish("hello")
+    assert loop.record_response(response) == Finish("hello")
     assert loop.usage == Usage()
 
 
 def test_a_call_of_a_tool_that_the_agent_has_is_admitted() -> None:
-    assert start().admit(ToolCall(id="1", name="look"), 0) == LOOK
+    assert start().check_call(ToolCall(id="1", name="look"), 0) == LOOK
 
 
 def test_a_call_of_an_unknown_tool_is_answered_with_the_names_of_those_there_are() -> None:
@@ -187,12 +191,12 @@ def test_an_irreversible_tool_without_a_rule_is_not_called_and_the_model_learns_
 
 def test_a_rule_of_the_agent_admits_an_irreversible_tool() -> None:
     loop = start(approvals=(ApprovalRule(tool="send", when="never"),))
-    assert loop.admit(ToolCall(id="1", name="send"), 0) == SEND
+    assert loop.check_call(ToolCall(id="1", name="send"), 0) == SEND
 
 
 def test_calls_beyond_the_most_of_one_step_are_refused_and_can_be_made_in_the_next() -> None:
     loop = start()
-    assert loop.admit(ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS - 1) == LOOK
+    assert loop.check_call(ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS - 1) == LOOK
     content = refusal(loop, ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS)
     assert content == f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
 
@@ -224,40 +228,40 @@ SCHEMA: dict[str, JsonValue] = {"type": "object", "properties": {"n": {"type": "
 
 def test_an_answer_that_fits_the_schema_is_the_output_as_an_object() -> None:
     loop = start(output_schema=SCHEMA)
-    assert loop.take(answer('```json\n{"n": 42}\n```')) == Finish({"n": 42})
+    assert loop.record_response(answer('```json\n{"n": 42}\n```')) == Finish({"n": 42})
 
 
 @pytest.mark.parametrize("text", ["forty-two", '{"n": "42"}', "{}"])
 def test_an_answer_that_does_not_fit_the_schema_is_asked_for_again_with_the_reason(text: str) -> None:
     loop = start(output_schema=SCHEMA)
-    decision = loop.take(answer(text))
+    decision = loop.record_response(answer(text))
     assert isinstance(decision, Retry)
-    assert loop.delta[0].text == decision.feedback
+    assert loop.composed_messages[0].text == decision.feedback
     assert "JSON" in decision.feedback
 
 
 def test_a_plan_is_kept_and_the_model_is_told_to_go_on() -> None:
     loop = start(planner="plan")
-    decision = loop.take(answer('{"plan": ["look", "tell"]}'))
+    decision = loop.record_response(answer('{"plan": ["look", "tell"]}'))
     assert isinstance(decision, Proceed)
     assert loop.plan == ("look", "tell")
-    assert loop.delta[0].text == decision.feedback
+    assert loop.composed_messages[0].text == decision.feedback
 
 
 def test_a_model_that_only_ever_plans_ends_the_task() -> None:
     loop = start(planner="plan")
     for _ in range(MAX_RETRIES):
-        loop.take(answer('{"plan": ["look"]}'))
-    with pytest.raises(ModelOutputInvalid, match="led nowhere"):
-        loop.take(answer('{"plan": ["look"]}'))
+        loop.record_response(answer('{"plan": ["look"]}'))
+    with pytest.raises(ModelOutputInvalid, match="without a tool call or an output"):
+        loop.record_response(answer('{"plan": ["look"]}'))
 
 
 def test_calls_that_a_planner_reads_out_of_text_get_ids_that_differ_from_step_to_step() -> None:
     loop = start(planner="react")
     ids = []
     for _ in range(2):
-        loop.begin_step()
-        decision = loop.take(answer('{"thought": "", "action": {"name": "look", "arguments": {}}}'))
+        loop.start_step()
+        decision = loop.record_response(answer('{"thought": "", "action": {"name": "look", "arguments": {}}}'))
         assert isinstance(decision, CallTools)
         ids += [call.id for call in decision.calls]
     assert len(set(ids)) == 2

@@ -1,0 +1,43 @@
+"""Request a model with an agent's transcript: the same in the worker's model activity and in the local runner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from agentkit.interfaces import Emit, Model, ModelResponse
+from agentkit.messages import Message
+from agentkit.planners import get_planner
+from agentkit.runtime.loop import with_unique_call_ids
+from agentkit.specs import AgentSpec
+
+__all__ = ["request_model"]
+
+
+async def request_model(
+    model: Model,
+    agent: AgentSpec,
+    messages: Sequence[Message],
+    *,
+    name: str,
+    step: int,
+    attempt: int = 1,
+    emit: Emit | None = None,
+) -> ModelResponse:
+    """Render the messages by the agent's planner, send them once, and return the response with unique call ids.
+
+    Args:
+        model: The client of the provider.
+        agent: Whose planner, instructions, tools and settings the request is made of.
+        messages: The transcript.
+        name: The model, as ``provider:name``.
+        step: Number of the step, from 1; part of the ids that replace missing or repeated ones.
+        attempt: From 1; greater when an earlier attempt of the same request failed.
+        emit: Receives the deltas of the response.
+
+    Raises:
+        ModelError: the model gave no response.
+    """
+    request = get_planner(agent.planner).render(agent, messages, agent.tools)
+    response = await model.respond(replace(request, model=name, attempt=attempt), emit)
+    return response.model_copy(update={"message": with_unique_call_ids(response.message, messages, step)})

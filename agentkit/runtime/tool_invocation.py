@@ -1,0 +1,53 @@
+"""Run a tool within its timeout: the same in the worker's tool activity and in the local runner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from agentkit.errors import ToolError, ToolUnavailable
+from agentkit.interfaces import Tool, ToolContext
+
+__all__ = ["invoke_tool", "tool_context"]
+
+logger = logging.getLogger("opspawn.tools")
+
+
+def tool_context(task_id: str, call_id: str, step: int) -> ToolContext:
+    """Return the context of a call; its idempotency key is ``{task_id}/{call_id}``."""
+    return ToolContext(task_id=task_id, call_id=call_id, idempotency_key=f"{task_id}/{call_id}", step=step)
+
+
+async def invoke_tool(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+    """Run one attempt of a call and return the tool's value.
+
+    Raises:
+        ToolUnavailable: the connection of the tool failed; another attempt may succeed.
+        ToolError: any other failure, with a message for the model; exceptions of the tool are logged and wrapped.
+    """
+    name, timeout = tool.spec.name, tool.spec.timeout
+    deadline = asyncio.timeout(timeout)
+    try:
+        async with deadline:
+            return await tool.call(arguments, context)
+    except TimeoutError as error:
+        if not deadline.expired():  # the tool's own: a connection that timed out
+            raise ToolUnavailable(f"{name} failed: {type(error).__name__}: {error}") from error
+        raise _timeout_error(tool) from error
+    except ToolError:
+        raise
+    except OSError as error:
+        raise ToolUnavailable(f"{name} failed: {type(error).__name__}: {error}") from error
+    except Exception as error:  # a project's own code may raise anything
+        logger.exception("Tool call failed")
+        raise ToolError(f"{name} failed: {type(error).__name__}: {error}") from error
+
+
+def _timeout_error(tool: Tool) -> ToolError:
+    text = f"{tool.spec.name} timed out after {tool.spec.timeout:g} s."
+    if tool.spec.effect == "irreversible":
+        return ToolError(f"{text} Whether it took effect is UNKNOWN. Don't call it again before you have checked.")
+    return ToolError(f"{text} Ask for something smaller.")

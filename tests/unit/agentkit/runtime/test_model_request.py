@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from agentkit.errors import ModelUnavailable
+from agentkit.interfaces import ModelDelta
+from agentkit.messages import Message, ToolCall, user_message
+from agentkit.runtime.model_request import request_model
+from agentkit.specs import AgentSpec, ToolSpec
+from agentkit.testing import ScriptedModel
+
+AGENT = AgentSpec(
+    name="a",
+    models=("demo:first", "demo:second"),
+    planner="tools",
+    instructions="Be brief.",
+    tools=(ToolSpec(name="look", description="", parameters={}),),
+)
+MESSAGES = [user_message("hello"), Message(role="assistant", parts=(ToolCall(id="c", name="look"),))]
+
+
+async def test_the_request_holds_the_agents_instructions_and_tools_and_the_messages() -> None:
+    model = ScriptedModel(["fine"])
+    response = await request_model(model, AGENT, MESSAGES, name="demo:second", step=2, attempt=3)
+    (request,) = model.requests
+    assert (request.model, request.attempt, request.system) == ("demo:second", 3, "Be brief.")
+    assert (list(request.messages), tuple(request.tools)) == (MESSAGES, AGENT.tools)
+    assert response.message.text == "fine"
+
+
+async def test_call_ids_that_the_transcript_has_already_are_replaced() -> None:
+    model = ScriptedModel([(ToolCall(id="c", name="look"), ToolCall(id="", name="look"))])
+    response = await request_model(model, AGENT, MESSAGES, name="demo:first", step=2)
+    ids = [call.id for call in response.message.tool_calls]
+    assert len({*ids, "c", ""}) == 4
+
+
+async def test_deltas_go_to_emit() -> None:
+    deltas: list[ModelDelta] = []
+    await request_model(ScriptedModel(["hi there"]), AGENT, MESSAGES, name="demo:first", step=2, emit=deltas.append)
+    assert "".join(delta.text for delta in deltas) == "hi there"
+
+
+async def test_an_error_of_the_model_is_raised_as_it_is() -> None:
+    with pytest.raises(ModelUnavailable, match="overloaded"):
+        await request_model(ScriptedModel([ModelUnavailable("overloaded")]), AGENT, MESSAGES, name="demo:x", step=2)

@@ -1,0 +1,111 @@
+"""The effects of the agent loop, carried out durably: activities, the journal and the Web UI's details."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import JsonValue
+
+    from activities.failure_mapping import model_error_from
+    from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply, model_activity_id
+    from activities.retry_policies import model_policy
+    from agentkit.errors import ModelError
+    from agentkit.interfaces import ModelResponse
+    from agentkit.messages import ToolCall, ToolResult
+    from agentkit.runtime.loop import AgentLoop, CheckedCall
+    from agentkit.specs import ToolSpec
+    from workflows.journal import (
+        JOURNAL_KEY,
+        JournalEntry,
+        PlanUpdated,
+        ToolCallParsed,
+        ToolCallRefused,
+        journal_batches,
+    )
+    from workflows.progress_details import ProgressDetails
+    from workflows.tool_execution import is_local, run_tool
+    from workflows.transcript_sharing import SHARE_TRANSCRIPT
+
+__all__ = ["DurableEffects"]
+
+_TRANSCRIPT_VERSION = 1
+
+
+class DurableEffects:
+    """``LoopEffects`` of a workflow."""
+
+    def __init__(self, loop: AgentLoop) -> None:
+        self.details = ProgressDetails()
+        self._loop = loop
+
+    async def request_model(self, loop: AgentLoop) -> ModelResponse:
+        """Run the model activity with references to the transcript."""
+        task_id = workflow.info().workflow_id
+        if share := workflow.extern_functions().get(SHARE_TRANSCRIPT):
+            share(task_id, _TRANSCRIPT_VERSION, loop.transcript, loop.agent)
+        composed = loop.composed_messages
+        recorded = len(loop.transcript) - len(composed)
+        call = ModelCall(
+            task_id=task_id,
+            step=loop.steps,
+            agent_hash=loop.agent.hash,
+            model=loop.model,
+            segments=(loop.transcript.segment(task_id, recorded, _TRANSCRIPT_VERSION),),
+            composed_messages=composed,
+        )
+        self.details.model_requested(loop.steps, loop.model)
+        policy = model_policy(fallback=loop.has_fallback)
+        try:
+            reply: ModelReply = await workflow.execute_activity(
+                MODEL_ACTIVITY,
+                call,
+                activity_id=model_activity_id(loop.steps, loop.fallback_index),
+                result_type=ModelReply,
+                start_to_close_timeout=policy.start_to_close,
+                heartbeat_timeout=policy.heartbeat,
+                retry_policy=policy.retry,
+                summary=f"Step {loop.steps}: ask {loop.model}",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            raise model_error_from(error) from error
+        self.details.model_responded(reply.response.message)
+        return reply.response
+
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+        """Run the tool's activity."""
+        return await run_tool(tool, call, step)
+
+    def on_model_failed(self, model: str, error: ModelError) -> None:
+        """Show the failure in the Web UI; the failed activity is in history."""
+        self.details.model_failed(model, error)
+
+    def on_plan(self, plan: Sequence[str]) -> None:
+        """Record the plan in the journal."""
+        self.details.plan_updated(plan)
+        self._record([PlanUpdated(step=self._loop.steps, plan=tuple(plan))])
+
+    def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
+        """Record in the journal which calls are refused, and the calls that no event of history will hold."""
+        native = {call.id for call in self._loop.transcript.read()[-1].tool_calls}
+        entries: list[JournalEntry] = []
+        for call, checked in calls:
+            if isinstance(checked, ToolResult):
+                shown = call.model_copy(update={"arguments": {}}) if call.id in native else call
+                entries.append(ToolCallRefused(step=self._loop.steps, call=shown, message=checked.content))
+            elif call.id not in native and is_local(checked):
+                entries.append(ToolCallParsed(step=self._loop.steps, call=call))
+        self._record(entries)
+
+    def on_tool_result(self, result: ToolResult) -> None:
+        """Show the result in the Web UI."""
+        self.details.tool_finished(result)
+
+    def _record(self, entries: Sequence[JournalEntry]) -> None:
+        for batch in journal_batches(entries):
+            workflow.upsert_memo({JOURNAL_KEY: batch})

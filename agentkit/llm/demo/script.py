@@ -1,7 +1,7 @@
-"""The lines that the ``demo`` model is driven by, parsed.
+"""Parse the input of a task for the ``demo`` model.
 
-Each line is one response: ``call NAME {json}`` (several joined by `` & ``), ``say TEXT``, or any other text, which
-stands for an echo. ``think N`` and ``fail CODE [xN]`` modify the response that follows.
+Each line is one response: ``call NAME {json}`` (several joined by `` & ``), ``say TEXT``, or any other text, which is
+an echo. ``think N`` and ``fail CODE [xN]`` modify the response that follows.
 """
 
 from __future__ import annotations
@@ -13,106 +13,108 @@ from dataclasses import dataclass, replace
 from agentkit.llm.shared.tool_arguments import parse_object_at
 from agentkit.messages import ToolCall
 
-__all__ = ["Failure", "Response", "Script", "parse_script"]
+__all__ = ["DemoFailure", "DemoResponse", "DemoScript", "parse_script"]
 
-_THINK = re.compile(r"think\s+(\d{1,9})")
-_FAIL = re.compile(r"fail\s+([45]\d\d)(?:\s+x(\d{1,9}))?")
-_SAY = re.compile(r"say\s+(.+)")
-_CALL = re.compile(r"call\s+(\S.*)")
-_NAME = re.compile(r"(?:call\s+)?([^\s{]*)\s*")
-_JOIN = re.compile(r"\s+&\s+")
+_THINK_LINE = re.compile(r"think\s+(\d{1,9})")
+_FAIL_LINE = re.compile(r"fail\s+([45]\d\d)(?:\s+x(\d{1,9}))?")
+_TEXT_LINE = re.compile(r"say\s+(.+)")
+_CALL_LINE = re.compile(r"call\s+(\S.*)")
+_CALL_NAME = re.compile(r"(?:call\s+)?([^\s{]*)\s*")
+_CALL_SEPARATOR = re.compile(r"\s+&\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class DemoFailure:
     """``fail CODE [xN]``."""
 
     status: int
     attempts: int | None = None
-    """Only the first so many attempts fail; None: all of them."""
+    """Number of attempts that fail, from the first; None: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """One response: tool calls, or a text, or (neither) an echo."""
+class DemoResponse:
+    """One response: tool calls, a text, or (with neither) an echo."""
 
     calls: Sequence[ToolCall] = ()
     """Their ids are empty."""
     text: str | None = None
-    thinks: int = 0
-    """Milliseconds."""
-    failures: Sequence[Failure] = ()
+    thinking_ms: int = 0
+    """Milliseconds of thinking before the response."""
+    failures: Sequence[DemoFailure] = ()
 
-    def failure(self, attempt: int) -> Failure | None:
-        """Return how this attempt (from 1) fails, or None."""
-        return next((one for one in self.failures if one.attempts is None or attempt <= one.attempts), None)
+    def failure(self, attempt: int) -> DemoFailure | None:
+        """Return the failure of this attempt, counted from 1, or None."""
+        return next((fail for fail in self.failures if fail.attempts is None or attempt <= fail.attempts), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class DemoScript:
     """All responses of an input."""
 
-    responses: Sequence[Response]
-    """The last one is an echo: it is given again when the others are used up."""
+    responses: Sequence[DemoResponse]
+    """The last one is an echo, which is repeated after the others."""
     other_text: str
-    """The lines that are no command."""
+    """The lines that are no commands."""
 
-    def response(self, place: int) -> Response:
-        """Return the response at ``place``, from 0."""
-        return self.responses[min(place, len(self.responses) - 1)]
+    def response(self, index: int) -> DemoResponse:
+        """Return the response at ``index``, counted from 0."""
+        return self.responses[min(index, len(self.responses) - 1)]
 
 
-def parse_script(text: str) -> Script:
-    """Parse a task's input; any text is a script."""
-    responses: list[Response] = []
-    other: list[str] = []
-    pending = Response()
+def parse_script(text: str) -> DemoScript:
+    """Parse a task's input; every text is a valid script."""
+    responses: list[DemoResponse] = []
+    other_lines: list[str] = []
+    pending = DemoResponse()
     for line in filter(None, (line.strip() for line in text.splitlines())):
-        if modified := _modified(pending, line):
+        if modified := _apply_modifier(pending, line):
             pending = modified
             continue
-        response = _command(pending, line)
+        response = _apply_command(pending, line)
         if response is None:
             response = pending
-            other.append(line)
+            other_lines.append(line)
         responses.append(response)
-        pending = Response()
-    return Script((*responses, pending), "\n".join(other))
+        pending = DemoResponse()
+    return DemoScript((*responses, pending), "\n".join(other_lines))
 
 
-def _modified(pending: Response, line: str) -> Response | None:
-    if found := _THINK.fullmatch(line):
-        return replace(pending, thinks=pending.thinks + int(found[1]))
-    if found := _FAIL.fullmatch(line):
-        failure = Failure(int(found[1]), int(found[2]) if found[2] else None)
+def _apply_modifier(pending: DemoResponse, line: str) -> DemoResponse | None:
+    """Return ``pending`` changed by a ``think`` or ``fail`` line; None for other lines."""
+    if match := _THINK_LINE.fullmatch(line):
+        return replace(pending, thinking_ms=pending.thinking_ms + int(match[1]))
+    if match := _FAIL_LINE.fullmatch(line):
+        failure = DemoFailure(int(match[1]), int(match[2]) if match[2] else None)
         return replace(pending, failures=(*pending.failures, failure))
     return None
 
 
-def _command(pending: Response, line: str) -> Response | None:
-    if found := _SAY.fullmatch(line):
-        return replace(pending, text=found[1])
-    if found := _CALL.fullmatch(line):
-        return replace(pending, calls=_calls(found[1]))
+def _apply_command(pending: DemoResponse, line: str) -> DemoResponse | None:
+    """Return ``pending`` completed by a line with a text or with calls; None for other lines."""
+    if match := _TEXT_LINE.fullmatch(line):
+        return replace(pending, text=match[1])
+    if match := _CALL_LINE.fullmatch(line):
+        return replace(pending, calls=_parse_calls(match[1]))
     return None
 
 
-def _calls(text: str) -> tuple[ToolCall, ...]:
+def _parse_calls(text: str) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
     position = 0
-    while position < len(text) and (found := _NAME.match(text, position)):
-        call, position = _arguments(found[1], text, found.end())
+    while position < len(text) and (match := _CALL_NAME.match(text, position)):
+        call, position = _parse_arguments(match[1], text, match.end())
         calls.append(call)
     return tuple(calls)
 
 
-def _arguments(name: str, text: str, start: int) -> tuple[ToolCall, int]:
-    """Return the call whose arguments begin at ``start``, and where the next one begins."""
+def _parse_arguments(name: str, text: str, start: int) -> tuple[ToolCall, int]:
+    """Return the call whose arguments begin at ``start``, and the position of the next call."""
     if start == len(text) or text.startswith("& ", start):
         return ToolCall(id="", name=name), start + 2
     arguments, end = parse_object_at(text, start)
-    join = _JOIN.search(text, end)
-    stop, following = join.span() if join else (len(text), len(text))
+    separator = _CALL_SEPARATOR.search(text, end)
+    stop, next_start = separator.span() if separator else (len(text), len(text))
     if arguments is not None and stop == end:
-        return ToolCall(id="", name=name, arguments=arguments), following
-    return ToolCall(id="", name=name, malformed=text[start:stop]), following
+        return ToolCall(id="", name=name, arguments=arguments), next_start
+    return ToolCall(id="", name=name, malformed=text[start:stop]), next_start

@@ -14,8 +14,8 @@ async def _respond(*messages: Message, attempt: int = 1) -> ModelResponse:
     return await DemoModel().respond(ModelRequest(model="demo:demo", system="", messages=messages, attempt=attempt))
 
 
-async def _play(text: str, results: dict[str, str], *, before: tuple[Message, ...] = ()) -> list[Message]:
-    """Play a turn to its end, with a fixed result for each tool; return all messages."""
+async def _run_turn(text: str, results: dict[str, str], *, before: tuple[Message, ...] = ()) -> list[Message]:
+    """Run a turn to its end, with a fixed result for each tool; return all messages."""
     transcript = [*before, user_message(text)]
     for _ in range(10):
         response = await _respond(*transcript)
@@ -29,21 +29,21 @@ async def _play(text: str, results: dict[str, str], *, before: tuple[Message, ..
 
 
 async def test_a_call_finishes_with_its_result() -> None:
-    transcript = await _play('call calculator {"expression": "6*7"}', {"calculator": "42"})
+    transcript = await _run_turn('call calculator {"expression": "6*7"}', {"calculator": "42"})
     assert [message.role for message in transcript] == ["user", "assistant", "tool", "assistant"]
     assert transcript[1].tool_calls == (ToolCall(id="call_1_1", name="calculator", arguments={"expression": "6*7"}),)
     assert transcript[-1].text == "42"
 
 
 async def test_each_line_is_one_response() -> None:
-    transcript = await _play("call a\ncall b & c\nsay Done.", {"a": "1", "b": "2", "c": "3"})
+    transcript = await _run_turn("call a\ncall b & c\nsay Done.", {"a": "1", "b": "2", "c": "3"})
     names = [[call.name for call in message.tool_calls] for message in transcript if message.role == "assistant"]
     assert names == [["a"], ["b", "c"], []]
     assert transcript[-1].text == "Done."
 
 
 async def test_other_text_ends_with_an_echo_of_all_of_it_and_the_last_results() -> None:
-    transcript = await _play("call a\ncall b & c\nWhat now?\ncall never\nPlease.", {"a": "1", "b": "2", "c": "3"})
+    transcript = await _run_turn("call a\ncall b & c\nWhat now?\ncall never\nPlease.", {"a": "1", "b": "2", "c": "3"})
     assert transcript[-1].text == "What now?\nPlease.\n2\n3"
 
 
@@ -62,38 +62,38 @@ async def test_text_without_a_command_is_echoed(text: str, echo: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "think 10"], ids=["empty", "blank", "only a modifier"])
-async def test_the_answer_is_never_empty(text: str) -> None:
+async def test_an_echo_is_never_empty(text: str) -> None:
     assert "nothing to echo" in (await _respond(user_message(text))).message.text
 
 
-async def test_an_image_alone_is_answered() -> None:
+async def test_an_image_alone_gets_a_response() -> None:
     image = user_message((ImagePart(url="https://example.org/a.png"),))
     assert "nothing to echo" in (await _respond(image)).message.text
 
 
-async def test_the_next_turn_begins_with_its_own_first_line_and_new_call_ids() -> None:
-    first = await _play("call a\nsay one", {"a": "1"})
-    second = await _play("call a\nsay two", {"a": "2"}, before=tuple(first))
+async def test_the_next_turn_starts_with_its_own_first_line_and_new_call_ids() -> None:
+    first = await _run_turn("call a\nsay one", {"a": "1"})
+    second = await _run_turn("call a\nsay two", {"a": "2"}, before=tuple(first))
     assert [message.text for message in second if message.role == "assistant"] == ["", "one", "", "two"]
     assert [call.id for message in second for call in message.tool_calls] == ["call_1_1", "call_3_1"]
 
 
-async def test_feedback_of_the_planner_is_no_script_but_moves_to_the_next_line() -> None:
-    said = Message(role="assistant", parts=(TextPart(text="one"),))
+async def test_after_feedback_of_the_planner_the_next_line_is_the_response() -> None:
+    first = Message(role="assistant", parts=(TextPart(text="one"),))
     feedback = Message(role="user", parts=(TextPart(text="say hello"),), source="planner")
-    response = await _respond(user_message("say one\nsay two"), said, feedback)
+    response = await _respond(user_message("say one\nsay two"), first, feedback)
     assert response.message.text == "two"
 
 
-async def test_thinking_takes_its_time_and_streams_a_word_each_ten_milliseconds() -> None:
+async def test_thinking_takes_its_time_and_streams_a_word_every_ten_milliseconds() -> None:
     deltas: list[ModelDelta] = []
     request = ModelRequest(model="demo:demo", system="", messages=(user_message("think 120\nsay Done."),))
     started = time.monotonic()
     response = await DemoModel().respond(request, deltas.append)
     assert time.monotonic() - started >= 0.119
-    thought = "".join(delta.text for delta in deltas if delta.kind == "thinking")
-    assert len(thought.split()) == 12
-    assert response.message.parts == (ThinkingPart(text=thought, provider="demo"), TextPart(text="Done."))
+    thinking = "".join(delta.text for delta in deltas if delta.kind == "thinking")
+    assert len(thinking.split()) == 12
+    assert response.message.parts == (ThinkingPart(text=thinking, provider="demo"), TextPart(text="Done."))
     assert [delta.kind for delta in deltas].index("text") == 12
 
 
@@ -107,7 +107,9 @@ async def test_thinking_takes_its_time_and_streams_a_word_each_ten_milliseconds(
         pytest.param("fail 401", 1, ModelNotAuthorized, id="before the echo"),
     ],
 )
-async def test_a_failure_hits_the_attempts_it_names(text: str, attempt: int, expected: type[ModelError] | None) -> None:
+async def test_only_the_attempts_that_a_fail_line_names_fail(
+    text: str, attempt: int, expected: type[ModelError] | None
+) -> None:
     if expected is None:
         assert (await _respond(user_message(text), attempt=attempt)).message.text == "ok"
         return
@@ -117,12 +119,12 @@ async def test_a_failure_hits_the_attempts_it_names(text: str, attempt: int, exp
 
 
 async def test_modifiers_change_only_the_response_that_follows() -> None:
-    said = Message(role="assistant", parts=(ToolCall(id="1", name="a"),))
+    calling = Message(role="assistant", parts=(ToolCall(id="1", name="a"),))
     result = Message(role="tool", parts=(ToolResult(call_id="1", name="a", content="1"),))
-    response = await _respond(user_message("think 20\nfail 500\ncall a\nsay ok"), said, result)
+    response = await _respond(user_message("think 20\nfail 500\ncall a\nsay ok"), calling, result)
     assert response.message.parts == (TextPart(text="ok"),)
 
 
-async def test_the_same_question_always_gives_the_same_answer() -> None:
-    first, again = [await _respond(user_message("think 20\ncall a & b")) for _ in range(2)]
-    assert first == again
+async def test_the_same_request_always_gives_the_same_response() -> None:
+    first, second = [await _respond(user_message("think 20\ncall a & b")) for _ in range(2)]
+    assert first == second

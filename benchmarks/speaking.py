@@ -15,7 +15,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from activities.settings import Settings
-from activities.streaming.relay_sender import sending
+from activities.streaming.relay_client import token_relay
 from activities.temporal.client import data_converter
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import Message, TextPart, Usage
@@ -50,8 +50,8 @@ async def _serve(where: Namespace) -> None:
     settings = Settings.load(task_queue=where.task_queue, data_dir=where.data_dir, relay_port=where.relay_port)
     client = await Client.connect(where.temporal, data_converter=data_converter(settings))
     async with (
-        sending(settings) as deltas,
-        build_worker(client, settings, {"demo": Clock()}, ToolRegistry([]), deltas),
+        token_relay(settings) as tokens,
+        build_worker(client, settings, {"demo": Clock()}, ToolRegistry([]), tokens),
     ):
         while await asyncio.to_thread(sys.stdin.readline):
             sys.stdout.write(f"{time.process_time()}\n")

@@ -24,7 +24,8 @@ from statistics import quantiles
 from temporalio.client import Client
 
 from activities.settings import Settings
-from activities.streaming.token_streams import AnswerId, Answers
+from activities.streaming.token_batches import ResponseId
+from activities.streaming.token_streams import TokenStreams
 from activities.temporal.client import data_converter
 from agentkit.interfaces import ModelDelta
 from agentkit.messages import user_message
@@ -208,7 +209,7 @@ async def _history(place: _Place) -> str:
 async def _unheard() -> str:
     """Measure what a delta costs when nobody watches."""
     count, delta = 200_000, ModelDelta("text", "word ")
-    async with Answers().telling(AnswerId("task", "run", "1", 1, 1)) as emit:
+    async with TokenStreams().publishing(ResponseId("task", "run", "1", 1, 1)) as emit:
         began = time.process_time()
         for _ in range(count):
             emit(delta)

@@ -1,1 +1,1 @@
-"""Token streams from the worker to the API."""
+"""Token streams from workers to API processes: published by model activities, sent over the gRPC relay."""

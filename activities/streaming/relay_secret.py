@@ -1,4 +1,4 @@
-"""The secret by which API and workers know each other."""
+"""The shared secret with which a worker authenticates to the API's relay."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from tempfile import NamedTemporaryFile
 
 from activities.settings import Settings
 
-__all__ = ["credentials", "is_known", "relay_secret"]
+__all__ = ["has_secret", "relay_secret", "secret_metadata"]
 
-_FILE = "relay.secret"
-_KEY = "authorization"
+_FILE_NAME = "relay.secret"
+_METADATA_KEY = "authorization"
 
 
 def relay_secret(settings: Settings) -> str:
-    """Return the secret that is set; else the one that this machine's API and workers share in ``data_dir``.
+    """Return the setting ``relay_secret``; without it, the secret that API and workers share in a file of ``data_dir``.
 
     Raises:
-        OSError: there is none, and none can be written.
+        OSError: the file can't be read or created.
     """
     if settings.relay_secret is not None and settings.relay_secret.get_secret_value():
         return settings.relay_secret.get_secret_value()
-    file = settings.data_dir / _FILE
+    file = settings.data_dir / _FILE_NAME
     try:
         return _read(file)
     except FileNotFoundError:
-        _write(file, secrets.token_urlsafe(32))
+        _create(file, secrets.token_urlsafe(32))
         return _read(file)
 
 
-def credentials(secret: str) -> tuple[tuple[str, str], ...]:
-    """Return the metadata that proves who a worker is."""
-    return ((_KEY, _bearer(secret)),)
+def secret_metadata(secret: str) -> tuple[tuple[str, str], ...]:
+    """Return the gRPC metadata that carries the secret."""
+    return ((_METADATA_KEY, _bearer(secret)),)
 
 
-def is_known(metadata: Iterable[tuple[str, str | bytes]], secret: str) -> bool:
-    """Say whether metadata holds the secret; how long that takes tells nothing of it."""
-    given = next((value for key, value in metadata if key == _KEY), "")
-    found = given.encode() if isinstance(given, str) else given
-    return hmac.compare_digest(found, _bearer(secret).encode())
+def has_secret(metadata: Iterable[tuple[str, str | bytes]], secret: str) -> bool:
+    """Return whether gRPC metadata carries the secret; compared in constant time."""
+    value = next((value for key, value in metadata if key == _METADATA_KEY), "")
+    received = value.encode() if isinstance(value, str) else value
+    return hmac.compare_digest(received, _bearer(secret).encode())
 
 
 def _bearer(secret: str) -> str:
@@ -56,13 +56,13 @@ def _read(file: Path) -> str:
     return secret
 
 
-def _write(file: Path, secret: str) -> None:
-    """Write it for this user only, whole or not at all; whoever comes first wins."""
+def _create(file: Path, secret: str) -> None:
+    """Create the file atomically, readable by its owner only; an existing file is kept."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=file.parent, prefix=f".{_FILE}.") as whole:  # which nobody else may read
-        whole.write(secret)
-        whole.flush()
+    with NamedTemporaryFile("w", dir=file.parent, prefix=f".{_FILE_NAME}.") as temporary:  # has mode 0600
+        temporary.write(secret)
+        temporary.flush()
         try:
-            os.link(whole.name, file)
+            os.link(temporary.name, file)
         except FileExistsError:
             return

@@ -1,297 +1,252 @@
-"""Pass on what models say as they say it, to whoever listens; never in a model's way."""
+"""Publish the tokens of model responses while they are generated, without delaying the model.
+
+A model activity publishes into ``TokenStreams``; each API process that is connected has a ``TokenSubscriber``, which
+collects batches for the tasks that are watched there.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Literal, Protocol
+from typing import Protocol
 
+from activities.streaming.token_batches import BatchKind, ResponseId, TokenBatch, TokenBuffer, joined
 from agentkit.interfaces import Emit, ModelDelta
 
-__all__ = ["AnswerId", "Answers", "Deltas", "Listener", "NoDeltas", "Piece", "Said", "Start"]
+__all__ = ["NullTokenPublisher", "TokenPublisher", "TokenStreams", "TokenSubscriber"]
 
-Start = Literal["on", "new", "again"]
-"""Where a piece begins: after the one before; at the beginning of the answer; or there once more, because what was
-passed on of this step doesn't count."""
-
-_PACE = 0.0004
-"""Seconds from one piece of an answer to its next, for each answer under way: it bounds the pieces a second."""
-_FASTEST = 0.005
-_SLOWEST = 0.025
-"""Seconds between two pieces of an answer at the least and at the most; the first goes at once."""
-_TICK = 0.003
-"""Seconds from one batch to the next, at the least."""
-_MOST_WAITING = 65_536
-"""Characters of an answer that wait for one listener; then it is told from its beginning again, once it listens."""
-_MOST_BATCH = 262_144
-"""Characters after which a batch takes no more pieces."""
-_MOST = 1_048_576
-"""Characters of an answer that is passed on; models are cut off at as many."""
-_COMPACT = 256
-"""Deltas that are kept one by one before they are joined."""
-_SETTLING = 0.05
-"""Seconds that a finished answer may take to reach those who listen, before the workflow gets it."""
+_BATCH_INTERVAL_PER_TASK_S = 0.0004
+"""Time between two batches of a response, for each task with an open stream: it bounds the batches per second."""
+_MIN_BATCH_INTERVAL_S = 0.005
+_MAX_BATCH_INTERVAL_S = 0.025
+"""Bounds of the time between two batches of a response. The first batch is due at once."""
+_SEND_INTERVAL_S = 0.003
+"""Least time from one list of batches to the next."""
+_MAX_PENDING_CHARS = 65_536
+"""Of one response for one subscriber. When there are more, the subscriber gets a restart with all text so far."""
+_MAX_SEND_CHARS = 262_144
+"""Characters after which no further batch is added to a list of batches."""
+_MAX_RESPONSE_CHARS = 1_048_576
+"""Of a response that is published; providers' clients stop reading at as many."""
+_ACKNOWLEDGE_TIMEOUT_S = 0.05
+"""How long a complete response waits for its subscribers before the workflow gets it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerId:
-    """Which answer of which model call."""
+class TokenPublisher(Protocol):
+    """Publishes the deltas of model responses."""
 
-    task_id: str
-    run_id: str
-    activity_id: str
-    attempt: int
-    step: int
+    def publishing(self, response_id: ResponseId) -> AbstractAsyncContextManager[Emit | None]:
+        """Return a context in which the response is generated; it gives the callback for deltas, or None: needs none.
 
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """The next piece of an answer."""
-
-    answer: AnswerId
-    start: Start
-    deltas: tuple[ModelDelta, ...]
-    last: bool = False
-    """Whether the answer is complete with it."""
-
-
-class Deltas(Protocol):
-    """Where deltas go."""
-
-    def telling(self, answer: AnswerId) -> AbstractAsyncContextManager[Emit | None]:
-        """Return a block in which a model answers, and what takes its deltas; None: nobody would ever hear them."""
+        When it is left without an error, the response is complete.
+        """
         ...
 
 
-class NoDeltas:
-    """Nobody ever listens."""
+class NullTokenPublisher:
+    """Publishes nothing: for workers without subscribers."""
 
     @asynccontextmanager
-    async def telling(self, answer: AnswerId) -> AsyncIterator[Emit | None]:
-        """Take nothing."""
+    async def publishing(self, response_id: ResponseId) -> AsyncIterator[Emit | None]:
+        """Give no callback."""
         yield None
 
 
-class Said:
-    """What was said of an answer so far."""
+class TokenStreams:
+    """The open token streams of this process, one for each response in progress. Used from one event loop."""
 
     def __init__(self) -> None:
-        self._joined: list[ModelDelta] = []
-        self._recent: list[ModelDelta] = []
-        self.size = 0
-        """Characters."""
-
-    def add(self, delta: ModelDelta) -> None:
-        """Add what was said next."""
-        self.size += len(delta.text)
-        self._recent.append(delta)
-        if len(self._recent) == _COMPACT:
-            self._joined += _joined(self._recent)
-            self._recent.clear()
-
-    def whole(self) -> tuple[ModelDelta, ...]:
-        """Return all of it, in as few deltas as can be."""
-        return _joined([*self._joined, *self._recent])
-
-
-class _Answer:
-    """An answer under way."""
-
-    def __init__(self, name: AnswerId) -> None:
-        self.name = name
-        self.said = Said()
-        self.overlong = False
-        self.ways: list[_Way] = []
-
-    def add(self, delta: ModelDelta) -> None:
-        """Take a delta: this is what models call, so it does next to nothing."""
-        if self.overlong or self.said.size + len(delta.text) > _MOST:
-            self.overlong = True
-            self.ways = []
-            return
-        self.said.add(delta)
-        for way in self.ways:
-            way.add(delta)
-
-    async def end(self) -> None:
-        """Have the rest passed on, as far as that takes no time to speak of."""
-        taken = [way.finish() for way in self.ways if way.start != "new" or self.said.size]
-        if taken:
-            await asyncio.wait(taken, timeout=_SETTLING)
-
-
-class Answers:
-    """The answers under way in this process. All of it happens on one event loop."""
-
-    def __init__(self) -> None:
-        self._under_way: dict[str, list[_Answer]] = {}
-        self.listeners: set[Listener] = set()
+        self._open: dict[str, list[_ResponseStream]] = {}
+        self.subscribers: set[TokenSubscriber] = set()
 
     @asynccontextmanager
-    async def telling(self, answer: AnswerId) -> AsyncIterator[Emit]:
-        """Keep what is said while the block lasts, and pass it on to those who watch the task."""
-        telling = _Answer(answer)
-        self._under_way.setdefault(answer.task_id, []).append(telling)
-        for listener in self.listeners:
-            listener.begun(telling)
+    async def publishing(self, response_id: ResponseId) -> AsyncIterator[Emit]:
+        """Keep the response's deltas while the context lasts, and publish them to those who watch the task."""
+        stream = _ResponseStream(response_id)
+        self._open.setdefault(response_id.task_id, []).append(stream)
+        for subscriber in self.subscribers:
+            subscriber.on_open(stream)
         try:
-            yield telling.add
-            await telling.end()
+            yield stream.append
+            await stream.flush()
         finally:
-            for way in telling.ways:
-                way.listener.forget(answer)
-            under_way = self._under_way[answer.task_id]
-            under_way.remove(telling)
-            if not under_way:
-                del self._under_way[answer.task_id]
+            for subscription in stream.subscriptions:
+                subscription.subscriber.discard_pending(response_id)
+            streams = self._open[response_id.task_id]
+            streams.remove(stream)
+            if not streams:
+                del self._open[response_id.task_id]
 
     @property
-    def under_way(self) -> int:
-        """How many tasks have answers under way."""
-        return len(self._under_way)
+    def open_task_count(self) -> int:
+        """Number of tasks with open streams."""
+        return len(self._open)
 
-    def of(self, task_id: str) -> Sequence[_Answer]:
-        """Return the answers under way in a task."""
-        return self._under_way.get(task_id, ())
+    def open_streams(self, task_id: str) -> Sequence[_ResponseStream]:
+        """Return a task's open streams."""
+        return self._open.get(task_id, ())
 
 
-class Listener:
-    """One who hears the answers of the tasks that it watches, in batches, at its own pace."""
+class TokenSubscriber:
+    """Collects batches of the tasks that it watches, to be read by ``next_batches``."""
 
-    def __init__(self, answers: Answers) -> None:
-        """Listen until closed."""
-        self._answers = answers
+    def __init__(self, streams: TokenStreams) -> None:
+        """Subscribe until ``close``."""
+        self._streams = streams
         self._watched: set[str] = set()
-        self._waiting: dict[AnswerId, _Way] = {}
-        self._news = asyncio.Event()
+        self._pending: dict[ResponseId, _Subscription] = {}
+        self._pending_changed = asyncio.Event()
         self._number = 0
-        self._untaken: dict[int, list[asyncio.Future[None]]] = {}
-        self._not_before = 0.0
-        answers.listeners.add(self)
+        self._unacknowledged: dict[int, list[asyncio.Future[None]]] = {}
+        """Futures of the complete responses among the batches of a number."""
+        self._send_not_before = 0.0
+        streams.subscribers.add(self)
 
     def watch(self, task_id: str) -> None:
-        """Hear a task's answers from now on; what is under way from its beginning, even when watched already."""
+        """Collect a task's deltas; of open streams all text so far, even when the task is watched already."""
         self.unwatch(task_id)
         self._watched.add(task_id)
-        for answer in self._answers.of(task_id):
-            self.begun(answer)
+        for stream in self._streams.open_streams(task_id):
+            self.on_open(stream)
 
     def unwatch(self, task_id: str) -> None:
-        """Hear no more of a task."""
+        """Collect nothing more of a task."""
         self._watched.discard(task_id)
-        for answer in self._answers.of(task_id):
-            answer.ways = [way for way in answer.ways if way.listener is not self]
-            self.forget(answer.name)
+        for stream in self._streams.open_streams(task_id):
+            stream.subscriptions = [each for each in stream.subscriptions if each.subscriber is not self]
+            self.discard_pending(stream.response_id)
 
-    def begun(self, answer: _Answer) -> None:
-        """Hear an answer, if its task is watched."""
-        if answer.name.task_id in self._watched and not answer.overlong:
-            again = bool(answer.said.size) or answer.name.attempt > 1
-            way = _Way(self, answer, "again" if again else "new")
-            answer.ways.append(way)
-            if again:
-                self.expect(way)
+    def on_open(self, stream: _ResponseStream) -> None:
+        """Subscribe to a stream, if its task is watched."""
+        if stream.response_id.task_id not in self._watched or stream.too_long:
+            return
+        restart = bool(stream.buffer.chars) or stream.response_id.attempt > 1
+        subscription = _Subscription(self, stream, "restart" if restart else "start")
+        stream.subscriptions.append(subscription)
+        if restart:
+            self.add_pending(subscription)
 
-    def expect(self, way: _Way) -> None:
-        """Take note that there is something to pass on."""
-        self._waiting[way.answer.name] = way
-        self._news.set()
+    def add_pending(self, subscription: _Subscription) -> None:
+        """Note that a subscription has something to send."""
+        self._pending[subscription.stream.response_id] = subscription
+        self._pending_changed.set()
 
-    def forget(self, answer: AnswerId) -> None:
-        """Pass on no more of an answer."""
-        way = self._waiting.pop(answer, None)
-        if way is not None and way.taken is not None:
-            way.taken.cancel()
+    def discard_pending(self, response_id: ResponseId) -> None:
+        """Send nothing more of a response."""
+        subscription = self._pending.pop(response_id, None)
+        if subscription is not None and subscription.acknowledged is not None:
+            subscription.acknowledged.cancel()
 
-    async def batch(self) -> tuple[int, list[Piece]]:
-        """Wait until there is something to pass on; return it, with its number."""
+    async def next_batches(self) -> tuple[int, list[TokenBatch]]:
+        """Wait until batches are due; return the number of this list, from 1, and its batches, one per response."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._not_before - loop.time())
+        await asyncio.sleep(self._send_not_before - loop.time())
         while True:
-            if not self._waiting:
-                self._news.clear()
-            await self._news.wait()
-            if pieces := self._due(loop.time()):
-                self._not_before = loop.time() + _TICK
-                return self._number, pieces
-            await asyncio.sleep(_TICK)
+            if not self._pending:
+                self._pending_changed.clear()
+            await self._pending_changed.wait()
+            if batches := self._due_batches(loop.time()):
+                self._send_not_before = loop.time() + _SEND_INTERVAL_S
+                return self._number, batches
+            await asyncio.sleep(_SEND_INTERVAL_S)
 
-    def confirm(self, number: int) -> None:
-        """Take note that all batches up to this one have been taken."""
-        for older in [one for one in self._untaken if one <= number]:
-            for taken in self._untaken.pop(older):
-                if not taken.done():
-                    taken.set_result(None)
+    def acknowledge(self, number: int) -> None:
+        """Note that the API process has received all lists of batches up to this number."""
+        for received in [each for each in self._unacknowledged if each <= number]:
+            for acknowledged in self._unacknowledged.pop(received):
+                if not acknowledged.done():
+                    acknowledged.set_result(None)
 
     def close(self) -> None:
-        """Listen no more."""
-        self._answers.listeners.discard(self)
+        """Unsubscribe; no response waits for this subscriber any longer."""
+        self._streams.subscribers.discard(self)
         for task_id in [*self._watched]:
             self.unwatch(task_id)
-        self.confirm(self._number)
+        self.acknowledge(self._number)
 
-    def _due(self, now: float) -> list[Piece]:
-        due: list[_Way] = []
-        size = 0
-        for way in self._waiting.values():
-            if way.due <= now and size <= _MOST_BATCH:
-                due.append(way)
-                size += way.size
-        for way in due:
-            del self._waiting[way.answer.name]
+    def _due_batches(self, now: float) -> list[TokenBatch]:
+        due: list[_Subscription] = []
+        chars = 0
+        for subscription in self._pending.values():
+            if subscription.due_at <= now and chars <= _MAX_SEND_CHARS:
+                due.append(subscription)
+                chars += subscription.next_batch_chars
+        for subscription in due:
+            del self._pending[subscription.stream.response_id]
         self._number += bool(due)
-        if last := [way.taken for way in due if way.taken is not None]:
-            self._untaken[self._number] = last
-        next_due = now + min(max(_FASTEST, _PACE * self._answers.under_way), _SLOWEST)
-        return [way.take(next_due) for way in due]
+        if complete := [each.acknowledged for each in due if each.acknowledged is not None]:
+            self._unacknowledged[self._number] = complete
+        interval = _BATCH_INTERVAL_PER_TASK_S * self._streams.open_task_count
+        due_at = now + min(max(_MIN_BATCH_INTERVAL_S, interval), _MAX_BATCH_INTERVAL_S)
+        return [subscription.take_batch(due_at) for subscription in due]
 
 
-class _Way:
-    """What is to be passed on of one answer to one listener: bounded, for a listener may be slow."""
+class _ResponseStream:
+    """A response in progress, and its subscriptions."""
 
-    def __init__(self, listener: Listener, answer: _Answer, start: Start) -> None:
-        self.listener = listener
-        self.answer = answer
-        self.start: Start = start
-        self.due = 0.0
-        self.taken: asyncio.Future[None] | None = None
+    def __init__(self, response_id: ResponseId) -> None:
+        self.response_id = response_id
+        self.buffer = TokenBuffer()
+        self.too_long = False
+        self.subscriptions: list[_Subscription] = []
+
+    def append(self, delta: ModelDelta) -> None:
+        """Add a delta. Models call this for each token, so it must cost next to nothing."""
+        if self.too_long or self.buffer.chars + len(delta.text) > _MAX_RESPONSE_CHARS:
+            self.too_long = True
+            self.subscriptions = []
+            return
+        self.buffer.append(delta)
+        for subscription in self.subscriptions:
+            subscription.append(delta)
+
+    async def flush(self) -> None:
+        """Send the last batches, and wait until they are acknowledged, at most ``_ACKNOWLEDGE_TIMEOUT_S``."""
+        unsent = [each for each in self.subscriptions if each.kind != "start" or self.buffer.chars]
+        if unsent:
+            await asyncio.wait([subscription.complete() for subscription in unsent], timeout=_ACKNOWLEDGE_TIMEOUT_S)
+
+
+class _Subscription:
+    """The deltas of one response that one subscriber has not got yet; bounded, since the subscriber may be slow."""
+
+    def __init__(self, subscriber: TokenSubscriber, stream: _ResponseStream, kind: BatchKind) -> None:
+        self.subscriber = subscriber
+        self.stream = stream
+        self.kind: BatchKind = kind
+        """Of the next batch."""
+        self.due_at = 0.0
+        """When the next batch may be sent, by the event loop's clock."""
+        self.acknowledged: asyncio.Future[None] | None = None
+        """Of the last batch; None until the response is complete."""
         self._deltas: list[ModelDelta] = []
-        self._size = 0
+        self._chars = 0
 
     @property
-    def size(self) -> int:
-        """Characters that the next piece will have."""
-        return self._size if self.start == "on" else self.answer.said.size
+    def next_batch_chars(self) -> int:
+        """Characters that the next batch will have."""
+        return self._chars if self.kind == "continue" else self.stream.buffer.chars
 
-    def add(self, delta: ModelDelta) -> None:
-        """Take a delta."""
-        if self.start == "on":
+    def append(self, delta: ModelDelta) -> None:
+        """Add a delta that the stream's buffer has already."""
+        if self.kind == "continue":
             self._deltas.append(delta)
-            self._size += len(delta.text)
-            if self._size > _MOST_WAITING:
-                self._deltas, self._size, self.start = [], 0, "again"
-        self.listener.expect(self)
+            self._chars += len(delta.text)
+            if self._chars > _MAX_PENDING_CHARS:
+                self._deltas, self._chars, self.kind = [], 0, "restart"
+        self.subscriber.add_pending(self)
 
-    def finish(self) -> asyncio.Future[None]:
-        """Have the last piece passed on at once; return what is done when it has arrived."""
-        self.due = 0.0
-        self.taken = asyncio.get_running_loop().create_future()
-        self.listener.expect(self)
-        return self.taken
+    def complete(self) -> asyncio.Future[None]:
+        """Make the last batch due now; return the future that is done when it is acknowledged."""
+        self.due_at = 0.0
+        self.acknowledged = asyncio.get_running_loop().create_future()
+        self.subscriber.add_pending(self)
+        return self.acknowledged
 
-    def take(self, next_due: float) -> Piece:
-        """Return the next piece; the one after it is due then."""
-        deltas = _joined(self._deltas) if self.start == "on" else self.answer.said.whole()
-        piece = Piece(self.answer.name, self.start, deltas, last=self.taken is not None)
-        self._deltas, self._size, self.start, self.due = [], 0, "on", next_due
-        return piece
-
-
-def _joined(deltas: Iterable[ModelDelta]) -> tuple[ModelDelta, ...]:
-    return tuple(
-        ModelDelta(kind, "".join(delta.text for delta in run))
-        for kind, run in groupby(deltas, lambda delta: delta.kind)
-    )
+    def take_batch(self, next_due_at: float) -> TokenBatch:
+        """Return the next batch, and begin the one after it."""
+        deltas = joined(self._deltas) if self.kind == "continue" else self.stream.buffer.deltas()
+        batch = TokenBatch(self.stream.response_id, self.kind, deltas, last=self.acknowledged is not None)
+        self._deltas, self._chars, self.kind, self.due_at = [], 0, "continue", next_due_at
+        return batch

@@ -1,5 +1,5 @@
-"""What happens to tasks, as it happens: events out of Temporal's history, for any number of watchers.
+"""Events of tasks: mapped from Temporal's history, and streamed to any number of watchers.
 
-``mapping`` turns history into events, ``feed`` follows one task with one long poll, ``hub`` shares feeds among
-watchers, and ``board`` tells status changes of all tasks. Nothing here but ``sse`` knows HTTP.
+``history_mapper`` maps history to events, ``task_feed`` follows one task with one long poll, ``event_hub`` shares feeds
+among watchers, and ``status_feed`` publishes status changes of all tasks. Only ``sse`` depends on HTTP.
 """

@@ -1,4 +1,4 @@
-"""An event: what happened to a task, when, and where that stands in history."""
+"""An event: what happened to a task and when, and its position in the task's history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.events.event_position import Position
 __all__ = ["EVENT_TYPES", "LIVE_TYPES", "Event", "EventType", "LiveType"]
 
 LiveType = Literal["model.delta", "model.reset", "model.retrying", "tool.retrying"]
-"""Told as they happen, and never again: these have no position."""
+"""Types of events that only current watchers get. They have no position."""
 
 EventType = Literal[
     "task.started",
@@ -49,13 +49,13 @@ class Event:
     task_id: str
     at: datetime
     data: Mapping[str, JsonValue]
-    """What its type has to tell."""
+    """The fields of its type, as in docs/reference/events.md."""
     step: int | None = None
     position: Position | None = None
-    """Where to go on after it; None: live only, nobody is told again."""
+    """Where a stream resumes after this event; None for live events."""
 
     @cached_property
     def json(self) -> bytes:
-        """The whole as one line of JSON, without the position; made once for all watchers."""
+        """The event as one line of JSON, without its position; made once for all watchers."""
         step = {} if self.step is None else {"step": self.step}
         return to_json({"type": self.type, "task_id": self.task_id, "at": self.at, **step, **self.data})

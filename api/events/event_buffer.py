@@ -1,4 +1,4 @@
-"""The newest events of a stream, kept once for all who watch it, within bounds."""
+"""The newest events of a stream, kept once for all its readers, within bounds."""
 
 from __future__ import annotations
 
@@ -7,63 +7,63 @@ from collections import deque
 
 from api.events.event import Event
 
-__all__ = ["Log"]
+__all__ = ["EventBuffer"]
 
-_MOST = 2_000
-_MOST_BYTES = 4 * 1_048_576
+_MAX_EVENTS = 2_000
+_MAX_BYTES = 4 * 1_048_576
 
 
-class Log:
-    """Events by number. Watchers read at their own pace, and cost nothing each; who falls behind the oldest loses."""
+class EventBuffer:
+    """Events by number, from 0. Each reader keeps the number of its next event, and misses events that were dropped."""
 
-    def __init__(self, most: int = _MOST, most_bytes: int = _MOST_BYTES) -> None:
-        """Keep ``most`` events, and ``most_bytes`` of JSON, but always the newest one."""
+    def __init__(self, max_events: int = _MAX_EVENTS, max_bytes: int = _MAX_BYTES) -> None:
+        """Keep at most ``max_events``, and ``max_bytes`` of JSON; the newest event is always kept."""
         self._events: deque[Event] = deque()
-        self._most = most
-        self._most_bytes = most_bytes
+        self._max_events = max_events
+        self._max_bytes = max_bytes
         self._bytes = 0
-        self._news = asyncio.Event()
-        self.first = 0
-        """Number of the oldest event that is here."""
-        self.lost: Event | None = None
-        """The newest durable event that isn't here any more."""
+        self._changed = asyncio.Event()
+        self.start = 0
+        """Number of the oldest event that is kept."""
+        self.last_dropped: Event | None = None
+        """The newest durable event that is not kept any longer."""
         self.closed = False
 
     @property
     def end(self) -> int:
         """The number after the newest event's."""
-        return self.first + len(self._events)
+        return self.start + len(self._events)
 
     def __getitem__(self, number: int) -> Event:
-        return self._events[number - self.first]
+        return self._events[number - self.start]
 
     def append(self, event: Event) -> None:
-        """Add an event, unless the log is closed; the oldest go when there are too many."""
+        """Add an event, and drop the oldest ones when there are too many. Does nothing when the buffer is closed."""
         if self.closed:
             return
         self._events.append(event)
         self._bytes += len(event.json)
-        while len(self._events) > self._most or (self._bytes > self._most_bytes and len(self._events) > 1):
-            self._drop()
-        self._wake()
+        while len(self._events) > self._max_events or (self._bytes > self._max_bytes and len(self._events) > 1):
+            self._drop_oldest()
+        self._notify()
 
     def close(self) -> None:
-        """Say that nothing will follow."""
+        """Accept no further events; readers that wait return."""
         self.closed = True
-        self._wake()
+        self._notify()
 
-    async def beyond(self, number: int) -> None:
-        """Wait until there is an event of this number, or the log is closed."""
+    async def wait_for(self, number: int) -> None:
+        """Wait until the event of this number has been added, or the buffer is closed."""
         while self.end <= number and not self.closed:
-            await self._news.wait()
+            await self._changed.wait()
 
-    def _drop(self) -> None:
+    def _drop_oldest(self) -> None:
         event = self._events.popleft()
         self._bytes -= len(event.json)
-        self.first += 1
+        self.start += 1
         if event.position is not None:
-            self.lost = event
+            self.last_dropped = event
 
-    def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""A position in a task's events, as clients keep it: which task, which of its parts, which event of history."""
+"""The position of an event: what clients pass to resume a stream after it."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from api.tasks.errors import PositionInvalid
 
 __all__ = ["Position"]
 
-_WRITTEN = re.compile(r"([0-9a-f]{12})\.([0-9a-f]{32})\.([1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,3})")
+_ENCODED = re.compile(r"([0-9a-f]{12})\.([0-9a-f]{32})\.([1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,3})")
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Names an event for good: history never changes, so after it always come the same events."""
+    """Identifies an event for good: history never changes, so the same events follow it each time."""
 
     run_id: str
-    """Temporal's id of the part: a task that continues as new has several."""
+    """Temporal's id of the run; a task that continues as new has several runs."""
     event_id: int
-    """Of the event in history, from 1."""
+    """Of the history event, from 1."""
     index: int
-    """Place among the events that one event of history tells of, from 0."""
+    """Among the events that are mapped from this history event, from 0."""
 
     def encode(self, task_id: str) -> str:
-        """Return it as text that is good for this task only; ASCII, for a header."""
-        return f"{_mark(task_id)}.{UUID(self.run_id).hex}.{self.event_id}.{self.index}"
+        """Return the position as text that is valid for this task only; printable ASCII, for use in a header."""
+        return f"{_task_digest(task_id)}.{UUID(self.run_id).hex}.{self.event_id}.{self.index}"
 
     @classmethod
     def decode(cls, text: str, task_id: str) -> Self:
-        """Read it back.
+        """Return the position that ``encode`` wrote.
 
         Raises:
-            PositionInvalid: it isn't one, or of another task.
+            PositionInvalid: the text is no position, or one of another task.
         """
-        found = _WRITTEN.fullmatch(text)
-        if found is None:
+        match = _ENCODED.fullmatch(text)
+        if match is None:
             raise PositionInvalid("This isn't a position. Pass the `id` of an event of this task, unchanged.")
-        mark, run_id, event_id, index = found.groups()
-        if mark != _mark(task_id):
+        task_digest, run_id, event_id, index = match.groups()
+        if task_digest != _task_digest(task_id):
             raise PositionInvalid("This position is one of another task. Pass the `id` of an event of this task.")
         return cls(str(UUID(run_id)), int(event_id), int(index))
 
 
-def _mark(task_id: str) -> str:
+def _task_digest(task_id: str) -> str:
     return hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Read the payloads of history's events: JSON and failures, through the converter that wrote them."""
+"""Decode the payloads of history events: JSON values and failures, by the data converter that encoded them."""
 
 from __future__ import annotations
 
@@ -12,34 +12,41 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
-__all__ = ["LOCAL_ACTIVITY", "Decoded", "Decoder"]
+from workflows.journal import JOURNAL_KEY
+
+__all__ = ["LOCAL_ACTIVITY", "DecodedEvent", "HistoryDecoder"]
 
 LOCAL_ACTIVITY = "core_local_activity"
-"""Name of the markers that tell of local activities."""
+"""Name of the markers that record local activities."""
 
 _Payloads = Sequence[Payload]
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """An event of history, and what its payloads say."""
+class DecodedEvent:
+    """A history event with its payloads."""
 
     event: HistoryEvent
     values: tuple[JsonValue, ...] = ()
-    """The input or result."""
+    """The input or result; of an upserted memo, the journal."""
     failure: BaseException | None = None
-    about: JsonValue = None
-    """What a local activity's marker tells of it."""
+    local_activity: JsonValue = None
+    """Of a local activity's marker: its id, type, attempt and times."""
     unreadable: str | None = None
-    """Why the payloads could not be read; then the rest is empty."""
+    """Why a payload can't be decoded; then its field is empty, and so may be others."""
 
 
-_INPUTS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
+_PAYLOADS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: lambda event: (
         event.workflow_execution_started_event_attributes.input.payloads
     ),
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: lambda event: (
         event.workflow_execution_completed_event_attributes.result.payloads
+    ),
+    EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED: lambda event: (
+        [event.workflow_properties_modified_event_attributes.upserted_memo.fields[JOURNAL_KEY]]
+        if JOURNAL_KEY in event.workflow_properties_modified_event_attributes.upserted_memo.fields
+        else ()
     ),
     EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: lambda event: (
         event.activity_task_scheduled_event_attributes.input.payloads
@@ -64,43 +71,46 @@ _FAILURES: dict[int, Callable[[HistoryEvent], Failure]] = {
 }
 
 
-class Decoder:
-    """Decodes the events of one task."""
+class HistoryDecoder:
+    """Decodes the history events of one task."""
 
     def __init__(self, converter: DataConverter) -> None:
         self._converter = converter
 
-    async def decode(self, event: HistoryEvent) -> Decoded:
-        """Return the event with its payloads read. What can't be read is said, and never raised."""
+    async def decode(self, event: HistoryEvent) -> DecodedEvent:
+        """Return the event with its payloads. Never raises: what can't be decoded is noted in ``unreadable``."""
+        local_activity: JsonValue = None
+        values: tuple[JsonValue, ...] = ()
+        failure: BaseException | None = None
+        unreadable: str | None = None
         try:
-            return await self._decode(event)
-        except Exception as error:  # the boundary: a payload may be damaged, foreign, or kept where we can't look
-            return Decoded(event, unreadable=f"{type(error).__name__}: {error}")
+            local_activity = await self._local_activity(event)
+            if payloads := _PAYLOADS.get(event.event_type, _no_payloads)(event):
+                values = tuple(await self._converter.decode(payloads))
+            if failure_of := _FAILURES.get(event.event_type):
+                failure = await self.failure(failure_of(event))
+        except Exception as error:  # the boundary: a payload may be damaged, or stored where this process can't read it
+            unreadable = f"{type(error).__name__}: {error}"
+        return DecodedEvent(event, values, failure, local_activity, unreadable)
 
     async def failure(self, failure: Failure) -> BaseException | None:
-        """Return a failure as an exception; None where there is none."""
+        """Return a failure as an exception; None for an empty one."""
         return await self._converter.decode_failure(_copied(failure)) if failure.ByteSize() else None
 
-    async def _decode(self, event: HistoryEvent) -> Decoded:
-        payloads = _INPUTS.get(event.event_type, _nothing)(event)
-        failure = _FAILURES.get(event.event_type)
-        about: list[JsonValue] = []
-        if event.marker_recorded_event_attributes.marker_name == LOCAL_ACTIVITY:
-            about = await self._converter.decode(event.marker_recorded_event_attributes.details["data"].payloads)
-        return Decoded(
-            event,
-            values=tuple(await self._converter.decode(payloads)) if payloads else (),
-            failure=None if failure is None else await self.failure(failure(event)),
-            about=about[0] if about else None,
-        )
+    async def _local_activity(self, event: HistoryEvent) -> JsonValue:
+        marker = event.marker_recorded_event_attributes
+        if marker.marker_name != LOCAL_ACTIVITY:
+            return None
+        values: list[JsonValue] = await self._converter.decode(marker.details["data"].payloads)
+        return values[0]
 
 
-def _nothing(event: HistoryEvent) -> _Payloads:
+def _no_payloads(event: HistoryEvent) -> _Payloads:
     return ()
 
 
 def _copied(failure: Failure) -> Failure:
-    """Return a copy: decoding changes what it reads."""
+    """Return a copy, since decoding a failure modifies it."""
     copy = Failure()
     copy.CopyFrom(failure)
     return copy

@@ -1,264 +1,349 @@
-"""Turn the history of a task into its events: pure, so that the same history always gives the same events."""
+"""Map a task's Temporal history to its durable events.
+
+History states all that events hold: an activity's id names its call, and what no event of Temporal's states by itself
+is in the journal, a memo key that the workflow upserts. So the mapper repeats no rule of the agent loop, and the same
+history always gives the same events.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from pydantic import JsonValue, ValidationError
-from temporalio.api.enums.v1 import EventType as Kind
+from pydantic import BaseModel, JsonValue, ValidationError
+from temporalio.api.enums.v1 import EventType as HistoryType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import decode_typed_search_attributes
 from temporalio.exceptions import CancelledError
 
-from activities.payload_types import TOOL_PREFIX, ModelReply
-from agentkit.interfaces import ModelResponse
-from api.events.event import Event
-from api.events.event_data import Told, dumped, failed, tool_completed, unreadable
+from activities.payload_types import MODEL_ACTIVITY, TOOL_PREFIX, ModelCall, ModelReply, tool_activity_id
+from agentkit.interfaces import ToolContext
+from agentkit.messages import ToolCall, ToolResult
+from agentkit.runtime.tool_results import error_result, tool_result
+from agentkit.specs import AgentSpec, ToolSpec
+from api.events.event import Event, EventType
 from api.events.event_position import Position
-from api.events.history_decoder import LOCAL_ACTIVITY, Decoded
-from api.events.loop_rules import outcome_of
-from api.events.scheduled_calls import AskedModel, CalledTool, Step, scheduled_call
-from api.rest.response_schemas import TaskUsage
-from api.tasks.task_reading import ending_of, input_of
+from api.events.history_decoder import LOCAL_ACTIVITY, DecodedEvent
+from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall, call_error
+from api.tasks.task_reading import closing_failure
+from api.tasks.task_snapshot import TaskUsage, input_content
+from workflows.journal import PlanUpdated, ToolCallParsed, ToolCallRefused, read_journal
 from workflows.search_attributes import STATUS
 from workflows.task_types import TaskInput, TaskResult, TaskStatus
+from workflows.tool_execution import tool_failure_text
 
-__all__ = ["PartMapper"]
+__all__ = ["HistoryMapper", "event_data"]
+
+_Data = dict[str, JsonValue]
 
 
-_Tale = Iterator[Told]
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An event without task and position."""
+
+    type: EventType
+    data: Mapping[str, JsonValue] = field(default_factory=dict)
+    step: int | None = None
+    at: datetime | None = None
+    """None: the time of the history event."""
 
 
-class PartMapper:
-    """Maps one part of a task (a Temporal run; continue-as-new begins another), from its first event on, in order."""
+_Drafts = Iterator[_Draft]
+
+
+class HistoryMapper:
+    """Maps the history of one run of a task, event by event from the first; continue-as-new begins another run."""
 
     def __init__(self, task_id: str, run_id: str) -> None:
+        self.pending: Mapping[str, PendingCall] = {}
+        """Calls that are scheduled and not finished, by activity id. Replaced, never modified."""
         self._task_id = task_id
         self._run_id = run_id
-        self.pending: Mapping[str, AskedModel | CalledTool] = {}
-        """Calls that have been scheduled and not come to anything yet, by activity id."""
-        self._scheduled: dict[int, AskedModel | CalledTool] = {}
-        self._attempts: dict[int, int] = {}
-        self._step = Step()
-        self._opening: dict[str, JsonValue] = {}
-        self._opened = False
+        self._agent: AgentSpec | None = None
+        self._task_data: _Data = {}
+        self._started = False
         self._status: str | None = None
-        self._answer: ModelResponse | None = None
-        self._worked_from = datetime.min.replace(tzinfo=UTC)
-        self._maps: Mapping[int, Callable[[Decoded], _Tale]] = {
-            Kind.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: self._submitted,
-            Kind.EVENT_TYPE_WORKFLOW_TASK_STARTED: self._taken_up,
-            Kind.EVENT_TYPE_WORKFLOW_TASK_COMPLETED: self._decided,
-            Kind.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: self._upserted,
-            Kind.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: self._called,
-            Kind.EVENT_TYPE_ACTIVITY_TASK_STARTED: self._attempted,
-            Kind.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: self._returned,
-            Kind.EVENT_TYPE_ACTIVITY_TASK_FAILED: self._failed,
-            Kind.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: self._timed_out,
-            Kind.EVENT_TYPE_ACTIVITY_TASK_CANCELED: self._cancelled,
-            Kind.EVENT_TYPE_MARKER_RECORDED: self._marked,
-            Kind.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: self._completed,
-            Kind.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: self._ended,
-            Kind.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: self._task_cancelled,
-            Kind.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: self._ended,
-            Kind.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: self._ended,
+        self._step = 0
+        self._calls: Mapping[str, ToolCall] = {}
+        """Tool calls of the newest response, by activity id: those of its message and of the journal."""
+        self._scheduled: dict[int, PendingCall] = {}
+        """Pending calls by the id of the history event that scheduled them."""
+        self._attempts: dict[int, int] = {}
+        self._workflow_task_started_at = datetime.min.replace(tzinfo=UTC)
+        self._handlers: Mapping[int, Callable[[DecodedEvent], _Drafts]] = {
+            HistoryType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: self._submitted,
+            HistoryType.EVENT_TYPE_WORKFLOW_TASK_STARTED: self._workflow_task_started,
+            HistoryType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: self._search_attributes_upserted,
+            HistoryType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED: self._journal_upserted,
+            HistoryType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: self._activity_scheduled,
+            HistoryType.EVENT_TYPE_ACTIVITY_TASK_STARTED: self._activity_started,
+            HistoryType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: self._activity_completed,
+            HistoryType.EVENT_TYPE_ACTIVITY_TASK_FAILED: self._activity_failed,
+            HistoryType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: self._activity_timed_out,
+            HistoryType.EVENT_TYPE_ACTIVITY_TASK_CANCELED: self._activity_cancelled,
+            HistoryType.EVENT_TYPE_MARKER_RECORDED: self._marker_recorded,
+            HistoryType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: self._task_completed,
+            HistoryType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: self._task_failed,
+            HistoryType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: self._task_failed,
+            HistoryType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: self._task_failed,
+            HistoryType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: self._task_cancelled,
         }
 
-    def tells_of(self, kind: int) -> bool:
-        """Say whether events of history of this type matter; the others need not be decoded."""
-        return kind in self._maps
+    def needs(self, history_type: int) -> bool:
+        """Return whether ``map`` needs history events of this type; the others need not be decoded."""
+        return history_type in self._handlers
 
-    def map(self, decoded: Decoded) -> list[Event]:
-        """Return what an event of history tells of the task; nothing, most often."""
-        tale = self._maps.get(decoded.event.event_type)
-        if tale is None:
+    def map(self, decoded: DecodedEvent) -> list[Event]:
+        """Return the events of one history event; most have none."""
+        handler = self._handlers.get(decoded.event.event_type)
+        if handler is None:
             return []
-        event_id, at = decoded.event.event_id, _moment(decoded.event)
+        event_id, at = decoded.event.event_id, _time_of(decoded.event)
         return [
             Event(
-                told.type, self._task_id, told.at or at, told.data, told.step, Position(self._run_id, event_id, index)
+                draft.type, self._task_id, draft.at or at, draft.data, draft.step, Position(self._run_id, event_id, i)
             )
-            for index, told in enumerate(tale(decoded))
+            for i, draft in enumerate(handler(decoded))
         ]
 
-    def _submitted(self, decoded: Decoded) -> _Tale:
+    # The task begins.
+
+    def _submitted(self, decoded: DecodedEvent) -> _Drafts:
         try:
             task = TaskInput.model_validate(decoded.values[0])
         except (ValidationError, IndexError):
-            pass  # not one of ours, or unreadable: what stands in history is told nevertheless
+            self._task_data = _unreadable(decoded)
         else:
-            self._step.agent = task.agent
-            self._opening = {"agent": task.agent.name, "input": _input(task)}
-        carried = decoded.event.workflow_execution_started_event_attributes.continued_execution_run_id
-        self._opened = bool(carried)
-        if not carried:
-            yield self._now("queued")
+            self._agent = task.agent
+            self._task_data = {"agent": task.agent.name, "input": _input_data(task)}
+        self._started = bool(decoded.event.workflow_execution_started_event_attributes.continued_execution_run_id)
+        if not self._started:
+            yield self._status_changed("queued")
 
-    def _taken_up(self, decoded: Decoded) -> _Tale:
-        self._worked_from = _moment(decoded.event)
-        if not self._opened:
-            self._opened = True
-            yield Told("task.started", self._opening)
+    def _workflow_task_started(self, decoded: DecodedEvent) -> _Drafts:
+        self._workflow_task_started_at = _time_of(decoded.event)
+        if not self._started:
+            self._started = True
+            yield _Draft("task.started", self._task_data)
 
-    def _decided(self, _: Decoded) -> _Tale:
-        answer, self._answer = self._answer, None
-        if answer is None or self._step.agent is None:
-            return
-        outcome = outcome_of(self._step.agent, answer, self._step.number)
-        self._step.calls = outcome.admitted
-        if outcome.plan:
-            yield Told("plan.updated", {"plan": list(outcome.plan)}, self._step.number)
-        for call, result in outcome.refused:
-            error: JsonValue = {"type": "NotCalled", "message": result.content}
-            told: dict[str, JsonValue] = {"call": dumped(call), "result": dumped(result), "error": error}
-            yield Told("tool.failed", told, self._step.number)
-
-    def _upserted(self, decoded: Decoded) -> _Tale:
+    def _search_attributes_upserted(self, decoded: DecodedEvent) -> _Drafts:
         upserted = decoded.event.upsert_workflow_search_attributes_event_attributes.search_attributes
         status = decode_typed_search_attributes(upserted).get(STATUS)
         if status is not None and status != self._status:
-            yield self._now(status)
+            yield self._status_changed(status)
 
-    def _called(self, decoded: Decoded) -> _Tale:
-        call = scheduled_call(decoded, self._step)
-        if call is None:
+    # Steps: a model call, what the journal records of its response, and tool calls.
+
+    def _activity_scheduled(self, decoded: DecodedEvent) -> _Drafts:
+        activity_type = decoded.event.activity_task_scheduled_event_attributes.activity_type.name
+        if activity_type == MODEL_ACTIVITY:
+            yield from self._model_scheduled(decoded)
+        elif activity_type.startswith(TOOL_PREFIX):
+            yield from self._tool_scheduled(decoded, activity_type.removeprefix(TOOL_PREFIX))
+
+    def _model_scheduled(self, decoded: DecodedEvent) -> _Drafts:
+        try:
+            call = ModelCall.model_validate(decoded.values[0])
+        except (ValidationError, IndexError):
             return
-        self._scheduled[decoded.event.event_id] = call
-        self._note_pending()
-        if isinstance(call, CalledTool):
-            yield Told("tool.started", {"call": dumped(call.call)}, call.step)
-        else:
-            self._step = replace(self._step, number=call.step, calls=(), asked_as=_number(call.activity_id))
-            yield Told("model.started", {"model": call.model}, call.step)
+        self._step, self._calls = call.step, {}
+        activity_id = decoded.event.activity_task_scheduled_event_attributes.activity_id
+        self._add_pending(decoded.event, PendingModelCall(activity_id, call.step, call.model))
+        yield _Draft("model.started", {"model": call.model}, call.step)
 
-    def _attempted(self, decoded: Decoded) -> _Tale:
+    def _tool_scheduled(self, decoded: DecodedEvent, name: str) -> _Drafts:
+        activity_id = decoded.event.activity_task_scheduled_event_attributes.activity_id
+        call, step = ToolCall(id=activity_id, name=name), self._step
+        try:
+            context = ToolContext.model_validate(decoded.values[1])
+            step = context.step
+            call = ToolCall.model_validate({"id": context.call_id, "name": name, "arguments": decoded.values[0]})
+        except (ValidationError, IndexError):
+            call = self._calls.get(activity_id, call)
+        self._add_pending(decoded.event, PendingToolCall(activity_id, step, call, self._tool(name)))
+        yield _Draft("tool.started", {"call": event_data(call), **_unreadable(decoded)}, step)
+
+    def _activity_started(self, decoded: DecodedEvent) -> _Drafts:
         started = decoded.event.activity_task_started_event_attributes
         self._attempts[started.scheduled_event_id] = started.attempt
         yield from ()
 
-    def _returned(self, decoded: Decoded) -> _Tale:
-        call, _ = self._closed(decoded.event.activity_task_completed_event_attributes.scheduled_event_id)
-        if isinstance(call, CalledTool):
-            yield tool_completed(call, decoded)
-        elif call is not None:
-            yield self._answered(call, decoded)
+    def _activity_completed(self, decoded: DecodedEvent) -> _Drafts:
+        call, _ = self._finish(decoded.event.activity_task_completed_event_attributes.scheduled_event_id)
+        match call:
+            case PendingModelCall():
+                yield self._model_completed(call, decoded)
+            case PendingToolCall():
+                yield _tool_completed(call, decoded)
 
-    def _answered(self, call: AskedModel, decoded: Decoded) -> Told:
+    def _model_completed(self, call: PendingModelCall, decoded: DecodedEvent) -> _Draft:
         try:
             reply = ModelReply.model_validate(decoded.values[0])
         except (ValidationError, IndexError):
-            return Told("model.completed", {"model": call.model, **unreadable(decoded)}, call.step)
-        self._answer = reply.response
-        told: dict[str, JsonValue] = {
+            return _Draft("model.completed", {"model": call.model, **_unreadable(decoded)}, call.step)
+        message = reply.response.message
+        self._calls = {tool_activity_id(tool_call.id): tool_call for tool_call in message.tool_calls}
+        data: _Data = {
             "model": reply.model,
-            "message": dumped(reply.response.message),
-            "usage": dumped(reply.response.usage),
+            "message": event_data(message),
+            "usage": event_data(reply.response.usage),
             "stop_reason": reply.response.stop_reason,
         }
-        return Told("model.completed", told, call.step)
+        return _Draft("model.completed", data, call.step)
 
-    def _failed(self, decoded: Decoded) -> _Tale:
-        yield from self._came_to_nothing(
-            decoded, decoded.event.activity_task_failed_event_attributes.scheduled_event_id, decoded.failure
+    def _journal_upserted(self, decoded: DecodedEvent) -> _Drafts:
+        for entry in read_journal(decoded.values[0] if decoded.values else None):
+            match entry:
+                case PlanUpdated():
+                    yield _Draft("plan.updated", {"plan": list(entry.plan)}, entry.step)
+                case ToolCallParsed():
+                    self._calls = {**self._calls, tool_activity_id(entry.call.id): entry.call}
+                case ToolCallRefused():
+                    yield self._tool_call_refused(entry)
+
+    def _tool_call_refused(self, entry: ToolCallRefused) -> _Draft:
+        call = self._calls.get(tool_activity_id(entry.call.id), entry.call)
+        result = error_result(call, entry.message)
+        error: JsonValue = {"type": "NotCalled", "message": result.content}
+        return _Draft(
+            "tool.failed", {"call": event_data(call), "result": event_data(result), "error": error}, entry.step
         )
 
-    def _timed_out(self, decoded: Decoded) -> _Tale:
-        yield from self._came_to_nothing(
-            decoded, decoded.event.activity_task_timed_out_event_attributes.scheduled_event_id, decoded.failure
-        )
-
-    def _cancelled(self, decoded: Decoded) -> _Tale:
-        yield from self._came_to_nothing(
-            decoded,
-            decoded.event.activity_task_canceled_event_attributes.scheduled_event_id,
-            CancelledError("Cancelled."),
-        )
-
-    def _came_to_nothing(self, decoded: Decoded, scheduled: int, failure: BaseException | None) -> _Tale:
-        call, attempts = self._closed(scheduled)
-        if call is not None:
-            yield failed(call, decoded, failure, attempts)
-
-    def _marked(self, decoded: Decoded) -> _Tale:
-        marker = decoded.event.marker_recorded_event_attributes.marker_name
-        about = decoded.about
-        if marker != LOCAL_ACTIVITY or not isinstance(about, dict) or about.get("backoff"):
-            return  # with a backoff, another attempt follows
-        kind = str(about.get("activity_type", ""))
-        call = self._step.local_call(kind.removeprefix(TOOL_PREFIX), str(about.get("activity_id", "")))
-        if call is None or not kind.startswith(TOOL_PREFIX):
+    def _marker_recorded(self, decoded: DecodedEvent) -> _Drafts:
+        """Map a local activity. Its marker is recorded when it has ended, and holds no arguments."""
+        marker, local = decoded.event.marker_recorded_event_attributes, decoded.local_activity
+        if marker.marker_name != LOCAL_ACTIVITY or not isinstance(local, dict) or local.get("backoff"):
+            return  # a backoff: it will be retried
+        activity_type, activity_id = str(local.get("activity_type", "")), str(local.get("activity_id", ""))
+        if not activity_type.startswith(TOOL_PREFIX):
             return
-        ended = _ended_at(about, _moment(decoded.event))
-        yield Told("tool.started", {"call": dumped(call.call)}, call.step, min(self._worked_from, ended))
-        attempt = about.get("attempt")
-        if decoded.failure is None:
-            told = tool_completed(call, decoded)
+        name = activity_type.removeprefix(TOOL_PREFIX)
+        call = PendingToolCall(
+            activity_id, self._step, self._calls.get(activity_id, ToolCall(id=activity_id, name=name)), self._tool(name)
+        )
+        ended_at = _completion_time(local, _time_of(decoded.event))
+        started_at = min(self._workflow_task_started_at, ended_at)
+        yield _Draft("tool.started", {"call": event_data(call.call)}, call.step, started_at)
+        if not marker.HasField("failure"):
+            ended = _tool_completed(call, decoded)
         else:
-            told = failed(call, decoded, decoded.failure, attempt if isinstance(attempt, int) else 1)
-        yield replace(told, at=ended)
+            attempt = local.get("attempt")
+            ended = _call_failed(call, decoded, decoded.failure, attempt if isinstance(attempt, int) else 1)
+        yield replace(ended, at=ended_at)
 
-    def _completed(self, decoded: Decoded) -> _Tale:
-        yield from self._last("completed")
+    def _activity_failed(self, decoded: DecodedEvent) -> _Drafts:
+        scheduled = decoded.event.activity_task_failed_event_attributes.scheduled_event_id
+        yield from self._failed(decoded, scheduled, decoded.failure)
+
+    def _activity_timed_out(self, decoded: DecodedEvent) -> _Drafts:
+        scheduled = decoded.event.activity_task_timed_out_event_attributes.scheduled_event_id
+        yield from self._failed(decoded, scheduled, decoded.failure)
+
+    def _activity_cancelled(self, decoded: DecodedEvent) -> _Drafts:
+        scheduled = decoded.event.activity_task_canceled_event_attributes.scheduled_event_id
+        yield from self._failed(decoded, scheduled, CancelledError("Cancelled."))
+
+    def _failed(self, decoded: DecodedEvent, scheduled_event_id: int, failure: BaseException | None) -> _Drafts:
+        call, attempts = self._finish(scheduled_event_id)
+        if call is not None:
+            yield _call_failed(call, decoded, failure, attempts)
+
+    # The task ends.
+
+    def _task_completed(self, decoded: DecodedEvent) -> _Drafts:
+        yield from self._final_status("completed")
         try:
             result = TaskResult.model_validate(decoded.values[0])
         except (ValidationError, IndexError):
-            yield Told("task.completed", {"status": "completed", **unreadable(decoded)})
+            yield _Draft("task.completed", {"status": "completed", **_unreadable(decoded)})
             return
-        spent: dict[str, JsonValue] = {"usage": dumped(TaskUsage.of(result.usage)), "steps": result.steps}
-        yield Told("task.completed", {"status": "completed", "output": result.output, **spent})
+        spent: _Data = {"usage": event_data(TaskUsage.of(result.usage)), "steps": result.steps}
+        yield _Draft("task.completed", {"status": "completed", "output": result.output, **spent})
 
-    def _ended(self, decoded: Decoded) -> _Tale:
-        ending = ending_of(decoded.event, decoded.failure)
+    def _task_failed(self, decoded: DecodedEvent) -> _Drafts:
+        ending = closing_failure(decoded.event, decoded.failure)
         if ending is None:
             return
-        yield from self._last(ending.status)
-        told: dict[str, JsonValue] = {"status": ending.status, "error": {**dumped(ending.error), **unreadable(decoded)}}
+        yield from self._final_status(ending.status)
+        data: _Data = {"status": ending.status, "error": {**event_data(ending.error), **_unreadable(decoded)}}
         if ending.details is not None:
-            told |= {"usage": dumped(TaskUsage.of(ending.details.usage)), "steps": ending.details.step}
-        yield Told("task.failed", told)
+            data |= {"usage": event_data(TaskUsage.of(ending.details.usage)), "steps": ending.details.step}
+        yield _Draft("task.failed", data)
 
-    def _task_cancelled(self, _: Decoded) -> _Tale:
-        yield from self._last("cancelled")
-        yield Told("task.cancelled", {"status": "cancelled"})
+    def _task_cancelled(self, _: DecodedEvent) -> _Drafts:
+        yield from self._final_status("cancelled")
+        yield _Draft("task.cancelled", {"status": "cancelled"})
 
-    def _last(self, status: TaskStatus) -> _Tale:
+    def _final_status(self, status: TaskStatus) -> _Drafts:
         self._scheduled.clear()
-        self._note_pending()
+        self._update_pending()
         if self._status != status:
-            yield self._now(status)
+            yield self._status_changed(status)
 
-    def _now(self, status: str) -> Told:
+    def _status_changed(self, status: str) -> _Draft:
         self._status = status
-        return Told("task.status", {"status": status})
+        return _Draft("task.status", {"status": status})
 
-    def _closed(self, scheduled: int) -> tuple[AskedModel | CalledTool | None, int]:
-        call = self._scheduled.pop(scheduled, None)
-        self._note_pending()
-        return call, self._attempts.pop(scheduled, 1)
+    # Pending calls.
 
-    def _note_pending(self) -> None:
+    def _add_pending(self, scheduled: HistoryEvent, call: PendingCall) -> None:
+        self._scheduled[scheduled.event_id] = call
+        self._update_pending()
+
+    def _finish(self, scheduled_event_id: int) -> tuple[PendingCall | None, int]:
+        """Remove a call from the pending ones; return it, and its number of attempts."""
+        call = self._scheduled.pop(scheduled_event_id, None)
+        self._update_pending()
+        return call, self._attempts.pop(scheduled_event_id, 1)
+
+    def _update_pending(self) -> None:
         self.pending = {call.activity_id: call for call in self._scheduled.values()}
 
-
-def _input(task: TaskInput) -> JsonValue:
-    given = input_of(task.message)
-    return given if isinstance(given, str) else [dumped(part) for part in given]
-
-
-def _number(activity_id: str) -> int:
-    return int(activity_id) if activity_id.isdecimal() else 0
+    def _tool(self, name: str) -> ToolSpec:
+        tool = self._agent.tool(name) if self._agent else None
+        return tool or ToolSpec(name=name, description="", parameters={})
 
 
-def _moment(event: HistoryEvent) -> datetime:
-    moment: datetime = event.event_time.ToDatetime(tzinfo=UTC)
-    return moment
+def event_data(record: BaseModel) -> _Data:
+    """Return a record as JSON, without fields that are None."""
+    data: _Data = record.model_dump(mode="json", exclude_none=True)
+    return data
 
 
-def _ended_at(about: Mapping[str, JsonValue], otherwise: datetime) -> datetime:
-    """Return when a local activity ended: by the clock of the workflow, which is Temporal's."""
-    match about.get("complete_time"):
+def _tool_completed(call: PendingToolCall, decoded: DecodedEvent) -> _Draft:
+    if decoded.unreadable is not None:
+        result = ToolResult(call_id=call.call.id, name=call.call.name, content="")
+    else:
+        result = tool_result(call.call, decoded.values[0] if decoded.values else None)
+    return _Draft("tool.completed", {"result": event_data(result), **_unreadable(decoded)}, call.step)
+
+
+def _call_failed(call: PendingCall, decoded: DecodedEvent, failure: BaseException | None, attempts: int) -> _Draft:
+    error: _Data = {**call_error(call, failure), **_unreadable(decoded)}
+    if isinstance(call, PendingModelCall):
+        return _Draft("model.failed", {"model": call.model, "error": error, "attempts": attempts}, call.step)
+    result = error_result(call.call, tool_failure_text(call.tool, failure))
+    return _Draft("tool.failed", {"result": event_data(result), "error": error, "attempts": attempts}, call.step)
+
+
+def _unreadable(decoded: DecodedEvent) -> _Data:
+    return {} if decoded.unreadable is None else {"unreadable": decoded.unreadable}
+
+
+def _input_data(task: TaskInput) -> JsonValue:
+    given = input_content(task.message)
+    return given if isinstance(given, str) else [event_data(part) for part in given]
+
+
+def _time_of(event: HistoryEvent) -> datetime:
+    time: datetime = event.event_time.ToDatetime(tzinfo=UTC)
+    return time
+
+
+def _completion_time(local_activity: Mapping[str, JsonValue], default: datetime) -> datetime:
+    """Return when a local activity ended, by the clock of its workflow, which is Temporal's."""
+    match local_activity.get("complete_time"):
         case {"seconds": int(seconds), "nanos": int(nanos)}:
             return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=nanos // 1000)
-    return otherwise
+    return default

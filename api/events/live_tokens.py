@@ -1,4 +1,4 @@
-"""What models are saying in a task right now: kept once for all who watch it, and told in step with history."""
+"""The tokens of a task's responses in progress: merged into its events, and kept for watchers that come later."""
 
 from __future__ import annotations
 
@@ -6,96 +6,100 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from activities.streaming.token_streams import AnswerId, Piece, Said
+from activities.streaming.token_batches import ResponseId, TokenBatch, TokenBuffer
 from agentkit.interfaces import ModelDelta
 from api.events.event import Event
-from api.events.scheduled_calls import AskedModel, CalledTool
+from api.events.pending_calls import PendingCall, PendingModelCall
 
-__all__ = ["SPOKEN", "Speech"]
+__all__ = ["TOKEN_EVENTS", "LiveTokens"]
 
-SPOKEN = frozenset({"model.delta", "model.reset"})
-"""Types of events that make sense only to those who have heard the answer from its beginning."""
-_MOST_EARLY = 4
-"""Answers that are kept though history hasn't told yet that they were asked for."""
+TOKEN_EVENTS = frozenset({"model.delta", "model.reset"})
+"""Types of events that are of use only to watchers that have got the response from its beginning."""
 
-_Call = tuple[str, str]
-"""Ids of the part and of the activity."""
+_MAX_EARLY_RESPONSES = 4
+"""How many responses are kept whose model call is not pending yet: the relay may be faster than history."""
+
+_CallKey = tuple[str, str]
+"""Run id and activity id of a model call."""
 
 
 @dataclass(slots=True)
-class _Answer:
-    name: AnswerId
-    again: bool
-    """Whether watchers are to forget what they were told of the step."""
-    said: Said = field(default_factory=Said)
+class _Response:
+    """A response in progress."""
+
+    id: ResponseId
+    reset: bool
+    """Whether watchers are to discard the deltas of this step that they have."""
+    buffer: TokenBuffer = field(default_factory=TokenBuffer)
+
+    def events(self, deltas: Iterable[ModelDelta], *, reset: bool) -> list[Event]:
+        """Return deltas as events, after a ``model.reset`` if asked for."""
+        now, task_id, step = datetime.now(UTC), self.id.task_id, self.id.step
+        resets = [Event("model.reset", task_id, now, {}, step)] if reset else []
+        data = [{"kind": delta.kind, "text": delta.text} for delta in deltas if delta.text]
+        return [*resets, *(Event("model.delta", task_id, now, each, step) for each in data)]
 
 
-class Speech:
-    """Puts what workers send among the durable events: between ``model.started`` of its call and that call's end."""
+class LiveTokens:
+    """Merges token deltas from workers into a task's event stream: after ``model.started``, before the call's end."""
 
-    def __init__(self, tell: Callable[[Event], None]) -> None:
-        """Have ``tell`` called with what is for those who listen already."""
-        self._tell = tell
-        self._pending: Mapping[str, AskedModel | CalledTool] = {}
-        self._asked: set[_Call] = set()
-        self._over: set[_Call] = set()
-        self._answers: dict[_Call, _Answer] = {}
+    def __init__(self, publish: Callable[[Event], None]) -> None:
+        """Pass each event to ``publish``."""
+        self._publish = publish
+        self._pending: Mapping[str, PendingCall] = {}
+        self._pending_calls: set[_CallKey] = set()
+        """Of models."""
+        self._ended_calls: set[_CallKey] = set()
+        self._responses: dict[_CallKey, _Response] = {}
 
-    def note(self, run_id: str, pending: Mapping[str, AskedModel | CalledTool]) -> None:
-        """Take which calls history has told of, and of no end of them."""
+    def update_pending(self, run_id: str, pending: Mapping[str, PendingCall]) -> None:
+        """Set the calls that are scheduled and not yet finished."""
         if pending is self._pending:
             return
         self._pending = pending
-        asked = {(run_id, one) for one, call in pending.items() if isinstance(call, AskedModel)}
-        for call in self._asked - asked:
-            self._over.add(call)
-            self._answers.pop(call, None)
-        begun, self._asked = asked - self._asked, asked
-        for call in begun & self._answers.keys():
-            answer = self._answers[call]
-            self._say(answer, answer.said.whole(), again=answer.again)
+        calls = {(run_id, activity_id) for activity_id, call in pending.items() if isinstance(call, PendingModelCall)}
+        for ended in self._pending_calls - calls:
+            self._ended_calls.add(ended)
+            self._responses.pop(ended, None)
+        started, self._pending_calls = calls - self._pending_calls, calls
+        for call in started & self._responses.keys():
+            response = self._responses[call]
+            self._publish_all(response.events(response.buffer.deltas(), reset=response.reset))
 
-    def hear(self, piece: Piece) -> None:
-        """Take what a worker sends. What comes too late, or without its beginning, is dropped."""
-        call = piece.answer.run_id, piece.answer.activity_id
-        before = self._answers.get(call)
-        if call in self._over or (before is not None and before.name.attempt > piece.answer.attempt):
+    def on_batch(self, batch: TokenBatch) -> None:
+        """Buffer and publish a batch. One that comes after its call's end, or without its beginning, is dropped."""
+        call = batch.response.run_id, batch.response.activity_id
+        response = self._responses.get(call)
+        if call in self._ended_calls or (response is not None and response.id.attempt > batch.response.attempt):
             return
-        if piece.start == "on":
-            if before is None or before.name != piece.answer:
+        if batch.kind == "continue":
+            if response is None or response.id != batch.response:
                 return
-            answer, again = before, False
+            reset = False
         else:
-            again = piece.start == "again" or (before is not None and before.said.size > 0)
-            answer = self._begin(call, _Answer(piece.answer, again))
-        for delta in piece.deltas:
-            answer.said.add(delta)
-        if call in self._asked:
-            self._say(answer, piece.deltas, again=again)
+            reset = batch.kind == "restart" or (response is not None and response.buffer.chars > 0)
+            response = self._start(call, _Response(batch.response, reset))
+        for delta in batch.deltas:
+            response.buffer.append(delta)
+        if call in self._pending_calls:
+            self._publish_all(response.events(batch.deltas, reset=reset))
 
     def current(self) -> Sequence[Event]:
-        """Return what was said so far, for who has just come."""
-        answers = (self._answers[call] for call in self._asked & self._answers.keys())
+        """Return all deltas of the responses in progress, for new watchers."""
         return [
-            event for answer in answers if answer.said.size for event in _told(answer, answer.said.whole(), again=True)
+            event
+            for call in self._pending_calls & self._responses.keys()
+            if (response := self._responses[call]).buffer.chars
+            for event in response.events(response.buffer.deltas(), reset=True)
         ]
 
-    def _begin(self, call: _Call, answer: _Answer) -> _Answer:
-        self._answers[call] = answer
-        early = [one for one in self._answers if one not in self._asked]
-        for one in early[:-_MOST_EARLY]:
-            del self._answers[one]
-        return answer
+    def _start(self, call: _CallKey, response: _Response) -> _Response:
+        self._responses[call] = response
+        early = [each for each in self._responses if each not in self._pending_calls]
+        for each in early[:-_MAX_EARLY_RESPONSES]:
+            del self._responses[each]
+        return response
 
-    def _say(self, answer: _Answer, deltas: Iterable[ModelDelta], *, again: bool) -> None:
-        for event in _told(answer, deltas, again=again):
-            self._tell(event)
-
-
-def _told(answer: _Answer, deltas: Iterable[ModelDelta], *, again: bool) -> list[Event]:
-    now, task_id, step = datetime.now(UTC), answer.name.task_id, answer.name.step
-    reset = [Event("model.reset", task_id, now, {}, step)] if again else []
-    return [
-        *reset,
-        *(Event("model.delta", task_id, now, {"kind": one.kind, "text": one.text}, step) for one in deltas if one.text),
-    ]
+    def _publish_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._publish(event)

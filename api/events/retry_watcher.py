@@ -1,4 +1,4 @@
-"""Tell of calls that are tried again: history is silent until they come to something, so Temporal is asked."""
+"""Report calls that are being retried: history has no event until a call ends, so Temporal is polled."""
 
 from __future__ import annotations
 
@@ -13,77 +13,76 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.service import RPCError
 
 from api.events.event import Event
-from api.events.event_data import call_error, dumped
-from api.events.scheduled_calls import AskedModel, CalledTool
+from api.events.history_mapper import event_data
+from api.events.pending_calls import PendingCall, PendingModelCall, call_error
 from api.events.task_history import TaskHistory
 
-__all__ = ["Retries"]
+__all__ = ["RetryWatcher"]
 
-_FIRST = 1.0
-"""Seconds that a call may take before anybody asks about it; most don't."""
-_LONGEST = 5.0
-"""Seconds between two questions about a call that takes long."""
-
-Pending = Mapping[str, AskedModel | CalledTool]
+_FIRST_POLL_DELAY_S = 1.0
+"""After a call was scheduled; most calls end sooner, and are never polled."""
+_MAX_POLL_DELAY_S = 5.0
 
 
-class Retries:
-    """Asks about the pending calls of a task: seldom, and once for all who watch."""
+class RetryWatcher:
+    """Polls the pending calls of a task: seldom, and once for all watchers."""
 
-    def __init__(self, history: TaskHistory, tell: Callable[[Event], None]) -> None:
+    def __init__(self, history: TaskHistory, publish: Callable[[Event], None]) -> None:
         self._history = history
-        self._tell = tell
+        self._publish = publish
         self._run_id = ""
-        self._pending: Pending = {}
-        self._begun = asyncio.Event()
-        self._told: dict[str, Event] = {}
+        self._pending: Mapping[str, PendingCall] = {}
+        self._has_pending = asyncio.Event()
+        self._newest: dict[str, Event] = {}
+        """The newest event of each call that is being retried, by activity id."""
 
-    def note(self, run_id: str, pending: Pending) -> None:
-        """Take what is pending now."""
+    def update_pending(self, run_id: str, pending: Mapping[str, PendingCall]) -> None:
+        """Set the calls that are pending now."""
         self._run_id, self._pending = run_id, pending
-        self._told = {one: event for one, event in self._told.items() if one in pending}
+        self._newest = {activity_id: event for activity_id, event in self._newest.items() if activity_id in pending}
         if pending:
-            self._begun.set()
+            self._has_pending.set()
         else:
-            self._begun.clear()
+            self._has_pending.clear()
 
     def current(self) -> Sequence[Event]:
-        """Return the newest event of each call that is being tried again: for who has just come."""
-        return list(self._told.values())
+        """Return the newest event of each call that is being retried, for new watchers."""
+        return list(self._newest.values())
 
-    async def watch(self) -> None:
-        """Ask, and tell, for ever."""
-        pause, asked_about = _FIRST, self._pending
+    async def run(self) -> None:
+        """Poll and publish until cancelled."""
+        delay, polled = _FIRST_POLL_DELAY_S, self._pending
         while True:
-            await self._begun.wait()
-            pause = _FIRST if self._pending.keys() != asked_about.keys() else min(1.5 * pause, _LONGEST)
-            asked_about = self._pending
-            await asyncio.sleep(pause)
-            if self._pending.keys() & asked_about.keys():
-                with suppress(RPCError, RuntimeError):  # Temporal is away: the long poll says so
-                    await self._ask()
+            await self._has_pending.wait()
+            same_calls = self._pending.keys() == polled.keys()
+            delay = min(1.5 * delay, _MAX_POLL_DELAY_S) if same_calls else _FIRST_POLL_DELAY_S
+            polled = self._pending
+            await asyncio.sleep(delay)
+            if self._pending.keys() & polled.keys():
+                with suppress(RPCError, RuntimeError):  # Temporal is away: the long poll logs it
+                    await self._poll()
 
-    async def _ask(self) -> None:
-        for info in await self._history.pending(self._run_id):
-            call = self._pending.get(info.activity_id)
-            if call is None or info.attempt < 2:
+    async def _poll(self) -> None:
+        for activity in await self._history.pending_activities(self._run_id):
+            call = self._pending.get(activity.activity_id)
+            if call is None or activity.attempt < 2:
                 continue
-            event = await self._event(call, info)
-            told = self._told.get(info.activity_id)
-            if info.activity_id in self._pending and (told is None or told.data["attempt"] != info.attempt):
-                self._told[info.activity_id] = event
-                self._tell(event)
+            event = await self._event(call, activity)
+            newest = self._newest.get(activity.activity_id)
+            if activity.activity_id in self._pending and (newest is None or newest.data["attempt"] != activity.attempt):
+                self._newest[activity.activity_id] = event
+                self._publish(event)
 
-    async def _event(self, call: AskedModel | CalledTool, info: PendingActivityInfo) -> Event:
-        data: dict[str, JsonValue] = {"attempt": info.attempt}
-        if info.maximum_attempts:
-            data["max_attempts"] = info.maximum_attempts
-        if info.HasField("last_failure"):
-            data["error"] = call_error(call, await self._history.decoder.failure(info.last_failure))
-        if info.HasField("next_attempt_schedule_time"):
-            data["next_attempt_at"] = to_jsonable_python(info.next_attempt_schedule_time.ToDatetime(tzinfo=UTC))
-        if isinstance(call, AskedModel):
+    async def _event(self, call: PendingCall, activity: PendingActivityInfo) -> Event:
+        data: dict[str, JsonValue] = {"attempt": activity.attempt}
+        if activity.maximum_attempts:
+            data["max_attempts"] = activity.maximum_attempts
+        if activity.HasField("last_failure"):
+            data["error"] = call_error(call, await self._history.decoder.failure(activity.last_failure))
+        if activity.HasField("next_attempt_schedule_time"):
+            data["next_attempt_at"] = to_jsonable_python(activity.next_attempt_schedule_time.ToDatetime(tzinfo=UTC))
+        if isinstance(call, PendingModelCall):
             data["model"] = call.model
             return Event("model.retrying", self._history.task_id, datetime.now(UTC), data, call.step)
-        data["call"] = dumped(call.call)
+        data["call"] = event_data(call.call)
         return Event("tool.retrying", self._history.task_id, datetime.now(UTC), data, call.step)

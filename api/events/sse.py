@@ -1,44 +1,52 @@
-"""Events as a response of server-sent events, which browsers and ``curl -N`` read."""
+"""Send events as a response of server-sent events, which browsers and ``curl -N`` read."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
+import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.events.event import Event
 from api.tasks.errors import WatchInterrupted
 
-__all__ = ["EventStream", "comment", "frame"]
+__all__ = ["HEARTBEAT_INTERVAL_S", "SLOW_WATCHER_TIMEOUT_S", "EventStream", "comment", "frame"]
 
-_log = logging.getLogger(__name__)
-HEARTBEAT = 15.0
-"""Seconds of silence after which a comment keeps the line open."""
-PATIENCE = 30.0
-"""Seconds that a client may take to accept what is sent; then the line is cut."""
-_RETRY = b"retry: 1000\n\n"
-"""Milliseconds after which a browser comes back."""
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_INTERVAL_S = 15.0
+"""Silence after which a comment is sent: proxies close idle connections."""
+SLOW_WATCHER_TIMEOUT_S = 30.0
+"""How long a client may take to accept what is sent, before the stream is cut off: it holds a feed and buffers."""
+_RECONNECT_DELAY_MS = 1000
+"""After which a browser connects again."""
+_SERVER_STOPS = "The server stops. Come back, and go on after the last event."
 
 
 def frame(event: Event) -> bytes:
-    """Return an event as it is sent; live ones have no id, so that a client goes on after the last durable one."""
-    name = event.type.encode()
+    """Return an event as it is sent; live ones have no id, so a client resumes after the newest durable one."""
+    event_type = event.type.encode()
     if event.position is None:
-        return b"event: %b\ndata: %b\n\n" % (name, event.json)
+        return b"event: %b\ndata: %b\n\n" % (event_type, event.json)
     position = event.position.encode(event.task_id).encode()
-    return b"event: %b\nid: %b\ndata: %b\n\n" % (name, position, event.json)
+    return b"event: %b\nid: %b\ndata: %b\n\n" % (event_type, position, event.json)
 
 
 def comment(text: str) -> bytes:
-    """Return a line for people, which programs pass over."""
+    """Return a comment line for people, which clients ignore."""
     return f": {' '.join(text.split())}\n\n".encode()
 
 
 class EventStream(Response):
-    """Streams events until they end, the client goes away, or the server stops."""
+    """Streams events until they end, the client disconnects, or the server stops.
+
+    FastAPI's own ``EventSourceResponse`` has no limit for slow clients, and serializes each event for each client.
+    """
 
     media_type = "text/event-stream"
 
@@ -48,8 +56,8 @@ class EventStream(Response):
         stopping: asyncio.Event,
         *,
         first: Sequence[Event] = (),
-        heartbeat: float = HEARTBEAT,
-        patience: float = PATIENCE,
+        heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S,
+        slow_watcher_timeout_s: float = SLOW_WATCHER_TIMEOUT_S,
     ) -> None:
         """Stream ``first`` and then ``events``, which are closed in the end."""
         self.status_code = 200
@@ -57,68 +65,54 @@ class EventStream(Response):
         self._events = events
         self._stopping = stopping
         self._first = first
-        self._heartbeat = heartbeat
-        self._patience = patience
-        # nginx would buffer, and other proxies might transform or store it
+        self._heartbeat_interval_s = heartbeat_interval_s
+        self._slow_watcher_timeout_s = slow_watcher_timeout_s
+        # nginx would buffer the stream, and other proxies might transform or store it.
         self.init_headers({"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send; whatever ends it, the events are closed."""
-        streaming = asyncio.create_task(self._stream(send))
-        others = [asyncio.create_task(_gone(receive))]
-        try:
-            await asyncio.wait([streaming, *others], return_when=asyncio.FIRST_COMPLETED)
-            if streaming.done():
-                await streaming
-        except TimeoutError:
-            _log.info("A watcher took nothing for %g s, and was cut off", self._patience)
-        finally:
-            for task in (streaming, *others):
-                task.cancel()
-            await asyncio.gather(streaming, *others, return_exceptions=True)
-            await self._events.aclose()
+        """Send the response, and close the events."""
+        outbox, inbox = anyio.create_memory_object_stream[bytes | None]()
+        async with aclosing(self._events), outbox, inbox, anyio.create_task_group() as tasks:
+            tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
+            tasks.start_soon(self._put_events, outbox)
+            tasks.start_soon(self._put_stop, outbox)
+            try:
+                await self._send_all(inbox, send)
+            except TimeoutError:
+                logger.info("A watcher took nothing for %g s, and was cut off", self._slow_watcher_timeout_s)
+            tasks.cancel_scope.cancel()
 
-    async def _stream(self, send: Send) -> None:
-        async def put(body: bytes, *, more: bool = True) -> None:
-            async with asyncio.timeout(self._patience):
-                await send({"type": "http.response.body", "body": body, "more_body": more})
-
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await put(_RETRY + b"".join(map(frame, self._first)))
+    async def _put_events(self, outbox: ObjectSendStream[bytes | None]) -> None:
+        """Put each event into the outbox, and then None: the end."""
         try:
-            async for body in self._bodies():
-                await put(body)
+            async for event in self._events:
+                await outbox.send(frame(event))
         except WatchInterrupted as interrupted:
-            await put(comment(str(interrupted)))
-        await put(b"", more=False)
+            await outbox.send(comment(str(interrupted)))
+        await outbox.send(None)
 
-    async def _bodies(self) -> AsyncGenerator[bytes, None]:
-        """Yield frames, and heartbeats between them."""
-        stopped = asyncio.ensure_future(self._stopping.wait())
-        upcoming: asyncio.Future[Event] | None = None
-        try:
-            while True:
-                upcoming = asyncio.ensure_future(anext(self._events))
-                while not upcoming.done():
-                    await asyncio.wait(
-                        [upcoming, stopped], timeout=self._heartbeat, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    if stopped.done():
-                        yield comment("The server stops. Come back, and go on after the last event.")
-                        return
-                    if not upcoming.done():
-                        yield comment("still here")
-                try:
-                    yield frame(upcoming.result())
-                except StopAsyncIteration:
-                    return
-        finally:
-            stopped.cancel()
-            if upcoming is not None:
-                upcoming.cancel()
-                await asyncio.gather(upcoming, return_exceptions=True)
+    async def _put_stop(self, outbox: ObjectSendStream[bytes | None]) -> None:
+        await self._stopping.wait()
+        await outbox.send(comment(_SERVER_STOPS))
+        await outbox.send(None)
+
+    async def _send_all(self, inbox: ObjectReceiveStream[bytes | None], send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body: bytes | None = b"retry: %d\n\n" % _RECONNECT_DELAY_MS + b"".join(map(frame, self._first))
+        while body is not None:
+            await self._send_body(send, body)
+            body = comment("still here")
+            with anyio.move_on_after(self._heartbeat_interval_s):
+                body = await inbox.receive()
+        await self._send_body(send, b"", more=False)
+
+    async def _send_body(self, send: Send, body: bytes, *, more: bool = True) -> None:
+        with anyio.fail_after(self._slow_watcher_timeout_s):
+            await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def _gone(receive: Receive) -> None:
+async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    scope.cancel()

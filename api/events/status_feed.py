@@ -1,4 +1,4 @@
-"""Tell status changes of all tasks, for dashboards: visibility is asked once for all who watch."""
+"""Publish status changes of all tasks, for dashboards: Temporal's visibility is polled once for all watchers."""
 
 from __future__ import annotations
 
@@ -14,101 +14,101 @@ from temporalio.service import RPCError
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from api.events.event import Event
-from api.events.event_buffer import Log
+from api.events.event_buffer import EventBuffer
 from api.tasks.errors import WatchInterrupted
-from api.tasks.task_reading import status_of
-from api.tasks.temporal_calls import RPC_TIMEOUT, asking
+from api.tasks.task_visibility import visible_status
+from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
 from workflows.search_attributes import AGENT, MEMO_TITLE
 from workflows.task_types import WORKFLOW_TYPE
 
-__all__ = ["Board"]
+__all__ = ["StatusFeed"]
 
-_PAUSE = 1.0
-"""Seconds between two looks; more where a look takes long, so that looking is a fifth of the time at most."""
-_LOOK_BACK = timedelta(seconds=60)
-"""How long ago a task may have ended to be looked at: visibility lags, and clocks differ."""
-_PAGE = 1000
+_POLL_INTERVAL_S = 1.0
+"""Between two polls; more where a poll takes long, so that polling takes a fifth of the time at most."""
+_ENDED_WITHIN = timedelta(seconds=60)
+"""How long ago a task may have ended to be polled: visibility lags, and clocks differ."""
+_PAGE_SIZE = 1000
 
-_Known = dict[str, tuple[str, WorkflowExecution]]
-"""Status by task id."""
+_Statuses = dict[str, tuple[str, WorkflowExecution]]
+"""By task id."""
 
 
-class Board:
-    """What all tasks are, as visibility has it: a second or so behind."""
+class StatusFeed:
+    """Status changes of all tasks, about a second late."""
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self._address = temporal_address(settings)
-        self._log = Log()
-        self._known: _Known = {}
+        self._buffer = EventBuffer()
+        self._statuses: _Statuses = {}
         self._watchers = 0
-        self._looking: asyncio.Task[None] | None = None
-        self._first_look = asyncio.Lock()
+        self._polling: asyncio.Task[None] | None = None
+        self._first_poll = asyncio.Lock()
 
     async def watch(self) -> AsyncGenerator[Event, None]:
         """Return status changes from now on, as an endless generator; close it.
 
         Raises:
-            TemporalUnreachable: there is nothing to compare with; TemporalNotReady as well.
+            TemporalUnreachable: there are no statuses to compare with; TemporalNotReady likewise.
         """
-        async with self._first_look:
+        async with self._first_poll:
             if not self._watchers:
-                async with asking(self._address):
-                    self._known = await self._look()
-        return self._changes(self._log.end)
+                async with calling_temporal(self._address):
+                    self._statuses = await self._poll()
+        return self._changes(self._buffer.end)
 
     async def aclose(self) -> None:
-        """Stop looking."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        """Stop polling."""
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
 
     async def _changes(self, number: int) -> AsyncGenerator[Event, None]:
         self._watchers += 1
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._keep_looking())
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._keep_polling())
         try:
-            while number >= self._log.first:
-                await self._log.beyond(number)
-                if number >= self._log.first:
-                    yield self._log[number]
+            while number >= self._buffer.start:
+                await self._buffer.wait_for(number)
+                if number >= self._buffer.start:
+                    yield self._buffer[number]
                     number += 1
             raise WatchInterrupted("Changes came faster than they were taken. List the tasks, and watch again.")
         finally:
             self._watchers -= 1
-            if not self._watchers and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+            if not self._watchers and self._polling is not None:
+                self._polling.cancel()
+                self._polling = None
 
-    async def _keep_looking(self) -> None:
-        took = 0.0
+    async def _keep_polling(self) -> None:
+        duration = 0.0
         while True:
-            await asyncio.sleep(max(_PAUSE, 4 * took))
-            begun = time.monotonic()
-            with suppress(RPCError, RuntimeError):  # Temporal is away: what changed meanwhile is told afterwards
-                found = await self._look()
-                for task_id, (status, execution) in found.items():
-                    if task_id not in self._known or self._known[task_id][0] != status:
-                        self._log.append(await _event(task_id, status, execution))
-                self._known = found
-            took = time.monotonic() - begun
+            await asyncio.sleep(max(_POLL_INTERVAL_S, 4 * duration))
+            started_at = time.monotonic()
+            with suppress(RPCError, RuntimeError):  # Temporal is away: later polls find what changes meanwhile
+                statuses = await self._poll()
+                for task_id, (status, execution) in statuses.items():
+                    if task_id not in self._statuses or self._statuses[task_id][0] != status:
+                        self._buffer.append(await _status_event(task_id, status, execution))
+                self._statuses = statuses
+            duration = time.monotonic() - started_at
 
-    async def _look(self) -> _Known:
-        since = (datetime.now(UTC) - _LOOK_BACK).isoformat().replace("+00:00", "Z")
+    async def _poll(self) -> _Statuses:
+        since = (datetime.now(UTC) - _ENDED_WITHIN).isoformat().replace("+00:00", "Z")
         running = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
         ended = (
             f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus != 'Running' "
             f"AND ExecutionStatus != 'ContinuedAsNew' AND CloseTime >= '{since}'"
         )
-        found: _Known = {}
-        for query in (running, ended):  # in this order: who ends in between is in both, and the end counts
-            async for execution in self._client.list_workflows(query, page_size=_PAGE, rpc_timeout=RPC_TIMEOUT):
-                found[execution.id] = status_of(execution), execution
-        return found
+        statuses: _Statuses = {}
+        for query in (running, ended):  # in this order: a task that ends in between is in both, and its end counts
+            async for execution in self._client.list_workflows(query, page_size=_PAGE_SIZE, rpc_timeout=RPC_TIMEOUT):
+                statuses[execution.id] = visible_status(execution), execution
+        return statuses
 
 
-async def _event(task_id: str, status: str, execution: WorkflowExecution) -> Event:
+async def _status_event(task_id: str, status: str, execution: WorkflowExecution) -> Event:
     memo = await execution.memo()
     agent = execution.typed_search_attributes.get(AGENT) or ""
-    told = {"status": status, "agent": agent, "title": str(memo.get(MEMO_TITLE, ""))}
-    return Event("task.status", task_id, execution.close_time or datetime.now(UTC), told)
+    data = {"status": status, "agent": agent, "title": str(memo.get(MEMO_TITLE, ""))}
+    return Event("task.status", task_id, execution.close_time or datetime.now(UTC), data)

@@ -12,130 +12,138 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.events.event import Event
-from api.events.event_buffer import Log
+from api.events.event_buffer import EventBuffer
 from api.events.event_position import Position
-from api.events.history_mapper import PartMapper
-from api.events.live_tokens import Speech
-from api.events.retry_watcher import Retries
+from api.events.history_mapper import HistoryMapper
+from api.events.live_tokens import LiveTokens
+from api.events.retry_watcher import RetryWatcher
 from api.events.task_history import TaskHistory
 
-__all__ = ["Feed", "Place"]
+__all__ = ["PositionKey", "TaskFeed"]
 
-_log = logging.getLogger(__name__)
-_SOON = 0.1
-"""Seconds before the first new attempt when Temporal is away; doubled each time."""
-_LATER = 5.0
+logger = logging.getLogger(__name__)
 
-Place = tuple[int, int, int]
-"""Number of the part, event of history, place among what that event tells: positions in order."""
+_MIN_RETRY_DELAY_S = 0.1
+"""Before the first attempt to reach Temporal again; doubled after each."""
+_MAX_RETRY_DELAY_S = 5.0
+
+PositionKey = tuple[int, int, int]
+"""A position as a sort key: index of the run, id of the history event, index among its events."""
 
 
-class Feed:
-    """A task's newest events, as they come, across its parts."""
+class TaskFeed:
+    """A task's newest events as they happen, across its runs."""
 
-    def __init__(self, history: TaskHistory, parts: Sequence[str], length: int, log: Log | None = None) -> None:
-        """Begin with the newest of ``parts``, which has ``length`` events of history already."""
+    def __init__(
+        self, history: TaskHistory, run_ids: Sequence[str], length: int, buffer: EventBuffer | None = None
+    ) -> None:
+        """Follow from the first event of the newest of ``run_ids``, which has ``length`` history events already."""
         self.history = history
-        self.log = log or Log()
-        self.retries = Retries(history, self.log.append)
-        self.speech = Speech(self.log.append)
-        self.parts = list(parts)
-        """Run ids."""
+        self.buffer = buffer or EventBuffer()
+        self.retries = RetryWatcher(history, self.buffer.append)
+        self.tokens = LiveTokens(self.buffer.append)
+        self.run_ids = list(run_ids)
+        """All runs up to the newest one that was found, in order."""
         self.watchers = 0
         self.caught_up = False
-        """Whether the events that were there in the beginning are in the log, or have been."""
-        self.broken: str | None = None
-        """Why the feed has ended, though the task hasn't."""
+        """Whether all events that existed at the start have been appended to the buffer."""
+        self.interruption: str | None = None
+        """Why the feed has ended before its task; None while it follows, and at the task's end."""
         self._length = length
-        self._first_part = self._part = len(parts) - 1
-        self._told: Place = (self._part, 0, 0)
-        self._read_to = (self._part, 0)
-        self._at_work: list[asyncio.Task[None]] = []
+        self._first_run = self._run = len(run_ids) - 1
+        self._last_key: PositionKey = (self._run, 0, 0)
+        """Of the newest event in the buffer."""
+        self._last_history_event = (self._run, 0)
+        """Index of the run, id of the history event."""
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to follow."""
-        self._at_work = [asyncio.create_task(self._follow()), asyncio.create_task(self.retries.watch())]
+        """Start to follow."""
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self.retries.run())]
 
     def stop(self) -> Sequence[asyncio.Task[None]]:
-        """Stop; return what is still winding up."""
-        for task in self._at_work:
+        """Cancel following; return the tasks to wait for."""
+        for task in self._tasks:
             task.cancel()
-        return self._at_work
+        return self._tasks
 
     @property
-    def floor(self) -> Place:
-        """Everything after this is in the log, or will be."""
-        lost = self.log.lost
-        return (self._first_part, 0, 0) if lost is None or lost.position is None else self.place(lost.position)
+    def buffered_after(self) -> PositionKey:
+        """The key after which all durable events are in the buffer, or will be."""
+        dropped = self.buffer.last_dropped
+        if dropped is None or dropped.position is None:
+            return (self._first_run, 0, 0)
+        return self.key(dropped.position)
 
-    def place(self, position: Position) -> Place:
-        """Return a position so that it can be compared."""
-        return self.parts.index(position.run_id), position.event_id, position.index
+    def key(self, position: Position) -> PositionKey:
+        """Return a position's sort key."""
+        return self.run_ids.index(position.run_id), position.event_id, position.index
 
-    def learn(self, parts: Sequence[str]) -> None:
-        """Take parts that somebody else has found."""
-        self.parts += parts[len(self.parts) :]
+    def add_runs(self, run_ids: Sequence[str]) -> None:
+        """Add the runs of ``run_ids`` that are newer than those of the feed."""
+        self.run_ids += run_ids[len(self.run_ids) :]
 
-    async def read(self, part: int) -> AsyncGenerator[Event, None]:
-        """Yield the events of a part as far as it has come, apart from the long poll."""
-        mapper = PartMapper(self.history.task_id, self.parts[part])
-        async with aclosing(self.history.pages(self.parts[part], wait=False)) as pages:
+    async def read(self, run: int) -> AsyncGenerator[Event, None]:
+        """Yield the events of a run up to its newest, by requests of its own; ``run`` is an index of ``run_ids``."""
+        mapper = HistoryMapper(self.history.task_id, self.run_ids[run])
+        async with aclosing(self.history.pages(self.run_ids[run], wait=False)) as pages:
             async for page in pages:
-                for happened in page:
-                    for event in await self._mapped(mapper, happened):
+                for history_event in page:
+                    for event in await self._mapped(mapper, history_event):
                         yield event
 
     async def _follow(self) -> None:
-        pause = _SOON
+        delay = _MIN_RETRY_DELAY_S
         try:
             while True:
-                read = self._told
+                key_before = self._last_key
                 try:
-                    if not await self._follow_part():
+                    if not await self._follow_run():
                         return
                 except (RPCError, RuntimeError) as error:
                     if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
-                        self.broken = "Temporal doesn't know the task any more."
+                        self.interruption = "Temporal doesn't know the task any more."
                         return
-                    pause = _SOON if self._told != read else min(2 * pause, _LATER)
-                    _log.info("Temporal is away while task %s is watched: %s", self.history.task_id, error)
-                    await asyncio.sleep(pause)
-        except Exception:  # the boundary: whatever it was, the watchers must not wait for ever
-            _log.exception("Following task %s failed", self.history.task_id)
-            self.broken = "Following the task failed on our side; the log has the cause."
+                    delay = _MIN_RETRY_DELAY_S if self._last_key != key_before else min(2 * delay, _MAX_RETRY_DELAY_S)
+                    logger.info("Temporal is away while task %s is watched: %s", self.history.task_id, error)
+                    await asyncio.sleep(delay)
+        except Exception:  # the boundary: watchers must not wait for ever, whatever the error
+            logger.exception("Following task %s failed", self.history.task_id)
+            self.interruption = "Following the task failed on our side; the log has the cause."
         finally:
-            self.log.close()
+            self.buffer.close()
 
-    async def _follow_part(self) -> bool:
-        """Follow a part to its end; return whether there is another."""
-        run_id = self.parts[self._part]
-        mapper = PartMapper(self.history.task_id, run_id)
+    async def _follow_run(self) -> bool:
+        """Follow a run until it is closed; return whether the task continues in another."""
+        run_id = self.run_ids[self._run]
+        mapper = HistoryMapper(self.history.task_id, run_id)
         newest: HistoryEvent | None = None
         async with aclosing(self.history.pages(run_id, wait=True)) as pages:
             async for page in pages:
                 for newest in page:
                     for event in await self._mapped(mapper, newest):
-                        self._tell(event)
-                    if (self._part, newest.event_id) > self._read_to:  # else read once more
-                        self._read_to = self._part, newest.event_id
-                        self.speech.note(run_id, mapper.pending)
+                        self._append(event)
+                    if (self._run, newest.event_id) > self._last_history_event:  # else it is read once more
+                        self._last_history_event = self._run, newest.event_id
+                        self.tokens.update_pending(run_id, mapper.pending)
                 self.caught_up = self.caught_up or newest is None or newest.event_id >= self._length
-                self.retries.note(run_id, mapper.pending)
+                self.retries.update_pending(run_id, mapper.pending)
         if newest is None or newest.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
             return False
-        following = newest.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-        self._part += 1
-        if self._part == len(self.parts):
-            self.parts.append(following)
+        continued = newest.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        self._run += 1
+        if self._run == len(self.run_ids):
+            self.run_ids.append(continued)
         return True
 
-    async def _mapped(self, mapper: PartMapper, happened: HistoryEvent) -> list[Event]:
-        if not mapper.tells_of(happened.event_type):
+    async def _mapped(self, mapper: HistoryMapper, history_event: HistoryEvent) -> list[Event]:
+        if not mapper.needs(history_event.event_type):
             return []
-        return mapper.map(await self.history.decoder.decode(happened))
+        return mapper.map(await self.history.decoder.decode(history_event))
 
-    def _tell(self, event: Event) -> None:
-        if event.position is None or (place := self.place(event.position)) <= self._told:
-            return  # read once more after Temporal was away
-        self._told = place
-        self.log.append(event)
+    def _append(self, event: Event) -> None:
+        """Append a durable event to the buffer, unless it has been: a run is read again after Temporal was away."""
+        if event.position is None or (key := self.key(event.position)) <= self._last_key:
+            return
+        self._last_key = key
+        self.buffer.append(event)

@@ -1,4 +1,4 @@
-"""Read a task's history from Temporal: its parts, their events in pages, and what is being tried right now."""
+"""Read a task's history from Temporal: its runs, their history events in pages, and their pending activities."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.events.history_decoder import Decoder
+from api.events.history_decoder import HistoryDecoder
 from api.tasks.temporal_calls import RPC_TIMEOUT
 
 __all__ = ["TaskHistory"]
 
-_LONG_POLL = timedelta(seconds=60)
-"""Temporal itself answers after 20 s; who hears nothing for this long has lost it."""
+_LONG_POLL_TIMEOUT = timedelta(seconds=60)
+"""Temporal responds after 20 s even without news; without a response for this long, the connection is lost."""
 
-Page = Sequence[HistoryEvent]
+_Page = Sequence[HistoryEvent]
 
 
 class TaskHistory:
@@ -31,25 +31,29 @@ class TaskHistory:
         self._client = client
         self.task_id = task_id
         context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=task_id)
-        self.decoder = Decoder(client.data_converter.with_context(context))
+        self.decoder = HistoryDecoder(client.data_converter.with_context(context))
 
-    async def parts(self, newest: WorkflowExecutionDescription, known: Sequence[str] = ()) -> list[str]:
-        """Return the run ids of the task's parts, in order; ``known`` are the first ones, where they are known.
+    async def run_ids(self, newest: WorkflowExecutionDescription, first_run_ids: Sequence[str] = ()) -> list[str]:
+        """Return the ids of the task's runs, in order.
 
-        Found backwards, so that a task that was reset has the parts that count, and not those that were abandoned.
+        Found backwards from the newest run, so that runs which a reset has abandoned are left out.
+
+        Args:
+            newest: the description of the newest run.
+            first_run_ids: ids of the first runs, in order, as far as they were found before.
         """
-        parts = [newest.run_id]
+        run_ids = [newest.run_id]
         if newest.raw_info.first_run_id == newest.run_id:
-            return parts
-        while parts[0] not in known:
-            before = await self._part_before(parts[0])
-            if before is None:
-                return parts
-            parts.insert(0, before)
-        return [*known[: known.index(parts[0])], *parts]
+            return run_ids
+        while run_ids[0] not in first_run_ids:
+            previous = await self._previous_run_id(run_ids[0])
+            if previous is None:
+                return run_ids
+            run_ids.insert(0, previous)
+        return [*first_run_ids[: first_run_ids.index(run_ids[0])], *run_ids]
 
-    async def pages(self, run_id: str, *, wait: bool) -> AsyncGenerator[Page, None]:
-        """Yield the events of a part, page by page; with ``wait``, as they come, until the part is closed."""
+    async def pages(self, run_id: str, *, wait: bool) -> AsyncGenerator[_Page, None]:
+        """Yield the history events of a run in pages; with ``wait``, newer ones as they happen, until it is closed."""
         token = b""
         while True:
             page, token = await self._page(run_id, token, wait=wait)
@@ -57,25 +61,25 @@ class TaskHistory:
             if not token:
                 return
 
-    async def pending(self, run_id: str) -> Sequence[PendingActivityInfo]:
-        """Return the activities that a part waits for."""
-        described = await self._client.get_workflow_handle(self.task_id, run_id=run_id).describe(
+    async def pending_activities(self, run_id: str) -> Sequence[PendingActivityInfo]:
+        """Return the activities that a run waits for."""
+        description = await self._client.get_workflow_handle(self.task_id, run_id=run_id).describe(
             rpc_timeout=RPC_TIMEOUT
         )
-        return described.raw_description.pending_activities
+        return description.raw_description.pending_activities
 
-    async def _part_before(self, run_id: str) -> str | None:
+    async def _previous_run_id(self, run_id: str) -> str | None:
         try:
             page, _ = await self._page(run_id, b"", size=1)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            return None  # Temporal keeps ended parts for a time only
+            return None  # Temporal keeps closed runs for its retention period only
         return page[0].workflow_execution_started_event_attributes.continued_execution_run_id or None
 
-    async def _page(self, run_id: str, token: bytes, *, wait: bool = False, size: int = 0) -> tuple[Page, bytes]:
-        # Without the SDK's own attempts: with them, the long poll of a lost server comes back up to 10 s late.
-        answer = await self._client.workflow_service.get_workflow_execution_history(
+    async def _page(self, run_id: str, token: bytes, *, wait: bool = False, size: int = 0) -> tuple[_Page, bytes]:
+        # A long poll without the SDK's retries: with them, it comes back up to 10 s after the server does.
+        response = await self._client.workflow_service.get_workflow_execution_history(
             GetWorkflowExecutionHistoryRequest(
                 namespace=self._client.namespace,
                 execution=WorkflowExecution(workflow_id=self.task_id, run_id=run_id),
@@ -84,6 +88,6 @@ class TaskHistory:
                 wait_new_event=wait,
             ),
             retry=not wait,
-            timeout=_LONG_POLL if wait else RPC_TIMEOUT,
+            timeout=_LONG_POLL_TIMEOUT if wait else RPC_TIMEOUT,
         )
-        return answer.history.events, answer.next_page_token
+        return response.history.events, response.next_page_token

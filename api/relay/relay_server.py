@@ -1,4 +1,4 @@
-"""The API's end of the relay: tells workers which tasks are watched, and the hub what models say in them."""
+"""The API's end of the relay: sends workers which tasks are watched, and the event hub the tokens of those."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+import anyio
 import grpc
 from grpc import aio
 
@@ -16,112 +17,110 @@ from activities.streaming.proto.opspawn.internal.v1.relay_pb2_grpc import (
     DeltaRelayServicer,
     add_DeltaRelayServicer_to_server,
 )
-from activities.streaming.relay_messages import OPTIONS, piece_from
-from activities.streaming.relay_secret import is_known, relay_secret
+from activities.streaming.relay_protocol import CHANNEL_OPTIONS, batch_from
+from activities.streaming.relay_secret import has_secret, relay_secret
 from agentkit.errors import ConfigurationInvalid
-from api.events.event_hub import Hub
+from api.events.event_hub import EventHub
 
-__all__ = ["Relay", "relaying"]
+__all__ = ["RelayServicer", "relay_server"]
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
+_Requests = AsyncIterator[RelayRequest]
+_Context = aio.ServicerContext[RelayRequest, RelayResponse]
 
 
-class Relay(DeltaRelayServicer):
-    """Passes on what workers send. It holds no text."""
+class RelayServicer(DeltaRelayServicer):
+    """Passes token batches from workers to the event hub; keeps no text."""
 
-    def __init__(self, hub: Hub, secret: str) -> None:
-        """Serve the watchers of a hub, and the workers that know the secret."""
+    def __init__(self, hub: EventHub, secret: str) -> None:
+        """Serve the workers that send ``secret``."""
         self._hub = hub
         self._secret = secret
         self._watched = set(hub.watched)
-        self._workers: set[_Worker] = set()
-        hub.listen(self._watchers_changed)
+        self._workers: set[_WorkerUpdates] = set()
+        hub.on_watchers_changed(self._update_watched)
 
-    async def Relay(
-        self, request_iterator: AsyncIterator[RelayRequest], context: aio.ServicerContext[RelayRequest, RelayResponse]
-    ) -> AsyncIterator[RelayResponse]:
-        """Serve a worker until it goes."""
-        if not is_known(context.invocation_metadata() or (), self._secret):
+    async def Relay(self, request_iterator: _Requests, context: _Context) -> None:  # type: ignore[override]
+        """Serve one worker until it ends the stream.
+
+        Not a generator, which is all that the types allow: it would be finalized late, by the garbage collector.
+        """
+        if not has_secret(context.invocation_metadata() or (), self._secret):
             await context.abort(
                 grpc.StatusCode.UNAUTHENTICATED, "This worker has another secret. Set the same relay_secret on both."
             )
-        worker = _Worker(self._watched)
-        self._workers.add(worker)
-        hearing = asyncio.create_task(self._hear(request_iterator, worker))
+        updates = _WorkerUpdates(self._watched)
+        self._workers.add(updates)
         try:
-            while not worker.gone:
-                yield await worker.news()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._receive, request_iterator, updates, tasks.cancel_scope)
+                while True:
+                    await context.write(await updates.next_response())
         finally:
-            self._workers.discard(worker)
-            hearing.cancel()
-            await asyncio.gather(hearing, return_exceptions=True)
+            self._workers.discard(updates)
 
-    async def _hear(self, requests: AsyncIterator[RelayRequest], worker: _Worker) -> None:
-        try:
-            async for request in requests:
-                pieces = [piece for piece in map(piece_from, request.pieces) if piece is not None]
-                for piece in pieces:
-                    self._hub.hear(piece)
-                if any(piece.last for piece in pieces):
-                    worker.took(request.number)
-        finally:
-            worker.go()
+    async def _receive(self, requests: _Requests, updates: _WorkerUpdates, stream: anyio.CancelScope) -> None:
+        """Read requests until the worker ends the stream; then cancel ``stream``."""
+        async for request in requests:
+            batches = [batch for batch in map(batch_from, request.batches) if batch is not None]
+            for batch in batches:
+                self._hub.on_batch(batch)
+            if any(batch.last for batch in batches):
+                updates.acknowledge(request.number)
+        stream.cancel()
 
-    def _watchers_changed(self, task_id: str, watchers: int) -> None:
+    def _update_watched(self, task_id: str, watchers: int) -> None:
         if (watchers > 0) == (task_id in self._watched):
             return
         if watchers:
             self._watched.add(task_id)
         else:
             self._watched.discard(task_id)
-        for worker in self._workers:
-            worker.change(task_id, watched=watchers > 0)
+        for updates in self._workers:
+            updates.change(task_id, watched=watchers > 0)
 
 
-class _Worker:
-    """What one worker is to be told next: bounded, for all that counts is how it is now."""
+class _WorkerUpdates:
+    """The next response to one worker. Of each task it holds the newest state only, however slow the worker is."""
 
     def __init__(self, watched: Iterable[str]) -> None:
         self._changes = dict.fromkeys(watched, True)
-        self._taken = 0
-        self._news = asyncio.Event()
-        self._news.set()  # the first message says that the worker is welcome
-        self.gone = False
+        self._acknowledged = 0
+        self._changed = asyncio.Event()
+        self._changed.set()  # the first response confirms the secret
 
     def change(self, task_id: str, *, watched: bool) -> None:
         self._changes[task_id] = watched
-        self._news.set()
+        self._changed.set()
 
-    def took(self, number: int) -> None:
-        self._taken = number
-        self._news.set()
+    def acknowledge(self, number: int) -> None:
+        self._acknowledged = number
+        self._changed.set()
 
-    def go(self) -> None:
-        self.gone = True
-        self._news.set()
-
-    async def news(self) -> RelayResponse:
-        await self._news.wait()
-        self._news.clear()
+    async def next_response(self) -> RelayResponse:
+        """Wait for changes, and return them."""
+        await self._changed.wait()
+        self._changed.clear()
         changes, self._changes = self._changes, {}
         return RelayResponse(
             watch=[task_id for task_id, watched in changes.items() if watched],
             unwatch=[task_id for task_id, watched in changes.items() if not watched],
-            taken=self._taken,
+            acknowledged=self._acknowledged,
         )
 
 
 @asynccontextmanager
-async def relaying(hub: Hub, settings: Settings) -> AsyncIterator[None]:
-    """Serve the relay while the block lasts. Where it can't be, that is said, and all works but the deltas.
+async def relay_server(hub: EventHub, settings: Settings) -> AsyncIterator[None]:
+    """Serve the relay while the context lasts. Without a free port or a secret, log a warning and serve no tokens.
 
     Raises:
         ConfigurationInvalid: the certificate or its key can't be read.
     """
-    server = aio.server(options=OPTIONS)
-    serving = bool(settings.relay_port) and _listen(server, settings)
+    server = aio.server(options=CHANNEL_OPTIONS)
+    serving = bool(settings.relay_port) and _add_port(server, settings)
     if serving:
-        add_DeltaRelayServicer_to_server(Relay(hub, relay_secret(settings)), server)
+        add_DeltaRelayServicer_to_server(RelayServicer(hub, relay_secret(settings)), server)
         await server.start()
     try:
         yield
@@ -130,10 +129,11 @@ async def relaying(hub: Hub, settings: Settings) -> AsyncIterator[None]:
             await server.stop(None)
 
 
-def _listen(server: aio.Server, settings: Settings) -> bool:
+def _add_port(server: aio.Server, settings: Settings) -> bool:
+    """Bind the port; return whether the relay can be served."""
     host = f"[{settings.relay_host}]" if ":" in settings.relay_host else settings.relay_host
     address = f"{host}:{settings.relay_port}"
-    credentials = _credentials(settings)
+    credentials = _tls_credentials(settings)
     try:
         relay_secret(settings)
         if credentials is None:
@@ -141,7 +141,7 @@ def _listen(server: aio.Server, settings: Settings) -> bool:
         else:
             server.add_secure_port(address, credentials)
     except (RuntimeError, OSError) as error:
-        _log.warning(
+        logger.warning(
             "No tokens are shown live: workers can't send them to %s (%s). Choose another address with relay_host and "
             "relay_port, on the workers too.",
             address,
@@ -151,7 +151,7 @@ def _listen(server: aio.Server, settings: Settings) -> bool:
     return True
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+def _tls_credentials(settings: Settings) -> grpc.ServerCredentials | None:
     if settings.relay_tls_cert is None and settings.relay_tls_key is None:
         return None
     if settings.relay_tls_cert is None or settings.relay_tls_key is None:

@@ -24,25 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:activities/streaming/proto/opspawn/internal/v1/relay.proto\x12\x13opspawn.internal.v1\"J\n\x0cRelayRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12*\n\x06pieces\x18\x02 \x03(\x0b\x32\x1a.opspawn.internal.v1.Piece\">\n\rRelayResponse\x12\r\n\x05watch\x18\x01 \x03(\t\x12\x0f\n\x07unwatch\x18\x02 \x03(\t\x12\r\n\x05taken\x18\x03 \x01(\x04\"\xc1\x01\n\x05Piece\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x63tivity_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12\x0c\n\x04step\x18\x05 \x01(\r\x12)\n\x05start\x18\x06 \x01(\x0e\x32\x1a.opspawn.internal.v1.Start\x12*\n\x06\x64\x65ltas\x18\x07 \x03(\x0b\x32\x1a.opspawn.internal.v1.Delta\x12\x0c\n\x04last\x18\x08 \x01(\x08\">\n\x05\x44\x65lta\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.opspawn.internal.v1.Kind\x12\x0c\n\x04text\x18\x02 \x01(\t*V\n\x05Start\x12\x15\n\x11START_UNSPECIFIED\x10\x00\x12\x16\n\x12START_WHERE_IT_WAS\x10\x01\x12\r\n\tSTART_NEW\x10\x02\x12\x0f\n\x0bSTART_AGAIN\x10\x03*W\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_TEXT\x10\x01\x12\x11\n\rKIND_THINKING\x10\x02\x12\x17\n\x13KIND_TOOL_ARGUMENTS\x10\x03\x32`\n\nDeltaRelay\x12R\n\x05Relay\x12!.opspawn.internal.v1.RelayRequest\x1a\".opspawn.internal.v1.RelayResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:activities/streaming/proto/opspawn/internal/v1/relay.proto\x12\x13opspawn.internal.v1\"P\n\x0cRelayRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x30\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x1f.opspawn.internal.v1.TokenBatch\"E\n\rRelayResponse\x12\r\n\x05watch\x18\x01 \x03(\t\x12\x0f\n\x07unwatch\x18\x02 \x03(\t\x12\x14\n\x0c\x61\x63knowledged\x18\x03 \x01(\x04\"\xc9\x01\n\nTokenBatch\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x63tivity_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12\x0c\n\x04step\x18\x05 \x01(\r\x12,\n\x04kind\x18\x06 \x01(\x0e\x32\x1e.opspawn.internal.v1.BatchKind\x12*\n\x06\x64\x65ltas\x18\x07 \x03(\x0b\x32\x1a.opspawn.internal.v1.Delta\x12\x0c\n\x04last\x18\x08 \x01(\x08\"C\n\x05\x44\x65lta\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.opspawn.internal.v1.DeltaKind\x12\x0c\n\x04text\x18\x02 \x01(\t*n\n\tBatchKind\x12\x1a\n\x16\x42\x41TCH_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42\x41TCH_KIND_CONTINUE\x10\x01\x12\x14\n\x10\x42\x41TCH_KIND_START\x10\x02\x12\x16\n\x12\x42\x41TCH_KIND_RESTART\x10\x03*t\n\tDeltaKind\x12\x1a\n\x16\x44\x45LTA_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45LTA_KIND_TEXT\x10\x01\x12\x17\n\x13\x44\x45LTA_KIND_THINKING\x10\x02\x12\x1d\n\x19\x44\x45LTA_KIND_TOOL_ARGUMENTS\x10\x03\x32`\n\nDeltaRelay\x12R\n\x05Relay\x12!.opspawn.internal.v1.RelayRequest\x1a\".opspawn.internal.v1.RelayResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'activities.streaming.proto.opspawn.internal.v1.relay_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_START']._serialized_start=483
-  _globals['_START']._serialized_end=569
-  _globals['_KIND']._serialized_start=571
-  _globals['_KIND']._serialized_end=658
+  _globals['_BATCHKIND']._serialized_start=509
+  _globals['_BATCHKIND']._serialized_end=619
+  _globals['_DELTAKIND']._serialized_start=621
+  _globals['_DELTAKIND']._serialized_end=737
   _globals['_RELAYREQUEST']._serialized_start=83
-  _globals['_RELAYREQUEST']._serialized_end=157
-  _globals['_RELAYRESPONSE']._serialized_start=159
-  _globals['_RELAYRESPONSE']._serialized_end=221
-  _globals['_PIECE']._serialized_start=224
-  _globals['_PIECE']._serialized_end=417
-  _globals['_DELTA']._serialized_start=419
-  _globals['_DELTA']._serialized_end=481
-  _globals['_DELTARELAY']._serialized_start=660
-  _globals['_DELTARELAY']._serialized_end=756
+  _globals['_RELAYREQUEST']._serialized_end=163
+  _globals['_RELAYRESPONSE']._serialized_start=165
+  _globals['_RELAYRESPONSE']._serialized_end=234
+  _globals['_TOKENBATCH']._serialized_start=237
+  _globals['_TOKENBATCH']._serialized_end=438
+  _globals['_DELTA']._serialized_start=440
+  _globals['_DELTA']._serialized_end=507
+  _globals['_DELTARELAY']._serialized_start=739
+  _globals['_DELTARELAY']._serialized_end=835
 # @@protoc_insertion_point(module_scope)

@@ -47,7 +47,7 @@ class DeltaRelayServicer:
     """
 
     def Relay(self, request_iterator, context):
-        """The API says which tasks are watched, the worker what models say in them. Either may end the stream.
+        """The API sends which tasks are watched; the worker sends their deltas. Either may end the stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

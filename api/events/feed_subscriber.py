@@ -1,0 +1,103 @@
+"""Read one watcher's events of a feed: from history what the feed's buffer no longer holds, then from the buffer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from temporalio.service import RPCError
+
+from api.events.event import Event
+from api.events.live_tokens import TOKEN_EVENTS
+from api.events.task_feed import PositionKey, TaskFeed
+from api.tasks.errors import WatchInterrupted
+
+__all__ = ["FeedSubscriber"]
+
+_TOO_SLOW = "Events came faster than they were taken. Go on after the last one: nothing durable is lost."
+_TEMPORAL_AWAY = "Temporal doesn't answer. Go on after the last event: nothing durable is lost."
+
+
+class FeedSubscriber:
+    """Reads a feed at its watcher's own pace. Keeps no events."""
+
+    def __init__(self, feed: TaskFeed, after: PositionKey) -> None:
+        """Read the durable events after ``after``, and the live ones from now on."""
+        self._feed = feed
+        self._last_key = after
+        self._live_from = feed.buffer.end
+        """Number of the first event that is live for this watcher."""
+        self._retrying = feed.retries.current()
+        self._caught_up = False
+        """Whether it has read all that the feed had: from then on, a watcher that falls behind is too slow."""
+        self._has_tokens = False
+        """Whether the watcher has all deltas of the response in progress, so that further ones can follow."""
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield each durable event once, in order, and live ones, until the feed ends.
+
+        Raises:
+            WatchInterrupted: the watcher is too slow, or the feed ended before its task.
+        """
+        buffer = self._feed.buffer
+        while True:
+            async for event in self._from_history():
+                yield event
+            number = buffer.start
+            while number >= buffer.start:
+                if number < buffer.end:
+                    event = buffer[number]
+                    number += 1
+                    if self._accept(event, number - 1):
+                        yield event
+                elif buffer.closed:
+                    break
+                else:
+                    for event in self._catch_up():
+                        yield event
+                    await buffer.wait_for(number)
+            else:
+                if self._caught_up:
+                    raise WatchInterrupted(_TOO_SLOW)
+                self._has_tokens = False
+                continue
+            if self._feed.interruption:
+                raise WatchInterrupted(self._feed.interruption)
+            return
+
+    async def _from_history(self) -> AsyncGenerator[Event, None]:
+        """Yield the events before the buffer's, run by run."""
+        while self._last_key < self._feed.buffered_after:
+            run = self._last_key[0]
+            try:
+                async with aclosing(self._feed.read(run)) as events:
+                    async for event in events:
+                        if self._accept(event):
+                            yield event
+            except (RPCError, RuntimeError) as error:
+                raise WatchInterrupted(_TEMPORAL_AWAY) from error
+            if run < self._feed.buffered_after[0]:  # then the run is closed, and read to its end
+                self._last_key = max(self._last_key, (run + 1, 0, 0))
+
+    def _accept(self, event: Event, number: int = -1) -> bool:
+        """Return whether the event is to be yielded, and note it; ``number`` is its number in the buffer."""
+        if event.type in TOKEN_EVENTS and not self._has_tokens:
+            return False
+        if event.position is None:
+            self._caught_up = self._caught_up or number >= self._live_from
+            return number >= self._live_from
+        key = self._feed.key(event.position)
+        if key <= self._last_key:
+            return False
+        self._last_key = key
+        return True
+
+    def _catch_up(self) -> Sequence[Event]:
+        """Return live events of the present, which a new watcher gets once it has read all durable ones."""
+        tokens = () if self._has_tokens else self._feed.tokens.current()
+        self._has_tokens = True
+        if self._caught_up or not self._feed.caught_up:
+            return tokens
+        self._caught_up = True
+        retrying = self._feed.retries.current()
+        return [*(event for event in self._retrying if event in retrying), *tokens]

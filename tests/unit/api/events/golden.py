@@ -1,4 +1,4 @@
-"""What the recorded histories tell, as lines that a person can read."""
+"""The events of recorded histories, as lines that a person can read."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from temporalio.client import WorkflowHistory
 from activities.settings import Settings
 from activities.temporal.client import data_converter
 from api.events.event import Event
-from api.events.history_decoder import Decoder
-from api.events.history_mapper import PartMapper
+from api.events.history_decoder import HistoryDecoder
+from api.events.history_mapper import HistoryMapper
 
-OURS = Path(__file__).parent / "histories"
+HISTORIES = Path(__file__).parent / "histories"
 GOLDEN = Path(__file__).parent / "golden"
-REPLAYED = Path(__file__).parents[3] / "replay" / "histories"
+REPLAY_HISTORIES = Path(__file__).parents[3] / "replay" / "histories"
 RUN_ID = "01a1ffcd-5e85-7cd7-81f6-7b759043dc53"
 
-RECORDED_HERE = {file.stem: file for file in sorted(OURS.glob("*.json"))}
-RECORDED = {file.stem: file for file in sorted(REPLAYED.glob("*.json"))} | RECORDED_HERE
+RECORDED_HERE = {file.stem: file for file in sorted(HISTORIES.glob("*.json"))}
+RECORDED = {file.stem: file for file in sorted(REPLAY_HISTORIES.glob("*.json"))} | RECORDED_HERE
 
 
-def history_of(name: str) -> WorkflowHistory:
-    """Read a recorded history."""
+def read_history(name: str) -> WorkflowHistory:
+    """Return a recorded history."""
     return WorkflowHistory.from_json(f"recorded-{name}", json.loads(RECORDED[name].read_text()))
 
 
 async def events_of(history: WorkflowHistory, *, data_dir: Path = GOLDEN) -> list[Event]:
-    """Map a whole history."""
-    mapper, decoder = PartMapper(history.workflow_id, RUN_ID), Decoder(data_converter(Settings(data_dir=data_dir)))
-    return [event for happened in history.events for event in mapper.map(await decoder.decode(happened))]
+    """Return the events of a history."""
+    mapper = HistoryMapper(history.workflow_id, RUN_ID)
+    decoder = HistoryDecoder(data_converter(Settings(data_dir=data_dir)))
+    return [event for each in history.events for event in mapper.map(await decoder.decode(each))]
 
 
-async def told(name: str) -> list[str]:
-    """Return each event's place in history and its JSON, on a line; usage is left out, since it gains fields."""
+async def golden_lines(name: str) -> list[str]:
+    """Return each event's position and JSON on a line; without ``usage``, which gains fields."""
     lines = []
-    for event in await events_of(history_of(name)):
+    for event in await events_of(read_history(name)):
         assert event.position is not None
-        found = json.loads(event.json)
-        found.pop("usage", None)
-        lines.append(f"{event.position.event_id}.{event.position.index} {json.dumps(found, ensure_ascii=False)}")
+        data = json.loads(event.json)
+        data.pop("usage", None)
+        lines.append(f"{event.position.event_id}.{event.position.index} {json.dumps(data, ensure_ascii=False)}")
     return lines

@@ -1,6 +1,6 @@
 """Record histories for the tests of events: ``python -m tests.unit.api.events.record``.
 
-Names may be given, to record only those. The golden lists are written with ``--golden``; read the difference.
+With names as arguments, only those are recorded. ``--golden`` writes the golden lists instead; review their diff.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agentkit.specs import AgentSpec, Limits
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from tests.replay.record import AGENT, Handle, call, cancel_when_asked, never, without_stack_traces
-from tests.unit.api.events.golden import GOLDEN, OURS, RECORDED_HERE, told
+from tests.unit.api.events.golden import GOLDEN, HISTORIES, RECORDED_HERE, golden_lines
 from worker import build_worker
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import SEARCH_ATTRIBUTES
@@ -56,16 +56,16 @@ def launch(number: int) -> str:
 
 
 TOOLS = ToolRegistry([double, half, launch])
-OUR_AGENT = AGENT.model_copy(update={"tools": tuple(TOOLS.specs())})
+RECORDED_AGENT = AGENT.model_copy(update={"tools": tuple(TOOLS.specs())})
 
 
-async def by_model(request: ModelRequest) -> ScriptedResponse:
-    """Refuse as the first model of a chain; answer as the second."""
+async def second_model_only(request: ModelRequest) -> ScriptedResponse:
+    """Fail as the first model of a chain; respond as the second."""
     return ModelNotAuthorized("No key.", status=401) if request.model == "scripted:first" else "From the second."
 
 
-async def terminate_when_asked(handle: Handle) -> None:
-    """Terminate once the model is being asked."""
+async def terminate_at_first_activity(handle: Handle) -> None:
+    """Terminate once the model activity is scheduled."""
     async for event in handle.fetch_history_events(wait_new_event=True):
         if event.HasField("activity_task_scheduled_event_attributes"):
             await handle.terminate(reason="Enough.")
@@ -77,28 +77,37 @@ class Scenario:
     """A task to record."""
 
     script: Sequence[ScriptedResponse] | Callable[[ModelRequest], Awaitable[ScriptedResponse]]
-    agent: AgentSpec = OUR_AGENT
+    agent: AgentSpec = RECORDED_AGENT
     act: Callable[[Handle], Awaitable[None]] | None = None
     execution_timeout: timedelta | None = None
     with_image: bool = False
 
 
-def changed(**fields: object) -> AgentSpec:
+def agent_with(**fields: object) -> AgentSpec:
     """Return the agent with other fields."""
-    return OUR_AGENT.model_copy(update=fields)
+    return RECORDED_AGENT.model_copy(update=fields)
 
 
 SCENARIOS = {
-    "fallback_to_another_model": Scenario(by_model, changed(models=("scripted:first", "scripted:second"))),
+    "fallback_to_another_model": Scenario(second_model_only, agent_with(models=("scripted:first", "scripted:second"))),
     "plan": Scenario(
-        ['{"plan": ["double 21", "answer"]}', call("double", "1", 21), "42"], changed(planner="plan"), with_image=True
+        ['{"plan": ["double 21", "answer"]}', call("double", "1", 21), "42"],
+        agent_with(planner="plan"),
+        with_image=True,
     ),
     "react_with_fast_tools": Scenario(
         [
             '{"thought": "t", "action": {"name": "half", "arguments": {"number": 84}}}',
             '{"thought": "t", "action": {"name": "finish", "arguments": {"answer": "42"}}}',
         ],
-        changed(planner="react"),
+        agent_with(planner="react"),
+    ),
+    "react_with_a_refused_call": Scenario(
+        [
+            '{"thought": "t", "action": {"name": "launch", "arguments": {"number": 1}}}',
+            '{"thought": "t", "action": {"name": "finish", "arguments": {"answer": "Not launched."}}}',
+        ],
+        agent_with(planner="react"),
     ),
     "refused_and_parallel_calls": Scenario(
         [
@@ -114,16 +123,16 @@ SCENARIOS = {
         ]
     ),
     "failure_after_feedback": Scenario(["", ModelNotAuthorized("Incorrect API key provided.", status=401)]),
-    "terminated": Scenario(never, act=terminate_when_asked),
+    "terminated": Scenario(never, act=terminate_at_first_activity),
     "cancelled_at_once": Scenario(never, act=cancel_when_asked),
-    "deadline": Scenario(never, changed(limits=Limits(deadline=0.3))),
+    "deadline": Scenario(never, agent_with(limits=Limits(deadline=0.3))),
     "execution_timeout": Scenario(never, execution_timeout=timedelta(seconds=1)),
-    "nobody_asked": Scenario(["unused"], changed(planner="placeholder")),
+    "no_model_call": Scenario(["unused"], agent_with(planner="placeholder")),
 }
 
 
 async def record(client: Client, settings: Settings, name: str, scenario: Scenario) -> None:
-    """Do the task, and write down its history."""
+    """Run the task, and write its history to a file."""
     message = user_message(f"Show {name}.")
     if scenario.with_image:
         message = user_message((TextPart(text="Look."), ImagePart(url="https://images.example/one.png")))
@@ -142,17 +151,17 @@ async def record(client: Client, settings: Settings, name: str, scenario: Scenar
         except WorkflowFailureError as error:
             sys.stderr.write(f"{name} ended with: {error.cause}\n")
         history = await handle.fetch_history()
-    (OURS / f"{name}.json").write_text(json.dumps(without_stack_traces(history.to_json_dict()), indent=1) + "\n")
+    (HISTORIES / f"{name}.json").write_text(json.dumps(without_stack_traces(history.to_json_dict()), indent=1) + "\n")
 
 
 async def main(names: Sequence[str]) -> None:
-    """Record what is named, or all; or write the golden lists."""
+    """Record the scenarios named, or all; or write the golden lists."""
     if "--golden" in names:
         GOLDEN.mkdir(exist_ok=True)
         for name in RECORDED_HERE:
-            (GOLDEN / f"{name}.jsonl").write_text("\n".join(await told(name)) + "\n")
+            (GOLDEN / f"{name}.jsonl").write_text("\n".join(await golden_lines(name)) + "\n")
         return
-    OURS.mkdir(exist_ok=True)
+    HISTORIES.mkdir(exist_ok=True)
     with TemporaryDirectory() as directory:
         settings = Settings(data_dir=Path(directory), task_queue="recorded")
         async with await WorkflowEnvironment.start_local(

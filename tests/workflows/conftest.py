@@ -1,4 +1,4 @@
-"""One real Temporal server for the suite; a task queue, a client and a directory for each test."""
+"""A real Temporal server for all tests here; a task queue, a client and a data directory for each test."""
 
 from __future__ import annotations
 
@@ -39,14 +39,18 @@ from workflows.workflow_sandbox import sandboxed_runner
 
 BIN = Path(sys.executable).parent
 
-WITHIN = 30.0
-"""Seconds that any one thing may take."""
+TIMEOUT_S = 30.0
+"""Limit of each wait of a test; most take well under a second."""
 
 Handle = WorkflowHandle[AgentTask, TaskResult]
 
 
-def serve(*dynamic_config: str) -> Iterator[str]:
-    """Run a dev server; yield its address. Nothing of it is bound to a test's event loop."""
+def run_dev_server(*dynamic_config: str) -> Iterator[str]:
+    """Run a Temporal dev server and yield its address.
+
+    It has an event loop of its own, so that tests with different loops may share it. ``dynamic_config`` are settings
+    of the server, each as ``key=value``.
+    """
     values = ("history.transferProcessorMaxPollRPS=2000", *dynamic_config)
     with asyncio.Runner() as runner:
         environment = runner.run(
@@ -61,23 +65,23 @@ def serve(*dynamic_config: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where a test plays: a task queue of its own on a server of the suite."""
+class TaskEnvironment:
+    """A client and settings with a task queue of their own, and methods to run workers and tasks on it."""
 
     client: Client
     settings: Settings
 
-    def without_payload_files(self) -> Stage:
-        """Return the same stage, but all payloads travel through Temporal, however large."""
+    def without_payload_storage(self) -> TaskEnvironment:
+        """Return this environment with all payloads in history itself, however large."""
         settings = self.settings.model_copy(update={"payload_threshold_bytes": 2**31})
-        return Stage(Client(self.client.service_client, data_converter=data_converter(settings)), settings)
+        return TaskEnvironment(Client(self.client.service_client, data_converter=data_converter(settings)), settings)
 
-    def overheard_by(self, interceptor: ClientInterceptor) -> Stage:
-        """Return the same stage, with an interceptor on its client and (where it is one of theirs) its workers."""
+    def with_interceptor(self, interceptor: ClientInterceptor) -> TaskEnvironment:
+        """Return this environment with an interceptor on its client, and on its workers if it is one of both kinds."""
         client = Client(
             self.client.service_client, data_converter=self.client.data_converter, interceptors=[interceptor]
         )
-        return Stage(client, self.settings)
+        return TaskEnvironment(client, self.settings)
 
     def agent(self, *tools: Tool, **fields: Any) -> AgentSpec:
         """Return an agent with these tools."""
@@ -85,14 +89,14 @@ class Stage:
         return AgentSpec(**{"name": "a", "models": ("scripted:m",), "planner": "tools", "tools": specs, **fields})
 
     def worker(self, model: Model, *tools: Tool, **changed: Any) -> Worker:
-        """Return the worker that we ship; ``changed`` are settings."""
+        """Return the worker that we ship; ``changed`` replaces settings."""
         settings = self.settings.model_copy(update=changed)
         return build_worker(self.client, settings, {"scripted": model}, ToolRegistry(tools))
 
-    def bare_worker(
+    def worker_without_sharing(
         self, model: Model, *tools: Tool, cache: TranscriptCache | None = None, interceptors: Sequence[Interceptor] = ()
     ) -> Worker:
-        """Return a worker to whose model activity no workflow hands anything over."""
+        """Return a worker without ``TranscriptSharing``: its model activity queries what ``cache`` lacks."""
         reader = TranscriptReader(self.client, cache or TranscriptCache(1_000_000))
         return Worker(
             self.client,
@@ -122,8 +126,8 @@ class Stage:
         return await self.result(handle), handle
 
     async def result(self, handle: Handle) -> TaskResult:
-        """Wait for a result."""
-        return await asyncio.wait_for(handle.result(), WITHIN)
+        """Wait for the result of a task."""
+        return await asyncio.wait_for(handle.result(), TIMEOUT_S)
 
     async def failure(self, handle: Handle) -> tuple[ApplicationError, TaskFailure]:
         """Wait for a task to fail; return the error and its first detail."""
@@ -136,7 +140,7 @@ class Stage:
         return error, detail
 
     async def transcript(self, handle: Handle) -> list[Message]:
-        """Read the whole transcript, page by page."""
+        """Query all messages, page by page."""
         messages: list[Message] = []
         total = 1
         while len(messages) < total:
@@ -146,56 +150,50 @@ class Stage:
         return messages
 
     async def tool_results(self, handle: Handle) -> list[ToolResult]:
-        """Read all tool results, in the transcript's order."""
+        """Query all tool results, in the order of the transcript."""
         messages = await self.transcript(handle)
         return [part for message in messages for part in message.parts if isinstance(part, ToolResult)]
 
     async def history(self, handle: Handle) -> list[HistoryEvent]:
-        """Read all events."""
+        """Return all history events of a task's newest run."""
         return list((await handle.fetch_history()).events)
-
-    async def scheduled(self, handle: Handle, activity_type: str) -> None:
-        """Wait until an activity of that type is scheduled."""
-        async with asyncio.timeout(WITHIN):
-            async for event in handle.fetch_history_events(wait_new_event=True):
-                if event.activity_task_scheduled_event_attributes.activity_type.name == activity_type:
-                    return
 
 
 @pytest.fixture(scope="session")
-def temporal() -> Iterator[str]:
-    """The address of the suite's server."""
-    yield from serve()
+def temporal_address() -> Iterator[str]:
+    """The address of the Temporal server that the tests share."""
+    yield from run_dev_server()
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings of a test's own: queue and directory."""
+    """Settings with a task queue and a data directory of their own."""
     return Settings(data_dir=tmp_path, task_queue=f"queue-{uuid.uuid4().hex}")
 
 
 @pytest.fixture
-async def stage(temporal: str, settings: Settings) -> Stage:
-    """Where a test plays."""
-    return Stage(await Client.connect(temporal, data_converter=data_converter(settings)), settings)
+async def env(temporal_address: str, settings: Settings) -> TaskEnvironment:
+    """An environment of the test's own on the shared server."""
+    return TaskEnvironment(await Client.connect(temporal_address, data_converter=data_converter(settings)), settings)
 
 
 @pytest.fixture(scope="session")
-def impatient_temporal() -> Iterator[str]:
-    """The address of a server that suggests to continue as new after 40 events."""
-    at_once = 'history.workflowIdReuseMinimalInterval="0s"'  # else each continuation waits for a second
-    yield from serve("limit.historyCount.suggestContinueAsNew=40", at_once)
+def short_history_address() -> Iterator[str]:
+    """The address of a server that suggests continue-as-new after 40 events."""
+    no_delay = 'history.workflowIdReuseMinimalInterval="0s"'  # else each new run waits for a second
+    yield from run_dev_server("limit.historyCount.suggestContinueAsNew=40", no_delay)
 
 
 @pytest.fixture
-async def short_stage(impatient_temporal: str, settings: Settings) -> Stage:
-    """A stage whose tasks continue as new every few steps."""
-    return Stage(await Client.connect(impatient_temporal, data_converter=data_converter(settings)), settings)
+async def short_history_env(short_history_address: str, settings: Settings) -> TaskEnvironment:
+    """An environment whose tasks continue as new every few steps."""
+    client = await Client.connect(short_history_address, data_converter=data_converter(settings))
+    return TaskEnvironment(client, settings)
 
 
 @pytest.fixture
-async def skipping(settings: Settings) -> AsyncIterator[tuple[Stage, WorkflowEnvironment]]:
-    """A stage on a server that skips time while nothing is at work, and that server."""
+async def time_skipping_server(settings: Settings) -> AsyncIterator[WorkflowEnvironment]:
+    """A server that skips time while no workflow task or activity runs."""
     environment = await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=data_converter(settings)
     )
@@ -204,4 +202,10 @@ async def skipping(settings: Settings) -> AsyncIterator[tuple[Stage, WorkflowEnv
         await environment.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=environment.client.namespace, search_attributes=types)
         )
-        yield Stage(environment.client, settings), environment
+        yield environment
+
+
+@pytest.fixture
+def time_skipping_env(time_skipping_server: WorkflowEnvironment, settings: Settings) -> TaskEnvironment:
+    """An environment on the time-skipping server."""
+    return TaskEnvironment(time_skipping_server.client, settings)

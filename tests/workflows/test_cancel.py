@@ -19,7 +19,7 @@ from workflows.agent_task import AgentTask
 from workflows.search_attributes import STATUS
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Handle, Stage
+    from tests.workflows.conftest import Handle, TaskEnvironment
 
 AT_ONCE = 6.0
 """Seconds: heartbeats, which carry a cancellation, go out every second."""
@@ -61,9 +61,9 @@ class Heartbeats(ClientInterceptor, Interceptor):
         return Inbound(next)
 
 
-async def ends_cancelled(stage: Stage, handle: Handle) -> None:
+async def ends_cancelled(env: TaskEnvironment, handle: Handle) -> None:
     with pytest.raises(WorkflowFailureError) as raised:
-        await stage.result(handle)
+        await env.result(handle)
     assert isinstance(raised.value.cause, CancelledError)
     described = await handle.describe()
     assert described.status == WorkflowExecutionStatus.CANCELED
@@ -71,24 +71,24 @@ async def ends_cancelled(stage: Stage, handle: Handle) -> None:
     assert (await handle.query(AgentTask.status)).status == "cancelled"
 
 
-async def test_cancelling_reaches_a_model_that_is_being_asked(stage: Stage) -> None:
+async def test_cancelling_reaches_a_model_that_is_being_asked(env: TaskEnvironment) -> None:
     patience, heartbeats = Patience(), Heartbeats()
-    stage = stage.overheard_by(heartbeats)
+    env = env.with_interceptor(heartbeats)
 
     async def script(_: ModelRequest) -> ScriptedResponse:
         await patience.wait()
         return "never"
 
-    async with stage.worker(ScriptedModel(script)):
-        handle = await stage.start("Go.")
+    async with env.worker(ScriptedModel(script)):
+        handle = await env.start("Go.")
         await asyncio.wait_for(patience.began.wait(), 10)
         await asyncio.wait_for(heartbeats.sent.wait(), 10)  # the SDK holds back those after the first
         await handle.cancel()
         await asyncio.wait_for(patience.cancelled.wait(), AT_ONCE)
-        await ends_cancelled(stage, handle)
+        await ends_cancelled(env, handle)
 
 
-async def test_cancelling_reaches_every_tool_that_is_being_called(stage: Stage) -> None:
+async def test_cancelling_reaches_every_tool_that_is_being_called(env: TaskEnvironment) -> None:
     patiences = [Patience(), Patience()]
 
     @tool(effect="pure")
@@ -99,18 +99,18 @@ async def test_cancelling_reaches_every_tool_that_is_being_called(stage: Stage) 
     model = ScriptedModel(
         [[ToolCall(id=f"{place}", name="wait", arguments={"place": place}) for place in (0, 1)], "no"]
     )
-    async with stage.worker(model, wait):
-        handle = await stage.start("Go.", stage.agent(wait))
+    async with env.worker(model, wait):
+        handle = await env.start("Go.", env.agent(wait))
         await asyncio.wait_for(asyncio.gather(*(patience.began.wait() for patience in patiences)), 10)
         await handle.cancel()
         await asyncio.wait_for(asyncio.gather(*(patience.cancelled.wait() for patience in patiences)), AT_ONCE)
-        await ends_cancelled(stage, handle)
+        await ends_cancelled(env, handle)
     assert len(model.requests) == 1
 
 
 # The SDK warns when a local activity ends just before its cancellation reaches it.
 @pytest.mark.filterwarnings("ignore:Cannot find activity to cancel")
-async def test_cancelling_during_a_fast_tool_ends_the_task_as_cancelled(stage: Stage) -> None:
+async def test_cancelling_during_a_fast_tool_ends_the_task_as_cancelled(env: TaskEnvironment) -> None:
     patience = Patience()
 
     @tool(effect="pure", fast=True, timeout="500ms")
@@ -118,17 +118,17 @@ async def test_cancelling_during_a_fast_tool_ends_the_task_as_cancelled(stage: S
         await patience.wait()
         return "never"
 
-    async with stage.worker(ScriptedModel([ToolCall(id="c", name="wait"), "never"]), wait):
-        handle = await stage.start("Go.", stage.agent(wait))
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="wait"), "never"]), wait):
+        handle = await env.start("Go.", env.agent(wait))
         await asyncio.wait_for(patience.began.wait(), 10)
         await handle.cancel()
-        await ends_cancelled(stage, handle)
+        await ends_cancelled(env, handle)
 
 
-async def test_cancelling_before_a_worker_is_there_ends_the_task_without_asking_a_model(stage: Stage) -> None:
-    handle = await stage.start("Go.")
+async def test_cancelling_before_a_worker_is_there_ends_the_task_without_asking_a_model(env: TaskEnvironment) -> None:
+    handle = await env.start("Go.")
     await handle.cancel()
     model = ScriptedModel(["never"])
-    async with stage.worker(model):
-        await ends_cancelled(stage, handle)
+    async with env.worker(model):
+        await ends_cancelled(env, handle)
     assert model.requests == []

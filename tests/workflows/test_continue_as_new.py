@@ -19,7 +19,7 @@ from workflows.search_attributes import AGENT, MEMO_TITLE, STATUS, STEPS
 from workflows.task_types import CarriedState, TaskInput
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Handle, Stage
+    from tests.workflows.conftest import Handle, TaskEnvironment
 
 LONG = 12
 """Steps."""
@@ -43,20 +43,22 @@ def story(chars: int) -> ScriptedModel:
     return ScriptedModel(script)
 
 
-async def parts(stage: Stage, task_id: str) -> list[WorkflowHistory]:
+async def parts(env: TaskEnvironment, task_id: str) -> list[WorkflowHistory]:
     """Return the histories of a task, the newest first."""
     histories: list[WorkflowHistory] = []
     run_id: str | None = None
     while run_id != "":
-        history = await stage.client.get_workflow_handle(task_id, run_id=run_id).fetch_history()
+        history = await env.client.get_workflow_handle(task_id, run_id=run_id).fetch_history()
         histories.append(history)
         run_id = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
     return histories
 
 
-async def test_a_task_that_continues_as_new_comes_to_the_same(stage: Stage, short_stage: Stage) -> None:
+async def test_a_task_that_continues_as_new_comes_to_the_same(
+    env: TaskEnvironment, short_history_env: TaskEnvironment
+) -> None:
     outcomes, tasks = [], []
-    for place in (stage, short_stage):
+    for place in (env, short_history_env):
         model = story(250_000)
         async with place.worker(model, look):
             result, handle = await place.run("Tell.", place.agent(look))
@@ -66,25 +68,25 @@ async def test_a_task_that_continues_as_new_comes_to_the_same(stage: Stage, shor
         tasks.append(handle.id)
     assert outcomes[0] == outcomes[1]
     assert outcomes[0][0].steps == LONG + 1
-    assert len(await parts(stage, tasks[0])) == 1
-    assert len(await parts(short_stage, tasks[1])) > 2
-    largest = max(path.stat().st_size for path in (short_stage.settings.data_dir / "payloads").rglob("*"))
+    assert len(await parts(env, tasks[0])) == 1
+    assert len(await parts(short_history_env, tasks[1])) > 2
+    largest = max(path.stat().st_size for path in (short_history_env.settings.data_dir / "payloads").rglob("*"))
     assert largest > 2 * 1024 * 1024, "what is carried over was too large for a payload in history"
 
 
-async def test_a_task_that_continued_as_new_keeps_its_place_in_lists(short_stage: Stage) -> None:
-    async with short_stage.worker(story(10), look):
-        handle = await short_stage.client.start_workflow(
+async def test_a_task_that_continued_as_new_keeps_its_place_in_lists(short_history_env: TaskEnvironment) -> None:
+    async with short_history_env.worker(story(10), look):
+        handle = await short_history_env.client.start_workflow(
             AgentTask.run,
-            TaskInput(agent=short_stage.agent(look), message=user_message("Tell.")),
+            TaskInput(agent=short_history_env.agent(look), message=user_message("Tell.")),
             id=f"task-{uuid.uuid4().hex}",
-            task_queue=short_stage.settings.task_queue,
+            task_queue=short_history_env.settings.task_queue,
             memo={MEMO_TITLE: "Tell."},
             search_attributes=TypedSearchAttributes([SearchAttributePair(AGENT, "a")]),
         )
-        await short_stage.result(handle)
-    newest, *_, first = await parts(short_stage, handle.id)
-    described = await short_stage.client.get_workflow_handle(handle.id).describe()
+        await short_history_env.result(handle)
+    newest, *_, first = await parts(short_history_env, handle.id)
+    described = await short_history_env.client.get_workflow_handle(handle.id).describe()
     found = described.typed_search_attributes
     assert (found.get(AGENT), found.get(STATUS), found.get(STEPS)) == ("a", "completed", LONG + 1)
     assert await described.memo_value(MEMO_TITLE) == "Tell."
@@ -92,16 +94,16 @@ async def test_a_task_that_continued_as_new_keeps_its_place_in_lists(short_stage
     assert newest.events[-1].HasField("workflow_execution_completed_event_attributes")
 
 
-async def continued(stage: Stage, agent: AgentSpec, carried: CarriedState) -> Handle:
-    return await stage.client.start_workflow(
+async def continued(env: TaskEnvironment, agent: AgentSpec, carried: CarriedState) -> Handle:
+    return await env.client.start_workflow(
         AgentTask.run,
         TaskInput(agent=agent, message=carried.messages[0], carried=carried),
         id=f"task-{uuid.uuid4().hex}",
-        task_queue=stage.settings.task_queue,
+        task_queue=env.settings.task_queue,
     )
 
 
-async def test_limits_count_what_was_spent_before(stage: Stage) -> None:
+async def test_limits_count_what_was_spent_before(env: TaskEnvironment) -> None:
     carried = CarriedState(
         messages=(user_message("Go."),),
         usage=Usage(input_tokens=7, model_calls=2),
@@ -109,29 +111,27 @@ async def test_limits_count_what_was_spent_before(stage: Stage) -> None:
         started_at=datetime.now(UTC),
     )
     model = ScriptedModel([ToolCall(id="c", name="look", arguments={"at": 1}), "never"])
-    async with stage.worker(model, look):
-        error, failure = await stage.failure(
-            await continued(stage, stage.agent(look, limits={"max_steps": 3}), carried)
-        )
+    async with env.worker(model, look):
+        error, failure = await env.failure(await continued(env, env.agent(look, limits={"max_steps": 3}), carried))
     assert (error.type, failure.step, len(model.requests)) == ("LimitExceeded", 3, 1)
     assert (failure.usage.input_tokens, failure.usage.model_calls) == (17, 3)
 
 
-async def test_the_deadline_counts_from_the_start_of_the_task(stage: Stage) -> None:
+async def test_the_deadline_counts_from_the_start_of_the_task(env: TaskEnvironment) -> None:
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     carried = CarriedState(messages=(user_message("Go."),), usage=Usage(), steps=1, started_at=an_hour_ago)
-    async with stage.worker(ScriptedModel(["never"])):
-        handle = await continued(stage, stage.agent(limits={"deadline": "30m"}), carried)
-        error, _ = await stage.failure(handle)
+    async with env.worker(ScriptedModel(["never"])):
+        handle = await continued(env, env.agent(limits={"deadline": "30m"}), carried)
+        error, _ = await env.failure(handle)
     assert error.type == "DeadlineExceeded"
 
 
-async def test_feedback_that_was_carried_over_is_asked_once(stage: Stage) -> None:
+async def test_feedback_that_was_carried_over_is_asked_once(env: TaskEnvironment) -> None:
     feedback = Message(role="user", parts=(TextPart(text="Say more."),), source="planner")
     messages = (user_message("Go."), Message(role="assistant", parts=(TextPart(text=""),)), feedback)
     carried = CarriedState(messages=messages, usage=Usage(), steps=1, started_at=datetime.now(UTC))
     model = ScriptedModel(["more"])
-    async with stage.bare_worker(model):
-        handle = await continued(stage, stage.agent(), carried)
-        await stage.result(handle)
+    async with env.worker_without_sharing(model):
+        handle = await continued(env, env.agent(), carried)
+        await env.result(handle)
     assert tuple(model.requests[0].messages) == messages

@@ -14,7 +14,7 @@ from agentkit.tools import tool
 from workflows.agent_task import AgentTask
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 CHAIN = ("scripted:first", "scripted:second")
 
@@ -46,11 +46,11 @@ def failing_at(step: int, error: ModelError) -> ScriptedModel:
         pytest.param(ModelUnavailable("overloaded", status=529, retry_after=0), id="retries spent"),
     ],
 )
-async def test_the_next_model_takes_over_in_mid_task_and_stays(stage: Stage, error: ModelError) -> None:
+async def test_the_next_model_takes_over_in_mid_task_and_stays(env: TaskEnvironment, error: ModelError) -> None:
     model = failing_at(2, error)
-    async with stage.worker(model, double):
-        result, handle = await stage.run("Go.", stage.agent(double, models=CHAIN))
-        transcript = await stage.transcript(handle)
+    async with env.worker(model, double):
+        result, handle = await env.run("Go.", env.agent(double, models=CHAIN))
+        transcript = await env.transcript(handle)
     assert result.output == "done by scripted:second"
     assert result.steps == 3
     assert [message.model for message in transcript if message.role == "assistant"] == [
@@ -64,7 +64,7 @@ async def test_the_next_model_takes_over_in_mid_task_and_stays(stage: Stage, err
     assert asked[-2:] == ["scripted:second"] * 2
 
 
-async def test_what_the_first_model_said_reaches_the_second_whole(stage: Stage) -> None:
+async def test_what_the_first_model_said_reaches_the_second_whole(env: TaskEnvironment) -> None:
     thought = ThinkingPart(text="hm", provider="scripted", signature="s")
     model = ScriptedModel(
         [
@@ -73,25 +73,25 @@ async def test_what_the_first_model_said_reaches_the_second_whole(stage: Stage) 
             "done",
         ]
     )
-    async with stage.worker(model, double):
-        await stage.run("Go.", stage.agent(double, models=CHAIN))
+    async with env.worker(model, double):
+        await env.run("Go.", env.agent(double, models=CHAIN))
     message = model.requests[-1].messages[1]
     assert model.requests[-1].model == "scripted:second"
     assert thought in message.parts
     assert [call.id for call in message.tool_calls] == ["mine"]
 
 
-async def test_when_the_last_model_fails_the_task_fails_with_its_words(stage: Stage) -> None:
+async def test_when_the_last_model_fails_the_task_fails_with_its_words(env: TaskEnvironment) -> None:
     model = ScriptedModel([ModelNotAuthorized("first key", status=401), ModelNotAuthorized("second key", status=401)])
-    async with stage.worker(model):
-        handle = await stage.start("Go.", stage.agent(models=CHAIN))
-        raised, _ = await stage.failure(handle)
+    async with env.worker(model):
+        handle = await env.start("Go.", env.agent(models=CHAIN))
+        raised, _ = await env.failure(handle)
         details = await handle.query("__temporal_workflow_metadata")
     assert (raised.type, raised.message) == ("ModelNotAuthorized", "second key")
     assert "scripted:first failed (ModelNotAuthorized): first key" in str(details)
 
 
-async def test_a_task_that_continues_as_new_stays_with_the_second_model(short_stage: Stage) -> None:
+async def test_a_task_that_continues_as_new_stays_with_the_second_model(short_history_env: TaskEnvironment) -> None:
     async def answer(request: ModelRequest) -> ScriptedResponse:
         if request.model == "scripted:first":
             return ModelNotAuthorized("wrong key", status=401)
@@ -99,8 +99,8 @@ async def test_a_task_that_continues_as_new_stays_with_the_second_model(short_st
         return ToolCall(id=f"c{said}", name="double", arguments={"number": said}) if said < 6 else "done"
 
     model = ScriptedModel(answer)
-    async with short_stage.worker(model, double):
-        result, handle = await short_stage.run("Go.", short_stage.agent(double, models=CHAIN))
+    async with short_history_env.worker(model, double):
+        result, handle = await short_history_env.run("Go.", short_history_env.agent(double, models=CHAIN))
         await handle.query(AgentTask.status)
     assert result.steps == 7
     assert [request.model for request in model.requests].count("scripted:first") == 1

@@ -21,7 +21,7 @@ from agentkit.tools import ToolRegistry
 from worker import build_worker
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 SECRET = "s3cr3t5h0uldn3v3rb3s33n"
 KEYS = {
@@ -45,7 +45,7 @@ def telling_all(request: ReceivedRequest) -> ServerFailure:
     return ServerFailure(status=401, message=f"Wrong key, got {dict(request.headers)}")
 
 
-async def test_keys_are_in_no_history_log_error_or_repr(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_are_in_no_history_log_error_or_repr(env: TaskEnvironment, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     openai, anthropic, google = (
         server(telling_all) for server in (ScriptedOpenAIServer, ScriptedAnthropicServer, ScriptedGeminiServer)
@@ -56,19 +56,19 @@ async def test_keys_are_in_no_history_log_error_or_repr(stage: Stage, caplog: py
         urls = {"anthropic": anthropic.url, "google": google.url}
         changed: dict[str, object] = {f"{name}_api_key": SecretStr(key) for name, key in KEYS.items()}
         changed |= {f"{name}_base_url": urls.get(name, openai.url) for name in KEYS}
-        settings = stage.settings.model_copy(update=changed)
+        settings = env.settings.model_copy(update=changed)
         models = build_models(settings)
         for model in models.values():
             stack.push_async_callback(model.aclose)
-        async with build_worker(stage.client, settings, models, ToolRegistry([])):
-            handle = await stage.start("Go.", stage.agent(models=CHAIN))
-            raised, failure = await stage.failure(handle)
+        async with build_worker(env.client, settings, models, ToolRegistry([])):
+            handle = await env.start("Go.", env.agent(models=CHAIN))
+            raised, failure = await env.failure(handle)
             details = str(await handle.query("__temporal_workflow_metadata"))
     asked = [request for server in (openai, anthropic, google) for request in server.requests]
     assert len(asked) == len(CHAIN)
     assert all(SECRET in str(request.headers) for request in asked)
     assert "[key]" in failure.message
-    history = b"".join(event.SerializeToString() for event in await stage.history(handle))
+    history = b"".join(event.SerializeToString() for event in await env.history(handle))
     assert b"Wrong key" in history
     assert SECRET.encode() not in history
     for told in (details, caplog.text, repr(raised), repr(settings), repr(models)):

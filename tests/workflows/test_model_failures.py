@@ -16,7 +16,7 @@ from workflows.agent_task import AgentTask
 from workflows.search_attributes import STATUS, STEPS
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 
 @tool(effect="pure")
@@ -35,12 +35,12 @@ CALL = ToolCall(id="1", name="double", arguments={"number": 21})
     ],
 )
 async def test_a_permanent_failure_ends_the_task_at_once_with_the_providers_words(
-    stage: Stage, error: ModelError
+    env: TaskEnvironment, error: ModelError
 ) -> None:
     model = ScriptedModel([CALL, error, "never"])
-    async with stage.worker(model, double):
-        handle = await stage.start("Go.", stage.agent(double))
-        raised, failure = await stage.failure(handle)
+    async with env.worker(model, double):
+        handle = await env.start("Go.", env.agent(double))
+        raised, failure = await env.failure(handle)
         status = await handle.query(AgentTask.status)
     assert (raised.type, raised.message) == (type(error).__name__, str(error))
     assert (failure.message, failure.step) == (str(error), 2)
@@ -55,45 +55,45 @@ async def test_a_permanent_failure_ends_the_task_at_once_with_the_providers_word
     )
 
 
-async def test_a_transient_failure_is_asked_again_and_leaves_no_trace_in_the_transcript(stage: Stage) -> None:
+async def test_a_transient_failure_is_asked_again_and_leaves_no_trace_in_the_transcript(env: TaskEnvironment) -> None:
     model = ScriptedModel([ModelUnavailable("overloaded", status=503, retry_after=0), "done"])
-    async with stage.worker(model):
-        result, handle = await stage.run("Go.")
-        transcript = await stage.transcript(handle)
+    async with env.worker(model):
+        result, handle = await env.run("Go.")
+        transcript = await env.transcript(handle)
     assert (result.output, result.steps, result.usage.model_calls) == ("done", 1, 1)
     assert [request.attempt for request in model.requests] == [1, 2]
     assert [message.role for message in transcript] == ["user", "assistant"]
 
 
-async def test_a_provider_that_the_worker_has_no_key_for_fails_the_task_at_once(stage: Stage) -> None:
-    async with stage.worker(ScriptedModel([])):
-        handle = await stage.start("Go.", stage.agent(models=("openai:gpt-5-mini",)))
-        error, _ = await stage.failure(handle)
+async def test_a_provider_that_the_worker_has_no_key_for_fails_the_task_at_once(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([])):
+        handle = await env.start("Go.", env.agent(models=("openai:gpt-5-mini",)))
+        error, _ = await env.failure(handle)
     assert error.type == "ModelNotAuthorized"
     assert "no openai model for 'openai:gpt-5-mini'" in error.message
 
 
-async def test_an_empty_answer_is_fed_back_until_there_is_a_better_one(stage: Stage) -> None:
+async def test_an_empty_answer_is_fed_back_until_there_is_a_better_one(env: TaskEnvironment) -> None:
     model = ScriptedModel(["", " \n", "", "at last"])
-    async with stage.worker(model):
-        result, handle = await stage.run("Go.")
-        transcript = await stage.transcript(handle)
+    async with env.worker(model):
+        result, handle = await env.run("Go.")
+        transcript = await env.transcript(handle)
     assert (result.output, result.steps) == ("at last", 4)
     assert [message.source for message in transcript] == [None, None, "planner", None, "planner", None, "planner", None]
     assert [list(request.messages) for request in model.requests] == [transcript[:end] for end in (1, 3, 5, 7)]
 
 
-async def test_a_model_that_only_ever_answers_with_nothing_fails_the_task(stage: Stage) -> None:
+async def test_a_model_that_only_ever_answers_with_nothing_fails_the_task(env: TaskEnvironment) -> None:
     model = ScriptedModel([""] * 50)
-    async with stage.worker(model):
-        handle = await stage.start("Go.")
-        error, failure = await stage.failure(handle)
+    async with env.worker(model):
+        handle = await env.start("Go.")
+        error, failure = await env.failure(handle)
     assert (error.type, len(model.requests), failure.step) == ("ModelOutputInvalid", MAX_RETRIES + 1, MAX_RETRIES + 1)
     assert "responses in a row without a tool call or an output" in failure.message
 
 
-async def test_an_error_of_ours_that_nobody_foresaw_is_asked_again(stage: Stage) -> None:
+async def test_an_error_of_ours_that_nobody_foresaw_is_asked_again(env: TaskEnvironment) -> None:
     model = ScriptedModel([RuntimeError("a bug in a client"), "done"])
-    async with stage.worker(model):
-        result, _ = await stage.run("Go.")
+    async with env.worker(model):
+        result, _ = await env.run("Go.")
     assert result.output == "done"

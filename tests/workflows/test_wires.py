@@ -26,7 +26,7 @@ from agentkit.tools import ToolRegistry, tool
 from worker import build_worker
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 TEXT = '{"sum": 42}'
 SUM = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"], "additionalProperties": False}
@@ -117,15 +117,15 @@ EXPECTED = [
 ]
 
 
-async def run(stage: Stage, wires: Wires, *models: str) -> list[Message]:
-    settings = wires.settings(stage.settings)
+async def run(env: TaskEnvironment, wires: Wires, *models: str) -> list[Message]:
+    settings = wires.settings(env.settings)
     served = build_models(settings)
     try:
-        async with build_worker(stage.client, settings, served, ToolRegistry([double])):
-            agent = stage.agent(double, models=models, output_schema=SUM)
-            result, handle = await stage.run("Twice 20 and twice 1, summed?", agent)
+        async with build_worker(env.client, settings, served, ToolRegistry([double])):
+            agent = env.agent(double, models=models, output_schema=SUM)
+            result, handle = await env.run("Twice 20 and twice 1, summed?", agent)
             assert result.output == {"sum": 42}
-            return await stage.transcript(handle)
+            return await env.transcript(handle)
     finally:
         for model in served.values():
             await model.aclose()
@@ -133,9 +133,9 @@ async def run(stage: Stage, wires: Wires, *models: str) -> list[Message]:
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 async def test_two_parallel_tools_then_an_object_leave_the_same_transcript_on_every_wire(
-    stage: Stage, wires: Wires, model: str
+    env: TaskEnvironment, wires: Wires, model: str
 ) -> None:
-    transcript = await run(stage, wires, model)
+    transcript = await run(env, wires, model)
     assert [shape(message) for message in transcript] == EXPECTED
     calls = transcript[1].tool_calls
     results = [part for part in transcript[2].parts if isinstance(part, ToolResult)]
@@ -147,10 +147,12 @@ async def test_two_parallel_tools_then_an_object_leave_the_same_transcript_on_ev
     ("first", "second"),
     [("responses", "anthropic"), ("anthropic", "google"), ("google", "responses"), ("google", "openrouter")],
 )
-async def test_another_provider_takes_over_in_mid_task(stage: Stage, wires: Wires, first: str, second: str) -> None:
+async def test_another_provider_takes_over_in_mid_task(
+    env: TaskEnvironment, wires: Wires, first: str, second: str
+) -> None:
     wires.broken = {"openai" if first == "responses" else first}
     if second in ("responses", "openrouter"):
         wires.broken.discard("openai")
-    transcript = await run(stage, wires, MODELS[first], MODELS[second])
+    transcript = await run(env, wires, MODELS[first], MODELS[second])
     assert [shape(message) for message in transcript] == EXPECTED
     assert [message.model for message in transcript if message.role == "assistant"] == [MODELS[first], MODELS[second]]

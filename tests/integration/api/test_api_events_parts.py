@@ -16,7 +16,7 @@ from tests.integration.api.conftest import WITHIN, Front, settings_for
 from tests.integration.api.test_api_events import Paced
 from tests.integration.api.test_api_server import address_of, process
 from tests.integration.api.watching import Seen, Served, served
-from tests.workflows.conftest import serve
+from tests.workflows.conftest import run_dev_server
 
 STEPS = 30
 
@@ -25,7 +25,7 @@ STEPS = 30
 def impatient_temporal() -> Iterator[int]:
     """The port of a server that suggests to continue as new after 40 events."""
     at_once = 'history.workflowIdReuseMinimalInterval="0s"'  # else each continuation waits for a second
-    for address in serve("limit.historyCount.suggestContinueAsNew=40", at_once):
+    for address in run_dev_server("limit.historyCount.suggestContinueAsNew=40", at_once):
         yield int(address.rpartition(":")[2])
 
 

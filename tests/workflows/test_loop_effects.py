@@ -12,7 +12,7 @@ from agentkit.tools import tool
 from workflows.agent_task import AgentTask
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -26,11 +26,11 @@ def action(name: str, **arguments: object) -> str:
     return json.dumps({"thought": "hm", "action": {"name": name, "arguments": arguments}})
 
 
-async def test_react_acts_by_text_and_reads_observations(stage: Stage) -> None:
+async def test_react_acts_by_text_and_reads_observations(env: TaskEnvironment) -> None:
     model = ScriptedModel([action("double", number=21), "Let me think.", action("finish", answer="42")])
-    async with stage.worker(model, double):
-        result, handle = await stage.run("What is twice 21?", stage.agent(double, planner="react"))
-        (observed,) = await stage.tool_results(handle)
+    async with env.worker(model, double):
+        result, handle = await env.run("What is twice 21?", env.agent(double, planner="react"))
+        (observed,) = await env.tool_results(handle)
     assert (result.output, result.steps) == ("42", 3)
     assert (observed.call_id, observed.content) == ("call_1_0", "42")
     assert model.requests[0].tools == ()
@@ -39,10 +39,10 @@ async def test_react_acts_by_text_and_reads_observations(stage: Stage) -> None:
     assert '"action"' in model.requests[2].messages[-1].text
 
 
-async def test_a_plan_is_shown_and_carried_out(stage: Stage) -> None:
+async def test_a_plan_is_shown_and_carried_out(env: TaskEnvironment) -> None:
     model = ScriptedModel(['{"plan": ["double it", "say it"]}', ToolCall(id="1", name="double"), "42"])
-    async with stage.worker(model, double):
-        result, handle = await stage.run("Twice 21?", stage.agent(double, planner="plan"))
+    async with env.worker(model, double):
+        result, handle = await env.run("Twice 21?", env.agent(double, planner="plan"))
         view = await handle.query(AgentTask.status)
         details = str(await handle.query("__temporal_workflow_metadata"))
     assert result.output == "42"
@@ -51,11 +51,11 @@ async def test_a_plan_is_shown_and_carried_out(stage: Stage) -> None:
     assert "double it" in model.requests[1].messages[-1].text
 
 
-async def test_output_that_fits_the_schema_is_the_tasks_output(stage: Stage) -> None:
+async def test_output_that_fits_the_schema_is_the_tasks_output(env: TaskEnvironment) -> None:
     model = ScriptedModel(["Paris, of course.", '{"town": "Paris"}', '```json\n{"city": "Paris"}\n```'])
-    async with stage.worker(model):
-        result, handle = await stage.run("Capital of France?", stage.agent(output_schema=CITY))
-        transcript = await stage.transcript(handle)
+    async with env.worker(model):
+        result, handle = await env.run("Capital of France?", env.agent(output_schema=CITY))
+        transcript = await env.transcript(handle)
     assert result.output == {"city": "Paris"}
     assert [message.source for message in transcript] == [None, None, "planner", None, "planner", None]
     assert "is no JSON" in transcript[2].text
@@ -63,10 +63,10 @@ async def test_output_that_fits_the_schema_is_the_tasks_output(stage: Stage) -> 
     assert [request.output_schema for request in model.requests] == [CITY] * 3
 
 
-async def test_a_model_that_never_fits_the_schema_fails_the_task(stage: Stage) -> None:
+async def test_a_model_that_never_fits_the_schema_fails_the_task(env: TaskEnvironment) -> None:
     model = ScriptedModel(["{}"] * (MAX_RETRIES + 1))
-    async with stage.worker(model):
-        handle = await stage.start("Capital of France?", stage.agent(output_schema=CITY))
-        raised, failure = await stage.failure(handle)
+    async with env.worker(model):
+        handle = await env.start("Capital of France?", env.agent(output_schema=CITY))
+        raised, failure = await env.failure(handle)
     assert raised.type == "ModelOutputInvalid"
     assert "'city' is a required property" in failure.message

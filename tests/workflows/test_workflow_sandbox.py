@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 from agentkit.testing import ScriptedModel
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 WORKFLOW = """
 from temporalio import workflow
@@ -26,13 +26,13 @@ class Some:
 """
 
 
-def worker_for(stage: Stage, directory: Path, imports: str) -> Worker:
+def worker_for(env: TaskEnvironment, directory: Path, imports: str) -> Worker:
     """Build a worker for a module with these imports, in the sandbox of the worker that we ship."""
     name = f"some_{uuid.uuid4().hex}"
     (directory / f"{name}.py").write_text(WORKFLOW.format(imports=imports))
-    runner = stage.worker(ScriptedModel([])).config()["workflow_runner"]
+    runner = env.worker(ScriptedModel([])).config()["workflow_runner"]
     workflows = [importlib.import_module(name).Some]
-    return Worker(stage.client, task_queue=uuid.uuid4().hex, workflows=workflows, workflow_runner=runner)
+    return Worker(env.client, task_queue=uuid.uuid4().hex, workflows=workflows, workflow_runner=runner)
 
 
 @pytest.fixture
@@ -42,11 +42,15 @@ def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-async def test_a_workflow_module_that_imports_something_in_passing_is_refused(stage: Stage, importable: Path) -> None:
+async def test_a_workflow_module_that_imports_something_in_passing_is_refused(
+    env: TaskEnvironment, importable: Path
+) -> None:
     with pytest.raises(RuntimeError, match="Failed validating workflow Some") as raised:
-        worker_for(stage, importable, "import agentkit.messages")
+        worker_for(env, importable, "import agentkit.messages")
     assert "agentkit" in str(raised.value.__cause__)
 
 
-async def test_a_workflow_module_that_passes_its_imports_through_is_taken(stage: Stage, importable: Path) -> None:
-    worker_for(stage, importable, "with workflow.unsafe.imports_passed_through():\n    import agentkit.messages")
+async def test_a_workflow_module_that_passes_its_imports_through_is_taken(
+    env: TaskEnvironment, importable: Path
+) -> None:
+    worker_for(env, importable, "with workflow.unsafe.imports_passed_through():\n    import agentkit.messages")

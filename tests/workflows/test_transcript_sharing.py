@@ -23,7 +23,7 @@ from agentkit.transcript import Transcript
 from workflows.transcript_sharing import TranscriptSharing
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 
 @tool(effect="pure")
@@ -44,7 +44,7 @@ def marker(name: str) -> str:
     return f"{name}-{uuid.uuid4().hex}"
 
 
-async def test_each_message_stands_in_history_once(stage: Stage) -> None:
+async def test_each_message_stands_in_history_once(env: TaskEnvironment) -> None:
     names = ("said", "thought", "argued", "found", "answered")
     said, thought, argued, found, answered = (marker(name) for name in names)
 
@@ -55,15 +55,15 @@ async def test_each_message_stands_in_history_once(stage: Stage) -> None:
     # Long, because the activity's summary shows where arguments begin.
     call = ToolCall(id="1", name="find", arguments={"key": "k" * 120 + argued})
     asks = Message(role="assistant", parts=(TextPart(text=thought), call))
-    async with stage.worker(ScriptedModel([asks, answered]), find):
-        _, handle = await stage.run(said, stage.agent(find))
-        history = raw(await stage.history(handle))
+    async with env.worker(ScriptedModel([asks, answered]), find):
+        _, handle = await env.run(said, env.agent(find))
+        history = raw(await env.history(handle))
     assert [history.count(text.encode()) for text in (said, thought, found)] == [1, 1, 1]
     assert history.count(argued.encode()) == 2, "in the model's answer, and in the tool's activity"
     assert history.count(answered.encode()) == 2, "in the model's answer, and as the task's output"
 
 
-async def test_the_agent_stands_in_history_once(stage: Stage) -> None:
+async def test_the_agent_stands_in_history_once(env: TaskEnvironment) -> None:
     told, described = marker("told"), marker("described")
 
     @tool(effect="pure")
@@ -71,13 +71,13 @@ async def test_the_agent_stands_in_history_once(stage: Stage) -> None:
         return "found"
 
     find.spec.parameters["description"] = described
-    async with stage.worker(ScriptedModel([ToolCall(id="1", name="find"), "done"]), find):
-        _, handle = await stage.run("Go.", stage.agent(find, instructions=told))
-        history = raw(await stage.history(handle))
+    async with env.worker(ScriptedModel([ToolCall(id="1", name="find"), "done"]), find):
+        _, handle = await env.run("Go.", env.agent(find, instructions=told))
+        history = raw(await env.history(handle))
     assert (history.count(told.encode()), history.count(described.encode())) == (1, 1)
 
 
-async def test_history_grows_by_the_same_for_every_step(stage: Stage) -> None:
+async def test_history_grows_by_the_same_for_every_step(env: TaskEnvironment) -> None:
     async def script(request: ModelRequest) -> ScriptedResponse:
         step = sum(message.role == "assistant" for message in request.messages)
         if step == 30:
@@ -87,9 +87,9 @@ async def test_history_grows_by_the_same_for_every_step(stage: Stage) -> None:
             role="assistant", parts=(text, ToolCall(id=f"c{step:03}", name="page", arguments={"number": 100 + step}))
         )
 
-    async with stage.worker(ScriptedModel(script), page):
-        _, handle = await stage.run("Read.", stage.agent(page, limits={"max_steps": 50}))
-        events = await stage.history(handle)
+    async with env.worker(ScriptedModel(script), page):
+        _, handle = await env.run("Read.", env.agent(page, limits={"max_steps": 50}))
+        events = await env.history(handle)
     asked = [place for place, event in enumerate(events) if b"request_model" in event.SerializeToString()]
     early, late = events[asked[10] : asked[20]], events[asked[20] : asked[30]]
     assert len(early) == len(late)
@@ -110,51 +110,53 @@ def long_story(steps: int) -> ScriptedModel:
     return ScriptedModel(script)
 
 
-async def test_a_worker_that_was_handed_nothing_asks_the_same_of_the_model(stage: Stage) -> None:
+async def test_a_worker_that_was_handed_nothing_asks_the_same_of_the_model(env: TaskEnvironment) -> None:
     handed, queried = long_story(5), long_story(5)
-    async with stage.worker(handed, look):
-        await stage.run("s" * 300_000, stage.agent(look))
-    async with stage.bare_worker(queried, look, cache=TranscriptCache(0)):
-        _, handle = await stage.run("s" * 300_000, stage.agent(look))
-        transcript = await stage.transcript(handle)
+    async with env.worker(handed, look):
+        await env.run("s" * 300_000, env.agent(look))
+    async with env.worker_without_sharing(queried, look, cache=TranscriptCache(0)):
+        _, handle = await env.run("s" * 300_000, env.agent(look))
+        transcript = await env.transcript(handle)
     questions = [[list(request.messages) for request in model.requests] for model in (handed, queried)]
     assert questions[0] == questions[1]
     assert questions[1][-1] == transcript[:-1]
     assert Transcript(transcript).size > TranscriptRange().max_bytes, "more than one page"
 
 
-async def test_a_transcript_larger_than_a_grpc_message_comes_in_pages(stage: Stage) -> None:
+async def test_a_transcript_larger_than_a_grpc_message_comes_in_pages(env: TaskEnvironment) -> None:
     model, cache = long_story(15), TranscriptCache(64 * 1024 * 1024)
-    async with stage.bare_worker(model, look, cache=cache):
-        _, handle = await stage.run("Tell.", stage.agent(look))
-        whole = await stage.transcript(handle)
+    async with env.worker_without_sharing(model, look, cache=cache):
+        _, handle = await env.run("Tell.", env.agent(look))
+        whole = await env.transcript(handle)
     assert Transcript(whole).size > 4 * 1024 * 1024
     assert list(model.requests[-1].messages) == whole[:-1]
     assert cache.size > 4 * 1024 * 1024, "what was read is kept, so that the next step asks only for what is new"
 
 
-async def test_the_agent_is_asked_for_by_its_hash_where_it_is_not_known(stage: Stage) -> None:
+async def test_the_agent_is_asked_for_by_its_hash_where_it_is_not_known(env: TaskEnvironment) -> None:
     model = ScriptedModel(["done"])
-    agent = stage.agent(look, instructions="Be kind.")
+    agent = env.agent(look, instructions="Be kind.")
     cache = TranscriptCache(1_000_000)
     assert cache.agent(agent.hash) is None
-    async with stage.bare_worker(model, look, cache=cache):
-        await stage.run("Go.", agent)
+    async with env.worker_without_sharing(model, look, cache=cache):
+        await env.run("Go.", agent)
     assert (model.requests[0].system, tuple(model.requests[0].tools)) == ("Be kind.", agent.tools)
     assert cache.agent(agent.hash) == agent
 
 
 @pytest.mark.parametrize("length", [1, 50], ids=["shorter", "longer"])
-async def test_a_cache_that_holds_something_else_is_healed_by_asking_the_workflow(stage: Stage, length: int) -> None:
+async def test_a_cache_that_holds_something_else_is_healed_by_asking_the_workflow(
+    env: TaskEnvironment, length: int
+) -> None:
     cache = TranscriptCache(1_000_000)
 
     def poison(task_id: str, version: int, transcript: Transcript, agent: AgentSpec) -> None:
         cache.put(task_id, version, Transcript([user_message("poison")] * length), agent)
 
     model = ScriptedModel([ToolCall(id="1", name="look", arguments={"at": "sea"}), "done"])
-    async with stage.bare_worker(model, look, cache=cache, interceptors=[TranscriptSharing(poison)]):
-        _, handle = await stage.run("Go.", stage.agent(look))
-        transcript = await stage.transcript(handle)
+    async with env.worker_without_sharing(model, look, cache=cache, interceptors=[TranscriptSharing(poison)]):
+        _, handle = await env.run("Go.", env.agent(look))
+        transcript = await env.transcript(handle)
     assert [list(request.messages) for request in model.requests] == [transcript[:1], transcript[:3]]
 
 
@@ -199,22 +201,22 @@ def other_agent(call: ModelCall) -> ModelCall:
     ],
 )
 async def test_a_mismatch_fails_the_task_at_once_and_no_model_is_asked(
-    stage: Stage, change: Callable[[ModelCall], ModelCall], words: str
+    env: TaskEnvironment, change: Callable[[ModelCall], ModelCall], words: str
 ) -> None:
     model, tamper = ScriptedModel(["never"]), Tamper(change)
-    async with stage.bare_worker(model, interceptors=[tamper]):
-        handle = await stage.start("Go.")
-        error, failure = await stage.failure(handle)
+    async with env.worker_without_sharing(model, interceptors=[tamper]):
+        handle = await env.start("Go.")
+        error, failure = await env.failure(handle)
     assert (error.type, tamper.attempts, model.requests) == ("TranscriptMismatch", 1, [])
     assert words in failure.message
 
 
-async def test_feedback_of_the_planner_is_in_history_once_as_a_composed_message(stage: Stage) -> None:
+async def test_feedback_of_the_planner_is_in_history_once_as_a_composed_message(env: TaskEnvironment) -> None:
     model = ScriptedModel(["", "better"])
-    async with stage.worker(model):
-        result, handle = await stage.run("Go.")
-        transcript = await stage.transcript(handle)
-        history = raw(await stage.history(handle))
+    async with env.worker(model):
+        result, handle = await env.run("Go.")
+        transcript = await env.transcript(handle)
+        history = raw(await env.history(handle))
     assert (result.output, result.steps) == ("better", 2)
     feedback = transcript[2]
     assert (feedback.role, feedback.source) == ("user", "planner")
@@ -239,31 +241,31 @@ class Queries(ClientInterceptor):
         return Outbound(next)
 
 
-async def test_a_workflow_hands_its_transcript_to_its_own_worker_so_that_nothing_is_asked(stage: Stage) -> None:
+async def test_a_workflow_hands_its_transcript_to_its_own_worker_so_that_nothing_is_asked(env: TaskEnvironment) -> None:
     queries = Queries()
-    stage = stage.overheard_by(queries)
-    async with stage.worker(ScriptedModel([ToolCall(id="1", name="look", arguments={"at": "sea"}), "done"]), look):
-        await stage.run("Go.", stage.agent(look))
+    env = env.with_interceptor(queries)
+    async with env.worker(ScriptedModel([ToolCall(id="1", name="look", arguments={"at": "sea"}), "done"]), look):
+        await env.run("Go.", env.agent(look))
     assert queries.names == []
 
 
-async def test_a_worker_that_was_handed_nothing_asks_for_no_message_twice(stage: Stage) -> None:
+async def test_a_worker_that_was_handed_nothing_asks_for_no_message_twice(env: TaskEnvironment) -> None:
     queries = Queries()
-    stage = stage.overheard_by(queries)
+    env = env.with_interceptor(queries)
     model = ScriptedModel([ToolCall(id="1", name="look", arguments={"at": "sea"}), "done"])
-    async with stage.bare_worker(model, look):
-        await stage.run("Go.", stage.agent(look))
+    async with env.worker_without_sharing(model, look):
+        await env.run("Go.", env.agent(look))
     assert queries.names == ["agent_spec", "transcript", "transcript"]
 
 
-async def test_a_worker_without_room_for_transcripts_asks_and_history_is_the_same(stage: Stage) -> None:
+async def test_a_worker_without_room_for_transcripts_asks_and_history_is_the_same(env: TaskEnvironment) -> None:
     counts = []
     for room in (1_000_000, 0):
         calls = [ToolCall(id=f"{step}", name="look", arguments={"at": "sea"}) for step in range(3)]
         model = ScriptedModel([*calls, "done"])
-        async with stage.worker(model, look, transcript_cache_bytes=room):
-            _, handle = await stage.run("Go.", stage.agent(look))
-            transcript = await stage.transcript(handle)
-            counts.append([event.event_type for event in await stage.history(handle)])
+        async with env.worker(model, look, transcript_cache_bytes=room):
+            _, handle = await env.run("Go.", env.agent(look))
+            transcript = await env.transcript(handle)
+            counts.append([event.event_type for event in await env.history(handle)])
         assert [list(request.messages) for request in model.requests] == [transcript[:end] for end in (1, 3, 5, 7)]
     assert counts[0] == counts[1]

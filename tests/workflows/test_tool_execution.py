@@ -26,7 +26,7 @@ from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 
 @tool(effect="pure")
@@ -93,11 +93,11 @@ TOOLS = (double, half, broken, slow, launch)
     ],
 )
 async def test_a_call_that_fails_is_told_to_the_model_and_the_task_goes_on(
-    stage: Stage, call: ToolCall, words: str
+    env: TaskEnvironment, call: ToolCall, words: str
 ) -> None:
     model = ScriptedModel([call, "I could not."])
-    async with stage.worker(model, *TOOLS):
-        result, _ = await stage.run("Go.", stage.agent(*TOOLS))
+    async with env.worker(model, *TOOLS):
+        result, _ = await env.run("Go.", env.agent(*TOOLS))
     assert result.output == "I could not."
     (told,) = model.requests[1].messages[-1].parts
     assert isinstance(told, ToolResult)
@@ -106,14 +106,14 @@ async def test_a_call_that_fails_is_told_to_the_model_and_the_task_goes_on(
     assert (told.call_id, told.name) == ("c", call.name)
 
 
-async def test_an_irreversible_tool_that_needs_approval_is_not_scheduled(stage: Stage) -> None:
-    async with stage.worker(ScriptedModel([ToolCall(id="c", name="launch"), "I could not."]), launch):
-        _, handle = await stage.run("Go.", stage.agent(launch))
-        events = await stage.history(handle)
+async def test_an_irreversible_tool_that_needs_approval_is_not_scheduled(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="launch"), "I could not."]), launch):
+        _, handle = await env.run("Go.", env.agent(launch))
+        events = await env.history(handle)
     assert b"tool.launch" not in b"".join(event.SerializeToString() for event in events)
 
 
-async def test_a_tool_that_is_unavailable_twice_is_called_again_with_the_same_key(stage: Stage) -> None:
+async def test_a_tool_that_is_unavailable_twice_is_called_again_with_the_same_key(env: TaskEnvironment) -> None:
     seen: list[ToolContext] = []
 
     @tool(effect="idempotent", fast=False)
@@ -123,15 +123,15 @@ async def test_a_tool_that_is_unavailable_twice_is_called_again_with_the_same_ke
             raise ToolUnavailable("The station is away.")
         return "here"
 
-    async with stage.worker(ScriptedModel([ToolCall(id="c", name="shaky"), "done"]), shaky):
-        _, handle = await stage.run("Go.", stage.agent(shaky))
-        (result,) = await stage.tool_results(handle)
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="shaky"), "done"]), shaky):
+        _, handle = await env.run("Go.", env.agent(shaky))
+        (result,) = await env.tool_results(handle)
     assert (result.content, result.is_error) == ("here", False)
     assert [context.attempt for context in seen] == [1, 2, 3]
     assert {context.idempotency_key for context in seen} == {f"{handle.id}/c"}
 
 
-async def test_an_irreversible_tool_is_attempted_once_even_when_it_says_to_try_again(stage: Stage) -> None:
+async def test_an_irreversible_tool_is_attempted_once_even_when_it_says_to_try_again(env: TaskEnvironment) -> None:
     attempts: list[int] = []
 
     @tool(effect="irreversible")
@@ -139,25 +139,27 @@ async def test_an_irreversible_tool_is_attempted_once_even_when_it_says_to_try_a
         attempts.append(context.attempt)
         raise ToolUnavailable("The connection broke after sending.")
 
-    agent = stage.agent(send, approvals=(ApprovalRule(tool="send", when="never"),))
-    async with stage.worker(ScriptedModel([ToolCall(id="c", name="send"), "unsure"]), send):
-        _, handle = await stage.run("Go.", agent)
-        (result,) = await stage.tool_results(handle)
+    agent = env.agent(send, approvals=(ApprovalRule(tool="send", when="never"),))
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="send"), "unsure"]), send):
+        _, handle = await env.run("Go.", agent)
+        (result,) = await env.tool_results(handle)
     assert attempts == [1]
     assert (result.content, result.is_error) == ("The connection broke after sending.", True)
 
 
 @pytest.mark.parametrize("shape", ["text", "json"])
-async def test_a_result_of_10_mb_is_bounded_in_history_and_in_what_the_model_sees(stage: Stage, shape: str) -> None:
+async def test_a_result_of_10_mb_is_bounded_in_history_and_in_what_the_model_sees(
+    env: TaskEnvironment, shape: str
+) -> None:
     @tool(effect="pure")
     def dump() -> str | list[str]:
         return "#" * 10_000_000 if shape == "text" else ["#" * 100] * 100_000
 
-    stage = stage.without_payload_files()
+    env = env.without_payload_storage()
     model = ScriptedModel([ToolCall(id="c", name="dump"), "a lot"])
-    async with stage.worker(model, dump):
-        _, handle = await stage.run("Go.", stage.agent(dump))
-        events = await stage.history(handle)
+    async with env.worker(model, dump):
+        _, handle = await env.run("Go.", env.agent(dump))
+        events = await env.history(handle)
     (told,) = model.requests[1].messages[-1].parts
     assert isinstance(told, ToolResult)
     assert len(told.content) <= MAX_RESULT_CHARS
@@ -165,11 +167,11 @@ async def test_a_result_of_10_mb_is_bounded_in_history_and_in_what_the_model_see
     assert sum(event.ByteSize() for event in events) < 2 * MAX_RESULT_CHARS
 
 
-async def test_of_40_calls_in_one_step_the_most_allowed_are_made_and_the_rest_are_told(stage: Stage) -> None:
+async def test_of_40_calls_in_one_step_the_most_allowed_are_made_and_the_rest_are_told(env: TaskEnvironment) -> None:
     calls = [ToolCall(id=f"c{number}", name="double", arguments={"number": number}) for number in range(40)]
-    async with stage.worker(ScriptedModel([calls, "done"]), double):
-        result, handle = await stage.run("Go.", stage.agent(double))
-        results = await stage.tool_results(handle)
+    async with env.worker(ScriptedModel([calls, "done"]), double):
+        result, handle = await env.run("Go.", env.agent(double))
+        results = await env.tool_results(handle)
     assert [told.call_id for told in results] == [call.id for call in calls]
     made, refused = results[:MAX_PARALLEL_CALLS], results[MAX_PARALLEL_CALLS:]
     assert [told.content for told in made] == [str(2 * number) for number in range(MAX_PARALLEL_CALLS)]
@@ -179,7 +181,7 @@ async def test_of_40_calls_in_one_step_the_most_allowed_are_made_and_the_rest_ar
     assert result.usage.tool_calls == 40
 
 
-async def test_calls_whose_ids_repeat_get_keys_of_their_own(stage: Stage) -> None:
+async def test_calls_whose_ids_repeat_get_keys_of_their_own(env: TaskEnvironment) -> None:
     keys: list[str] = []
 
     @tool(effect="pure")
@@ -187,24 +189,24 @@ async def test_calls_whose_ids_repeat_get_keys_of_their_own(stage: Stage) -> Non
         keys.append(context.idempotency_key)
 
     same = ToolCall(id="call_0", name="note")
-    async with stage.worker(ScriptedModel([[same, same], same, "done"]), note):
-        _, handle = await stage.run("Go.", stage.agent(note))
-        transcript = await stage.transcript(handle)
+    async with env.worker(ScriptedModel([[same, same], same, "done"]), note):
+        _, handle = await env.run("Go.", env.agent(note))
+        transcript = await env.transcript(handle)
     ids = [call.id for message in transcript for call in message.tool_calls]
     assert sorted(keys) == sorted(f"{handle.id}/{id}" for id in ids)
     assert len(set(keys)) == 3
 
 
-async def test_a_tool_that_only_another_queue_serves_is_called_there(stage: Stage) -> None:
-    @tool(effect="pure", task_queue=f"{stage.settings.task_queue}-elsewhere")
+async def test_a_tool_that_only_another_queue_serves_is_called_there(env: TaskEnvironment) -> None:
+    @tool(effect="pure", task_queue=f"{env.settings.task_queue}-elsewhere")
     def far(number: int) -> int:
         return number + 1
 
     call = ToolCall(id="c", name="far", arguments={"number": 1})
-    elsewhere = f"{stage.settings.task_queue}-elsewhere"
-    async with stage.worker(ScriptedModel([call, "done"])), stage.worker(ScriptedModel([]), far, task_queue=elsewhere):
-        _, handle = await stage.run("Go.", stage.agent(far))
-        (result,) = await stage.tool_results(handle)
+    elsewhere = f"{env.settings.task_queue}-elsewhere"
+    async with env.worker(ScriptedModel([call, "done"])), env.worker(ScriptedModel([]), far, task_queue=elsewhere):
+        _, handle = await env.run("Go.", env.agent(far))
+        (result,) = await env.tool_results(handle)
     assert (result.content, result.is_error) == ("2", False)
 
 
@@ -227,15 +229,15 @@ class Hasty(Interceptor):
         return HastyInbound
 
 
-async def test_a_tool_whose_queue_nobody_serves_is_told_to_the_model(stage: Stage) -> None:
+async def test_a_tool_whose_queue_nobody_serves_is_told_to_the_model(env: TaskEnvironment) -> None:
     @tool(effect="irreversible", approval="never", task_queue="nobody")
     def reach() -> str:
         return "never"
 
     model = ScriptedModel([ToolCall(id="c", name="reach"), "gave up"])
-    async with stage.bare_worker(model, interceptors=[Hasty()]):
-        result, handle = await stage.run("Go.", stage.agent(reach))
-        (told,) = await stage.tool_results(handle)
+    async with env.worker_without_sharing(model, interceptors=[Hasty()]):
+        result, handle = await env.run("Go.", env.agent(reach))
+        (told,) = await env.tool_results(handle)
     assert result.output == "gave up"
     words = "reach was not called: no worker serves task queue 'nobody'. Go on without it."
     assert (told.content, told.is_error) == (words, True)

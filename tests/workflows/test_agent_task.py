@@ -17,7 +17,7 @@ from workflows.agent_task import AgentTask
 from workflows.search_attributes import COST_USD, STATUS, STEPS, TOKENS
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import Stage
+    from tests.workflows.conftest import TaskEnvironment
 
 
 @tool(effect="pure")
@@ -42,8 +42,8 @@ def scheduled(events: list[HistoryEvent]) -> list[str]:
     ]
 
 
-def summaries(stage: Stage, events: list[HistoryEvent]) -> list[str]:
-    converter = stage.client.data_converter.payload_converter
+def summaries(env: TaskEnvironment, events: list[HistoryEvent]) -> list[str]:
+    converter = env.client.data_converter.payload_converter
     return [
         converter.from_payload(event.user_metadata.summary, str)
         for event in events
@@ -51,11 +51,11 @@ def summaries(stage: Stage, events: list[HistoryEvent]) -> list[str]:
     ]
 
 
-async def test_a_task_goes_through_its_tools_to_an_answer(stage: Stage) -> None:
+async def test_a_task_goes_through_its_tools_to_an_answer(env: TaskEnvironment) -> None:
     model = ScriptedModel([call("double", "1", 21), "It is 42."])
-    async with stage.worker(model, double):
-        result, handle = await stage.run("Double 21.", stage.agent(double, instructions="Be brief."))
-        transcript = await stage.transcript(handle)
+    async with env.worker(model, double):
+        result, handle = await env.run("Double 21.", env.agent(double, instructions="Be brief."))
+        transcript = await env.transcript(handle)
     assert (result.output, result.steps) == ("It is 42.", 2)
     assert (result.usage.model_calls, result.usage.tool_calls, result.usage.tokens) == (2, 1, 30)
     assert [message.role for message in transcript] == ["user", "assistant", "tool", "assistant"]
@@ -64,7 +64,9 @@ async def test_a_task_goes_through_its_tools_to_an_answer(stage: Stage) -> None:
     assert [spec.name for spec in model.requests[0].tools] == ["double"]
 
 
-async def test_the_tool_calls_of_a_step_overlap_and_their_results_keep_the_order_of_the_calls(stage: Stage) -> None:
+async def test_the_tool_calls_of_a_step_overlap_and_their_results_keep_the_order_of_the_calls(
+    env: TaskEnvironment,
+) -> None:
     together = asyncio.Barrier(3)
     turns = [asyncio.Event() for _ in range(4)]
     turns[3].set()
@@ -77,18 +79,18 @@ async def test_the_tool_calls_of_a_step_overlap_and_their_results_keep_the_order
         return place
 
     calls = [ToolCall(id=f"c{place}", name="meet", arguments={"place": place}) for place in range(3)]
-    async with stage.worker(ScriptedModel([calls, "met"]), meet):
-        _, handle = await stage.run("Meet.", stage.agent(meet))
-        results = await stage.tool_results(handle)
+    async with env.worker(ScriptedModel([calls, "met"]), meet):
+        _, handle = await env.run("Meet.", env.agent(meet))
+        results = await env.tool_results(handle)
     assert [(result.call_id, result.content) for result in results] == [("c0", "0"), ("c1", "1"), ("c2", "2")]
 
 
-async def test_a_tool_is_an_activity_of_its_own_name_and_a_fast_one_a_local_activity(stage: Stage) -> None:
+async def test_a_tool_is_an_activity_of_its_own_name_and_a_fast_one_a_local_activity(env: TaskEnvironment) -> None:
     model = ScriptedModel([[call("double", "1", 21), call("half", "2", 21)], "done"])
-    async with stage.worker(model, double, half):
-        _, handle = await stage.run("Go.", stage.agent(double, half))
-        events = await stage.history(handle)
-        results = await stage.tool_results(handle)
+    async with env.worker(model, double, half):
+        _, handle = await env.run("Go.", env.agent(double, half))
+        events = await env.history(handle)
+        results = await env.tool_results(handle)
     assert scheduled(events) == ["request_model", "tool.double", "request_model"]
     markers = [
         event.marker_recorded_event_attributes for event in events if event.HasField("marker_recorded_event_attributes")
@@ -98,16 +100,16 @@ async def test_a_tool_is_an_activity_of_its_own_name_and_a_fast_one_a_local_acti
     assert [result.content for result in results] == ["42", "10.5"]
 
 
-async def test_every_activity_has_a_summary(stage: Stage) -> None:
+async def test_every_activity_has_a_summary(env: TaskEnvironment) -> None:
     model = ScriptedModel([[call("double", "1", 21), call("half", "2", 21)], "done"])
-    async with stage.worker(model, double, half):
-        _, handle = await stage.run("Go.", stage.agent(double, half))
-        said = summaries(stage, await stage.history(handle))
+    async with env.worker(model, double, half):
+        _, handle = await env.run("Go.", env.agent(double, half))
+        said = summaries(env, await env.history(handle))
     expected = ["Step 1: ask scripted:m", "double(number=21)", "half(number=21)", "Step 2: ask scripted:m"]
     assert sorted(said) == sorted(expected)
 
 
-async def test_the_queries_of_a_task_tell_how_far_it_is_while_it_works(stage: Stage) -> None:
+async def test_the_queries_of_a_task_tell_how_far_it_is_while_it_works(env: TaskEnvironment) -> None:
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     async def script(request: ModelRequest) -> ScriptedResponse:
@@ -117,9 +119,9 @@ async def test_the_queries_of_a_task_tell_how_far_it_is_while_it_works(stage: St
         await go_on.wait()
         return "done"
 
-    agent = stage.agent(double)
-    async with stage.worker(ScriptedModel(script), double):
-        handle = await stage.start("Go.", agent)
+    agent = env.agent(double)
+    async with env.worker(ScriptedModel(script), double):
+        handle = await env.start("Go.", agent)
         await asyncio.wait_for(asked.wait(), 10)
         status = await handle.query(AgentTask.status)
         assert (status.status, status.steps, status.doing) == ("running", 2, "step 2: asking scripted:m")
@@ -128,21 +130,21 @@ async def test_the_queries_of_a_task_tell_how_far_it_is_while_it_works(stage: St
         assert (await handle.query(AgentTask.agent_spec)) == agent
         assert (await handle.describe()).typed_search_attributes.get(STATUS) == "running"
         go_on.set()
-        result = await stage.result(handle)
+        result = await env.result(handle)
         status = await handle.query(AgentTask.status)
     assert (status.status, status.steps, status.usage, status.doing) == ("completed", 2, result.usage, "")
 
 
-async def test_a_finished_task_is_found_by_its_search_attributes(stage: Stage) -> None:
-    async with stage.worker(ScriptedModel([call("double", "1", 1), "done"]), double):
-        _, handle = await stage.run("Go.", stage.agent(double))
+async def test_a_finished_task_is_found_by_its_search_attributes(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([call("double", "1", 1), "done"]), double):
+        _, handle = await env.run("Go.", env.agent(double))
     found = (await handle.describe()).typed_search_attributes
     assert (found.get(STATUS), found.get(STEPS), found.get(TOKENS), found.get(COST_USD)) == ("completed", 2, 30, None)
 
 
-async def test_the_current_details_tell_the_story(stage: Stage) -> None:
-    async with stage.worker(ScriptedModel([call("double", "1", 21), "It is 42."]), double):
-        _, handle = await stage.run("Go.", stage.agent(double))
+async def test_the_current_details_tell_the_story(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([call("double", "1", 21), "It is 42."]), double):
+        _, handle = await env.run("Go.", env.agent(double))
         metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     assert metadata.current_details.split("\n\n") == [
         "**completed** (30 tokens, 2 model calls, 1 tool calls)",
@@ -154,10 +156,10 @@ async def test_the_current_details_tell_the_story(stage: Stage) -> None:
     ]
 
 
-async def test_the_transcript_query_gives_ranges_and_pages_that_make_up_the_whole(stage: Stage) -> None:
-    async with stage.worker(ScriptedModel([call("double", "1", 21), call("double", "2", 4), "done"]), double):
-        _, handle = await stage.run("Go.", stage.agent(double))
-        whole = await stage.transcript(handle)
+async def test_the_transcript_query_gives_ranges_and_pages_that_make_up_the_whole(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([call("double", "1", 21), call("double", "2", 4), "done"]), double):
+        _, handle = await env.run("Go.", env.agent(double))
+        whole = await env.transcript(handle)
         middle = await handle.query(AgentTask.transcript, TranscriptRange(start=1, end=3))
         pages: list[Message] = []
         for start in range(len(whole)):
@@ -171,18 +173,18 @@ async def test_the_transcript_query_gives_ranges_and_pages_that_make_up_the_whol
     assert (beyond.messages, beyond.total) == ((), 6)
 
 
-async def test_a_query_of_the_temporal_command_line_reads_the_transcript_as_plain_json(stage: Stage) -> None:
-    async with stage.worker(ScriptedModel(["done"])):
-        _, handle = await stage.run("Go.")
+async def test_a_query_of_the_temporal_command_line_reads_the_transcript_as_plain_json(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel(["done"])):
+        _, handle = await env.run("Go.")
         page = await handle.query("transcript", {})
         assert await handle.query("transcript") == page
     assert [message["role"] for message in page["messages"]] == ["user", "assistant"]
     assert page["messages"][1]["parts"] == [{"type": "text", "text": "done"}]
 
 
-async def test_the_placeholder_asks_no_model(stage: Stage) -> None:
+async def test_the_placeholder_asks_no_model(env: TaskEnvironment) -> None:
     model = ScriptedModel([])
-    async with stage.worker(model):
-        result, handle = await stage.run(user_message("back to me"), stage.agent(planner="placeholder"))
-        events = await stage.history(handle)
+    async with env.worker(model):
+        result, handle = await env.run(user_message("back to me"), env.agent(planner="placeholder"))
+        events = await env.history(handle)
     assert (result.output, model.requests, scheduled(events)) == ("back to me", [], [])

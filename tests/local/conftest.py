@@ -1,4 +1,4 @@
-"""One real model for all tests that don't stop it."""
+"""One real model for each module of tests that don't stop it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from activities.settings import Settings
 from agentkit.config.providers import missing_configuration
 from agentkit.llm import LocalModel
 
-LACKING = missing_configuration("local:smollm2", Settings())
+MISSING = missing_configuration("local:smollm2", Settings())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what asks a real model, where none is installed."""
-    if LACKING is not None:
+    """Skip tests of a real model if none is installed."""
+    if MISSING is not None:
         for item in items:
             if item.get_closest_marker("local"):
-                item.add_marker(pytest.mark.skip(reason=LACKING))
+                item.add_marker(pytest.mark.skip(reason=MISSING))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

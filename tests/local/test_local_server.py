@@ -1,4 +1,4 @@
-"""The server behind a local model: started once, started anew, and gone when its worker is."""
+"""The server of a local model: started once, restarted when it has ended, and ended with its worker."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ async def work():
     model = LocalModel()
     request = ModelRequest(model="local:smollm2", system="", messages=(user_message("Hello"),))
     await model.respond(request)
-    telling = asyncio.create_task(model.respond(request))
-    print("answered", flush=True)
+    responding = asyncio.create_task(model.respond(request))
+    print("responded", flush=True)
     await stopping.wait()
-    telling.cancel()
+    responding.cancel()
     await model.aclose()
 
 asyncio.run(work())
@@ -48,34 +48,34 @@ asyncio.run(work())
 
 
 @pytest.fixture
-def started(caplog: pytest.LogCaptureFixture) -> list[int]:
-    """The processes of the servers, as they come to be started."""
+def started_pids(caplog: pytest.LogCaptureFixture) -> list[int]:
+    """Return the ids of the servers' processes, to which each start adds one."""
     caplog.set_level(logging.INFO, "agentkit.llm.local.model")
     pids: list[int] = []
 
-    def note(record: logging.LogRecord) -> bool:
+    def collect_pid(record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple) and "as process" in record.msg:
             pids.append(int(str(record.args[1])))
         return True
 
-    caplog.handler.addFilter(note)
+    caplog.handler.addFilter(collect_pid)
     return pids
 
 
-async def test_two_that_come_first_share_one_server(started: list[int]) -> None:
+async def test_two_parallel_first_requests_share_one_server(started_pids: list[int]) -> None:
     async with aclosing(LocalModel()) as model:
         first, second = await asyncio.gather(model.respond(HELLO), model.respond(HELLO))
     assert first.message == second.message
-    assert len(started) == 1
+    assert len(started_pids) == 1
 
 
-async def test_a_server_that_was_killed_is_started_anew(started: list[int]) -> None:
+async def test_a_server_that_was_killed_is_restarted(started_pids: list[int]) -> None:
     async with aclosing(LocalModel()) as model:
         before = await model.respond(HELLO)
-        os.kill(started[0], signal.SIGKILL)
+        os.kill(started_pids[0], signal.SIGKILL)
         async with asyncio.timeout(30):
-            while not started[1:]:
-                with contextlib.suppress(ModelUnavailable):  # what is in flight is lost, and asked again
+            while not started_pids[1:]:
+                with contextlib.suppress(ModelUnavailable):  # requests in flight are lost
                     after = await model.respond(HELLO)
     assert before.message == after.message
 
@@ -94,8 +94,8 @@ def test_no_server_outlives_its_worker(name: signal.Signals, code: int, tmp_path
     )
     with worker:
         assert worker.stdout is not None
-        assert worker.stdout.readline() == "answered\n"
+        assert worker.stdout.readline() == "responded\n"
         worker.send_signal(name)
-        # The server holds the worker's standard error, too: this ends when both are gone.
+        # The server has the worker's standard error open, too: this returns when both have ended.
         _, errors = worker.communicate(timeout=30)
     assert (worker.returncode, errors) == (code, "")

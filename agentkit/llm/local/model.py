@@ -1,4 +1,4 @@
-"""Real language models on this machine, with no key and no network."""
+"""Language models on this machine, with no key and no network."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import partial
 from agentkit.config.local_models import LOCAL_MODELS, local_model_path
 from agentkit.errors import ConfigurationInvalid, ModelRequestRejected
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse
-from agentkit.llm.local.server_process import LocalServer, Serving, start_server
+from agentkit.llm.local.server_process import LocalServer, ServerOptions, start_server
 from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
-from agentkit.llm.openai.client import OpenAICompatibleModel
+from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.shared.streaming_model import ResponseTimeouts
 from agentkit.messages import ImagePart
 
@@ -20,93 +20,95 @@ __all__ = ["LocalModel"]
 
 logger = logging.getLogger(__name__)
 
-_MAX_OUTPUT = 1_024
-"""Tokens: a small model that finds no end is cut here."""
-_STARTING = 120.0
-_FIRST_WORD = 540.0
-"""Seconds: a full context window takes minutes to read, and one request waits for the other."""
-_NEXT_WORD = 120.0
+_MAX_OUTPUT_TOKENS = 1_024
+"""A small model that doesn't stop is cut off here."""
+_START_TIMEOUT_S = 120.0
+_TIMEOUTS = ResponseTimeouts(first_output=540.0, idle=120.0)
+"""A full context window takes minutes to process, and parallel requests wait for each other."""
 _INSTRUCTIONS = "You are a helpful assistant."
-"""Where a request has none; the model's own template would put in its makers' advertisement."""
+"""For requests without any; the model's own template would insert text of its makers."""
 
 
 class LocalModel:
-    """The ``local`` provider: a server of its own for each model asked, started on first use and closed with this.
+    """The ``local`` provider: a server for each model, started at the first request and stopped by ``aclose``.
 
-    The models are small. They call no tools natively, and aren't told of any: give agents the planner ``react``, which
-    holds them to a JSON Schema. Without a ``temperature`` they answer the same question in the same way.
+    The models are small. They don't call tools natively, so tools are left out of the request: use the planner
+    ``react``, which constrains responses to a JSON Schema. Without a ``temperature``, the same request gets the same
+    response.
     """
 
     def __init__(self) -> None:
-        self._running: dict[str, _Running] = {}
-        self._starting = asyncio.Lock()
-        self._told: set[str] = set()
+        self._servers: dict[str, _ModelServer] = {}
+        self._servers_lock = asyncio.Lock()
+        self._warned_models: set[str] = set()
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Ask, having started the server where none is up; questions to one model are answered one by one."""
+        """Send the request to the model's server, which is started if needed; requests to it are served one by one."""
         if any(isinstance(part, ImagePart) for message in request.messages for part in message.parts):
             raise ModelRequestRejected(f"{request.model} can't see images: take a model that can")
-        self._mind_tools(request)
-        running = await self._up(request.model.partition(":")[2])
-        asked = replace(request, tools=(), system=request.system or _INSTRUCTIONS)
-        return await running.model.respond(asked, emit)
+        self._warn_if_tools_are_ignored(request)
+        server = await self._running_server(request.model.partition(":")[2])
+        request = replace(request, tools=(), system=request.system or _INSTRUCTIONS)
+        return await server.model.respond(request, emit)
 
     async def aclose(self) -> None:
         """Stop the servers."""
-        async with self._starting:
-            while self._running:
-                await self._running.popitem()[1].aclose()
+        async with self._servers_lock:
+            while self._servers:
+                await self._servers.popitem()[1].aclose()
 
-    def _mind_tools(self, request: ModelRequest) -> None:
-        if request.tools and request.model not in self._told:
-            self._told.add(request.model)
+    def _warn_if_tools_are_ignored(self, request: ModelRequest) -> None:
+        if request.tools and request.model not in self._warned_models:
+            self._warned_models.add(request.model)
             logger.warning(
-                "%s makes no tool calls, and isn't told of the agent's tools. To have it use them: planner: react",
+                "%s makes no tool calls, so the agent's tools are left out. To have it use them: planner: react",
                 request.model,
             )
 
-    async def _up(self, name: str) -> _Running:
-        """Return the running server of a model; whoever comes first starts it, the others wait."""
-        async with self._starting:
-            running = self._running.get(name)
-            if running is not None and not running.server.alive:
-                logger.warning("The server of local:%s has ended, with %s", name, running.server.process.returncode)
-                await self._running.pop(name).aclose()
-                running = None
-            if running is None:
-                running = self._running[name] = await _start(name)
-            return running
+    async def _running_server(self, name: str) -> _ModelServer:
+        """Return the server of a model; parallel first requests start it once."""
+        async with self._servers_lock:
+            server = self._servers.get(name)
+            if server is not None and not server.local_server.is_running:
+                returncode = server.local_server.process.returncode
+                logger.warning("The server of local:%s has ended, with %s", name, returncode)
+                await self._servers.pop(name).aclose()
+                server = None
+            if server is None:
+                server = self._servers[name] = await _start(name)
+            return server
 
 
-class _Running:
-    """A server, and the client that asks it."""
+class _ModelServer:
+    """A running server and its client."""
 
-    def __init__(self, server: LocalServer) -> None:
-        self.server = server
+    def __init__(self, local_server: LocalServer) -> None:
+        self.local_server = local_server
         self.model = OpenAICompatibleModel(
             partial(ChatCompletionsApi, body=partial(chat_body, provider="openai-compatible")),
             provider="local",
-            base_url=f"{server.address}/v1",
-            api_key=server.key,
-            key_variable="nothing: it is made anew for each server",
-            # llama.cpp closes now and then a connection that it has promised to keep.
+            base_url=f"{local_server.address}/v1",
+            api_key=local_server.key,
+            key_variable="nothing: a new key is made for each server",
+            # llama.cpp sometimes closes a connection that it has agreed to keep open.
             headers={"connection": "close"},
-            timeouts=ResponseTimeouts(first_output=_FIRST_WORD, idle=_NEXT_WORD),
+            timeouts=_TIMEOUTS,
         )
 
     async def aclose(self) -> None:
         """Close the connections, and end the process."""
         await self.model.aclose()
-        await self.server.stop()
+        await self.local_server.stop()
 
 
-async def _start(name: str) -> _Running:
+async def _start(name: str) -> _ModelServer:
     try:
         path = local_model_path(name)
     except ConfigurationInvalid as error:
         raise ModelRequestRejected(str(error)) from error
-    began = asyncio.get_running_loop().time()
-    server = await start_server(Serving(path, LOCAL_MODELS[name].context, _MAX_OUTPUT), _STARTING)
-    took = asyncio.get_running_loop().time() - began
-    logger.info("Started local:%s as process %d in %.1f s", name, server.process.pid, took)
-    return _Running(server)
+    started_at = asyncio.get_running_loop().time()
+    options = ServerOptions(path, LOCAL_MODELS[name].context, _MAX_OUTPUT_TOKENS)
+    server = await start_server(options, _START_TIMEOUT_S)
+    duration = asyncio.get_running_loop().time() - started_at
+    logger.info("Started local:%s as process %d in %.1f s", name, server.process.pid, duration)
+    return _ModelServer(server)

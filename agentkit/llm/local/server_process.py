@@ -1,4 +1,4 @@
-"""Start, watch and stop the process that serves a local model."""
+"""Start and stop the process that serves a local model."""
 
 from __future__ import annotations
 
@@ -13,78 +13,79 @@ from pathlib import Path
 
 from agentkit.errors import ModelUnavailable
 
-__all__ = ["LocalServer", "Serving", "start_server"]
+__all__ = ["LocalServer", "ServerOptions", "start_server"]
 
-_PROGRAM = Path(__file__).with_name("local_server.py")
-_STOPPING = 5.0
-"""Seconds that the process gets to end by itself."""
+_PROGRAM = Path(__file__).with_name("llama_server.py")
+_STOP_TIMEOUT_S = 5.0
+"""How long the process may take to end by itself; then it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
-    """What is to be served."""
+class ServerOptions:
+    """What a server is started with."""
 
     path: Path
     """The model, as a GGUF file."""
     context: int
     """Tokens of the context window."""
     max_output: int
-    """Tokens of an answer, where a request sets no limit."""
+    """Tokens of a response, if the request sets no limit."""
     program: Path = _PROGRAM
 
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """A server that answers."""
+    """A server that is ready for requests."""
 
     address: str
     key: str = field(repr=False)
-    """Whoever knows it may ask; other users of the machine, and web pages, don't."""
+    """Required in every request, so that other users of the machine and web pages have no access."""
     process: Process
 
     @property
-    def alive(self) -> bool:
-        """Whether its process still is."""
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
         return self.process.returncode is None
 
-    async def stop(self, within: float = _STOPPING) -> None:
-        """Have the process end, and wait for its end; after so many seconds it is killed."""
-        await _stop(self.process, within)
+    async def stop(self, timeout_s: float = _STOP_TIMEOUT_S) -> None:
+        """End the process and wait for its end; after ``timeout_s`` it is killed."""
+        await _stop(self.process, timeout_s)
 
 
-async def start_server(serving: Serving, within: float) -> LocalServer:
-    """Start a server, and wait until it answers: seconds, as a rule.
+async def start_server(options: ServerOptions, timeout_s: float) -> LocalServer:
+    """Start a server, and wait until it is ready, which usually takes seconds.
 
     Raises:
-        ModelUnavailable: it did not start ``within`` so many seconds, or at all; the message says why.
+        ModelUnavailable: the server did not start, or not within ``timeout_s``; the message has the reason.
     """
     key = secrets.token_urlsafe(24)
-    wanted = {
-        "path": str(serving.path),
+    arguments = {
+        "path": str(options.path),
         "key": key,
-        "context": serving.context,
-        "max_output": serving.max_output,
-        "threads": _threads(),
+        "context": options.context,
+        "max_output": options.max_output,
+        "threads": _thread_count(),
     }
-    # -P: the modules beside the program, such as openai.py, must not hide the packages of those names.
-    process = await asyncio.create_subprocess_exec(sys.executable, "-P", str(serving.program), stdin=PIPE, stdout=PIPE)
+    # -P keeps the program's directory off the path: its modules must not hide packages of the same name.
+    process = await asyncio.create_subprocess_exec(sys.executable, "-P", str(options.program), stdin=PIPE, stdout=PIPE)
     try:
-        async with asyncio.timeout(within):
-            address = await _address(process, json.dumps(wanted))
+        async with asyncio.timeout(timeout_s):
+            address = await _wait_for_address(process, json.dumps(arguments))
     except TimeoutError:
         await _stop(process)
-        raise ModelUnavailable(f"The server of the local model did not start within {within:g} s") from None
-    except BaseException:  # cancelled, too: no process may stay behind
+        raise ModelUnavailable(f"The server of the local model did not start within {timeout_s:g} s") from None
+    except BaseException:  # cancellation, too, must leave no process behind
         await _stop(process)
         raise
     return LocalServer(address, key, process)
 
 
-async def _address(process: Process, wanted: str) -> str:
+async def _wait_for_address(process: Process, arguments: str) -> str:
+    """Send the arguments, and return the address that the process replies with."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(f"{wanted}\n".encode())
+        process.stdin.write(f"{arguments}\n".encode())
         await process.stdin.drain()
         line = await process.stdout.readline()
     except ConnectionError:
@@ -92,23 +93,23 @@ async def _address(process: Process, wanted: str) -> str:
     if not line:
         code = await process.wait()
         raise ModelUnavailable(f"The server of the local model ended as it started, with {code}: see the worker's log")
-    said = json.loads(line)
-    if "error" in said:
-        raise ModelUnavailable(f"The server of the local model could not start: {said['error']}")
-    return str(said["address"])
+    result = json.loads(line)
+    if "error" in result:
+        raise ModelUnavailable(f"The server of the local model could not start: {result['error']}")
+    return str(result["address"])
 
 
-async def _stop(process: Process, within: float = _STOPPING) -> None:
+async def _stop(process: Process, timeout_s: float = _STOP_TIMEOUT_S) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(timeout_s):
             await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()
 
 
-def _threads() -> int:
-    """Return how many threads compute: half the processors, as the worker needs some, and four are enough."""
+def _thread_count() -> int:
+    """Return half the number of processors, as the worker needs some, and at most 4, as more are hardly faster."""
     return max(1, min(4, (os.cpu_count() or 1) // 2))

@@ -9,75 +9,82 @@ from pathlib import Path
 import pytest
 
 from agentkit.errors import ModelUnavailable
-from agentkit.llm.local.server_process import Serving, start_server
+from agentkit.llm.local.server_process import ServerOptions, start_server
 
 SERVES = """
 import json, sys
-wanted = json.loads(sys.stdin.readline())
-print(json.dumps({"address": wanted["path"] + "/" + wanted["key"]}), flush=True)
+arguments = json.loads(sys.stdin.readline())
+print(json.dumps({"address": arguments["path"] + "/" + arguments["key"]}), flush=True)
 sys.stdin.read()
 """
-GOES_ON = SERVES + "import signal; signal.pause()"
-SAYS_WHY = """print('{"error": "RuntimeError: no such file"}', flush=True)"""
-DIES = "raise SystemExit(3)"
-LOADS = """
+NEVER_ENDS = SERVES + "import signal; signal.pause()"
+REPORTS_ERROR = """print('{"error": "RuntimeError: no such file"}', flush=True)"""
+EXITS = "raise SystemExit(3)"
+LOADS_FOREVER = """
 import pathlib, sys
-here = pathlib.Path(__file__)
-here.with_name("loading").write_text("yes")
+directory = pathlib.Path(__file__).parent
+(directory / "loading").write_text("yes")
 sys.stdin.read()
-here.with_name("ended").write_text("yes")
+(directory / "ended").write_text("yes")
 """
 
 
-def serving(directory: Path, program: str) -> Serving:
-    (directory / "program.py").write_text(program)
-    return Serving(directory / "model.gguf", context=8_192, max_output=100, program=directory / "program.py")
+def options(directory: Path, program: str) -> ServerOptions:
+    file = directory / "program.py"
+    file.write_text(program)
+    return ServerOptions(directory / "model.gguf", context=8_192, max_output=100, program=file)
 
 
-async def test_a_server_is_told_its_model_and_its_key_and_ends_when_told(tmp_path: Path) -> None:
-    server = await start_server(serving(tmp_path, SERVES), within=30)
+async def test_a_server_receives_its_model_and_its_key_and_ends_when_it_is_stopped(tmp_path: Path) -> None:
+    server = await start_server(options(tmp_path, SERVES), timeout_s=30)
     assert server.address == f"{tmp_path / 'model.gguf'}/{server.key}"
     assert server.key not in repr(server).replace(server.address, "")
     await server.stop()
-    assert not server.alive
+    assert not server.is_running
     assert server.process.returncode == 0
 
 
 async def test_two_servers_have_different_keys(tmp_path: Path) -> None:
-    first, second = [await start_server(serving(tmp_path, SERVES), within=30) for _ in range(2)]
+    first, second = [await start_server(options(tmp_path, SERVES), timeout_s=30) for _ in range(2)]
     await asyncio.gather(first.stop(), second.stop())
     assert first.key != second.key
 
 
-async def test_a_server_that_goes_on_is_killed(tmp_path: Path) -> None:
-    server = await start_server(serving(tmp_path, GOES_ON), within=30)
-    await server.stop(within=0.1)
+async def test_a_server_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    server = await start_server(options(tmp_path, NEVER_ENDS), timeout_s=30)
+    await server.stop(timeout_s=0.1)
     assert server.process.returncode == -9
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "message"),
     [
-        pytest.param(SAYS_WHY, "could not start: RuntimeError: no such file", id="says why"),
-        pytest.param(DIES, "ended as it started, with 3", id="dies"),
+        pytest.param(REPORTS_ERROR, "could not start: RuntimeError: no such file", id="reports an error"),
+        pytest.param(EXITS, "ended as it started, with 3", id="exits"),
     ],
 )
-async def test_a_server_that_does_not_start_is_worth_another_attempt(tmp_path: Path, program: str, told: str) -> None:
-    with pytest.raises(ModelUnavailable, match=told):
-        await start_server(serving(tmp_path, program), within=30)
+async def test_a_failed_start_can_be_retried(tmp_path: Path, program: str, message: str) -> None:
+    with pytest.raises(ModelUnavailable, match=message):
+        await start_server(options(tmp_path, program), timeout_s=30)
 
 
-async def test_a_server_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+async def test_a_start_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"did not start within 0\.5 s"):
-        await start_server(serving(tmp_path, LOADS), within=0.5)
+        await start_server(options(tmp_path, LOADS_FOREVER), timeout_s=0.5)
 
 
 async def test_a_cancelled_start_leaves_no_process_behind(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "loading")
-    starting = asyncio.create_task(start_server(serving(tmp_path, LOADS), within=30))
+    starting = asyncio.create_task(start_server(options(tmp_path, LOADS_FOREVER), timeout_s=30))
     async with asyncio.timeout(30):
         await asyncio.to_thread((tmp_path / "loading").read_text)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert (tmp_path / "ended").exists()
+
+
+async def test_the_program_that_is_started_by_default_reports_what_it_can_not_load(tmp_path: Path) -> None:
+    missing_model = ServerOptions(tmp_path / "model.gguf", context=512, max_output=10)
+    with pytest.raises(ModelUnavailable, match=r"could not start: (ModuleNotFoundError|RuntimeError): "):
+        await start_server(missing_model, timeout_s=60)

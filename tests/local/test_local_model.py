@@ -1,4 +1,4 @@
-"""A real language model on this machine answers, acts and streams."""
+"""A real language model on this machine responds, calls tools and streams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from agentkit.errors import ContextTooLong, LimitExceeded, ModelOutputInvalid
 from agentkit.interfaces import Model, ModelDelta, ModelRequest
 from agentkit.messages import ToolResult, user_message
-from agentkit.runtime.local_runner import Driver
+from agentkit.runtime.local_runner import LocalRunner
 from agentkit.specs import AgentSpec, Limits, ModelSettings
 from agentkit.tools import ToolRegistry, builtin_tools
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.local, pytest.mark.asyncio(loop_scope="module")]
 
 QUESTION = "What is the capital of France?"
 TOOLS = ToolRegistry(builtin_tools(None))
-ACTS = """\
+CALL_EXAMPLES = """\
 Question: 2+3. Action: {"name": "calculator", "arguments": {"expression": "2+3"}}
 Question: 10-4. Action: {"name": "calculator", "arguments": {"expression": "10-4"}}"""
 
@@ -42,14 +42,14 @@ def request(question: str, max_output_tokens: int | None = None) -> ModelRequest
     )
 
 
-async def test_it_knows_the_capital_of_france(model: Model) -> None:
+async def test_it_names_the_capital_of_france(model: Model) -> None:
     response = await model.respond(request(QUESTION))
     assert "Paris" in response.message.text
     assert response.stop_reason == "end"
     assert 0 < response.usage.output_tokens < response.usage.input_tokens
 
 
-async def test_the_deltas_make_up_the_answer(model: Model) -> None:
+async def test_the_deltas_add_up_to_the_response(model: Model) -> None:
     deltas: list[ModelDelta] = []
     response = await model.respond(request("Name three colours."), deltas.append)
     assert len(deltas) > 3
@@ -57,29 +57,29 @@ async def test_the_deltas_make_up_the_answer(model: Model) -> None:
     assert "".join(delta.text for delta in deltas) == response.message.text
 
 
-async def worked_out(model: Model, sum: str) -> tuple[list[str], JsonValue]:
+async def run_sum(model: Model, sum: str) -> tuple[list[str], JsonValue]:
     try:
-        outcome = await Driver({"local": model}, TOOLS).run(agent("react", ACTS), f"What is {sum}?")
+        outcome = await LocalRunner({"local": model}, TOOLS).run(agent("react", CALL_EXAMPLES), f"What is {sum}?")
     except (LimitExceeded, ModelOutputInvalid):
         return [], None
     results = [part for message in outcome.transcript for part in message.parts if isinstance(part, ToolResult)]
     return [result.content for result in results if result.name == "calculator"], outcome.output
 
 
-async def test_an_agent_calls_the_calculator_by_schema_and_ends(model: Model) -> None:
-    # Two, as so small a model gets no sum right for certain: a word more in the planner's text, and it strays.
-    assert (["42"], "42") in [await worked_out(model, sum) for sum in ("6*7", "17+25")]
+async def test_a_react_agent_calls_the_calculator_and_finishes(model: Model) -> None:
+    # Two sums, as so small a model is not reliable: one more word in the planner's text changes its response.
+    assert (["42"], "42") in [await run_sum(model, sum) for sum in ("6*7", "17+25")]
 
 
-async def test_an_agent_whose_planner_needs_native_calls_answers_all_the_same_and_the_log_says_so(
+async def test_an_agent_whose_planner_needs_native_calls_finishes_and_the_log_has_one_warning(
     model: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
-    driver = Driver({"local": model}, TOOLS)
-    asked = agent("tools", "You are a helpful assistant. Answer briefly and plainly.")
-    outcomes = [await driver.run(asked, QUESTION) for _ in range(2)]
+    runner = LocalRunner({"local": model}, TOOLS)
+    spec = agent("tools", "You are a helpful assistant. Answer briefly and plainly.")
+    outcomes = [await runner.run(spec, QUESTION) for _ in range(2)]
     assert ["Paris" in str(outcome.output) for outcome in outcomes] == [True, True]
     assert [record.message for record in caplog.records if "planner: react" in record.message] == [
-        "local:smollm2 makes no tool calls, and isn't told of the agent's tools. To have it use them: planner: react"
+        "local:smollm2 makes no tool calls, so the agent's tools are left out. To have it use them: planner: react"
     ]
 
 
@@ -89,6 +89,6 @@ async def test_an_output_limit_is_kept(model: Model) -> None:
     assert response.usage.output_tokens == 8
 
 
-async def test_a_question_longer_than_the_context_window_is_refused_with_the_numbers(model: Model) -> None:
+async def test_a_request_longer_than_the_context_window_is_rejected_with_both_numbers(model: Model) -> None:
     with pytest.raises(ContextTooLong, match=r"9\d\d\d tokens.*8192 tokens"):
         await model.respond(request("hello " * 9_000))

@@ -1,1 +1,1 @@
-"""The HTTP front end: starts, shows and stops tasks; all it knows, Temporal keeps."""
+"""The API: REST and gRPC over tasks that Temporal holds; it has no store of its own."""

@@ -1,4 +1,4 @@
-"""Put the front end together: routes, settings, the app directory and a client of Temporal."""
+"""Build the ASGI application: routes, middleware, and the services behind them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from temporalio.client import Client
 from activities.settings import Settings
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import Catalog
-from api.events.event_hub import Hub
-from api.events.status_feed import Board
-from api.relay.relay_server import relaying
+from api.events.event_hub import EventHub
+from api.events.status_feed import StatusFeed
+from api.relay.relay_server import relay_server
 from api.rest import agent_routes, docs_page, event_routes, health_routes, task_routes
 from api.rest.metrics import install_metrics
 from api.rest.problems import install_problems, problem_schemas
-from api.rest.request_bodies import BodyLimit
-from api.state import State, install_state
+from api.rest.request_bodies import BodyLimitMiddleware
+from api.services import ApiServices, install_services
 from api.tasks.task_service import TaskService
 
 __all__ = ["create_app"]
@@ -30,7 +30,7 @@ __all__ = ["create_app"]
 _DESCRIPTION = "Durable AI agents on Temporal. Errors are problems (RFC 9457); times are RFC 3339 UTC."
 
 
-class _FrontEnd(FastAPI):
+class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         description = super().openapi()
         description["components"]["schemas"].update(problem_schemas())
@@ -51,21 +51,22 @@ def create_app(
         settings: where Temporal is, the task queue, and what is checked.
         catalog: the app directory, loaded.
         client: a client to use; None connects one by the settings, when it is first needed.
-        stopping: set it when the server shuts down, so that nobody who waits holds it up.
-        relay: whether to take from the workers what models say, as they say it; that needs a port of its own.
+        stopping: set when the server shuts down, so that waiting requests end.
+        relay: whether to receive token deltas from the workers; that listens on a port of its own.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         temporal = client or await connect(settings, lazy=True)
         service = TaskService(temporal, catalog, settings)
-        hub, board = Hub(temporal, service, settings), Board(temporal, settings)
-        install_state(app, State(settings, catalog, temporal, service, hub, board, stopping or asyncio.Event()))
-        async with relaying(hub, settings) if relay else nullcontext():
+        hub, status_feed = EventHub(temporal, service, settings), StatusFeed(temporal, settings)
+        services = ApiServices(settings, catalog, temporal, service, hub, status_feed, stopping or asyncio.Event())
+        install_services(app, services)
+        async with relay_server(hub, settings) if relay else nullcontext():
             yield
-        await asyncio.gather(hub.aclose(), board.aclose())
+        await asyncio.gather(hub.aclose(), status_feed.aclose())
 
-    app = _FrontEnd(
+    app = _Api(
         title="Opspawn",
         version=_version(),
         description=_DESCRIPTION,
@@ -76,7 +77,7 @@ def create_app(
     )
     for module in (task_routes, event_routes, agent_routes, health_routes, docs_page):
         app.include_router(module.router)
-    app.add_middleware(BodyLimit, limit=settings.max_input_bytes)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes)
     install_problems(app)
     install_metrics(app)
     if settings.cors_origins:

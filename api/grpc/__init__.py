@@ -1,4 +1,4 @@
-"""The gRPC front end: ``opspawn.v1.TaskService``, health and reflection, over what REST stands on.
+"""gRPC: ``opspawn.v1.TaskService``, health and reflection, over ``api.tasks`` as REST is.
 
-``tasks`` answers the calls, ``requests`` and ``answers`` translate messages, and ``status`` translates errors.
+``request_messages`` and ``response_messages`` map messages to ``api.tasks`` and back, ``status_mapping`` maps errors.
 """

@@ -1,55 +1,60 @@
-"""Tell gRPC's load balancers and probes what ``/readyz`` and ``/healthz`` tell (``grpc.health.v1``)."""
+"""gRPC's health protocol (``grpc.health.v1``), for load balancers and probes: readiness and liveness, as over REST."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from grpc import StatusCode
 from grpc.aio import ServicerContext
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthServicer
 
-from api.async_wait import first_of
-from api.rest.health_routes import lacking
-from api.state import State
+from api.services import ApiServices
+from api.tasks.readiness import readiness_problem
 
-__all__ = ["LIVENESS", "Health"]
+__all__ = ["LIVENESS", "HealthCheckServicer"]
 
 LIVENESS = "liveness"
-"""The name by which to ask whether this process answers, whatever Temporal and the workers do."""
-_PAUSE = 2.0
-"""Seconds between two looks for one who watches."""
+"""The service name under which this process itself is checked, whatever Temporal and the workers do."""
+_CHECK_INTERVAL_S = 2.0
+"""Between two checks for a watcher: a probe every few seconds is the usual."""
+_MAX_NAME_CHARS = 80
 
 _Context = ServicerContext[HealthCheckRequest, HealthCheckResponse]
 
 
-class Health(HealthServicer):
-    """Looks when it is asked. The server as a whole, and each service, is as ready as tasks are."""
+class HealthCheckServicer(HealthServicer):
+    """Checks on request. The server, and each of its services, is as ready as tasks are."""
 
-    def __init__(self, state: State, services: frozenset[str], *, pause: float = _PAUSE) -> None:
-        """Answer for these services; look every ``pause`` seconds while somebody watches."""
-        self._state = state
-        self._ready_names = services | {""}
-        self._pause = pause
+    def __init__(
+        self, services: ApiServices, names: frozenset[str], *, check_interval_s: float = _CHECK_INTERVAL_S
+    ) -> None:
+        """Respond for the gRPC services of these names."""
+        self._services = services
+        self._ready_names = names | {""}
+        self._check_interval_s = check_interval_s
 
     async def Check(self, request: HealthCheckRequest, context: _Context) -> HealthCheckResponse:
-        """Say how a service is."""
+        """Return a service's status."""
         status = await self._status(request.service)
         if status == HealthCheckResponse.SERVICE_UNKNOWN:
             known = ", ".join(sorted({*self._ready_names, LIVENESS} - {""}))
-            await context.abort(StatusCode.NOT_FOUND, f"There is no service {request.service[:80]!r}. Known: {known}")
+            name = request.service[:_MAX_NAME_CHARS]
+            await context.abort(StatusCode.NOT_FOUND, f"There is no service {name!r}. Known: {known}")
         return HealthCheckResponse(status=status)
 
     async def Watch(self, request: HealthCheckRequest, context: _Context) -> None:
-        """Say how a service is, and whenever that changes."""
-        told: int | None = None
-        stopping = self._state.stopping
+        """Stream a service's status, now and whenever it changes."""
+        sent: int | None = None
+        stopping = self._services.stopping
         while not stopping.is_set():
             status = await self._status(request.service)
-            if status != told:
+            if status != sent:
                 await context.write(HealthCheckResponse(status=status))
-                told = status
-            await first_of(asyncio.sleep(self._pause), stopping.wait())
+                sent = status
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), self._check_interval_s)
         await context.write(HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING))
 
     async def _status(self, service: str) -> int:
@@ -57,5 +62,5 @@ class Health(HealthServicer):
             return HealthCheckResponse.SERVING
         if service not in self._ready_names:
             return HealthCheckResponse.SERVICE_UNKNOWN
-        reason = await lacking(self._state)
-        return HealthCheckResponse.SERVING if reason is None else HealthCheckResponse.NOT_SERVING
+        problem = await readiness_problem(self._services.client, self._services.settings)
+        return HealthCheckResponse.SERVING if problem is None else HealthCheckResponse.NOT_SERVING

@@ -1,4 +1,4 @@
-"""Tasks and events as gRPC's messages."""
+"""Map the snapshots of ``api.tasks``, and events, to gRPC's messages."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from agentkit.messages import ImagePart, InputPart
 from api.events.event import Event
 from api.grpc.json_values import to_struct, to_value
 from api.proto.opspawn.v1 import tasks_pb2
-from api.rest.response_schemas import Task, TaskLinks, TaskList, TaskUsage
+from api.tasks.task_snapshot import TaskPage, TaskSnapshot
 
-__all__ = ["event_message", "list_message", "task_message"]
+__all__ = ["event_message", "task_list_message", "task_message"]
 
 
-def task_message(task: Task) -> tasks_pb2.Task:
-    """Return a task; what it hasn't got stays unset."""
+def task_message(task: TaskSnapshot) -> tasks_pb2.Task:
+    """Return a task; fields without a value stay unset."""
     message = tasks_pb2.Task(
         id=task.id,
         agent=task.agent,
         status=tasks_pb2.TaskStatus.Value(f"TASK_STATUS_{task.status.upper()}"),
         title=task.title,
-        usage=_usage(task.usage),
+        usage=tasks_pb2.TaskUsage(**task.usage.model_dump()),
         steps=task.steps,
         doing=task.doing,
+        input_requests=map(to_struct, task.input_requests),
         conversation_id=task.conversation_id or "",
         parent_id=task.parent_id or "",
         tags=task.tags,
         metadata=task.metadata,
         user=task.user or "",
-        links=_links(task.links),
+        links=tasks_pb2.TaskLinks(**task.links),
     )
     message.created_at.FromDatetime(task.created_at)
     if task.started_at is not None:
@@ -42,7 +43,7 @@ def task_message(task: Task) -> tasks_pb2.Task:
     return message
 
 
-def list_message(page: TaskList) -> tasks_pb2.ListTasksResponse:
+def task_list_message(page: TaskPage) -> tasks_pb2.ListTasksResponse:
     """Return a page of tasks."""
     return tasks_pb2.ListTasksResponse(
         tasks=map(task_message, page.tasks), next_cursor=page.next_cursor or "", total=page.total
@@ -62,20 +63,10 @@ def event_message(event: Event) -> tasks_pb2.Event:
     return message
 
 
-def _usage(usage: TaskUsage) -> tasks_pb2.TaskUsage:
-    return tasks_pb2.TaskUsage(**usage.model_dump())
-
-
-def _links(links: TaskLinks) -> tasks_pb2.TaskLinks:
-    message = tasks_pb2.TaskLinks(events=links["events"], temporal_ui=links["temporal_ui"])
-    setattr(message, "self", links["self"])  # noqa: B010  # a name that only REST can pass as a keyword
-    return message
-
-
-def _input(given: str | tuple[InputPart, ...]) -> tasks_pb2.Input:
-    if isinstance(given, str):
-        return tasks_pb2.Input(text=given)
-    return tasks_pb2.Input(parts=map(_part, given))
+def _input(content: str | tuple[InputPart, ...]) -> tasks_pb2.Input:
+    if isinstance(content, str):
+        return tasks_pb2.Input(text=content)
+    return tasks_pb2.Input(parts=map(_part, content))
 
 
 def _part(part: InputPart) -> tasks_pb2.InputPart:

@@ -1,9 +1,8 @@
-"""Turn errors into rich statuses: the one place where they cross into gRPC."""
+"""Map errors to gRPC's rich statuses, here only."""
 
 from __future__ import annotations
 
 import logging
-import re
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,95 +17,100 @@ from grpc_status import rpc_status
 
 from api.tasks.errors import (
     CursorInvalid,
-    FrontEndError,
+    FieldPath,
     IdempotencyConflict,
     PositionInvalid,
+    RequestInvalid,
+    ServiceError,
     TaskEnded,
     TaskNotFound,
     TaskRefused,
     TemporalNotReady,
     TemporalUnreachable,
     WatchInterrupted,
-    WorkersSilent,
+    WorkerUnavailable,
+    first_of_issues,
 )
 
-__all__ = ["DOMAIN", "NotInThisRelease", "RequestInvalid", "answering", "status_of"]
+__all__ = ["DOMAIN", "NotInThisRelease", "error_status", "errors_as_status", "field_path"]
 
 DOMAIN = "opspawn"
-_RETRY_SECONDS = 2
-_log = logging.getLogger(__name__)
+_RETRY_DELAY_S = 2
+logger = logging.getLogger(__name__)
 
 
-class RequestInvalid(FrontEndError):
-    """Fields of a request that can't be: their paths, and what is wrong with each."""
-
-    def __init__(self, *violations: tuple[str, str]) -> None:
-        self.violations = violations
-        field, description = violations[0]
-        also = f" ({len(violations) - 1} more)" if len(violations) > 1 else ""
-        super().__init__(f"{field}: {description}{also}" if field else f"{description}{also}")
+class NotInThisRelease(ServiceError):
+    """The proto has this call already, the server doesn't yet."""
 
 
-class NotInThisRelease(FrontEndError):
-    """The interface has it already, this release not yet."""
-
-
-_CODES: dict[type[FrontEndError], StatusCode] = {
-    CursorInvalid: StatusCode.INVALID_ARGUMENT,
-    IdempotencyConflict: StatusCode.ALREADY_EXISTS,
-    NotInThisRelease: StatusCode.UNIMPLEMENTED,
-    PositionInvalid: StatusCode.INVALID_ARGUMENT,
-    RequestInvalid: StatusCode.INVALID_ARGUMENT,
-    TaskEnded: StatusCode.FAILED_PRECONDITION,
-    TaskNotFound: StatusCode.NOT_FOUND,
-    TaskRefused: StatusCode.INVALID_ARGUMENT,
-    TemporalNotReady: StatusCode.UNAVAILABLE,
-    TemporalUnreachable: StatusCode.UNAVAILABLE,
-    WatchInterrupted: StatusCode.UNAVAILABLE,
-    WorkersSilent: StatusCode.UNAVAILABLE,
+_STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
+    CursorInvalid: (StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"),
+    IdempotencyConflict: (StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT"),
+    NotInThisRelease: (StatusCode.UNIMPLEMENTED, "NOT_IN_THIS_RELEASE"),
+    PositionInvalid: (StatusCode.INVALID_ARGUMENT, "POSITION_INVALID"),
+    RequestInvalid: (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"),
+    TaskEnded: (StatusCode.FAILED_PRECONDITION, "TASK_ENDED"),
+    TaskNotFound: (StatusCode.NOT_FOUND, "TASK_NOT_FOUND"),
+    TaskRefused: (StatusCode.INVALID_ARGUMENT, "TASK_REFUSED"),
+    TemporalNotReady: (StatusCode.UNAVAILABLE, "TEMPORAL_NOT_READY"),
+    TemporalUnreachable: (StatusCode.UNAVAILABLE, "TEMPORAL_UNREACHABLE"),
+    WatchInterrupted: (StatusCode.UNAVAILABLE, "WATCH_INTERRUPTED"),
+    WorkerUnavailable: (StatusCode.UNAVAILABLE, "WORKERS_SILENT"),
 }
+"""Code and reason of each error; the reason is the last part of REST's problem type, in capitals."""
 
 
-def status_of(error: FrontEndError) -> Status:
-    """Return an error's status: its code and text, an ErrorInfo, and what else helps."""
-    code = _CODES[type(error)]
-    reason = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
+def error_status(error: ServiceError) -> Status:
+    """Return an error's status: code, text, ErrorInfo, and BadRequest or RetryInfo where they apply."""
+    code, reason = _STATUSES[type(error)]
     details: list[Message] = [ErrorInfo(reason=reason, domain=DOMAIN)]
-    if violations := _violations(error):
-        fields = [BadRequest.FieldViolation(field=field, description=told) for field, told in violations]
+    violations = _violations(error)
+    if violations:
+        fields = [BadRequest.FieldViolation(field=field, description=text) for field, text in violations]
         details.append(BadRequest(field_violations=fields))
     if code is StatusCode.UNAVAILABLE:
         retry = RetryInfo()
-        retry.retry_delay.seconds = _RETRY_SECONDS
+        retry.retry_delay.seconds = _RETRY_DELAY_S
         details.append(retry)
-    return _status(code, str(error), details)
+    message = first_of_issues(violations) if isinstance(error, RequestInvalid) else str(error)
+    return _status(code, message, details)
+
+
+def field_path(path: FieldPath) -> str:
+    """Return the path of a request's field in the proto, such as ``input.parts[0].image.url``."""
+    match path:
+        case ("input", index, "text" as field):
+            path = ("input", "parts", index, field)
+        case ("input", index, *rest):
+            path = ("input", "parts", index, *(["image"] if rest else []), *rest)
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 @asynccontextmanager
-async def answering(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    """Answer a call inside this context: whatever it raises ends the call with a status."""
+async def errors_as_status(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    """End the call with a status when this context raises an exception."""
     try:
         yield
-    except FrontEndError as error:
-        status = status_of(error)
-    except BaseError:  # gRPC's own: the client has gone, and gRPC knows
+    except ServiceError as error:
+        status = error_status(error)
+    except BaseError:  # gRPC's own: the client has disconnected, and gRPC ends the call
         raise
-    except Exception:  # the boundary: whatever it was, the client gets an answer and the log the cause
+    except Exception:  # any: the client gets a status, and the log the cause
         error_id = uuid.uuid4().hex
-        _log.exception("Unexpected error %s", error_id)
-        told = f"Something went wrong on our side. The log has it under {error_id}."
-        status = _status(StatusCode.INTERNAL, told, [ErrorInfo(reason="UNEXPECTED", domain=DOMAIN)])
+        logger.exception("Unexpected error %s", error_id)
+        message = f"Something went wrong on our side. The log has it under {error_id}."
+        status = _status(StatusCode.INTERNAL, message, [ErrorInfo(reason="UNEXPECTED", domain=DOMAIN)])
     else:
         return
     await context.abort_with_status(rpc_status.to_status(status))
 
 
-def _violations(error: FrontEndError) -> Sequence[tuple[str, str]]:
+def _violations(error: ServiceError) -> Sequence[tuple[str, str]]:
     match error:
         case RequestInvalid():
-            return error.violations
+            return [(field_path(issue.path), issue.text) for issue in error.issues]
         case TaskRefused():
-            return [(error.field, str(error))]
+            return [(field_path(error.path), str(error))]
         case CursorInvalid():
             return [("cursor", str(error))]
         case PositionInvalid():

@@ -1,39 +1,40 @@
-"""Answer the calls of ``opspawn.v1.TaskService``."""
+"""Serve the calls of ``opspawn.v1.TaskService``."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
 from grpc.aio import ServicerContext
 
-from api.async_wait import first_of
+from api.async_wait import wait_unless
 from api.events.event import Event
-from api.events.event_hub import Watch
-from api.events.sse import PATIENCE
-from api.grpc.request_messages import body_of, key_of, query_of, wait_of
-from api.grpc.response_messages import event_message, list_message, task_message
-from api.grpc.status_mapping import NotInThisRelease, answering
+from api.events.event_hub import TaskWatch
+from api.events.sse import SLOW_WATCHER_TIMEOUT_S
+from api.grpc.request_messages import idempotency_key, new_task, task_list_request, wait_seconds
+from api.grpc.response_messages import event_message, task_list_message, task_message
+from api.grpc.status_mapping import NotInThisRelease, errors_as_status
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceServicer
-from api.state import State
+from api.services import ApiServices
 from api.tasks.errors import WatchInterrupted
 
-__all__ = ["Tasks"]
+__all__ = ["TaskServicer"]
 
-_COME_BACK = "Come back, and go on after the last event."
-_Watcher = ServicerContext[tasks_pb2.WatchTaskRequest, tasks_pb2.WatchTaskResponse]
+_RESUME_HINT = "Watch again after the last event."
+_END = "end"
+_WatchContext = ServicerContext[tasks_pb2.WatchTaskRequest, tasks_pb2.WatchTaskResponse]
 
 
-class Tasks(TaskServiceServicer):
-    """What REST does at ``/api/v1/tasks``, by the same rules."""
+class TaskServicer(TaskServiceServicer):
+    """The calls of REST's ``/api/v1/tasks``, by the same rules."""
 
-    def __init__(self, state: State, *, patience: float = PATIENCE) -> None:
-        """Serve tasks of ``state``; a watcher may take ``patience`` seconds to accept an event."""
-        self._state = state
-        self._patience = patience
+    def __init__(self, services: ApiServices, *, slow_watcher_timeout_s: float = SLOW_WATCHER_TIMEOUT_S) -> None:
+        """Serve tasks; a watcher that accepts no event for this time is disconnected."""
+        self._services = services
+        self._tasks = services.tasks
+        self._slow_watcher_timeout_s = slow_watcher_timeout_s
 
     async def CreateTask(
         self,
@@ -41,20 +42,20 @@ class Tasks(TaskServiceServicer):
         context: ServicerContext[tasks_pb2.CreateTaskRequest, tasks_pb2.CreateTaskResponse],
     ) -> tasks_pb2.CreateTaskResponse:
         """Start a task."""
-        async with answering(context):
-            started = await self._state.tasks.create(body_of(request), key=key_of(request))
-            return tasks_pb2.CreateTaskResponse(task=task_message(started.task), created=started.new)
+        async with errors_as_status(context):
+            created = await self._tasks.create(new_task(request), key=idempotency_key(request))
+            return tasks_pb2.CreateTaskResponse(task=task_message(created.task), created=created.is_new)
 
     async def GetTask(
         self,
         request: tasks_pb2.GetTaskRequest,
         context: ServicerContext[tasks_pb2.GetTaskRequest, tasks_pb2.GetTaskResponse],
     ) -> tasks_pb2.GetTaskResponse:
-        """Show a task, at its end if it comes in time."""
-        async with answering(context):
-            if (seconds := wait_of(request)) > 0:
-                await first_of(self._state.tasks.wait(request.task_id, seconds), self._state.stopping.wait())
-            return tasks_pb2.GetTaskResponse(task=task_message(await self._state.tasks.get(request.task_id)))
+        """Show a task, ended if it ends within the request's wait."""
+        async with errors_as_status(context):
+            if (seconds := wait_seconds(request)) > 0:
+                await wait_unless(self._tasks.wait(request.task_id, seconds), self._services.stopping.wait())
+            return tasks_pb2.GetTaskResponse(task=task_message(await self._tasks.get(request.task_id)))
 
     async def ListTasks(
         self,
@@ -62,9 +63,8 @@ class Tasks(TaskServiceServicer):
         context: ServicerContext[tasks_pb2.ListTasksRequest, tasks_pb2.ListTasksResponse],
     ) -> tasks_pb2.ListTasksResponse:
         """List tasks, newest first."""
-        async with answering(context):
-            query = query_of(request)
-            return list_message(await self._state.tasks.list(query.filter(), limit=query.limit, cursor=query.cursor))
+        async with errors_as_status(context):
+            return task_list_message(await self._tasks.list(task_list_request(request)))
 
     async def CancelTask(
         self,
@@ -72,61 +72,53 @@ class Tasks(TaskServiceServicer):
         context: ServicerContext[tasks_pb2.CancelTaskRequest, tasks_pb2.CancelTaskResponse],
     ) -> tasks_pb2.CancelTaskResponse:
         """Ask a task to stop."""
-        async with answering(context):
-            return tasks_pb2.CancelTaskResponse(task=task_message(await self._state.tasks.cancel(request.task_id)))
+        async with errors_as_status(context):
+            return tasks_pb2.CancelTaskResponse(task=task_message(await self._tasks.cancel(request.task_id)))
 
-    async def WatchTask(self, request: tasks_pb2.WatchTaskRequest, context: _Watcher) -> None:  # type: ignore[override]
-        """Stream a task's events. Not a generator, which the types know alone: its end would be the collector's."""
-        async with answering(context):
-            watch = await self._state.hub.watch(request.task_id, request.after or None)
+    async def WatchTask(self, request: tasks_pb2.WatchTaskRequest, context: _WatchContext) -> None:  # type: ignore[override]
+        """Stream a task's events. Not a generator, as the stub's type has it: gRPC leaves those to the collector."""
+        async with errors_as_status(context):
+            watch = await self._services.hub.watch(request.task_id, request.after or None)
             unsent = await self._send(watch, context)
             if unsent is not None:
-                await unsent  # gRPC takes no status before it
-                raise WatchInterrupted(f"You took nothing for {self._patience:g} s. {_COME_BACK}")
+                await unsent  # gRPC accepts no status before this write ends
+                raise WatchInterrupted(f"You took nothing for {self._slow_watcher_timeout_s:g} s. {_RESUME_HINT}")
 
     async def AnswerInput(
         self,
         request: tasks_pb2.AnswerInputRequest,
         context: ServicerContext[tasks_pb2.AnswerInputRequest, tasks_pb2.AnswerInputResponse],
     ) -> tasks_pb2.AnswerInputResponse:
-        """Say that nothing can be answered yet."""
-        async with answering(context):
+        """Refuse: no task asks for input in this release."""
+        async with errors_as_status(context):
             raise NotInThisRelease("Tasks of this release ask nobody for input, so there is nothing to answer yet.")
 
-    async def _send(self, watch: Watch, context: _Watcher) -> asyncio.Future[None] | None:
-        """Send until the last event, or give up the watch; return what the watcher didn't take in time."""
-        async with aclosing(self._coming(watch)) as events:
+    async def _send(self, watch: TaskWatch, context: _WatchContext) -> asyncio.Future[None] | None:
+        """Send events until the last one; return the write that a slow watcher didn't accept in time, if any."""
+        async with aclosing(self._events(watch)) as events:
             async for event in events:
                 message = tasks_pb2.WatchTaskResponse(event=event_message(event))
-                sending = asyncio.ensure_future(context.write(message))
-                sending.add_done_callback(_heed)
-                await asyncio.wait([sending], timeout=self._patience)
-                if not sending.done():
-                    return sending
-                await sending
+                write = asyncio.ensure_future(context.write(message))
+                write.add_done_callback(_retrieve_error)
+                await asyncio.wait([write], timeout=self._slow_watcher_timeout_s)
+                if not write.done():
+                    return write
+                await write
         return None
 
-    async def _coming(self, watch: Watch) -> AsyncGenerator[Event, None]:
-        """Yield events until the last one; the server's end is told between two, never while one is sent."""
-        stopping = asyncio.ensure_future(self._state.stopping.wait())
-        waiting: list[asyncio.Future[Any]] = [stopping]
+    async def _events(self, watch: TaskWatch) -> AsyncGenerator[Event, None]:
+        """Yield events until the last one, or until the server stops; that interrupts between two, never a write."""
         async with aclosing(watch.events()) as events:
-            try:
-                while True:
-                    waiting[1:] = [upcoming := asyncio.ensure_future(anext(events, None))]
-                    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                    if not upcoming.done():
-                        raise WatchInterrupted(f"The server stops. {_COME_BACK}")
-                    if (event := await upcoming) is None:
-                        return
-                    yield event
-            finally:
-                for one in waiting:
-                    one.cancel()
-                await asyncio.gather(*waiting, return_exceptions=True)
+            while True:
+                event = await wait_unless(anext(events, _END), self._services.stopping.wait())
+                if event is None:
+                    raise WatchInterrupted(f"The server stops. {_RESUME_HINT}")
+                if isinstance(event, str):
+                    return
+                yield event
 
 
-def _heed(sent: asyncio.Future[None]) -> None:
-    """Take note of an error that nobody waits for any more: who went away while something was sent to them."""
-    if not sent.cancelled():
-        sent.exception()
+def _retrieve_error(write: asyncio.Future[None]) -> None:
+    """Mark the error of a write as seen: nothing awaits it when the watcher disconnects meanwhile."""
+    if not write.cancelled():
+        write.exception()

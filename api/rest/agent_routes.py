@@ -1,4 +1,4 @@
-"""The routes of what can be run: ``/api/v1/agents`` and ``/api/v1/tools``."""
+"""The routes of agents and tools: ``/api/v1/agents`` and ``/api/v1/tools``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog
 from agentkit.errors import ConfigurationInvalid
 from agentkit.specs import AgentDefinition
+from api.rest.agent_schemas import AgentListResponse, AgentResponse, ToolListResponse
 from api.rest.problems import PROBLEM_RESPONSES
-from api.rest.response_schemas import Agent, AgentList, ToolList
-from api.state import state_of
-from api.tasks.task_start import lacking_key
+from api.services import request_services
+from api.tasks.task_start import missing_key
 
 __all__ = ["router"]
 
@@ -20,32 +20,33 @@ router = APIRouter(prefix="/api/v1", tags=["agents"], responses=PROBLEM_RESPONSE
 
 
 @router.get("/agents", operation_id="listAgents")
-async def list_agents(request: Request) -> AgentList:
+async def list_agents(request: Request) -> AgentListResponse:
     """List the agents that tasks can be given to, and what is wrong with the others."""
-    state = state_of(request)
-    agents = [_shown(definition, state.catalog, state.settings) for definition in state.catalog.agents.values()]
-    return AgentList(agents=tuple(agents), problems=tuple(state.catalog.problems))
+    services = request_services(request)
+    catalog, settings = services.catalog, services.settings
+    agents = tuple(_agent_response(definition, catalog, settings) for definition in catalog.agents.values())
+    return AgentListResponse(agents=agents, problems=tuple(catalog.problems))
 
 
 @router.get("/agents/{name}", operation_id="getAgent")
-async def get_agent(request: Request, name: str) -> Agent:
+async def get_agent(request: Request, name: str) -> AgentResponse:
     """Show an agent."""
-    state = state_of(request)
-    definition = state.catalog.agents.get(name)
+    services = request_services(request)
+    definition = services.catalog.agents.get(name)
     if definition is None:
-        there = ", ".join(sorted(state.catalog.agents)) or "none"
-        raise HTTPException(404, f"There is no agent {name!r}. There are: {there}.")
-    return _shown(definition, state.catalog, state.settings)
+        names = ", ".join(sorted(services.catalog.agents)) or "none"
+        raise HTTPException(404, f"There is no agent {name!r}. There are: {names}.")
+    return _agent_response(definition, services.catalog, services.settings)
 
 
 @router.get("/tools", operation_id="listTools")
-async def list_tools(request: Request) -> ToolList:
+async def list_tools(request: Request) -> ToolListResponse:
     """List the tools that agents can be given."""
-    return ToolList(tools=tuple(state_of(request).catalog.toolset.specs()))
+    return ToolListResponse(tools=tuple(request_services(request).catalog.toolset.specs()))
 
 
-def _shown(definition: AgentDefinition, catalog: Catalog, settings: Settings) -> Agent:
-    agent = Agent(
+def _agent_response(definition: AgentDefinition, catalog: Catalog, settings: Settings) -> AgentResponse:
+    agent = AgentResponse(
         name=definition.name,
         description=definition.description,
         instructions=definition.instructions,
@@ -56,10 +57,10 @@ def _shown(definition: AgentDefinition, catalog: Catalog, settings: Settings) ->
         spec = catalog.spec(definition.name)
     except ConfigurationInvalid as error:
         return agent.model_copy(update={"problem": str(error)})
-    ready = {
+    resolved = {
         "models": spec.models,
         "planner": spec.planner,
         "tools": tuple(tool.name for tool in spec.tools),
-        "problem": lacking_key(spec, settings),
+        "problem": missing_key(spec, settings),
     }
-    return agent.model_copy(update=ready)
+    return agent.model_copy(update=resolved)

@@ -1,4 +1,4 @@
-"""The page at ``/docs``: the OpenAPI description as plain HTML that loads nothing from anywhere."""
+"""The page at ``/docs``: the OpenAPI description as HTML without scripts and external resources."""
 
 from __future__ import annotations
 
@@ -43,22 +43,23 @@ def _calls(description: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[s
 
 def _call(path: str, method: str, call: Mapping[str, Any], description: Mapping[str, Any]) -> str:
     parameters = "".join(
-        f"<tr><td><code>{escape(one['name'])}</code><td>{escape(one['in'])}<td>{escape(one.get('description', ''))}"
-        for one in call.get("parameters", ())
+        f"<tr><td><code>{escape(parameter['name'])}</code><td>{escape(parameter['in'])}"
+        f"<td>{escape(parameter.get('description', ''))}"
+        for parameter in call.get("parameters", ())
     )
     body = _example(call.get("requestBody", {}), description)
-    answers = (_example(answer, description) for status, answer in call["responses"].items() if status[0] == "2")
-    answer = next(filter(None, answers), "")
+    successes = (content for status, content in call["responses"].items() if status[0] == "2")
+    response = next(filter(None, (_example(content, description) for content in successes)), "")
     return (
         f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(call.get('description', ''))}</p>"
         + (f"<table>{parameters}</table>" if parameters else "")
         + (f"<p>Body:</p>{body}" if body else "")
-        + (f"<p>Answer:</p>{answer}" if answer else "")
+        + (f"<p>Response:</p>{response}" if response else "")
     )
 
 
-def _example(holder: Mapping[str, Any], description: Mapping[str, Any]) -> str:
-    schema = holder.get("content", {}).get("application/json", {}).get("schema", {})
+def _example(body: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    schema = body.get("content", {}).get("application/json", {}).get("schema", {})
     name = schema.get("$ref", "").rpartition("/")[2]
     example = description["components"]["schemas"].get(name, {}).get("example")
     return "" if example is None else f"<pre>{escape(json.dumps(example, indent=2, ensure_ascii=False))}</pre>"

@@ -1,4 +1,4 @@
-"""The routes that stream what happens: to one task, and to all."""
+"""The routes that stream events: those of one task, and the status changes of all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from api.events.sse import EventStream
 from api.rest.problems import PROBLEM_RESPONSES
-from api.state import state_of
+from api.services import request_services
 
 __all__ = ["router"]
 
@@ -20,7 +20,9 @@ _STREAM: dict[int | str, dict[str, Any]] = {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
-_NOTHING: dict[int | str, dict[str, Any]] = {204: {"description": "The task has ended, and you have seen all of it."}}
+_NO_EVENTS: dict[int | str, dict[str, Any]] = {
+    204: {"description": "The task has ended, and has no event after this position."}
+}
 
 
 @router.get(
@@ -28,31 +30,32 @@ _NOTHING: dict[int | str, dict[str, Any]] = {204: {"description": "The task has 
     status_code=200,
     operation_id="watchTask",
     response_class=EventStream,
-    responses={**_STREAM, **_NOTHING},
+    responses={**_STREAM, **_NO_EVENTS},
 )
 async def watch_task(
     request: Request,
     task_id: Annotated[str, Path(description="The task's id, which is its Temporal workflow id.")],
     last_event_id: Annotated[
-        str | None, Header(description="The `id` of the last event seen: go on after it. Browsers send it themselves.")
+        str | None,
+        Header(description="The `id` of the last event seen; the stream starts after it. Browsers send it."),
     ] = None,
-    after: Annotated[str | None, Query(description="The same, where a header can't be set; the header wins.")] = None,
+    after: Annotated[str | None, Query(description="The same, for clients without headers; the header wins.")] = None,
 ) -> Response:
     """Stream a task's events, from its start or after a position, until its last one."""
-    state = state_of(request)
-    watch = await state.hub.watch(task_id, last_event_id or after or None)
+    services = request_services(request)
+    watch = await services.hub.watch(task_id, last_event_id or after or None)
     events = watch.events()
     if not watch.ended:
-        return EventStream(events, state.stopping)
+        return EventStream(events, services.stopping)
     first = await anext(events, None)
     if first is None:
         await events.aclose()
-        return Response(status_code=204)  # which tells a browser not to come back
-    return EventStream(events, state.stopping, first=[first])
+        return Response(status_code=204)  # makes a browser stop reconnecting
+    return EventStream(events, services.stopping, first=[first])
 
 
 @router.get("/events", status_code=200, operation_id="watchTasks", response_class=EventStream, responses=_STREAM)
 async def watch_tasks(request: Request) -> Response:
-    """Stream status changes of all tasks from now on, a second or so behind. List the tasks once it has opened."""
-    state = state_of(request)
-    return EventStream(await state.board.watch(), state.stopping)
+    """Stream status changes of all tasks from now on, a second or so late. List the tasks once the stream is open."""
+    services = request_services(request)
+    return EventStream(await services.status_feed.watch(), services.stopping)

@@ -1,4 +1,4 @@
-"""Tell whether the front end lives (``/healthz``), and whether tasks would get anywhere (``/readyz``)."""
+"""Liveness (``/healthz``) and readiness (``/readyz``)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from activities.temporal.client import temporal_address
 from api.rest.problems import PROBLEM_RESPONSES, problem_response
-from api.state import State, state_of
-from api.tasks.errors import FrontEndError
-from api.tasks.temporal_calls import asking, workers_poll
+from api.services import request_services
+from api.tasks.readiness import readiness_problem
 
-__all__ = ["Health", "lacking", "router"]
+__all__ = ["HealthResponse", "router"]
 
 router = APIRouter(tags=["operation"])
 
 
-class Health(BaseModel):
+class HealthResponse(BaseModel):
     """All is well."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
@@ -28,28 +26,16 @@ class Health(BaseModel):
 
 
 @router.get("/healthz", operation_id="getHealth")
-async def get_health() -> Health:
-    """Say that this process answers, whatever Temporal and the workers do."""
-    return Health()
+async def get_health() -> HealthResponse:
+    """Show that this process responds, whatever Temporal and the workers do."""
+    return HealthResponse()
 
 
-@router.get("/readyz", operation_id="getReadiness", response_model=Health, responses=PROBLEM_RESPONSES)
-async def get_readiness(request: Request) -> Health | Response:
-    """Say whether Temporal answers and a worker polls the task queue. A killed worker may count for another minute."""
-    reason = await lacking(state_of(request))
+@router.get("/readyz", operation_id="getReadiness", response_model=HealthResponse, responses=PROBLEM_RESPONSES)
+async def get_readiness(request: Request) -> HealthResponse | Response:
+    """Show whether Temporal responds and a worker polls the task queue. A killed worker may count for a minute more."""
+    services = request_services(request)
+    reason = await readiness_problem(services.client, services.settings)
     if reason is None:
-        return Health()
+        return HealthResponse()
     return problem_response(503, reason, kind="not-ready", title="Not ready", headers={"Retry-After": "2"})
-
-
-async def lacking(state: State) -> str | None:
-    """Return why tasks would get nowhere; None when all is there."""
-    queue = state.settings.task_queue
-    try:
-        async with asking(temporal_address(state.settings)):
-            polled = await workers_poll(state.client, queue)
-    except FrontEndError as error:
-        return str(error)
-    if not polled:
-        return f"No worker polls task queue {queue!r}. Start one: `opspawn dev`, or `python worker.py`."
-    return None

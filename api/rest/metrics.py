@@ -16,18 +16,18 @@ class _Metrics:
         self.registry = CollectorRegistry()
         labels = ("method", "route")
         self.requests = Counter(
-            "opspawn_http_requests", "Requests answered", (*labels, "status"), registry=self.registry
+            "opspawn_http_requests", "Requests with a response", (*labels, "status"), registry=self.registry
         )
         self.in_flight = Gauge(
             "opspawn_http_requests_in_flight",
-            "Requests not answered yet, those that wait included",
+            "Requests without a response yet, waiting ones included",
             registry=self.registry,
         )
-        self.seconds = Histogram("opspawn_http_request_seconds", "Time to the answer", labels, registry=self.registry)
+        self.seconds = Histogram("opspawn_http_request_seconds", "Time to the response", labels, registry=self.registry)
 
 
-class _Counting:
-    """Counts each answer under its route, so that ids don't make a series each."""
+class _MetricsMiddleware:
+    """Counts each response under its route, so that ids don't make a series each."""
 
     def __init__(self, app: ASGIApp, metrics: _Metrics) -> None:
         self._app = app
@@ -37,18 +37,18 @@ class _Counting:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.perf_counter()
+        started = time.perf_counter()
 
-        async def noting(message: Message) -> None:
+        async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "other")
                 method = scope["method"] if route != "other" else "other"
                 self._metrics.requests.labels(method, route, message["status"]).inc()
-                self._metrics.seconds.labels(method, route).observe(time.perf_counter() - begun)
+                self._metrics.seconds.labels(method, route).observe(time.perf_counter() - started)
             await send(message)
 
         with self._metrics.in_flight.track_inprogress():
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_counted)
 
 
 def install_metrics(app: FastAPI) -> None:
@@ -58,8 +58,8 @@ def install_metrics(app: FastAPI) -> None:
 
     @router.get("/metrics", operation_id="getMetrics", response_class=Response)
     async def get_metrics() -> Response:
-        """Give the counts of this process, in Prometheus's text format."""
+        """Return the counts of this process, in Prometheus's text format."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(router)
-    app.add_middleware(_Counting, metrics=metrics)
+    app.add_middleware(_MetricsMiddleware, metrics=metrics)

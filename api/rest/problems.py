@@ -1,10 +1,10 @@
-"""Every error as an RFC 9457 problem: what is wrong, where, and what to do about it."""
+"""Every error as an RFC 9457 problem: what is wrong, where, and how to correct it."""
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -16,36 +16,42 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.rest.json_pointer import json_pointer
 from api.tasks.errors import (
     CursorInvalid,
-    FrontEndError,
+    FieldPath,
     IdempotencyConflict,
+    Issue,
     PositionInvalid,
+    RequestInvalid,
+    ServiceError,
     TaskEnded,
     TaskNotFound,
     TaskRefused,
     TemporalNotReady,
     TemporalUnreachable,
     WatchInterrupted,
-    WorkersSilent,
+    WorkerUnavailable,
+    first_of_issues,
 )
+from api.tasks.task_requests import issue_text, request_issues
 
 __all__ = [
     "PROBLEM_RESPONSES",
     "Problem",
-    "ProblemBoundary",
     "ProblemDetail",
+    "UnexpectedErrorMiddleware",
     "install_problems",
-    "problem_detail",
+    "json_pointer",
     "problem_response",
     "problem_schemas",
 ]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_log = logging.getLogger(__name__)
+_RETRY_AFTER = {"Retry-After": "2"}
+logger = logging.getLogger(__name__)
 
-_KNOWN: dict[type[FrontEndError], tuple[int, str, str]] = {
+_PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
+    RequestInvalid: (422, "invalid", "The request isn't valid"),
     TaskRefused: (422, "task-refused", "The task can't be started"),
     TaskNotFound: (404, "task-not-found", "No such task"),
     TaskEnded: (409, "task-ended", "The task has ended"),
@@ -53,10 +59,11 @@ _KNOWN: dict[type[FrontEndError], tuple[int, str, str]] = {
     CursorInvalid: (400, "cursor-invalid", "Wrong cursor"),
     PositionInvalid: (400, "position-invalid", "Wrong position"),
     WatchInterrupted: (503, "watch-interrupted", "The stream was interrupted"),
-    WorkersSilent: (503, "workers-silent", "No worker answers"),
+    WorkerUnavailable: (503, "workers-silent", "No worker answers"),
     TemporalUnreachable: (503, "temporal-unreachable", "Temporal is unreachable"),
     TemporalNotReady: (503, "temporal-not-ready", "Temporal isn't set up"),
 }
+"""Status, last part of the type, and title of each error."""
 
 
 class ProblemDetail(BaseModel):
@@ -67,6 +74,11 @@ class ProblemDetail(BaseModel):
     """Where in the body, as a JSON pointer."""
     field: str | None = None
     """Which parameter or header."""
+
+    @property
+    def place(self) -> str:
+        """The place as the text of a problem names it; empty for the complete body."""
+        return self.field or (self.pointer or "#").removeprefix("#").removeprefix("/")
 
 
 class Problem(BaseModel):
@@ -97,7 +109,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 }
-"""For routes: what OpenAPI says of their errors."""
+"""The description of errors in OpenAPI, for routes."""
 
 
 def problem_schemas() -> dict[str, Any]:
@@ -128,21 +140,26 @@ def problem_response(
 
 
 def install_problems(app: FastAPI) -> None:
-    """Have ``app`` answer every error with a problem."""
-    app.add_exception_handler(FrontEndError, _front_end_error)
+    """Make ``app`` respond to every error with a problem."""
+    app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_middleware(ProblemBoundary)
+    app.add_middleware(UnexpectedErrorMiddleware)
 
 
-async def _front_end_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, FrontEndError):
+def json_pointer(path: FieldPath) -> str:
+    """Return a path in a JSON body as a JSON pointer (RFC 6901), as the fragment of a URI."""
+    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError):
         raise error
-    status, kind, title = _KNOWN[type(error)]
-    errors = None
-    if isinstance(error, TaskRefused):
-        errors = [ProblemDetail(detail=str(error), pointer=f"#/{error.field}")]
-    headers = {"Retry-After": "2"} if status == 503 else None
+    if isinstance(error, RequestInvalid):
+        return _invalid_request(map(_body_detail, error.issues))
+    status, kind, title = _PROBLEMS[type(error)]
+    errors = [_body_detail(Issue(error.path, str(error)))] if isinstance(error, TaskRefused) else None
+    headers = _RETRY_AFTER if status == 503 else None
     return problem_response(status, str(error), kind=kind, title=title, errors=errors, headers=headers)
 
 
@@ -154,76 +171,79 @@ async def _http_error(request: Request, error: Exception) -> Response:
         detail = f"There is nothing at {request.url.path}. GET /docs lists what there is."
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        headers["Allow"] = _allowed(request)
+        headers["Allow"] = _allowed_methods(request)
         detail = f"{request.url.path} doesn't take {request.method}, only {headers['Allow']}."
     return problem_response(error.status_code, detail, headers=headers)
 
 
-def _allowed(request: Request) -> str:
-    """Return every method of this path; Starlette tells only those of the first route that fits it."""
+def _allowed_methods(request: Request) -> str:
+    """Return every method of this path; Starlette lists only those of the first route that matches it."""
     scopes = ({**request.scope, "method": method} for method in _METHODS)
     routes = request.app.router.routes
-    return ", ".join(one["method"] for one in scopes if any(r.matches(one)[0] is Match.FULL for r in routes))
+    return ", ".join(scope["method"] for scope in scopes if any(r.matches(scope)[0] is Match.FULL for r in routes))
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    found = error.errors()
-    if found and found[0]["type"] == "json_invalid":
-        return _wrong_json(str(error.body), found[0])
-    errors = [problem_detail(one, error.body) for one in found]
-    first = errors[0]
-    where = first.field or (first.pointer or "#").removeprefix("#/")
-    also = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-    told = f"{where}: {first.detail}" if where not in ("", "#") else first.detail
-    return problem_response(422, told + also, kind="invalid", title="The request isn't valid", errors=errors)
+    errors = error.errors()
+    if errors and errors[0]["type"] == "json_invalid":
+        return _invalid_json(str(error.body), errors[0])
+    return _invalid_request(_validation_detail(item, error.body) for item in errors)
 
 
-def _wrong_json(text: str, error: Mapping[str, Any]) -> Response:
+def _invalid_request(details: Iterable[ProblemDetail]) -> Response:
+    status, kind, title = _PROBLEMS[RequestInvalid]
+    errors = list(details)
+    text = first_of_issues([(detail.place, detail.detail) for detail in errors])
+    return problem_response(status, text, kind=kind, title=title, errors=errors)
+
+
+def _invalid_json(text: str, error: Mapping[str, Any]) -> Response:
     position = error["loc"][-1]
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
-    told = f"The body isn't JSON: {error['ctx']['error']} at line {line}, column {column} (character {position})."
-    return problem_response(400, told, kind="json-invalid", title="Wrong JSON")
+    detail = f"The body isn't JSON: {error['ctx']['error']} at line {line}, column {column} (character {position})."
+    return problem_response(400, detail, kind="json-invalid", title="Wrong JSON")
 
 
-def problem_detail(error: Mapping[str, Any], body: object) -> ProblemDetail:
-    """Return one of pydantic's errors in words, without what was sent: it may be large, secret or not even text."""
-    place, *path = error["loc"]
-    said = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        said = "There is no such field"
-    if place != "body":
-        return ProblemDetail(detail=said, field=".".join(map(str, path)))
-    if not path and error["type"] == "missing":
-        said = "The body is empty. Send a JSON object"
-    return ProblemDetail(detail=said, pointer=json_pointer(path, body, absent=error["type"] == "missing"))
+def _validation_detail(error: Mapping[str, Any], body: object) -> ProblemDetail:
+    source, *loc = error["loc"]
+    if source != "body":
+        return ProblemDetail(detail=issue_text(error), field=".".join(map(str, loc)))
+    if not loc and error["type"] == "missing":
+        return ProblemDetail(detail="The body is empty. Send a JSON object", pointer=json_pointer(()))
+    (issue,) = request_issues([{**error, "loc": tuple(loc)}], body)
+    return _body_detail(issue)
 
 
-class ProblemBoundary:
-    """The outermost layer: an error nobody foresaw becomes a problem with an id that stands in the log, too."""
+def _body_detail(issue: Issue) -> ProblemDetail:
+    return ProblemDetail(detail=issue.text, pointer=json_pointer(issue.path))
+
+
+class UnexpectedErrorMiddleware:
+    """The outermost layer: an unexpected error becomes a problem with an id, under which the log has the cause."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; answer 500 where the application raises."""
+        """Respond with 500 where the application raises before its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = False
+        response_started = False
 
-        async def noting(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
+        async def send_noted(message: Message) -> None:
+            nonlocal response_started
+            response_started = response_started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
-        except Exception:  # the boundary: whatever it was, the client gets an answer and the log the cause
+            await self._app(scope, receive, send_noted)
+        except Exception:  # any: the client gets a response, and the log the cause
             error_id = uuid.uuid4().hex
-            _log.exception("Unexpected error %s at %s", error_id, scope["path"])
-            if not begun:
-                told = f"Something went wrong on our side. The log has it under {error_id}."
-                await problem_response(500, told, kind="unexpected")(scope, receive, send)
+            logger.exception("Unexpected error %s at %s", error_id, scope["path"])
+            if not response_started:
+                detail = f"Something went wrong on our side. The log has it under {error_id}."
+                await problem_response(500, detail, kind="unexpected")(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Read request bodies strictly: only JSON, only finite numbers, only so many bytes."""
+"""Read request bodies strictly: JSON only, finite numbers only, up to a number of bytes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BodyLimit", "JSONRoute"]
+__all__ = ["BodyLimitMiddleware", "JSONRoute"]
 
-_MOST_DISCARDED = 64 * 1_048_576
-"""Bytes of a body that is too large that are read before the answer: most clients read it only after sending all."""
+_MAX_DISCARDED_BYTES = 64 * 1_048_576
+"""How much of a body that is too large is read before the response: most clients read that only after sending all."""
 
 
 class JSONRoute(APIRoute):
-    """A route whose body, where it takes one, is JSON of ``Content-Type: application/json``."""
+    """A route whose body, if it has one, is JSON of ``Content-Type: application/json``."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, with strict reading in front."""
+        """Return the handler, which reads the body strictly."""
         handle = super().get_route_handler()
-        takes_body = self.body_field is not None
+        has_body = self.body_field is not None
 
         async def read_strictly(request: Request) -> Response:
-            if takes_body and not _is_json(request.headers.get("content-type", "")):
+            if has_body and not _is_json(request.headers.get("content-type", "")):
                 raise HTTPException(415, "Send JSON, with the header Content-Type: application/json")
             return await handle(_StrictRequest(request.scope, request.receive))
 
@@ -41,7 +41,7 @@ class _StrictRequest(Request):
     async def json(self) -> Any:
         body = await self.body()
         try:
-            value = json.loads(body, parse_constant=_no_number, parse_float=_finite)
+            value = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite_float)
             if rb"\ud" in body.lower():
                 json.dumps(value, ensure_ascii=False).encode()
         except UnicodeDecodeError:
@@ -55,35 +55,40 @@ class _StrictRequest(Request):
         return value
 
 
-class BodyLimit:
-    """Refuses request bodies over a size with 413, whatever their Content-Length says."""
+class BodyLimitMiddleware:
+    """Refuses request bodies over a size with 413, whatever their Content-Length is.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    Not Starlette's ``max_body_size``: where Content-Length announces too much, that responds in plain text, and it
+    leaves the body unread, so that clients which are still sending lose the response to a connection reset.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
-        self._limit = limit
+        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count what is received."""
+        """Count the bytes as the application receives them."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         size = 0
-        announced = Headers(scope=scope).get("content-length", "")
+        content_length = Headers(scope=scope).get("content-length", "")
+        announced = int(content_length) if content_length.isdecimal() else 0
 
-        async def counting() -> Message:
+        async def receive_counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._limit or (announced.isdecimal() and int(announced) > self._limit):
+            if max(size, announced) > self._max_bytes:
                 await _discard(receive, message, size)
-                raise HTTPException(413, f"The body is larger than {self._limit} bytes, the most that is taken")
+                raise HTTPException(413, f"The body is larger than {self._max_bytes} bytes, the most that is taken")
             return message
 
-        await self._app(scope, counting, send)
+        await self._app(scope, receive_counted, send)
 
 
 async def _discard(receive: Receive, message: Message, size: int) -> None:
-    while message.get("more_body", False) and size <= _MOST_DISCARDED:
+    while message.get("more_body", False) and size <= _MAX_DISCARDED_BYTES:
         message = await receive()
         size += len(message.get("body", b""))
 
@@ -95,11 +100,11 @@ def _is_json(content_type: str) -> bool:
     return header.get_content_maintype() == "application" and (kind == "json" or kind.endswith("+json"))
 
 
-def _no_number(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise HTTPException(400, f"The body isn't JSON: {name} is no number in JSON")
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise HTTPException(400, f"The number {text[:40]} is too large")

@@ -7,33 +7,38 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from api.async_wait import first_of
+from api.async_wait import wait_unless
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
-from api.rest.request_schemas import CreateTask, ListTasks
-from api.rest.response_schemas import Task, TaskList, Transcript
-from api.state import state_of
+from api.rest.task_schemas import CreateTaskRequest, TaskListParams, TaskListResponse, TaskResponse, TranscriptResponse
+from api.services import request_services
+from api.tasks.task_requests import MAX_WAIT_S
 from api.tasks.task_service import TaskService
-from api.tasks.task_start import KEY_RULE, is_key
+from api.tasks.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=JSONRoute, responses=PROBLEM_RESPONSES)
 
 
-async def _tasks(request: Request) -> TaskService:
-    # async, though it awaits nothing: FastAPI would send a plain function through a thread
-    return state_of(request).tasks
+async def _task_service(request: Request) -> TaskService:
+    # async, though it awaits nothing: FastAPI would run a plain function in a thread
+    return request_services(request).tasks
 
 
-Tasks = Annotated[TaskService, Depends(_tasks)]
-TaskId = Annotated[str, Path(description="The task's id, which is its Temporal workflow id.")]
+_Tasks = Annotated[TaskService, Depends(_task_service)]
+_TaskId = Annotated[str, Path(description="The task's id, which is its Temporal workflow id.")]
 
 
-@router.post("", status_code=201, operation_id="createTask", responses={200: {"model": Task, "description": "Again"}})
+@router.post(
+    "",
+    status_code=201,
+    operation_id="createTask",
+    responses={200: {"model": TaskResponse, "description": "The task of an earlier request with this key"}},
+)
 async def create_task(
-    tasks: Tasks,
-    body: CreateTask,
+    tasks: _Tasks,
+    body: CreateTaskRequest,
     response: Response,
     idempotency_key: Annotated[
         str | None,
@@ -41,64 +46,69 @@ async def create_task(
             description="1 to 255 printable ASCII characters. The same key and body give the first task again (200)."
         ),
     ] = None,
-) -> Task:
-    """Start a task: one input for one agent. It is durable from this answer on."""
-    started = await tasks.create(body, key=_checked(idempotency_key))
-    response.headers["Location"] = started.task.links["self"]
-    if not started.new:
+) -> TaskResponse:
+    """Start a task: one input for one agent. It is durable once this call returns."""
+    created = await tasks.create(body, key=_checked_key(idempotency_key))
+    response.headers["Location"] = created.task.links["self"]
+    if not created.is_new:
         response.status_code = 200
-    return started.task
+    return TaskResponse.of(created.task)
 
 
 @router.get("", operation_id="listTasks")
-async def list_tasks(tasks: Tasks, query: Annotated[ListTasks, Query()]) -> TaskList:
+async def list_tasks(tasks: _Tasks, query: Annotated[TaskListParams, Query()]) -> TaskListResponse:
     """List tasks, newest first. Input, output, error and start are left out; a new task may take a moment to show."""
-    return await tasks.list(query.filter(), limit=query.limit, cursor=query.cursor)
+    return TaskListResponse.of(await tasks.list(query))
 
 
 @router.get("/{task_id}", operation_id="getTask")
 async def get_task(
     request: Request,
-    tasks: Tasks,
-    task_id: TaskId,
+    tasks: _Tasks,
+    task_id: _TaskId,
     wait: Annotated[
         float,
-        Query(ge=0, le=60, description="Seconds to wait for the task's end; the answer comes as soon as it ends."),
+        Query(
+            ge=0,
+            le=MAX_WAIT_S,
+            description="Seconds to wait for the task's end. The response comes when it ends.",
+        ),
     ] = 0,
-) -> Task:
+) -> TaskResponse:
     """Show a task. While no worker answers, status, steps and usage are as last recorded."""
     if wait > 0:
-        await first_of(tasks.wait(task_id, wait), _disconnected(request), state_of(request).stopping.wait())
-    return await tasks.get(task_id)
+        stopping = request_services(request).stopping
+        await wait_unless(tasks.wait(task_id, wait), _disconnected(request), stopping.wait())
+    return TaskResponse.of(await tasks.get(task_id))
 
 
 @router.get("/{task_id}/transcript", operation_id="getTranscript")
 async def get_transcript(
-    tasks: Tasks,
-    task_id: TaskId,
+    tasks: _Tasks,
+    task_id: _TaskId,
     start: Annotated[int, Query(ge=0, le=1_000_000, description="Position of the first message, from 0.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Transcript:
-    """Read a task's messages. A page may end before `limit` when they are large; go on at `next_start`."""
-    return await tasks.transcript(task_id, start=start, limit=limit)
+) -> TranscriptResponse:
+    """Read a task's messages. A page may end before `limit` when they are large; the next starts at `next_start`."""
+    return TranscriptResponse.of(await tasks.transcript(task_id, start=start, limit=limit))
 
 
 @router.post("/{task_id}/cancel", status_code=202, operation_id="cancelTask")
-async def cancel_task(tasks: Tasks, task_id: TaskId) -> Task:
+async def cancel_task(tasks: _Tasks, task_id: _TaskId) -> TaskResponse:
     """Ask a task to stop. What is in flight is cancelled; the task ends soon afterwards as `cancelled`."""
-    return await tasks.cancel(task_id)
+    return TaskResponse.of(await tasks.cancel(task_id))
 
 
 @router.post("/{task_id}/terminate", status_code=202, operation_id="terminateTask")
-async def terminate_task(tasks: Tasks, task_id: TaskId) -> Task:
+async def terminate_task(tasks: _Tasks, task_id: _TaskId) -> TaskResponse:
     """End a task at once, without a chance to clean up; it needs no worker."""
-    return await tasks.terminate(task_id)
+    return TaskResponse.of(await tasks.terminate(task_id))
 
 
-def _checked(key: str | None) -> str | None:
-    if key is None or is_key(key):
+def _checked_key(key: str | None) -> str | None:
+    if key is None or is_idempotency_key(key):
         return key
-    raise HTTPException(400, f"Idempotency-Key: {KEY_RULE}")
+    raise HTTPException(400, f"Idempotency-Key: {IDEMPOTENCY_KEY_RULE}")
 
 
 async def _disconnected(request: Request) -> None:

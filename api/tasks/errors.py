@@ -1,86 +1,115 @@
-"""What the front end refuses or can't do, whatever protocol it is asked by.
+"""Errors of the task services, the same for every protocol.
 
-FrontEndError
-├── TaskRefused           no task can be started from this
+ServiceError
+├── RequestInvalid        fields of the request break a rule
+├── TaskRefused           the agent, its model or an option can't be used
 ├── TaskNotFound          no such task
-├── TaskEnded             too late: the task has ended
-├── IdempotencyConflict   the key was used for another body
+├── TaskEnded             the task has ended
+├── IdempotencyConflict   the key was used for another request
 ├── CursorInvalid         not a cursor of this list
 ├── PositionInvalid       not a position in this task's events
 ├── WatchInterrupted      a stream of events ends before its task does
-├── WorkersSilent         only a worker could answer, and none did
-├── TemporalUnreachable   Temporal doesn't answer
-└── TemporalNotReady      Temporal answers, but isn't set up for this
+├── WorkerUnavailable     only a worker could respond, and none did
+├── TemporalUnreachable   Temporal doesn't respond
+└── TemporalNotReady      Temporal responds, but isn't set up for Opspawn
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from agentkit.errors import OpspawnError
 
 __all__ = [
     "CursorInvalid",
-    "FrontEndError",
+    "FieldPath",
     "IdempotencyConflict",
+    "Issue",
     "PositionInvalid",
+    "RequestInvalid",
+    "ServiceError",
     "TaskEnded",
     "TaskNotFound",
     "TaskRefused",
     "TemporalNotReady",
     "TemporalUnreachable",
     "WatchInterrupted",
-    "WorkersSilent",
+    "WorkerUnavailable",
+    "first_of_issues",
 ]
 
+FieldPath = tuple[str | int, ...]
+"""Field names and positions that lead to a value of a request, such as ``("input", 0, "text")``; empty: all of it."""
 
-class FrontEndError(OpspawnError):
-    """Any of the above. ``str()`` is written for the person who asked."""
+_MAX_ID_CHARS = 80
 
 
-class TaskRefused(FrontEndError):
-    """The agent, its model or the task's input can't be used; ``field`` names the one to mend."""
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One field that breaks a rule."""
 
-    def __init__(self, message: str, *, field: str) -> None:
+    path: FieldPath
+    text: str
+
+
+class ServiceError(OpspawnError):
+    """Any of the above. ``str()`` is for the person who made the request."""
+
+
+class RequestInvalid(ServiceError):
+    """Correct the fields that ``issues`` names."""
+
+    def __init__(self, *issues: Issue) -> None:
+        super().__init__(first_of_issues([(".".join(map(str, issue.path)), issue.text) for issue in issues]))
+        self.issues = issues
+
+
+class TaskRefused(ServiceError):
+    """Correct the field at ``path``: the agent, the model or another option can't be used."""
+
+    def __init__(self, message: str, *, path: FieldPath) -> None:
         super().__init__(message)
-        self.field = field
+        self.path = path
 
 
-class TaskNotFound(FrontEndError):
-    """No workflow of our type has this id. It may have been erased: Temporal keeps ended tasks for a time only."""
+class TaskNotFound(ServiceError):
+    """No workflow of our type has this id. Temporal erases ended tasks after the namespace's retention."""
 
     def __init__(self, task_id: str) -> None:
-        shown = task_id if len(task_id) <= 80 else f"{task_id[:80]}…"
+        shown = task_id if len(task_id) <= _MAX_ID_CHARS else f"{task_id[:_MAX_ID_CHARS]}…"
         super().__init__(f"There is no task {shown!r}.")
 
 
-class TaskEnded(FrontEndError):
-    """The task has ended, so nothing can be changed about it."""
+class TaskEnded(ServiceError):
+    """An ended task can't be changed."""
 
     def __init__(self, task_id: str, status: str) -> None:
         super().__init__(f"Task {task_id!r} has ended already: it is {status}.")
 
 
-class IdempotencyConflict(FrontEndError):
-    """Take a new Idempotency-Key for a new task."""
+class IdempotencyConflict(ServiceError):
+    """Use a new idempotency key for a new task."""
 
 
-class CursorInvalid(FrontEndError):
+class CursorInvalid(ServiceError):
     """Pass ``next_cursor`` of the page before, unchanged and with the same filters."""
 
 
-class PositionInvalid(FrontEndError):
-    """Pass the ``id`` of an event of the same task, unchanged; or none, to see all events."""
+class PositionInvalid(ServiceError):
+    """Pass the ``id`` of an event of the same task, unchanged; or none, for all events."""
 
 
-class WatchInterrupted(FrontEndError):
-    """Go on after the last event that came: nothing durable is lost. ``str()`` says why the stream ended."""
+class WatchInterrupted(ServiceError):
+    """Watch again after the last event received: no durable event is lost. ``str()`` is the reason."""
 
 
-class WorkersSilent(FrontEndError):
-    """Start a worker (``opspawn dev``, or ``python worker.py``), then ask again."""
+class WorkerUnavailable(ServiceError):
+    """Start a worker (``opspawn dev``, or ``python worker.py``), then try again."""
 
 
-class TemporalUnreachable(FrontEndError):
-    """Start Temporal, or mend ``TEMPORAL_ADDRESS``; the front end connects by itself."""
+class TemporalUnreachable(ServiceError):
+    """Start Temporal, or correct ``TEMPORAL_ADDRESS``; the API reconnects by itself."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
@@ -89,5 +118,14 @@ class TemporalUnreachable(FrontEndError):
         self.address = address
 
 
-class TemporalNotReady(FrontEndError):
-    """The namespace, its search attributes or the credentials are not as they should be; the message says which."""
+class TemporalNotReady(ServiceError):
+    """The namespace, its search attributes or the credentials are wrong; the message names which."""
+
+
+def first_of_issues(issues: Sequence[tuple[str, str]]) -> str:
+    """Return the first issue and the number of the others as text. Each is its place, as the protocol writes it, and
+    what is wrong; an empty place is the request itself.
+    """
+    place, text = issues[0]
+    others = f" ({len(issues) - 1} more)" if len(issues) > 1 else ""
+    return f"{place}: {text}{others}" if place else f"{text}{others}"

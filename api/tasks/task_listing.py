@@ -1,8 +1,8 @@
-"""List tasks newest first out of a store that can't sort: Temporal's visibility.
+"""List tasks newest first from a store that can't sort: Temporal's visibility.
 
-The SQL stores refuse ORDER BY and give running tasks first, then ended ones by the time they ended. So a page is
-found by bounds on the start time, which any store counts exactly: a window that holds enough tasks and not too many
-is read whole and sorted here. Tasks created meanwhile lie above the cursor, so they never shift a later page.
+The SQL stores refuse ORDER BY and return running tasks first, then ended ones by the time they ended. So a page is
+found by bounds on the start time, within which any store counts exactly: a window with enough tasks and not too many
+is read completely and sorted here. Tasks created meanwhile are newer than the cursor, so they never shift a later page.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from datetime import UTC, datetime
 from temporalio.client import Client, WorkflowExecution
 
 from api.tasks.errors import CursorInvalid
+from api.tasks.task_requests import TaskFilter
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from workflows.search_attributes import AGENT, CONVERSATION, PARENT, STATUS, TAGS
 from workflows.task_types import WORKFLOW_TYPE, TaskStatus
 
-__all__ = ["Cursor", "TaskFilter", "newest"]
+__all__ = ["PageCursor", "newest_tasks", "visibility_query"]
 
-_AT_ONCE = 1000
-"""So many tasks are read whole and sorted; a window that holds more is narrowed first."""
-_FIRST_LOOK = 4
-"""Times what is wanted: mostly that is all there are, or the newest are among them."""
-_LATEST = 2**63 - 1
+_WINDOW_SIZE = 1000
+"""The most tasks that are read and sorted; a window that holds more is narrowed first."""
+_FIRST_WINDOW_FACTOR = 4
+"""Times the page: mostly those are all the tasks, or the newest are among them."""
+_MAX_TIME_NS = 2**63 - 1
 """Temporal's times are nanoseconds since 1970 in 64 bits."""
-_AHEAD = 3600 * 1_000_000_000
-"""Nanoseconds that Temporal's clock may be ahead of ours."""
+_MAX_CLOCK_SKEW_NS = 3600 * 1_000_000_000
+"""How far Temporal's clock may be ahead of ours."""
 
 _ENDED: dict[TaskStatus, str] = {
     "completed": "ExecutionStatus = 'Completed'",
@@ -41,144 +42,137 @@ _ENDED: dict[TaskStatus, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFilter:
-    """Which tasks to list; None and empty are no filter."""
-
-    status: tuple[TaskStatus, ...] = ()
-    """Any of these."""
-    agent: str | None = None
-    conversation_id: str | None = None
-    parent_id: str | None = None
-    tag: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-    def query(self) -> str:
-        """Return the visibility query. What ``continue-as-new`` left behind is no task of its own."""
-        terms = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus != 'ContinuedAsNew'"]
-        if self.status:
-            terms.append("(" + " OR ".join(map(_has_status, self.status)) + ")")
-        named = {
-            AGENT.name: self.agent,
-            CONVERSATION.name: self.conversation_id,
-            PARENT.name: self.parent_id,
-            TAGS.name: self.tag,
-        }
-        terms.extend(f"{name} = {_quoted(value)}" for name, value in named.items() if value is not None)
-        if self.created_after is not None:
-            terms.append(f"StartTime > '{_rfc3339(_nanoseconds(self.created_after))}'")
-        if self.created_before is not None:
-            terms.append(f"StartTime < '{_rfc3339(_nanoseconds(self.created_before))}'")
-        return " AND ".join(terms)
+def visibility_query(tasks: TaskFilter) -> str:
+    """Return the filter as a query of Temporal's visibility, without the earlier runs of tasks continued as new."""
+    terms = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus != 'ContinuedAsNew'"]
+    if tasks.status:
+        terms.append("(" + " OR ".join(map(_status_term, tasks.status)) + ")")
+    values = {
+        AGENT.name: tasks.agent,
+        CONVERSATION.name: tasks.conversation_id,
+        PARENT.name: tasks.parent_id,
+        TAGS.name: tasks.tag,
+    }
+    terms.extend(f"{name} = {_quoted(value)}" for name, value in values.items() if value is not None)
+    if tasks.created_after is not None:
+        terms.append(f"StartTime > '{_rfc3339(_nanoseconds(tasks.created_after))}'")
+    if tasks.created_before is not None:
+        terms.append(f"StartTime < '{_rfc3339(_nanoseconds(tasks.created_before))}'")
+    return " AND ".join(terms)
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a page ended: the start time (nanoseconds since 1970) and the id of its last task."""
+class PageCursor:
+    """The end of a page: start time and id of its last task."""
 
-    started: int
+    started_ns: int
+    """Nanoseconds since 1970."""
     task_id: str
 
     @classmethod
-    def at(cls, execution: WorkflowExecution) -> Cursor:
-        """Return the cursor of a page that ends with this task."""
-        return cls(_started(execution), execution.id)
+    def after(cls, execution: WorkflowExecution) -> PageCursor:
+        """Return the cursor of a page whose last task this is."""
+        return cls(_started_ns(execution), execution.id)
 
     def encode(self, query: str) -> str:
-        """Return it as opaque text that is good for this query only."""
-        text = json.dumps([self.started, self.task_id, _mark(query)], separators=(",", ":"))
+        """Return the cursor as opaque text, valid for this query only."""
+        text = json.dumps([self.started_ns, self.task_id, _query_mark(query)], separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def decode(cls, text: str, query: str) -> Cursor:
-        """Read it back.
+    def decode(cls, text: str, query: str) -> PageCursor:
+        """Return the cursor that ``encode`` made text of.
 
         Raises:
-            CursorInvalid: it isn't one, or of a list with other filters.
+            CursorInvalid: the text isn't a cursor, or belongs to other filters.
         """
         try:
-            started, task_id, mark = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            cursor = cls(int(started), str(task_id))
+            started_ns, task_id, mark = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            cursor = cls(int(started_ns), str(task_id))
         except (ValueError, TypeError, OverflowError, RecursionError):
             raise CursorInvalid("This isn't a cursor. Pass next_cursor of the page before, unchanged.") from None
-        if not 0 <= cursor.started <= _LATEST:
+        if not 0 <= cursor.started_ns <= _MAX_TIME_NS:
             raise CursorInvalid("This isn't a cursor. Pass next_cursor of the page before, unchanged.")
-        if mark != _mark(query):
+        if mark != _query_mark(query):
             raise CursorInvalid("This cursor belongs to other filters. Keep the filters while paging, or start anew.")
         return cursor
 
 
-async def newest(
-    client: Client, query: str, after: Cursor | None, wanted: int, *, at_once: int = _AT_ONCE
+async def newest_tasks(
+    client: Client, query: str, cursor: PageCursor | None, count: int, *, window_size: int = _WINDOW_SIZE
 ) -> list[WorkflowExecution]:
-    """Return the newest tasks below the cursor, newest first, ``wanted`` at most. Exact on any visibility store."""
-    window = _Window(client, query, after, max(at_once, 2 * wanted))
-    seen, whole = await window.look(min(_FIRST_LOOK * wanted, window.most))
-    if not whole:
-        lower = _started(seen[wanted - 1]) if len(seen) >= wanted else 0
-        seen = await window.read(await window.narrowed(lower, wanted))
-    return seen[:wanted]
+    """Return the ``count`` newest tasks beyond the cursor, newest first; fewer at the end. Exact on any store."""
+    window = _Window(client, query, cursor, max(window_size, 2 * count))
+    tasks, complete = await window.sample(min(_FIRST_WINDOW_FACTOR * count, window.size))
+    if not complete:
+        lower_ns = _started_ns(tasks[count - 1]) if len(tasks) >= count else 0
+        tasks = await window.read(await window.narrowed(lower_ns, count))
+    return tasks[:count]
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The tasks of a query below a cursor."""
+    """The tasks of a query beyond a cursor. Bounds are start times in nanoseconds."""
 
     client: Client
     query: str
-    after: Cursor | None
-    most: int
-    """How many to read at once."""
+    cursor: PageCursor | None
+    size: int
+    """The most tasks to read at once."""
 
-    async def look(self, size: int) -> tuple[list[WorkflowExecution], bool]:
+    async def sample(self, count: int) -> tuple[list[WorkflowExecution], bool]:
         """Return some tasks, sorted, and whether those are all."""
-        found = self.client.list_workflows(self._since(0), page_size=size, rpc_timeout=RPC_TIMEOUT)
-        await found.fetch_next_page()
-        return self._sorted(found.current_page or ()), found.next_page_token is None
+        listing = self.client.list_workflows(self._since(0), page_size=count, rpc_timeout=RPC_TIMEOUT)
+        await listing.fetch_next_page()
+        return self._sorted(listing.current_page or ()), listing.next_page_token is None
 
-    async def read(self, lower: int) -> list[WorkflowExecution]:
-        """Return all tasks started at ``lower`` or later, sorted."""
-        found = self.client.list_workflows(self._since(lower), page_size=self.most, rpc_timeout=RPC_TIMEOUT)
-        return self._sorted([execution async for execution in found])
+    async def read(self, lower_ns: int) -> list[WorkflowExecution]:
+        """Return all tasks started at ``lower_ns`` or later, sorted."""
+        listing = self.client.list_workflows(self._since(lower_ns), page_size=self.size, rpc_timeout=RPC_TIMEOUT)
+        return self._sorted([execution async for execution in listing])
 
-    async def narrowed(self, lower: int, wanted: int) -> int:
-        """Return the lower bound of a window that holds ``wanted`` tasks or more, but hardly more than we read at once.
+    async def narrowed(self, lower_ns: int, count: int) -> int:
+        """Return a lower bound above which there are ``count`` tasks or more, and hardly more than ``size``.
 
-        ``lower`` is such a bound already, but its window may hold far more than that.
+        ``lower_ns`` is such a bound too, but with any number of tasks above it.
         """
-        if await self._count(lower) <= self.most:
-            return lower
-        upper = self.after.started if self.after else _nanoseconds(datetime.now(UTC)) + _AHEAD
-        needed = wanted + (await self._count(upper) if self.after else 0)
-        while upper - lower > 1000:
-            middle = (lower + upper) // 2
-            held = await self._count(middle)
-            lower, upper = (middle, upper) if held >= needed else (lower, middle)
-            if needed <= held <= self.most:
+        if await self._count(lower_ns) <= self.size:
+            return lower_ns
+        upper_ns = self.cursor.started_ns if self.cursor else _nanoseconds(datetime.now(UTC)) + _MAX_CLOCK_SKEW_NS
+        needed = count + (await self._count(upper_ns) if self.cursor else 0)
+        while upper_ns - lower_ns > 1000:
+            middle_ns = (lower_ns + upper_ns) // 2
+            held = await self._count(middle_ns)
+            lower_ns, upper_ns = (middle_ns, upper_ns) if held >= needed else (lower_ns, middle_ns)
+            if needed <= held <= self.size:
                 break
-        return lower
+        return lower_ns
 
-    def _since(self, lower: int) -> str:
-        terms = [self.query, f"StartTime >= '{_rfc3339(lower)}'"]
-        if self.after is not None:
-            terms.append(f"StartTime <= '{_rfc3339(self.after.started)}'")
+    def _since(self, lower_ns: int) -> str:
+        terms = [self.query, f"StartTime >= '{_rfc3339(lower_ns)}'"]
+        if self.cursor is not None:
+            terms.append(f"StartTime <= '{_rfc3339(self.cursor.started_ns)}'")
         return " AND ".join(terms)
 
-    async def _count(self, lower: int) -> int:
-        return (await self.client.count_workflows(self._since(lower), rpc_timeout=RPC_TIMEOUT)).count
+    async def _count(self, lower_ns: int) -> int:
+        return (await self.client.count_workflows(self._since(lower_ns), rpc_timeout=RPC_TIMEOUT)).count
 
     def _sorted(self, executions: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
-        end = (self.after.started, self.after.task_id) if self.after else None
-        below = {e.id: e for e in sorted(executions, key=_started) if end is None or (_started(e), e.id) < end}
-        return sorted(below.values(), key=lambda e: (_started(e), e.id), reverse=True)
+        end = (self.cursor.started_ns, self.cursor.task_id) if self.cursor else None
+        # By id, because a task that was continued as new meanwhile is listed twice: its newest run counts.
+        beyond = {
+            execution.id: execution
+            for execution in sorted(executions, key=_started_ns)
+            if end is None or (_started_ns(execution), execution.id) < end
+        }
+        return sorted(beyond.values(), key=lambda execution: (_started_ns(execution), execution.id), reverse=True)
 
 
-def _started(execution: WorkflowExecution) -> int:
+def _started_ns(execution: WorkflowExecution) -> int:
     return execution.raw_info.start_time.ToNanoseconds()
 
 
-def _has_status(status: TaskStatus) -> str:
+def _status_term(status: TaskStatus) -> str:
     return _ENDED.get(status) or f"(ExecutionStatus = 'Running' AND {STATUS.name} = '{status}')"
 
 
@@ -187,10 +181,10 @@ def _quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _nanoseconds(moment: datetime) -> int:
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+def _nanoseconds(time: datetime) -> int:
+    since = time - datetime(1970, 1, 1, tzinfo=UTC)
     exact = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
-    return min(max(exact, 0), _LATEST)
+    return min(max(exact, 0), _MAX_TIME_NS)
 
 
 def _rfc3339(nanoseconds: int) -> str:
@@ -198,5 +192,5 @@ def _rfc3339(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()}.{fraction:09d}Z"
 
 
-def _mark(query: str) -> str:
+def _query_mark(query: str) -> str:
     return hashlib.sha256(query.encode()).hexdigest()[:8]

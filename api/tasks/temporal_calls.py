@@ -1,4 +1,4 @@
-"""Ask Temporal with a bound, and turn its errors into ours: the one place where they cross."""
+"""Call Temporal within a time limit, and translate its errors into ours, here only."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.tasks.errors import FrontEndError, TaskNotFound, TemporalNotReady, TemporalUnreachable
+from api.tasks.errors import ServiceError, TaskNotFound, TemporalNotReady, TemporalUnreachable
 
-__all__ = ["RPC_TIMEOUT", "asking", "workers_poll"]
+__all__ = ["RPC_TIMEOUT", "calling_temporal", "has_worker"]
 
 RPC_TIMEOUT = timedelta(seconds=5)
-"""For one call, the SDK's own attempts included."""
-_LONGEST = 10.0
-"""Seconds for all calls of one question; a lazy client's connecting has no bound of its own."""
-_RECENT = timedelta(seconds=70)
-"""A worker's long poll lasts 60 s, so a living one was seen within this."""
+"""For one call, the SDK's own retries included."""
+_CALLS_TIMEOUT_S = 10.0
+"""For all calls of one request; a lazy client connects without a limit of its own."""
+_POLLER_AGE = timedelta(seconds=70)
+"""A worker's long poll lasts 60 s, so a live one has polled within this time."""
 
-_AWAY = {
+_UNREACHABLE = {
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
     RPCStatusCode.CANCELLED,
     RPCStatusCode.RESOURCE_EXHAUSTED,
 }
-_NOT_LET_IN = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED}
+_DENIED = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED}
 
 
 @asynccontextmanager
-async def asking(address: str, task_id: str = "", *, seconds: float = _LONGEST) -> AsyncIterator[None]:
-    """Ask Temporal at ``address`` inside this context.
+async def calling_temporal(
+    address: str, task_id: str = "", *, timeout_s: float = _CALLS_TIMEOUT_S
+) -> AsyncIterator[None]:
+    """Limit the calls in this context, and translate their errors; ``address`` is for messages.
 
     Raises:
         TaskNotFound: there is no workflow ``task_id``.
-        TemporalUnreachable: no answer within ``seconds``.
+        TemporalUnreachable: no response within ``timeout_s``.
         TemporalNotReady: the namespace, the search attributes or the credentials are wrong.
     """
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(timeout_s):
             yield
     except TimeoutError:
         raise TemporalUnreachable(address, "timed out") from None
@@ -55,9 +57,9 @@ async def asking(address: str, task_id: str = "", *, seconds: float = _LONGEST) 
         raise TemporalUnreachable(address, "connection failed") from error
 
 
-async def workers_poll(client: Client, task_queue: str) -> bool:
-    """Say whether a worker polls the task queue, or did a minute ago."""
-    answer = await client.workflow_service.describe_task_queue(
+async def has_worker(client: Client, task_queue: str) -> bool:
+    """Return whether a worker polls the task queue, or did within the last minute."""
+    description = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
             task_queue=TaskQueue(name=task_queue),
@@ -66,13 +68,13 @@ async def workers_poll(client: Client, task_queue: str) -> bool:
         timeout=RPC_TIMEOUT,
     )
     now = datetime.now(UTC)
-    return any(now - poller.last_access_time.ToDatetime(tzinfo=UTC) < _RECENT for poller in answer.pollers)
+    return any(now - poller.last_access_time.ToDatetime(tzinfo=UTC) < _POLLER_AGE for poller in description.pollers)
 
 
-def _translated(error: RPCError, address: str, task_id: str) -> FrontEndError | RPCError:
-    if error.status in _AWAY:
+def _translated(error: RPCError, address: str, task_id: str) -> ServiceError | RPCError:
+    if error.status in _UNREACHABLE:
         return TemporalUnreachable(address, error.message)
-    if error.status in _NOT_LET_IN:
+    if error.status in _DENIED:
         return TemporalNotReady(
             f"Temporal at {address} refuses our credentials: {error.message}. Set TEMPORAL_API_KEY."
         )

@@ -133,7 +133,7 @@ def test_the_reference_names_every_rest_call(openapi: dict[str, Any]) -> None:
     assert [call for call in calls if f"| `{call}` |" not in text] == []
 
 
-@pytest.mark.parametrize("schema", ["CreateTask", "Task"])
+@pytest.mark.parametrize("schema", ["CreateTaskRequest", "TaskResponse"])
 def test_the_reference_names_every_field_of_a_task(schema: str, openapi: dict[str, Any]) -> None:
     text = (REFERENCE / "rest.md").read_text()
     fields = openapi["components"]["schemas"][schema]["properties"]

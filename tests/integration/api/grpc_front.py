@@ -17,10 +17,10 @@ from grpc import aio
 from temporalio.client import Client
 
 from api.app import create_app
-from api.grpc.grpc_server import RpcServer
+from api.grpc.grpc_server import GrpcServer
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub
-from api.state import State, state_in
+from api.services import ApiServices, app_services
 from tests.integration.api.conftest import WITHIN, Front
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Rpc:
     address: str
     channel: aio.Channel
     stub: TaskServiceAsyncStub
-    state: State
-    server: RpcServer
+    services: ApiServices
+    server: GrpcServer
 
     async def submit(self, text: str = "Hello", **fields: Any) -> str:
         """Start a task; return its id."""
@@ -101,12 +101,12 @@ async def rpc(front: Front, client: Client | None = None) -> AsyncIterator[Rpc]:
     """Serve the same front end over gRPC."""
     app = create_app(front.settings, front.app, client=client or front.temporal, stopping=asyncio.Event())
     async with app.router.lifespan_context(app):
-        state = state_in(app)
-        server = RpcServer(state, largest_request=front.settings.max_input_bytes)
+        services = app_services(app)
+        server = GrpcServer(services, max_request_bytes=front.settings.max_input_bytes)
         address = f"127.0.0.1:{await server.start('127.0.0.1', 0)}"
         try:
             async with aio.insecure_channel(address) as channel:
-                yield Rpc(address, channel, TaskServiceStub(channel), state, server)
+                yield Rpc(address, channel, TaskServiceStub(channel), services, server)
         finally:
-            state.stopping.set()
+            services.stopping.set()
             await asyncio.wait_for(server.stop(1), WITHIN)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from api.tasks.task_listing import Cursor, TaskFilter, newest
+from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
+from api.tasks.task_requests import TaskFilter
 from tests.integration.api.conftest import WITHIN, Front
 
 
@@ -52,8 +53,8 @@ async def test_pages_stay_as_they_are_while_tasks_are_created(front: Front) -> N
     assert ids == old[::-1]
 
 
-@pytest.mark.parametrize("at_once", [4, 7, 1000])
-async def test_the_newest_are_found_in_windows_of_any_size(front: Front, at_once: int) -> None:
+@pytest.mark.parametrize("window_size", [4, 7, 1000])
+async def test_the_newest_are_found_in_windows_of_any_size(front: Front, window_size: int) -> None:
     tag = label(front)
     asked = [front.submit(tags=[tag]) for _ in range(40)]
     ended = await asyncio.gather(*asked[:20])
@@ -62,13 +63,13 @@ async def test_the_newest_are_found_in_windows_of_any_size(front: Front, at_once
     await asyncio.gather(*asked[20:])
     await front.seen(40, tag=tag)
     await front.seen(7, tag=tag, status="terminated")
-    query = TaskFilter(tag=tag).query()
-    whole = [execution.id for execution in await newest(front.temporal, query, None, 40)]
+    query = visibility_query(TaskFilter(tag=tag))
+    whole = [execution.id for execution in await newest_tasks(front.temporal, query, None, 40)]
     found: list[str] = []
     after = None
-    while page := await newest(front.temporal, query, after, 3, at_once=at_once):
+    while page := await newest_tasks(front.temporal, query, after, 3, window_size=window_size):
         found += [execution.id for execution in page]
-        after = Cursor.at(page[-1])
+        after = PageCursor.after(page[-1])
     assert found == whole
     assert len(set(found)) == 40
 

@@ -96,7 +96,7 @@ async def test_a_watcher_of_health_sees_it_change_and_the_server_stop(front: Fro
         assert (await call.read()).status == HealthCheckResponse.NOT_SERVING
         async with front.worker([]):
             assert (await call.read()).status == HealthCheckResponse.SERVING
-            api.state.stopping.set()
+            api.services.stopping.set()
             assert (await call.read()).status == HealthCheckResponse.NOT_SERVING
             assert await call.read() is aio.EOF
 

@@ -186,7 +186,7 @@ async def test_a_wait_ends_when_the_server_stops_or_the_client_has_gone(front: F
         await eventually(_tasks_here, lambda count: count <= before)
         waiting = asyncio.create_task(api.task(task_id, wait=60))
         await eventually(_tasks_here, lambda count: count > before + 3)
-        api.state.stopping.set()
+        api.services.stopping.set()
         assert (await asyncio.wait_for(waiting, WITHIN)).status == tasks_pb2.TASK_STATUS_QUEUED
 
 

@@ -12,7 +12,7 @@ import pytest
 from grpc import StatusCode, aio
 
 from api.events.event import Event
-from api.grpc.task_servicer import Tasks
+from api.grpc.task_servicer import TaskServicer
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub, add_TaskServiceServicer_to_server
 from tests.integration.api.conftest import WITHIN, Front, eventually
@@ -71,7 +71,7 @@ async def test_what_is_told_live_only_has_no_id(front: Front) -> None:
         watching = asyncio.create_task(api.all(task_id))
         await asyncio.wait_for(gate.asked.wait(), WITHIN)
         await eventually(watched(api), lambda ids: task_id in ids)
-        api.state.hub.inject(Event("model.delta", task_id, datetime.now(UTC), {"text": "Hel"}, step=1))
+        api.services.hub.inject(Event("model.delta", task_id, datetime.now(UTC), {"text": "Hel"}, step=1))
         gate.opened.set()
         events = await asyncio.wait_for(watching, WITHIN)
     (live,) = (event for event in events if not event.id)
@@ -86,7 +86,7 @@ async def test_a_watcher_that_goes_away_frees_the_watch(front: Front, how: str) 
         seconds = 1 if how == "deadline" else WITHIN
         call = TaskServiceStub(own).WatchTask(tasks_pb2.WatchTaskRequest(task_id=task_id), timeout=seconds)
         await call.read()
-        assert task_id in api.state.hub.watched
+        assert task_id in api.services.hub.watched
         if how == "cancelled":
             call.cancel()
         elif how == "disconnected":
@@ -100,10 +100,10 @@ async def test_a_server_that_stops_says_so_and_doesn_t_wait(front: Front) -> Non
         task_id = await api.submit()
         watching = asyncio.create_task(api.all(task_id))
         await eventually(watched(api), lambda ids: task_id in ids)
-        api.state.stopping.set()
+        api.services.stopping.set()
         async with asyncio.timeout(5):
             found = await failure(watching)
-        assert not api.state.hub.watched
+        assert not api.services.hub.watched
     assert (found.code, found.reason) == (StatusCode.UNAVAILABLE, "WATCH_INTERRUPTED")
     assert "The server stops" in found.message
 
@@ -123,11 +123,11 @@ async def impatient(front: Front) -> AsyncIterator[Rpc]:
     """A server that waits half a second for a watcher to take an event."""
     async with rpc(front) as api:
         server = aio.server()
-        add_TaskServiceServicer_to_server(Tasks(api.state, patience=0.5), server)
+        add_TaskServiceServicer_to_server(TaskServicer(api.services, slow_watcher_timeout_s=0.5), server)
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()
         async with aio.insecure_channel(address) as channel:
-            yield Rpc(address, channel, TaskServiceStub(channel), api.state, api.server)
+            yield Rpc(address, channel, TaskServiceStub(channel), api.services, api.server)
         await server.stop(1)
 
 
@@ -138,8 +138,8 @@ async def test_a_watcher_that_takes_nothing_is_cut_off(front: Front, impatient: 
     speech = Event("model.delta", task_id, datetime.now(UTC), {"text": "x" * 100_000})
 
     async def tell() -> frozenset[str]:
-        impatient.state.hub.inject(speech)
-        return impatient.state.hub.watched
+        impatient.services.hub.inject(speech)
+        return impatient.services.hub.watched
 
     await eventually(tell, lambda ids: not ids)
     found = await failure(_drained(call))
@@ -154,6 +154,6 @@ async def _drained(call: Call) -> None:
 
 def watched(api: Rpc) -> Callable[[], Awaitable[frozenset[str]]]:
     async def look() -> frozenset[str]:
-        return api.state.hub.watched
+        return api.services.hub.watched
 
     return look

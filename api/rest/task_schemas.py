@@ -1,29 +1,38 @@
-"""What is answered: tasks, transcripts, agents and tools, with an example each."""
+"""Tasks in REST's JSON: the schemas of requests and responses, with examples, and their mapping to ``api.tasks``.
+
+Requests are the core's own types, so that each rule is written once and a large input is validated once. Responses are
+built from the core's snapshots, field by field of the same name.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from typing_extensions import TypedDict
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
-from agentkit.messages import InputPart, Message, Usage
-from agentkit.specs import Limits, ToolSpec
+from agentkit.messages import InputPart, Message
+from api.tasks.task_requests import NewTask, TaskListRequest
 from workflows.task_types import TaskStatus
 
 __all__ = [
-    "Agent",
-    "AgentList",
-    "Task",
-    "TaskError",
-    "TaskLinks",
-    "TaskList",
-    "TaskUsage",
-    "ToolList",
-    "Transcript",
+    "CreateTaskRequest",
+    "TaskErrorResponse",
+    "TaskLinksResponse",
+    "TaskListParams",
+    "TaskListResponse",
+    "TaskResponse",
+    "TaskUsageResponse",
+    "TranscriptResponse",
 ]
 
+_NEW_TASK: JsonValue = {
+    "agent": "assistant",
+    "input": "What is 6 times 7?",
+    "limits": {"max_steps": 10, "deadline": "10m"},
+    "tags": ["trial"],
+    "metadata": {"ticket": "4711"},
+}
 
 _TASK: JsonValue = {
     "id": "task-01a1ffab7d617517824951118c3e99ab",
@@ -67,38 +76,38 @@ _TRANSCRIPT: JsonValue = {
     "next_start": 1,
 }
 
-_AGENT: JsonValue = {
-    "name": "assistant",
-    "description": "Answers questions and does sums.",
-    "models": ["demo:demo"],
-    "planner": "tools",
-    "instructions": "You are a helpful assistant.",
-    "tools": ["calculator", "current_time"],
-    "limits": {"max_steps": 30},
-    "problem": None,
-}
 
-_TOOL: JsonValue = {
-    "name": "calculator",
-    "description": "Work out an arithmetic expression.",
-    "parameters": {"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]},
-    "effect": "pure",
-    "timeout": 10,
-    "fast": True,
-}
+class CreateTaskRequest(NewTask):
+    """One input for one agent."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _NEW_TASK})
 
 
-def _shown_as(example: JsonValue) -> ConfigDict:
-    return ConfigDict(frozen=True, json_schema_extra={"example": example})
+class TaskListParams(TaskListRequest):
+    """Which tasks to list, and which page."""
+
+    @field_validator("created_after", "created_before", mode="before")
+    @classmethod
+    def _restore_plus(cls, value: object) -> object:
+        """Accept ``+00:00`` also where a client didn't encode the ``+``, which means a space in a URL."""
+        return value.replace(" ", "+") if isinstance(value, str) else value
 
 
-class _Answered(BaseModel):
-    """Of an answer."""
+class _Response(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
-    model_config = ConfigDict(frozen=True)
+    @classmethod
+    def of(cls, source: object) -> Self:
+        """Return a type of ``api.tasks`` as a response; its fields have the same names."""
+        return cls.model_validate(source)
 
 
-class TaskUsage(_Answered):
+def _with_example(example: JsonValue) -> ConfigDict:
+    extra: dict[str, Any] = {"example": example}
+    return ConfigDict(json_schema_extra=extra)
+
+
+class TaskUsageResponse(_Response):
     """What a task has spent. In lists, and while no worker answers, an unfinished task shows nothing yet."""
 
     tokens: int = 0
@@ -112,13 +121,8 @@ class TaskUsage(_Answered):
     model_calls: int = 0
     tool_calls: int = 0
 
-    @classmethod
-    def of(cls, usage: Usage) -> Self:
-        """Return a task's usage."""
-        return cls(tokens=usage.tokens, **usage.model_dump())
 
-
-class TaskError(_Answered):
+class TaskErrorResponse(_Response):
     """Why a task didn't complete."""
 
     type: str
@@ -126,18 +130,18 @@ class TaskError(_Answered):
     step: int | None = None
 
 
-class TaskLinks(TypedDict):
-    """Where there is more."""
+class TaskLinksResponse(_Response):
+    """Related resources."""
 
     self: str
     events: str
     temporal_ui: str
 
 
-class Task(_Answered):
-    """One input in, one output out, and how far it has come."""
+class TaskResponse(_Response):
+    """One input in, one output out, and how far it is."""
 
-    model_config = _shown_as(_TASK)
+    model_config = _with_example(_TASK)
 
     id: str
     agent: str
@@ -148,9 +152,9 @@ class Task(_Answered):
     """Null in lists."""
     output: JsonValue = None
     """Null in lists, and until the task has completed."""
-    error: TaskError | None = None
+    error: TaskErrorResponse | None = None
     """Null in lists."""
-    usage: TaskUsage = TaskUsage()
+    usage: TaskUsageResponse = TaskUsageResponse()
     steps: int = 0
     """While no worker answers, and in lists, as last recorded."""
     doing: str = ""
@@ -164,66 +168,32 @@ class Task(_Answered):
     user: str | None = None
     created_at: datetime
     started_at: datetime | None = None
-    """When a worker first took it up. Null in lists."""
+    """When a worker first took it. Null in lists."""
     completed_at: datetime | None = None
     """When it ended, however it ended."""
-    links: TaskLinks
+    links: TaskLinksResponse
 
 
-class TaskList(_Answered):
+class TaskListResponse(_Response):
     """A page of tasks, newest first. What Temporal lists may lag behind by a moment."""
 
-    model_config = _shown_as({"tasks": [_TASK], "next_cursor": None, "total": 1})
+    model_config = _with_example({"tasks": [_TASK], "next_cursor": None, "total": 1})
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[TaskResponse, ...]
     next_cursor: str | None = None
     """Pass it as ``cursor`` for the next page; null on the last."""
     total: int
     """How many tasks fit the filters."""
 
 
-class Transcript(_Answered):
-    """A part of a task's transcript."""
+class TranscriptResponse(_Response):
+    """Successive messages of a task's transcript."""
 
-    model_config = _shown_as(_TRANSCRIPT)
+    model_config = _with_example(_TRANSCRIPT)
 
     start: int
     messages: tuple[Message, ...]
     total: int
-    """How many messages there are in all."""
+    """How many messages the transcript has."""
     next_start: int | None
-    """Where the next part begins; null when this reaches the end."""
-
-
-class Agent(_Answered):
-    """An agent that tasks can be given to."""
-
-    model_config = _shown_as(_AGENT)
-
-    name: str
-    description: str = ""
-    models: tuple[str, ...] = ()
-    planner: str | None = None
-    instructions: str = ""
-    tools: tuple[str, ...] = ()
-    limits: Limits = Limits()
-    problem: str | None = None
-    """Why tasks for it would be refused; null when it is ready."""
-
-
-class AgentList(_Answered):
-    """All agents; also those that can't be used, with their problem."""
-
-    model_config = _shown_as({"agents": [_AGENT], "problems": []})
-
-    agents: tuple[Agent, ...]
-    problems: tuple[str, ...] = ()
-    """What is wrong with the app directory's files."""
-
-
-class ToolList(_Answered):
-    """All tools that agents can be given."""
-
-    model_config = _shown_as({"tools": [_TOOL]})
-
-    tools: tuple[ToolSpec, ...]
+    """Where the next page starts; null when this one reaches the end."""

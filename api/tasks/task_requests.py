@@ -1,19 +1,20 @@
-"""What may be asked: the bodies and parameters of requests, with an example."""
+"""Requests for tasks, with all their rules: REST and gRPC bring theirs into these types, and add no rule."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     JsonValue,
     StringConstraints,
     Tag,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -22,34 +23,44 @@ from pydantic import (
 from agentkit.config.durations import Duration
 from agentkit.messages import ImagePart, InputPart, TextPart
 from agentkit.specs import AgentDefinition
-from api.tasks.task_listing import TaskFilter
+from agentkit.validation_messages import data_path
+from api.tasks.errors import Issue, RequestInvalid
 from workflows.task_types import TaskStatus
 
-__all__ = ["CreateTask", "ImageInput", "LimitsChange", "ListTasks", "TextInput"]
+__all__ = [
+    "MAX_WAIT_S",
+    "ImageInput",
+    "LimitsChange",
+    "NewTask",
+    "TaskFilter",
+    "TaskListRequest",
+    "TextInput",
+    "issue_text",
+    "parse_request",
+    "request_issues",
+]
+
+MAX_WAIT_S = 60.0
+"""The longest wait for a task's end; proxies close a silent connection after about that time."""
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 """No control characters."""
 _TAG = r"^[^\x00-\x1f\x7f\"'\\]+$"
 """Neither quotes nor backslashes: Temporal's embedded store can't search for them."""
 
-_Plain = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROLS)]
-_Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_TAG)]
-
-
-def _mend_plus(value: object) -> object:
-    return value.replace(" ", "+") if isinstance(value, str) else value
-
-
-_Moment = Annotated[AwareDatetime, BeforeValidator(_mend_plus)]
-"""A time with its zone; also when the ``+`` of ``+00:00`` reaches us as the space that it stands for in a URL."""
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROLS)]
+_TaskTag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_TAG)]
 _MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _MetadataValue = Annotated[str, StringConstraints(max_length=1024)]
 
 
-class _Asked(BaseModel):
-    """Of a request: an unknown field is an error, and so is a number that isn't one."""
+class _Request(BaseModel):
+    """Rejects unknown fields, NaN and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+_RequestT = TypeVar("_RequestT", bound=_Request)
 
 
 class TextInput(TextPart):
@@ -64,7 +75,7 @@ class ImageInput(ImagePart):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _kind_of_input(value: object) -> str | None:
+def _input_kind(value: object) -> str | None:
     if isinstance(value, str):
         return "text"
     return "parts" if isinstance(value, list | tuple) else None
@@ -75,15 +86,15 @@ _Parts = Annotated[list[_Part], Field(max_length=100)]
 _Input = Annotated[
     Annotated[str, Tag("text")] | Annotated[_Parts, Tag("parts")],
     Discriminator(
-        _kind_of_input,
+        _input_kind,
         custom_error_type="input_kind",
         custom_error_message="Expected text, or a list of content parts such as {type: text, text: ...}",
     ),
 ]
-"""A discriminated union, so that errors are about what was sent and not about both."""
+"""A discriminated union, so that errors are about the kind that was sent and not about both."""
 
 
-class LimitsChange(_Asked):
+class LimitsChange(_Request):
     """Limits that replace the agent's own; those left out stay as the agent has them."""
 
     max_steps: int = Field(default=30, ge=1, le=10_000)
@@ -95,27 +106,12 @@ class LimitsChange(_Asked):
     on_exhausted: Literal["fail", "ask"] = "fail"
 
 
-class CreateTask(_Asked):
+class NewTask(_Request):
     """One input for one agent."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        json_schema_extra={
-            "example": {
-                "agent": "assistant",
-                "input": "What is 6 times 7?",
-                "limits": {"max_steps": 10, "deadline": "10m"},
-                "tags": ["trial"],
-                "metadata": {"ticket": "4711"},
-            }
-        },
-    )
-
-    agent: str | None = Field(default=None, max_length=255, description="The name of an agent (`GET /agents`).")
+    agent: str | None = Field(default=None, max_length=255, description="The name of an agent.")
     agent_spec: AgentDefinition | None = Field(
-        default=None, description="Instead of `agent`: a whole definition, with the keys of agents/*.yaml."
+        default=None, description="Instead of `agent`: a complete definition, with the keys of agents/*.yaml."
     )
     input: _Input = Field(description="Text, or a list of content parts.")
     conversation_id: str | None = Field(default=None, description="Not in this release.")
@@ -124,24 +120,24 @@ class CreateTask(_Asked):
         default=None, description="JSON Schema that the output must fit, instead of the agent's own; then it is JSON."
     )
     limits: LimitsChange | None = None
-    tags: tuple[_Label, ...] = Field(default=(), max_length=20)
+    tags: tuple[_TaskTag, ...] = Field(default=(), max_length=20)
     metadata: dict[_MetadataKey, _MetadataValue] = Field(default_factory=dict, max_length=50)
-    user: _Plain | None = Field(default=None, description="Whose task this is: the scope of long-term memory.")
+    user: _Name | None = Field(default=None, description="Whose task this is: the scope of long-term memory.")
     start_at: AwareDatetime | None = Field(
         default=None, description="Not before this time (with its zone; at most a year ahead). The past means now."
     )
 
     @field_validator("input")
     @classmethod
-    def _says_something(cls, value: _Input) -> _Input:
-        blank = not value.strip() if isinstance(value, str) else not any(map(_says, value))
+    def _not_blank(cls, value: _Input) -> _Input:
+        blank = not value.strip() if isinstance(value, str) else all(map(_is_blank, value))
         if blank:
             raise ValueError("The input is empty. Write what the agent is to do")
         return value
 
     @field_validator("conversation_id")
     @classmethod
-    def _not_yet(cls, value: object, info: ValidationInfo) -> object:
+    def _not_in_this_release(cls, value: object, info: ValidationInfo) -> object:
         if value is not None:
             raise ValueError(f"This release has no {info.field_name} for tasks yet. Leave it out")
         return value
@@ -152,48 +148,74 @@ class CreateTask(_Asked):
             raise ValueError("Give either agent (a name) or agent_spec (a definition)")
         return self
 
+    @property
     def content(self) -> str | tuple[InputPart, ...]:
-        """Return the input as messages hold it."""
+        """The input as messages hold it."""
         if isinstance(self.input, str):
             return self.input
-        return tuple(_plain_part(part) for part in self.input)
+        return tuple(_message_part(part) for part in self.input)
 
+    @property
     def limit_changes(self) -> dict[str, Any]:
-        """Return the limits that were given, and only those."""
+        """The limits that the request sets, without defaults."""
         return self.limits.model_dump(exclude_unset=True) if self.limits else {}
 
+    @property
+    def unique_tags(self) -> tuple[str, ...]:
+        """The tags in their order, each once."""
+        return tuple(dict.fromkeys(self.tags))
 
-class ListTasks(_Asked):
+
+class TaskFilter(_Request):
+    """Which tasks to list; None and empty are no filter."""
+
+    status: tuple[TaskStatus, ...] = Field(default=(), description="Given several times: any of these.")
+    agent: _Name | None = None
+    conversation_id: _Name | None = None
+    parent_id: _Name | None = None
+    tag: _TaskTag | None = Field(default=None, description="One of the task's tags.")
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+
+
+class TaskListRequest(TaskFilter):
     """Which tasks to list, and which page."""
 
-    status: list[TaskStatus] = Field(default_factory=list, description="Given several times: any of these.")
-    agent: _Plain | None = None
-    conversation_id: _Plain | None = None
-    parent_id: _Plain | None = None
-    tag: _Label | None = Field(default=None, description="One of the task's tags.")
-    created_after: _Moment | None = None
-    created_before: _Moment | None = None
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(default=None, max_length=1000, description="`next_cursor` of the page before.")
 
-    def filter(self) -> TaskFilter:
-        """Return the filters alone."""
-        return TaskFilter(
-            status=tuple(self.status),
-            agent=self.agent,
-            conversation_id=self.conversation_id,
-            parent_id=self.parent_id,
-            tag=self.tag,
-            created_after=self.created_after,
-            created_before=self.created_before,
-        )
+
+def parse_request(kind: type[_RequestT], data: Mapping[str, object]) -> _RequestT:
+    """Return ``data``, in JSON's types, as a request.
+
+    Raises:
+        RequestInvalid: with an issue for each field that breaks a rule.
+    """
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise RequestInvalid(*request_issues(error.errors(include_url=False, include_input=False), data)) from None
 
 
-def _says(part: TextInput | ImageInput) -> bool:
-    return isinstance(part, ImageInput) or bool(part.text.strip())
+def request_issues(errors: Iterable[Mapping[str, Any]], data: object) -> tuple[Issue, ...]:
+    """Return pydantic's errors about ``data`` as issues, without the values: they may be large, secret or not text."""
+    return tuple(
+        Issue(data_path(error["loc"], data, missing=error["type"] == "missing"), issue_text(error)) for error in errors
+    )
 
 
-def _plain_part(part: TextInput | ImageInput) -> InputPart:
+def issue_text(error: Mapping[str, Any]) -> str:
+    """Return what one of pydantic's errors is about, for people."""
+    if error["type"] == "extra_forbidden":
+        return "There is no such field"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _is_blank(part: TextInput | ImageInput) -> bool:
+    return isinstance(part, TextInput) and not part.text.strip()
+
+
+def _message_part(part: TextInput | ImageInput) -> InputPart:
     if isinstance(part, TextInput):
         return TextPart(text=part.text)
-    return ImagePart.model_validate(part.model_dump())
+    return ImagePart.model_construct(**dict(part))  # valid already, and decoding an image again costs milliseconds

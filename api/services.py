@@ -1,0 +1,49 @@
+"""The parts of a running API, built once by ``create_app`` and shared by REST and gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from temporalio.client import Client
+
+from activities.settings import Settings
+from agentkit.catalog.catalog import Catalog
+from api.events.event_hub import EventHub
+from api.events.status_feed import StatusFeed
+from api.tasks.task_service import TaskService
+
+__all__ = ["ApiServices", "app_services", "install_services", "request_services"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """What routes and servicers work with."""
+
+    settings: Settings
+    catalog: Catalog
+    client: Client
+    tasks: TaskService
+    hub: EventHub
+    status_feed: StatusFeed
+    stopping: asyncio.Event
+    """Set when the server shuts down, so that waiting requests end."""
+
+
+def install_services(app: FastAPI, services: ApiServices) -> None:
+    """Make the services available to the routes of ``app``."""
+    app.state.opspawn = services
+
+
+def request_services(request: Request) -> ApiServices:
+    """Return the services of the application that serves this request."""
+    return app_services(request.app)
+
+
+def app_services(app: FastAPI) -> ApiServices:
+    """Return the services of an application whose lifespan has started."""
+    services = app.state.opspawn
+    if not isinstance(services, ApiServices):
+        raise TypeError("the application has no services yet: its lifespan hasn't started")
+    return services

@@ -1,0 +1,25 @@
+"""Whether tasks can run: Temporal responds, and a worker polls the task queue."""
+
+from __future__ import annotations
+
+from temporalio.client import Client
+
+from activities.settings import Settings
+from activities.temporal.client import temporal_address
+from api.tasks.errors import ServiceError
+from api.tasks.temporal_calls import calling_temporal, has_worker
+
+__all__ = ["readiness_problem"]
+
+
+async def readiness_problem(client: Client, settings: Settings) -> str | None:
+    """Return why tasks can't run, for people; None when they can."""
+    queue = settings.task_queue
+    try:
+        async with calling_temporal(temporal_address(settings)):
+            worker_polls = await has_worker(client, queue)
+    except ServiceError as error:
+        return str(error)
+    if not worker_polls:
+        return f"No worker polls task queue {queue!r}. Start one: `opspawn dev`, or `python worker.py`."
+    return None

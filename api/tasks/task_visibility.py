@@ -1,0 +1,150 @@
+"""What Temporal's visibility holds of a task: search attributes and memo, as a new task gets them and as lists read
+them. A field of a task that lists show is added here, in both.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from agentkit.messages import Message, Usage
+from api.tasks.task_requests import NewTask
+from api.tasks.task_snapshot import TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
+from workflows.search_attributes import (
+    AGENT,
+    CONVERSATION,
+    MEMO_BODY_HASH,
+    MEMO_METADATA,
+    MEMO_TITLE,
+    MEMO_USAGE,
+    MEMO_USER,
+    PARENT,
+    STATUS,
+    STEPS,
+    TAGS,
+    TENANT,
+)
+from workflows.task_types import RunningStatus, TaskStatus
+
+__all__ = [
+    "DEFAULT_TENANT",
+    "RUNNING_STATUSES",
+    "listed_task",
+    "new_task_memo",
+    "new_task_search_attributes",
+    "queued_task",
+    "visible_status",
+]
+
+DEFAULT_TENANT = "default"
+RUNNING_STATUSES: frozenset[TaskStatus] = frozenset(get_args(RunningStatus))
+
+_ENDED: dict[WorkflowExecutionStatus, TaskStatus] = {
+    WorkflowExecutionStatus.COMPLETED: "completed",
+    WorkflowExecutionStatus.FAILED: "failed",
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
+}
+_RUNNING_STATUS: TypeAdapter[RunningStatus] = TypeAdapter(RunningStatus)
+_METADATA: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
+
+
+def new_task_search_attributes(task: NewTask, agent: str) -> TypedSearchAttributes:
+    """Return what lists filter by."""
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(STATUS, "queued"),
+        SearchAttributePair(AGENT, agent),
+        SearchAttributePair(TENANT, DEFAULT_TENANT),
+    ]
+    if task.tags:
+        pairs.append(SearchAttributePair(TAGS, list(task.unique_tags)))
+    return TypedSearchAttributes(pairs)
+
+
+def new_task_memo(task: NewTask, title: str, request_hash: str | None = None) -> dict[str, object]:
+    """Return what lists show beside the search attributes; with the request's hash for an idempotency key."""
+    memo: dict[str, object] = {MEMO_TITLE: title}
+    if task.metadata:
+        memo[MEMO_METADATA] = task.metadata
+    if task.user is not None:
+        memo[MEMO_USER] = task.user
+    if request_hash is not None:
+        memo[MEMO_BODY_HASH] = request_hash
+    return memo
+
+
+def queued_task(
+    new_task: NewTask,
+    *,
+    task_id: str,
+    agent: str,
+    title: str,
+    message: Message,
+    created_at: datetime,
+    links: TaskLinks,
+) -> TaskSnapshot:
+    """Return a task that was started just now as lists, and its history, are going to show it."""
+    return TaskSnapshot(
+        id=task_id,
+        agent=agent,
+        status="queued",
+        title=title,
+        input=input_content(message),
+        tags=new_task.unique_tags,
+        metadata=new_task.metadata,
+        user=new_task.user,
+        created_at=created_at,
+        links=links,
+    )
+
+
+async def listed_task(execution: WorkflowExecution, urls: TaskUrls) -> TaskSnapshot:
+    """Return a task as visibility has it: without input, output, error and start."""
+    memo, attributes = await execution.memo(), execution.typed_search_attributes
+    user = memo.get(MEMO_USER)
+    return TaskSnapshot(
+        id=execution.id,
+        agent=attributes.get(AGENT) or "",
+        status=visible_status(execution),
+        title=str(memo.get(MEMO_TITLE, "")),
+        usage=_usage(memo.get(MEMO_USAGE)),
+        steps=attributes.get(STEPS) or 0,
+        conversation_id=attributes.get(CONVERSATION),
+        parent_id=attributes.get(PARENT) or execution.parent_id,
+        tags=tuple(attributes.get(TAGS) or ()),
+        metadata=_metadata(memo.get(MEMO_METADATA)),
+        user=None if user is None else str(user),
+        created_at=execution.start_time,
+        completed_at=execution.close_time,
+        links=urls.links(execution.id),
+    )
+
+
+def visible_status(execution: WorkflowExecution) -> TaskStatus:
+    """Return a task's status as visibility has it; Temporal's own status counts where the task has ended."""
+    recorded = execution.typed_search_attributes.get(STATUS)
+    ended = _ENDED.get(execution.status) if execution.status else None
+    if ended == "failed" and recorded == "timed_out":
+        return "timed_out"
+    if ended is not None:
+        return ended
+    return _RUNNING_STATUS.validate_python(recorded) if recorded in RUNNING_STATUSES else "running"
+
+
+def _metadata(value: object) -> dict[str, str]:
+    try:
+        return _METADATA.validate_python(value or {})
+    except ValidationError:
+        return {}
+
+
+def _usage(value: object) -> TaskUsage:
+    try:
+        return TaskUsage.of(Usage.model_validate(value or {}))
+    except ValidationError:
+        return TaskUsage()

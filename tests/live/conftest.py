@@ -1,4 +1,4 @@
-"""Real providers, for those who have set a key: ``pytest -m live``. It costs a few cents."""
+"""Real providers whose keys are set: ``pytest -m live``. It costs a few cents."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ PROVIDERS = ("openai", "anthropic", "google", "openrouter")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the keys before they are taken out of the environment, and skip what has none."""
+    """Read the keys before other fixtures remove them from the environment; skip providers without one."""
     live = [item for item in items if item.get_closest_marker("live")]
     if not live:
         return
     config.stash[SETTINGS] = settings = Settings()
     for item in live:
         assert isinstance(item, pytest.Function)
-        lacking = missing_configuration(_default(str(item.callspec.params["provider"])), settings)
-        if lacking is not None:
-            item.add_marker(pytest.mark.skip(reason=lacking))
+        missing = missing_configuration(_default(str(item.callspec.params["provider"])), settings)
+        if missing is not None:
+            item.add_marker(pytest.mark.skip(reason=missing))
 
 
 def _default(provider: str) -> str:
@@ -39,7 +39,7 @@ def provider(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def name(provider: str) -> str:
-    """The model to ask."""
+    """Return the provider's default model."""
     return _default(provider)
 
 
@@ -47,5 +47,5 @@ def name(provider: str) -> str:
 async def model(provider: str, request: pytest.FixtureRequest) -> AsyncIterator[Model]:
     models = build_models(request.config.stash[SETTINGS])
     yield models[provider]
-    for one in models.values():
-        await one.aclose()
+    for built in models.values():
+        await built.aclose()

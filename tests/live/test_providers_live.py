@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.live, pytest.mark.key]
 
 WEATHER = ToolSpec(
     name="mcp:weather/now",
-    description="Tells the temperature of a city, in degrees Celsius.",
+    description="Returns the temperature of a city, in degrees Celsius.",
     parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 )
 
@@ -32,7 +32,7 @@ def _request(name: str, text: str) -> ModelRequest:
     return ModelRequest(model=name, system="Be brief.", messages=(user_message(text),), settings=settings)
 
 
-async def test_it_answers_streams_counts_and_has_a_price(model: Model, name: str) -> None:
+async def test_a_response_is_streamed_counted_and_priced(model: Model, name: str) -> None:
     deltas: list[ModelDelta] = []
     response = await model.respond(_request(name, "What is the capital of France?"), deltas.append)
     assert "Paris" in response.message.text
@@ -42,9 +42,9 @@ async def test_it_answers_streams_counts_and_has_a_price(model: Model, name: str
     assert response.usage.cost_usd
 
 
-async def test_parallel_calls_are_answered_and_end_in_an_object(model: Model, name: str) -> None:
-    asked = "Ask for the weather of Oslo and of Rome, both in one step. Then say which city is warmer."
-    request = replace(_request(name, asked), tools=(WEATHER,))
+async def test_parallel_calls_get_their_results_and_the_output_fits_the_schema(model: Model, name: str) -> None:
+    task = "Ask for the weather of Oslo and of Rome, both in one step. Then say which city is warmer."
+    request = replace(_request(name, task), tools=(WEATHER,))
     first = await model.respond(request)
     calls = first.message.tool_calls
     assert {call.name for call in calls} == {WEATHER.name}
@@ -53,11 +53,11 @@ async def test_parallel_calls_are_answered_and_end_in_an_object(model: Model, na
         ToolResult(call_id=call.id, name=call.name, content=degrees[str(call.arguments["city"])]) for call in calls
     )
     transcript = (*request.messages, first.message, Message(role="tool", parts=results))
-    last = await model.respond(replace(request, messages=transcript, output_schema=WARMER))
-    assert json.loads(last.message.text) == {"warmer": "Rome"}
+    final = await model.respond(replace(request, messages=transcript, output_schema=WARMER))
+    assert json.loads(final.message.text) == {"warmer": "Rome"}
 
 
-async def test_a_model_that_is_not_there_is_said_in_the_providers_words(model: Model, name: str) -> None:
+async def test_an_unknown_model_is_rejected(model: Model, name: str) -> None:
     provider, _, _ = name.partition(":")
     with pytest.raises(ModelRequestRejected):
         await model.respond(_request(f"{provider}:no-such-model-at-all", "Hi"))

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field, JsonValue
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
-from agentkit.llm.openai.client import OpenAIResponseBuilder
+from agentkit.llm.openai.compatible_model import OpenAIResponseBuilder
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, Usage
 from agentkit.records import Record

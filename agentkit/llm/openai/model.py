@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
-from agentkit.llm.openai.client import OpenAICompatibleModel
+from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.openai.responses_request import ResponsesApi
 from agentkit.llm.shared.streaming_model import DEFAULT_TIMEOUTS, OnHeaders, ResponseTimeouts
 

@@ -8,7 +8,7 @@ from openai import BaseModel
 from pydantic import JsonValue, TypeAdapter
 
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
-from agentkit.llm.openai.client import OpenAIResponseBuilder
+from agentkit.llm.openai.compatible_model import OpenAIResponseBuilder
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.response_builder import DeltaKind
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, Usage

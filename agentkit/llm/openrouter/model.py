@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.chat_request import ChatCompletionsApi, assistant_message, chat_body, chat_messages
-from agentkit.llm.openai.client import OpenAICompatibleModel
+from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.shared.streaming_model import DEFAULT_TIMEOUTS, OnHeaders, ResponseTimeouts
 from agentkit.messages import Message, ThinkingPart
 

@@ -1,1 +1,1 @@
-"""Models around models: rate limits and prices."""
+"""Models that wrap another model: rate limits and prices."""

@@ -1,50 +1,47 @@
-"""Ask a provider no faster than it takes: one limiter for each provider and key of a process.
+"""Limit the rate of requests to a provider: one limiter for each provider and key of a process.
 
-A call that would come too early waits here, in order of arrival, rather than be refused over there: that costs no
-attempt. What a provider takes is set up by hand, read from its headers, and learnt from its refusals.
+A request above the limit waits here, in order of arrival, instead of being refused by the provider: that costs no
+attempt. The limits come from the settings, from the headers of responses, and from the provider's refusals.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, Model, ModelRequest, ModelResponse
 from agentkit.llm.shared.token_estimates import estimate_usage
-from agentkit.llm.wrappers.token_bucket import Bucket, Resource, read_bucket
+from agentkit.llm.wrappers.token_bucket import LimitedResource, TokenBucket, bucket_from_headers
 from agentkit.messages import Message
 
-__all__ = ["MAX_WAIT", "Limited", "Limiter"]
+__all__ = ["MAX_QUEUE_TIME_S", "RateLimitedModel", "RateLimiter"]
 
-MAX_WAIT = 300.0
-"""Seconds that a call waits at most. The activity around it has 10 minutes, and needs some of them for the answer."""
+MAX_QUEUE_TIME_S = 300.0
+"""The longest wait for a slot. The model activity has 10 minutes, and the response needs some of them."""
 
-_INSTANT = 1e-6
-"""Seconds: less than that is an error of rounding."""
+_ROUNDING_S = 1e-6
+"""A shorter wait is a rounding error."""
 
-_NOTHING = Message(role="assistant", parts=())
+_EMPTY_RESPONSE = Message(role="assistant", parts=())
 
 
-class _Ticket:
-    """A call in the queue."""
-
+class _QueuedRequest:
     def __init__(self, model: str, tokens: int, deadline: float) -> None:
         self.model = model
-        self.amounts: dict[Resource, int] = {"requests": 1, "tokens": tokens}
+        self.amounts: dict[LimitedResource, int] = {"requests": 1, "tokens": tokens}
         self.deadline = deadline
         self.changed = asyncio.Event()
-        """Set when it is worth looking again whether the call may go."""
+        """Set when the request may have become the next to start."""
 
 
-class Limiter:
-    """Lets calls pass, first come, first served. For one event loop; nothing in it outlives the process."""
+class RateLimiter:
+    """Gives slots to requests, first come, first served. For one event loop; its state is lost with the process."""
 
     def __init__(
         self,
@@ -52,138 +49,128 @@ class Limiter:
         concurrency: int,
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """Set up.
+        """Set up the limits.
 
         Args:
-            concurrency: how many calls may be under way at once.
-            requests_per_minute: how many may begin; None is as many as the provider takes.
-            tokens_per_minute: the same for tokens, in and out.
-            clock: seconds that only go forward.
-            sleep: waits for so many of them.
+            concurrency: the most requests at once.
+            requests_per_minute: the most requests that start in a minute; None is unlimited.
+            tokens_per_minute: the same for tokens, input and output together.
         """
         self._concurrency = concurrency
-        self._clock = clock
-        self._sleep = sleep
         self._running = 0
-        self._queue: deque[_Ticket] = deque()
-        self._closed_until = -math.inf
-        per_minute: dict[Resource, int | None] = {"requests": requests_per_minute, "tokens": tokens_per_minute}
-        now = clock()
-        self._set = {
-            resource: Bucket(capacity=amount, level=amount, rate=amount / 60, at=now)
+        self._queue: deque[_QueuedRequest] = deque()
+        self._paused_until = -math.inf
+        per_minute: dict[LimitedResource, int | None] = {"requests": requests_per_minute, "tokens": tokens_per_minute}
+        self._configured = {
+            resource: TokenBucket(capacity=amount, level=amount, rate=amount / 60, updated_at=0.0)
             for resource, amount in per_minute.items()
             if amount is not None
         }
-        self._learnt: dict[tuple[str, Resource], Bucket] = {}
-        """By model, too: providers count each for itself."""
+        self._reported: dict[tuple[str, LimitedResource], TokenBucket] = {}
+        """From headers, by model: providers have separate limits for each."""
 
     @property
     def running(self) -> int:
-        """How many calls are under way."""
+        """The number of requests that have a slot."""
         return self._running
 
     @property
     def waiting(self) -> int:
-        """How many stand in the queue."""
+        """The number of requests in the queue."""
         return len(self._queue)
 
-    def counts_tokens(self, model: str) -> bool:
-        """Return whether it matters how large a call is."""
-        return "tokens" in self._set or (model, "tokens") in self._learnt
+    def limits_tokens(self, model: str) -> bool:
+        """Return whether any limit on tokens is known for a model."""
+        return "tokens" in self._configured or (model, "tokens") in self._reported
 
     @asynccontextmanager
-    async def turn(self, model: str, tokens: int = 0) -> AsyncIterator[None]:
-        """Wait until a call may begin; the block is the call. ``tokens`` is how many it may use.
+    async def slot(self, model: str, tokens: int = 0) -> AsyncIterator[None]:
+        """Wait until a request may start, and hold its slot during the block. ``tokens`` is the expected usage.
 
         Raises:
-            ModelUnavailable: its turn wouldn't come within ``MAX_WAIT``; it says when to come again.
+            ModelUnavailable: there would be no slot within ``MAX_QUEUE_TIME_S``; ``retry_after`` is the wait.
         """
-        await self._admit(_Ticket(model, tokens, self._clock() + MAX_WAIT))
+        await self._acquire(_QueuedRequest(model, tokens, _now() + MAX_QUEUE_TIME_S))
         try:
             yield
         finally:
             self._running -= 1
-            self._look_again()
+            self._wake_first()
 
-    def hear(self, model: str, headers: Mapping[str, str]) -> None:
-        """Learn from the headers of an answer."""
-        now = self._clock()
+    def read_headers(self, model: str, headers: Mapping[str, str]) -> None:
+        """Update the model's limits from the headers of a response."""
+        now = _now()
         for resource in ("requests", "tokens"):
-            if told := read_bucket(headers, resource, now, datetime.now(UTC)):
-                self._learnt[model, resource] = told
-        self._look_again()
+            if bucket := bucket_from_headers(headers, resource, now, datetime.now(UTC)):
+                self._reported[model, resource] = bucket
+        self._wake_first()
 
-    def close_for(self, seconds: float) -> None:
-        """Let no call begin for so long: the provider asked for it."""
-        self._closed_until = max(self._closed_until, self._clock() + seconds)
+    def pause(self, seconds: float) -> None:
+        """Start no request for so long, as the provider asked."""
+        self._paused_until = max(self._paused_until, _now() + seconds)
 
-    def spend(self, tokens: int) -> None:
-        """Count tokens that a call used beyond what it said; below 0: that it didn't use."""
-        if bucket := self._set.get("tokens"):
-            bucket.take(tokens, self._clock())
+    def correct_tokens(self, difference: int) -> None:
+        """Count the tokens that a request used beyond its expected usage; negative if it used fewer."""
+        if bucket := self._configured.get("tokens"):
+            bucket.take(difference, _now())
 
-    async def _admit(self, ticket: _Ticket) -> None:
-        self._queue.append(ticket)
+    async def _acquire(self, request: _QueuedRequest) -> None:
+        self._queue.append(request)
         try:
-            while wait := self._wait(ticket):
-                left = ticket.deadline - self._clock()
-                if left <= 0 or left < wait < math.inf:
+            while wait := self._wait(request):
+                remaining = request.deadline - _now()
+                if remaining <= 0 or remaining < wait < math.inf:
                     raise self._too_busy(wait)
-                ticket.changed.clear()
-                await self._nap(ticket, min(wait, left))
+                request.changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(wait, remaining)):
+                        await request.changed.wait()
             self._running += 1
-            now = self._clock()
-            for resource, bucket in self._buckets(ticket):
-                bucket.take(ticket.amounts[resource], now)
+            now = _now()
+            for resource, bucket in self._buckets(request):
+                bucket.take(request.amounts[resource], now)
         finally:
-            self._queue.remove(ticket)
-            self._look_again()
+            self._queue.remove(request)
+            self._wake_first()
 
-    def _wait(self, ticket: _Ticket) -> float:
-        """Return the seconds until a call may begin: 0 is now, infinity is when another has ended or gone before."""
-        if self._queue[0] is not ticket or self._running >= self._concurrency:
+    def _wait(self, request: _QueuedRequest) -> float:
+        """Return the seconds until a request may start: 0 is now, infinity is after another request."""
+        if self._queue[0] is not request or self._running >= self._concurrency:
             return math.inf
-        now = self._clock()
-        waits = [bucket.wait(ticket.amounts[resource], now) for resource, bucket in self._buckets(ticket)]
-        wait = max(self._closed_until - now, *waits, 0.0)
-        return wait if wait > _INSTANT else 0.0
+        now = _now()
+        waits = [bucket.wait(request.amounts[resource], now) for resource, bucket in self._buckets(request)]
+        wait = max(self._paused_until - now, *waits, 0.0)
+        return wait if wait > _ROUNDING_S else 0.0
 
-    def _buckets(self, ticket: _Ticket) -> list[tuple[Resource, Bucket]]:
-        learnt = (
-            (resource, self._learnt[ticket.model, resource])
-            for resource in ticket.amounts
-            if (ticket.model, resource) in self._learnt
+    def _buckets(self, request: _QueuedRequest) -> list[tuple[LimitedResource, TokenBucket]]:
+        reported = (
+            (resource, self._reported[request.model, resource])
+            for resource in request.amounts
+            if (request.model, resource) in self._reported
         )
-        return list(chain(self._set.items(), learnt))
+        return list(chain(self._configured.items(), reported))
 
-    def _look_again(self) -> None:
+    def _wake_first(self) -> None:
         if self._queue:
             self._queue[0].changed.set()
 
-    async def _nap(self, ticket: _Ticket, seconds: float) -> None:
-        """Return when something has changed, or after so many seconds."""
-        naps = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(ticket.changed.wait())]
-        try:
-            await asyncio.wait(naps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for nap in naps:
-                nap.cancel()
-
     def _too_busy(self, wait: float) -> ModelUnavailable:
         return ModelUnavailable(
-            f"{len(self._queue)} calls wait for this provider, which is asked as fast as it takes: "
-            f"this one wouldn't have its turn within {MAX_WAIT:.0f} s",
+            f"{len(self._queue)} requests wait for this provider's rate limit: "
+            f"this one would not start within {MAX_QUEUE_TIME_S:.0f} s",
             retry_after=wait if wait < math.inf else None,
         )
 
 
-class Limited:
-    """A model that is asked when its provider's limiter says so."""
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
-    def __init__(self, model: Model, limiter: Limiter) -> None:
+
+class RateLimitedModel:
+    """A model whose requests wait for a slot of its provider's limiter."""
+
+    def __init__(self, model: Model, limiter: RateLimiter) -> None:
         self._model = model
         self._limiter = limiter
 
@@ -191,21 +178,21 @@ class Limited:
         return repr(self._model)
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Wait for a turn, and ask. A provider that says when to come again is left alone until then, by all.
+        """Wait for a slot, and return the model's response. A failure with ``retry_after`` pauses all requests.
 
         Raises:
-            ModelUnavailable: also where the turn wouldn't come within ``MAX_WAIT``.
+            ModelUnavailable: also if there would be no slot within ``MAX_QUEUE_TIME_S``.
         """
-        counts = self._limiter.counts_tokens(request.model)
-        expected = estimate_usage(request, _NOTHING).tokens if counts else 0
-        async with self._limiter.turn(request.model, expected):
+        limits_tokens = self._limiter.limits_tokens(request.model)
+        expected = estimate_usage(request, _EMPTY_RESPONSE).tokens if limits_tokens else 0
+        async with self._limiter.slot(request.model, expected):
             try:
                 response = await self._model.respond(request, emit)
             except ModelUnavailable as error:
                 if error.retry_after:
-                    self._limiter.close_for(error.retry_after)
+                    self._limiter.pause(error.retry_after)
                 raise
-        self._limiter.spend(response.usage.tokens - expected)
+        self._limiter.correct_tokens(response.usage.tokens - expected)
         return response
 
     async def aclose(self) -> None:

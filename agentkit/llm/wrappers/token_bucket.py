@@ -1,4 +1,4 @@
-"""What a provider still takes: a bucket that fills up at a steady rate, set up by hand or from its headers."""
+"""A token bucket: what a provider still accepts, from the settings or from the headers of its responses."""
 
 from __future__ import annotations
 
@@ -10,65 +10,64 @@ from typing import Literal
 
 from agentkit.config.durations import parse_duration
 
-__all__ = ["Bucket", "Resource", "read_bucket"]
+__all__ = ["LimitedResource", "TokenBucket", "bucket_from_headers"]
 
-Resource = Literal["requests", "tokens"]
+LimitedResource = Literal["requests", "tokens"]
 
-_OPENAI = "x-ratelimit-{field}-{resource}"
-_ANTHROPIC = "anthropic-ratelimit-{resource}-{field}"
+_HEADER_PATTERNS = ("x-ratelimit-{field}-{resource}", "anthropic-ratelimit-{resource}-{field}")
+"""OpenAI's names, which most others use too, and Anthropic's."""
+_FIELDS = ("limit", "remaining", "reset")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 @dataclass(slots=True)
-class Bucket:
-    """So much may be taken now, and so much more each second."""
+class TokenBucket:
+    """An amount that refills at a constant rate up to a capacity. All times are seconds of the caller's clock."""
 
     capacity: float
-    """What it holds when it is full; more than that can't be asked for at once."""
+    """The amount when full."""
     level: float
-    """What it held at ``at``; below 0 when more was taken than it held."""
+    """The amount at ``updated_at``; negative if more was taken than there was."""
     rate: float
-    """What comes in each second."""
-    at: float
-    """When that was, by the clock of whoever asks."""
+    """The amount that is added in a second."""
+    updated_at: float
 
     def wait(self, amount: float, now: float) -> float:
-        """Return the seconds until so much may be taken; what is more than it holds takes all of it."""
-        lacking = min(amount, self.capacity) - self._level(now)
-        return max(0.0, lacking / self.rate) if lacking > 0 else 0.0
+        """Return the seconds until ``amount`` may be taken; an amount above the capacity needs a full bucket."""
+        missing = min(amount, self.capacity) - self._level_at(now)
+        return max(0.0, missing / self.rate) if missing > 0 else 0.0
 
     def take(self, amount: float, now: float) -> None:
-        """Take so much, or (below 0) give it back."""
-        self.level = min(self.capacity, self._level(now) - amount)
-        self.at = now
+        """Take ``amount`` now, even if there is less; a negative amount is given back."""
+        self.level = min(self.capacity, self._level_at(now) - amount)
+        self.updated_at = now
 
-    def _level(self, now: float) -> float:
-        return min(self.capacity, self.level + max(0.0, now - self.at) * self.rate)
+    def _level_at(self, now: float) -> float:
+        return min(self.capacity, self.level + max(0.0, now - self.updated_at) * self.rate)
 
 
-def read_bucket(headers: Mapping[str, str], resource: Resource, now: float, today: datetime) -> Bucket | None:
-    """Return what the headers of OpenAI, Anthropic and their like tell of a resource; None: nothing.
+def bucket_from_headers(
+    headers: Mapping[str, str], resource: LimitedResource, now: float, today: datetime
+) -> TokenBucket | None:
+    """Return the bucket that rate-limit headers describe for a resource; None if they don't.
 
-    Their "reset" is when the bucket will be full again. ``today`` is the time at ``now``, with its zone.
+    Their "reset" is when the bucket will be full again. ``today`` is the date and time at ``now``, with its time zone.
     """
-    for pattern in (_OPENAI, _ANTHROPIC):
-        told = {field: headers.get(pattern.format(field=field, resource=resource), "") for field in _FIELDS}
-        if _NUMBER.fullmatch(told["remaining"]) is None or (reset := _seconds(told["reset"], today)) is None:
+    for pattern in _HEADER_PATTERNS:
+        values = {field: headers.get(pattern.format(field=field, resource=resource), "") for field in _FIELDS}
+        if _NUMBER.fullmatch(values["remaining"]) is None or (reset := _seconds_until(values["reset"], today)) is None:
             continue
-        remaining = float(told["remaining"])
-        limit = float(told["limit"]) if _NUMBER.fullmatch(told["limit"]) else 0.0
+        remaining = float(values["remaining"])
+        limit = float(values["limit"]) if _NUMBER.fullmatch(values["limit"]) else 0.0
         capacity = max(limit, remaining, 1.0)
-        full = reset <= 0 or capacity <= remaining  # then they don't tell how fast it fills: fast
-        rate = capacity if full else (capacity - remaining) / reset
-        return Bucket(capacity=capacity, level=remaining, rate=rate, at=now)
+        # The headers of a full bucket don't show its rate: assume a full one every second.
+        rate = capacity if reset <= 0 or capacity <= remaining else (capacity - remaining) / reset
+        return TokenBucket(capacity=capacity, level=remaining, rate=rate, updated_at=now)
     return None
 
 
-_FIELDS = ("limit", "remaining", "reset")
-
-
-def _seconds(reset: str, today: datetime) -> float | None:
-    """Return the seconds until a reset: ``6m0s``, a number of seconds, or a time."""
+def _seconds_until(reset: str, today: datetime) -> float | None:
+    """Return the seconds until a reset: a duration such as ``6m0s``, a number of seconds, or a time."""
     if _NUMBER.fullmatch(reset):
         return float(reset)
     try:
@@ -76,7 +75,7 @@ def _seconds(reset: str, today: datetime) -> float | None:
     except ValueError:
         pass
     try:
-        then = datetime.fromisoformat(reset)
+        time = datetime.fromisoformat(reset)
     except ValueError:
         return None
-    return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() - today.timestamp()
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() - today.timestamp()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -11,188 +12,264 @@ from hypothesis import strategies as st
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelRequest
 from agentkit.llm import OpenAIModel
-from agentkit.llm.wrappers.rate_limit import MAX_WAIT, Limited, Limiter
+from agentkit.llm.wrappers.rate_limit import MAX_QUEUE_TIME_S, RateLimitedModel, RateLimiter
 from agentkit.messages import user_message
 from agentkit.testing import ScriptedModel, ScriptedOpenAIServer, ScriptedResponse, ServerFailure, ServerResponse
-from tests.unit.agentkit.llm.virtual_time import VirtualTime
+from tests.unit.agentkit.llm.virtual_time_loop import run_in_virtual_time
 
 REQUEST = ModelRequest(model="openai:gpt-5-mini", system="", messages=(user_message("Hi"),))
 MODEL = REQUEST.model
 
 
-def _limiter(time: VirtualTime, concurrency: int = 100, **given: int) -> Limiter:
-    return Limiter(concurrency=concurrency, clock=time.clock, sleep=time.sleep, **given)
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
-async def _call(
-    limiter: Limiter, time: VirtualTime, *, tokens: int = 0, model: str = MODEL, seconds: float = 0
-) -> float:
-    """Return when the call had its turn."""
-    async with limiter.turn(model, tokens):
-        began = time.now
-        if seconds:
-            await time.sleep(seconds)
-    return began
+def _limit(resource: str, limit: int, remaining: int, reset: str) -> dict[str, str]:
+    values = {"limit": str(limit), "remaining": str(remaining), "reset": reset}
+    return {f"x-ratelimit-{field}-{resource}": value for field, value in values.items()}
 
 
-async def _starts(limiter: Limiter, time: VirtualTime, calls: Sequence[int]) -> list[float]:
-    """Return when calls that all arrive now begin, in seconds from now; each of them uses so many tokens."""
-    start = time.now
-    return [began - start for began in await asyncio.gather(*(_call(limiter, time, tokens=one) for one in calls))]
+async def _start_time(limiter: RateLimiter, *, tokens: int = 0, model: str = MODEL, duration: float = 0) -> float:
+    """Return when a request that arrives now gets its slot, which it holds for ``duration``."""
+    async with limiter.slot(model, tokens):
+        start = _now()
+        await asyncio.sleep(duration)
+    return start
 
 
-async def test_only_so_many_calls_are_under_way_at_once() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time, concurrency=2)
-    calls = asyncio.gather(*(_call(limiter, time, seconds=10) for _ in range(5)))
-    await time.settle()
-    assert (limiter.running, limiter.waiting) == (2, 3)
-    assert [began - 1_000 for began in await time.run(calls)] == [0, 0, 10, 10, 20]
+async def _start_times(limiter: RateLimiter, tokens: Sequence[int], *, duration: float = 0) -> list[float]:
+    """Return when requests that all arrive now get their slots; each is expected to use so many tokens."""
+    return await asyncio.gather(*(_start_time(limiter, tokens=count, duration=duration) for count in tokens))
 
 
-async def test_requests_per_minute_are_spread_once_the_first_lot_is_used() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time, requests_per_minute=3)
-    assert await time.run(_starts(limiter, time, [0] * 5)) == pytest.approx([0, 0, 0, 20, 40])
+def test_no_more_requests_run_at_once_than_the_concurrency() -> None:
+    async def scenario() -> None:
+        limiter = RateLimiter(concurrency=2)
+        starting = asyncio.create_task(_start_times(limiter, [0] * 5, duration=10))
+        await asyncio.sleep(1)
+        assert (limiter.running, limiter.waiting) == (2, 3)
+        assert await starting == [0, 0, 10, 10, 20]
+
+    run_in_virtual_time(scenario())
 
 
-async def test_tokens_per_minute_count_what_each_call_uses() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time, tokens_per_minute=600)
-    assert await time.run(_starts(limiter, time, [500, 200, 100])) == pytest.approx([0, 10, 20])
+def test_requests_per_minute_are_evenly_spread_after_the_first_burst() -> None:
+    async def scenario() -> list[float]:
+        return await _start_times(RateLimiter(concurrency=100, requests_per_minute=3), [0] * 5)
+
+    assert run_in_virtual_time(scenario()) == pytest.approx([0, 0, 0, 20, 40])
 
 
-async def test_what_a_call_used_beyond_what_it_said_counts_too() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time, tokens_per_minute=600)
-    limiter.spend(900)
-    assert await time.run(_starts(limiter, time, [100])) == pytest.approx([40])
+def test_tokens_per_minute_delay_a_request_by_what_the_earlier_ones_use() -> None:
+    async def scenario() -> list[float]:
+        return await _start_times(RateLimiter(concurrency=100, tokens_per_minute=600), [500, 200, 100])
+
+    assert run_in_virtual_time(scenario()) == pytest.approx([0, 10, 20])
 
 
-async def test_a_call_larger_than_all_that_is_allowed_waits_for_all_of_it() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time, tokens_per_minute=600)
-    assert await time.run(_starts(limiter, time, [300, 5_000])) == pytest.approx([0, 30])
+def test_a_request_above_the_token_limit_waits_for_a_full_bucket() -> None:
+    async def scenario() -> list[float]:
+        return await _start_times(RateLimiter(concurrency=100, tokens_per_minute=600), [300, 5_000])
+
+    assert run_in_virtual_time(scenario()) == pytest.approx([0, 30])
 
 
-async def test_headers_of_a_model_hold_up_that_model_alone() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time)
-    told = {"limit": "60", "remaining": "0", "reset": "60s"}
-    limiter.hear(MODEL, {f"x-ratelimit-{field}-requests": value for field, value in told.items()})
-    assert await time.run(_call(limiter, time, model="openai:gpt-5")) == 1_000
-    assert await time.run(_starts(limiter, time, [0, 0])) == pytest.approx([1, 2])
+def test_a_small_request_does_not_overtake_a_large_one() -> None:
+    async def scenario() -> list[float]:
+        return await _start_times(RateLimiter(concurrency=100, tokens_per_minute=600), [600, 300, 1])
+
+    assert run_in_virtual_time(scenario()) == pytest.approx([0, 30, 30.1])
 
 
-async def test_a_provider_that_asks_for_a_pause_is_left_alone_by_all() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time)
-    limiter.close_for(7)
-    limiter.close_for(3)
-    assert await time.run(_starts(limiter, time, [0, 0])) == pytest.approx([7, 7])
+@pytest.mark.parametrize(
+    ("difference", "start"),
+    [
+        pytest.param(300, 70, id="more than expected"),
+        pytest.param(-300, 10, id="fewer than expected"),
+        pytest.param(-1_000, 0, id="never above the capacity"),
+    ],
+)
+def test_the_difference_between_expected_and_used_tokens_is_counted(difference: int, start: float) -> None:
+    async def scenario() -> list[float]:
+        limiter = RateLimiter(concurrency=100, tokens_per_minute=600)
+        await _start_time(limiter, tokens=400)
+        limiter.correct_tokens(difference)
+        return await _start_times(limiter, [600, 10])
+
+    assert run_in_virtual_time(scenario()) == pytest.approx([start, start + 1])
 
 
-async def test_a_wait_that_would_be_too_long_ends_at_once_and_says_when_to_come_again() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time)
-    limiter.close_for(MAX_WAIT + 60)
-    results = await asyncio.gather(*(_call(limiter, time) for _ in range(3)), return_exceptions=True)
-    assert [type(result) for result in results] == [ModelUnavailable] * 3
-    assert time.now == 1_000
-    assert isinstance(results[0], ModelUnavailable)
-    assert results[0].retry_after == MAX_WAIT + 60
+def test_headers_of_one_model_delay_only_that_model() -> None:
+    async def scenario() -> tuple[float, list[float]]:
+        limiter = RateLimiter(concurrency=100)
+        limiter.read_headers(MODEL, _limit("requests", 60, 0, "60s"))
+        return await _start_time(limiter, model="openai:gpt-5"), await _start_times(limiter, [0, 0])
+
+    other, own = run_in_virtual_time(scenario())
+    assert other == 0
+    assert own == pytest.approx([1, 2])
 
 
-async def test_a_wait_for_others_to_end_is_bounded_too() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time, concurrency=1)
-    async with limiter.turn(MODEL):
-        with pytest.raises(ModelUnavailable, match="wouldn't have its turn within 300 s"):
-            await time.run(_call(limiter, time))
-    assert time.now == 1_000 + MAX_WAIT
-    assert await time.run(_call(limiter, time)) == time.now
+def test_new_headers_wake_a_request_that_waits_for_the_old_limit() -> None:
+    async def scenario() -> float:
+        limiter = RateLimiter(concurrency=100)
+        limiter.read_headers(MODEL, _limit("requests", 1, 0, "60s"))
+        starting = asyncio.create_task(_start_time(limiter))
+        await asyncio.sleep(5)
+        limiter.read_headers(MODEL, _limit("requests", 1, 1, "0s"))
+        return await starting
+
+    assert run_in_virtual_time(scenario()) == 5
 
 
-async def test_a_failure_that_says_when_to_come_again_holds_up_the_next_call_and_no_other_does() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time)
-    script: list[ScriptedResponse] = [ModelUnavailable("busy"), ModelUnavailable("slow down", retry_after=9), "Noon."]
-    async with aclosing(Limited(ScriptedModel(script), limiter)) as model:
-        for _ in script[:2]:
-            with pytest.raises(ModelUnavailable):
-                await model.respond(REQUEST)
-            assert time.now == 1_000
-        assert (await time.run(model.respond(REQUEST))).message.text == "Noon."
-    assert time.now == 1_009
+def test_the_longest_pause_holds_back_every_request() -> None:
+    async def scenario() -> list[float]:
+        limiter = RateLimiter(concurrency=100)
+        limiter.pause(7)
+        limiter.pause(3)
+        return await asyncio.gather(_start_time(limiter), _start_time(limiter, model="openai:gpt-5"))
+
+    assert run_in_virtual_time(scenario()) == pytest.approx([7, 7])
 
 
-async def test_the_tokens_of_answers_count() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time, tokens_per_minute=10)
-    async with aclosing(Limited(ScriptedModel(["One.", "Two."]), limiter)) as model:
-        spent = (await time.run(model.respond(REQUEST))).usage.tokens
-        await time.run(model.respond(REQUEST))
-    assert spent > 10
-    assert time.now >= 1_000 + (spent - 10) * 6
+def test_a_request_that_would_wait_too_long_fails_at_once_with_the_wait() -> None:
+    async def scenario() -> None:
+        limiter = RateLimiter(concurrency=100)
+        limiter.pause(MAX_QUEUE_TIME_S + 60)
+        errors = await asyncio.gather(*(_start_time(limiter) for _ in range(3)), return_exceptions=True)
+        assert _now() == 0
+        for error in errors:
+            assert isinstance(error, ModelUnavailable)
+            assert error.retry_after == MAX_QUEUE_TIME_S + 60
+
+    run_in_virtual_time(scenario())
 
 
-async def test_what_a_real_server_says_is_heard() -> None:
-    time = VirtualTime()
-    limiter = _limiter(time)
-    headers = {f"x-ratelimit-{field}-requests": told for field, told in (("limit", "60"), ("remaining", "0"))}
-    refusal = ServerFailure(status=429, headers={**headers, "x-ratelimit-reset-requests": "60s"})
+def test_a_request_behind_others_that_do_not_end_fails_after_the_longest_wait() -> None:
+    async def scenario() -> None:
+        limiter = RateLimiter(concurrency=1)
+        async with limiter.slot(MODEL):
+            with pytest.raises(ModelUnavailable, match="would not start within 300 s"):
+                await _start_time(limiter)
+        assert _now() == MAX_QUEUE_TIME_S
+        assert await _start_time(limiter) == MAX_QUEUE_TIME_S
+
+    run_in_virtual_time(scenario())
+
+
+def test_only_a_failure_with_retry_after_delays_the_next_request() -> None:
+    async def scenario() -> None:
+        script: list[ScriptedResponse] = [
+            ModelUnavailable("busy"),
+            ModelUnavailable("slow down", retry_after=9),
+            "Noon.",
+        ]
+        ends: list[float] = []
+        async with aclosing(RateLimitedModel(ScriptedModel(script), RateLimiter(concurrency=100))) as model:
+            for _ in range(2):
+                with pytest.raises(ModelUnavailable):
+                    await model.respond(REQUEST)
+                ends.append(_now())
+            assert (await model.respond(REQUEST)).message.text == "Noon."
+        assert [*ends, _now()] == [0, 0, 9]
+
+    run_in_virtual_time(scenario())
+
+
+def test_the_tokens_of_a_response_delay_the_next_request() -> None:
+    async def scenario() -> tuple[int, float]:
+        limiter = RateLimiter(concurrency=100, tokens_per_minute=12)
+        async with aclosing(RateLimitedModel(ScriptedModel(["One.", "Two."]), limiter)) as model:
+            used = (await model.respond(REQUEST)).usage.tokens
+            await model.respond(REQUEST)
+        return used, _now()
+
+    used, end = run_in_virtual_time(scenario())
+    assert used == 15
+    assert end == pytest.approx(20)  # 3 tokens of debt, and 1 for the next request, at 12 a minute
+
+
+def test_a_limit_on_tokens_from_headers_delays_a_large_request_longer_than_a_small_one() -> None:
+    async def scenario(text: str) -> float:
+        limiter = RateLimiter(concurrency=100)
+        limiter.read_headers(MODEL, _limit("tokens", 600, 0, "60s"))
+        async with aclosing(RateLimitedModel(ScriptedModel(["One."]), limiter)) as model:
+            await model.respond(replace(REQUEST, messages=(user_message(text),)))
+        return _now()
+
+    times = [run_in_virtual_time(scenario("x" * 4 * tokens)) for tokens in (10, 300)]
+    assert times == pytest.approx([1, 30])
+
+
+async def test_the_headers_of_a_real_response_delay_the_next_request() -> None:
+    limiter = RateLimiter(concurrency=100)
+    refusal = ServerFailure(status=429, headers=_limit("requests", 60, 0, "3600s"))
     async with (
         ScriptedOpenAIServer([refusal, ServerResponse(text="ok")]) as server,
-        aclosing(Limited(OpenAIModel(base_url=server.url, on_headers=limiter.hear), limiter)) as model,
+        aclosing(OpenAIModel(base_url=server.url, on_headers=limiter.read_headers)) as openai_model,
     ):
+        model = RateLimitedModel(openai_model, limiter)
         with pytest.raises(ModelUnavailable):
             await model.respond(REQUEST)
-        asking = asyncio.create_task(model.respond(REQUEST))
-        await time.settle()
-        assert limiter.waiting == 1
-        await time.advance(1)
-        assert (await asking).message.text == "ok"
+        second = asyncio.create_task(model.respond(REQUEST))
+        await asyncio.sleep(0)  # the request joins the queue in its first step
+        assert (limiter.waiting, server.request_count) == (1, 1)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
 
 
-calls = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 20), st.none() | st.integers(0, 40)), max_size=12)
-"""When each arrives, how long it takes, and when it is cancelled, if it is."""
+@dataclass(frozen=True)
+class Arrival:
+    """A request: when it arrives, how long it runs, and when it is cancelled, if ever; seconds."""
+
+    at: int
+    duration: int
+    cancelled_at: int | None
 
 
-@given(calls=calls, concurrency=st.integers(1, 3), closed=st.integers(0, 30))
-def test_calls_begin_in_order_never_too_many_and_no_place_is_lost_to_those_who_leave(
-    calls: list[tuple[int, int, int | None]], concurrency: int, closed: int
+ARRIVALS = st.builds(
+    Arrival, at=st.integers(0, 20), duration=st.integers(1, 20), cancelled_at=st.none() | st.integers(0, 40)
+)
+
+
+@given(arrivals=st.lists(ARRIVALS, max_size=12), concurrency=st.integers(1, 3), pause=st.integers(0, 30))
+def test_requests_start_in_order_within_the_concurrency_and_cancelled_ones_give_back_their_slots(
+    arrivals: list[Arrival], concurrency: int, pause: int
 ) -> None:
-    asyncio.run(_crowd(sorted(calls, key=lambda call: call[0]), concurrency, closed))
+    async def scenario() -> None:
+        limiter = RateLimiter(concurrency=concurrency)
+        limiter.pause(pause)
+        started: list[int] = []
+        running: set[int] = set()
+        most_running = 0
 
+        async def request(number: int, arrival: Arrival) -> None:
+            nonlocal most_running
+            async with limiter.slot(MODEL):
+                started.append(number)
+                running.add(number)
+                most_running = max(most_running, len(running))
+                try:
+                    await asyncio.sleep(arrival.duration)
+                finally:
+                    running.discard(number)
 
-async def _crowd(calls: Sequence[tuple[int, int, int | None]], concurrency: int, closed: int) -> None:
-    time = VirtualTime()
-    limiter = _limiter(time, concurrency=concurrency)
-    limiter.close_for(closed)
-    begun: list[int] = []
-    most = 0
+        ordered = sorted(arrivals, key=lambda arrival: arrival.at)
+        tasks: list[asyncio.Task[None]] = []
+        for number, arrival in enumerate(ordered):
+            await asyncio.sleep(arrival.at - _now())
+            tasks.append(asyncio.create_task(request(number, arrival)))
+            if arrival.cancelled_at is not None:
+                asyncio.get_running_loop().call_at(arrival.cancelled_at + 0.5, tasks[-1].cancel)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert started == sorted(started)
+        assert most_running <= concurrency
+        uncancelled = {number for number, arrival in enumerate(ordered) if arrival.cancelled_at is None}
+        assert uncancelled <= set(started)
+        await asyncio.sleep(pause)
+        now = _now()
+        assert await _start_times(limiter, [0] * concurrency, duration=1) == [now] * concurrency
 
-    async def one(number: int, seconds: int) -> None:
-        nonlocal most
-        async with limiter.turn(MODEL):
-            begun.append(number)
-            most = max(most, limiter.running)
-            await time.sleep(seconds)
-
-    tasks: list[asyncio.Task[None]] = []
-    for second in range(700):
-        arriving = [(number, call) for number, call in enumerate(calls) if call[0] == second]
-        tasks.extend(asyncio.create_task(one(number, call[1])) for number, call in arriving)
-        await time.settle() if arriving else None
-        for number, call in enumerate(calls):
-            if call[2] == second and number < len(tasks):
-                tasks[number].cancel()
-        await time.advance(1)
-        if len(tasks) == len(calls) and all(task.done() for task in tasks):
-            break
-    assert begun == sorted(begun)
-    assert most <= concurrency
-    assert all(task.done() for task in tasks)
-    assert (limiter.running, limiter.waiting) == (0, 0)
-    await time.advance(closed)
-    assert await _call(limiter, time) == time.now
+    run_in_virtual_time(scenario())

@@ -6,38 +6,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.llm.wrappers.token_bucket import Bucket, read_bucket
+from agentkit.llm.wrappers.token_bucket import TokenBucket, bucket_from_headers
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-amounts = st.floats(0, 1_000)
+AMOUNTS = st.floats(0, 1_000)
 
 
 def _openai(limit: str, remaining: str, reset: str) -> dict[str, str]:
-    told = {"limit": limit, "remaining": remaining, "reset": reset}
-    return {f"x-ratelimit-{field}-requests": value for field, value in told.items()}
+    values = {"limit": limit, "remaining": remaining, "reset": reset}
+    return {f"x-ratelimit-{field}-requests": value for field, value in values.items()}
 
 
 def _anthropic(limit: str, remaining: str, reset: str) -> dict[str, str]:
-    told = {"limit": limit, "remaining": remaining, "reset": reset}
-    return {f"anthropic-ratelimit-requests-{field}": value for field, value in told.items()}
+    values = {"limit": limit, "remaining": remaining, "reset": reset}
+    return {f"anthropic-ratelimit-requests-{field}": value for field, value in values.items()}
 
 
 @pytest.mark.parametrize(
     ("headers", "wait"),
     [
-        pytest.param(_openai("60", "0", "1m0s"), 1.0, id="empty: one comes in a second"),
+        pytest.param(_openai("60", "0", "1m0s"), 1.0, id="empty: one a second"),
         pytest.param(_openai("60", "30", "30s"), 0.0, id="half full"),
         pytest.param(_openai("60", "0", "30"), 0.5, id="seconds without a unit"),
         pytest.param(_openai("1000", "0", "500ms"), 0.0005, id="milliseconds"),
-        pytest.param(_openai("", "0", "20s"), 20.0, id="no limit told: not before the reset"),
-        pytest.param(_openai("60", "0", "0s"), 1 / 60, id="just about to be full"),
+        pytest.param(_openai("", "0", "20s"), 20.0, id="no limit: not before the reset"),
+        pytest.param(_openai("60", "0", "0s"), 1 / 60, id="about to be full"),
         pytest.param(_openai("60", "60", "1s"), 0.0, id="full"),
         pytest.param(_anthropic("50", "0", "2026-11-21T12:01:00Z"), 1.2, id="a time"),
-        pytest.param(_anthropic("50", "0", "2026-11-21T11:59:00Z"), 0.02, id="a time that has passed"),
+        pytest.param(_anthropic("50", "0", "2026-11-21T12:01:00"), 1.2, id="a time without a zone is UTC"),
+        pytest.param(_anthropic("50", "0", "2026-11-21T11:59:00Z"), 0.02, id="a time in the past"),
     ],
 )
-def test_headers_tell_how_long_to_wait_for_the_next_call(headers: dict[str, str], wait: float) -> None:
-    bucket = read_bucket(headers, "requests", 5.0, NOON)
+def test_headers_give_the_wait_for_the_next_request(headers: dict[str, str], wait: float) -> None:
+    bucket = bucket_from_headers(headers, "requests", 5.0, NOON)
     assert bucket is not None
     assert bucket.wait(1, 5.0) == pytest.approx(wait)
 
@@ -47,36 +48,36 @@ def test_headers_tell_how_long_to_wait_for_the_next_call(headers: dict[str, str]
     [
         pytest.param({}, id="none"),
         pytest.param(_openai("60", "many", "1s"), id="no number"),
-        pytest.param(_openai("60", "-1", "1s"), id="below zero"),
+        pytest.param(_openai("60", "-1", "1s"), id="negative"),
         pytest.param(_openai("60", "0", "soon"), id="no duration"),
         pytest.param(_openai("60", "0", ""), id="no reset"),
     ],
 )
-def test_headers_that_make_no_sense_tell_nothing(headers: dict[str, str]) -> None:
-    assert read_bucket(headers, "requests", 5.0, NOON) is None
+def test_invalid_headers_give_no_bucket(headers: dict[str, str]) -> None:
+    assert bucket_from_headers(headers, "requests", 5.0, NOON) is None
 
 
-def test_the_resources_are_told_apart() -> None:
+def test_headers_about_tokens_do_not_limit_requests() -> None:
     headers = {"x-ratelimit-limit-tokens": "100", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1s"}
-    assert read_bucket(headers, "tokens", 0, NOON) is not None
-    assert read_bucket(headers, "requests", 0, NOON) is None
+    assert bucket_from_headers(headers, "tokens", 0, NOON) is not None
+    assert bucket_from_headers(headers, "requests", 0, NOON) is None
 
 
-@given(capacity=st.floats(1, 1_000), rate=st.floats(0.1, 100), taken=st.lists(amounts, max_size=5), amount=amounts)
-def test_after_the_wait_so_much_may_be_taken_and_not_before(
+@given(capacity=st.floats(1, 1_000), rate=st.floats(0.1, 100), taken=st.lists(AMOUNTS, max_size=5), amount=AMOUNTS)
+def test_an_amount_is_available_after_its_wait_and_not_before(
     capacity: float, rate: float, taken: list[float], amount: float
 ) -> None:
-    bucket = Bucket(capacity=capacity, level=capacity, rate=rate, at=0.0)
-    for one in taken:
-        bucket.take(one, 0.0)
+    bucket = TokenBucket(capacity=capacity, level=capacity, rate=rate, updated_at=0.0)
+    for earlier in taken:
+        bucket.take(earlier, 0.0)
     wait = bucket.wait(amount, 0.0)
     assert bucket.wait(amount, wait + 1e-6) == pytest.approx(0, abs=1e-3)
     if wait > 1e-3:
         assert bucket.wait(amount, wait / 2) == pytest.approx(wait / 2)
 
 
-def test_what_is_given_back_never_makes_it_more_than_full() -> None:
-    bucket = Bucket(capacity=10, level=10, rate=1, at=0.0)
+def test_an_amount_that_is_given_back_never_exceeds_the_capacity() -> None:
+    bucket = TokenBucket(capacity=10, level=10, rate=1, updated_at=0.0)
     bucket.take(-100, 0.0)
     bucket.take(10, 0.0)
     assert bucket.wait(1, 0.0) == 1

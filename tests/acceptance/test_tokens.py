@@ -1,4 +1,4 @@
-"""What watchers piece together out of tokens is what stands in history in the end, whoever is killed in between."""
+"""The deltas that watchers get make up the message in history, whichever process is killed in between."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ pytestmark = pytest.mark.acceptance
 
 @dataclass
 class Watcher:
-    """Reads a task's stream to its end, and pieces answers together as the documentation says."""
+    """Reads a task's stream to its end, and joins the deltas of each step as the documentation says."""
 
     types: list[str] = field(default_factory=list)
-    said: dict[str, str] = field(default_factory=dict)
-    """By kind, of the step that goes on."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """By kind of delta, of the current step."""
     resets: int = 0
-    answers: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
-    """What was pieced together, and the message that it should be."""
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    responses: list[tuple[dict[str, str], dict[str, str]]] = field(default_factory=list)
+    """For each ``model.completed``: the joined deltas, and the texts of its message, by kind."""
+    got_delta: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def watch(self, stack: Stack, task_id: str) -> None:
         path = f"/api/v1/tasks/{task_id}/events"
@@ -32,50 +32,44 @@ class Watcher:
             assert response.status_code == 200
             async for line in response.aiter_lines():
                 if line.startswith("data: "):
-                    self.take(json.loads(line.removeprefix("data: ")))
+                    self.on_event(json.loads(line.removeprefix("data: ")))
 
-    def take(self, event: dict[str, Any]) -> None:
+    def on_event(self, event: dict[str, Any]) -> None:
         self.types.append(event["type"])
         match event["type"]:
             case "model.reset":
-                self.said = {}
+                self.texts = {}
                 self.resets += 1
             case "model.delta":
-                self.said[event["kind"]] = self.said.get(event["kind"], "") + event["text"]
-                self.heard.set()
+                self.texts[event["kind"]] = self.texts.get(event["kind"], "") + event["text"]
+                self.got_delta.set()
             case "model.completed":
-                self.answers.append((self.said, event["message"]))
-                self.said = {}
-
-    @property
-    def amiss(self) -> list[tuple[dict[str, str], dict[str, str]]]:
-        """Return what isn't as it should be."""
-        expected = [(said, texts(message)) for said, message in self.answers]
-        return [(said, message) for said, message in expected if said != message]
+                self.responses.append((self.texts, texts_of(event["message"])))
+                self.texts = {}
 
 
-def texts(message: dict[str, Any]) -> dict[str, str]:
-    """Return a message's text by the kind of delta that tells it."""
-    found: dict[str, str] = {}
+def texts_of(message: dict[str, Any]) -> dict[str, str]:
+    """Return a message's text, by the kind of delta that carries it."""
+    texts: dict[str, str] = {}
     for part in message["parts"]:
         if part["type"] in ("text", "thinking"):
-            found[part["type"]] = found.get(part["type"], "") + part["text"]
-    return found
+            texts[part["type"]] = texts.get(part["type"], "") + part["text"]
+    return texts
 
 
-async def test_after_a_kill_of_the_worker_in_mid_stream_the_pieces_make_up_the_answer(stack: Stack) -> None:
+async def test_after_a_kill_of_the_worker_in_mid_stream_the_deltas_make_up_the_message(stack: Stack) -> None:
     task_id = await stack.submit("think 4000\nsay hello there")
     first, late = Watcher(), Watcher()
     watching = asyncio.create_task(first.watch(stack, task_id))
-    await asyncio.wait_for(first.heard.wait(), 30)
+    await asyncio.wait_for(first.got_delta.wait(), 30)
     stack.kill("worker")
     stack.start_worker("second")
-    first.heard.clear()
-    await asyncio.wait_for(first.heard.wait(), 40)
+    first.got_delta.clear()
+    await asyncio.wait_for(first.got_delta.wait(), 40)
     await asyncio.gather(watching, late.watch(stack, task_id))
     for watcher in (first, late):
         assert watcher.resets >= 1
-        assert watcher.amiss == []
-        assert len(watcher.answers) == 1
+        ((deltas, message),) = watcher.responses
+        assert deltas == message
+        assert deltas["text"] == "hello there"
         assert "model.delta" not in watcher.types[watcher.types.index("model.completed") :]
-    assert first.answers[0][0]["text"] == "hello there"

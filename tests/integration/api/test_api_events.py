@@ -1,4 +1,4 @@
-"""Watching tasks over server-sent events: whole, resumed, and refused."""
+"""Watching tasks over server-sent events: from their start, resumed, and refused."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ STEPS = 60
 
 
 @dataclass
-class Paced:
-    """A model that goes on for many steps, one for each time it is let."""
+class PacedModel:
+    """A model that responds once for each time ``allowed`` is released, with a tool call in all but the last step."""
 
     steps: int
     allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -39,17 +39,17 @@ class Paced:
 
 
 async def finished(front: Front, steps: int = 2) -> str:
-    """Return the id of a task that has ended."""
-    pace = Paced(steps)
+    """Run a task to its end; return its id."""
+    model = PacedModel(steps)
     for _ in range(steps + 1):
-        pace.allowed.release()
-    async with front.worker(pace, front.app.toolset.get("calculator")):
+        model.allowed.release()
+    async with front.worker(model, front.app.toolset.get("calculator")):
         task_id = await front.submit(limits={"max_steps": steps + 1})
         assert (await front.task(task_id, wait=WITHIN))["status"] == "completed"
     return task_id
 
 
-async def test_a_finished_task_tells_all_and_ends(front: Front) -> None:
+async def test_the_stream_of_an_ended_task_has_all_events_and_ends(front: Front) -> None:
     task_id = await finished(front, steps=1)
     async with served(front) as api, api.stream(f"/tasks/{task_id}/events") as stream:
         events = [event async for event in stream]
@@ -70,44 +70,44 @@ async def test_a_finished_task_tells_all_and_ends(front: Front) -> None:
 async def test_every_position_resumes_exactly_after_it(front: Front) -> None:
     task_id = await finished(front)
     async with served(front) as api:
-        whole = await api.all(task_id)
-        for number, event in enumerate(whole[:-1]):
-            assert await api.all(task_id, event.id) == whole[number + 1 :]
+        events = await api.all(task_id)
+        for number, event in enumerate(events[:-1]):
+            assert await api.all(task_id, event.id) == events[number + 1 :]
         path = f"/tasks/{task_id}/events"
-        async with api.stream(path, after=None, params={"after": whole[3].id}) as by_query:
-            assert [event async for event in by_query] == whole[4:]
-        async with api.stream(path, after=whole[5].id, params={"after": whole[3].id}) as by_both:
-            assert [event async for event in by_both] == whole[6:]
+        async with api.stream(path, after=None, params={"after": events[3].id}) as by_query:
+            assert [event async for event in by_query] == events[4:]
+        async with api.stream(path, after=events[5].id, params={"after": events[3].id}) as by_both:
+            assert [event async for event in by_both] == events[6:]
 
 
-async def test_a_browser_that_has_seen_all_is_told_not_to_come_back(front: Front) -> None:
+async def test_a_watcher_of_an_ended_task_that_has_all_events_gets_204(front: Front) -> None:
     task_id = await finished(front)
     async with served(front) as api:
-        whole = await api.all(task_id)
-        again = await api.http.get(f"/api/v1/tasks/{task_id}/events", headers={"Last-Event-ID": str(whole[-1].id)})
+        events = await api.all(task_id)
+        again = await api.http.get(f"/api/v1/tasks/{task_id}/events", headers={"Last-Event-ID": str(events[-1].id)})
     assert (again.status_code, again.content) == (204, b"")
 
 
 async def test_a_client_that_disconnects_200_times_sees_each_event_once_and_in_order(front: Front) -> None:
-    pace = Paced(STEPS)
-    chance = random.Random(7)
+    model = PacedModel(STEPS)
+    rng = random.Random(7)
     seen: list[Seen] = []
     disconnects = 0
-    async with served(front) as api, front.worker(pace, front.app.toolset.get("calculator")):
+    async with served(front) as api, front.worker(model, front.app.toolset.get("calculator")):
         task_id = await front.submit(limits={"max_steps": STEPS + 1})
         while not seen or seen[-1].type != "task.completed":
             if disconnects % 3 == 0:
-                pace.allowed.release()
-            seen += await api.some(task_id, chance.choice((0, 1, 1, 2)), seen[-1].id if seen else None)
+                model.allowed.release()
+            seen += await api.some(task_id, rng.choice((0, 1, 1, 2)), seen[-1].id if seen else None)
             disconnects += 1
-        whole = await api.all(task_id)
+        events = await api.all(task_id)
     assert disconnects > DISCONNECTS
-    assert seen == whole
-    assert len(whole) > 4 * STEPS
+    assert seen == events
+    assert len(events) > 4 * STEPS
 
 
-async def test_a_running_task_is_followed_as_it_goes(front: Front) -> None:
-    pace = Paced(2)
+async def test_events_of_a_running_task_come_as_they_happen(front: Front) -> None:
+    model = PacedModel(2)
     async with served(front) as api:
         task_id = await front.submit()
         async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{task_id}/events") as stream:
@@ -115,28 +115,28 @@ async def test_a_running_task_is_followed_as_it_goes(front: Front) -> None:
             async for event in stream:
                 types.append(event.type)
                 if event.data.get("status") == "queued":
-                    worker = front.worker(pace, front.app.toolset.get("calculator"))
+                    worker = front.worker(model, front.app.toolset.get("calculator"))
                     running = asyncio.create_task(worker.run())
                 if event.type == "model.started":
-                    pace.allowed.release()
+                    model.allowed.release()
         await worker.shutdown()
         await running
     assert types.count("model.started") == types.count("model.completed") == 3
     assert types[-1] == "task.completed"
 
 
-async def test_attempts_in_progress_are_told_live_without_an_id(front: Front) -> None:
+async def test_retries_of_models_are_live_events_without_an_id(front: Front) -> None:
     failing = ModelUnavailable("The provider is overloaded.", status=529, retry_after=2.5)
     async with served(front) as api, front.worker([failing, "at last"]):
         task_id = await front.submit()
         events = await api.all(task_id)
-        again = await api.all(task_id)
+        later = await api.all(task_id)
     (retrying,) = [event for event in events if event.type == "model.retrying"]
     assert retrying.id is None
     assert (retrying.data["step"], retrying.data["attempt"], retrying.data["model"]) == (1, 2, "demo:demo")
     assert retrying.data["error"]["type"] == "ModelUnavailable"
     assert "overloaded" in retrying.data["error"]["message"]
-    assert again == [event for event in events if event is not retrying]
+    assert later == [event for event in events if event is not retrying]
 
 
 @tool(effect="idempotent")
@@ -145,7 +145,7 @@ async def flaky() -> str:
     raise ToolUnavailable("Not now.")
 
 
-async def test_attempts_of_tools_are_told_too_and_newcomers_learn_of_them(front: Front) -> None:
+async def test_retries_of_tools_are_live_events_that_new_watchers_get_too(front: Front) -> None:
     agent = AgentSpec(name="a", models=("demo:m",), planner="tools", tools=(flaky.spec,))
     task = TaskInput(agent=agent, message=user_message("Go."))
     queue = front.settings.task_queue
@@ -154,18 +154,18 @@ async def test_attempts_of_tools_are_told_too_and_newcomers_learn_of_them(front:
         async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{handle.id}/events") as stream:
             async for retrying in stream:
                 if retrying.type == "tool.retrying":
-                    newcomer = await first_retrying(api, handle.id)
+                    of_a_new_watcher = await first_retrying(api, handle.id)
                     break
         await handle.terminate()
     assert retrying.data["call"]["name"] == "flaky"
-    assert retrying.data["attempt"] in (2, 3), "the second one fails just as it is asked about"
+    assert retrying.data["attempt"] in (2, 3), "the second attempt may fail while Temporal is polled"
     assert (retrying.data["max_attempts"], retrying.id) == (4, None)
     assert retrying.data["error"] == {"type": "ToolUnavailable", "message": "Not now."}
-    assert newcomer == retrying
+    assert of_a_new_watcher == retrying
 
 
 async def first_retrying(api: Served, task_id: str) -> Seen:
-    """Watch until a tool is tried again."""
+    """Return the first ``tool.retrying`` event of a stream."""
     async with api.stream(f"/tasks/{task_id}/events") as stream:
         async for event in stream:
             if event.type == "tool.retrying":
@@ -173,20 +173,20 @@ async def first_retrying(api: Served, task_id: str) -> Seen:
     raise AssertionError("the stream ended")
 
 
-async def test_a_watcher_that_goes_away_frees_the_long_poll(front: Front) -> None:
+async def test_the_task_is_followed_no_longer_when_its_last_watcher_disconnects(front: Front) -> None:
     task_id = await front.submit()
     async with served(front) as api:
         hub = api.app.state.opspawn.hub
         assert await api.some(task_id, 1)
 
         async def watched() -> frozenset[str]:
-            found: frozenset[str] = hub.watched
-            return found
+            task_ids: frozenset[str] = hub.watched
+            return task_ids
 
-        await eventually(watched, lambda found: not found)
+        await eventually(watched, lambda task_ids: not task_ids)
 
 
-async def test_a_server_that_stops_says_so_and_doesn_t_wait(front: Front) -> None:
+async def test_a_stopping_server_ends_streams_with_a_comment(front: Front) -> None:
     gate = Gate()
     async with served(front) as api, front.worker(gate):
         task_id = await front.submit()
@@ -199,46 +199,46 @@ async def test_a_server_that_stops_says_so_and_doesn_t_wait(front: Front) -> Non
 
 
 @pytest.mark.parametrize(
-    ("position", "told"),
+    ("position", "detail"),
     [
         ("garbage", "isn't a position"),
         ("0", "isn't a position"),
         ("ffffffffffff.01a1ffcd5e857cd781f67b759043dc53.1.0", "another task"),
     ],
 )
-async def test_what_is_no_position_is_refused(front: Front, position: str, told: str) -> None:
+async def test_an_invalid_position_is_refused(front: Front, position: str, detail: str) -> None:
     task_id = await front.submit()
-    for how in ({"headers": {"Last-Event-ID": position}}, {"params": {"after": position}}):
-        response = await front.http.get(f"/api/v1/tasks/{task_id}/events", **how)  # type: ignore[arg-type]  # either
+    for sent in ({"headers": {"Last-Event-ID": position}}, {"params": {"after": position}}):
+        response = await front.http.get(f"/api/v1/tasks/{task_id}/events", **sent)  # type: ignore[arg-type]  # either
         assert response.status_code == 400
         assert response.json()["type"] == "urn:opspawn:problem:position-invalid"
-        assert told in response.json()["detail"]
+        assert detail in response.json()["detail"]
 
 
 async def test_positions_of_another_task_and_from_the_future_are_refused(front: Front) -> None:
-    one, other = await front.submit(), await front.submit()
+    task_id, other = await front.submit(), await front.submit()
     async with served(front) as api:
-        (event,) = await api.some(one, 1)
+        (event,) = await api.some(task_id, 1)
         assert event.id is not None
-        mark, run_id, event_id, index = event.id.split(".")
-        for task_id, position in (
+        digest, run_id, event_id, index = event.id.split(".")
+        for watched, position in (
             (other, event.id),
-            (one, f"{mark}.{run_id}.{int(event_id) + 1000}.{index}"),
-            (one, f"{mark}.{run_id[::-1]}.{event_id}.{index}"),
+            (task_id, f"{digest}.{run_id}.{int(event_id) + 1000}.{index}"),
+            (task_id, f"{digest}.{run_id[::-1]}.{event_id}.{index}"),
         ):
-            response = await api.http.get(f"/api/v1/tasks/{task_id}/events", params={"after": position})
+            response = await api.http.get(f"/api/v1/tasks/{watched}/events", params={"after": position})
             assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
 
 
-async def test_an_unknown_task_is_not_found_before_the_stream_opens(front: Front) -> None:
-    other = await front.temporal.start_workflow("Other", id=front.settings.task_queue, task_queue="nobody")
-    for task_id in ("nobody", other.id):
+async def test_an_unknown_task_is_404_before_the_stream_opens(front: Front) -> None:
+    other = await front.temporal.start_workflow("Other", id=front.settings.task_queue, task_queue="none")
+    for task_id in ("no-task", other.id):
         response = await front.http.get(f"/api/v1/tasks/{task_id}/events")
         assert response.status_code == 404
         assert response.json()["type"] == "urn:opspawn:problem:task-not-found"
 
 
-async def test_status_changes_of_all_tasks_are_told(front: Front) -> None:
+async def test_status_changes_of_all_tasks_are_streamed(front: Front) -> None:
     gate = Gate()
     changes = []
     async with served(front) as api, front.worker(gate), asyncio.timeout(WITHIN), api.stream("/events") as stream:
@@ -254,12 +254,12 @@ async def test_status_changes_of_all_tasks_are_told(front: Front) -> None:
     assert ("task.status", "running", "assistant", None) in changes
 
 
-async def test_pages_of_other_origins_may_watch_only_if_allowed(front: Front) -> None:
+async def test_only_pages_of_allowed_origins_may_watch(front: Front) -> None:
     task_id = await finished(front, steps=0)
     origin = "https://chat.example.com"
     async with served(front) as closed, served(front, cors_origins=(origin,)) as opened:
         for api, allowed in ((closed, None), (opened, origin)):
             response = await api.http.get(f"/api/v1/tasks/{task_id}/events", headers={"Origin": origin})
-            refused = await api.http.get("/api/v1/tasks/nobody/events", headers={"Origin": origin})
+            refused = await api.http.get("/api/v1/tasks/no-task/events", headers={"Origin": origin})
             assert response.headers.get("access-control-allow-origin") == allowed
             assert refused.headers.get("access-control-allow-origin") == allowed

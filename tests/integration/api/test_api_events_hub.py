@@ -15,15 +15,15 @@ from temporalio.client import Client
 
 from activities.temporal.client import data_converter
 from api.events.event import Event
-from api.events.event_buffer import Log
-from api.events.event_hub import Hub
-from api.events.subscriber import Reader
-from api.events.task_feed import Feed
+from api.events.event_buffer import EventBuffer
+from api.events.event_hub import EventHub
+from api.events.feed_subscriber import FeedSubscriber
+from api.events.task_feed import TaskFeed
 from api.events.task_history import TaskHistory
 from api.tasks.errors import WatchInterrupted
 from api.tasks.task_service import TaskService
 from tests.integration.api.conftest import WITHIN, Front, eventually
-from tests.integration.api.test_api_events import Paced, finished
+from tests.integration.api.test_api_events import PacedModel, finished
 from tests.integration.api.watching import CountingService
 
 WATCHERS = 500
@@ -31,9 +31,9 @@ WATCHERS = 500
 
 @dataclass(frozen=True)
 class Counted:
-    """A hub, and the calls to Temporal that it makes."""
+    """A hub that counts its calls to Temporal."""
 
-    hub: Hub
+    hub: EventHub
     service: CountingService
     tasks: TaskService
 
@@ -45,11 +45,11 @@ class Counted:
 
 @pytest.fixture
 async def counted(front: Front) -> AsyncIterator[Counted]:
-    """A hub of the test's own."""
+    """A hub for this test only."""
     service = CountingService(front.temporal.service_client)
     client = Client(service, data_converter=data_converter(front.settings))
     tasks = TaskService(client, front.app, front.settings)
-    hub = Hub(client, tasks, front.settings)
+    hub = EventHub(client, tasks, front.settings)
     yield Counted(hub, service, tasks)
     await hub.aclose()
 
@@ -59,19 +59,19 @@ def live(task_id: str, text: str = "x") -> Event:
 
 
 async def test_500_watchers_need_one_long_poll(front: Front, counted: Counted) -> None:
-    pace = Paced(3)
-    async with front.worker(pace, front.app.toolset.get("calculator")):
+    model = PacedModel(3)
+    async with front.worker(model, front.app.toolset.get("calculator")):
         task_id = await front.submit()
         watching = [asyncio.create_task(counted.durable(task_id)) for _ in range(WATCHERS)]
         counts: list[int] = []
-        counted.hub.listen(lambda _, count: counts.append(count))
+        counted.hub.on_watchers_changed(lambda _, count: counts.append(count))
 
         async def polls() -> tuple[int, int]:
             return counted.service.polls_now, max(counts, default=0)
 
         await eventually(polls, lambda found: found == (1, WATCHERS))
         for _ in range(4):
-            pace.allowed.release()
+            model.allowed.release()
         seen = await asyncio.gather(*watching)
     assert counted.service.most_polls == 1
     assert seen[0][-1].type == "task.completed"
@@ -81,12 +81,12 @@ async def test_500_watchers_need_one_long_poll(front: Front, counted: Counted) -
     assert counts[-1] == 0
 
 
-async def test_watchers_who_come_at_any_time_miss_nothing(front: Front, counted: Counted) -> None:
+async def test_watchers_that_come_at_any_time_miss_nothing(front: Front, counted: Counted) -> None:
     steps = 12
-    pace = Paced(steps)
+    model = PacedModel(steps)
     watching: list[asyncio.Task[list[Event]]] = []
     positions: list[str | None] = [None]
-    async with front.worker(pace, front.app.toolset.get("calculator")):
+    async with front.worker(model, front.app.toolset.get("calculator")):
         task_id = await front.submit(limits={"max_steps": steps + 1})
         async with asyncio.timeout(60), aclosing((await counted.hub.watch(task_id)).events()) as events:
             async for event in events:
@@ -94,67 +94,69 @@ async def test_watchers_who_come_at_any_time_miss_nothing(front: Front, counted:
                 positions.append(event.position.encode(task_id))
                 watching += [asyncio.create_task(counted.durable(task_id, one)) for one in (None, positions[-2])]
                 if event.type == "model.started":
-                    pace.allowed.release()
-        whole = await counted.durable(task_id)
+                    model.allowed.release()
+        expected = await counted.durable(task_id)
         seen = await asyncio.gather(*watching)
-    for number in range(len(whole)):
-        assert seen[2 * number] == whole, number
-        assert seen[2 * number + 1] == whole[number:], number
+    for index in range(len(expected)):
+        assert seen[2 * index] == expected, index
+        assert seen[2 * index + 1] == expected[index:], index
     assert counted.service.most_polls == 1
 
 
 @asynccontextmanager
-async def small_feed(front: Front, task_id: str, most: int) -> AsyncIterator[Feed]:
-    """Follow a task with a log that holds very little."""
+async def small_feed(front: Front, task_id: str, max_events: int) -> AsyncIterator[TaskFeed]:
+    """Follow a task with a small buffer."""
     history = TaskHistory(front.temporal, task_id)
     described = await front.temporal.get_workflow_handle(task_id).describe()
-    feed = Feed(history, await history.parts(described), described.history_length, Log(most))
+    feed = TaskFeed(history, await history.run_ids(described), described.history_length, EventBuffer(max_events))
     feed.start()
     yield feed
     await asyncio.gather(*feed.stop(), return_exceptions=True)
 
 
-async def test_what_the_log_no_longer_holds_comes_out_of_history(front: Front, counted: Counted) -> None:
+async def test_events_that_the_buffer_has_dropped_are_read_from_history(front: Front, counted: Counted) -> None:
     task_id = await finished(front, steps=5)
-    whole = await counted.durable(task_id)
-    async with small_feed(front, task_id, most=3) as feed, asyncio.timeout(WITHIN):
-        seen = [event async for event in Reader(feed, (0, 0, 0)).events()]
-        assert (feed.log.end, feed.log.first) == (len(whole), len(whole) - 3)
-        again = [event async for event in Reader(feed, feed.place(whole[4].position)).events()]  # type: ignore[arg-type]  # durable
-    assert seen == whole
-    assert again == whole[5:]
+    expected = await counted.durable(task_id)
+    async with small_feed(front, task_id, max_events=3) as feed, asyncio.timeout(WITHIN):
+        seen = [event async for event in FeedSubscriber(feed, (0, 0, 0)).events()]
+        assert (feed.buffer.end, feed.buffer.start) == (len(expected), len(expected) - 3)
+        position = expected[4].position
+        assert position is not None
+        again = [event async for event in FeedSubscriber(feed, feed.key(position)).events()]
+    assert seen == expected
+    assert again == expected[5:]
 
 
-async def flooded(hub: Hub, task_id: str, seen: list[Event]) -> None:
-    """Watch, and take in no time 5,000 events that come while one is looked at."""
+async def flooded(hub: EventHub, task_id: str, seen: list[Event]) -> None:
+    """Watch, and publish 5,000 live events while one event is handled."""
     async with aclosing((await hub.watch(task_id)).events()) as events:
         async for event in events:
             if event.position is not None:
                 seen.append(event)
             if event.type == "model.started":
-                hub.inject(live(task_id))
+                hub.publish(live(task_id))
             if event.type == "model.delta":
                 for number in range(5_000):
-                    hub.inject(live(task_id, f"word {number}"))
+                    hub.publish(live(task_id, f"word {number}"))
 
 
-async def test_a_watcher_who_is_too_slow_is_told_and_loses_nothing_durable(front: Front, counted: Counted) -> None:
-    pace = Paced(2)
+async def test_a_slow_watcher_is_interrupted_and_can_resume_without_loss(front: Front, counted: Counted) -> None:
+    model = PacedModel(2)
     seen: list[Event] = []
-    async with front.worker(pace, front.app.toolset.get("calculator")):
+    async with front.worker(model, front.app.toolset.get("calculator")):
         task_id = await front.submit()
         with pytest.raises(WatchInterrupted, match="nothing durable is lost"):
             await asyncio.wait_for(flooded(counted.hub, task_id, seen), WITHIN)
         for _ in range(3):
-            pace.allowed.release()
+            model.allowed.release()
         assert seen[-1].position is not None
         seen += await counted.durable(task_id, seen[-1].position.encode(task_id))
         assert seen == await counted.durable(task_id)
 
 
-async def test_live_events_reach_those_who_watch_now_and_nobody_later(front: Front, counted: Counted) -> None:
-    pace = Paced(0)
-    async with front.worker(pace):
+async def test_live_events_reach_current_watchers_only(front: Front, counted: Counted) -> None:
+    model = PacedModel(0)
+    async with front.worker(model):
         task_id = await front.submit()
         other = await front.submit()
         found: list[str] = []
@@ -163,18 +165,18 @@ async def test_live_events_reach_those_who_watch_now_and_nobody_later(front: Fro
                 found.append(event.type)
                 if event.type == "model.started":
                     assert counted.hub.watched == {task_id}
-                    counted.hub.inject(live(other))
-                    counted.hub.inject(live(task_id))
+                    counted.hub.publish(live(other))
+                    counted.hub.publish(live(task_id))
                 if event.type == "model.delta":
                     late = asyncio.create_task(counted.durable(task_id))
-                    pace.allowed.release()
-                    pace.allowed.release()
+                    model.allowed.release()
+                    model.allowed.release()
         everything = [event.type for event in await late]
     assert found[found.index("model.started") :][:3] == ["model.started", "model.delta", "model.completed"]
     assert everything == [kind for kind in found if kind != "model.delta"]
 
 
-async def test_a_task_that_was_erased_meanwhile_ends_the_stream(front: Front, counted: Counted) -> None:
+async def test_the_stream_of_an_erased_task_is_interrupted(front: Front, counted: Counted) -> None:
     task_id = await front.submit()
     watch = await counted.hub.watch(task_id)
     await erase(front, task_id)

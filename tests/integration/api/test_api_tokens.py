@@ -1,4 +1,4 @@
-"""What models say reaches those who watch, while they say it: real processes' parts on real sockets and Temporal."""
+"""Tokens reach watchers while a model generates them: worker and API in one process, on real sockets and Temporal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import trustme
 from pydantic import SecretStr
 
 from activities.retry_policies import model_policy
-from activities.streaming.relay_sender import sending
+from activities.streaming.relay_client import token_relay
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import Message, TextPart, Usage
@@ -33,29 +33,28 @@ def free_port() -> int:
         return port
 
 
-class Speaker:
-    """A model that says what a test puts into its mouth; an empty word ends the answer, an error the attempt."""
+class TokenModel:
+    """A model that emits the tokens of ``generate``; an empty token ends the response, an error the attempt."""
 
     def __init__(self) -> None:
-        self.words: defaultdict[str, asyncio.Queue[str | Exception]] = defaultdict(asyncio.Queue)
+        self.tokens: defaultdict[str, asyncio.Queue[str | Exception]] = defaultdict(asyncio.Queue)
         """By the input of the task."""
-        self.told = False
-        """Whether anybody could have heard."""
+        self.has_emitted = False
 
-    def say(self, *words: str | Exception, to: str = "Hello") -> None:
-        for word in words:
-            self.words[to].put_nowait(word)
+    def generate(self, *tokens: str | Exception, task_input: str = "Hello") -> None:
+        for token in tokens:
+            self.tokens[task_input].put_nowait(token)
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        said: list[str] = []
-        while word := await self.words[request.messages[0].text].get():
-            if isinstance(word, Exception):
-                raise word
-            said.append(word)
+        emitted: list[str] = []
+        while token := await self.tokens[request.messages[0].text].get():
+            if isinstance(token, Exception):
+                raise token
+            emitted.append(token)
             if emit is not None:
-                self.told = True
-                emit(ModelDelta("text", word))
-        message = Message(role="assistant", parts=(TextPart(text="".join(said)),), model=request.model)
+                self.has_emitted = True
+                emit(ModelDelta("text", token))
+        message = Message(role="assistant", parts=(TextPart(text="".join(emitted)),), model=request.model)
         return ModelResponse(message=message, stop_reason="end", usage=Usage())
 
     async def aclose(self) -> None:
@@ -63,8 +62,8 @@ class Speaker:
 
 
 @dataclass
-class Heard:
-    """What one watcher sees."""
+class Watcher:
+    """The events that one watcher has got."""
 
     stream: Stream
     events: list[Seen] = field(default_factory=list)
@@ -75,14 +74,14 @@ class Heard:
 
     @property
     def text(self) -> str:
-        """What was said since the last reset."""
-        said = ""
+        """The text of all deltas since the last reset."""
+        text = ""
         for event in self.events:
-            said = "" if event.type == "model.reset" else said + event.data.get("text", "")
-        return said
+            text = "" if event.type == "model.reset" else text + event.data.get("text", "")
+        return text
 
     async def until(self, text: str) -> None:
-        """Read until that was said."""
+        """Read until ``text`` is complete."""
         async with asyncio.timeout(WITHIN):
             while self.text != text:
                 self.events.append(await anext(self._reading))
@@ -97,43 +96,46 @@ class Heard:
 
 
 @asynccontextmanager
-async def watching(api: Served, task_id: str) -> AsyncIterator[Heard]:
+async def watching(api: Served, task_id: str) -> AsyncIterator[Watcher]:
     async with api.stream(f"/tasks/{task_id}/events") as stream:
-        yield Heard(stream)
+        yield Watcher(stream)
 
 
 @asynccontextmanager
-async def working(front: Front, speaker: Speaker, **changed: Any) -> AsyncIterator[None]:
-    """Work as ``worker.py`` does, with the speaker as the model."""
+async def working(front: Front, model: TokenModel, **changed: Any) -> AsyncIterator[None]:
+    """Run a worker as ``worker.py`` does, with ``model`` for ``demo``."""
     settings = front.settings.model_copy(update=changed)
-    async with sending(settings) as deltas:
-        worker = build_worker(front.temporal, settings, {"demo": speaker}, ToolRegistry([]), deltas)
-        async with worker:
-            yield
+    async with (
+        token_relay(settings) as publisher,
+        build_worker(front.temporal, settings, {"demo": model}, ToolRegistry([]), publisher),
+    ):
+        yield
 
 
 @asynccontextmanager
-async def heard_from(front: Front, speaker: Speaker, task_id: str, **changed: Any) -> AsyncIterator[Heard]:
-    """Serve and watch, and then work."""
-    async with served(front, **changed) as api, watching(api, task_id) as heard, working(front, speaker, **changed):
-        yield heard
+async def watched_from_the_start(
+    front: Front, model: TokenModel, task_id: str, **changed: Any
+) -> AsyncIterator[Watcher]:
+    """Serve the API, watch the task, and only then run a worker."""
+    async with served(front, **changed) as api, watching(api, task_id) as watcher, working(front, model, **changed):
+        yield watcher
 
 
-async def test_tokens_are_told_between_the_question_and_the_answer(front: Front) -> None:
-    port, speaker = free_port(), Speaker()
+async def test_deltas_come_between_model_started_and_model_completed(front: Front) -> None:
+    port, model = free_port(), TokenModel()
     task_id = await front.submit()
-    async with heard_from(front, speaker, task_id, relay_port=port) as heard:
-        speaker.say("hello ")
-        await heard.until("hello ")
-        speaker.say("there", "")
-        await heard.to_the_end()
-    assert heard.text == "hello there"
-    spoken = [index for index, name in enumerate(heard.types) if name == "model.delta"]
-    assert heard.types.index("model.started") < spoken[0]
-    assert spoken[-1] < heard.types.index("model.completed")
-    assert {heard.events[index].id for index in spoken} == {None}
-    assert "model.reset" not in heard.types
-    first = heard.events[spoken[0]].data
+    async with watched_from_the_start(front, model, task_id, relay_port=port) as watcher:
+        model.generate("hello ")
+        await watcher.until("hello ")
+        model.generate("there", "")
+        await watcher.to_the_end()
+    assert watcher.text == "hello there"
+    deltas = [index for index, name in enumerate(watcher.types) if name == "model.delta"]
+    assert watcher.types.index("model.started") < deltas[0]
+    assert deltas[-1] < watcher.types.index("model.completed")
+    assert {watcher.events[index].id for index in deltas} == {None}
+    assert "model.reset" not in watcher.types
+    first = watcher.events[deltas[0]].data
     assert {key: first[key] for key in ("type", "step", "kind", "text")} == {
         "type": "model.delta",
         "step": 1,
@@ -142,49 +144,49 @@ async def test_tokens_are_told_between_the_question_and_the_answer(front: Front)
     }
 
 
-async def test_who_comes_in_mid_answer_is_told_what_was_said_so_far(front: Front) -> None:
-    port, speaker = free_port(), Speaker()
-    async with served(front, relay_port=port) as api, working(front, speaker, relay_port=port):
+async def test_watchers_that_come_in_mid_response_get_all_text_so_far(front: Front) -> None:
+    port, model = free_port(), TokenModel()
+    async with served(front, relay_port=port) as api, working(front, model, relay_port=port):
         task_id = await front.submit()
-        speaker.say("hello ")
-        await eventually(lambda: asyncio.sleep(0, speaker.told), bool)
+        model.generate("hello ")
+        await eventually(lambda: asyncio.sleep(0, model.has_emitted), bool)
         async with watching(api, task_id) as first, watching(api, task_id) as second:
-            await first.until("hello ")  # which the worker knew
-            await second.until("hello ")  # which the API knew
-            speaker.say("there", "")
+            await first.until("hello ")  # from the worker's buffer
+            await second.until("hello ")  # from the API's buffer
+            model.generate("there", "")
             await asyncio.gather(first.to_the_end(), second.to_the_end())
-    for heard in (first, second):
-        assert heard.text == "hello there"
-        assert heard.types.count("model.reset") == 1
-        assert heard.types.index("model.reset") < heard.types.index("model.delta")
+    for watcher in (first, second):
+        assert watcher.text == "hello there"
+        assert watcher.types.count("model.reset") == 1
+        assert watcher.types.index("model.reset") < watcher.types.index("model.delta")
 
 
-async def test_who_left_and_came_back_is_told_from_the_beginning(front: Front) -> None:
-    port, speaker = free_port(), Speaker()
+async def test_a_watcher_that_comes_back_gets_the_response_from_its_beginning(front: Front) -> None:
+    port, model = free_port(), TokenModel()
     task_id = await front.submit()
-    async with served(front, relay_port=port) as api, working(front, speaker, relay_port=port):
-        speaker.say("hello ")
+    async with served(front, relay_port=port) as api, working(front, model, relay_port=port):
+        model.generate("hello ")
         async with watching(api, task_id) as first:
             await first.until("hello ")
-        speaker.say("there ")
+        model.generate("there ")
         async with watching(api, task_id) as again:
             await again.until("hello there ")
-            speaker.say("")
+            model.generate("")
             await again.to_the_end()
     assert again.types.count("model.reset") == 1
 
 
-async def test_a_new_attempt_takes_back_what_was_said(front: Front) -> None:
-    port, speaker = free_port(), Speaker()
+async def test_a_new_attempt_resets_the_deltas_before_it(front: Front) -> None:
+    port, model = free_port(), TokenModel()
     task_id = await front.submit()
-    async with heard_from(front, speaker, task_id, relay_port=port) as heard:
-        speaker.say("hullo")
-        await heard.until("hullo")
-        speaker.say(ModelUnavailable("overloaded"), "hello", "")
-        await heard.to_the_end()
+    async with watched_from_the_start(front, model, task_id, relay_port=port) as watcher:
+        model.generate("hullo")
+        await watcher.until("hullo")
+        model.generate(ModelUnavailable("overloaded"), "hello", "")
+        await watcher.to_the_end()
     assert model_policy(fallback=False).retry.maximum_attempts > 1
-    assert heard.text == "hello"
-    assert [name for name in heard.types if name in ("model.delta", "model.reset", "model.completed")] == [
+    assert watcher.text == "hello"
+    assert [name for name in watcher.types if name in ("model.delta", "model.reset", "model.completed")] == [
         "model.delta",
         "model.reset",
         "model.delta",
@@ -192,32 +194,31 @@ async def test_a_new_attempt_takes_back_what_was_said(front: Front) -> None:
     ]
 
 
-async def test_each_of_two_api_processes_gets_what_its_watchers_need(front: Front) -> None:
-    ports, speaker = (free_port(), free_port()), Speaker()
-    one, other = await front.submit(input="one"), await front.submit(input="other")
+async def test_each_of_two_api_processes_gets_the_tokens_of_its_watched_tasks(front: Front) -> None:
+    ports, model = (free_port(), free_port()), TokenModel()
+    first_task, second_task = await front.submit(input="first"), await front.submit(input="second")
     addresses = tuple(f"127.0.0.1:{port}" for port in ports)
     async with AsyncExitStack() as stack:
-        first, second = [await stack.enter_async_context(served(front, relay_port=port)) for port in ports]
-        await stack.enter_async_context(working(front, speaker, relay_addresses=addresses))
-        heard = [
+        first_api, second_api = [await stack.enter_async_context(served(front, relay_port=port)) for port in ports]
+        await stack.enter_async_context(working(front, model, relay_addresses=addresses))
+        watchers = [
             await stack.enter_async_context(watching(api, task_id))
-            for api, task_id in ((first, one), (second, other), (second, one))
+            for api, task_id in ((first_api, first_task), (second_api, second_task), (second_api, first_task))
         ]
-        speaker.say("from one", to="one")
-        speaker.say("from the other", to="other")
-        await asyncio.gather(
-            *(each.until(text) for each, text in zip(heard, ("from one", "from the other", "from one"), strict=True))
-        )
-        for name in ("one", "other"):
-            speaker.say("", to=name)
-        await asyncio.gather(*(each.to_the_end() for each in heard))
-    assert [each.text for each in heard] == ["from one", "from the other", "from one"]
+        texts = ["of the first", "of the second", "of the first"]
+        model.generate("of the first", task_input="first")
+        model.generate("of the second", task_input="second")
+        await asyncio.gather(*(watcher.until(text) for watcher, text in zip(watchers, texts, strict=True)))
+        model.generate("", task_input="first")
+        model.generate("", task_input="second")
+        await asyncio.gather(*(watcher.to_the_end() for watcher in watchers))
+    assert [watcher.text for watcher in watchers] == texts
 
 
-async def test_a_worker_with_another_secret_is_refused_and_tasks_end_nevertheless(
+async def test_tasks_of_a_worker_with_another_secret_complete_without_tokens(
     front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
-    port, speaker = free_port(), Speaker()
+    port, model = free_port(), TokenModel()
     task_id = await front.submit()
 
     async def warnings() -> list[str]:
@@ -225,18 +226,18 @@ async def test_a_worker_with_another_secret_is_refused_and_tasks_end_nevertheles
 
     async with (
         served(front, relay_port=port, relay_secret=SecretStr("right")) as api,
-        watching(api, task_id) as heard,
-        working(front, speaker, relay_port=port, relay_secret=SecretStr("wrong")),
+        watching(api, task_id) as watcher,
+        working(front, model, relay_port=port, relay_secret=SecretStr("wrong")),
     ):
         (warning,) = await eventually(warnings, bool)
-        speaker.say("hello", "")
-        await heard.to_the_end()
+        model.generate("hello", "")
+        await watcher.to_the_end()
     assert "another secret" in warning
-    assert heard.types[-1] == "task.completed"
-    assert "model.delta" not in heard.types
+    assert watcher.types[-1] == "task.completed"
+    assert "model.delta" not in watcher.types
 
 
-async def test_the_relay_speaks_tls_where_it_is_set(front: Front) -> None:
+async def test_the_relay_uses_tls_when_it_is_configured(front: Front) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     directory = front.settings.app_dir
@@ -246,23 +247,25 @@ async def test_the_relay_speaks_tls_where_it_is_set(front: Front) -> None:
     certificate.cert_chain_pems[0].write_to_path(paths["relay_tls_cert"])
     certificate.private_key_pem.write_to_path(paths["relay_tls_key"])
     authority.cert_pem.write_to_path(paths["relay_tls_ca"])
-    port, speaker = free_port(), Speaker()
+    port, model = free_port(), TokenModel()
     task_id = await front.submit()
-    async with heard_from(front, speaker, task_id, relay_port=port, **paths) as heard:
-        speaker.say("hello")
-        await heard.until("hello")
-        speaker.say("")
-        await heard.to_the_end()
-    assert heard.text == "hello"
+    async with watched_from_the_start(front, model, task_id, relay_port=port, **paths) as watcher:
+        model.generate("hello")
+        await watcher.until("hello")
+        model.generate("")
+        await watcher.to_the_end()
+    assert watcher.text == "hello"
 
 
-async def test_a_port_that_is_taken_costs_the_tokens_only(front: Front, caplog: pytest.LogCaptureFixture) -> None:
-    speaker = Speaker()
+async def test_without_a_free_relay_port_tasks_complete_without_tokens(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = TokenModel()
     task_id = await front.submit()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        async with served(front, relay_port=port) as api, working(front, speaker, relay_port=0):
-            speaker.say("hello", "")
+        async with served(front, relay_port=port) as api, working(front, model, relay_port=0):
+            model.generate("hello", "")
             seen = await api.all(task_id)
     assert seen[-1].type == "task.completed"
     (warning,) = [

@@ -24,7 +24,7 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.messages import TextPart
 from tests.integration.api.conftest import WITHIN, Front, eventually
 from tests.integration.api.cutting import network
-from tests.integration.api.test_api_events import Paced, finished
+from tests.integration.api.test_api_events import PacedModel, finished
 from tests.integration.api.watching import Served, served
 
 
@@ -73,7 +73,7 @@ async def test_the_same_key_gives_the_first_task_again(front: Front) -> None:
 
 
 async def test_a_cancelled_task_ends_its_events(front: Front) -> None:
-    async with served(front) as api, client_of(api.url) as client, front.worker(Paced(1)):
+    async with served(front) as api, client_of(api.url) as client, front.worker(PacedModel(1)):
         task = await client.create("assistant", "Hello")
         seen = []
         async for event in client.events(task.id):
@@ -85,7 +85,7 @@ async def test_a_cancelled_task_ends_its_events(front: Front) -> None:
 
 async def test_events_over_a_network_that_cuts_each_answer_come_once_and_in_order(front: Front) -> None:
     steps = 16
-    pace = Paced(steps)
+    pace = PacedModel(steps)
     toolset = front.app.toolset.get("calculator")
     async with (
         served(front) as api,
@@ -108,7 +108,7 @@ async def test_events_over_a_network_that_cuts_each_answer_come_once_and_in_orde
 
 
 async def test_a_network_that_is_down_for_a_while_is_told_and_nothing_is_missed(front: Front) -> None:
-    pace = Paced(1)
+    pace = PacedModel(1)
     toolset = front.app.toolset.get("calculator")
     async with (
         served(front) as api,

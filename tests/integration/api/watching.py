@@ -1,4 +1,4 @@
-"""Watch tasks over real sockets: a server in this process, and a reader of server-sent events."""
+"""Watch tasks over real sockets: a server in this process, and a parser of server-sent events."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from temporalio.service import ServiceClient
 from api.app import create_app
 from tests.integration.api.conftest import WITHIN, Front, eventually
 
-Answer = TypeVar("Answer", bound=Message)
+Response = TypeVar("Response", bound=Message)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An event as a client gets it."""
+    """An event as a client receives it."""
 
     type: str
     id: str | None
@@ -35,29 +35,29 @@ class Seen:
 
 @dataclass
 class Stream:
-    """A response of server-sent events, read as the standard says."""
+    """A response of server-sent events, parsed as the standard requires."""
 
     response: httpx2.Response
     comments: list[str] = field(default_factory=list)
 
     async def __aiter__(self) -> AsyncIterator[Seen]:
-        found: dict[str, str] = {}
+        fields: dict[str, str] = {}
         async for line in self.response.aiter_lines():
             name, _, value = line.partition(":")
             if line.startswith(":"):
                 self.comments.append(value.strip())
             elif line:
-                found[name] = value.removeprefix(" ")
-            elif "data" in found:
-                yield Seen(found["event"], found.get("id"), json.loads(found["data"]))
-                found = {}
+                fields[name] = value.removeprefix(" ")
+            elif "data" in fields:
+                yield Seen(fields["event"], fields.get("id"), json.loads(fields["data"]))
+                fields = {}
             else:
-                found = {}
+                fields = {}
 
 
 @dataclass(frozen=True)
 class Served:
-    """The front end on a socket."""
+    """An API on a socket."""
 
     app: FastAPI
     url: str
@@ -82,21 +82,21 @@ class Served:
             return [event async for event in stream]
 
     async def some(self, task_id: str, count: int, after: str | None = None) -> list[Seen]:
-        """Read so many events, fewer where the task ends before, and go away."""
-        found: list[Seen] = []
+        """Read ``count`` events, fewer where the task ends before, and disconnect."""
+        events: list[Seen] = []
         async with asyncio.timeout(WITHIN), self.stream(f"/tasks/{task_id}/events", after) as stream:
             if not count:
-                return found
+                return events
             async for event in stream:
-                found.append(event)
-                if len(found) >= count:
+                events.append(event)
+                if len(events) >= count:
                     break
-        return found
+        return events
 
 
 @asynccontextmanager
 async def served(front: Front, client: Client | None = None, **changed: Any) -> AsyncIterator[Served]:
-    """Serve the same front end on a socket; ``changed`` are settings, ``relay_port`` serves the relay, too."""
+    """Serve the API on a socket. ``changed`` are settings; with ``relay_port`` the relay is served, too."""
     stopping = asyncio.Event()
     settings = front.settings.model_copy(update=changed)
     temporal = client or front.temporal
@@ -119,7 +119,7 @@ async def served(front: Front, client: Client | None = None, **changed: Any) -> 
 
 
 class CountingService(ServiceClient):
-    """Passes calls on to Temporal, and counts the long polls of histories."""
+    """Forwards calls to Temporal, and counts the long polls of histories."""
 
     def __init__(self, inner: ServiceClient) -> None:
         super().__init__(inner.config)
@@ -142,13 +142,13 @@ class CountingService(ServiceClient):
         self,
         rpc: str,
         req: Message,
-        resp_type: type[Answer],
+        resp_type: type[Response],
         *,
         service: str,
         retry: bool,
         metadata: Mapping[str, str | bytes],
         timeout: timedelta | None,  # noqa: ASYNC109  # the SDK's own signature
-    ) -> Answer:
+    ) -> Response:
         poll = getattr(req, "wait_new_event", False)
         self.calls[rpc] = self.calls.get(rpc, 0) + 1
         self.polls_now += poll

@@ -21,7 +21,7 @@ TASK_IDS = st.text(min_size=1, max_size=40)
 
 
 @given(POSITIONS, TASK_IDS)
-def test_a_position_comes_back_as_it_was(position: Position, task_id: str) -> None:
+def test_decode_returns_the_encoded_position(position: Position, task_id: str) -> None:
     text = position.encode(task_id)
     assert Position.decode(text, task_id) == position
     assert text.isascii()
@@ -30,20 +30,20 @@ def test_a_position_comes_back_as_it_was(position: Position, task_id: str) -> No
 
 
 @given(POSITIONS, TASK_IDS, TASK_IDS)
-def test_a_position_is_good_for_its_own_task_only(position: Position, task_id: str, other: str) -> None:
+def test_a_position_is_valid_for_its_own_task_only(position: Position, task_id: str, other: str) -> None:
     assume(task_id != other)
     with pytest.raises(PositionInvalid, match="another task"):
         Position.decode(position.encode(task_id), other)
 
 
 @given(st.text(alphabet=string.hexdigits + ".-\x00\n é٣", max_size=80))
-def test_no_text_but_a_position_is_taken(text: str) -> None:
+def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(PositionInvalid):
         Position.decode(text, "t")
 
 
 @given(POSITIONS, st.data())
-def test_a_position_with_one_character_changed_is_another_or_none(position: Position, data: st.DataObject) -> None:
+def test_a_position_with_one_character_changed_is_another_or_invalid(position: Position, data: st.DataObject) -> None:
     text = position.encode("t")
     at = data.draw(st.integers(0, len(text) - 1))
     changed = text[:at] + data.draw(st.characters(exclude_characters=text[at])) + text[at + 1 :]
@@ -65,7 +65,7 @@ def test_a_position_with_one_character_changed_is_another_or_none(position: Posi
     ],
     ids=["newline", "upper", "zeros", "event-0", "long", "short"],
 )
-def test_a_position_is_written_in_one_way(change: object) -> None:
+def test_a_position_has_one_spelling(change: object) -> None:
     text = Position(RUN_ID, 7, 0).encode("task-ab")
     assert Position.decode(text, "task-ab").run_id == str(UUID(RUN_ID))
     assert callable(change)

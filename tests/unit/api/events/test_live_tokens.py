@@ -5,119 +5,125 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
-from activities.streaming.token_streams import AnswerId, Piece, Start
+from activities.streaming.token_batches import BatchKind, ResponseId, TokenBatch
 from agentkit.interfaces import ModelDelta
 from agentkit.messages import ToolCall
 from agentkit.specs import ToolSpec
 from api.events.event import Event
-from api.events.live_tokens import Speech
-from api.events.scheduled_calls import AskedModel, CalledTool
+from api.events.live_tokens import LiveTokens
+from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall
 
-ASKED = AskedModel(1, "demo:demo", "5")
-TOOL = CalledTool(1, ToolCall(id="c", name="look"), ToolSpec(name="look", description="", parameters={}), "6")
-
-
-def piece(words: str, start: Start = "on", *, attempt: int = 1, activity: str = "5") -> Piece:
-    deltas = (ModelDelta("text", words),) if words else ()
-    return Piece(AnswerId("task", "run", activity, attempt, 1), start, deltas)
+MODEL_CALL = PendingModelCall("model-1-0", 1, "demo:demo")
+TOOL_CALL = PendingToolCall("c", 1, ToolCall(id="c", name="look"), ToolSpec(name="look", description="", parameters={}))
 
 
-def told(events: list[Event]) -> list[JsonValue]:
-    """Return text, and ``None`` for a reset."""
+def batch(
+    text: str, kind: BatchKind = "continue", *, attempt: int = 1, activity_id: str = MODEL_CALL.activity_id
+) -> TokenBatch:
+    deltas = (ModelDelta("text", text),) if text else ()
+    return TokenBatch(ResponseId("task", "run", activity_id, attempt, 1), kind, deltas)
+
+
+def texts(events: list[Event]) -> list[JsonValue]:
+    """Return the text of each delta, and ``None`` for a reset."""
     return [event.data["text"] if event.type == "model.delta" else None for event in events]
+
+
+def pending(*calls: PendingCall) -> Mapping[str, PendingCall]:
+    return {call.activity_id: call for call in calls}
 
 
 @pytest.fixture
 def events() -> list[Event]:
+    """What was published."""
     return []
 
 
 @pytest.fixture
-def speech(events: list[Event]) -> Speech:
-    """The model was asked."""
-    speech = Speech(events.append)
-    speech.note("run", {"5": ASKED})
-    return speech
+def tokens(events: list[Event]) -> LiveTokens:
+    """Of a task whose model call is pending."""
+    tokens = LiveTokens(events.append)
+    tokens.update_pending("run", pending(MODEL_CALL))
+    return tokens
 
 
-def now(*calls: AskedModel | CalledTool) -> Mapping[str, AskedModel | CalledTool]:
-    return {call.activity_id: call for call in calls}
-
-
-def test_pieces_become_events_of_their_step_without_a_position(speech: Speech, events: list[Event]) -> None:
-    speech.hear(piece("hello ", "new"))
-    speech.hear(piece("there"))
-    assert told(events) == ["hello ", "there"]
+def test_batches_become_events_of_their_step_without_a_position(tokens: LiveTokens, events: list[Event]) -> None:
+    tokens.on_batch(batch("hello ", "start"))
+    tokens.on_batch(batch("there"))
+    assert texts(events) == ["hello ", "there"]
     assert {(event.step, event.position, event.data["kind"]) for event in events} == {(1, None, "text")}
 
 
-def test_what_comes_before_history_tells_of_the_question_waits_for_it(events: list[Event]) -> None:
-    speech = Speech(events.append)
-    speech.hear(piece("hello ", "new"))
-    speech.hear(piece("there"))
+def test_batches_before_model_started_are_published_after_it(events: list[Event]) -> None:
+    tokens = LiveTokens(events.append)
+    tokens.on_batch(batch("hello ", "start"))
+    tokens.on_batch(batch("there"))
     assert events == []
-    speech.note("run", now(ASKED))
-    assert told(events) == ["hello there"]
+    tokens.update_pending("run", pending(MODEL_CALL))
+    assert texts(events) == ["hello there"]
 
 
-def test_what_comes_after_the_answer_is_dropped(speech: Speech, events: list[Event]) -> None:
-    speech.hear(piece("hello", "new"))
-    speech.note("run", now())
-    speech.hear(piece(" late"))
-    speech.hear(piece("hello late", "again"))
-    assert told(events) == ["hello"]
-    assert speech.current() == []
+def test_batches_after_the_end_of_the_call_are_dropped(tokens: LiveTokens, events: list[Event]) -> None:
+    tokens.on_batch(batch("hello", "start"))
+    tokens.update_pending("run", pending())
+    tokens.on_batch(batch(" late"))
+    tokens.on_batch(batch("hello late", "restart"))
+    assert texts(events) == ["hello"]
+    assert tokens.current() == []
 
 
-def test_a_new_attempt_takes_back_what_was_told(speech: Speech, events: list[Event]) -> None:
-    speech.hear(piece("hello", "new"))
-    speech.hear(piece("", "again", attempt=2))
-    speech.hear(piece("good day", attempt=2))
-    assert told(events) == ["hello", None, "good day"]
-    assert told([*speech.current()]) == [None, "good day"]
+def test_a_new_attempt_resets_the_deltas_before_it(tokens: LiveTokens, events: list[Event]) -> None:
+    tokens.on_batch(batch("hello", "start"))
+    tokens.on_batch(batch("", "restart", attempt=2))
+    tokens.on_batch(batch("good day", attempt=2))
+    assert texts(events) == ["hello", None, "good day"]
+    assert texts([*tokens.current()]) == [None, "good day"]
 
 
-def test_an_older_attempt_is_not_listened_to_any_more(speech: Speech, events: list[Event]) -> None:
-    speech.hear(piece("good", "again", attempt=2))
-    speech.hear(piece("hello", "again", attempt=1))
-    speech.hear(piece(" there", attempt=1))
-    assert told(events) == [None, "good"]
+def test_batches_of_an_older_attempt_are_dropped(tokens: LiveTokens, events: list[Event]) -> None:
+    tokens.on_batch(batch("good", "restart", attempt=2))
+    tokens.on_batch(batch("hello", "restart", attempt=1))
+    tokens.on_batch(batch(" there", attempt=1))
+    assert texts(events) == [None, "good"]
 
 
-def test_an_answer_that_begins_anew_unasked_takes_back_what_was_told(speech: Speech, events: list[Event]) -> None:
-    speech.hear(piece("hello", "new"))
-    speech.hear(piece("hello there", "new"))
-    assert told(events) == ["hello", None, "hello there"]
+def test_a_second_start_of_one_response_resets_the_first(tokens: LiveTokens, events: list[Event]) -> None:
+    tokens.on_batch(batch("hello", "start"))
+    tokens.on_batch(batch("hello there", "start"))
+    assert texts(events) == ["hello", None, "hello there"]
 
 
-def test_an_answer_whose_beginning_is_missing_is_not_told(speech: Speech, events: list[Event]) -> None:
-    speech.hear(piece("there"))
-    assert (events, speech.current()) == ([], [])
+def test_a_batch_whose_beginning_is_missing_is_dropped(tokens: LiveTokens, events: list[Event]) -> None:
+    tokens.on_batch(batch("there"))
+    assert (events, tokens.current()) == ([], [])
 
 
-def test_who_has_just_come_is_told_what_was_said_so_far(speech: Speech) -> None:
-    assert speech.current() == []
-    speech.hear(piece("hello ", "new"))
-    speech.hear(piece("there"))
-    assert told([*speech.current()]) == [None, "hello there"]
+def test_a_new_watcher_gets_a_reset_and_all_text_so_far(tokens: LiveTokens) -> None:
+    assert tokens.current() == []
+    tokens.on_batch(batch("hello ", "start"))
+    tokens.on_batch(batch("there"))
+    assert texts([*tokens.current()]) == [None, "hello there"]
 
 
-def test_the_next_model_of_the_chain_speaks_for_itself(speech: Speech, events: list[Event]) -> None:
-    speech.hear(piece("from one", "new"))
-    speech.hear(piece("from two", "new", activity="6"))
-    speech.note("run", now(AskedModel(1, "demo:two", "6")))
-    speech.hear(piece(" late"))
-    assert told(events) == ["from one", "from two"]
+def test_the_next_model_of_the_chain_has_a_response_of_its_own(tokens: LiveTokens, events: list[Event]) -> None:
+    fallback = PendingModelCall("model-1-1", 1, "demo:two")
+    tokens.on_batch(batch("from one", "start"))
+    tokens.on_batch(batch("from two", "start", activity_id=fallback.activity_id))
+    tokens.update_pending("run", pending(fallback))
+    tokens.on_batch(batch(" late"))
+    assert texts(events) == ["from one", "from two"]
 
 
-def test_tools_do_not_disturb(speech: Speech, events: list[Event]) -> None:
-    speech.hear(piece("hello ", "new"))
-    speech.note("run", now(ASKED, TOOL))
-    speech.hear(piece("there"))
-    assert told(events) == ["hello ", "there"]
+def test_pending_tool_calls_make_no_difference(tokens: LiveTokens, events: list[Event]) -> None:
+    tokens.on_batch(batch("hello ", "start"))
+    tokens.update_pending("run", pending(MODEL_CALL, TOOL_CALL))
+    tokens.on_batch(batch("there"))
+    assert texts(events) == ["hello ", "there"]
 
 
-def test_what_comes_too_early_is_kept_within_bounds(speech: Speech) -> None:
-    for activity in range(100, 200):
-        speech.hear(piece("early", "new", activity=str(activity)))
-    assert len(speech._answers) == 4
+def test_only_the_newest_four_early_responses_are_kept(tokens: LiveTokens, events: list[Event]) -> None:
+    calls = [PendingModelCall(f"model-{step}-0", step, "demo:demo") for step in range(2, 102)]
+    for call in calls:
+        tokens.on_batch(batch(call.activity_id, "start", activity_id=call.activity_id))
+    tokens.update_pending("run", pending(*calls))
+    assert sorted(map(str, texts(events))) == sorted(call.activity_id for call in calls[-4:])

@@ -1,14 +1,15 @@
-"""How events are sent: frames, heartbeats, and every way a stream ends."""
+"""How events are sent: frames, heartbeats, and each end of a stream."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from starlette.types import Message
 
 from api.events.event import Event
@@ -20,27 +21,28 @@ AT = datetime(2026, 11, 21, 20, 0, 0, 5, tzinfo=UTC)
 RUN_ID = "01a1ffcd-5e85-7cd7-81f6-7b759043dc53"
 DURABLE = Event("model.failed", "t", AT, {"error": "a\nb\r\u2028c\n\nid: 7"}, 2, Position(RUN_ID, 9, 1))
 LIVE = Event("model.delta", "t", AT, {"text": "x"}, 2)
+TIMEOUT_S = 10
 
 
 @dataclass
-class Line:
-    """A connection: what was sent, and when the client goes away."""
+class Connection:
+    """A client's connection: what was sent to it, and when the client disconnects."""
 
     sent: list[Message] = field(default_factory=list)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, message: Message) -> None:
         self.sent.append(message)
-        self.news.set()
+        self.changed.set()
 
-    async def block(self, message: Message) -> None:
+    async def block_at_durable_event(self, message: Message) -> None:
         await self.send(message)
         if DURABLE.json in message.get("body", b""):
             await asyncio.Event().wait()
 
     async def receive(self) -> Message:
-        await self.gone.wait()
+        await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
     @property
@@ -48,15 +50,15 @@ class Line:
         return b"".join(message.get("body", b"") for message in self.sent)
 
     async def until(self, text: bytes) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(TIMEOUT_S):
             while text not in self.body:
-                await self.news.wait()
-                self.news.clear()
+                await self.changed.wait()
+                self.changed.clear()
 
 
 @dataclass
 class Source:
-    """Events, then silence or an end."""
+    """Events, then silence, an error or the end."""
 
     events: tuple[Event, ...] = ()
     silent: bool = False
@@ -75,26 +77,27 @@ class Source:
             self.closed = True
 
 
-async def stream(source: Source, line: Line, stopping: asyncio.Event | None = None, **options: Any) -> None:
+async def stream(
+    source: Source,
+    connection: Connection,
+    stopping: asyncio.Event | None = None,
+    send: Callable[[Message], Awaitable[None]] | None = None,
+    **options: Any,
+) -> None:
     response = EventStream(source.generate(), stopping or asyncio.Event(), **options)
-    await asyncio.wait_for(response({"type": "http"}, line.receive, line.send), 10)
+    await asyncio.wait_for(response({"type": "http"}, connection.receive, send or connection.send), TIMEOUT_S)
 
 
-def test_a_frame_is_one_event_whatever_its_data_hold() -> None:
+def test_a_frame_is_one_event_whatever_its_data() -> None:
     text = frame(DURABLE)
     assert text.endswith(b"\n\n")
     assert text.count(b"\n") == 4
     assert b"\r" not in text
-    kind, position, data = text.decode().split("\n")[:3]
-    assert kind == "event: model.failed"
+    event_type, position, data = text.decode().split("\n")[:3]
+    assert event_type == "event: model.failed"
     assert position == f"id: {Position(RUN_ID, 9, 1).encode('t')}"
-    assert json.loads(data.removeprefix("data: ")) == {
-        "type": "model.failed",
-        "task_id": "t",
-        "at": "2026-11-21T20:00:00.000005Z",
-        "step": 2,
-        "error": "a\nb\r\u2028c\n\nid: 7",
-    }
+    assert data == f"data: {DURABLE.json.decode()}"
+    assert json.loads(data.removeprefix("data: "))["error"] == "a\nb\r\u2028c\n\nid: 7"
 
 
 def test_a_live_event_has_no_id() -> None:
@@ -106,52 +109,60 @@ def test_a_comment_is_one_line() -> None:
 
 
 async def test_events_are_sent_in_order_and_then_the_response_ends() -> None:
-    source, line = Source((DURABLE, LIVE)), Line()
-    await stream(source, line, first=[LIVE])
-    assert line.body == b"retry: 1000\n\n" + frame(LIVE) + frame(DURABLE) + frame(LIVE)
-    assert line.sent[-1]["more_body"] is False
+    source, connection = Source((DURABLE, LIVE)), Connection()
+    await stream(source, connection, first=[LIVE])
+    assert connection.body == b"retry: 1000\n\n" + frame(LIVE) + frame(DURABLE) + frame(LIVE)
+    assert connection.sent[-1]["more_body"] is False
     assert source.closed
 
 
-async def test_silence_is_filled_with_comments() -> None:
-    source, line = Source((DURABLE,), silent=True), Line()
-    streaming = asyncio.create_task(stream(source, line, heartbeat=0.01))
-    await line.until(frame(DURABLE) + b": still here\n\n: still here\n\n")
-    line.gone.set()
+async def test_a_comment_is_sent_after_each_interval_of_silence() -> None:
+    source, connection = Source((DURABLE,), silent=True), Connection()
+    streaming = asyncio.create_task(stream(source, connection, heartbeat_interval_s=0.01))
+    await connection.until(frame(DURABLE) + b": still here\n\n: still here\n\n")
+    connection.disconnected.set()
     await streaming
 
 
-async def test_a_client_that_goes_away_ends_it() -> None:
-    source, line = Source((DURABLE,), silent=True), Line()
-    streaming = asyncio.create_task(stream(source, line))
-    await line.until(frame(DURABLE))
-    line.gone.set()
+async def test_a_silent_stream_ends_when_the_client_disconnects() -> None:
+    source, connection = Source((DURABLE,), silent=True), Connection()
+    streaming = asyncio.create_task(stream(source, connection))
+    await connection.until(frame(DURABLE))
+    connection.disconnected.set()
     await streaming
     assert source.closed
 
 
-async def test_a_server_that_stops_ends_it_with_a_word() -> None:
-    source, line, stopping = Source((DURABLE,), silent=True), Line(), asyncio.Event()
-    streaming = asyncio.create_task(stream(source, line, stopping))
-    await line.until(frame(DURABLE))
+async def test_a_stream_ends_with_a_comment_when_the_server_stops() -> None:
+    source, connection, stopping = Source((DURABLE,), silent=True), Connection(), asyncio.Event()
+    streaming = asyncio.create_task(stream(source, connection, stopping))
+    await connection.until(frame(DURABLE))
     stopping.set()
     await streaming
-    assert line.body.endswith(b": The server stops. Come back, and go on after the last event.\n\n")
-    assert line.sent[-1]["more_body"] is False
+    assert connection.body.endswith(b": The server stops. Come back, and go on after the last event.\n\n")
+    assert connection.sent[-1]["more_body"] is False
     assert source.closed
 
 
-async def test_an_interrupted_watch_is_told_in_a_comment() -> None:
-    source, line = Source((DURABLE,), error=WatchInterrupted("Too slow.\nGo on.")), Line()
-    await stream(source, line)
-    assert line.body.endswith(frame(DURABLE) + b": Too slow. Go on.\n\n")
-    assert line.sent[-1]["more_body"] is False
+async def test_an_interrupted_watch_ends_with_its_reason_as_a_comment() -> None:
+    source, connection = Source((DURABLE,), error=WatchInterrupted("Too slow.\nGo on.")), Connection()
+    await stream(source, connection)
+    assert connection.body.endswith(frame(DURABLE) + b": Too slow. Go on.\n\n")
+    assert connection.sent[-1]["more_body"] is False
+    assert source.closed
 
 
-async def test_a_client_that_takes_nothing_is_cut_off() -> None:
-    source, line = Source((DURABLE, LIVE)), Line()
-    response = EventStream(source.generate(), asyncio.Event(), patience=0.01)
-    await asyncio.wait_for(response({"type": "http"}, line.receive, line.block), 10)
-    assert frame(DURABLE) in line.body
-    assert frame(LIVE) not in line.body
+async def test_a_client_that_accepts_nothing_is_cut_off() -> None:
+    source, connection = Source((DURABLE, LIVE)), Connection()
+    await stream(source, connection, send=connection.block_at_durable_event, slow_watcher_timeout_s=0.01)
+    assert frame(DURABLE) in connection.body
+    assert frame(LIVE) not in connection.body
+    assert source.closed
+
+
+async def test_an_error_of_the_events_is_raised_and_closes_them() -> None:
+    source, connection = Source((DURABLE,), error=ValueError("a bug")), Connection()
+    with pytest.RaisesGroup(pytest.RaisesExc(ValueError, match="a bug")):
+        await stream(source, connection)
+    assert connection.sent[-1].get("more_body") is True
     assert source.closed

@@ -1,4 +1,4 @@
-"""Watching tasks that continue as new, and over processes that are killed."""
+"""Watching tasks that continue as new, and across API processes that are killed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import load_catalog
 from tests.integration.api.conftest import WITHIN, Front, settings_for
-from tests.integration.api.test_api_events import Paced
+from tests.integration.api.test_api_events import PacedModel
 from tests.integration.api.test_api_server import address_of, process
 from tests.integration.api.watching import Seen, Served, served
 from tests.workflows.conftest import run_dev_server
@@ -43,48 +43,48 @@ async def submit(api: Served) -> str:
     return task_id
 
 
-def parts_of(events: list[Seen]) -> list[str]:
+def runs_of(events: list[Seen]) -> list[str]:
     """Return the run ids that the positions name, in order."""
     return list(dict.fromkeys(str(event.id).split(".")[1] for event in events))
 
 
 async def test_a_task_that_continues_as_new_is_one_stream(front: Front) -> None:
-    pace = Paced(STEPS)
-    chance = random.Random(11)
+    model = PacedModel(STEPS)
+    rng = random.Random(11)
     seen: list[Seen] = []
-    async with served(front) as api, front.worker(pace, front.app.toolset.get("calculator")):
+    async with served(front) as api, front.worker(model, front.app.toolset.get("calculator")):
         task_id = await submit(api)
         steady = asyncio.create_task(api.all(task_id))
         while not seen or seen[-1].type != "task.completed":
-            pace.allowed.release()
-            seen += await api.some(task_id, chance.randint(1, 6), seen[-1].id if seen else None)
-        whole = await api.all(task_id)
-        assert await steady == whole
-        for event in whole[:-1:7]:
-            assert await api.all(task_id, event.id) == whole[whole.index(event) + 1 :]
-    assert seen == whole
-    assert len(parts_of(whole)) > 3
-    assert [event.data["step"] for event in whole if event.type == "model.started"] == list(range(1, STEPS + 2))
-    assert [event.type for event in whole].count("task.started") == 1
+            model.allowed.release()
+            seen += await api.some(task_id, rng.randint(1, 6), seen[-1].id if seen else None)
+        events = await api.all(task_id)
+        assert await steady == events
+        for event in events[:-1:7]:
+            assert await api.all(task_id, event.id) == events[events.index(event) + 1 :]
+    assert seen == events
+    assert len(runs_of(events)) > 3
+    assert [event.data["step"] for event in events if event.type == "model.started"] == list(range(1, STEPS + 2))
+    assert [event.type for event in events].count("task.started") == 1
 
 
-async def test_late_watchers_of_a_later_part_see_the_earlier_ones_too(front: Front) -> None:
-    pace = Paced(STEPS)
-    async with served(front) as api, front.worker(pace, front.app.toolset.get("calculator")):
+async def test_watchers_that_come_in_a_later_run_get_the_events_of_earlier_runs(front: Front) -> None:
+    model = PacedModel(STEPS)
+    async with served(front) as api, front.worker(model, front.app.toolset.get("calculator")):
         task_id = await submit(api)
         late: list[asyncio.Task[list[Seen]]] = []
         async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{task_id}/events") as stream:
             async for event in stream:
                 if event.type == "model.started":
                     late.append(asyncio.create_task(api.all(task_id)))
-                    pace.allowed.release()
-        whole = await api.all(task_id)
-        assert all(seen == whole for seen in await asyncio.gather(*late))
+                    model.allowed.release()
+        events = await api.all(task_id)
+        assert all(seen == events for seen in await asyncio.gather(*late))
     assert len(late) == STEPS + 1
 
 
 async def read(url: str, task_id: str, seen: list[Seen], enough: int) -> None:
-    """Read on from what has been seen, until there is enough or the task ends, whatever becomes of the server."""
+    """Resume after ``seen`` and append to it, until it has ``enough`` events or the stream ends."""
     async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=WITHIN) as http:
         api = Served(app=None, url=url, http=http, stopping=asyncio.Event())  # type: ignore[arg-type]  # another process
         async with api.stream(f"/tasks/{task_id}/events", seen[-1].id if seen else None) as stream:
@@ -94,15 +94,15 @@ async def read(url: str, task_id: str, seen: list[Seen], enough: int) -> None:
                     return
 
 
-async def test_a_stream_goes_on_at_another_process_when_its_own_is_killed(front: Front) -> None:
-    pace = Paced(STEPS)
+async def test_a_stream_is_resumed_at_another_process_when_its_own_is_killed(front: Front) -> None:
+    model = PacedModel(STEPS)
     seen: list[Seen] = []
-    async with front.worker(pace, front.app.toolset.get("calculator")), served(front) as api:
+    async with front.worker(model, front.app.toolset.get("calculator")), served(front) as api:
         task_id = await submit(api)
         for killed in range(1, 3):
             async with process(front.settings, "--port", "0", "--grpc-port", "0") as started:
                 for _ in range(5):
-                    pace.allowed.release()
+                    model.allowed.release()
                 url = await address_of(started)
                 reading = asyncio.create_task(read(url, task_id, seen, enough=-1))
                 await asyncio.wait_for(read(url, task_id, list(seen), enough=20 * killed), WITHIN)
@@ -111,7 +111,7 @@ async def test_a_stream_goes_on_at_another_process_when_its_own_is_killed(front:
                 with pytest.raises(httpx2.TransportError):
                     await reading
         for _ in range(STEPS):
-            pace.allowed.release()
+            model.allowed.release()
         async with process(front.settings, "--port", "0", "--grpc-port", "0") as started:
             await asyncio.wait_for(read(await address_of(started), task_id, seen, enough=-1), WITHIN)
         assert seen == await api.all(task_id)

@@ -1,1 +1,1 @@
-"""The parts of agents: messages, models, planners, tools, and the rules of their loop. No Temporal, no web."""
+"""The parts of agents: messages, models, planners, tools, and the agent loop. No Temporal, no web framework."""

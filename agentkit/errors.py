@@ -3,20 +3,21 @@
 OpspawnError
 ├── ConfigurationInvalid      what a person wrote in a file or the environment
 │   ├── AgentInvalid          agents/*.yaml
-│   ├── AgentNotFound         no agent of that name
+│   ├── AgentNotFound         no agent with that name
 │   └── ToolInvalid           tools/*.py
-├── ModelError                a language model did not answer
+├── ModelError                a model request failed
 │   ├── ModelUnavailable      try again later
 │   ├── ModelRequestRejected  the request is wrong
 │   │   └── ContextTooLong    the request is too long
 │   ├── ModelNotAuthorized    the key is wrong or missing
-│   ├── ContentRefused        the provider will not answer this
-│   └── ModelOutputInvalid    the answer makes no sense
-├── ToolError                 a tool's message for the model that called it
+│   ├── ContentRefused        the provider's filter refused the content
+│   └── ModelOutputInvalid    the response can't be used
+├── ResponseTextInvalid       a response's text is not the JSON that was requested
+├── ToolError                 a message for the model that called the tool
 │   ├── ToolNotFound
 │   ├── ToolArgumentsInvalid
-│   └── ToolUnavailable       transient: worth another attempt
-├── LimitExceeded             the task has spent what it may
+│   └── ToolUnavailable       transient: another attempt may succeed
+├── LimitExceeded             a limit of the task is reached
 └── TranscriptMismatch        a transcript is not the one that was referenced
 """
 
@@ -35,6 +36,7 @@ __all__ = [
     "ModelRequestRejected",
     "ModelUnavailable",
     "OpspawnError",
+    "ResponseTextInvalid",
     "ToolArgumentsInvalid",
     "ToolError",
     "ToolInvalid",
@@ -45,19 +47,19 @@ __all__ = [
 
 
 class OpspawnError(Exception):
-    """Any error that Opspawn raises on purpose."""
+    """Base of all errors that Opspawn raises."""
 
 
 class ConfigurationInvalid(OpspawnError):
-    """A file or setting is wrong. The message names it, the key, and what was expected: mend it there."""
+    """A file or setting is wrong. The message names the file or variable, the key, and what was expected."""
 
 
 class AgentInvalid(ConfigurationInvalid):
-    """An agent definition is wrong. Mend the YAML file and key that the message names."""
+    """An agent definition is wrong. The message names the YAML file, the line and the key to correct."""
 
 
 class AgentNotFound(ConfigurationInvalid):
-    """There is no agent of that name; the message lists those there are."""
+    """There is no agent with that name; the message lists the existing ones."""
 
 
 class ToolInvalid(ConfigurationInvalid):
@@ -65,29 +67,29 @@ class ToolInvalid(ConfigurationInvalid):
 
 
 class ModelError(OpspawnError):
-    """A language model did not answer; ``str()`` holds the provider's own words, never a key."""
+    """A model request failed; ``str()`` contains the provider's message, never a key."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
-        """The HTTP status of the provider, where there was one."""
+        """The provider's HTTP status; None if there was no response."""
 
 
 class ModelUnavailable(ModelError):
-    """Overloaded, rate limited, timed out or cut off. Ask again after ``retry_after`` seconds."""
+    """Overloaded, rate limited, timed out or disconnected. Retry after ``retry_after`` seconds."""
 
     def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
-        """Seconds that the provider asked to wait, where it said so."""
+        """Seconds to wait, if the provider named any."""
 
 
 class ModelRequestRejected(ModelError):
-    """The provider calls the request wrong (400, 404, 422). Asking again won't help: mend the agent."""
+    """The provider rejected the request (400, 404, 422). A retry won't help: correct the agent."""
 
 
 class ContextTooLong(ModelRequestRejected):
-    """The transcript exceeds the model's context window. Shorten it or take a model with a larger one."""
+    """The transcript exceeds the model's context window. Shorten it, or use a model with a larger one."""
 
 
 class ModelNotAuthorized(ModelError):
@@ -95,32 +97,36 @@ class ModelNotAuthorized(ModelError):
 
 
 class ContentRefused(ModelError):
-    """The provider's filter refused the content. Asking again won't help."""
+    """The provider's filter refused the content. A retry won't help."""
 
 
 class ModelOutputInvalid(ModelError):
-    """The model answered with nothing, or with what can't be used, too many times."""
+    """A response is too long, or too many responses in a row were empty or unusable."""
+
+
+class ResponseTextInvalid(OpspawnError):
+    """A response's text is not JSON, or doesn't fit the schema. The message is feedback for the model."""
 
 
 class ToolError(OpspawnError):
-    """A tool failed. The message is written for the model that reads it: say what to do next."""
+    """A tool failed. The message is for the model: it names what to do next."""
 
 
 class ToolNotFound(ToolError):
-    """The model asked for a tool that this agent doesn't have."""
+    """The agent has no tool with that name."""
 
 
 class ToolArgumentsInvalid(ToolError):
-    """The arguments don't fit the tool's schema; the message says where."""
+    """The arguments don't fit the tool's schema; the message names the places."""
 
 
 class ToolUnavailable(ToolError):
-    """A transient failure: raise it from a tool to have the call repeated (never for irreversible ones)."""
+    """A transient failure: raise it in a tool to have the call retried (irreversible calls never are)."""
 
 
 class LimitExceeded(OpspawnError):
-    """A limit of the task is spent; the message names the limit, its value and what was used."""
+    """A limit of the task is reached; the message names the limit, its value and the usage."""
 
 
 class TranscriptMismatch(OpspawnError):
-    """The transcript read back isn't the one referenced. It is never sent to a model."""
+    """A transcript differs from the one that a segment refers to. It is never sent to a model."""

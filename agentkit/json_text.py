@@ -1,4 +1,4 @@
-"""Read JSON that a model wrote among other text."""
+"""Read JSON from the text of model responses."""
 
 from __future__ import annotations
 
@@ -7,29 +7,25 @@ import re
 
 from pydantic import JsonValue
 
-from agentkit.errors import OpspawnError
+from agentkit.errors import ResponseTextInvalid
 
-__all__ = ["ResponseTextInvalid", "portable", "read_json"]
+__all__ = ["check_strict_json", "read_json"]
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 
 
-class ResponseTextInvalid(OpspawnError):
-    """An answer is not what was asked for; the message is for the model that gave it."""
-
-
-def portable(value: JsonValue) -> JsonValue:
-    """Return a value that Python took for JSON, if everybody else does.
+def check_strict_json(value: JsonValue) -> JsonValue:
+    """Return the value unchanged if it is valid JSON outside Python, too, so that it fits into Temporal's payloads.
 
     Raises:
-        ValueError: it holds NaN, an infinity or half a character, which no payload of Temporal can hold.
+        ValueError: it contains NaN, an infinity or a lone surrogate, which ``json.loads`` accepts.
     """
     json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     return value
 
 
 def read_json(text: str) -> JsonValue:
-    """Return the JSON that an answer is, or holds in a fenced block.
+    """Return the JSON value that the text is, or that a fenced block in it contains.
 
     Raises:
         ResponseTextInvalid: there is none.
@@ -37,7 +33,7 @@ def read_json(text: str) -> JsonValue:
     candidates = [text.strip(), *(block.strip() for block in _FENCED.findall(text))]
     for candidate in candidates:
         try:
-            return portable(json.loads(candidate))
+            return check_strict_json(json.loads(candidate))
         except (ValueError, RecursionError):
             continue
-    raise ResponseTextInvalid("Your answer is no JSON. Answer with the JSON only: no other words, no code fence.")
+    raise ResponseTextInvalid("Your response is no JSON. Respond with the JSON only: no other words, no code fence.")

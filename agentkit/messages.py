@@ -1,4 +1,4 @@
-"""Messages, their content parts, and what a model's work cost."""
+"""Messages, their content parts, and token usage."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = [
 
 
 class TextPart(Record):
-    """Text, as written by a person or a model."""
+    """Text of a person or a model."""
 
     type: Literal["text"] = "text"
     text: str
 
 
 class ImagePart(Record):
-    """An image, by URL or by bytes: exactly one of the two."""
+    """An image, by URL or as bytes: exactly one of the two."""
 
     type: Literal["image"] = "image"
     url: str | None = None
@@ -48,20 +48,20 @@ class ImagePart(Record):
 
 
 class ThinkingPart(Record):
-    """What a model thought before it answered. Not part of a task's output."""
+    """A model's reasoning before its response. Not part of a task's output."""
 
     type: Literal["thinking"] = "thinking"
     text: str
     signature: str | None = None
-    """The provider's proof, to be sent back unchanged."""
+    """The provider's signature of the text; sent back unchanged."""
     provider: str | None = None
-    """Who thought it; other providers are not sent it."""
+    """The provider whose model wrote it; requests to other providers leave it out."""
     data: JsonValue | None = None
-    """What the provider wants back besides, such as an encrypted item."""
+    """Further data to send back to the provider, such as an encrypted item."""
 
 
 class ToolCall(Record):
-    """A model's wish to call a tool."""
+    """A model's request to call a tool."""
 
     type: Literal["tool_call"] = "tool_call"
     id: str
@@ -69,11 +69,11 @@ class ToolCall(Record):
     name: str
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     malformed: str | None = None
-    """What the model wrote, where that was no JSON object; then ``arguments`` is empty."""
+    """The arguments as the model wrote them, if they are not a JSON object; then ``arguments`` is empty."""
 
 
 class ToolResult(Record):
-    """What a tool call came to, as the model sees it: bounded text."""
+    """The result of a tool call, as the model sees it: text of bounded length."""
 
     type: Literal["tool_result"] = "tool_result"
     call_id: str
@@ -84,7 +84,7 @@ class ToolResult(Record):
 
 ContentPart = Annotated[TextPart | ImagePart | ThinkingPart | ToolCall | ToolResult, Field(discriminator="type")]
 InputPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
-"""What a person may send."""
+"""A content part of a person's message."""
 
 
 class Message(Record):
@@ -93,48 +93,48 @@ class Message(Record):
     role: Literal["user", "assistant", "tool"]
     parts: tuple[ContentPart, ...]
     model: str | None = None
-    """``provider:name`` of the model that wrote it; only for assistants."""
+    """``provider:name`` of the model that wrote it; only in assistant messages."""
     source: Literal["planner"] | None = None
-    """``planner``: a user message that no person wrote, such as feedback on an unusable answer."""
+    """``planner``: a user message that no person wrote, such as feedback on an unusable response."""
 
     @property
     def text(self) -> str:
-        """Its text parts, joined; without thinking, calls and results."""
+        """The text parts, joined; without thinking, tool calls and results."""
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """Its tool calls, in order."""
+        """The tool calls, in order."""
         return tuple(part for part in self.parts if isinstance(part, ToolCall))
 
 
 def user_message(content: str | tuple[InputPart, ...]) -> Message:
-    """Return what a person said as a message."""
+    """Return a user message with this content."""
     parts = (TextPart(text=content),) if isinstance(content, str) else content
     return Message(role="user", parts=parts)
 
 
 class Usage(Record):
-    """What was spent; sums with ``+``."""
+    """Tokens, cost and calls; sums with ``+``."""
 
     input_tokens: int = 0
-    """All tokens of the prompt, cached ones too."""
+    """All tokens of the prompts, including cached ones."""
     output_tokens: int = 0
-    """All tokens that the model wrote, reasoning too."""
+    """All tokens of the responses, including reasoning."""
     reasoning_tokens: int = 0
-    """The part of ``output_tokens`` that was reasoning, where the provider tells."""
+    """The reasoning tokens among ``output_tokens``, where the provider reports them."""
     cached_tokens: int = 0
-    """The part of ``input_tokens`` that the provider had cached."""
+    """The tokens among ``input_tokens`` that the provider read from its cache."""
     cache_write_tokens: int = 0
-    """The part of ``input_tokens`` that the provider put into its cache, where it charges for that."""
+    """The tokens among ``input_tokens`` that the provider wrote to its cache, where it charges for that."""
     cost_usd: float | None = None
-    """US dollars; None where the price isn't known."""
+    """US dollars; None if the price is unknown."""
     model_calls: int = 0
     tool_calls: int = 0
 
     @property
     def tokens(self) -> int:
-        """Input and output together: what ``max_tokens`` limits."""
+        """Input and output tokens together, which ``max_tokens`` limits."""
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:

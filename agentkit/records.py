@@ -1,4 +1,4 @@
-"""The one frozen object in, one out: what every serialized value of Opspawn is made of."""
+"""The base class of all serialized values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["Record"]
 class Record(BaseModel):
     """A frozen, serializable value.
 
-    Unknown fields are ignored, so that an older worker can read what a newer one wrote. New fields must
-    have a default of ``None``: canonical JSON leaves ``None`` out, so digests and hashes do not change.
+    Unknown fields are ignored, so that an older worker can read the records of a newer one. The default of a new field
+    must be ``None``: canonical JSON leaves ``None`` out, so digests and hashes stay the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     def canonical_json(self) -> bytes:
-        """Return the JSON that digests and hashes are taken over: declared field order, no ``None``."""
+        """Return the JSON for digests and hashes: fields in declared order, ``None`` left out."""
         return self.__pydantic_serializer__.to_json(self, exclude_none=True)

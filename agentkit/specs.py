@@ -1,4 +1,4 @@
-"""What an agent is: its definition, and the tools it was given, frozen and hashed."""
+"""Definitions of agents and tools: as people write them, and resolved and hashed."""
 
 from __future__ import annotations
 
@@ -35,56 +35,56 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 """A letter, then letters, digits, ``_`` or ``-``; 64 at most."""
 
 
-class _Written(Record):
-    """What people write by hand: an unknown key is an error, not silence."""
+class _Strict(Record):
+    """A record that people write by hand: an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ToolSpec(Record):
-    """What is known of a tool before it is called."""
+    """A tool's name, description, schema and options."""
 
     name: str
     description: str
-    """For the model: what it does, and when to use it."""
+    """For the model: what the tool does, and when to use it."""
     parameters: dict[str, JsonValue]
-    """JSON Schema of its arguments; an object."""
+    """JSON Schema of the arguments; an object."""
     effect: Effect = "irreversible"
-    """The default is the careful one."""
+    """The default is the strictest: calls are never repeated, and need approval."""
     timeout: float = 60.0
-    """Seconds for one attempt."""
+    """Of one attempt, in seconds."""
     approval: Approval | None = None
-    """None: by effect (irreversible asks)."""
+    """None: by effect (irreversible calls need approval)."""
     fast: bool = False
-    """Takes milliseconds and is pure: runs as a local activity (fewer events, less latency)."""
+    """The tool is pure and takes milliseconds, so it runs as a local activity (fewer events, less latency)."""
     task_queue: str | None = None
-    """Where its worker polls; None is the task's own queue."""
+    """The queue that its worker polls; None: the task's own."""
 
 
-class ApprovalRule(_Written):
-    """When calls of a tool need a person's approval; the first rule that matches counts."""
+class ApprovalRule(_Strict):
+    """Whether calls of a tool need a person's approval; the first rule that matches applies."""
 
     tool: str
-    """A tool's name; ``*`` stands for any text."""
+    """A tool's name; ``*`` matches any text."""
     when: Approval = "always"
     expires: Duration = 86400.0
-    """Seconds until the approval lapses."""
+    """Seconds until the request for approval expires."""
     on_expiry: Literal["deny", "fail"] = "deny"
 
 
-class ModelSettings(_Written):
-    """How a model is asked; None leaves it to the provider. What a provider doesn't take is left out."""
+class ModelSettings(_Strict):
+    """Options of model requests; None is the provider's default. Options that a provider lacks are not sent to it."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_output_tokens: int | None = Field(default=None, ge=1)
     thinking_budget: int | None = Field(default=None, ge=0)
-    """Tokens that it may think before it answers; 0 is no thinking."""
+    """The most reasoning tokens before the response; 0: no reasoning."""
     seed: int | None = None
     extra_headers: dict[str, str] = Field(default_factory=dict)
-    """Sent with each request; for gateways and routing, never for keys: they would stand in history."""
+    """Sent with each request, for gateways and routing. Never for keys: these headers are stored in history."""
 
 
-class MemorySettings(_Written):
+class MemorySettings(_Strict):
     """Long-term memory of an agent."""
 
     long_term: bool = False
@@ -93,8 +93,8 @@ class MemorySettings(_Written):
     scope: Literal["user", "agent", "tenant"] = "user"
 
 
-class Limits(_Written):
-    """Ceilings of one task; None is no ceiling."""
+class Limits(_Strict):
+    """Limits of one task; None is no limit."""
 
     max_steps: int = Field(default=30, ge=1, le=10_000)
     max_tokens: int | None = Field(default=None, ge=1)
@@ -105,15 +105,15 @@ class Limits(_Written):
     on_exhausted: Literal["fail", "ask"] = "fail"
 
 
-class AgentDefinition(_Written):
-    """One agent, as written in ``agents/NAME.yaml``."""
+class AgentDefinition(_Strict):
+    """An agent as written in ``agents/NAME.yaml``."""
 
     name: Name
     description: str = ""
     model: str | tuple[str, ...] | None = None
-    """``provider:name``, or several: a fallback chain. None is the configured default."""
+    """``provider:name``, or several: a fallback chain. None: the configured default."""
     planner: str | None = None
-    """None is the configured default."""
+    """None: the configured default."""
     instructions: str = ""
     tools: tuple[str, ...] = ()
     """Names of tools."""
@@ -122,11 +122,11 @@ class AgentDefinition(_Written):
     limits: Limits = Limits()
     model_settings: ModelSettings = ModelSettings()
     output_schema: dict[str, JsonValue] | None = None
-    """JSON Schema that the task's output must fit."""
+    """JSON Schema of the task's output."""
 
 
 class AgentSpec(Record):
-    """An agent ready to run: names resolved, defaults filled in.
+    """An agent with its tools and defaults resolved.
 
     It enters a task's history once, with the task's input; activities refer to it by ``hash``.
     """
@@ -134,7 +134,7 @@ class AgentSpec(Record):
     name: str
     description: str = ""
     models: tuple[str, ...]
-    """``provider:name`` each; the first is asked, the others stand in for it."""
+    """``provider:name`` each: the first model, then its fallbacks in order."""
     planner: str
     instructions: str = ""
     tools: tuple[ToolSpec, ...] = ()
@@ -145,20 +145,20 @@ class AgentSpec(Record):
 
     @cached_property
     def hash(self) -> str:
-        """Names this content: 32 hexadecimal digits of SHA-256 over the canonical JSON."""
+        """The first 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.canonical_json()).hexdigest()[:32]
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with ``update`` in it, under a hash of its own."""
+        """Return a copy with the fields in ``update`` replaced; its ``hash`` is computed anew."""
         copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("hash", None)  # pydantic copies cached properties, too
+        copy.__dict__.pop("hash", None)  # pydantic copies cached properties
         return copy
 
     def tool(self, name: str) -> ToolSpec | None:
-        """Return the tool of that name, or None."""
+        """Return the tool with that name, or None."""
         return next((tool for tool in self.tools if tool.name == name), None)
 
     def model_post_init(self, context: Any, /) -> None:
-        """Refuse what no loader should let through."""
+        """Check that there is a model; every loader fills one in."""
         if not self.models:
             raise ValueError("an agent needs at least one model")

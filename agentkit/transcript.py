@@ -1,7 +1,7 @@
-"""The transcript of a task: messages in order, under a chained digest, referenced by segments.
+"""The transcript of a task: messages in order with chained digests, and segments that refer to them.
 
-``digest(n)`` is the SHA-256 of ``digest(n - 1)`` and message n's canonical JSON, so one digest vouches for every
-message before it. A segment names a range and carries the digest at its end.
+``digest(n)`` is the SHA-256 of ``digest(n - 1)`` and message n's canonical JSON, so one digest covers all
+messages before it. A segment names a range and holds the digest at its end.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from agentkit.errors import TranscriptMismatch
 from agentkit.messages import Message
 from agentkit.records import Record
 
-__all__ = ["GENESIS", "Segment", "Transcript", "chain"]
+__all__ = ["EMPTY_DIGEST", "Segment", "Transcript", "next_digest"]
 
-GENESIS = ""
-"""The digest before the first message."""
+EMPTY_DIGEST = ""
+"""The digest of an empty transcript."""
 
 
-def chain(digest: str, content: bytes) -> str:
+def next_digest(digest: str, content: bytes) -> str:
     """Return the digest after a message with this canonical JSON: 32 hexadecimal digits."""
     return hashlib.sha256(digest.encode() + content).hexdigest()[:32]
 
 
 class Segment(Record):
-    """A referenced range of a transcript: who owns it, where it lies, and the digest at its end."""
+    """A reference to a range of a transcript: its owner, its positions, and the digest at its end."""
 
     workflow_id: str
     version: int = Field(default=1, exclude_if=lambda version: version == 1)
-    """Goes up when compaction rewrites what stood before."""
+    """Increased when compaction rewrites the messages."""
     start: int
     """Position of the first message, from 0."""
     end: int
     """Position after the last message."""
     digest: str
-    """Vouches for everything up to ``end``."""
+    """Of all messages up to ``end``."""
 
 
 class Transcript:
-    """Messages in order, with the digest after each: a ``ShortTermMemory``. Appending is its only change."""
+    """Messages in order, with the digest after each; append-only. A ``ShortTermMemory``."""
 
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._messages: list[Message] = []
-        self._digests: list[str] = [GENESIS]
+        self._digests: list[str] = [EMPTY_DIGEST]
         self._size = 0
         self.append(*messages)
 
@@ -56,12 +56,12 @@ class Transcript:
         """Add messages at the end."""
         for message in messages:
             content = message.canonical_json()
-            self._digests.append(chain(self._digests[-1], content))
+            self._digests.append(next_digest(self._digests[-1], content))
             self._messages.append(message)
             self._size += len(content)
 
     def read(self, start: int = 0, end: int | None = None) -> Sequence[Message]:
-        """Return the messages from ``start`` to before ``end`` (None: all there are)."""
+        """Return the messages from ``start`` up to and excluding ``end`` (None: the last one)."""
         return self._messages[start:end]
 
     def digest(self, end: int) -> str:
@@ -70,7 +70,7 @@ class Transcript:
 
     @property
     def size(self) -> int:
-        """Bytes of canonical JSON."""
+        """Of the canonical JSON, in bytes."""
         return self._size
 
     def segment(self, workflow_id: str, end: int, version: int = 1) -> Segment:
@@ -78,14 +78,14 @@ class Transcript:
         return Segment(workflow_id=workflow_id, version=version, start=0, end=end, digest=self._digests[end])
 
     def matches(self, segment: Segment) -> bool:
-        """Tell whether this is what ``segment`` refers to, up to its end."""
+        """Return whether the messages up to the segment's end are the ones it refers to."""
         return len(self) >= segment.end and self._digests[segment.end] == segment.digest
 
     def verify(self, segment: Segment) -> None:
-        """Check that this is what ``segment`` refers to.
+        """Check that the messages up to the segment's end are the ones it refers to.
 
         Raises:
-            TranscriptMismatch: it is shorter, or another one.
+            TranscriptMismatch: messages are missing, or differ.
         """
         if not self.matches(segment):
             raise TranscriptMismatch(

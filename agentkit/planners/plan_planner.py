@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
+from agentkit.errors import ResponseTextInvalid
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Proceed, Retry
-from agentkit.json_text import ResponseTextInvalid, read_json
+from agentkit.json_text import read_json
 from agentkit.messages import Message
 from agentkit.planners.tools_planner import ToolsPlanner
 from agentkit.specs import AgentSpec, ToolSpec

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
+from agentkit.errors import ResponseTextInvalid
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Retry
-from agentkit.json_text import ResponseTextInvalid, portable, read_json
+from agentkit.json_text import check_strict_json, read_json
 from agentkit.messages import ImagePart, Message, TextPart, ToolCall, ToolResult
 from agentkit.planners.schema_nesting import nested
 from agentkit.specs import AgentSpec, ToolSpec
@@ -168,7 +169,7 @@ def _from_lines(text: str) -> Decision | None:
 def _first_value(written: str) -> JsonValue:
     """Return the JSON that ``written`` begins with; its first line as text, where it is none."""
     try:
-        return portable(json.JSONDecoder().raw_decode(written.strip())[0])
+        return check_strict_json(json.JSONDecoder().raw_decode(written.strip())[0])
     except (ValueError, RecursionError):
         return written.strip().partition("\n")[0]
 

@@ -8,9 +8,8 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid, ToolError
+from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid, ResponseTextInvalid, ToolError
 from agentkit.interfaces import CallTools, Decision, Finish, ModelResponse, Planner, Proceed, Retry, SecurityPolicy
-from agentkit.json_text import ResponseTextInvalid
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.structured_output import read_output
 from agentkit.runtime.tool_results import error_result, tool_result

@@ -11,8 +11,8 @@ from pydantic import JsonValue
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from agentkit.errors import ConfigurationInvalid
-from agentkit.json_text import ResponseTextInvalid, read_json
+from agentkit.errors import ConfigurationInvalid, ResponseTextInvalid
+from agentkit.json_text import read_json
 
 __all__ = ["check_schema", "read_output"]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agentkit.errors import TranscriptMismatch
 from agentkit.interfaces import ShortTermMemory
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult
-from agentkit.transcript import GENESIS, Segment, Transcript, chain
+from agentkit.transcript import EMPTY_DIGEST, Segment, Transcript, next_digest
 
 _text = st.text(max_size=20)
 _parts = st.one_of(
@@ -21,18 +21,18 @@ _messages = st.builds(
 _transcripts = st.lists(_messages, min_size=1, max_size=6)
 
 
-def said(*texts: str) -> list[Message]:
+def user_messages(*texts: str) -> list[Message]:
     return [Message(role="user", parts=(TextPart(text=text),)) for text in texts]
 
 
-def test_an_empty_transcript_has_the_genesis_digest() -> None:
+def test_an_empty_transcript_has_the_empty_digest() -> None:
     transcript = Transcript()
-    assert (len(transcript), transcript.size, transcript.digest(0)) == (0, 0, GENESIS)
+    assert (len(transcript), transcript.size, transcript.digest(0)) == (0, 0, EMPTY_DIGEST)
 
 
-def test_the_digest_is_the_chain_over_canonical_json() -> None:
-    first, second = said("one", "two")
-    expected = chain(chain(GENESIS, first.canonical_json()), second.canonical_json())
+def test_each_digest_covers_the_one_before_and_the_canonical_json() -> None:
+    first, second = user_messages("one", "two")
+    expected = next_digest(next_digest(EMPTY_DIGEST, first.canonical_json()), second.canonical_json())
     assert Transcript([first, second]).digest(2) == expected
 
 
@@ -56,18 +56,18 @@ def test_any_change_of_any_message_changes_every_digest_after_it(messages: list[
 
 
 @given(messages=_transcripts, data=st.data())
-def test_appending_in_pieces_gives_the_same_transcript(messages: list[Message], data: st.DataObject) -> None:
+def test_appending_in_two_batches_gives_the_same_transcript(messages: list[Message], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(messages)))
-    pieces = Transcript(messages[:cut])
-    pieces.append(*messages[cut:])
-    whole = Transcript(messages)
-    assert list(pieces.read()) == messages
-    assert pieces.size == whole.size == sum(len(message.canonical_json()) for message in messages)
-    assert pieces.segment("t", len(messages)) == whole.segment("t", len(messages))
+    in_batches = Transcript(messages[:cut])
+    in_batches.append(*messages[cut:])
+    at_once = Transcript(messages)
+    assert list(in_batches.read()) == messages
+    assert in_batches.size == at_once.size == sum(len(message.canonical_json()) for message in messages)
+    assert in_batches.segment("t", len(messages)) == at_once.segment("t", len(messages))
 
 
 @given(messages=_transcripts, data=st.data())
-def test_a_transcript_holds_each_of_its_own_prefixes_and_a_longer_one_does_too(
+def test_a_segment_matches_its_own_transcript_and_longer_ones_but_no_shorter_one(
     messages: list[Message], data: st.DataObject
 ) -> None:
     end = data.draw(st.integers(0, len(messages)))
@@ -77,30 +77,30 @@ def test_a_transcript_holds_each_of_its_own_prefixes_and_a_longer_one_does_too(
     assert Transcript(messages[: end - 1]).matches(segment) == (end == 0)
 
 
-def test_a_range_is_read_as_a_slice() -> None:
-    transcript = Transcript(said("a", "b", "c"))
+def test_read_returns_a_range_of_messages() -> None:
+    transcript = Transcript(user_messages("a", "b", "c"))
     assert [message.text for message in transcript.read(1)] == ["b", "c"]
     assert [message.text for message in transcript.read(0, 2)] == ["a", "b"]
 
 
 def test_a_shorter_transcript_is_a_mismatch() -> None:
-    segment = Transcript(said("a", "b")).segment("task-1", 2)
+    segment = Transcript(user_messages("a", "b")).segment("task-1", 2)
     with pytest.raises(TranscriptMismatch, match=r"'task-1'.*up to message 2.*Nothing was sent"):
-        Transcript(said("a")).verify(segment)
+        Transcript(user_messages("a")).verify(segment)
 
 
-def test_another_past_is_a_mismatch_even_where_the_last_message_is_the_same() -> None:
-    segment = Transcript(said("a", "b")).segment("task-1", 2)
+def test_a_different_earlier_message_is_a_mismatch_even_if_the_last_one_is_the_same() -> None:
+    segment = Transcript(user_messages("a", "b")).segment("task-1", 2)
     with pytest.raises(TranscriptMismatch):
-        Transcript(said("x", "b")).verify(segment)
+        Transcript(user_messages("x", "b")).verify(segment)
 
 
-def test_the_referenced_transcript_passes() -> None:
-    Transcript(said("a", "b", "c")).verify(Transcript(said("a", "b")).segment("task-1", 2))
+def test_a_longer_transcript_with_the_same_messages_passes() -> None:
+    Transcript(user_messages("a", "b", "c")).verify(Transcript(user_messages("a", "b")).segment("task-1", 2))
 
 
 def test_a_segment_names_its_owner_version_and_range() -> None:
-    transcript = Transcript(said("a", "b"))
+    transcript = Transcript(user_messages("a", "b"))
     assert transcript.segment("task-1", 1, 3) == Segment(
         workflow_id="task-1", version=3, start=0, end=1, digest=transcript.digest(1)
     )
@@ -108,5 +108,5 @@ def test_a_segment_names_its_owner_version_and_range() -> None:
 
 def test_a_transcript_is_a_short_term_memory() -> None:
     memory: ShortTermMemory = Transcript()
-    memory.append(*said("a", "b"))
+    memory.append(*user_messages("a", "b"))
     assert [message.text for message in memory.read(1)] == ["b"]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from agentkit.errors import ConfigurationInvalid
-from agentkit.json_text import ResponseTextInvalid, read_json
+from agentkit.errors import ConfigurationInvalid, ResponseTextInvalid
+from agentkit.json_text import read_json
 from agentkit.runtime.structured_output import check_schema, read_output
 
 CITY: dict[str, JsonValue] = {

@@ -1,4 +1,4 @@
-"""What a task does when all goes well, and what it says of itself."""
+"""A task without failures: its result, its activities, and what queries and search attributes show of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def call(name: str, id: str, number: int) -> ToolCall:
     return ToolCall(id=id, name=name, arguments={"number": number})
 
 
-def scheduled(events: list[HistoryEvent]) -> list[str]:
+def activity_types(events: list[HistoryEvent]) -> list[str]:
     return [
         event.activity_task_scheduled_event_attributes.activity_type.name
         for event in events
@@ -51,7 +51,9 @@ def summaries(env: TaskEnvironment, events: list[HistoryEvent]) -> list[str]:
     ]
 
 
-async def test_a_task_goes_through_its_tools_to_an_answer(env: TaskEnvironment) -> None:
+async def test_the_task_calls_the_tools_that_the_model_asks_for_and_its_last_response_is_the_output(
+    env: TaskEnvironment,
+) -> None:
     model = ScriptedModel([call("double", "1", 21), "It is 42."])
     async with env.worker(model, double):
         result, handle = await env.run("Double 21.", env.agent(double, instructions="Be brief."))
@@ -64,34 +66,34 @@ async def test_a_task_goes_through_its_tools_to_an_answer(env: TaskEnvironment) 
     assert [spec.name for spec in model.requests[0].tools] == ["double"]
 
 
-async def test_the_tool_calls_of_a_step_overlap_and_their_results_keep_the_order_of_the_calls(
+async def test_the_tool_calls_of_a_step_run_in_parallel_and_their_results_keep_the_order_of_the_calls(
     env: TaskEnvironment,
 ) -> None:
-    together = asyncio.Barrier(3)
-    turns = [asyncio.Event() for _ in range(4)]
-    turns[3].set()
+    all_started = asyncio.Barrier(3)
+    finished = [asyncio.Event() for _ in range(4)]
+    finished[3].set()
 
     @tool(effect="pure")
-    async def meet(place: int) -> int:
-        await together.wait()
-        await turns[place + 1].wait()  # the last call ends first
-        turns[place].set()
-        return place
+    async def meet(number: int) -> int:
+        await all_started.wait()
+        await finished[number + 1].wait()  # the last call ends first
+        finished[number].set()
+        return number
 
-    calls = [ToolCall(id=f"c{place}", name="meet", arguments={"place": place}) for place in range(3)]
+    calls = [call("meet", f"c{number}", number) for number in range(3)]
     async with env.worker(ScriptedModel([calls, "met"]), meet):
         _, handle = await env.run("Meet.", env.agent(meet))
         results = await env.tool_results(handle)
     assert [(result.call_id, result.content) for result in results] == [("c0", "0"), ("c1", "1"), ("c2", "2")]
 
 
-async def test_a_tool_is_an_activity_of_its_own_name_and_a_fast_one_a_local_activity(env: TaskEnvironment) -> None:
+async def test_a_tool_is_an_activity_of_its_own_type_and_a_fast_tool_a_local_activity(env: TaskEnvironment) -> None:
     model = ScriptedModel([[call("double", "1", 21), call("half", "2", 21)], "done"])
     async with env.worker(model, double, half):
         _, handle = await env.run("Go.", env.agent(double, half))
         events = await env.history(handle)
         results = await env.tool_results(handle)
-    assert scheduled(events) == ["request_model", "tool.double", "request_model"]
+    assert activity_types(events) == ["request_model", "tool.double", "request_model"]
     markers = [
         event.marker_recorded_event_attributes for event in events if event.HasField("marker_recorded_event_attributes")
     ]
@@ -104,45 +106,48 @@ async def test_every_activity_has_a_summary(env: TaskEnvironment) -> None:
     model = ScriptedModel([[call("double", "1", 21), call("half", "2", 21)], "done"])
     async with env.worker(model, double, half):
         _, handle = await env.run("Go.", env.agent(double, half))
-        said = summaries(env, await env.history(handle))
+        found = summaries(env, await env.history(handle))
     expected = ["Step 1: ask scripted:m", "double(number=21)", "half(number=21)", "Step 2: ask scripted:m"]
-    assert sorted(said) == sorted(expected)
+    assert sorted(found) == sorted(expected)
 
 
-async def test_the_queries_of_a_task_tell_how_far_it_is_while_it_works(env: TaskEnvironment) -> None:
-    asked, go_on = asyncio.Event(), asyncio.Event()
+async def test_queries_return_status_usage_and_agent_while_the_task_runs_and_after_its_end(
+    env: TaskEnvironment,
+) -> None:
+    requested, response_allowed = asyncio.Event(), asyncio.Event()
 
     async def script(request: ModelRequest) -> ScriptedResponse:
         if len(request.messages) == 1:
             return call("double", "1", 21)
-        asked.set()
-        await go_on.wait()
+        requested.set()
+        await response_allowed.wait()
         return "done"
 
     agent = env.agent(double)
     async with env.worker(ScriptedModel(script), double):
         handle = await env.start("Go.", agent)
-        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.wait_for(requested.wait(), 10)
         status = await handle.query(AgentTask.status)
         assert (status.status, status.steps, status.doing) == ("running", 2, "step 2: asking scripted:m")
         assert (await handle.query(AgentTask.usage)) == status.usage
         assert (status.usage.model_calls, status.usage.tool_calls) == (1, 1)
         assert (await handle.query(AgentTask.agent_spec)) == agent
         assert (await handle.describe()).typed_search_attributes.get(STATUS) == "running"
-        go_on.set()
+        response_allowed.set()
         result = await env.result(handle)
         status = await handle.query(AgentTask.status)
     assert (status.status, status.steps, status.usage, status.doing) == ("completed", 2, result.usage, "")
 
 
-async def test_a_finished_task_is_found_by_its_search_attributes(env: TaskEnvironment) -> None:
+async def test_a_completed_task_has_its_status_steps_and_tokens_as_search_attributes(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel([call("double", "1", 1), "done"]), double):
         _, handle = await env.run("Go.", env.agent(double))
-    found = (await handle.describe()).typed_search_attributes
-    assert (found.get(STATUS), found.get(STEPS), found.get(TOKENS), found.get(COST_USD)) == ("completed", 2, 30, None)
+    attributes = (await handle.describe()).typed_search_attributes
+    assert (attributes.get(STATUS), attributes.get(STEPS), attributes.get(TOKENS)) == ("completed", 2, 30)
+    assert attributes.get(COST_USD) is None, "the price is not known"
 
 
-async def test_the_current_details_tell_the_story(env: TaskEnvironment) -> None:
+async def test_the_current_details_show_each_step_and_the_totals(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel([call("double", "1", 21), "It is 42."]), double):
         _, handle = await env.run("Go.", env.agent(double))
         metadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
@@ -156,24 +161,24 @@ async def test_the_current_details_tell_the_story(env: TaskEnvironment) -> None:
     ]
 
 
-async def test_the_transcript_query_gives_ranges_and_pages_that_make_up_the_whole(env: TaskEnvironment) -> None:
+async def test_the_transcript_query_returns_ranges_and_pages_of_bounded_size(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel([call("double", "1", 21), call("double", "2", 4), "done"]), double):
         _, handle = await env.run("Go.", env.agent(double))
-        whole = await env.transcript(handle)
+        transcript = await env.transcript(handle)
         middle = await handle.query(AgentTask.transcript, TranscriptRange(start=1, end=3))
         pages: list[Message] = []
-        for start in range(len(whole)):
+        for start in range(len(transcript)):
             page = await handle.query(AgentTask.transcript, TranscriptRange(start=start, max_bytes=1))
-            assert (page.start, page.total, len(page.messages)) == (start, len(whole), 1)
+            assert (page.start, page.total, len(page.messages)) == (start, len(transcript), 1)
             pages += page.messages
-        beyond = await handle.query(AgentTask.transcript, TranscriptRange(start=len(whole)))
-    assert len(whole) == 6
-    assert list(middle.messages) == whole[1:3]
-    assert pages == whole
+        beyond = await handle.query(AgentTask.transcript, TranscriptRange(start=len(transcript)))
+    assert len(transcript) == 6
+    assert list(middle.messages) == transcript[1:3]
+    assert pages == transcript
     assert (beyond.messages, beyond.total) == ((), 6)
 
 
-async def test_a_query_of_the_temporal_command_line_reads_the_transcript_as_plain_json(env: TaskEnvironment) -> None:
+async def test_the_transcript_query_needs_no_argument_and_returns_plain_json(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel(["done"])):
         _, handle = await env.run("Go.")
         page = await handle.query("transcript", {})
@@ -182,9 +187,9 @@ async def test_a_query_of_the_temporal_command_line_reads_the_transcript_as_plai
     assert page["messages"][1]["parts"] == [{"type": "text", "text": "done"}]
 
 
-async def test_the_placeholder_asks_no_model(env: TaskEnvironment) -> None:
+async def test_the_placeholder_planner_requests_no_model(env: TaskEnvironment) -> None:
     model = ScriptedModel([])
     async with env.worker(model):
-        result, handle = await env.run(user_message("back to me"), env.agent(planner="placeholder"))
+        result, handle = await env.run(user_message("echo this"), env.agent(planner="placeholder"))
         events = await env.history(handle)
-    assert (result.output, model.requests, scheduled(events)) == ("back to me", [], [])
+    assert (result.output, model.requests, activity_types(events)) == ("echo this", [], [])

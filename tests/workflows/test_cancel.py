@@ -1,4 +1,4 @@
-"""Cancelling reaches what is in flight at once, and the task says that it was cancelled."""
+"""Cancelling a task cancels its running activities, and the task ends with the status ``cancelled``."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from workflows.search_attributes import STATUS
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, TaskEnvironment
 
-AT_ONCE = 6.0
-"""Seconds: heartbeats, which carry a cancellation, go out every second."""
+CANCELLATION_TIMEOUT_S = 6.0
+"""Heartbeats, whose responses carry a cancellation, are sent every second."""
 
 
-class Patience:
-    """Waits until it is cancelled, and tells."""
+class WaitForCancellation:
+    """Waits until it is cancelled, and sets an event at the start and at the cancellation."""
 
     def __init__(self) -> None:
-        self.began, self.cancelled = asyncio.Event(), asyncio.Event()
+        self.started, self.cancelled = asyncio.Event(), asyncio.Event()
 
     async def wait(self) -> None:
-        self.began.set()
+        self.started.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -40,8 +40,8 @@ class Patience:
             raise
 
 
-class Heartbeats(ClientInterceptor, Interceptor):
-    """Tells when an activity has heartbeat."""
+class HeartbeatObserver(ClientInterceptor, Interceptor):
+    """Sets ``sent`` when an activity heartbeats."""
 
     def __init__(self) -> None:
         self.sent = asyncio.Event()
@@ -61,7 +61,7 @@ class Heartbeats(ClientInterceptor, Interceptor):
         return Inbound(next)
 
 
-async def ends_cancelled(env: TaskEnvironment, handle: Handle) -> None:
+async def assert_cancelled(env: TaskEnvironment, handle: Handle) -> None:
     with pytest.raises(WorkflowFailureError) as raised:
         await env.result(handle)
     assert isinstance(raised.value.cause, CancelledError)
@@ -71,64 +71,65 @@ async def ends_cancelled(env: TaskEnvironment, handle: Handle) -> None:
     assert (await handle.query(AgentTask.status)).status == "cancelled"
 
 
-async def test_cancelling_reaches_a_model_that_is_being_asked(env: TaskEnvironment) -> None:
-    patience, heartbeats = Patience(), Heartbeats()
+async def test_cancelling_cancels_a_running_model_request(env: TaskEnvironment) -> None:
+    model_wait, heartbeats = WaitForCancellation(), HeartbeatObserver()
     env = env.with_interceptor(heartbeats)
 
     async def script(_: ModelRequest) -> ScriptedResponse:
-        await patience.wait()
+        await model_wait.wait()
         return "never"
 
     async with env.worker(ScriptedModel(script)):
         handle = await env.start("Go.")
-        await asyncio.wait_for(patience.began.wait(), 10)
-        await asyncio.wait_for(heartbeats.sent.wait(), 10)  # the SDK holds back those after the first
+        await asyncio.wait_for(model_wait.started.wait(), 10)
+        await asyncio.wait_for(heartbeats.sent.wait(), 10)  # the SDK throttles those after the first
         await handle.cancel()
-        await asyncio.wait_for(patience.cancelled.wait(), AT_ONCE)
-        await ends_cancelled(env, handle)
+        await asyncio.wait_for(model_wait.cancelled.wait(), CANCELLATION_TIMEOUT_S)
+        await assert_cancelled(env, handle)
 
 
-async def test_cancelling_reaches_every_tool_that_is_being_called(env: TaskEnvironment) -> None:
-    patiences = [Patience(), Patience()]
+async def test_cancelling_cancels_every_running_tool_call(env: TaskEnvironment) -> None:
+    tool_waits = [WaitForCancellation(), WaitForCancellation()]
 
     @tool(effect="pure")
-    async def wait(place: int) -> str:
-        await patiences[place].wait()
+    async def wait(number: int) -> str:
+        await tool_waits[number].wait()
         return "never"
 
-    model = ScriptedModel(
-        [[ToolCall(id=f"{place}", name="wait", arguments={"place": place}) for place in (0, 1)], "no"]
-    )
+    calls = [ToolCall(id=f"{number}", name="wait", arguments={"number": number}) for number in (0, 1)]
+    model = ScriptedModel([calls, "never"])
     async with env.worker(model, wait):
         handle = await env.start("Go.", env.agent(wait))
-        await asyncio.wait_for(asyncio.gather(*(patience.began.wait() for patience in patiences)), 10)
+        await asyncio.wait_for(asyncio.gather(*(tool_wait.started.wait() for tool_wait in tool_waits)), 10)
         await handle.cancel()
-        await asyncio.wait_for(asyncio.gather(*(patience.cancelled.wait() for patience in patiences)), AT_ONCE)
-        await ends_cancelled(env, handle)
+        await asyncio.wait_for(
+            asyncio.gather(*(tool_wait.cancelled.wait() for tool_wait in tool_waits)), CANCELLATION_TIMEOUT_S
+        )
+        await assert_cancelled(env, handle)
     assert len(model.requests) == 1
 
 
 # The SDK warns when a local activity ends just before its cancellation reaches it.
 @pytest.mark.filterwarnings("ignore:Cannot find activity to cancel")
-async def test_cancelling_during_a_fast_tool_ends_the_task_as_cancelled(env: TaskEnvironment) -> None:
-    patience = Patience()
+async def test_a_task_that_is_cancelled_during_a_fast_tool_ends_as_cancelled(env: TaskEnvironment) -> None:
+    tool_wait = WaitForCancellation()
 
     @tool(effect="pure", fast=True, timeout="500ms")
     async def wait() -> str:
-        await patience.wait()
+        await tool_wait.wait()
         return "never"
 
     async with env.worker(ScriptedModel([ToolCall(id="c", name="wait"), "never"]), wait):
         handle = await env.start("Go.", env.agent(wait))
-        await asyncio.wait_for(patience.began.wait(), 10)
+        await asyncio.wait_for(tool_wait.started.wait(), 10)
         await handle.cancel()
-        await ends_cancelled(env, handle)
+        await assert_cancelled(env, handle)
 
 
-async def test_cancelling_before_a_worker_is_there_ends_the_task_without_asking_a_model(env: TaskEnvironment) -> None:
+async def test_a_task_that_is_cancelled_before_a_worker_starts_requests_no_model(env: TaskEnvironment) -> None:
     handle = await env.start("Go.")
     await handle.cancel()
     model = ScriptedModel(["never"])
     async with env.worker(model):
-        await ends_cancelled(env, handle)
+        await assert_cancelled(env, handle)
     assert model.requests == []

@@ -1,4 +1,4 @@
-"""A long task continues as new when Temporal suggests it, and nobody can tell by its result."""
+"""A long task continues as new when Temporal suggests it, with the same result as without."""
 
 from __future__ import annotations
 
@@ -21,30 +21,29 @@ from workflows.task_types import CarriedState, TaskInput
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, TaskEnvironment
 
-LONG = 12
-"""Steps."""
+STEPS_WITH_CALLS = 12
 
 
 @tool(effect="pure")
-def look(at: int) -> str:
-    return f"seen {at}"
+def look(number: int) -> str:
+    return f"found {number}"
 
 
-def story(chars: int) -> ScriptedModel:
-    """Answer with so many characters a step."""
+def model_with_long_responses(chars: int) -> ScriptedModel:
+    """Return a model that calls a tool in each step, beside a text of ``chars`` characters."""
 
     async def script(request: ModelRequest) -> ScriptedResponse:
         step = sum(message.role == "assistant" for message in request.messages)
-        if step == LONG:
-            return "The end."
-        call = ToolCall(id=f"c{step}", name="look", arguments={"at": step})
+        if step == STEPS_WITH_CALLS:
+            return "done"
+        call = ToolCall(id=f"c{step}", name="look", arguments={"number": step})
         return Message(role="assistant", parts=(TextPart(text=f"{step % 10}" * chars), call))
 
     return ScriptedModel(script)
 
 
-async def parts(env: TaskEnvironment, task_id: str) -> list[WorkflowHistory]:
-    """Return the histories of a task, the newest first."""
+async def histories_of_runs(env: TaskEnvironment, task_id: str) -> list[WorkflowHistory]:
+    """Return the histories of a task's runs, the newest first."""
     histories: list[WorkflowHistory] = []
     run_id: str | None = None
     while run_id != "":
@@ -54,47 +53,52 @@ async def parts(env: TaskEnvironment, task_id: str) -> list[WorkflowHistory]:
     return histories
 
 
-async def test_a_task_that_continues_as_new_comes_to_the_same(
+async def test_a_task_that_continues_as_new_has_the_same_result_transcript_and_requests(
     env: TaskEnvironment, short_history_env: TaskEnvironment
 ) -> None:
-    outcomes, tasks = [], []
-    for place in (env, short_history_env):
-        model = story(250_000)
-        async with place.worker(model, look):
-            result, handle = await place.run("Tell.", place.agent(look))
-            transcript = await place.transcript(handle)
+    outcomes, task_ids = [], []
+    for environment in (env, short_history_env):
+        model = model_with_long_responses(250_000)
+        async with environment.worker(model, look):
+            result, handle = await environment.run("Go.", environment.agent(look))
+            transcript = await environment.transcript(handle)
             status = await handle.query(AgentTask.status)
         outcomes.append((result, transcript, [list(request.messages) for request in model.requests], status))
-        tasks.append(handle.id)
+        task_ids.append(handle.id)
     assert outcomes[0] == outcomes[1]
-    assert outcomes[0][0].steps == LONG + 1
-    assert len(await parts(env, tasks[0])) == 1
-    assert len(await parts(short_history_env, tasks[1])) > 2
+    assert outcomes[0][0].steps == STEPS_WITH_CALLS + 1
+    assert len(await histories_of_runs(env, task_ids[0])) == 1
+    assert len(await histories_of_runs(short_history_env, task_ids[1])) > 2
     largest = max(path.stat().st_size for path in (short_history_env.settings.data_dir / "payloads").rglob("*"))
-    assert largest > 2 * 1024 * 1024, "what is carried over was too large for a payload in history"
+    assert largest > 2 * 1024 * 1024, "the carried state was too large for a payload in history"
 
 
-async def test_a_task_that_continued_as_new_keeps_its_place_in_lists(short_history_env: TaskEnvironment) -> None:
-    async with short_history_env.worker(story(10), look):
+async def test_memo_and_search_attributes_survive_continue_as_new(short_history_env: TaskEnvironment) -> None:
+    async with short_history_env.worker(model_with_long_responses(10), look):
         handle = await short_history_env.client.start_workflow(
             AgentTask.run,
-            TaskInput(agent=short_history_env.agent(look), message=user_message("Tell.")),
+            TaskInput(agent=short_history_env.agent(look), message=user_message("Go.")),
             id=f"task-{uuid.uuid4().hex}",
             task_queue=short_history_env.settings.task_queue,
-            memo={MEMO_TITLE: "Tell."},
+            memo={MEMO_TITLE: "Go."},
             search_attributes=TypedSearchAttributes([SearchAttributePair(AGENT, "a")]),
         )
         await short_history_env.result(handle)
-    newest, *_, first = await parts(short_history_env, handle.id)
+    newest, *_, first = await histories_of_runs(short_history_env, handle.id)
     described = await short_history_env.client.get_workflow_handle(handle.id).describe()
-    found = described.typed_search_attributes
-    assert (found.get(AGENT), found.get(STATUS), found.get(STEPS)) == ("a", "completed", LONG + 1)
-    assert await described.memo_value(MEMO_TITLE) == "Tell."
+    attributes = described.typed_search_attributes
+    assert (attributes.get(AGENT), attributes.get(STATUS), attributes.get(STEPS)) == (
+        "a",
+        "completed",
+        STEPS_WITH_CALLS + 1,
+    )
+    assert await described.memo_value(MEMO_TITLE) == "Go."
     assert first.events[-1].HasField("workflow_execution_continued_as_new_event_attributes")
     assert newest.events[-1].HasField("workflow_execution_completed_event_attributes")
 
 
-async def continued(env: TaskEnvironment, agent: AgentSpec, carried: CarriedState) -> Handle:
+async def start_continued(env: TaskEnvironment, agent: AgentSpec, carried: CarriedState) -> Handle:
+    """Start a task as continue-as-new does: with the state of an earlier run."""
     return await env.client.start_workflow(
         AgentTask.run,
         TaskInput(agent=agent, message=carried.messages[0], carried=carried),
@@ -103,35 +107,37 @@ async def continued(env: TaskEnvironment, agent: AgentSpec, carried: CarriedStat
     )
 
 
-async def test_limits_count_what_was_spent_before(env: TaskEnvironment) -> None:
+async def test_limits_include_the_steps_and_usage_of_earlier_runs(env: TaskEnvironment) -> None:
     carried = CarriedState(
         messages=(user_message("Go."),),
         usage=Usage(input_tokens=7, model_calls=2),
         steps=2,
         started_at=datetime.now(UTC),
     )
-    model = ScriptedModel([ToolCall(id="c", name="look", arguments={"at": 1}), "never"])
+    model = ScriptedModel([ToolCall(id="c", name="look", arguments={"number": 1}), "never"])
     async with env.worker(model, look):
-        error, failure = await env.failure(await continued(env, env.agent(look, limits={"max_steps": 3}), carried))
+        error, failure = await env.failure(
+            await start_continued(env, env.agent(look, limits={"max_steps": 3}), carried)
+        )
     assert (error.type, failure.step, len(model.requests)) == ("LimitExceeded", 3, 1)
     assert (failure.usage.input_tokens, failure.usage.model_calls) == (17, 3)
 
 
-async def test_the_deadline_counts_from_the_start_of_the_task(env: TaskEnvironment) -> None:
+async def test_the_deadline_counts_from_the_start_of_the_first_run(env: TaskEnvironment) -> None:
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     carried = CarriedState(messages=(user_message("Go."),), usage=Usage(), steps=1, started_at=an_hour_ago)
     async with env.worker(ScriptedModel(["never"])):
-        handle = await continued(env, env.agent(limits={"deadline": "30m"}), carried)
+        handle = await start_continued(env, env.agent(limits={"deadline": "30m"}), carried)
         error, _ = await env.failure(handle)
     assert error.type == "DeadlineExceeded"
 
 
-async def test_feedback_that_was_carried_over_is_asked_once(env: TaskEnvironment) -> None:
-    feedback = Message(role="user", parts=(TextPart(text="Say more."),), source="planner")
+async def test_feedback_in_the_carried_messages_is_sent_to_the_model_once(env: TaskEnvironment) -> None:
+    feedback = Message(role="user", parts=(TextPart(text="Write more."),), source="planner")
     messages = (user_message("Go."), Message(role="assistant", parts=(TextPart(text=""),)), feedback)
     carried = CarriedState(messages=messages, usage=Usage(), steps=1, started_at=datetime.now(UTC))
     model = ScriptedModel(["more"])
     async with env.worker_without_sharing(model):
-        handle = await continued(env, env.agent(), carried)
+        handle = await start_continued(env, env.agent(), carried)
         await env.result(handle)
     assert tuple(model.requests[0].messages) == messages

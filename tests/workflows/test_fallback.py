@@ -1,4 +1,4 @@
-"""When a model fails for good, the next of the agent's chain takes over, and the task goes on."""
+"""When a model fails for good, the task continues with the next model of the agent's chain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, ThinkingPart, ToolCall
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
-from workflows.agent_task import AgentTask
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import TaskEnvironment
@@ -24,17 +23,25 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def failing_at(step: int, error: ModelError) -> ScriptedModel:
-    """Return a model whose ``first`` fails from a step on, and whose ``second`` never does."""
+def call_double(number: int) -> ToolCall:
+    return ToolCall(id=f"c{number}", name="double", arguments={"number": number})
 
-    async def answer(request: ModelRequest) -> ScriptedResponse:
-        said = sum(message.role == "assistant" for message in request.messages)
-        if request.model == "scripted:first" and said >= step - 1:
+
+def responses_in(request: ModelRequest) -> int:
+    """Return how many responses of models the request's messages hold."""
+    return sum(message.role == "assistant" for message in request.messages)
+
+
+def model_with_error(step: int, error: ModelError) -> ScriptedModel:
+    """Return a provider's models: ``first`` raises the error from a step on, ``second`` responds in every step."""
+
+    async def script(request: ModelRequest) -> ScriptedResponse:
+        response_count = responses_in(request)
+        if request.model == "scripted:first" and response_count >= step - 1:
             return error
-        calls: list[ScriptedResponse] = [ToolCall(id=f"c{said}", name="double", arguments={"number": said})] * 2
-        return [*calls, f"done by {request.model}"][said]
+        return call_double(response_count) if response_count < 2 else f"done by {request.model}"
 
-    return ScriptedModel(answer)
+    return ScriptedModel(script)
 
 
 @pytest.mark.parametrize(
@@ -42,12 +49,14 @@ def failing_at(step: int, error: ModelError) -> ScriptedModel:
     [
         pytest.param(ModelNotAuthorized("wrong key", status=401), id="key"),
         pytest.param(ContextTooLong("8,193 tokens, and 8,192 fit", status=400), id="context"),
-        pytest.param(ContentRefused("not this", status=400), id="refused"),
-        pytest.param(ModelUnavailable("overloaded", status=529, retry_after=0), id="retries spent"),
+        pytest.param(ContentRefused("not this", status=400), id="content refused"),
+        pytest.param(ModelUnavailable("overloaded", status=529, retry_after=0), id="unavailable after all retries"),
     ],
 )
-async def test_the_next_model_takes_over_in_mid_task_and_stays(env: TaskEnvironment, error: ModelError) -> None:
-    model = failing_at(2, error)
+async def test_after_an_error_the_next_model_is_used_for_the_rest_of_the_task(
+    env: TaskEnvironment, error: ModelError
+) -> None:
+    model = model_with_error(2, error)
     async with env.worker(model, double):
         result, handle = await env.run("Go.", env.agent(double, models=CHAIN))
         transcript = await env.transcript(handle)
@@ -58,17 +67,16 @@ async def test_the_next_model_takes_over_in_mid_task_and_stays(env: TaskEnvironm
         "scripted:second",
         "scripted:second",
     ]
-    asked = [request.model for request in model.requests]
-    assert asked[0] == "scripted:first"
-    assert set(asked[1:-2]) == {"scripted:first"}
-    assert asked[-2:] == ["scripted:second"] * 2
+    requested = [request.model for request in model.requests]
+    assert set(requested[:-2]) == {"scripted:first"}
+    assert requested[-2:] == ["scripted:second"] * 2
 
 
-async def test_what_the_first_model_said_reaches_the_second_whole(env: TaskEnvironment) -> None:
-    thought = ThinkingPart(text="hm", provider="scripted", signature="s")
+async def test_the_second_model_gets_the_unchanged_messages_of_the_first(env: TaskEnvironment) -> None:
+    thinking = ThinkingPart(text="hm", provider="scripted", signature="s")
     model = ScriptedModel(
         [
-            Message(role="assistant", parts=(thought, ToolCall(id="mine", name="double", arguments={"number": 1}))),
+            Message(role="assistant", parts=(thinking, ToolCall(id="c1", name="double", arguments={"number": 1}))),
             ModelNotAuthorized("wrong key", status=401),
             "done",
         ]
@@ -77,30 +85,30 @@ async def test_what_the_first_model_said_reaches_the_second_whole(env: TaskEnvir
         await env.run("Go.", env.agent(double, models=CHAIN))
     message = model.requests[-1].messages[1]
     assert model.requests[-1].model == "scripted:second"
-    assert thought in message.parts
-    assert [call.id for call in message.tool_calls] == ["mine"]
+    assert thinking in message.parts
+    assert [call.id for call in message.tool_calls] == ["c1"]
 
 
-async def test_when_the_last_model_fails_the_task_fails_with_its_words(env: TaskEnvironment) -> None:
+async def test_when_the_last_model_fails_the_task_fails_with_its_error(env: TaskEnvironment) -> None:
     model = ScriptedModel([ModelNotAuthorized("first key", status=401), ModelNotAuthorized("second key", status=401)])
     async with env.worker(model):
         handle = await env.start("Go.", env.agent(models=CHAIN))
-        raised, _ = await env.failure(handle)
+        error, _ = await env.failure(handle)
         details = await handle.query("__temporal_workflow_metadata")
-    assert (raised.type, raised.message) == ("ModelNotAuthorized", "second key")
+    assert (error.type, error.message) == ("ModelNotAuthorized", "second key")
     assert "scripted:first failed (ModelNotAuthorized): first key" in str(details)
 
 
-async def test_a_task_that_continues_as_new_stays_with_the_second_model(short_history_env: TaskEnvironment) -> None:
-    async def answer(request: ModelRequest) -> ScriptedResponse:
+async def test_the_second_model_stays_in_use_after_continue_as_new(short_history_env: TaskEnvironment) -> None:
+    async def script(request: ModelRequest) -> ScriptedResponse:
         if request.model == "scripted:first":
             return ModelNotAuthorized("wrong key", status=401)
-        said = sum(message.role == "assistant" for message in request.messages)
-        return ToolCall(id=f"c{said}", name="double", arguments={"number": said}) if said < 6 else "done"
+        return call_double(responses_in(request)) if responses_in(request) < 6 else "done"
 
-    model = ScriptedModel(answer)
+    model = ScriptedModel(script)
     async with short_history_env.worker(model, double):
         result, handle = await short_history_env.run("Go.", short_history_env.agent(double, models=CHAIN))
-        await handle.query(AgentTask.status)
+    newest_run = await short_history_env.client.get_workflow_handle(handle.id).describe()
+    assert newest_run.run_id != handle.first_execution_run_id
     assert result.steps == 7
     assert [request.model for request in model.requests].count("scripted:first") == 1

@@ -1,4 +1,4 @@
-"""Limits end a task, and say which, and what was used."""
+"""A task that reaches a limit fails; the error names the limit and what was used."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ def double(number: int) -> int:
     return 2 * number
 
 
-async def forever(request: ModelRequest) -> ScriptedResponse:
-    """Call a tool in every step; each costs 15 tokens."""
+async def call_in_every_step(request: ModelRequest) -> ScriptedResponse:
+    """Respond with a tool call; each response uses 15 tokens."""
     call = ToolCall(id=f"c{len(request.messages)}", name="double", arguments={"number": 1})
     return Message(role="assistant", parts=(call,))
 
 
-async def test_a_task_ends_after_max_steps(env: TaskEnvironment) -> None:
-    model = ScriptedModel(forever)
+async def test_a_task_fails_after_max_steps(env: TaskEnvironment) -> None:
+    model = ScriptedModel(call_in_every_step)
     async with env.worker(model, double):
         handle = await env.start("Go.", env.agent(double, limits={"max_steps": 3}))
         error, failure = await env.failure(handle)
     assert error.type == "LimitExceeded"
     assert failure.message == "max_steps is 3, and the task has used 3 steps"
     assert (failure.step, failure.usage.model_calls, failure.usage.tool_calls, len(model.requests)) == (3, 3, 3, 3)
-    found = (await handle.describe()).typed_search_attributes
-    assert (found.get(STATUS), found.get(STEPS), found.get(TOKENS)) == ("failed", 3, 45)
+    attributes = (await handle.describe()).typed_search_attributes
+    assert (attributes.get(STATUS), attributes.get(STEPS), attributes.get(TOKENS)) == ("failed", 3, 45)
 
 
-async def test_a_task_ends_when_its_tokens_are_spent(env: TaskEnvironment) -> None:
-    model = ScriptedModel(forever)
+async def test_a_task_fails_when_its_tokens_are_used_up(env: TaskEnvironment) -> None:
+    model = ScriptedModel(call_in_every_step)
     async with env.worker(model, double):
         handle = await env.start("Go.", env.agent(double, limits={"max_tokens": 31}))
         error, failure = await env.failure(handle)
@@ -49,13 +49,13 @@ async def test_a_task_ends_when_its_tokens_are_spent(env: TaskEnvironment) -> No
     assert len(model.requests) == 3
 
 
-async def test_an_answer_within_the_last_step_is_the_answer(env: TaskEnvironment) -> None:
+async def test_an_output_in_the_last_step_and_with_the_last_tokens_completes_the_task(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel(["done"])):
         result, _ = await env.run("Go.", env.agent(limits={"max_steps": 1, "max_tokens": 15}))
     assert result.output == "done"
 
 
-async def test_the_deadline_reaches_a_model_that_is_being_asked(env: TaskEnvironment) -> None:
+async def test_the_deadline_cancels_a_running_model_request(env: TaskEnvironment) -> None:
     cancelled = asyncio.Event()
 
     async def script(_: ModelRequest) -> ScriptedResponse:
@@ -76,7 +76,7 @@ async def test_the_deadline_reaches_a_model_that_is_being_asked(env: TaskEnviron
     assert (await handle.describe()).typed_search_attributes.get(STATUS) == "timed_out"
 
 
-async def test_the_deadline_reaches_a_tool_that_is_being_called(env: TaskEnvironment) -> None:
+async def test_the_deadline_cancels_a_running_tool_call(env: TaskEnvironment) -> None:
     cancelled = asyncio.Event()
 
     @tool(effect="pure")

@@ -1,20 +1,29 @@
-"""The planners and structured output, in the workflow."""
+"""What the workflow records in the journal, and the ids of its model activities."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import HistoryEvent
+
+from agentkit.errors import ModelNotAuthorized, ToolError
 from agentkit.messages import ToolCall
-from agentkit.runtime.loop import MAX_RETRIES
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
-from workflows.agent_task import AgentTask
+from workflows.journal import (
+    JOURNAL_KEY,
+    MAX_JOURNAL_BYTES,
+    JournalEntry,
+    PlanUpdated,
+    ToolCallParsed,
+    ToolCallRefused,
+    read_journal,
+)
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import TaskEnvironment
-
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    from tests.workflows.conftest import Handle, TaskEnvironment
 
 
 @tool(effect="pure")
@@ -22,51 +31,128 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def action(name: str, **arguments: object) -> str:
-    return json.dumps({"thought": "hm", "action": {"name": name, "arguments": arguments}})
+@tool(effect="pure", fast=True)
+def half(number: int) -> float:
+    if number % 2:
+        raise ToolError("Send an even number.")
+    return number / 2
 
 
-async def test_react_acts_by_text_and_reads_observations(env: TaskEnvironment) -> None:
-    model = ScriptedModel([action("double", number=21), "Let me think.", action("finish", answer="42")])
+@tool(effect="irreversible")
+def launch(number: int) -> str:
+    return "launched"
+
+
+def call(name: str, id: str, number: int) -> ToolCall:
+    return ToolCall(id=id, name=name, arguments={"number": number})
+
+
+def react(name: str, **arguments: int | str) -> str:
+    """Return the text by which a model calls a tool under the ``react`` planner."""
+    return json.dumps({"thought": "t", "action": {"name": name, "arguments": arguments}})
+
+
+def journal_payloads(events: list[HistoryEvent]) -> list[Payload]:
+    """Return what the memo key of the journal was set to, in order."""
+    memos = [event.workflow_properties_modified_event_attributes.upserted_memo.fields for event in events]
+    return [fields[JOURNAL_KEY] for fields in memos if JOURNAL_KEY in fields]
+
+
+async def journal(env: TaskEnvironment, handle: Handle) -> list[list[JournalEntry]]:
+    """Return the entries of each journal event in a task's history."""
+    payloads = journal_payloads(await env.history(handle))
+    return [read_journal(value) for value in await env.client.data_converter.decode(payloads)]
+
+
+async def test_a_plan_is_recorded_with_its_step(env: TaskEnvironment) -> None:
+    plans = ['{"plan": ["double 21", "report"]}', '{"plan": ["report"]}']
+    model = ScriptedModel([plans[0], call("double", "c", 21), plans[1], "42"])
     async with env.worker(model, double):
-        result, handle = await env.run("What is twice 21?", env.agent(double, planner="react"))
-        (observed,) = await env.tool_results(handle)
-    assert (result.output, result.steps) == ("42", 3)
-    assert (observed.call_id, observed.content) == ("call_1_0", "42")
-    assert model.requests[0].tools == ()
-    assert model.requests[0].output_schema is not None
-    assert model.requests[1].messages[-1].text == "Observation (double): 42"
-    assert '"action"' in model.requests[2].messages[-1].text
+        _, handle = await env.run("Twice 21?", env.agent(double, planner="plan"))
+    assert await journal(env, handle) == [
+        [PlanUpdated(step=1, plan=("double 21", "report"))],
+        [PlanUpdated(step=3, plan=("report",))],
+    ]
 
 
-async def test_a_plan_is_shown_and_carried_out(env: TaskEnvironment) -> None:
-    model = ScriptedModel(['{"plan": ["double it", "say it"]}', ToolCall(id="1", name="double"), "42"])
-    async with env.worker(model, double):
-        result, handle = await env.run("Twice 21?", env.agent(double, planner="plan"))
-        view = await handle.query(AgentTask.status)
-        details = str(await handle.query("__temporal_workflow_metadata"))
-    assert result.output == "42"
-    assert view.plan == ("double it", "say it")
-    assert "1. double it" in details
-    assert "double it" in model.requests[1].messages[-1].text
+async def test_refused_calls_are_recorded_without_the_arguments_that_the_models_message_holds(
+    env: TaskEnvironment,
+) -> None:
+    calls = [call("launch", "a", 1), call("double", "b", 21), call("tripel", "c", 2)]
+    async with env.worker(ScriptedModel([calls, "done"]), double, launch):
+        _, handle = await env.run("Go.", env.agent(double, launch))
+        results = await env.tool_results(handle)
+    assert await journal(env, handle) == [
+        [
+            ToolCallRefused(step=1, call=ToolCall(id="a", name="launch"), message=results[0].content),
+            ToolCallRefused(step=1, call=ToolCall(id="c", name="tripel"), message=results[2].content),
+        ]
+    ]
 
 
-async def test_output_that_fits_the_schema_is_the_tasks_output(env: TaskEnvironment) -> None:
-    model = ScriptedModel(["Paris, of course.", '{"town": "Paris"}', '```json\n{"city": "Paris"}\n```'])
-    async with env.worker(model):
-        result, handle = await env.run("Capital of France?", env.agent(output_schema=CITY))
-        transcript = await env.transcript(handle)
-    assert result.output == {"city": "Paris"}
-    assert [message.source for message in transcript] == [None, None, "planner", None, "planner", None]
-    assert "is no JSON" in transcript[2].text
-    assert "'city' is a required property" in transcript[4].text
-    assert [request.output_schema for request in model.requests] == [CITY] * 3
+async def test_refusals_are_recorded_before_the_other_calls_of_the_step_are_scheduled(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([[call("double", "a", 21), call("tripel", "b", 2)], "done"]), double):
+        _, handle = await env.run("Go.", env.agent(double))
+        events = await env.history(handle)
+    (recorded,) = (event.event_id for event in events if journal_payloads([event]))
+    (scheduled,) = (
+        event.event_id
+        for event in events
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "tool.double"
+    )
+    assert recorded < scheduled
 
 
-async def test_a_model_that_never_fits_the_schema_fails_the_task(env: TaskEnvironment) -> None:
-    model = ScriptedModel(["{}"] * (MAX_RETRIES + 1))
-    async with env.worker(model):
-        handle = await env.start("Capital of France?", env.agent(output_schema=CITY))
-        raised, failure = await env.failure(handle)
-    assert raised.type == "ModelOutputInvalid"
-    assert "'city' is a required property" in failure.message
+async def test_calls_that_react_parses_are_recorded_where_no_other_event_holds_their_arguments(
+    env: TaskEnvironment,
+) -> None:
+    script = [
+        react("half", number=84),
+        react("double", number=21),
+        react("launch", number=1),
+        react("finish", answer="42"),
+    ]
+    async with env.worker(ScriptedModel(script), half, double, launch):
+        _, handle = await env.run("Go.", env.agent(half, double, launch, planner="react"))
+        results = await env.tool_results(handle)
+    assert await journal(env, handle) == [
+        [ToolCallParsed(step=1, call=call("half", "call_1_0", 84))],
+        [ToolCallRefused(step=3, call=call("launch", "call_3_0", 1), message=results[2].content)],
+    ]
+    assert [(result.call_id, result.content) for result in results[:2]] == [("call_1_0", "42.0"), ("call_2_0", "42")]
+
+
+async def test_many_refusals_are_recorded_in_several_events_of_bounded_size(env: TaskEnvironment) -> None:
+    calls = [call("tripel", f"call_{number}", number) for number in range(100)]
+    async with env.worker(ScriptedModel([calls, "done"]), double):
+        _, handle = await env.run("Go.", env.agent(double))
+        payloads = journal_payloads(await env.history(handle))
+        batches = await journal(env, handle)
+        newest = await (await handle.describe()).memo_value(JOURNAL_KEY)
+    assert len(payloads) > 2
+    assert max(len(payload.data) for payload in payloads) <= MAX_JOURNAL_BYTES
+    entries = [entry for batch in batches for entry in batch]
+    assert [entry.call.id for entry in entries if isinstance(entry, ToolCallRefused)] == [call.id for call in calls]
+    assert read_journal(newest) == batches[-1], "the memo keeps the newest entries only"
+
+
+async def test_a_task_without_plans_refusals_and_parsed_calls_has_no_journal(env: TaskEnvironment) -> None:
+    script = ["", [call("double", "a", 21), call("half", "b", 84), call("half", "c", 3)], "done"]
+    async with env.worker(ScriptedModel(script), double, half):
+        _, handle = await env.run("Go.", env.agent(double, half))
+        events = await env.history(handle)
+        results = await env.tool_results(handle)
+    assert [result.is_error for result in results] == [False, False, True]
+    assert journal_payloads(events) == []
+    modified = [event for event in events if event.HasField("workflow_properties_modified_event_attributes")]
+    assert len(modified) == 1, "only the usage at the end"
+
+
+async def test_a_model_activitys_id_names_the_step_and_the_position_in_the_chain(env: TaskEnvironment) -> None:
+    script = [call("double", "a", 21), ModelNotAuthorized("wrong key", status=401), "done"]
+    async with env.worker(ScriptedModel(script), double):
+        _, handle = await env.run("Go.", env.agent(double, models=("scripted:first", "scripted:second")))
+        events = await env.history(handle)
+    scheduled = [event.activity_task_scheduled_event_attributes for event in events]
+    ids = [attributes.activity_id for attributes in scheduled if attributes.activity_type.name == "request_model"]
+    assert ids == ["model-1-0", "model-2-0", "model-2-1"]

@@ -1,4 +1,4 @@
-"""What becomes of a task whose model fails, or answers with nothing."""
+"""Tasks whose model fails or gives empty responses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CALL = ToolCall(id="1", name="double", arguments={"number": 21})
         pytest.param(ModelRequestRejected("Unknown parameter: 'temprature'", status=400), id="request"),
     ],
 )
-async def test_a_permanent_failure_ends_the_task_at_once_with_the_providers_words(
+async def test_a_permanent_failure_fails_the_task_at_once_with_the_providers_message(
     env: TaskEnvironment, error: ModelError
 ) -> None:
     model = ScriptedModel([CALL, error, "never"])
@@ -55,7 +55,7 @@ async def test_a_permanent_failure_ends_the_task_at_once_with_the_providers_word
     )
 
 
-async def test_a_transient_failure_is_asked_again_and_leaves_no_trace_in_the_transcript(env: TaskEnvironment) -> None:
+async def test_a_transient_failure_is_retried_and_is_not_in_the_transcript(env: TaskEnvironment) -> None:
     model = ScriptedModel([ModelUnavailable("overloaded", status=503, retry_after=0), "done"])
     async with env.worker(model):
         result, handle = await env.run("Go.")
@@ -65,7 +65,7 @@ async def test_a_transient_failure_is_asked_again_and_leaves_no_trace_in_the_tra
     assert [message.role for message in transcript] == ["user", "assistant"]
 
 
-async def test_a_provider_that_the_worker_has_no_key_for_fails_the_task_at_once(env: TaskEnvironment) -> None:
+async def test_a_provider_that_the_worker_does_not_have_fails_the_task_at_once(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel([])):
         handle = await env.start("Go.", env.agent(models=("openai:gpt-5-mini",)))
         error, _ = await env.failure(handle)
@@ -73,7 +73,7 @@ async def test_a_provider_that_the_worker_has_no_key_for_fails_the_task_at_once(
     assert "no openai model for 'openai:gpt-5-mini'" in error.message
 
 
-async def test_an_empty_answer_is_fed_back_until_there_is_a_better_one(env: TaskEnvironment) -> None:
+async def test_each_empty_response_gets_feedback_until_a_response_has_text(env: TaskEnvironment) -> None:
     model = ScriptedModel(["", " \n", "", "at last"])
     async with env.worker(model):
         result, handle = await env.run("Go.")
@@ -83,7 +83,7 @@ async def test_an_empty_answer_is_fed_back_until_there_is_a_better_one(env: Task
     assert [list(request.messages) for request in model.requests] == [transcript[:end] for end in (1, 3, 5, 7)]
 
 
-async def test_a_model_that_only_ever_answers_with_nothing_fails_the_task(env: TaskEnvironment) -> None:
+async def test_a_model_that_gives_only_empty_responses_fails_the_task(env: TaskEnvironment) -> None:
     model = ScriptedModel([""] * 50)
     async with env.worker(model):
         handle = await env.start("Go.")
@@ -92,7 +92,7 @@ async def test_a_model_that_only_ever_answers_with_nothing_fails_the_task(env: T
     assert "responses in a row without a tool call or an output" in failure.message
 
 
-async def test_an_error_of_ours_that_nobody_foresaw_is_asked_again(env: TaskEnvironment) -> None:
+async def test_an_unexpected_exception_in_a_model_client_is_retried(env: TaskEnvironment) -> None:
     model = ScriptedModel([RuntimeError("a bug in a client"), "done"])
     async with env.worker(model):
         result, _ = await env.run("Go.")

@@ -1,4 +1,4 @@
-"""What becomes of tool calls that go wrong: the model reads why, and the task goes on."""
+"""Tool calls as activities and local activities: their ids, queues, attempts and failures."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
+from activities.payload_types import tool_activity_id
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.messages import ToolCall, ToolResult
@@ -26,7 +27,7 @@ from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
 
 if TYPE_CHECKING:
-    from tests.workflows.conftest import TaskEnvironment
+    from tests.workflows.conftest import Handle, TaskEnvironment
 
 
 @tool(effect="pure")
@@ -52,86 +53,72 @@ async def slow() -> str:
     return "never"
 
 
-@tool(effect="irreversible")
-def launch() -> str:
-    return "launched"
-
-
-TOOLS = (double, half, broken, slow, launch)
+TOOLS = (double, half, broken, slow)
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "content"),
     [
-        pytest.param(
-            ToolCall(id="c", name="tripel"),
-            "There is no tool 'tripel'. Your tools: double, half, broken, slow, launch.",
-            id="the agent hasn't got it",
-        ),
-        pytest.param(
-            ToolCall(id="c", name="double", malformed='{"number": '),
-            "Send one JSON object as arguments. This is none: '{\"number\": '",
-            id="its arguments are no JSON",
-        ),
-        pytest.param(
-            ToolCall(id="c", name="double", arguments={"number": "many"}),
-            "The arguments of double are wrong, so nothing was done. Mend them and call again:\n- number",
-            id="its arguments don't fit",
-        ),
-        pytest.param(ToolCall(id="c", name="broken"), "broken failed: ValueError: the disk is full", id="it raises"),
+        pytest.param(ToolCall(id="c", name="broken"), "broken failed: ValueError: the disk is full", id="exception"),
         pytest.param(
             ToolCall(id="c", name="half", arguments={"number": 3}),
             "3 is odd. Send an even number.",
-            id="fast, and it raises",
+            id="error of a fast tool",
         ),
-        pytest.param(ToolCall(id="c", name="slow"), "slow timed out after 0.05 s.", id="it is too slow"),
+        pytest.param(ToolCall(id="c", name="slow"), "slow timed out after 0.05 s.", id="timeout"),
         pytest.param(
-            ToolCall(id="c", name="launch"),
-            "Not called: launch needs a person's approval (its effect, irreversible)",
-            id="it needs an approval",
+            ToolCall(id="c", name="double", arguments={"number": "many"}),
+            "The arguments of double are wrong",
+            id="invalid arguments",
         ),
+        pytest.param(ToolCall(id="c", name="tripel"), "There is no tool 'tripel'", id="refused"),
     ],
 )
-async def test_a_call_that_fails_is_told_to_the_model_and_the_task_goes_on(
-    env: TaskEnvironment, call: ToolCall, words: str
+async def test_a_failed_or_refused_call_is_an_error_result_and_the_task_continues(
+    env: TaskEnvironment, call: ToolCall, content: str
 ) -> None:
     model = ScriptedModel([call, "I could not."])
     async with env.worker(model, *TOOLS):
-        result, _ = await env.run("Go.", env.agent(*TOOLS))
-    assert result.output == "I could not."
-    (told,) = model.requests[1].messages[-1].parts
-    assert isinstance(told, ToolResult)
-    assert told.is_error
-    assert told.content.startswith(words)
-    assert (told.call_id, told.name) == ("c", call.name)
+        task_result, _ = await env.run("Go.", env.agent(*TOOLS))
+    assert task_result.output == "I could not."
+    (result,) = model.requests[1].messages[-1].parts
+    assert isinstance(result, ToolResult)
+    assert (result.call_id, result.name, result.is_error) == ("c", call.name, True)
+    assert result.content.startswith(content)
 
 
-async def test_an_irreversible_tool_that_needs_approval_is_not_scheduled(env: TaskEnvironment) -> None:
+async def test_a_tool_that_needs_approval_is_not_scheduled(env: TaskEnvironment) -> None:
+    @tool(effect="irreversible")
+    def launch() -> str:
+        return "launched"
+
     async with env.worker(ScriptedModel([ToolCall(id="c", name="launch"), "I could not."]), launch):
         _, handle = await env.run("Go.", env.agent(launch))
-        events = await env.history(handle)
-    assert b"tool.launch" not in b"".join(event.SerializeToString() for event in events)
-
-
-async def test_a_tool_that_is_unavailable_twice_is_called_again_with_the_same_key(env: TaskEnvironment) -> None:
-    seen: list[ToolContext] = []
-
-    @tool(effect="idempotent", fast=False)
-    def shaky(context: ToolContext) -> str:
-        seen.append(context)
-        if len(seen) < 3:
-            raise ToolUnavailable("The station is away.")
-        return "here"
-
-    async with env.worker(ScriptedModel([ToolCall(id="c", name="shaky"), "done"]), shaky):
-        _, handle = await env.run("Go.", env.agent(shaky))
         (result,) = await env.tool_results(handle)
-    assert (result.content, result.is_error) == ("here", False)
-    assert [context.attempt for context in seen] == [1, 2, 3]
-    assert {context.idempotency_key for context in seen} == {f"{handle.id}/c"}
+        events = await env.history(handle)
+    assert result.content.startswith("Not called: launch needs a person's approval (its effect, irreversible)")
+    assert not any(b"tool.launch" in event.SerializeToString() for event in events)
 
 
-async def test_an_irreversible_tool_is_attempted_once_even_when_it_says_to_try_again(env: TaskEnvironment) -> None:
+async def test_every_attempt_of_a_call_has_the_same_idempotency_key(env: TaskEnvironment) -> None:
+    contexts: list[ToolContext] = []
+
+    @tool(effect="idempotent")
+    def lookup(context: ToolContext) -> str:
+        contexts.append(context)
+        if len(contexts) < 3:
+            raise ToolUnavailable("The station is closed.")
+        return "found"
+
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="lookup"), "done"]), lookup):
+        _, handle = await env.run("Go.", env.agent(lookup))
+        (result,) = await env.tool_results(handle)
+    assert (result.content, result.is_error) == ("found", False)
+    assert [context.attempt for context in contexts] == [1, 2, 3]
+    assert {context.idempotency_key for context in contexts} == {f"{handle.id}/c"}
+
+
+async def test_an_irreversible_tool_is_attempted_once_even_when_it_is_unavailable(env: TaskEnvironment) -> None:
     attempts: list[int] = []
 
     @tool(effect="irreversible")
@@ -148,7 +135,7 @@ async def test_an_irreversible_tool_is_attempted_once_even_when_it_says_to_try_a
 
 
 @pytest.mark.parametrize("shape", ["text", "json"])
-async def test_a_result_of_10_mb_is_bounded_in_history_and_in_what_the_model_sees(
+async def test_a_result_of_10_mb_is_bounded_in_history_and_in_the_models_request(
     env: TaskEnvironment, shape: str
 ) -> None:
     @tool(effect="pure")
@@ -160,84 +147,148 @@ async def test_a_result_of_10_mb_is_bounded_in_history_and_in_what_the_model_see
     async with env.worker(model, dump):
         _, handle = await env.run("Go.", env.agent(dump))
         events = await env.history(handle)
-    (told,) = model.requests[1].messages[-1].parts
-    assert isinstance(told, ToolResult)
-    assert len(told.content) <= MAX_RESULT_CHARS
-    assert "Call the tool again for less at a time" in told.content
+    (result,) = model.requests[1].messages[-1].parts
+    assert isinstance(result, ToolResult)
+    assert len(result.content) <= MAX_RESULT_CHARS
+    assert "Call the tool again for less at a time" in result.content
     assert sum(event.ByteSize() for event in events) < 2 * MAX_RESULT_CHARS
 
 
-async def test_of_40_calls_in_one_step_the_most_allowed_are_made_and_the_rest_are_told(env: TaskEnvironment) -> None:
+async def test_calls_beyond_the_limit_of_a_step_are_refused(env: TaskEnvironment) -> None:
     calls = [ToolCall(id=f"c{number}", name="double", arguments={"number": number}) for number in range(40)]
     async with env.worker(ScriptedModel([calls, "done"]), double):
-        result, handle = await env.run("Go.", env.agent(double))
+        task_result, handle = await env.run("Go.", env.agent(double))
         results = await env.tool_results(handle)
-    assert [told.call_id for told in results] == [call.id for call in calls]
+    assert [result.call_id for result in results] == [call.id for call in calls]
     made, refused = results[:MAX_PARALLEL_CALLS], results[MAX_PARALLEL_CALLS:]
-    assert [told.content for told in made] == [str(2 * number) for number in range(MAX_PARALLEL_CALLS)]
-    assert {told.content for told in refused} == {
+    assert [result.content for result in made] == [str(2 * number) for number in range(MAX_PARALLEL_CALLS)]
+    assert {result.content for result in refused} == {
         f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
     }
-    assert result.usage.tool_calls == 40
+    assert task_result.usage.tool_calls == 40
 
 
-async def test_calls_whose_ids_repeat_get_keys_of_their_own(env: TaskEnvironment) -> None:
+async def test_calls_with_the_same_id_get_unique_ids_and_idempotency_keys(env: TaskEnvironment) -> None:
     keys: list[str] = []
 
     @tool(effect="pure")
-    def note(context: ToolContext) -> None:
+    def record_key(context: ToolContext) -> None:
         keys.append(context.idempotency_key)
 
-    same = ToolCall(id="call_0", name="note")
-    async with env.worker(ScriptedModel([[same, same], same, "done"]), note):
-        _, handle = await env.run("Go.", env.agent(note))
+    call = ToolCall(id="call_0", name="record_key")
+    async with env.worker(ScriptedModel([[call, call], call, "done"]), record_key):
+        _, handle = await env.run("Go.", env.agent(record_key))
         transcript = await env.transcript(handle)
     ids = [call.id for message in transcript for call in message.tool_calls]
     assert sorted(keys) == sorted(f"{handle.id}/{id}" for id in ids)
     assert len(set(keys)) == 3
 
 
-async def test_a_tool_that_only_another_queue_serves_is_called_there(env: TaskEnvironment) -> None:
-    @tool(effect="pure", task_queue=f"{env.settings.task_queue}-elsewhere")
-    def far(number: int) -> int:
+async def activity_ids(env: TaskEnvironment, handle: Handle) -> dict[str, str]:
+    """Return the ids of a task's tool activities and local activities, by activity type."""
+    ids: dict[str, str] = {}
+    for event in await env.history(handle):
+        scheduled = event.activity_task_scheduled_event_attributes
+        marker = event.marker_recorded_event_attributes
+        if scheduled.activity_type.name.startswith("tool."):
+            ids[scheduled.activity_type.name] = scheduled.activity_id
+        elif marker.marker_name == "core_local_activity":
+            (local_activity,) = await env.client.data_converter.decode(marker.details["data"].payloads)
+            ids[local_activity["activity_type"]] = local_activity["activity_id"]
+    return ids
+
+
+async def test_activities_and_local_activities_have_the_calls_id_as_their_id(env: TaskEnvironment) -> None:
+    calls = [
+        ToolCall(id="toolu_01A:b-c", name="double", arguments={"number": 4}),
+        ToolCall(id="call_2", name="half", arguments={"number": 4}),
+    ]
+    async with env.worker(ScriptedModel([calls, "done"]), double, half):
+        _, handle = await env.run("Go.", env.agent(double, half))
+    assert await activity_ids(env, handle) == {"tool.double": "toolu_01A:b-c", "tool.half": "call_2"}
+
+
+@pytest.mark.parametrize(
+    "call_id",
+    [
+        pytest.param("x" * 5_000, id="5,000 characters"),
+        pytest.param("ü" * 999, id="more bytes than characters"),
+        pytest.param("a/b\\c\0d\n\u200b🚀 ", id="control characters"),
+        pytest.param(" ", id="space"),
+    ],
+)
+async def test_a_task_completes_whatever_ids_the_provider_gives_to_calls(env: TaskEnvironment, call_id: str) -> None:
+    calls = [
+        ToolCall(id=call_id, name="double", arguments={"number": 4}),
+        ToolCall(id=call_id + call_id, name="half", arguments={"number": 4}),
+    ]
+    async with env.worker(ScriptedModel([calls, "done"]), double, half):
+        _, handle = await env.run("Go.", env.agent(double, half))
+        results = await env.tool_results(handle)
+    assert [(result.call_id, result.content) for result in results] == [(call_id, "8"), (call_id * 2, "2.0")]
+    assert await activity_ids(env, handle) == {
+        "tool.double": tool_activity_id(call_id),
+        "tool.half": tool_activity_id(call_id * 2),
+    }
+
+
+async def test_a_call_whose_arguments_make_a_summary_of_many_bytes_is_made(env: TaskEnvironment) -> None:
+    @tool(effect="pure")
+    def count(text: str) -> int:
+        return len(text)
+
+    call = ToolCall(id="c", name="count", arguments={"text": "🚀" * 200 + "\0"})
+    async with env.worker(ScriptedModel([call, "done"]), count):
+        _, handle = await env.run("Go.", env.agent(count))
+        (result,) = await env.tool_results(handle)
+    assert result.content == "201"
+
+
+async def test_a_tool_with_a_task_queue_of_its_own_is_called_by_the_worker_of_that_queue(env: TaskEnvironment) -> None:
+    tool_queue = f"{env.settings.task_queue}-tools"
+
+    @tool(effect="pure", task_queue=tool_queue)
+    def increment(number: int) -> int:
         return number + 1
 
-    call = ToolCall(id="c", name="far", arguments={"number": 1})
-    elsewhere = f"{env.settings.task_queue}-elsewhere"
-    async with env.worker(ScriptedModel([call, "done"])), env.worker(ScriptedModel([]), far, task_queue=elsewhere):
-        _, handle = await env.run("Go.", env.agent(far))
+    call = ToolCall(id="c", name="increment", arguments={"number": 1})
+    async with (
+        env.worker(ScriptedModel([call, "done"])),
+        env.worker(ScriptedModel([]), increment, task_queue=tool_queue),
+    ):
+        _, handle = await env.run("Go.", env.agent(increment))
         (result,) = await env.tool_results(handle)
     assert (result.content, result.is_error) == ("2", False)
 
 
-class HastyOutbound(WorkflowOutboundInterceptor):
+class ShortTimeoutOutbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
         if input.schedule_to_start_timeout is not None:
             input.schedule_to_start_timeout = timedelta(milliseconds=100)
         return super().start_activity(input)
 
 
-class HastyInbound(WorkflowInboundInterceptor):
+class ShortTimeoutInbound(WorkflowInboundInterceptor):
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
-        super().init(HastyOutbound(outbound))
+        super().init(ShortTimeoutOutbound(outbound))
 
 
-class Hasty(Interceptor):
-    """Shortens the wait for workers from minutes."""
+class ShortScheduleToStartTimeout(Interceptor):
+    """Shortens the schedule-to-start timeout of activities from minutes to 0.1 s."""
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
-        return HastyInbound
+        return ShortTimeoutInbound
 
 
-async def test_a_tool_whose_queue_nobody_serves_is_told_to_the_model(env: TaskEnvironment) -> None:
-    @tool(effect="irreversible", approval="never", task_queue="nobody")
-    def reach() -> str:
+async def test_a_call_on_a_queue_without_a_worker_is_an_error_result_that_names_the_queue(env: TaskEnvironment) -> None:
+    @tool(effect="irreversible", approval="never", task_queue="no-worker")
+    def lookup() -> str:
         return "never"
 
-    model = ScriptedModel([ToolCall(id="c", name="reach"), "gave up"])
-    async with env.worker_without_sharing(model, interceptors=[Hasty()]):
-        result, handle = await env.run("Go.", env.agent(reach))
-        (told,) = await env.tool_results(handle)
-    assert result.output == "gave up"
-    words = "reach was not called: no worker serves task queue 'nobody'. Go on without it."
-    assert (told.content, told.is_error) == (words, True)
+    model = ScriptedModel([ToolCall(id="c", name="lookup"), "gave up"])
+    async with env.worker_without_sharing(model, interceptors=[ShortScheduleToStartTimeout()]):
+        task_result, handle = await env.run("Go.", env.agent(lookup))
+        (result,) = await env.tool_results(handle)
+    assert task_result.output == "gave up"
+    content = "lookup was not called: no worker serves task queue 'no-worker'. Go on without it."
+    assert (result.content, result.is_error) == (content, True)

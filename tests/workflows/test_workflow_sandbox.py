@@ -1,4 +1,4 @@
-"""The workflow's sandbox: what isn't passed through on purpose is refused."""
+"""The sandbox refuses workflow modules that import others without passing them through."""
 
 from __future__ import annotations
 
@@ -20,37 +20,35 @@ from temporalio import workflow
 {imports}
 
 @workflow.defn
-class Some:
+class SomeWorkflow:
     @workflow.run
     async def run(self) -> None: ...
 """
 
 
 def worker_for(env: TaskEnvironment, directory: Path, imports: str) -> Worker:
-    """Build a worker for a module with these imports, in the sandbox of the worker that we ship."""
+    """Return a worker for a workflow module with these imports, in the sandbox of the worker that we ship."""
     name = f"some_{uuid.uuid4().hex}"
     (directory / f"{name}.py").write_text(WORKFLOW.format(imports=imports))
     runner = env.worker(ScriptedModel([])).config()["workflow_runner"]
-    workflows = [importlib.import_module(name).Some]
+    workflows = [importlib.import_module(name).SomeWorkflow]
     return Worker(env.client, task_queue=uuid.uuid4().hex, workflows=workflows, workflow_runner=runner)
 
 
 @pytest.fixture
-def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def module_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory from which modules are imported."""
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
-async def test_a_workflow_module_that_imports_something_in_passing_is_refused(
-    env: TaskEnvironment, importable: Path
-) -> None:
-    with pytest.raises(RuntimeError, match="Failed validating workflow Some") as raised:
-        worker_for(env, importable, "import agentkit.messages")
+async def test_a_workflow_module_with_an_unmarked_import_is_refused(env: TaskEnvironment, module_dir: Path) -> None:
+    with pytest.raises(RuntimeError, match="Failed validating workflow SomeWorkflow") as raised:
+        worker_for(env, module_dir, "import agentkit.messages")
     assert "agentkit" in str(raised.value.__cause__)
 
 
-async def test_a_workflow_module_that_passes_its_imports_through_is_taken(
-    env: TaskEnvironment, importable: Path
+async def test_a_workflow_module_that_passes_its_imports_through_is_accepted(
+    env: TaskEnvironment, module_dir: Path
 ) -> None:
-    worker_for(env, importable, "with workflow.unsafe.imports_passed_through():\n    import agentkit.messages")
+    worker_for(env, module_dir, "with workflow.unsafe.imports_passed_through():\n    import agentkit.messages")

@@ -1,1 +1,1 @@
-"""The ``opspawn`` command: it starts everything on one machine, and talks to the API on any."""
+"""The ``opspawn`` command: start everything on this machine, and use the API of any machine."""

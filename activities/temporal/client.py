@@ -75,14 +75,16 @@ def temporal_address(settings: Settings) -> TemporalAddress:
     return TemporalAddress(profile.address or f"127.0.0.1:{settings.temporal_port}")
 
 
-async def connect(settings: Settings, *, lazy: bool = False) -> Client:
-    """Return a client; ``lazy`` connects at the first call, and again after a loss.
+async def connect(settings: Settings, *, address: str | None = None, lazy: bool = False) -> Client:
+    """Return a client of Temporal at ``address``, else at the configured one.
+
+    A ``lazy`` client connects at its first call, and again after its connection was lost.
 
     Raises:
         RuntimeError: Temporal doesn't answer (not when lazy).
     """
     config = ClientConfigProfile.load().to_client_connect_config()
-    config["target_host"] = temporal_address(settings)
+    config["target_host"] = address or temporal_address(settings)
     return await Client.connect(**config, data_converter=data_converter(settings), lazy=lazy)
 
 

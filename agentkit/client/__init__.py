@@ -1,14 +1,14 @@
-"""A client of Opspawn's API, for programs: start tasks, watch them live, wait for their output."""
+"""A Python client of Opspawn's API: start tasks, watch them live, wait for their output."""
 
 from __future__ import annotations
 
 from agentkit.client.errors import ApiFailed, ApiUnreachable, ClientError, RequestRefused
 from agentkit.client.opspawn_client import OpspawnClient
-from agentkit.client.resources import Agent, AgentList, Answer, Document, Task, TaskError, TaskList, TranscriptPage
-from agentkit.client.streamed_response import StreamedAnswer
+from agentkit.client.resources import Agent, AgentList, ApiObject, JsonObject, MessageList, Task, TaskError, TaskList
+from agentkit.client.streamed_response import StreamedResponse
 from agentkit.client.task_events import (
     ModelCompleted,
-    ModelDelta,
+    ModelDeltaReceived,
     ModelFailed,
     ModelReset,
     ModelRetrying,
@@ -25,28 +25,29 @@ from agentkit.client.task_events import (
     ToolRetrying,
     ToolStarted,
 )
-from agentkit.client.watch import Lost, Regained, Update
+from agentkit.client.watch import ConnectionLost, ConnectionRestored, TaskUpdate
 
 __all__ = [
     "Agent",
     "AgentList",
-    "Answer",
     "ApiFailed",
+    "ApiObject",
     "ApiUnreachable",
     "ClientError",
-    "Document",
-    "Lost",
+    "ConnectionLost",
+    "ConnectionRestored",
+    "JsonObject",
+    "MessageList",
     "ModelCompleted",
-    "ModelDelta",
+    "ModelDeltaReceived",
     "ModelFailed",
     "ModelReset",
     "ModelRetrying",
     "ModelStarted",
     "OpspawnClient",
     "PlanUpdated",
-    "Regained",
     "RequestRefused",
-    "StreamedAnswer",
+    "StreamedResponse",
     "Task",
     "TaskCancelled",
     "TaskCompleted",
@@ -56,10 +57,9 @@ __all__ = [
     "TaskList",
     "TaskStarted",
     "TaskStatusChanged",
+    "TaskUpdate",
     "ToolCompleted",
     "ToolFailed",
     "ToolRetrying",
     "ToolStarted",
-    "TranscriptPage",
-    "Update",
 ]

@@ -1,4 +1,4 @@
-"""Speak HTTP with one API: requests, streams, and problems as errors."""
+"""HTTP requests and event streams of one API, with its errors as exceptions."""
 
 from __future__ import annotations
 
@@ -21,31 +21,33 @@ from httpx2 import (
 )
 
 from agentkit.client.errors import ApiUnreachable
-from agentkit.client.problem_errors import refusal, stranger
-from agentkit.client.resources import Answer, Document
-from agentkit.client.task_events import TaskEvent, read_event
+from agentkit.client.problem_errors import error_from_response, unexpected_response
+from agentkit.client.resources import ApiObject, JsonObject
+from agentkit.client.task_events import TaskEvent, parse_event
 from agentkit.errors import ConfigurationInvalid
 
-__all__ = ["Exchange"]
+__all__ = ["ApiConnection"]
 
-_A = TypeVar("_A", bound=Answer)
+_T = TypeVar("_T", bound=ApiObject)
+_EventStream = AsyncGenerator[TaskEvent, None]
 _PREFIX = "/api/v1"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_ANSWER_SECONDS = 30.0
-_CONNECT_SECONDS = 5.0
-_SILENCE_SECONDS = 45.0
-"""Without even a heartbeat, of which one comes every 15 s; then the connection is dead."""
-_LARGEST_EVENT = 64 * 1_048_576
+_RESPONSE_TIMEOUT_S = 30.0
+_CONNECT_TIMEOUT_S = 5.0
+_STREAM_IDLE_TIMEOUT_S = 45.0
+"""The API sends a heartbeat every 15 s; three missing ones mean that the connection is dead."""
+_MAX_EVENT_BYTES = 64 * 1_048_576
+"""An output or a tool result may exceed httpx2's default of 1 MiB."""
 
 
-class Exchange:
+class ApiConnection:
     """A pool of connections to one API; safe for concurrent use."""
 
     def __init__(self, url: str) -> None:
-        """Take the API's base URL.
+        """Prepare connections to the API's base URL; none is opened yet.
 
         Raises:
-            ConfigurationInvalid: it isn't one.
+            ConfigurationInvalid: ``url`` is not an HTTP URL.
         """
         self.url = url.rstrip("/")
         expected = "expected an address such as http://127.0.0.1:8000"
@@ -57,7 +59,7 @@ class Exchange:
             raise ConfigurationInvalid(f"{url}: {expected}")
         self._http = AsyncClient(
             base_url=self.url + _PREFIX,
-            timeout=Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            timeout=Timeout(_RESPONSE_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
             limits=Limits(max_connections=None),  # each watched task holds one
             trust_env=parsed.host not in _LOOPBACK,  # no proxy between two processes of one machine
         )
@@ -66,86 +68,88 @@ class Exchange:
         """Close all connections."""
         await self._http.aclose()
 
-    async def ask(
+    async def get(
         self,
-        kind: type[_A],
+        kind: type[_T],
         path: str,
         *,
         params: Mapping[str, str | list[str]] | None = None,
         wait: float = 0,
-    ) -> _A:
-        """Get what is at ``path``; the API may take ``wait`` seconds longer than usual.
+    ) -> _T:
+        """Return the object at ``path``; ``wait`` extends the response timeout by as many seconds.
 
         Raises:
-            ClientError: there was no such answer.
+            ClientError: the API reported an error, or could not be reached.
         """
-        timeout = Timeout(_ANSWER_SECONDS + wait, connect=_CONNECT_SECONDS)
-        with self._reaching():
+        timeout = Timeout(_RESPONSE_TIMEOUT_S + wait, connect=_CONNECT_TIMEOUT_S)
+        with self._transport_errors():
             response = await self._http.get(path, params=params, timeout=timeout)
-        return _read(kind, response)
+        return _parse(kind, response)
 
-    async def tell(
-        self, kind: type[_A], path: str, body: Document | None = None, *, headers: Mapping[str, str] | None = None
-    ) -> _A:
-        """Post to ``path``.
+    async def post(
+        self, kind: type[_T], path: str, body: JsonObject | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> _T:
+        """Post ``body`` to ``path`` and return the object in the response.
 
         Raises:
-            ClientError: it wasn't accepted.
+            ClientError: the API reported an error, or could not be reached.
         """
-        with self._reaching():
+        with self._transport_errors():
             response = await self._http.post(path, json=body, headers=headers)
-        return _read(kind, response)
+        return _parse(kind, response)
 
     @asynccontextmanager
-    async def listen(self, path: str, after: str | None) -> AsyncIterator[AsyncGenerator[TaskEvent, None] | None]:
-        """Open a stream of events; None when there are none after ``after`` and there never will be.
+    async def stream_events(self, path: str, after: str | None) -> AsyncIterator[_EventStream | None]:
+        """Open the event stream at ``path``, after position ``after``; None when that was the last event.
 
         Raises:
-            ClientError: it can't be opened, or, in reading, it broke.
+            ClientError: the stream could not be opened, or broke while it was read.
         """
         headers = {} if after is None else {"Last-Event-ID": after}
-        timeout = Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
-        with self._reaching():
-            async with self._http.sse(path, headers=headers, timeout=timeout, max_event_size=_LARGEST_EVENT) as source:
+        timeout = Timeout(_STREAM_IDLE_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
+        with self._transport_errors():
+            async with self._http.sse(
+                path, headers=headers, timeout=timeout, max_event_size=_MAX_EVENT_BYTES
+            ) as source:
                 response = source.response
                 if response.status_code == 204:
                     yield None
                     return
                 if not response.is_success:
                     await response.aread()
-                    raise refusal(response)
+                    raise error_from_response(response)
                 async with aclosing(_events(source)) as events:
                     yield events
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
+    def _transport_errors(self) -> Iterator[None]:
         try:
             yield
         except HTTPError as error:
             raise ApiUnreachable(
                 f"Can't reach the API at {self.url} ({str(error) or type(error).__name__}).",
-                passing=True,
+                temporary=True,
                 may_have_arrived=not isinstance(error, (ConnectError, ConnectTimeout)),
             ) from None
 
 
-def _read(kind: type[_A], response: Response) -> _A:
+def _parse(kind: type[_T], response: Response) -> _T:
     if not response.is_success:
-        raise refusal(response)
+        raise error_from_response(response)
     try:
-        return kind.read(response.json())
-    except ValueError:  # no JSON, or not what the API answers (pydantic's error is one, too)
-        raise stranger(response) from None
+        return kind.from_json(response.json())
+    except ValueError:  # no JSON, or another shape (pydantic's ValidationError is a ValueError)
+        raise unexpected_response(response) from None
 
 
-async def _events(source: EventSource) -> AsyncGenerator[TaskEvent, None]:
-    previous = ""
+async def _events(source: EventSource) -> _EventStream:
+    previous_id = ""
     try:
         async for sent in source:
             if not sent.data:
                 continue
-            # a live event has no id, and then the parser repeats the one before
-            yield read_event(sent.data, sent.id if sent.id != previous else None)
-            previous = sent.id
-    except (SSEError, ValueError):  # no events, or none that the API sends (pydantic's error is a ValueError, too)
-        raise stranger(source.response) from None
+            # a live event has no id, and then the parser repeats the previous one
+            yield parse_event(sent.data, sent.id if sent.id != previous_id else None)
+            previous_id = sent.id
+    except (SSEError, ValueError):  # no event stream, or another shape (pydantic's ValidationError is a ValueError)
+        raise unexpected_response(source.response) from None

@@ -1,10 +1,10 @@
-"""Why a call of the API came to nothing.
+"""The errors of the client, as one tree.
 
 OpspawnError
 └── ClientError
-    ├── RequestRefused     what was asked can't be done: mend the request
-    ├── ApiFailed          the API made a mistake
-    └── ApiUnreachable     nobody answers, or not for now, or somebody else does
+    ├── RequestRefused     the request can't be carried out: correct it
+    ├── ApiFailed          the API has a defect: see its log
+    └── ApiUnreachable     no response, not a response of Opspawn's API, or unavailable at the moment
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["ApiFailed", "ApiUnreachable", "ClientError", "RequestRefused"]
 
 
 class ClientError(OpspawnError):
-    """The API didn't do what it was asked. The message says why, in the API's own words where there are any."""
+    """A request failed. The message holds the API's own explanation, where there is one."""
 
 
 class RequestRefused(ClientError):
-    """What was asked can't be done: no such task (404), it has ended (409), a field is wrong (422)."""
+    """The request can't be carried out: no such task (404), it has ended (409), a field is wrong (422)."""
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
@@ -28,19 +28,19 @@ class RequestRefused(ClientError):
 
 
 class ApiFailed(ClientError):
-    """The API made a mistake (500). Its log tells more."""
+    """The API failed while it handled the request (500); its log has the details."""
 
 
 class ApiUnreachable(ClientError):
-    """The API doesn't answer, or can't serve now. The message names its address."""
+    """The API can't be reached, or is unavailable at the moment. The message names its address."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, passing: bool = False, may_have_arrived: bool = False
+        self, message: str, *, status: int | None = None, temporary: bool = False, may_have_arrived: bool = False
     ) -> None:
         super().__init__(message)
         self.status = status
-        """The HTTP status; None where nobody answered."""
-        self.passing = passing
-        """Whether the same question may be answered later."""
+        """The HTTP status; None without a response."""
+        self.temporary = temporary
+        """Whether the same request may succeed later."""
         self.may_have_arrived = may_have_arrived
-        """Whether the API may have done what it was asked, though it didn't say so."""
+        """Whether the API may have carried out the request although its response is missing."""

@@ -1,4 +1,4 @@
-"""The client: start tasks, watch them, wait for their output."""
+"""Start tasks, watch them and wait for their output, over Opspawn's REST API."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from agentkit.client.api_connection import Exchange
+from agentkit.client.api_connection import ApiConnection
 from agentkit.client.errors import ApiUnreachable
-from agentkit.client.reconnect_deadline import PATIENCE, Patience
-from agentkit.client.resources import AgentList, Document, Task, TaskList, TranscriptPage
+from agentkit.client.reconnect_deadline import RECONNECT_TIMEOUT_S, ReconnectDeadline
+from agentkit.client.resources import AgentList, JsonObject, MessageList, Task, TaskList
 from agentkit.client.task_events import TaskEvent
-from agentkit.client.watch import Update, watch
+from agentkit.client.watch import TaskUpdate, watch
 from agentkit.messages import InputPart
 
 __all__ = ["OpspawnClient"]
 
-_SUBMIT_PATIENCE = 12.0
-_LONG_POLL = 30.0
-_BREATH = 0.1
-"""Seconds between questions, should the API answer at once instead of waiting for a task's end."""
+_SUBMIT_TIMEOUT_S = 12.0
+"""Shorter than for a task that runs already: a person waits for the task's id."""
+_LONG_POLL_S = 30.0
+_MIN_POLL_INTERVAL_S = 0.1
+"""Pause between polls, should the API respond at once instead of waiting for a task's end."""
 
 
 class OpspawnClient:
-    """Talks to Opspawn's API; safe for concurrent use within one event loop. Every call may raise ``ClientError``."""
+    """A client of one API; safe for concurrent use within one event loop. Every call may raise ``ClientError``."""
 
-    def __init__(self, url: str = "http://127.0.0.1:8000", *, patience: float = PATIENCE) -> None:
-        """Take the API's base URL.
+    def __init__(self, url: str = "http://127.0.0.1:8000", *, reconnect_timeout: float = RECONNECT_TIMEOUT_S) -> None:
+        """Prepare a client; nothing is sent yet.
 
         Args:
-            url: where the API is.
-            patience: seconds that ``wait``, ``events`` and ``watch`` bear without an answer.
+            url: the API's base URL.
+            reconnect_timeout: seconds without a response after which ``wait``, ``events`` and ``watch`` give up.
 
         Raises:
-            ConfigurationInvalid: this isn't a URL.
+            ConfigurationInvalid: ``url`` is not an HTTP URL.
         """
-        self._exchange = Exchange(url)
-        self._patience = patience
+        self._connection = ApiConnection(url)
+        self._reconnect_timeout_s = reconnect_timeout
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,12 +56,12 @@ class OpspawnClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._exchange.aclose()
+        await self._connection.aclose()
 
     async def create(
         self,
         agent: str | None = None,
-        input: str | Sequence[InputPart] = "",  # as the API calls it
+        input: str | Sequence[InputPart] = "",  # the API's name for it
         *,
         agent_spec: Mapping[str, JsonValue] | None = None,
         model: str | None = None,
@@ -74,24 +75,24 @@ class OpspawnClient:
     ) -> Task:
         """Start a task: one input for one agent.
 
-        When the connection breaks before the answer, it is asked again with the same key, so no second task starts.
+        When the connection breaks before the response, the request is repeated with the same key: it starts one task.
 
         Args:
-            agent: the agent's name; or give ``agent_spec``.
+            agent: the agent's name; None when ``agent_spec`` is given.
             input: text, or content parts.
-            agent_spec: a whole definition, with the keys of ``agents/*.yaml``.
+            agent_spec: an agent's definition, with the keys of ``agents/*.yaml``.
             model: ``provider:name``, instead of the agent's own.
             output_schema: JSON Schema that the output must fit.
             limits: ceilings such as ``{"max_steps": 5, "deadline": "1h"}``.
-            tags: to find the task by.
-            metadata: kept with the task.
-            user: whose task this is.
-            start_at: not before this time.
-            idempotency_key: the same key and task again give the first one.
+            tags: labels to find the task by.
+            metadata: stored with the task.
+            user: the person whose task this is.
+            start_at: the earliest time to start it.
+            idempotency_key: a repeated request with the same key and body returns the first task.
         """
-        body: Document = {
+        body: JsonObject = {
             "agent": agent,
-            "input": input if isinstance(input, str) else [_dumped(part) for part in input],
+            "input": input if isinstance(input, str) else [_to_json(part) for part in input],
             "agent_spec": None if agent_spec is None else dict(agent_spec),
             "model": model,
             "output_schema": None if output_schema is None else dict(output_schema),
@@ -101,42 +102,42 @@ class OpspawnClient:
             "user": user,
             "start_at": None if start_at is None else start_at.isoformat(),
         }
-        given: Document = {key: value for key, value in body.items() if value is not None}
-        return await self._submit(given, idempotency_key or str(uuid.uuid4()))
+        set_fields: JsonObject = {key: value for key, value in body.items() if value is not None}
+        return await self._submit(set_fields, idempotency_key or str(uuid.uuid4()))
 
     async def get(self, task_id: str, *, wait: float = 0) -> Task:
-        """Return a task, at the latest after ``wait`` seconds (up to 60); sooner when it ends."""
+        """Return a task; with ``wait`` (seconds, up to 60) when it ends, at the latest after that time."""
         params = {"wait": f"{wait:g}"} if wait else None
-        return await self._exchange.ask(Task, _path(task_id), params=params, wait=wait)
+        return await self._connection.get(Task, _path(task_id), params=params, wait=wait)
 
     async def wait(self, task_id: str) -> Task:
-        """Return a task when it has ended, however often the connection is lost meanwhile."""
-        patience = Patience(self._patience)
+        """Wait until a task has ended, reconnecting whenever the connection is lost, and return it."""
+        deadline = ReconnectDeadline(self._reconnect_timeout_s)
         while True:
             try:
-                task = await self.get(task_id, wait=_LONG_POLL)
+                task = await self.get(task_id, wait=_LONG_POLL_S)
             except ApiUnreachable as error:
-                await patience.pause(error)
+                await deadline.wait_before_retry(error)
                 continue
             if task.ended:
                 return task
-            patience.restore()
-            await asyncio.sleep(_BREATH)
+            deadline.reset()
+            await asyncio.sleep(_MIN_POLL_INTERVAL_S)
 
     async def events(self, task_id: str, *, after: str | None = None) -> AsyncGenerator[TaskEvent, None]:
-        """Yield a task's events until its last one, whatever happens to the connection.
+        """Yield a task's events until its last one, reconnecting whenever the connection is lost.
 
         Each durable event comes once and in order; live ones come when they happen. ``after`` is the position of the
-        last event seen; None begins with the first.
+        last event received; None starts with the first.
         """
         async with aclosing(self.watch(task_id, after=after)) as updates:
             async for update in updates:
                 if isinstance(update, TaskEvent):
                     yield update
 
-    def watch(self, task_id: str, *, after: str | None = None) -> AsyncGenerator[Update, None]:
-        """Yield the same as ``events``, and when the connection is lost and regained."""
-        return watch(self._exchange, f"{_path(task_id)}/events", after, Patience(self._patience))
+    def watch(self, task_id: str, *, after: str | None = None) -> AsyncGenerator[TaskUpdate, None]:
+        """Yield what ``events`` yields, and ``ConnectionLost`` and ``ConnectionRestored`` between."""
+        return watch(self._connection, f"{_path(task_id)}/events", after, ReconnectDeadline(self._reconnect_timeout_s))
 
     async def tasks(
         self,
@@ -147,7 +148,7 @@ class OpspawnClient:
         limit: int = 50,
         cursor: str | None = None,
     ) -> TaskList:
-        """Return the newest tasks that fit, a page at most."""
+        """Return a page of the tasks that fit, newest first."""
         params: dict[str, str | list[str]] = {"limit": str(limit)}
         if status:
             params["status"] = [*status]
@@ -157,29 +158,29 @@ class OpspawnClient:
             params["tag"] = tag
         if cursor is not None:
             params["cursor"] = cursor
-        return await self._exchange.ask(TaskList, "/tasks", params=params)
+        return await self._connection.get(TaskList, "/tasks", params=params)
 
-    async def transcript(self, task_id: str, *, start: int = 0) -> TranscriptPage:
-        """Return a task's messages from position ``start`` on, a page at most."""
-        return await self._exchange.ask(TranscriptPage, f"{_path(task_id)}/transcript", params={"start": str(start)})
+    async def transcript(self, task_id: str, *, start: int = 0) -> MessageList:
+        """Return a page of a task's messages, from position ``start`` on."""
+        return await self._connection.get(MessageList, f"{_path(task_id)}/transcript", params={"start": str(start)})
 
     async def cancel(self, task_id: str) -> Task:
-        """Ask for a task to be cancelled; it ends soon afterwards."""
-        return await self._exchange.tell(Task, f"{_path(task_id)}/cancel")
+        """Request that a task be cancelled; it ends soon afterwards."""
+        return await self._connection.post(Task, f"{_path(task_id)}/cancel")
 
     async def agents(self) -> AgentList:
-        """Return the agents, also those that can't be given tasks."""
-        return await self._exchange.ask(AgentList, "/agents")
+        """Return all agents, also those that can't be given tasks."""
+        return await self._connection.get(AgentList, "/agents")
 
-    async def _submit(self, body: Document, key: str) -> Task:
-        patience = Patience(_SUBMIT_PATIENCE)
+    async def _submit(self, body: JsonObject, idempotency_key: str) -> Task:
+        deadline = ReconnectDeadline(_SUBMIT_TIMEOUT_S)
         while True:
             try:
-                return await self._exchange.tell(Task, "/tasks", body, headers={"Idempotency-Key": key})
+                return await self._connection.post(Task, "/tasks", body, headers={"Idempotency-Key": idempotency_key})
             except ApiUnreachable as error:
                 if not error.may_have_arrived:
                     raise
-                await patience.pause(error)
+                await deadline.wait_before_retry(error)
 
 
 def _path(task_id: str) -> str:
@@ -187,6 +188,6 @@ def _path(task_id: str) -> str:
     return f"/tasks/{quote(task_id, safe='')}"
 
 
-def _dumped(part: InputPart) -> JsonValue:
-    dumped: JsonValue = part.model_dump(mode="json", exclude_none=True)
-    return dumped
+def _to_json(part: InputPart) -> JsonValue:
+    value: JsonValue = part.model_dump(mode="json", exclude_none=True)
+    return value

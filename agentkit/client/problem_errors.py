@@ -1,4 +1,4 @@
-"""Turn what the API refuses into errors: RFC 9457 problems, and answers of servers that aren't the API."""
+"""HTTP error responses as exceptions: RFC 9457 problems, and responses of servers other than Opspawn's API."""
 
 from __future__ import annotations
 
@@ -7,51 +7,50 @@ from pydantic import JsonValue
 
 from agentkit.client.errors import ApiFailed, ApiUnreachable, ClientError, RequestRefused
 
-__all__ = ["refusal", "stranger"]
+__all__ = ["error_from_response", "unexpected_response"]
 
-_PASSING = (502, 503, 504)
-"""Statuses of a server that may well answer later."""
+_TEMPORARY_STATUSES = (502, 503, 504)
 
 
-def refusal(response: Response) -> ClientError:
-    """Return a problem as an error: ``title: detail``, and a line for each of its ``errors``."""
+def error_from_response(response: Response) -> ClientError:
+    """Return the error for a problem response: ``title: detail``, and a line for each of its ``errors``."""
     try:
         problem = response.json()
     except ValueError:
-        return stranger(response)
+        return unexpected_response(response)
     if not isinstance(problem, dict) or "title" not in problem:
-        return stranger(response)
+        return unexpected_response(response)
     detail = problem.get("detail")
     lines = [f"{problem['title']}: {detail}" if detail else str(problem["title"])]
     errors = problem.get("errors")
-    told = [_error_line(error) for error in (errors if isinstance(errors, list) else [])]
-    # The only error is often the detail once more.
-    lines.extend(f"  {line}" for line in told if len(told) > 1 or line.partition(": ")[2] not in lines[0])
+    error_lines = [_error_line(error) for error in (errors if isinstance(errors, list) else [])]
+    # A single error often repeats the detail.
+    lines.extend(f"  {line}" for line in error_lines if len(error_lines) > 1 or line.partition(": ")[2] not in lines[0])
     message = "\n".join(lines)
-    if response.status_code in _PASSING:
-        return ApiUnreachable(message, status=response.status_code, passing=True)
+    if response.status_code in _TEMPORARY_STATUSES:
+        return ApiUnreachable(message, status=response.status_code, temporary=True)
     if response.status_code < 500:
         return RequestRefused(message, status=response.status_code)
     return ApiFailed(message)
 
 
-def stranger(response: Response) -> ApiUnreachable:
-    """Return that this isn't how the API answers."""
+def unexpected_response(response: Response) -> ApiUnreachable:
+    """Return the error for a response that Opspawn's API would not send."""
     url = str(response.request.url.join("/")).rstrip("/")
     return ApiUnreachable(
-        f"{url} answered {response.status_code} {response.reason_phrase}, but not as Opspawn's API does. "
+        f"{url} responded {response.status_code} {response.reason_phrase}, but not as Opspawn's API does. "
         "Is this its address?",
         status=response.status_code,
-        passing=response.status_code in _PASSING,
+        temporary=response.status_code in _TEMPORARY_STATUSES,
     )
 
 
 def _error_line(error: JsonValue) -> str:
-    """Return one of a problem's errors, however it is shaped, as ``where: what``."""
+    """Return one entry of a problem's ``errors`` as ``location: message``; accepts the shapes of several servers."""
     if not isinstance(error, dict):
         return str(error)
-    where = error.get("pointer") or error.get("loc") or error.get("field") or ""
-    if isinstance(where, list):
-        where = ".".join(str(part) for part in where)
-    what = error.get("detail") or error.get("msg") or error.get("message") or ""
-    return f"{where}: {what}" if where else str(what or error)
+    location = error.get("pointer") or error.get("loc") or error.get("field") or ""
+    if isinstance(location, list):
+        location = ".".join(str(key) for key in location)
+    message = error.get("detail") or error.get("msg") or error.get("message") or ""
+    return f"{location}: {message}" if location else str(message or error)

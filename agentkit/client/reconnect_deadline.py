@@ -1,4 +1,4 @@
-"""How long to go on trying while the API doesn't answer."""
+"""How long a call keeps trying to reach an API that doesn't respond."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ import time
 
 from agentkit.client.errors import ApiUnreachable
 
-__all__ = ["PATIENCE", "Patience"]
+__all__ = ["RECONNECT_TIMEOUT_S", "ReconnectDeadline"]
 
-PATIENCE = 300.0
-"""Seconds without an answer after which a call gives up; the task itself goes on."""
-_PAUSES = (0.2, 0.5, 1.0, 2.0)
-"""Seconds before the next attempt; the last one repeats."""
+RECONNECT_TIMEOUT_S = 300.0
+"""Seconds without a response after which a call gives up: longer than a deploy. The task itself goes on."""
+_BACKOFF_S = (0.2, 0.5, 1.0, 2.0)
+"""Seconds before each attempt; the last value repeats."""
 
 
-class Patience:
-    """One call's attempts. It is spent by failures in a row, and whole again after an answer."""
+class ReconnectDeadline:
+    """Counts the consecutive failures of one call, and ends it after ``timeout_s`` seconds of them."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
         self._failures = 0
         self._failing_since: float | None = None
 
     @property
-    def spent(self) -> float:
-        """Seconds since answers stayed away; 0 while they come."""
+    def elapsed(self) -> float:
+        """Seconds since the first of the consecutive failures; 0 after a success."""
         return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
 
-    async def pause(self, error: ApiUnreachable) -> None:
-        """Wait before the next attempt.
+    async def wait_before_retry(self, error: ApiUnreachable) -> None:
+        """Count a failure, and wait before the next attempt.
 
         Raises:
-            ApiUnreachable: the error that was given, where it won't pass, or hasn't passed for too long.
+            ApiUnreachable: ``error``, when it isn't temporary or the deadline has passed.
         """
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-        if not error.passing or self.spent > self._seconds:
+        if not error.temporary or self.elapsed > self._timeout_s:
             raise error
-        await asyncio.sleep(_PAUSES[min(self._failures, len(_PAUSES) - 1)])
+        await asyncio.sleep(_BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)])
         self._failures += 1
 
-    def restore(self) -> None:
-        """Note an answer."""
+    def reset(self) -> None:
+        """Record a success: the deadline starts again with the next failure."""
         self._failures = 0
         self._failing_since = None

@@ -1,4 +1,4 @@
-"""What the API answers, as far as programs read it; fields that they don't know are ignored."""
+"""The API's objects, as far as programs read them; unknown fields are ignored."""
 
 from __future__ import annotations
 
@@ -10,32 +10,41 @@ from pydantic import Field, JsonValue
 from agentkit.messages import InputPart, Message, Usage
 from agentkit.records import Record
 
-__all__ = ["Agent", "AgentList", "Answer", "Document", "Task", "TaskError", "TaskList", "TaskStatus", "TranscriptPage"]
+__all__ = [
+    "Agent",
+    "AgentList",
+    "ApiObject",
+    "JsonObject",
+    "MessageList",
+    "Task",
+    "TaskError",
+    "TaskList",
+    "TaskStatus",
+]
 
-Document = dict[str, JsonValue]
-"""A JSON object."""
+JsonObject = dict[str, JsonValue]
 
 TaskStatus = Literal[
     "queued", "running", "waiting", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
 ]
 
 
-class Answer(Record):
-    """A JSON object of the API."""
+class ApiObject(Record):
+    """A JSON object that the API sent."""
 
-    document: Document = Field(default_factory=dict, exclude=True, repr=False)
-    """The object as it came."""
+    raw: JsonObject = Field(default_factory=dict, exclude=True, repr=False)
+    """The object as received, unknown fields included."""
 
     @classmethod
-    def read(cls, document: Document) -> Self:
-        """Parse an answer, and keep it.
+    def from_json(cls, value: JsonObject) -> Self:
+        """Parse an object, and keep it as ``raw``.
 
         Raises:
-            ValueError: it isn't what the API answers.
+            ValueError: ``value`` is no object, or lacks required fields.
         """
-        if not isinstance(document, dict):
+        if not isinstance(value, dict):
             raise ValueError("expected a JSON object")
-        return cls.model_validate({**document, "document": document})
+        return cls.model_validate({**value, "raw": value})
 
 
 class TaskError(Record):
@@ -46,8 +55,8 @@ class TaskError(Record):
     step: int | None = None
 
 
-class Task(Answer):
-    """One input in, one output out, and how far it has come."""
+class Task(ApiObject):
+    """One input, one output, and the state between them."""
 
     id: str
     agent: str = ""
@@ -57,12 +66,12 @@ class Task(Answer):
     input: str | tuple[InputPart, ...] | None = None
     """None in lists."""
     output: JsonValue = None
-    """Text, or what fits the output schema. None in lists, and until the task has completed."""
+    """Text, or an object that fits the output schema. None in lists, and until the task has completed."""
     error: TaskError | None = None
     usage: Usage = Usage()
     steps: int = 0
     doing: str = ""
-    """What it does now, for people."""
+    """The current activity, for people."""
     conversation_id: str | None = None
     parent_id: str | None = None
     tags: tuple[str, ...] = ()
@@ -71,7 +80,7 @@ class Task(Answer):
     created_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
-    """When it ended, however it ended."""
+    """The end, with any final status."""
     links: dict[str, str | None] = Field(default_factory=dict)
 
     @property
@@ -80,7 +89,7 @@ class Task(Answer):
         return self.status not in ("queued", "running", "waiting", "paused")
 
 
-class TaskList(Answer):
+class TaskList(ApiObject):
     """A page of tasks, newest first."""
 
     tasks: tuple[Task, ...]
@@ -88,14 +97,14 @@ class TaskList(Answer):
     total: int | None = None
 
 
-class TranscriptPage(Answer):
-    """A part of a task's transcript."""
+class MessageList(ApiObject):
+    """A page of a task's transcript."""
 
     messages: tuple[Message, ...]
 
 
 class Agent(Record):
-    """An agent that can be given tasks."""
+    """An agent that tasks can be given to."""
 
     name: str
     description: str = ""
@@ -105,9 +114,9 @@ class Agent(Record):
     """Why it can't be given tasks; None when it can."""
 
 
-class AgentList(Answer):
+class AgentList(ApiObject):
     """All agents."""
 
     agents: tuple[Agent, ...]
     problems: tuple[str, ...] = ()
-    """What is wrong with the app directory's files."""
+    """Errors in the files of the app directory."""

@@ -1,4 +1,4 @@
-"""Piece together the answer that a model is writing."""
+"""Assemble a model's response from the deltas that stream in."""
 
 from __future__ import annotations
 
@@ -6,56 +6,56 @@ from typing import Literal
 
 from agentkit.client.task_events import (
     ModelCompleted,
-    ModelDelta,
+    ModelDeltaReceived,
     ModelFailed,
     ModelReset,
     ModelStarted,
 )
-from agentkit.client.watch import Lost, Update
+from agentkit.client.watch import ConnectionLost, TaskUpdate
 from agentkit.messages import ThinkingPart
 
-__all__ = ["StreamedAnswer"]
+__all__ = ["StreamedResponse"]
 
 
-class StreamedAnswer:
-    """What the model has said in this step so far; whole, by ``model.completed``, when it has finished.
+class StreamedResponse:
+    """The model response of the current step: the deltas so far, or the complete message once it has arrived.
 
-    A watcher that came late or lost its connection may lack the beginning until then.
+    Until then the beginning may be missing: deltas sent before the watch began, or while the connection was lost.
     """
 
     def __init__(self) -> None:
         self.model = ""
-        """Who is asked, ``provider:name``."""
+        """The model of the request, ``provider:name``."""
         self.finished = False
-        """Whether the answer is complete."""
-        self._said: dict[Literal["text", "thinking", "tool_arguments"], list[str]] = {}
+        """Whether the response is complete."""
+        self._deltas: dict[Literal["text", "thinking", "tool_arguments"], list[str]] = {}
 
     @property
     def text(self) -> str:
-        """The answer's text."""
-        return "".join(self._said.get("text", ()))
+        """The text of the response."""
+        return "".join(self._deltas.get("text", ()))
 
     @property
     def thinking(self) -> str:
-        """What the model thought before."""
-        return "".join(self._said.get("thinking", ()))
+        """The model's reasoning before it."""
+        return "".join(self._deltas.get("thinking", ()))
 
-    def take(self, update: Update) -> None:
-        """Take the next of what ``watch`` or ``events`` yields; what has nothing to do with answers is passed over."""
+    def apply(self, update: TaskUpdate) -> None:
+        """Apply the next item of ``watch`` or ``events``; other events change nothing."""
         match update:
             case ModelStarted():
-                self._begin(update.model)
-            case ModelDelta():
-                self._said.setdefault(update.kind, []).append(update.text)
-            case ModelReset() | ModelFailed() | Lost():
-                self._begin(self.model)
+                self._restart(update.model)
+            case ModelDeltaReceived():
+                self._deltas.setdefault(update.kind, []).append(update.text)
+            case ModelReset() | ModelFailed() | ConnectionLost():
+                self._restart(self.model)
             case ModelCompleted(message=message):
                 self.finished = True
                 if message is not None:
                     thoughts = [part.text for part in message.parts if isinstance(part, ThinkingPart)]
-                    self._said = {"text": [message.text], "thinking": thoughts}
+                    self._deltas = {"text": [message.text], "thinking": thoughts}
 
-    def _begin(self, model: str) -> None:
+    def _restart(self, model: str) -> None:
         self.model = model
         self.finished = False
-        self._said = {}
+        self._deltas = {}

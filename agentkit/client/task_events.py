@@ -1,4 +1,4 @@
-"""The events of a task, a class for each type."""
+"""The events of a task: a class for each type, and their parser."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import ClassVar, Literal
 
 from pydantic import JsonValue
 
-from agentkit.client.resources import Answer, TaskError, TaskStatus
+from agentkit.client.resources import ApiObject, TaskError, TaskStatus
 from agentkit.messages import InputPart, Message, ToolCall, ToolResult, Usage
 from agentkit.records import Record
 
 __all__ = [
     "CallError",
     "ModelCompleted",
-    "ModelDelta",
+    "ModelDeltaReceived",
     "ModelFailed",
     "ModelReset",
     "ModelRetrying",
@@ -31,34 +31,34 @@ __all__ = [
     "ToolFailed",
     "ToolRetrying",
     "ToolStarted",
-    "read_event",
+    "parse_event",
 ]
 
 
-class TaskEvent(Answer):
-    """Something that happened to a task; this class itself is for types that this client doesn't know."""
+class TaskEvent(ApiObject):
+    """An event of a task. Types that this client has no class for are instances of this one."""
 
     last: ClassVar[bool] = False
-    """Whether nothing follows it."""
+    """Whether it ends the stream."""
 
     type: str
     task_id: str
     at: datetime
-    """By Temporal's clock."""
+    """Time by Temporal's clock."""
     step: int | None = None
     position: str | None = None
-    """Where to go on after it; None: live only, and not told again."""
+    """Resume after it with this; None for a live event, which is not stored."""
     unreadable: str | None = None
-    """Why fields are missing: the API couldn't read a payload."""
+    """Why fields are missing: the API could not read a payload. None when all are there."""
 
 
 class CallError(Record):
-    """Why a model or tool failed."""
+    """Why a model request or a tool call failed."""
 
     type: str = ""
     message: str = ""
     status: int | None = None
-    """The HTTP status of the model's provider, where there was one."""
+    """The HTTP status of the model's provider; None where there was none."""
 
 
 class TaskStatusChanged(TaskEvent):
@@ -68,7 +68,7 @@ class TaskStatusChanged(TaskEvent):
 
 
 class TaskStarted(TaskEvent):
-    """``task.started``: a worker took it up first."""
+    """``task.started``: a worker has started it."""
 
     agent: str | None = None
     input: str | tuple[InputPart, ...] | None = None
@@ -85,7 +85,7 @@ class TaskCompleted(TaskEvent):
 
 
 class TaskFailed(TaskEvent):
-    """``task.failed``: also when it was terminated or took too long."""
+    """``task.failed``; also for a task that was terminated or timed out, see ``status``."""
 
     last = True
 
@@ -102,24 +102,24 @@ class TaskCancelled(TaskEvent):
 
 
 class ModelStarted(TaskEvent):
-    """``model.started``: a model is to be asked."""
+    """``model.started``: a model request is scheduled."""
 
     model: str
 
 
-class ModelDelta(TaskEvent):
-    """``model.delta``, live: a piece of what the model is saying."""
+class ModelDeltaReceived(TaskEvent):
+    """``model.delta``, live: the next text of a response that streams in."""
 
     kind: Literal["text", "thinking", "tool_arguments"] = "text"
     text: str
 
 
 class ModelReset(TaskEvent):
-    """``model.reset``, live: the model begins anew; forget the pieces of this step."""
+    """``model.reset``, live: the response starts again; discard the deltas of this step."""
 
 
 class ModelRetrying(TaskEvent):
-    """``model.retrying``, live: a model is asked again after a failure."""
+    """``model.retrying``, live: a failed model request is retried."""
 
     model: str
     attempt: int
@@ -129,17 +129,17 @@ class ModelRetrying(TaskEvent):
 
 
 class ModelCompleted(TaskEvent):
-    """``model.completed``: the whole answer."""
+    """``model.completed``, with the complete response."""
 
     model: str
     message: Message | None = None
-    """None where it is unreadable."""
+    """None when the API could not read its payload."""
     usage: Usage = Usage()
     stop_reason: str | None = None
 
 
 class ModelFailed(TaskEvent):
-    """``model.failed``, for good; the next model of the agent's chain may be asked."""
+    """``model.failed``, after the last attempt; the next model of the agent's fallback chain may follow."""
 
     model: str
     error: CallError = CallError()
@@ -153,13 +153,13 @@ class PlanUpdated(TaskEvent):
 
 
 class ToolStarted(TaskEvent):
-    """``tool.started``: a tool is to be called."""
+    """``tool.started``: a tool call is scheduled."""
 
     call: ToolCall
 
 
 class ToolRetrying(TaskEvent):
-    """``tool.retrying``, live: a tool is called again after a failure."""
+    """``tool.retrying``, live: a failed tool call is retried."""
 
     call: ToolCall
     attempt: int
@@ -169,13 +169,13 @@ class ToolRetrying(TaskEvent):
 
 
 class ToolCompleted(TaskEvent):
-    """``tool.completed``: the result as the model sees it."""
+    """``tool.completed``, with the result that the model receives."""
 
     result: ToolResult
 
 
 class ToolFailed(TaskEvent):
-    """``tool.failed``, for good; or a call that was refused: then it has ``call``, and no ``tool.started`` came."""
+    """``tool.failed``, after the last attempt. A refused call has ``call``, and no ``tool.started`` before it."""
 
     result: ToolResult
     error: CallError = CallError()
@@ -190,7 +190,7 @@ _CLASSES: dict[str, type[TaskEvent]] = {
     "task.failed": TaskFailed,
     "task.cancelled": TaskCancelled,
     "model.started": ModelStarted,
-    "model.delta": ModelDelta,
+    "model.delta": ModelDeltaReceived,
     "model.reset": ModelReset,
     "model.retrying": ModelRetrying,
     "model.completed": ModelCompleted,
@@ -203,14 +203,14 @@ _CLASSES: dict[str, type[TaskEvent]] = {
 }
 
 
-def read_event(data: str, position: str | None) -> TaskEvent:
-    """Return an event as its class.
+def parse_event(data: str, position: str | None) -> TaskEvent:
+    """Return the event in a stream's ``data`` as its class.
 
     Raises:
-        ValueError: it isn't what the API sends.
+        ValueError: ``data`` is no JSON object, or lacks required fields.
     """
-    document = json.loads(data)
-    if not isinstance(document, dict):
+    value = json.loads(data)
+    if not isinstance(value, dict):
         raise ValueError("expected a JSON object")
-    kind = _CLASSES.get(str(document.get("type")), TaskEvent)
-    return kind.model_validate({**document, "position": position, "document": document})
+    kind = _CLASSES.get(str(value.get("type")), TaskEvent)
+    return kind.model_validate({**value, "position": position, "raw": value})

@@ -1,4 +1,4 @@
-"""Watch a task over as many connections as it takes."""
+"""Watch a task, reconnecting whenever the connection breaks."""
 
 from __future__ import annotations
 
@@ -7,64 +7,67 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from agentkit.client.api_connection import Exchange
+from agentkit.client.api_connection import ApiConnection
 from agentkit.client.errors import ApiUnreachable
-from agentkit.client.reconnect_deadline import Patience
+from agentkit.client.reconnect_deadline import ReconnectDeadline
 from agentkit.client.task_events import TaskEvent
 
-__all__ = ["Lost", "Regained", "Update", "watch"]
+__all__ = ["ConnectionLost", "ConnectionRestored", "TaskUpdate", "watch"]
 
-_STEADY = 5.0
-"""Seconds after which a stream counts as good, though it had nothing to tell."""
+_STABLE_AFTER_S = 5.0
+"""Seconds after which an open stream counts as a success, even without an event."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """The API can't be reached; it is tried again and again. The task goes on meanwhile."""
+class ConnectionLost:
+    """The API can't be reached; the client keeps trying. The task goes on meanwhile."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Regained:
-    """The API is back: durable events go on without a gap. What was live meanwhile isn't told."""
+class ConnectionRestored:
+    """The API responds again. Durable events continue without a gap; live ones of the meantime are lost."""
 
     seconds: float
-    """For how long it was lost."""
+    """How long the connection was lost."""
 
 
-Update = TaskEvent | Lost | Regained
+TaskUpdate = TaskEvent | ConnectionLost | ConnectionRestored
 
 
-async def watch(exchange: Exchange, path: str, after: str | None, patience: Patience) -> AsyncGenerator[Update, None]:
-    """Yield each durable event after ``after`` once and in order, live ones as they come, and breaks between them.
+async def watch(
+    connection: ApiConnection, path: str, after: str | None, deadline: ReconnectDeadline
+) -> AsyncGenerator[TaskUpdate, None]:
+    """Yield each durable event after position ``after`` once and in order, live events, and breaks of the connection.
 
     Raises:
-        ClientError: it can't be watched, or nothing answered for too long.
+        ClientError: the API refused, or the deadline passed without a response.
     """
     lost = False
     while True:
-        heard, opened = False, math.inf
+        received, opened_at = False, math.inf
         try:
-            async with exchange.listen(path, after) as events:
-                opened = time.monotonic()
+            async with connection.stream_events(path, after) as events:
+                opened_at = time.monotonic()
                 if lost:
                     lost = False
-                    yield Regained(patience.spent)
+                    yield ConnectionRestored(deadline.elapsed)
                 if events is None:
                     return
                 async for event in events:
-                    heard, after = True, event.position or after
+                    received, after = True, event.position or after
                     yield event
                     if event.last:
                         return
-            error = ApiUnreachable(f"{exchange.url} ended the stream before the task's end.", passing=True)
-            quiet = heard  # the API stops, or we were too slow: most often it can be asked again at once
+            error = ApiUnreachable(f"{connection.url} ended the stream before the task's end.", temporary=True)
+            # The API is stopping, or this client was too slow: usually the next attempt succeeds at once.
+            report_loss = not received
         except ApiUnreachable as unreachable:
-            error, quiet = unreachable, False
-        if heard or time.monotonic() - opened > _STEADY:
-            patience.restore()
-        if error.passing and not lost and not quiet:
+            error, report_loss = unreachable, True
+        if received or time.monotonic() - opened_at > _STABLE_AFTER_S:
+            deadline.reset()
+        if error.temporary and not lost and report_loss:
             lost = True
-            yield Lost(str(error))
-        await patience.pause(error)
+            yield ConnectionLost(str(error))
+        await deadline.wait_before_retry(error)

@@ -13,22 +13,21 @@ __all__ = ["agents"]
 
 def agents(as_json: AsJson = False, url: Url = None) -> None:
     """List the agents that can be given tasks."""
-    listed = Server(url).ask(lambda client: client.agents())
+    result = Server(url).call(lambda client: client.agents())
     if as_json:
-        write_json(listed.document)
+        write_json(result.raw)
         return
-    for problem in listed.problems:
+    for problem in result.problems:
         err.print(printable(problem), style="yellow", soft_wrap=True)
-    if not listed.agents:
+    if not result.agents:
         out.print("No agents. Write one in agents/NAME.yaml, or start with: opspawn init DIR")
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("AGENT", "MODEL", "TOOLS", "DESCRIPTION"):
         table.add_column(heading, no_wrap=heading == "AGENT")
-    for agent in listed.agents:
-        told = one_line(agent.description, 120)
+    for agent in result.agents:
+        description = Text(one_line(agent.description, 120))
         if agent.problem is not None:
-            told = f"can't be used: {agent.problem}"
-        style = "yellow" if agent.problem is not None else ""
-        table.add_row(agent.name, ", ".join(agent.models), ", ".join(agent.tools), Text(printable(told), style=style))
+            description = Text(printable(f"can't be used: {agent.problem}"), style="yellow")
+        table.add_row(agent.name, ", ".join(agent.models), ", ".join(agent.tools), description)
     write_table(table)

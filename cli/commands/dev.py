@@ -1,4 +1,4 @@
-"""``opspawn dev``: everything on this machine, until Ctrl-C."""
+"""``opspawn dev``: run Temporal, workers and the API on this machine, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Annotated
 import typer
 
 from activities.settings import Settings
-from cli.dev.child_process import Guard
+from cli.dev.child_process import ProcessGuard
 from cli.dev.data_dir_lock import DataDirLock
-from cli.dev.dev_plan import export, make_plan
+from cli.dev.dev_plan import make_plan, with_free_grpc_port
 from cli.dev.log_view import LogView
-from cli.dev.ports import any_free, is_free
 from cli.dev.supervisor import Supervisor
 from cli.errors import UsageWrong
 from cli.views.console import out
@@ -28,48 +27,41 @@ def dev(
     ] = None,
     temporal_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: 7233.")] = None,
     ui_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of Temporal's Web UI. Default: 8233.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where tasks are kept. Default: .opspawn")] = None,
-    app_dir: Annotated[Path | None, typer.Option(help="Where agents/ and tools/ lie. Default: .")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where tasks are stored. Default: .opspawn")] = None,
+    app_dir: Annotated[Path | None, typer.Option(help="Directory of agents/ and tools/. Default: .")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many workers to start.")] = 1,
-    no_worker: Annotated[bool, typer.Option("--no-worker", help="Start none: they run elsewhere.")] = False,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Start no worker: they run elsewhere.")] = False,
 ) -> None:
     """Start Temporal, a worker and the API on this machine, until Ctrl-C.
 
-    A Temporal server that answers already is used, not started. Tasks survive a restart.
+    A Temporal server that runs already is used, not started. Tasks survive a restart.
     """
     ports = {"port": port, "grpc_port": grpc_port, "temporal_port": temporal_port, "ui_port": ui_port}
     settings = _settings(app_dir, data_dir=data_dir, **ports)
     lock = DataDirLock(settings.data_dir)
     try:
-        export(settings, temporal_port=temporal_port)
-        asyncio.run(_dev(settings, 0 if no_worker else workers, lock))
+        asyncio.run(_run(settings, 0 if no_worker else workers, temporal_port, lock))
     finally:
         lock.release()
 
 
 def _settings(app_dir: Path | None, **options: object) -> Settings:
-    """Return the settings with absolute paths, so that children read them alike."""
+    """Return the settings with absolute paths, which mean the same in every child."""
     settings = Settings.load(app_dir, **options)
     if not settings.app_dir.is_dir():
         raise UsageWrong(
             f"--app-dir {settings.app_dir}: no such directory. Make one with: opspawn init {settings.app_dir}"
         )
-    written = settings.model_fields_set
-    ui_url = settings.temporal_ui_url if "temporal_ui_url" in written else f"http://localhost:{settings.ui_port}"
-    changed: dict[str, object] = {
-        "app_dir": settings.app_dir.absolute(),
-        "data_dir": settings.data_dir.absolute(),
-        "temporal_ui_url": ui_url,
-    }
-    if "grpc_port" not in written and not is_free(settings.grpc_port, settings.host):
-        changed["grpc_port"] = any_free(settings.host)
-    return settings.model_copy(update=changed)
+    update: dict[str, object] = {"app_dir": settings.app_dir.absolute(), "data_dir": settings.data_dir.absolute()}
+    if "temporal_ui_url" not in settings.model_fields_set:
+        update["temporal_ui_url"] = f"http://localhost:{settings.ui_port}"
+    return with_free_grpc_port(settings.model_copy(update=update))
 
 
-async def _dev(settings: Settings, workers: int, lock: DataDirLock) -> None:
-    plan = await make_plan(settings, workers)
+async def _run(settings: Settings, workers: int, temporal_port: int | None, lock: DataDirLock) -> None:
+    plan = await make_plan(settings, workers, temporal_port=temporal_port)
     stopping = asyncio.Event()
-    guard = await Guard.start(lock.fd)
+    guard = await ProcessGuard.start(lock.fd)
     try:
         await Supervisor(plan, LogView(out, stopping.set), guard, stopping).run()
     finally:

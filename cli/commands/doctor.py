@@ -1,4 +1,4 @@
-"""``opspawn doctor``: check what is missing, and say what mends it."""
+"""``opspawn doctor``: check the installation, and name what is missing and its remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from activities.settings import Settings
-from cli.doctor_checks import Finding, check_all
+from cli.doctor_checks import Finding, run_checks
 from cli.views.console import out, printable
 
 __all__ = ["doctor"]
@@ -17,18 +17,18 @@ _MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "missing": ("✗", "
 
 
 def doctor() -> None:
-    """Check what is missing, and say what mends it."""
-    findings = asyncio.run(check_all(Settings.load()))
+    """Check the installation, and name what is missing and its remedy."""
+    findings = asyncio.run(run_checks(Settings.load()))
     for finding in findings:
         _print(finding)
-    if any(finding.state == "missing" for finding in findings):
+    if any(finding.status == "missing" for finding in findings):
         raise typer.Exit(1)
 
 
 def _print(finding: Finding) -> None:
-    mark, style = _MARKS[finding.state]
+    mark, style = _MARKS[finding.status]
     out.print(
-        Text.assemble((f"{mark} ", style), (f"{finding.subject}: ", "bold"), printable(finding.what)), soft_wrap=True
+        Text.assemble((f"{mark} ", style), (f"{finding.subject}: ", "bold"), printable(finding.detail)), soft_wrap=True
     )
-    if finding.mend:
-        out.print(Text(f"    → {printable(finding.mend)}", style=style), soft_wrap=True)
+    if finding.remedy:
+        out.print(Text(f"    → {printable(finding.remedy)}", style=style), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``opspawn follow``: watch a task that was started elsewhere."""
+"""``opspawn follow``: show a task that was started elsewhere until it has ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.command_options import Server, TaskId, Url
-from cli.views.follow_task import follow_to_the_end
+from cli.views.follow_task import follow_until_ended
 
 __all__ = ["follow"]
 
@@ -22,5 +22,5 @@ def follow(
     Ctrl-C leaves the task running.
     """
     server = Server(url)
-    task = server.ask(lambda client: client.get(task_id))
-    follow_to_the_end(server, task, as_json=as_json)
+    task = server.call(lambda client: client.get(task_id))
+    follow_until_ended(server, task, as_json=as_json)

@@ -9,7 +9,7 @@ import typer
 
 from cli.command_options import AsJson, Server, Url, parse_limits
 from cli.errors import Interrupted, UsageWrong
-from cli.views.follow_task import follow_to_the_end, wait_for_the_end
+from cli.views.follow_task import follow_until_ended, wait_until_ended
 
 __all__ = ["run"]
 
@@ -23,9 +23,10 @@ def run(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A ceiling, such as max_steps=5 or deadline=1h.")
     ] = None,
     model: Annotated[str | None, typer.Option(metavar="PROVIDER:NAME", help="Instead of the agent's own.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="To find the task by.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A label to find the task by.")] = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="The same key and task again give the first one.")
+        str | None,
+        typer.Option(metavar="KEY", help="The same key and task again return the first task."),
     ] = None,
     url: Url = None,
 ) -> None:
@@ -33,27 +34,27 @@ def run(
 
     Ctrl-C leaves the task running.
     """
-    text = _read(input_)
+    text = _input_text(input_)
     limits = parse_limits(limit or [])
     server = Server(url)
     try:
-        task = server.ask(
+        task = server.call(
             lambda client: client.create(
                 agent, text, model=model, limits=limits, tags=tag or (), idempotency_key=idempotency_key
             )
         )
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted. The task may have started: {server.hint('tasks')} shows it.") from None
-    end = follow_to_the_end if follow else wait_for_the_end
-    end(server, task, as_json=as_json)
+        raise Interrupted(f"Interrupted. The task may have started: {server.command_line('tasks')} shows it.") from None
+    show = follow_until_ended if follow else wait_until_ended
+    show(server, task, as_json=as_json)
 
 
-def _read(text: str) -> str:
-    """Return the input: as given, or all of stdin."""
+def _input_text(argument: str) -> str:
+    """Return the task's input: the argument, or all of stdin for ``-``."""
     try:
-        given = sys.stdin.buffer.read().decode() if text == "-" else text.encode().decode()
+        text = sys.stdin.buffer.read().decode() if argument == "-" else argument.encode().decode()
     except UnicodeError as error:
         raise UsageWrong(f"INPUT isn't UTF-8 text: {error}") from None
-    if not given.strip():
-        raise UsageWrong("INPUT is empty: say what the agent should do.")
-    return given
+    if not text.strip():
+        raise UsageWrong("INPUT is empty: write what the agent should do.")
+    return text

@@ -1,11 +1,11 @@
-"""``opspawn setup``: register the search attributes by which tasks are found."""
+"""``opspawn setup``: register the search attributes that lists of tasks are filtered by."""
 
 from __future__ import annotations
 
 import asyncio
 
 from activities.settings import Settings
-from cli.temporal_checks import reach, register_search_attributes
+from cli.temporal_checks import connect_to_temporal, register_search_attributes
 from cli.views.console import out
 
 __all__ = ["setup"]
@@ -21,4 +21,4 @@ def setup() -> None:
 
 
 async def _setup(settings: Settings) -> list[str]:
-    return await register_search_attributes(await reach(settings))
+    return await register_search_attributes(await connect_to_temporal(settings))

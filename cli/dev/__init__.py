@@ -1,1 +1,1 @@
-"""What ``opspawn dev`` is made of: child processes, their guard, their logs, ports and the lock."""
+"""The parts of ``opspawn dev``: child processes, their guard, their logs, ports and the lock of the data directory."""

@@ -1,4 +1,4 @@
-"""A child process: started in a process group of its own, its output read line by line, stopped for certain."""
+"""A child process in a process group of its own: its output is read line by line, and nothing of it outlives us."""
 
 from __future__ import annotations
 
@@ -7,42 +7,47 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.dev.log_view import LogView
 
-__all__ = ["Child", "ChildSpec", "Guard"]
+__all__ = ["ChildProcess", "ChildSpec", "ProcessGuard"]
 
 _KEPT_LINES = 5
-_GUARD_SECONDS = 6.0
-_MAX_LINE = 16_384
-"""Bytes after which a line is cut in two."""
+_GUARD_EXIT_TIMEOUT_S = 6.0
+"""Longer than the guard's own grace period."""
+_OUTPUT_DRAIN_TIMEOUT_S = 0.5
+"""For output that is still in the pipe when the process has ended."""
+_MAX_LINE_BYTES = 16_384
+"""A longer line is cut, so that output without line breaks can't fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What to start, and how to treat it."""
+    """A process to start, and how to show and stop it."""
 
     name: str
     command: tuple[str, ...]
-    shows: Callable[[str], bool]
+    environment: Mapping[str, str]
+    """All of its variables: nothing else is inherited."""
+    is_shown: Callable[[str], bool]
     """Whether a line of its log is shown."""
-    grace: float
+    grace_s: float
     """Seconds between SIGTERM and SIGKILL."""
 
 
-class Guard:
-    """The process that stops the children when this one can't."""
+class ProcessGuard:
+    """A helper process that stops the children when ``opspawn dev`` dies without doing so."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @classmethod
-    async def start(cls, lock_fd: int) -> Guard:
-        """Start it; it keeps ``lock_fd`` open, so that the data directory stays locked until all are gone."""
+    async def start(cls, lock_fd: int) -> ProcessGuard:
+        """Start the helper. It inherits ``lock_fd``: the data directory stays locked until all children are gone."""
         script = Path(__file__).with_name("process_guard.py")
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -55,103 +60,110 @@ class Guard:
         )
         return cls(process)
 
-    def watch(self, group: int) -> None:
+    def add(self, group: int) -> None:
         """Stop this process group when this process dies."""
-        self._tell(f"+{group}\n")
+        self._write(f"+{group}\n")
 
-    def forget(self, group: int) -> None:
-        """Leave this process group alone: it is gone."""
-        self._tell(f"-{group}\n")
+    def remove(self, group: int) -> None:
+        """Do not stop this process group: it has ended."""
+        self._write(f"-{group}\n")
 
     async def close(self) -> None:
-        """Let it end, once it has stopped what is left."""
+        """Have the helper stop the remaining groups and end, and wait for it."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), _GUARD_SECONDS)
+            await asyncio.wait_for(self._process.wait(), _GUARD_EXIT_TIMEOUT_S)
 
-    def _tell(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         if self._process.stdin is not None and not self._process.stdin.is_closing():
             self._process.stdin.write(line.encode())
 
 
-class Child:
-    """One child process after another under one name."""
+class ChildProcess:
+    """Runs a ``ChildSpec``, as often as it is restarted."""
 
-    def __init__(self, spec: ChildSpec, view: LogView, guard: Guard) -> None:
+    def __init__(self, spec: ChildSpec, view: LogView, guard: ProcessGuard) -> None:
         self.spec = spec
         self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        """What it wrote last and wasn't shown."""
+        """The newest lines of its log that were not shown."""
         self._view = view
         self._guard = guard
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
-    async def live(self) -> str:
-        """Start it and read its output until it ends; return how it ended, for people."""
+    async def run(self) -> str:
+        """Start the process, read its output until it ends, and return how it ended, for people.
+
+        Raises:
+            OSError: it can't be started.
+        """
         self.last_lines.clear()
         process = await asyncio.create_subprocess_exec(
             *self.spec.command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=self.spec.environment,
             start_new_session=True,
         )
         self._process = process
-        self._guard.watch(process.pid)
+        self._guard.add(process.pid)
         if self._stopping:
-            _signal(process.pid, signal.SIGKILL)
+            _signal_group(process.pid, signal.SIGKILL)
         if process.stdout is not None:
-            # Something it started may hold the pipe open after its end, so its end counts, not the pipe's.
+            # A descendant may hold the pipe open after the process has ended, so wait for the process, not for EOF.
             reading = asyncio.create_task(self._read(process.stdout))
             code = await process.wait()
-            await asyncio.wait([reading], timeout=0.5)
+            await asyncio.wait([reading], timeout=_OUTPUT_DRAIN_TIMEOUT_S)
             reading.cancel()
         else:
             code = await process.wait()
-        _signal(process.pid, signal.SIGKILL)
-        self._guard.forget(process.pid)
+        _signal_group(process.pid, signal.SIGKILL)
+        self._guard.remove(process.pid)
         self._process = None
         if code < 0:
-            self.last_lines.clear()  # it was ended from outside: what it said before doesn't tell why
+            self.last_lines.clear()  # it was killed from outside: its last lines don't explain that
         return _ending(code)
 
     async def stop(self) -> None:
-        """Ask it to end, wait, and kill what is left of its process group. Meant for one call, beside ``live``."""
+        """Send SIGTERM, wait for the grace period, and kill what is left of the process group. Called once."""
         self._stopping = True
         process = self._process
         if process is None:
             return
-        _signal(process.pid, signal.SIGTERM)
+        _signal_group(process.pid, signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), self.spec.grace)
+            await asyncio.wait_for(process.wait(), self.spec.grace_s)
         except TimeoutError:
-            self._view.say(f"{self.spec.name} did not stop within {self.spec.grace:g} s, and was killed.", "yellow")
-        _signal(process.pid, signal.SIGKILL)
+            self._view.notice(
+                f"{self.spec.name} did not stop within {self.spec.grace_s:g} s, and was killed.", "yellow"
+            )
+        _signal_group(process.pid, signal.SIGKILL)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process group at once."""
         if self._process is not None:
-            _signal(self._process.pid, signal.SIGKILL)
+            _signal_group(self._process.pid, signal.SIGKILL)
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         rest = b""
         while block := await stream.read(65_536):
             *lines, rest = (rest + block).split(b"\n")
-            if len(rest) > _MAX_LINE:
+            if len(rest) > _MAX_LINE_BYTES:
                 lines.append(rest)
                 rest = b""
             for line in lines:
-                self._take(line)
+                self._on_line(line)
         if rest:
-            self._take(rest)
+            self._on_line(rest)
 
-    def _take(self, raw: bytes) -> None:
+    def _on_line(self, raw: bytes) -> None:
         line = raw.decode(errors="replace").rstrip()
         if not line:
             return
-        if self.spec.shows(line):
-            self._view.line(self.spec.name, line)
+        if self.spec.is_shown(line):
+            self._view.child_line(self.spec.name, line)
         else:
             self.last_lines.append(line)
 
@@ -165,6 +177,6 @@ def _ending(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
-def _signal(group: int, number: signal.Signals) -> None:
+def _signal_group(group: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal a group of zombies
         os.killpg(group, number)

@@ -1,29 +1,29 @@
-"""One ``opspawn dev`` for each data directory."""
+"""A lock on the data directory: one ``opspawn dev`` for each."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import threading
+import time
 from pathlib import Path
 
 from cli.errors import CommandFailed, UsageWrong
 
 __all__ = ["DataDirLock"]
 
-_WAIT = 8.0
-"""Seconds that a killed ``opspawn dev`` may take until its guard has stopped what it left."""
-_TICK = 0.1
+_ACQUIRE_TIMEOUT_S = 8.0
+"""After ``kill -9`` the lock stays with the guard until it has stopped the children; that takes up to 6 s."""
+_POLL_INTERVAL_S = 0.1
 
 
 class DataDirLock:
-    """Held on ``dev.lock`` in the data directory for as long as its file descriptor is open, here or in the guard."""
+    """A lock on ``dev.lock`` in the data directory, held while its file descriptor is open: here or in the guard."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Take the lock, and make the directory where there is none.
+        """Acquire the lock; the directory is created where it is missing.
 
         Raises:
-            UsageWrong: another ``opspawn dev`` has it.
+            UsageWrong: another ``opspawn dev`` holds the lock.
             CommandFailed: the directory can't be written.
         """
         path = data_dir / "dev.lock"
@@ -32,31 +32,29 @@ class DataDirLock:
             self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise CommandFailed(
-                f"Can't write {path}: {error.strerror}. Mend that, or take another directory with --data-dir."
+                f"Can't write {path}: {error.strerror}. Correct that, or use another directory with --data-dir."
             ) from None
-        self._take(data_dir)
+        self._acquire(data_dir)
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let go of it here."""
+        """Close this process's file descriptor of the lock."""
         os.close(self.fd)
 
-    def _take(self, data_dir: Path) -> None:
-        pause = threading.Event()
-        waited = 0.0
-        while not self._try():
+    def _acquire(self, data_dir: Path) -> None:
+        deadline = time.monotonic() + _ACQUIRE_TIMEOUT_S
+        while not self._try_lock():
             holder = os.pread(self.fd, 32, 0).decode(errors="replace").strip()
-            if waited >= _WAIT or (holder.isdigit() and _runs(int(holder))):
+            if time.monotonic() >= deadline or (holder.isdigit() and _is_running(int(holder))):
                 self.release()
                 raise UsageWrong(
                     f"opspawn dev already runs on {data_dir} (process {holder or 'unknown'}). "
-                    "Stop it, or take another directory with --data-dir."
+                    "Stop it, or use another directory with --data-dir."
                 )
-            pause.wait(_TICK)
-            waited += _TICK
+            time.sleep(_POLL_INTERVAL_S)  # flock has no timeout
 
-    def _try(self) -> bool:
+    def _try_lock(self) -> bool:
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -64,7 +62,7 @@ class DataDirLock:
         return True
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,9 +1,9 @@
-"""Decide what ``opspawn dev`` starts: which Temporal is used, which ports are taken, which processes it takes."""
+"""The plan of ``opspawn dev``: which processes to start, with which ports, and which Temporal server to use."""
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from temporalio.envconfig import ClientConfigProfile
@@ -12,29 +12,31 @@ from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from agentkit.config.providers import default_model, missing_configuration
 from agentkit.errors import ConfigurationInvalid
+from cli.dev.child_environment import child_environment
 from cli.dev.child_process import ChildSpec
-from cli.dev.log_view import shows_api, shows_temporal, shows_worker
-from cli.dev.ports import answers, any_free, is_free, require_free
+from cli.dev.log_view import api_line_is_shown, temporal_line_is_shown, worker_line_is_shown
+from cli.dev.ports import accepts_connections, free_port, is_free, require_free
 from cli.errors import ServerUnreachable, UsageWrong
-from cli.temporal_checks import host_and_port, reach, register_search_attributes
+from cli.temporal_checks import connect_to_temporal, host_and_port, register_search_attributes
 from cli.temporal_server import TemporalServer, find_temporal
 
-__all__ = ["Plan", "export", "make_plan"]
+__all__ = ["DevPlan", "make_plan", "with_free_grpc_port"]
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to start, in order, and what to tell of it."""
+class DevPlan:
+    """The processes to start, in order, and the addresses to print."""
 
     temporal: ChildSpec | None
-    """None: one that runs already is used."""
+    """None: a Temporal server that runs already is used."""
     workers: tuple[ChildSpec, ...]
     api: ChildSpec
     api_url: str
-    """Where this machine finds the API."""
+    """The API's URL on this machine."""
     table: dict[str, str]
+    """Names and addresses, printed when everything is ready."""
 
     @property
     def children(self) -> tuple[ChildSpec, ...]:
@@ -42,25 +44,29 @@ class Plan:
         return (*([self.temporal] if self.temporal else []), *self.workers, self.api)
 
 
-async def make_plan(settings: Settings, workers: int) -> Plan:
-    """Look at the ports and at Temporal, and decide.
+async def make_plan(settings: Settings, workers: int, *, temporal_port: int | None = None) -> DevPlan:
+    """Check the ports and Temporal, and return what to start.
+
+    ``temporal_port`` is the command line's own, which wins over an address in the environment.
 
     Raises:
-        UsageWrong: a port is taken, or there is no Temporal to start.
-        ServerUnreachable: the Temporal that the environment names is elsewhere, and doesn't answer.
+        UsageWrong: a port is in use, or there is no Temporal to start.
+        ServerUnreachable: the environment names a Temporal on another machine, which doesn't respond.
     """
-    _require_apart(settings)
+    address = f"127.0.0.1:{temporal_port}" if temporal_port is not None else str(temporal_address(settings))
+    host, port = host_and_port(address)
+    _require_different_ports(settings, port)
     require_free(settings.port, "--port", "API", settings.host)
     if settings.grpc_port:
         require_free(settings.grpc_port, "--grpc-port", "gRPC", settings.host)
-    host, port = host_and_port(settings)
-    embedded = await _is_ours_to_start(settings, host, port)
+    embedded = await _must_start_temporal(settings, host, port)
+    environment = child_environment(settings, temporal_address=address, relay_port=_relay_port(settings))
     api_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     url = f"http://{api_host}:{settings.port}"
-    return Plan(
-        temporal=_temporal(settings, port) if embedded else None,
-        workers=tuple(_worker(number, workers) for number in range(1, workers + 1)),
-        api=ChildSpec("api", _python("api"), shows_api, grace=1.5),
+    return DevPlan(
+        temporal=_temporal(settings, port, environment) if embedded else None,
+        workers=tuple(_worker(number, workers, environment) for number in range(1, workers + 1)),
+        api=ChildSpec("api", _python("api"), environment, api_line_is_shown, grace_s=1.5),
         api_url=url,
         table={
             "API": f"{url} (documentation: {url}/docs)",
@@ -70,55 +76,47 @@ async def make_plan(settings: Settings, workers: int) -> Plan:
             "Workers": str(workers) if workers else "none; start one with: python -m worker",
             "App": str(settings.app_dir),
             "Data": str(settings.data_dir),
-            "Model": _model(settings),
+            "Model": _default_model(settings),
         },
     )
 
 
-def export(settings: Settings, *, temporal_port: int | None) -> None:
-    """Hand the settings down: set in this process's environment, they reach every child.
-
-    ``temporal_port`` is the command line's own, which wins over an address in the environment.
-    """
-    for key in ("app_dir", "data_dir", "host", "port", "temporal_port", "ui_port", "temporal_ui_url"):
-        os.putenv(f"OPSPAWN_{key.upper()}", str(getattr(settings, key)))
-    if "grpc_port" in settings.model_fields_set:  # the default one is no reason for the API not to start
-        os.putenv("OPSPAWN_GRPC_PORT", str(settings.grpc_port))
-    if temporal_port is not None:
-        os.putenv("TEMPORAL_ADDRESS", f"127.0.0.1:{temporal_port}")
-    os.putenv("TEMPORAL_ADDRESS", temporal_address(settings))
-    os.putenv("OPSPAWN_RELAY_PORT", str(_relay_port(settings)))
-    os.putenv("PYTHONUNBUFFERED", "1")
+def with_free_grpc_port(settings: Settings) -> Settings:
+    """Return ``settings``, with any free port for gRPC when the default one is in use and none was asked for."""
+    if "grpc_port" in settings.model_fields_set or is_free(settings.grpc_port, settings.host):
+        return settings
+    return settings.model_copy(update={"grpc_port": free_port(settings.host)})
 
 
 def _relay_port(settings: Settings) -> int:
-    """Return where the API and the workers meet: nobody else needs to know, so any port will do."""
+    """Return where the API accepts tokens from the workers: any port will do, since only these children use it."""
     if "relay_port" in settings.model_fields_set or is_free(settings.relay_port, settings.relay_host):
         return settings.relay_port
-    return any_free(settings.relay_host)
+    return free_port(settings.relay_host)
 
 
-async def _is_ours_to_start(settings: Settings, host: str, port: int) -> bool:
-    if not answers(host, port):
+async def _must_start_temporal(settings: Settings, host: str, port: int) -> bool:
+    """Return whether Temporal has to be started; one that responds at this address gets our search attributes."""
+    if not accepts_connections(host, port):
         if host in _LOOPBACK:
             return True
         raise ServerUnreachable(
-            f"Temporal at {host}:{port} doesn't answer. Start it, or unset TEMPORAL_ADDRESS to use the embedded one."
+            f"Temporal at {host}:{port} doesn't respond. Start it, or unset TEMPORAL_ADDRESS to use the embedded one."
         )
     try:
-        client = await reach(settings)
+        client = await connect_to_temporal(settings, address=f"{host}:{port}")
     except ServerUnreachable:
         if host not in _LOOPBACK:
             raise
         raise UsageWrong(
             f"Port {port} (Temporal) is in use by something that isn't Temporal. "
-            "Stop it, or take another with --temporal-port."
+            "Stop it, or use another with --temporal-port."
         ) from None
     await register_search_attributes(client)
     return False
 
 
-def _temporal(settings: Settings, port: int) -> ChildSpec:
+def _temporal(settings: Settings, port: int, environment: Mapping[str, str]) -> ChildSpec:
     require_free(settings.ui_port, "--ui-port", "Temporal's Web UI")
     server = TemporalServer(
         binary=find_temporal(settings),
@@ -127,40 +125,42 @@ def _temporal(settings: Settings, port: int) -> ChildSpec:
         database=settings.data_dir / "temporal.db",
         namespace=ClientConfigProfile.load().namespace,
     )
-    return ChildSpec("temporal", tuple(server.command()), shows_temporal, grace=1.5)
+    return ChildSpec("temporal", tuple(server.command()), environment, temporal_line_is_shown, grace_s=1.5)
 
 
-def _worker(number: int, workers: int) -> ChildSpec:
-    return ChildSpec("worker" if workers == 1 else f"worker-{number}", _python("worker"), shows_worker, grace=5.5)
+def _worker(number: int, workers: int, environment: Mapping[str, str]) -> ChildSpec:
+    name = "worker" if workers == 1 else f"worker-{number}"
+    return ChildSpec(name, _python("worker"), environment, worker_line_is_shown, grace_s=5.5)
 
 
 def _python(module: str) -> tuple[str, ...]:
-    # -P: modules of the working directory must not stand in for ours.
+    # -P: modules of the working directory must not shadow ours.
     return (sys.executable, "-P", "-m", module)
 
 
-def _require_apart(settings: Settings) -> None:
-    """Check that no two servers are to have one port."""
-    wanted = {
+def _require_different_ports(settings: Settings, temporal_port: int) -> None:
+    """Check that no two servers have the same port."""
+    ports = {
         "--port": settings.port,
-        "--temporal-port": host_and_port(settings)[1],
+        "--temporal-port": temporal_port,
         "--ui-port": settings.ui_port,
         "--grpc-port": settings.grpc_port,
     }
-    taken: dict[int, str] = {}
-    for option, port in wanted.items():
-        if port in taken:
-            raise UsageWrong(f"Port {port} is asked for twice, by {taken[port]} and {option}. Give each its own.")
+    options: dict[int, str] = {}
+    for option, port in ports.items():
+        if port in options:
+            raise UsageWrong(f"Port {port} is asked for twice, by {options[port]} and {option}. Give each its own.")
         if port:
-            taken[port] = option
+            options[port] = option
 
 
-def _model(settings: Settings) -> str:
+def _default_model(settings: Settings) -> str:
+    """Return the model of agents that name none, or what is missing for it."""
     try:
         model = default_model(settings)
-        lacking = missing_configuration(model, settings)
+        problem = missing_configuration(model, settings)
     except ConfigurationInvalid as error:
         return str(error)
-    if lacking:
-        return lacking
+    if problem:
+        return problem
     return "demo (no key set)" if model == "demo:demo" and settings.default_provider is None else model

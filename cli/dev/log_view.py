@@ -1,4 +1,4 @@
-"""The log lines of several processes as one: a prefix and a colour for each, noise left out."""
+"""The logs of several processes as one: a prefix and a colour for each, and only the lines that matter."""
 
 from __future__ import annotations
 
@@ -9,65 +9,65 @@ from rich.text import Text
 
 from cli.views.console import printable
 
-__all__ = ["LogView", "shows_api", "shows_temporal", "shows_worker"]
+__all__ = ["LogView", "api_line_is_shown", "temporal_line_is_shown", "worker_line_is_shown"]
 
-_WIDTH = len("temporal")
+_PREFIX_WIDTH = len("temporal")
 _STYLES = {"temporal": "magenta", "api": "blue"}
 _WORKER_STYLE = "green"
 _API_NOISE = ("GET /readyz", "GET /healthz", "INFO uvicorn.error:")
 
 
-def shows_temporal(line: str) -> bool:
-    """Return whether a line of Temporal's log is worth a person's time: its errors are, its banner isn't."""
+def temporal_line_is_shown(line: str) -> bool:
+    """Return whether to show a line of Temporal's log: errors only."""
     return "level=ERROR" in line or "level=FATAL" in line or line.startswith(("Error", "error", "panic"))
 
 
-def shows_api(line: str) -> bool:
-    """Return whether a line of the API's log is worth a person's time: probes of its health aren't."""
+def api_line_is_shown(line: str) -> bool:
+    """Return whether to show a line of the API's log: all but health checks."""
     return bool(line.strip()) and not any(noise in line for noise in _API_NOISE)
 
 
-def shows_worker(line: str) -> bool:
-    """Return whether a line of a worker's log is worth a person's time."""
+def worker_line_is_shown(line: str) -> bool:
+    """Return whether to show a line of a worker's log: all but empty ones."""
     return bool(line.strip())
 
 
 class LogView:
-    """Writes to a terminal in colours, and plainly elsewhere."""
+    """Prints log lines: coloured on a terminal, plain elsewhere."""
 
-    def __init__(self, console: Console, lost: Callable[[], None]) -> None:
-        """Take where to write, and what to call when nobody can read it any more."""
+    def __init__(self, console: Console, on_closed: Callable[[], None]) -> None:
+        """Print to ``console``; call ``on_closed`` once when that fails, as after the terminal was closed."""
         self._console = console
-        self._lost = lost
-        self._hushed = False
-        self._gone = False
+        self._on_closed = on_closed
+        self._children_muted = False
+        self._closed = False
 
-    def hush(self) -> None:
-        """Leave out the children's lines from now on: while they are stopped, they complain of each other's end."""
-        self._hushed = True
+    def mute_children(self) -> None:
+        """Drop the children's lines from now on: while they stop, each reports that another one is gone."""
+        self._children_muted = True
 
-    def line(self, name: str, line: str) -> None:
-        """Write a line of a child's log."""
-        if self._hushed:
+    def child_line(self, name: str, line: str) -> None:
+        """Print a line of a child's log."""
+        if self._children_muted:
             return
         style = _STYLES.get(name, _WORKER_STYLE)
-        self._print(Text.assemble((f"{name:<{_WIDTH}} │ ", style), printable(line)))
+        self._print(Text.assemble((f"{name:<{_PREFIX_WIDTH}} │ ", style), printable(line)))
 
-    def say(self, text: str, style: str = "") -> None:
-        """Write what ``opspawn dev`` itself has to say."""
+    def notice(self, text: str, style: str = "") -> None:
+        """Print a message of ``opspawn dev`` itself."""
         self._print(Text(text, style=style))
 
     def table(self, rows: dict[str, str]) -> None:
-        """Write names and what they stand for."""
+        """Print names and values in two columns."""
         width = max(len(name) for name in rows)
         for name, value in rows.items():
             self._print(Text.assemble((f"{name:<{width}}  ", "bold"), value))
 
-    def _print(self, what: Text) -> None:
-        if self._gone:
+    def _print(self, text: Text) -> None:
+        if self._closed:
             return
         try:
-            self._console.print(what, soft_wrap=True)
-        except OSError:  # the terminal was closed, or the pipe's reader went away
-            self._gone = True
-            self._lost()
+            self._console.print(text, soft_wrap=True)
+        except OSError:  # the terminal was closed, or the pipe's reader has ended
+            self._closed = True
+            self._on_closed()

@@ -1,4 +1,4 @@
-"""Whether a port of this machine is free."""
+"""Free and occupied ports of this machine."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import socket
 
 from cli.errors import UsageWrong
 
-__all__ = ["answers", "any_free", "is_free", "require_free"]
+__all__ = ["accepts_connections", "free_port", "is_free", "require_free"]
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Return whether something could listen on the port now."""
+    """Return whether a server could listen on the port now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        # As servers do: a port whose last connections still wind down is free.
+        # As servers do: a port whose last connections are in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -21,7 +21,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def any_free(host: str = "127.0.0.1") -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     """Return a port that is free now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
@@ -29,20 +29,20 @@ def any_free(host: str = "127.0.0.1") -> int:
         return port
 
 
-def answers(host: str, port: int, *, seconds: float = 1.0) -> bool:
-    """Return whether something accepts connections there."""
+def accepts_connections(host: str, port: int, *, timeout_s: float = 1.0) -> bool:
+    """Return whether a server accepts connections at this address."""
     try:
-        socket.create_connection((host, port), timeout=seconds).close()
+        socket.create_connection((host, port), timeout=timeout_s).close()
     except OSError:
         return False
     return True
 
 
-def require_free(port: int, option: str, what: str, host: str = "127.0.0.1") -> None:
+def require_free(port: int, option: str, server: str, host: str = "127.0.0.1") -> None:
     """Check that a server can be started on a port.
 
     Raises:
-        UsageWrong: something else has it; the message names the port and the option.
+        UsageWrong: the port is in use; the message names it and the option.
     """
     if not is_free(port, host):
-        raise UsageWrong(f"Port {port} ({what}) is in use. Stop what listens there, or take another with {option}.")
+        raise UsageWrong(f"Port {port} ({server}) is in use. Stop what listens there, or use another with {option}.")

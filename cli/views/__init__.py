@@ -1,1 +1,1 @@
-"""What commands print."""
+"""The output of commands: lines, tables, JSON and the live view of a task."""

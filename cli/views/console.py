@@ -1,4 +1,4 @@
-"""Where commands write: results to stdout, everything else to stderr."""
+"""The consoles that commands write to: results to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ err = Console(stderr=True, highlight=False, markup=False)
 
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
-_WIDE = 400
-"""Columns of a table that goes into a pipe."""
+_PIPE_WIDTH = 400
+"""Columns of a table that goes into a pipe: enough for any row."""
 
 
 def printable(text: str) -> str:
-    """Return ``text`` without control characters: what a model or tool wrote must not steer the terminal."""
+    """Return ``text`` without control characters: text of models and tools must not control the terminal."""
     return text.translate(_CONTROLS)
 
 
@@ -30,17 +30,16 @@ def one_line(text: str, width: int) -> str:
 
 
 def write_text(text: str) -> None:
-    """Write a result to stdout: as it is into a pipe, without control characters to a terminal."""
-    shown = printable(text) if out.is_terminal else text
-    out.print(shown, soft_wrap=True)
+    """Write a result to stdout: unchanged into a pipe, without control characters to a terminal."""
+    out.print(printable(text) if out.is_terminal else text, soft_wrap=True)
 
 
 def write_json(value: object, *, indent: int | None = 2) -> None:
-    """Write JSON to stdout; ``indent`` None makes it one line."""
+    """Write JSON to stdout; on one line when ``indent`` is None."""
     out.print(json.dumps(value, indent=indent, ensure_ascii=False), soft_wrap=True)
 
 
 def write_table(table: Table) -> None:
-    """Write a table to stdout: as wide as the terminal, or as wide as it needs where there is none."""
-    console = out if out.is_terminal else Console(width=_WIDE)
+    """Write a table to stdout: as wide as the terminal, or as its rows where there is none."""
+    console = out if out.is_terminal else Console(width=_PIPE_WIDTH)
     console.print(table)

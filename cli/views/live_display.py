@@ -1,4 +1,4 @@
-"""Show a task on a terminal as it goes on: what happened above, and below what happens now."""
+"""A live view of a task on a terminal: its steps so far above, and below what is happening now."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from agentkit.client import (
-    Lost,
+    ConnectionLost,
+    ConnectionRestored,
     ModelCompleted,
-    Regained,
-    StreamedAnswer,
+    StreamedResponse,
     TaskEvent,
     TaskStatusChanged,
+    TaskUpdate,
     ToolCompleted,
     ToolFailed,
     ToolStarted,
-    Update,
 )
 from agentkit.messages import ToolCall, Usage
 from cli.views.console import printable
-from cli.views.step_lines import call_text
+from cli.views.step_lines import arguments_text
 from cli.views.task_display import PlainLines, cost_text
 
 __all__ = ["LiveDisplay"]
 
-_TAIL_LINES = 8
-"""Lines of the answer in progress that are shown."""
+_RESPONSE_LINES = 8
+"""Lines that are shown of a response in progress: its end."""
 _INDENT = 3
 
 
 class LiveDisplay(PlainLines):
-    """Plain lines above; below the answer as it is written, the tools that work, and a line that moves."""
+    """Plain lines above; below them the response in progress, running tools, and a status line with a spinner."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._answer = StreamedAnswer()
-        self._working: dict[str, tuple[ToolCall, float]] = {}
-        """Tool calls under way, with when we learned of them, by id."""
+        self._response = StreamedResponse()
+        self._running_calls: dict[str, tuple[ToolCall, float]] = {}
+        """Running tool calls by id, with the monotonic time at which their start was received."""
         self._status = "starting"
         self._step = 0
-        self._spent = Usage()
-        self._since: datetime | None = None
-        self._lost = False
+        self._usage = Usage()
+        self._started_at: datetime | None = None
+        self._connection_lost = False
         self._spinner = Spinner("dots", style="cyan")
         self._live = Live(
             get_renderable=self._render, console=console, refresh_per_second=10, transient=True, redirect_stderr=True
@@ -64,57 +64,61 @@ class LiveDisplay(PlainLines):
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def show(self, update: Update) -> None:
+    def show(self, update: TaskUpdate) -> None:
         """Show one update."""
-        self._answer.take(update)
+        self._response.apply(update)
         match update:
-            case Lost():
-                self._lost = True
-            case Regained(seconds=seconds):
-                self._lost = False
+            case ConnectionLost():
+                self._connection_lost = True
+            case ConnectionRestored(seconds=seconds):
+                self._connection_lost = False
                 note = f"-- connection lost for {seconds:.0f} s; what happened meanwhile follows --"
                 self._console.print(note, style="yellow", soft_wrap=True)
             case _:
-                self._note(update)
+                self._record(update)
                 super().show(update)
 
-    def _note(self, event: TaskEvent) -> None:
-        self._since = self._since or event.at
+    def _record(self, event: TaskEvent) -> None:
+        self._started_at = self._started_at or event.at
         self._step = event.step or self._step
         match event:
             case TaskStatusChanged(status=status):
                 self._status = status
             case ModelCompleted(usage=usage):
-                self._spent += usage
+                self._usage += usage
             case ToolStarted(call=call):
-                self._working[call.id] = (call, time.monotonic())
+                self._running_calls[call.id] = (call, time.monotonic())
             case ToolCompleted(result=result) | ToolFailed(result=result):
-                self._working.pop(result.call_id, None)
+                self._running_calls.pop(result.call_id, None)
 
     def _render(self) -> Group:
-        return Group(*self._said(), *self._tools(), self._line())
+        return Group(*self._response_lines(), *self._call_lines(), self._status_line())
 
-    def _said(self) -> Iterator[Text]:
-        """Yield the end of the answer that is being written; before it begins, the end of the thought."""
-        style, said = ("italic", self._answer.text) if self._answer.text else ("dim italic", self._answer.thinking)
-        if not said:
+    def _response_lines(self) -> Iterator[Text]:
+        """Yield the end of the response in progress; of its reasoning while there is no text yet."""
+        style, text = "italic", self._response.text
+        if not text:
+            style, text = "dim italic", self._response.thinking
+        if not text:
             return
         width = max(10, self._console.width - _INDENT)
-        lines = Text(printable(said[-width * _TAIL_LINES :]), style=style).wrap(self._console, width)
-        for line in lines[-_TAIL_LINES:]:
+        lines = Text(printable(text[-width * _RESPONSE_LINES :]), style=style).wrap(self._console, width)
+        for line in lines[-_RESPONSE_LINES:]:
             line.pad_left(_INDENT)
             yield line
 
-    def _tools(self) -> Iterator[Text]:
-        for call, begun in list(self._working.values()):
-            line = f"   … {printable(call.name)} ({time.monotonic() - begun:.0f} s) {call_text(call)}"
+    def _call_lines(self) -> Iterator[Text]:
+        for call, started_at in list(self._running_calls.values()):
+            line = f"   … {printable(call.name)} ({time.monotonic() - started_at:.0f} s) {arguments_text(call)}"
             yield Text(line, style="cyan", no_wrap=True, overflow="ellipsis")
 
-    def _line(self) -> Spinner:
-        seconds = 0.0 if self._since is None else max(0.0, (datetime.now(UTC) - self._since).total_seconds())
-        facts = [self._status, *([f"step {self._step}", self._answer.model] if self._step else [])]
-        facts += [f"{self._spent.tokens:,} tokens", *cost_text(self._spent.cost_usd), f"{seconds:.0f} s"]
-        if self._lost:
+    def _status_line(self) -> Spinner:
+        elapsed_s = 0.0
+        if self._started_at is not None:
+            elapsed_s = max(0.0, (datetime.now(UTC) - self._started_at).total_seconds())
+        facts = [self._status, *([f"step {self._step}", self._response.model] if self._step else [])]
+        facts += [f"{self._usage.tokens:,} tokens", *cost_text(self._usage.cost_usd), f"{elapsed_s:.0f} s"]
+        if self._connection_lost:
             facts = ["connection lost, retrying; the task goes on meanwhile"]
         self._spinner.update(text=Text(" · ".join(facts), style="dim", no_wrap=True, overflow="ellipsis"))
         return self._spinner

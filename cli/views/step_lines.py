@@ -1,4 +1,4 @@
-"""A task's messages and events as lines for people: steps, tool calls, tool results."""
+"""A task's messages and events as lines of text for people: steps, tool calls, tool results."""
 
 from __future__ import annotations
 
@@ -25,138 +25,139 @@ from agentkit.client import (
 from agentkit.messages import ImagePart, InputPart, Message, TextPart, ToolCall, ToolResult
 from cli.views.console import one_line, printable
 
-__all__ = ["EventLines", "Steps", "call_text", "output_text"]
+__all__ = ["EventLines", "MessageLines", "arguments_text", "output_text"]
 
-_WIDTH = 160
-"""Characters of a tool call or result that a line shows."""
+_MAX_WIDTH = 160
+"""Characters that are shown of a tool call, a tool result or an input."""
 
 
-class Steps:
-    """Turns messages into lines, in order.
+class MessageLines:
+    """Turns a transcript into lines, message by message.
 
-    What the model says last is the task's output, which stands elsewhere: an answer without tool calls is held
-    back, and shown only when another message follows it.
+    A response without tool calls is shown only when another message follows: the last one is the task's output,
+    which is printed separately.
     """
 
     def __init__(self) -> None:
         self._step = 0
-        self._held: str = ""
+        self._withheld = ""
+        """Text of the previous response, not shown yet."""
 
-    def lines(self, message: Message) -> Iterator[Text]:
+    def render(self, message: Message) -> Iterator[Text]:
         """Yield the lines of the next message."""
-        if self._held:
-            yield from _indented(self._held)
-            self._held = ""
+        yield from _indented(self._withheld)
+        self._withheld = ""
         match message.role:
             case "user":
                 parts = [part for part in message.parts if isinstance(part, TextPart | ImagePart)]
-                yield _line("you ", "bold", one_line(_said(parts), _WIDTH))
+                yield _input_line(parts)
             case "assistant":
-                yield from self._answer(message)
+                yield from self._response(message)
             case "tool":
                 results = (part for part in message.parts if isinstance(part, ToolResult))
-                yield from map(_result, results)
+                yield from map(_result_line, results)
 
-    def _answer(self, message: Message) -> Iterator[Text]:
+    def _response(self, message: Message) -> Iterator[Text]:
         self._step += 1
         yield _line(f"step {self._step} ", "bold cyan", message.model or "")
         if not message.tool_calls:
-            self._held = message.text
+            self._withheld = message.text
             return
-        if message.text:
-            yield from _indented(message.text)
-        yield from map(_call, message.tool_calls)
+        yield from _indented(message.text)
+        yield from map(_call_line, message.tool_calls)
 
 
 class EventLines:
-    """Turns events into lines, in order; the last answer is held back as ``Steps`` does."""
+    """Turns a task's events into lines; like ``MessageLines`` it does not show the last response."""
 
     def __init__(self) -> None:
-        self._held: str = ""
+        self._withheld = ""
+        """Text of the previous response, not shown yet."""
         self._status = ""
-        self._begun: dict[str, datetime] = {}
-        """When each tool call under way began, by its id."""
+        self._call_times: dict[str, datetime] = {}
+        """When each running tool call was started, by its id."""
 
-    def lines(self, event: TaskEvent) -> Iterator[Text]:
-        """Yield the lines of the next event; none for what people need not read."""
+    def render(self, event: TaskEvent) -> Iterator[Text]:
+        """Yield the lines of the next event; none for events without interest to people."""
         match event:
-            case TaskStarted(input=given) if given is not None:
-                said = given if isinstance(given, str) else _said(given)
-                yield _line("you ", "bold", one_line(said, _WIDTH))
+            case TaskStarted(input=task_input) if task_input is not None:
+                yield _input_line(task_input)
             case TaskStatusChanged(status=status):
                 if status in ("waiting", "paused") or self._status in ("waiting", "paused"):
                     yield _line("task ", "bold", f"is {status}")
                 self._status = status
             case ModelStarted() | ModelRetrying() | ModelCompleted() | ModelFailed() | PlanUpdated():
-                yield from self._thought(event)
+                yield from self._model_lines(event)
             case ToolStarted() | ToolRetrying() | ToolCompleted() | ToolFailed():
-                yield from self._called(event)
+                yield from self._tool_lines(event)
 
-    def _thought(
+    def _model_lines(
         self, event: ModelStarted | ModelRetrying | ModelCompleted | ModelFailed | PlanUpdated
     ) -> Iterator[Text]:
         match event:
             case ModelStarted():
-                yield from _indented(self._held)
-                self._held = ""
+                yield from _indented(self._withheld)
+                self._withheld = ""
                 yield _line(f"step {event.step} ", "bold cyan", event.model)
             case ModelRetrying():
-                yield _retrying(event.model, event.attempt, event.max_attempts, event.error.message)
+                yield _retry_line(event.model, event.attempt, event.max_attempts, event.error.message)
             case ModelFailed():
-                yield _line(f"   ✗ {event.model} ", "red", one_line(event.error.message, _WIDTH))
+                yield _line(f"   ✗ {event.model} ", "red", one_line(event.error.message, _MAX_WIDTH))
             case PlanUpdated():
-                for number, part in enumerate(event.plan, 1):
-                    yield _line(f"   {number}. ", "magenta", one_line(part, _WIDTH))
+                for number, entry in enumerate(event.plan, 1):
+                    yield _line(f"   {number}. ", "magenta", one_line(entry, _MAX_WIDTH))
             case ModelCompleted(message=message) if message is not None:
                 if message.tool_calls:
                     yield from _indented(message.text)
                 else:
-                    self._held = message.text
+                    self._withheld = message.text
 
-    def _called(self, event: ToolStarted | ToolRetrying | ToolCompleted | ToolFailed) -> Iterator[Text]:
+    def _tool_lines(self, event: ToolStarted | ToolRetrying | ToolCompleted | ToolFailed) -> Iterator[Text]:
         match event:
             case ToolStarted():
-                self._begun[event.call.id] = event.at
-                yield _call(event.call)
+                self._call_times[event.call.id] = event.at
+                yield _call_line(event.call)
             case ToolRetrying():
-                yield _retrying(event.call.name, event.attempt, event.max_attempts, event.error.message)
+                yield _retry_line(event.call.name, event.attempt, event.max_attempts, event.error.message)
             case ToolCompleted() | ToolFailed():
                 if isinstance(event, ToolFailed) and event.call is not None:
-                    yield _call(event.call)
-                begun = self._begun.pop(event.result.call_id, None)
-                line = _result(event.result)
-                if begun is not None:
-                    line.append(f" ({_duration((event.at - begun).total_seconds())})", "dim")
+                    yield _call_line(event.call)
+                started_at = self._call_times.pop(event.result.call_id, None)
+                line = _result_line(event.result)
+                if started_at is not None:
+                    line.append(f" ({_duration((event.at - started_at).total_seconds())})", "dim")
                 yield line
 
 
 def output_text(output: object) -> str:
-    """Return a task's output as text: JSON where it is an object."""
+    """Return a task's output as text: an object as JSON."""
     return output if isinstance(output, str) else json.dumps(output, indent=2, ensure_ascii=False)
 
 
-def call_text(call: ToolCall) -> str:
+def arguments_text(call: ToolCall) -> str:
     """Return a tool call's arguments on one line."""
-    return one_line(call.malformed or json.dumps(call.arguments, ensure_ascii=False), _WIDTH)
+    return one_line(call.malformed or json.dumps(call.arguments, ensure_ascii=False), _MAX_WIDTH)
 
 
-def _said(parts: Sequence[InputPart]) -> str:
-    return " ".join(
-        part.text if isinstance(part, TextPart) else f"[image {part.url or part.media_type}]" for part in parts
-    )
+def _input_line(task_input: str | Sequence[InputPart]) -> Text:
+    if not isinstance(task_input, str):
+        task_input = " ".join(
+            part.text if isinstance(part, TextPart) else f"[image {part.url or part.media_type}]" for part in task_input
+        )
+    return _line("you ", "bold", one_line(task_input, _MAX_WIDTH))
 
 
-def _call(call: ToolCall) -> Text:
-    return _line(f"   → {call.name} ", "cyan", call_text(call))
+def _call_line(call: ToolCall) -> Text:
+    return _line(f"   → {call.name} ", "cyan", arguments_text(call))
 
 
-def _result(result: ToolResult) -> Text:
-    return _line(f"   ← {result.name} ", "red" if result.is_error else "green", one_line(result.content, _WIDTH))
+def _result_line(result: ToolResult) -> Text:
+    return _line(f"   ← {result.name} ", "red" if result.is_error else "green", one_line(result.content, _MAX_WIDTH))
 
 
-def _retrying(what: str, attempt: int, most: int | None, why: str) -> Text:
-    of = f" of {most}" if most else ""
-    return _line(f"   ↻ {what} ", "yellow", f"attempt {attempt}{of}: {one_line(why, _WIDTH)}")
+def _retry_line(name: str, attempt: int, max_attempts: int | None, reason: str) -> Text:
+    of_max = f" of {max_attempts}" if max_attempts else ""
+    return _line(f"   ↻ {name} ", "yellow", f"attempt {attempt}{of_max}: {one_line(reason, _MAX_WIDTH)}")
 
 
 def _duration(seconds: float) -> str:

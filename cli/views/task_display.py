@@ -1,4 +1,4 @@
-"""Show a task while it goes on: plain lines, JSON lines for programs, or notes alone."""
+"""Show a task's updates as plain lines, as JSON lines for programs, or only the state of the connection."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Protocol, Self
 
 from rich.console import Console
 
-from agentkit.client import Lost, Regained, Task, Update
+from agentkit.client import ConnectionLost, ConnectionRestored, Task, TaskUpdate
 from cli.views.console import err, write_json
 from cli.views.step_lines import EventLines
 
-__all__ = ["Display", "JsonLines", "Notes", "PlainLines", "cost_text", "summary"]
+__all__ = ["ConnectionNotices", "Display", "JsonLines", "PlainLines", "cost_text", "summary"]
 
 
 class Display(Protocol):
-    """Shows updates; a context manager, so that a live display leaves the terminal as it was."""
+    """Shows updates; a context manager, so that a live display can restore the terminal."""
 
-    def show(self, update: Update) -> None:
+    def show(self, update: TaskUpdate) -> None:
         """Show one update."""
         ...
 
@@ -28,8 +28,8 @@ class Display(Protocol):
     ) -> None: ...
 
 
-class Notes:
-    """Says on stderr only when the connection is lost and regained."""
+class ConnectionNotices:
+    """Prints on stderr when the connection is lost and restored; ignores events."""
 
     def __enter__(self) -> Self:
         return self
@@ -39,44 +39,44 @@ class Notes:
     ) -> None:
         pass
 
-    def show(self, update: Update) -> None:
+    def show(self, update: TaskUpdate) -> None:
         """Show one update."""
-        if isinstance(update, Lost):
+        if isinstance(update, ConnectionLost):
             err.print(f"Connection lost, retrying. The task goes on meanwhile. ({update.reason})", soft_wrap=True)
-        elif isinstance(update, Regained):
+        elif isinstance(update, ConnectionRestored):
             err.print(f"Connected again after {update.seconds:.0f} s.", soft_wrap=True)
 
 
-class JsonLines(Notes):
-    """One event a line, as the API tells it, with its position as ``id`` where it has one."""
+class JsonLines(ConnectionNotices):
+    """Prints each event as a line of JSON: the API's object, with its position as ``id`` where it has one."""
 
-    def show(self, update: Update) -> None:
+    def show(self, update: TaskUpdate) -> None:
         """Show one update."""
-        if isinstance(update, Lost | Regained):
+        if isinstance(update, ConnectionLost | ConnectionRestored):
             super().show(update)
         else:
             position = {} if update.position is None else {"id": update.position}
-            write_json({**position, **update.document}, indent=None)
+            write_json({**position, **update.raw}, indent=None)
 
 
-class PlainLines(Notes):
-    """A line for each thing that happened; what scrolls by stays."""
+class PlainLines(ConnectionNotices):
+    """Prints the lines of each event."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lines = EventLines()
 
-    def show(self, update: Update) -> None:
+    def show(self, update: TaskUpdate) -> None:
         """Show one update."""
-        if isinstance(update, Lost | Regained):
+        if isinstance(update, ConnectionLost | ConnectionRestored):
             super().show(update)
             return
-        for line in self._lines.lines(update):
+        for line in self._lines.render(update):
             self._console.print(line, soft_wrap=True)
 
 
 def summary(task: Task) -> str:
-    """Return how a task ended, in one line: status, steps, tokens, time, cost."""
+    """Return the state of a task in one line: status, steps, tokens, time, cost."""
     facts = [task.status, f"{task.steps} step{'' if task.steps == 1 else 's'}", f"{task.usage.tokens:,} tokens"]
     if task.created_at is not None and task.completed_at is not None:
         facts.append(f"{(task.completed_at - task.created_at).total_seconds():.1f} s")
@@ -84,5 +84,5 @@ def summary(task: Task) -> str:
 
 
 def cost_text(dollars: float | None) -> list[str]:
-    """Return what something cost, for a line; nothing where that isn't known."""
+    """Return the cost as an item of a line; an empty list when it is unknown."""
     return [] if dollars is None else [f"${dollars:.4f}"]

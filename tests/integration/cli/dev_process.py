@@ -1,11 +1,10 @@
-"""``opspawn dev`` as a process of its own, on free ports, and ``opspawn`` beside it."""
+"""``opspawn dev`` as a process of its own, on reserved ports, and other ``opspawn`` commands against it."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,16 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.reserved_ports import reserve_port
+
 OPSPAWN = [sys.executable, "-P", "-c", "from cli.main import main; main()"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago; all different."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def children_of(pid: int) -> dict[int, str]:
@@ -33,54 +25,65 @@ def children_of(pid: int) -> dict[int, str]:
     return {int(row[0]): row[2] for row in rows if int(row[1]) == pid}
 
 
-def alive(pids: list[int]) -> list[int]:
-    """Return those that still run. What has ended but wasn't reaped yet doesn't."""
+def still_running(pids: list[int]) -> list[int]:
+    """Return the processes that still run; zombies do not."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True)
     states = dict(line.split(None, 1) for line in listed.stdout.splitlines())
     return [pid for pid in pids if not states.get(str(pid), "Z").startswith("Z")]
 
 
 @dataclass
-class Dev:
-    """One data directory, its ports, and the ``opspawn dev`` that serves them."""
+class DevProcess:
+    """An ``opspawn dev`` with a directory and ports of its own."""
 
     directory: Path
-    ports: list[int] = field(default_factory=lambda: free_ports(3))
+    api_port: int = field(default_factory=reserve_port)
+    temporal_port: int = field(default_factory=reserve_port)
+    ui_port: int = field(default_factory=reserve_port)
+    grpc_port: int = field(default_factory=reserve_port)
+    relay_port: int = field(default_factory=reserve_port)
     _process: subprocess.Popen[str] | None = None
     _lines: list[str] = field(default_factory=list)
-    _came: threading.Condition = field(default_factory=threading.Condition)
+    _line_received: threading.Condition = field(default_factory=threading.Condition)
     _reader: threading.Thread | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.ports[0]}"
+        return f"http://127.0.0.1:{self.api_port}"
 
     @property
     def output(self) -> str:
-        """What it has written so far."""
+        """Its output so far."""
         return "".join(self._lines)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What lets another command find it."""
+        """The environment of ``opspawn dev``, and of commands that use it."""
         return {
             **os.environ,  # noqa: TID251  # children need PATH and HOME
             "OPSPAWN_URL": self.url,
-            "TEMPORAL_ADDRESS": f"127.0.0.1:{self.ports[1]}",
+            "OPSPAWN_RELAY_PORT": str(self.relay_port),
+            "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
         }
 
     def command(self, *options: str) -> list[str]:
-        api, temporal, ui = (str(port) for port in self.ports)
-        ports = ["--port", api, "--temporal-port", temporal, "--ui-port", ui]
-        return [*OPSPAWN, "dev", *ports, "--data-dir", str(self.directory / "data"), *options]
+        ports = {
+            "--port": self.api_port,
+            "--grpc-port": self.grpc_port,
+            "--temporal-port": self.temporal_port,
+            "--ui-port": self.ui_port,
+        }
+        port_options = [text for option, port in ports.items() for text in (option, str(port))]
+        return [*OPSPAWN, "dev", *port_options, "--data-dir", str(self.directory / "data"), *options]
 
     def start(self, *options: str) -> None:
-        """Start it, and return when it is ready."""
+        """Start it, and wait until it is ready."""
         self.directory.mkdir(exist_ok=True)
         self._lines.clear()
         self._process = subprocess.Popen(
             self.command(*options),
             cwd=self.directory,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -88,23 +91,24 @@ class Dev:
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.until("Ready after")
+        self.wait_for_output("Ready after")
 
-    def until(self, text: str, *, seconds: float = 60) -> None:
-        """Wait until it has written ``text``."""
-        with self._came:
-            assert self._came.wait_for(lambda: text in self.output, seconds), f"never wrote {text!r}:\n{self.output}"
+    def wait_for_output(self, text: str, *, timeout_s: float = 60) -> None:
+        """Wait until its output contains ``text``."""
+        with self._line_received:
+            arrived = self._line_received.wait_for(lambda: text in self.output, timeout_s)
+        assert arrived, f"no {text!r} in the output:\n{self.output}"
 
     def children(self) -> dict[int, str]:
         assert self._process is not None
         return children_of(self._process.pid)
 
     def child(self, name: str) -> int:
-        """Return the process id of the child whose command line holds ``name``."""
+        """Return the process id of the child whose command line contains ``name``."""
         return next(pid for pid, command in self.children().items() if name in command)
 
     def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, float]:
-        """Signal it, as Ctrl-C or ``kill`` do; return its exit code, and after how many seconds it had ended."""
+        """Signal it, as Ctrl-C or ``kill`` do; return its exit code and the seconds until its end."""
         assert self._process is not None
         assert self._reader is not None
         signalled = time.monotonic()
@@ -115,11 +119,11 @@ class Dev:
         return code, seconds
 
     def close(self) -> None:
-        """End it, however the test went."""
+        """End it when it still runs."""
         if self._process is not None and self._process.poll() is None:
             self.end(signal.SIGTERM)
 
-    def opspawn(self, *arguments: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    def opspawn(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """Run another command against it."""
         return subprocess.run(
             [*OPSPAWN, *arguments],
@@ -127,22 +131,22 @@ class Dev:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=timeout_s,
             check=False,
         )
 
-    def task(self, *arguments: str) -> dict[str, Any]:
-        """Return what a command prints with ``--json``."""
-        ended = self.opspawn(*arguments, "--json")
-        assert ended.returncode == 0, ended.stderr
-        document: dict[str, Any] = json.loads(ended.stdout)
-        return document
+    def json_of(self, *arguments: str) -> dict[str, Any]:
+        """Run a command with ``--json``, and return its output."""
+        result = self.opspawn(*arguments, "--json")
+        assert result.returncode == 0, result.stderr
+        output: dict[str, Any] = json.loads(result.stdout)
+        return output
 
     def _read(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
         with self._process.stdout as stream:
             for line in stream:
-                with self._came:
+                with self._line_received:
                     self._lines.append(line)
-                    self._came.notify_all()
+                    self._line_received.notify_all()

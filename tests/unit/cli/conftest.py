@@ -1,4 +1,4 @@
-"""The command line, run against a scripted API."""
+"""Run the command line against a scripted API."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typer.testing import CliRunner, Result
 
 from cli.errors import CommandFailed
 from cli.main import build
-from tests.unit.cli.scripted_api import ScriptedApi, serving_api
+from tests.unit.scripted_api import ScriptedApi, serve_scripted_api
 
 
 @pytest.fixture
 def api() -> Iterator[ScriptedApi]:
-    with serving_api() as scripted:
+    with serve_scripted_api() as scripted:
         yield scripted
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended."""
+class CommandResult:
+    """The exit code and output of a command."""
 
     code: int
     out: str
     err: str
 
 
-Opspawn = Callable[..., Ended]
+Opspawn = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def opspawn(api: ScriptedApi) -> Opspawn:
-    """Return ``opspawn``: call it with its arguments, and ``stdin`` where it reads that."""
+    """Return a function that runs ``opspawn`` with these arguments, and ``stdin`` where the command reads it."""
 
-    def call(*arguments: str, stdin: str | bytes | None = None, url: str | None = None) -> Ended:
+    def run(*arguments: str, stdin: str | bytes | None = None, url: str | None = None) -> CommandResult:
         line = [*arguments, "--url", url or api.url]
         result: Result = CliRunner().invoke(build(line), line, input=stdin)
         if isinstance(result.exception, CommandFailed):
-            return Ended(result.exception.exit_code, result.stdout, f"{result.stderr}{result.exception}")
+            return CommandResult(result.exception.exit_code, result.stdout, f"{result.stderr}{result.exception}")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Ended(result.exit_code, result.stdout, result.stderr)
+        return CommandResult(result.exit_code, result.stdout, result.stderr)
 
-    return call
+    return run

@@ -1,64 +1,70 @@
-"""Addresses, and servers that aren't there, aren't ready, or aren't Opspawn."""
+"""The options that commands share, and the exit codes of servers that are missing, unavailable or not Opspawn's."""
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
+from cli.command_options import Server
+from tests.reserved_ports import refusing_port
 from tests.unit.cli.conftest import Opspawn
-from tests.unit.cli.scripted_api import Answered, ScriptedApi, problem, task
+from tests.unit.scripted_api import ScriptedApi, ScriptedResponse, problem, task
 
 
-def test_nothing_at_the_address_is_exit_code_3_and_names_it(opspawn: Opspawn) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+def test_a_missing_server_exits_with_3_and_its_address(opspawn: Opspawn) -> None:
+    with refusing_port() as port:
+        url = f"http://127.0.0.1:{port}"
 
-        ended = opspawn("tasks", url=url)
+        result = opspawn("tasks", url=url)
 
-    assert ended.code == 3
-    assert f"Can't reach the API at {url}" in ended.err
-    assert "opspawn dev" in ended.err
+    assert result.code == 3
+    assert f"Can't reach the API at {url}" in result.err
+    assert "opspawn dev" in result.err
 
 
-def test_a_server_that_cannot_serve_now_is_exit_code_3(api: ScriptedApi, opspawn: Opspawn) -> None:
+def test_an_unavailable_server_exits_with_3(api: ScriptedApi, opspawn: Opspawn) -> None:
     api.on("GET", "/tasks", problem(503, "Temporal unreachable", "127.0.0.1:7233 doesn't answer"))
 
-    ended = opspawn("tasks")
+    result = opspawn("tasks")
 
-    assert (ended.code, ended.err) == (3, "Temporal unreachable: 127.0.0.1:7233 doesn't answer")
+    assert (result.code, result.err) == (3, "Temporal unreachable: 127.0.0.1:7233 doesn't answer")
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
-        Answered(200, "<html>hello</html>", "text/html"),
-        Answered(200, ["not", "an", "object"]),
-        Answered(200, {"tasks": "many"}),
-        Answered(404, "<html>no</html>", "text/html"),
-        Answered(404, {"error": "no"}),
+        ScriptedResponse(200, "<html>hello</html>", "text/html"),
+        ScriptedResponse(200, ["not", "an", "object"]),
+        ScriptedResponse(200, {"tasks": "many"}),
+        ScriptedResponse(404, "<html>no</html>", "text/html"),
+        ScriptedResponse(404, {"error": "no"}),
     ],
     ids=["a page", "a list", "another shape", "a page that isn't there", "another error"],
 )
-def test_a_stranger_at_the_address_is_exit_code_3(api: ScriptedApi, opspawn: Opspawn, answer: Answered) -> None:
-    api.on("GET", "/tasks", answer)
+def test_another_server_at_the_address_exits_with_3(
+    api: ScriptedApi, opspawn: Opspawn, response: ScriptedResponse
+) -> None:
+    api.on("GET", "/tasks", response)
 
-    ended = opspawn("tasks")
+    result = opspawn("tasks")
 
-    assert ended.code == 3
-    assert "not as Opspawn's API does" in ended.err
+    assert result.code == 3
+    assert "not as Opspawn's API does" in result.err
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", "http://host:port"])
-def test_what_is_no_address_is_exit_code_2(opspawn: Opspawn, url: str) -> None:
-    ended = opspawn("tasks", url=url)
+def test_an_invalid_address_exits_with_2(opspawn: Opspawn, url: str) -> None:
+    result = opspawn("tasks", url=url)
 
-    assert ended.code == 2
-    assert "expected an address such as http://127.0.0.1:8000" in ended.err.replace("Expected", "expected")
+    assert result.code == 2
+    assert "expected an address such as http://127.0.0.1:8000" in result.err.replace("Expected", "expected")
 
 
-def test_an_id_cannot_address_anything_else(api: ScriptedApi, opspawn: Opspawn) -> None:
+def test_a_task_id_cannot_address_another_resource(api: ScriptedApi, opspawn: Opspawn) -> None:
     api.on("GET", "/tasks/..%2Fagents%3Fx", task())
 
     assert opspawn("show", "../agents?x", "--json").code == 0
+
+
+def test_printed_commands_address_the_same_server() -> None:
+    assert Server("http://api:1").command_line("show task-1") == "opspawn show task-1 --url http://api:1"
+    assert Server(None).command_line("tasks") == "opspawn tasks"

@@ -1,4 +1,4 @@
-"""The embedded Temporal server's binary and command line."""
+"""The embedded Temporal server's executable and command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_configured_binary_wins(tmp_path: Path) -> None:
     assert find_temporal(Settings(temporal_bin=binary)) == binary
 
 
-def test_a_configured_binary_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_configured_binary_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageWrong, match=r"OPSPAWN_TEMPORAL_BIN=.*nowhere"):
         find_temporal(Settings(temporal_bin=tmp_path / "nowhere"))
 
@@ -35,8 +35,8 @@ def test_the_command_holds_ports_database_and_every_search_attribute() -> None:
     command = " ".join(server.command())
 
     assert command.startswith("temporal server start-dev --ip 127.0.0.1 --port 1 ")
-    for part in ("--ui-port 2", "--db-filename tasks.db", "--sqlite-pragma journal_mode=WAL", "--namespace mine"):
-        assert part in command
+    for option in ("--ui-port 2", "--db-filename tasks.db", "--sqlite-pragma journal_mode=WAL", "--namespace mine"):
+        assert option in command
     assert command.count("--search-attribute ") == len(SEARCH_ATTRIBUTES)
     assert "--search-attribute OpspawnTags=KeywordList" in command
     assert "history.transferProcessorMaxPollRPS=2000" in command

@@ -1,60 +1,37 @@
-"""What the API tells of a task, read as typed events, and the answer in progress pieced together."""
+"""The events of a task, parsed as typed objects."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentkit.client import (
-    Lost,
-    ModelCompleted,
-    ModelFailed,
-    StreamedAnswer,
-    TaskEvent,
-    ToolCompleted,
-    Update,
-)
-from agentkit.client.task_events import read_event
+from agentkit.client import ModelCompleted, ModelFailed, TaskEvent, ToolCompleted
+from agentkit.client.task_events import parse_event
 from api.events.event import EVENT_TYPES
 
 GOLDEN = sorted((Path(__file__).parents[2] / "api" / "events" / "golden").glob("*.jsonl"))
+LAST_TYPES = {"task.completed", "task.failed", "task.cancelled"}
 
 
 def event(kind: str, /, **data: Any) -> TaskEvent:
-    return read_event(json.dumps({"type": kind, "task_id": "t", "at": "2026-11-21T20:00:00Z", "step": 1, **data}), None)
-
-
-def said(*updates: Update) -> tuple[str, str, bool]:
-    """Return text and thought after these, and whether the answer is finished."""
-    answer = StreamedAnswer()
-    for update in updates:
-        answer.take(update)
-    return answer.text, answer.thinking, answer.finished
-
-
-def delta(text: str, kind: str = "text") -> TaskEvent:
-    return event("model.delta", text=text, kind=kind)
-
-
-STARTED = event("model.started", model="demo:demo")
-MESSAGE = {"role": "assistant", "parts": [{"type": "thinking", "text": "So."}, {"type": "text", "text": "It is 42"}]}
+    return parse_event(
+        json.dumps({"type": kind, "task_id": "t", "at": "2026-11-21T20:00:00Z", "step": 1, **data}), None
+    )
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
-def test_every_recorded_event_is_read_as_its_own_class_and_kept_as_it_came(golden: Path) -> None:
+def test_every_recorded_event_has_a_class_and_keeps_its_raw_object(golden: Path) -> None:
     for line in golden.read_text().splitlines():
         position, _, data = line.partition(" ")
-        read = read_event(data, position)
-        assert type(read) is not TaskEvent, read.type
-        assert read.document == json.loads(data)
-        assert (read.position, read.last) == (position, read.type in ENDS)
+        parsed = parse_event(data, position)
+        assert type(parsed) is not TaskEvent, parsed.type
+        assert parsed.raw == json.loads(data)
+        assert (parsed.position, parsed.last) == (position, parsed.type in LAST_TYPES)
 
 
-ENDS = {"task.completed", "task.failed", "task.cancelled"}
 PAYLOADS: dict[str, dict[str, Any]] = {
     "task.status": {"status": "running"},
     "model.delta": {"text": "Let"},
@@ -64,7 +41,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)
-def test_the_client_knows_every_type_that_the_api_tells(kind: str) -> None:
+def test_the_client_has_a_class_for_every_type_of_the_api(kind: str) -> None:
     call = {"type": "tool_call", "id": "c", "name": "n"}
     result = {"type": "tool_result", "call_id": "c", "name": "n", "content": ""}
     payload = {"model": "demo:demo", "call": call, "result": result, **PAYLOADS.get(kind, {})}
@@ -72,19 +49,21 @@ def test_the_client_knows_every_type_that_the_api_tells(kind: str) -> None:
     assert type(event(kind, **payload)) is not TaskEvent
 
 
-def test_a_type_of_tomorrow_is_an_event_all_the_same() -> None:
-    read = event("agent.handoff", to="researcher")
+def test_an_unknown_type_is_a_plain_event() -> None:
+    parsed = event("agent.handoff", to="researcher")
 
-    assert (type(read), read.type, read.document["to"]) == (TaskEvent, "agent.handoff", "researcher")
+    assert (type(parsed), parsed.type, parsed.raw["to"]) == (TaskEvent, "agent.handoff", "researcher")
 
 
-@pytest.mark.parametrize("data", ["[]", "nothing", '{"type": "task.status"}'], ids=["a list", "no JSON", "fields lack"])
-def test_what_is_no_event_is_refused(data: str) -> None:
+@pytest.mark.parametrize(
+    "data", ["[]", "nothing", '{"type": "task.status"}'], ids=["a list", "no JSON", "fields missing"]
+)
+def test_other_data_is_refused(data: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        read_event(data, None)
+        parse_event(data, None)
 
 
-def test_payloads_that_the_api_could_not_read_are_none_with_the_reason() -> None:
+def test_a_payload_that_the_api_could_not_read_is_none_with_the_reason() -> None:
     completed = event("model.completed", model="demo:demo", unreadable="FileNotFoundError: gone")
 
     assert isinstance(completed, ModelCompleted)
@@ -101,21 +80,3 @@ def test_fields_are_typed() -> None:
     assert (failed.error.status, failed.attempts, failed.step) == (529, 3, 1)
     assert isinstance(done, ToolCompleted)
     assert done.result.content == "x" * 9
-
-
-@pytest.mark.parametrize(
-    ("updates", "expected"),
-    [
-        ([delta("It "), delta("is")], ("It is", "", False)),
-        ([delta("Hm", "thinking"), delta("{", "tool_arguments"), delta("It")], ("It", "Hm", False)),
-        ([delta("I th"), event("model.reset"), delta("It is")], ("It is", "", False)),
-        ([delta("It "), Lost("gone")], ("", "", False)),
-        ([delta("It "), event("model.failed", model="m")], ("", "", False)),
-        ([delta("It"), event("model.completed", model="m", message=MESSAGE)], ("It is 42", "So.", True)),
-        ([delta("It is"), event("model.completed", model="m")], ("It is", "", True)),
-        ([delta("It is"), event("model.completed", model="m"), STARTED], ("", "", False)),
-    ],
-    ids=["pieces", "kinds", "reset", "lost", "failed", "completed", "unreadable", "next step"],
-)
-def test_an_answer_in_progress_is_pieced_together(updates: Sequence[Update], expected: tuple[str, str, bool]) -> None:
-    assert said(STARTED, *updates) == expected

@@ -1,4 +1,4 @@
-"""``opspawn init`` writes the packaged template, and nothing over what is there."""
+"""``opspawn init`` writes the packaged template, and overwrites nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def init(directory: Path) -> str:
 
 
 def test_a_new_directory_holds_an_agent(tmp_path: Path) -> None:
-    said = init(tmp_path / "new" / "app")
+    output = init(tmp_path / "new" / "app")
 
     assert list((tmp_path / "new" / "app" / "agents").glob("*.yaml"))
-    assert f"opspawn dev --app-dir {tmp_path / 'new' / 'app'}" in said
+    assert f"opspawn dev --app-dir {tmp_path / 'new' / 'app'}" in output
 
 
-def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
+def test_existing_files_are_never_overwritten(tmp_path: Path) -> None:
     init(tmp_path)
     agent = next((tmp_path / "agents").glob("*.yaml"))
     agent.write_text("mine")
@@ -35,7 +35,7 @@ def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
     assert agent.read_text() == "mine"
 
 
-def test_a_file_is_no_directory(tmp_path: Path) -> None:
+def test_a_file_is_refused_as_the_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(UsageWrong, match="is a file"):

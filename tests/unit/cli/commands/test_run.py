@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,39 +11,39 @@ import sys
 import pytest
 
 from tests.unit.cli.conftest import Opspawn
-from tests.unit.cli.scripted_api import Answered, Document, ScriptedApi, ending, problem, stream, task
+from tests.unit.scripted_api import JsonObject, ScriptedApi, ScriptedResponse, final_event, problem, stream, task
 
-DROPPED = Answered(0, None)
-
-
-def answering(api: ScriptedApi, ended: Document, *streams: Answered) -> None:
-    """Script a task that ends like this."""
-    api.on("POST", "/tasks", Answered(201, task("queued")))
-    api.on("GET", "/tasks/task-1/events", *(streams or [stream(ending())]))
-    api.on("GET", "/tasks/task-1", ended)
+DROPPED_CONNECTION = ScriptedResponse(0, None)
 
 
-def test_the_output_is_all_that_stdout_gets(api: ScriptedApi, opspawn: Opspawn) -> None:
-    answering(api, task(output="It is [bold]42[/bold]"))
+def script_task(api: ScriptedApi, ended_task: JsonObject, *streams: ScriptedResponse) -> None:
+    """Script a task that is accepted and ends as ``ended_task``."""
+    api.on("POST", "/tasks", ScriptedResponse(201, task("queued")))
+    api.on("GET", "/tasks/task-1/events", *(streams or [stream(final_event())]))
+    api.on("GET", "/tasks/task-1", ended_task)
 
-    ended = opspawn("run", "assistant", "What is 6 times 7?")
 
-    assert (ended.code, ended.out) == (0, "It is [bold]42[/bold]\n")
-    assert api.asked[0].body == {"agent": "assistant", "input": "What is 6 times 7?"}
+def test_stdout_gets_only_the_output(api: ScriptedApi, opspawn: Opspawn) -> None:
+    script_task(api, task(output="It is [bold]42[/bold]"))
+
+    result = opspawn("run", "assistant", "What is 6 times 7?")
+
+    assert (result.code, result.out) == (0, "It is [bold]42[/bold]\n")
+    assert api.requests[0].body == {"agent": "assistant", "input": "What is 6 times 7?"}
 
 
 def test_options_reach_the_api(api: ScriptedApi, opspawn: Opspawn) -> None:
-    answering(api, task())
+    script_task(api, task())
 
-    ended = opspawn(
+    result = opspawn(
         *("run", "assistant", "-", "--model", "demo:demo", "--tag", "a", "--tag", "b", "--idempotency-key", "k1"),
         *("--limit", "max_steps=5", "--limit", "deadline=1h", "--json"),
         stdin="line 1\nline 2 é",
     )
 
-    assert json.loads(ended.out)["output"] == "42"
-    assert api.asked[0].headers["idempotency-key"] == "k1"
-    assert api.asked[0].body == {
+    assert json.loads(result.out)["output"] == "42"
+    assert api.requests[0].headers["idempotency-key"] == "k1"
+    assert api.requests[0].body == {
         "agent": "assistant",
         "input": "line 1\nline 2 é",
         "model": "demo:demo",
@@ -51,50 +52,52 @@ def test_options_reach_the_api(api: ScriptedApi, opspawn: Opspawn) -> None:
     }
 
 
-def test_a_submission_whose_answer_got_lost_is_repeated_with_its_key(api: ScriptedApi, opspawn: Opspawn) -> None:
-    answering(api, task())
-    api.on("POST", "/tasks", DROPPED, DROPPED, Answered(200, task()))
+def test_a_submission_without_a_response_is_repeated_with_its_idempotency_key(
+    api: ScriptedApi, opspawn: Opspawn
+) -> None:
+    script_task(api, task())
+    api.on("POST", "/tasks", DROPPED_CONNECTION, DROPPED_CONNECTION, ScriptedResponse(200, task()))
 
-    ended = opspawn("run", "assistant", "hello")
+    result = opspawn("run", "assistant", "hello")
 
-    assert ended.code == 0
-    submissions = [asked for asked in api.asked if asked.method == "POST"]
-    assert len({asked.headers["idempotency-key"] for asked in submissions}) == 1
+    assert result.code == 0
+    submissions = [request for request in api.requests if request.method == "POST"]
+    assert len({request.headers["idempotency-key"] for request in submissions}) == 1
     assert len(submissions) == 3
 
 
 @pytest.mark.parametrize("options", [[], ["--follow"], ["--follow", "--json"]], ids=["wait", "follow", "json"])
-def test_waiting_survives_an_api_that_goes_away(api: ScriptedApi, opspawn: Opspawn, options: list[str]) -> None:
-    away = Answered(502, "<html>no</html>", "text/html")
-    answering(api, task(), DROPPED, away, stream(ending()))
-    api.on("GET", "/tasks/task-1", DROPPED, away, task())
+def test_waiting_survives_an_unavailable_api(api: ScriptedApi, opspawn: Opspawn, options: list[str]) -> None:
+    unavailable = ScriptedResponse(502, "<html>no</html>", "text/html")
+    script_task(api, task(), DROPPED_CONNECTION, unavailable, stream(final_event()))
+    api.on("GET", "/tasks/task-1", DROPPED_CONNECTION, unavailable, task())
 
-    ended = opspawn("run", "assistant", "hello", *options)
+    result = opspawn("run", "assistant", "hello", *options)
 
-    assert ended.code == 0
-    assert ended.err.count("Connection lost, retrying") == 1
-    assert "Connected again after 1 s" in ended.err
+    assert result.code == 0
+    assert result.err.count("Connection lost, retrying") == 1
+    assert re.search(r"Connected again after \d+ s", result.err)
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "terminated", "timed_out"])
-def test_a_task_that_did_not_complete_is_exit_code_1(api: ScriptedApi, opspawn: Opspawn, status: str) -> None:
+def test_a_task_that_did_not_complete_exits_with_1(api: ScriptedApi, opspawn: Opspawn, status: str) -> None:
     error = {"type": "ModelNotAuthorized", "message": "the key is wrong", "step": 3}
-    answering(api, task(status, error=error), stream(ending(status)))
+    script_task(api, task(status, error=error), stream(final_event(status)))
 
-    ended = opspawn("run", "assistant", "hello")
+    result = opspawn("run", "assistant", "hello")
 
-    assert (ended.code, ended.out) == (1, "")
-    assert ended.err == f"Task task-1 {status.replace('_', ' ')} at step 3: the key is wrong (ModelNotAuthorized)"
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"Task task-1 {status.replace('_', ' ')} at step 3: the key is wrong (ModelNotAuthorized)"
 
 
 def test_an_object_is_printed_as_json(api: ScriptedApi, opspawn: Opspawn) -> None:
-    answering(api, task(output={"answer": 42}))
+    script_task(api, task(output={"answer": 42}))
 
     assert json.loads(opspawn("run", "assistant", "hello").out) == {"answer": 42}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "said"),
+    ("arguments", "stdin", "message"),
     [
         (["assistant", "  "], None, "INPUT is empty"),
         (["assistant", "-"], b"\xff\xfe", "INPUT isn't UTF-8"),
@@ -104,14 +107,14 @@ def test_an_object_is_printed_as_json(api: ScriptedApi, opspawn: Opspawn) -> Non
     ],
     ids=["empty", "bytes", "no value", "unknown limit", "no number"],
 )
-def test_bad_usage_is_exit_code_2_and_asks_nothing(
-    api: ScriptedApi, opspawn: Opspawn, arguments: list[str], stdin: bytes | None, said: str
+def test_bad_usage_exits_with_2_and_sends_no_request(
+    api: ScriptedApi, opspawn: Opspawn, arguments: list[str], stdin: bytes | None, message: str
 ) -> None:
-    ended = opspawn("run", *arguments, stdin=stdin)
+    result = opspawn("run", *arguments, stdin=stdin)
 
-    assert ended.code == 2
-    assert said in ended.err
-    assert not api.asked
+    assert result.code == 2
+    assert message in result.err
+    assert not api.requests
 
 
 def test_a_problem_is_printed_with_its_errors(api: ScriptedApi, opspawn: Opspawn) -> None:
@@ -121,10 +124,10 @@ def test_a_problem_is_printed_with_its_errors(api: ScriptedApi, opspawn: Opspawn
     ]
     api.on("POST", "/tasks", problem(422, "Invalid body", "2 fields are wrong", errors))
 
-    ended = opspawn("run", "assistant", "hello")
+    result = opspawn("run", "assistant", "hello")
 
-    assert ended.code == 2
-    assert ended.err.splitlines() == [
+    assert result.code == 2
+    assert result.err.splitlines() == [
         "Invalid body: 2 fields are wrong",
         "  /limits/max_steps: must be at least 1",
         "  body.x: unknown",
@@ -132,18 +135,20 @@ def test_a_problem_is_printed_with_its_errors(api: ScriptedApi, opspawn: Opspawn
 
 
 @pytest.mark.parametrize("options", [[], ["--follow"]], ids=["wait", "follow"])
-def test_ctrl_c_leaves_the_task_running_and_says_how_to_come_back(api: ScriptedApi, options: list[str]) -> None:
-    api.on("POST", "/tasks", Answered(201, task("queued")))
+def test_ctrl_c_leaves_the_task_running_and_prints_the_commands_to_come_back(
+    api: ScriptedApi, options: list[str]
+) -> None:
+    api.on("POST", "/tasks", ScriptedResponse(201, task("queued")))
     api.on("GET", "/tasks/task-1/events", stream())
     command = [sys.executable, "-c", "from cli.main import main; main()", "run", "assistant", "x", "--url", api.url]
 
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        api.until_asked("GET", "/tasks/task-1/events")
+        api.wait_for_request("GET", "/tasks/task-1/events")
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=20)
+        _, errors = running.communicate(timeout=20)
 
     assert running.returncode == 130
-    assert f"opspawn follow task-1 --url {api.url}" in said
-    assert f"opspawn show task-1 --url {api.url}" in said
-    assert f"opspawn cancel task-1 --url {api.url}" in said
-    assert not any("cancel" in asked.path for asked in api.asked)
+    assert f"opspawn follow task-1 --url {api.url}" in errors
+    assert f"opspawn show task-1 --url {api.url}" in errors
+    assert f"opspawn cancel task-1 --url {api.url}" in errors
+    assert not any("cancel" in request.path for request in api.requests)

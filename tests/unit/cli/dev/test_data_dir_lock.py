@@ -1,4 +1,4 @@
-"""One ``opspawn dev`` for each data directory."""
+"""The lock that allows one ``opspawn dev`` for each data directory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli.dev.data_dir_lock import DataDirLock
 from cli.errors import CommandFailed, UsageWrong
 
 
-def test_a_second_one_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
+def test_a_second_lock_is_refused_with_the_holder_and_the_option(tmp_path: Path) -> None:
     first = DataDirLock(tmp_path / "data")
 
     with pytest.raises(UsageWrong, match=rf"already runs on .*data \(process {os.getpid()}\).*--data-dir"):
@@ -20,13 +20,13 @@ def test_a_second_one_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
     first.release()
 
 
-def test_it_can_be_taken_again_after_release(tmp_path: Path) -> None:
+def test_it_can_be_acquired_again_after_release(tmp_path: Path) -> None:
     DataDirLock(tmp_path).release()
 
     DataDirLock(tmp_path).release()
 
 
-def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(CommandFailed, match=r"Can't write .*file.*--data-dir"):

@@ -1,4 +1,4 @@
-"""Log lines of several processes as one."""
+"""The logs of several processes as one, and the lines that are left out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import io
 import pytest
 from rich.console import Console
 
-from cli.dev.log_view import LogView, shows_api, shows_temporal, shows_worker
+from cli.dev.log_view import LogView, api_line_is_shown, temporal_line_is_shown, worker_line_is_shown
 
 
 class ClosedTerminal(io.StringIO):
-    """What writing to a terminal that was closed is like."""
+    """Fails like a terminal that was closed."""
 
     def write(self, text: str) -> int:
         raise OSError(errno.EIO, "Input/output error")
@@ -26,8 +26,8 @@ class ClosedTerminal(io.StringIO):
     ],
     ids=["probe", "request"],
 )
-def test_probes_of_the_api_are_noise(line: str, shown: bool) -> None:
-    assert shows_api(line) is shown
+def test_health_checks_of_the_api_are_left_out(line: str, shown: bool) -> None:
+    assert api_line_is_shown(line) is shown
 
 
 @pytest.mark.parametrize(
@@ -40,30 +40,41 @@ def test_probes_of_the_api_are_noise(line: str, shown: bool) -> None:
     ],
     ids=["banner", "warning", "error", "fatal"],
 )
-def test_of_temporal_only_errors_are_shown(line: str, shown: bool) -> None:
-    assert shows_temporal(line) is shown
+def test_only_errors_of_temporal_are_shown(line: str, shown: bool) -> None:
+    assert temporal_line_is_shown(line) is shown
 
 
-def test_a_worker_is_shown_whole() -> None:
-    assert shows_worker("INFO opspawn.worker: Working")
+def test_every_line_of_a_worker_is_shown() -> None:
+    assert worker_line_is_shown("INFO opspawn.worker: Working")
 
 
 def test_lines_are_coloured_on_a_terminal_and_plain_elsewhere() -> None:
     terminal, pipe = io.StringIO(), io.StringIO()
     coloured = Console(file=terminal, force_terminal=True, color_system="standard", width=80)
 
-    LogView(coloured, lambda: None).line("api", "hello")
-    LogView(Console(file=pipe, width=80), lambda: None).line("api", "hello\x1b[2J [red]x")
+    LogView(coloured, lambda: None).child_line("api", "hello")
+    LogView(Console(file=pipe, width=80), lambda: None).child_line("api", "hello\x1b[2J [red]x")
 
     assert "\x1b[34mapi" in terminal.getvalue()
     assert pipe.getvalue() == "api      │ hello[2J [red]x\n"
 
 
-def test_a_closed_terminal_is_told_once_and_never_raises() -> None:
-    told: list[bool] = []
-    view = LogView(Console(file=ClosedTerminal()), lambda: told.append(True))
+def test_a_closed_terminal_calls_back_once_and_never_raises() -> None:
+    calls: list[bool] = []
+    view = LogView(Console(file=ClosedTerminal()), lambda: calls.append(True))
 
-    view.say("hello")
-    view.line("worker", "hello")
+    view.notice("hello")
+    view.child_line("worker", "hello")
 
-    assert told == [True]
+    assert calls == [True]
+
+
+def test_muted_children_are_silent_and_notices_are_not() -> None:
+    pipe = io.StringIO()
+    view = LogView(Console(file=pipe, width=80), lambda: None)
+    view.mute_children()
+
+    view.child_line("worker", "Temporal is gone")
+    view.notice("Stopping.")
+
+    assert pipe.getvalue() == "Stopping.\n"

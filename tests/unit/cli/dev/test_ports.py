@@ -1,4 +1,4 @@
-"""Whether a port is free."""
+"""Free and occupied ports."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ import socket
 
 import pytest
 
-from cli.dev.ports import answers, is_free, require_free
+from cli.dev.ports import accepts_connections, free_port, is_free, require_free
 from cli.errors import UsageWrong
+from tests.reserved_ports import refusing_port, reserve_port
 
 
-def test_a_port_that_is_listened_on_is_not_free_and_answers() -> None:
+def test_a_port_that_is_listened_on_is_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
         assert not is_free(port)
-        assert answers("127.0.0.1", port)
+        assert accepts_connections("127.0.0.1", port)
         with pytest.raises(UsageWrong, match=rf"Port {port} \(API\) is in use.*--port"):
             require_free(port, "--port", "API")
 
 
-def test_a_port_that_was_closed_is_free_and_silent() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+def test_a_port_that_was_closed_is_free_again() -> None:
+    port = reserve_port()
+    with socket.create_server(("127.0.0.1", port)):
         socket.create_connection(("127.0.0.1", port)).close()
 
     assert is_free(port)
-    assert not answers("127.0.0.1", port)
+    assert not accepts_connections("127.0.0.1", port)
+
+
+def test_a_bound_port_accepts_no_connections_and_is_not_chosen() -> None:
+    with refusing_port() as port:
+        assert not is_free(port)
+        assert not accepts_connections("127.0.0.1", port)
+        assert free_port() != port

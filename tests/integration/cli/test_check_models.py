@@ -1,4 +1,4 @@
-"""What ``opspawn doctor`` asks a worker's process: each model once."""
+"""``python -m worker --check-models``, which ``opspawn doctor`` runs: one request to each model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "sk-test-s3cr3t5h0uldn3v3rb3s33n"
 CHAIN = "[openai:gpt-5-mini, anthropic:claude-sonnet-5-5, google:gemini-3.8-flash, openrouter:openai/gpt-5-mini]"
 
 
-async def test_key_model_quota_and_reach_are_told_apart_by_provider(
+async def test_a_wrong_key_an_empty_quota_and_an_unknown_model_are_distinguished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "agents").mkdir()
@@ -38,18 +38,18 @@ async def test_key_model_quota_and_reach_are_told_apart_by_provider(
         asyncio.timeout(60),
     ):
         urls = {"OPENAI": openai, "ANTHROPIC": anthropic, "GOOGLE": google, "OPENROUTER": openrouter}
-        given = {f"{name}_API_KEY": SECRET for name in urls}
-        given |= {f"OPSPAWN_{name}_BASE_URL": server.url for name, server in urls.items()}
-        for name, value in {**given, "OPSPAWN_APP_DIR": str(tmp_path)}.items():
+        variables = {f"{name}_API_KEY": SECRET for name in urls}
+        variables |= {f"OPSPAWN_{name}_BASE_URL": server.url for name, server in urls.items()}
+        for name, value in {**variables, "OPSPAWN_APP_DIR": str(tmp_path)}.items():
             monkeypatch.setenv(name, value)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "worker", "--check-models"),
             stdout=PIPE,
             stderr=PIPE,
         )
-        said, complained = await process.communicate()
-    checks = [ModelCheck.model_validate_json(line) for line in said.splitlines()]
+        output, errors = await process.communicate()
+    checks = [ModelCheck.model_validate_json(line) for line in output.splitlines()]
     verdicts = {check.model.partition(":")[0]: check.verdict for check in checks}
-    named = {name: verdicts[name] for name in ("openai", "anthropic", "google", "openrouter")}
-    assert named == {"openai": "key", "anthropic": "quota", "google": "model", "openrouter": "ok"}
-    assert SECRET.encode() not in said + complained
+    configured = {name: verdicts[name] for name in ("openai", "anthropic", "google", "openrouter")}
+    assert configured == {"openai": "key", "anthropic": "quota", "google": "model", "openrouter": "ok"}
+    assert SECRET.encode() not in output + errors

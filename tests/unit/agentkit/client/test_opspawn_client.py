@@ -1,0 +1,130 @@
+"""The client's calls against a scripted API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from agentkit.client import ApiUnreachable, OpspawnClient, RequestRefused
+from agentkit.messages import ImagePart, TextPart
+from tests.reserved_ports import refusing_port
+from tests.unit.scripted_api import EVENTS, ScriptedApi, ScriptedResponse, final_event, problem, stream, task
+
+DROPPED_CONNECTION = ScriptedResponse(0, None)
+
+
+@pytest.fixture
+async def client(api: ScriptedApi) -> AsyncIterator[OpspawnClient]:
+    async with OpspawnClient(api.url, reconnect_timeout=10) as client:
+        yield client
+
+
+async def test_only_given_fields_are_submitted(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("POST", "/tasks", ScriptedResponse(201, task()))
+
+    await client.create("assistant", "Hello")
+
+    assert api.requests[0].body == {"agent": "assistant", "input": "Hello"}
+
+
+async def test_all_fields_are_submitted_as_json(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("POST", "/tasks", ScriptedResponse(201, task()))
+
+    await client.create(
+        input=[TextPart(text="Look."), ImagePart(url="https://images.example/pixel.png")],
+        agent_spec={"name": "inline"},
+        model="demo:demo",
+        output_schema={"type": "object"},
+        limits={"max_steps": 5},
+        tags=["a"],
+        metadata={"k": "v"},
+        user="ada",
+        start_at=datetime(2026, 11, 21, tzinfo=UTC),
+        idempotency_key="key-1",
+    )
+
+    assert api.requests[0].headers["idempotency-key"] == "key-1"
+    assert api.requests[0].body == {
+        "input": [{"type": "text", "text": "Look."}, {"type": "image", "url": "https://images.example/pixel.png"}],
+        "agent_spec": {"name": "inline"},
+        "model": "demo:demo",
+        "output_schema": {"type": "object"},
+        "limits": {"max_steps": 5},
+        "tags": ["a"],
+        "metadata": {"k": "v"},
+        "user": "ada",
+        "start_at": "2026-11-21T00:00:00+00:00",
+    }
+
+
+async def test_a_submission_that_may_have_arrived_is_repeated_with_the_same_key(
+    api: ScriptedApi, client: OpspawnClient
+) -> None:
+    api.on("POST", "/tasks", DROPPED_CONNECTION, ScriptedResponse(200, task()))
+
+    created = await client.create("assistant", "Hello")
+
+    first, second = api.requests
+    assert created.id == "task-1"
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+async def test_a_submission_without_a_server_fails_at_once() -> None:
+    with refusing_port() as port:
+        async with OpspawnClient(f"http://127.0.0.1:{port}") as client:
+            with pytest.raises(ApiUnreachable):
+                await client.create("assistant", "Hello")
+
+
+async def test_waiting_ends_with_the_task(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("GET", "/tasks/task-1", task("running"), DROPPED_CONNECTION, task(output="42"))
+
+    assert (await client.wait("task-1")).output == "42"
+    assert api.requests[0].path.endswith("?wait=30")
+
+
+async def test_waiting_for_an_unknown_task_is_refused(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("GET", "/tasks/nope", problem(404, "Task not found", "nope"))
+
+    with pytest.raises(RequestRefused):
+        await client.wait("nope")
+
+
+async def test_filters_and_cursor_are_query_parameters(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("GET", "/tasks", {"tasks": [task()], "next_cursor": "c2", "total": 9})
+
+    page = await client.tasks(status=["failed", "cancelled"], agent="a", tag="t", limit=1, cursor="c1")
+
+    query = "limit=1&status=failed&status=cancelled&agent=a&tag=t&cursor=c1"
+    assert api.requests[0].path == f"/api/v1/tasks?{query}"
+    assert (page.next_cursor, page.total) == ("c2", 9)
+
+
+async def test_events_leave_out_breaks_of_the_connection(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("GET", "/tasks/task-1/events", DROPPED_CONNECTION, stream(*EVENTS[:2], final_event()))
+
+    assert [event.type async for event in client.events("task-1")] == ["task.status", "task.started", "task.completed"]
+
+
+async def test_transcripts_agents_and_cancellation_use_their_paths(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("GET", "/tasks/task-1/transcript", {"messages": []})
+    api.on("GET", "/agents", {"agents": []})
+    api.on("POST", "/tasks/task-1/cancel", ScriptedResponse(202, task("running")))
+
+    await client.transcript("task-1", start=7)
+    await client.agents()
+    await client.cancel("task-1")
+
+    assert [(request.method, request.path) for request in api.requests] == [
+        ("GET", "/api/v1/tasks/task-1/transcript?start=7"),
+        ("GET", "/api/v1/agents"),
+        ("POST", "/api/v1/tasks/task-1/cancel"),
+    ]
+
+
+async def test_a_task_id_is_quoted_in_the_path(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("GET", "/tasks/..%2Fagents%3Fx", task())
+
+    assert (await client.get("../agents?x")).id == "task-1"

@@ -1,4 +1,4 @@
-# Each target bootstraps .venv by itself: Python 3.11+, make and git are all it takes. `make help` lists them.
+# Each target creates .venv by itself; it needs Python 3.11+, make and git. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev test test-browser check fmt proto lock clean
@@ -10,10 +10,10 @@ STAMP := .venv/.installed
 INSTALLED_EXTRAS := $(shell cat .venv/.extras 2>/dev/null)
 EXTRAS ?= $(INSTALLED_EXTRAS)
 
-# ARGS goes to the command behind a target: make dev ARGS="--port 8001", make test ARGS="tests/unit -k calculator".
+# ARGS are appended to the command of a target: make dev ARGS="--port 8001", make test ARGS="tests/unit -k calculator".
 ARGS ?=
 
-help: ## Show this
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## Create .venv from requirements.lock; EXTRAS=local adds a real model
@@ -26,7 +26,7 @@ $(STAMP): requirements.lock $(wildcard .ci/requirements-*.lock) pyproject.toml .
 	@PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install
 	@touch $@
 
-# No shell in between and no `exec`: Ctrl-C reaches opspawn, which stops everything and leaves with 0.
+# No shell in between and no `exec`: Ctrl-C reaches opspawn, which stops everything and exits with 0.
 dev: $(STAMP) ## Start Temporal, a worker and the API; stop with Ctrl-C
 	@$(BIN)/opspawn dev $(ARGS)
 
@@ -48,20 +48,20 @@ check: $(STAMP) ## Run every gate but the tests
 	$(BIN)/python .ci/check_lock.py
 	$(BIN)/python .ci/protos.py --check
 
-fmt: $(STAMP) ## Format, and mend what ruff can
+fmt: $(STAMP) ## Format, and apply ruff's fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-proto: $(STAMP) ## Write the Python of the protos under api/proto anew
+proto: $(STAMP) ## Generate the Python of the protos
 	@$(BIN)/python .ci/protos.py
 
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" --quiet $(ARGS)
 
-lock: ## Write the lock files anew, keeping versions that still fit; ARGS=--upgrade takes the newest
+lock: ## Write the lock files, keeping versions that still fit; ARGS=--upgrade uses the newest
 	@test -x $(BIN)/uv || { PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install; }
 	$(COMPILE) pyproject.toml --group dev --output-file requirements.lock
 	$(BIN)/python .ci/check_lock.py --extra local | $(COMPILE) - --no-deps --output-file .ci/requirements-local.lock
 
-clean: ## Remove .venv and what tools leave behind; .opspawn stays
+clean: ## Remove .venv and the caches of tools; .opspawn stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis dist

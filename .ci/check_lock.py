@@ -1,8 +1,8 @@
-"""Check that the lock files are in step with pyproject.toml: no network, no clock, the same answer every day.
+"""Check that the lock files fit pyproject.toml: without network and clock, so with the same result every day.
 
-``make lock`` notes beside each locked package who asked for it, so what pyproject.toml asks for and what a lock was
-made from can be compared by name, and each locked version against what is asked for. ``requirements.lock`` is what it
-takes to run and to develop; ``.ci/requirements-EXTRA.lock`` is what an extra adds, without what that asks for in turn.
+``make lock`` writes beside each locked package which package requires it. So the requirements of pyproject.toml can be
+compared with those that a lock was made from, and each locked version with its requirement. ``requirements.lock`` holds
+all packages to run and to develop; ``.ci/requirements-EXTRA.lock`` holds those of an extra, without their dependencies.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class _Entry:
     version: str
     hashes: int = 0
     direct: bool = False
-    """pyproject.toml asked for it when the lock was made."""
+    """Whether pyproject.toml required it when the lock was made."""
 
 
 def read_lock(text: str, *, direct: bool) -> dict[str, _Entry]:
-    """Return the locked packages by canonical name; ``direct`` where the lock holds only what was asked for."""
+    """Return the locked packages by canonical name; ``direct``: the lock holds no dependencies."""
     entries: dict[str, _Entry] = {}
     entry = _Entry("")
     for line in text.splitlines():
@@ -45,53 +45,53 @@ def read_lock(text: str, *, direct: bool) -> dict[str, _Entry]:
 
 
 def read_requirements(text: str) -> dict[str, list[Requirement]]:
-    """Return what pyproject.toml asks for, by lock file: to run and to develop, and for each extra."""
+    """Return the requirements of pyproject.toml for each lock file."""
     toml = tomllib.loads(text)
     project = toml["project"]
-    asked = {_LOCK: project["dependencies"] + toml["dependency-groups"]["dev"]}
+    lines_by_lock = {_LOCK: project["dependencies"] + toml["dependency-groups"]["dev"]}
     for extra, lines in project.get("optional-dependencies", {}).items():
-        asked[f".ci/requirements-{extra}.lock"] = lines
-    return {name: [Requirement(line) for line in lines] for name, lines in asked.items()}
+        lines_by_lock[f".ci/requirements-{extra}.lock"] = lines
+    return {name: [Requirement(line) for line in lines] for name, lines in lines_by_lock.items()}
 
 
-def faults(requirements: list[Requirement], lock: dict[str, _Entry]) -> Iterator[str]:
-    """Yield what is out of step, a sentence each."""
-    wanted = {canonicalize_name(requirement.name) for requirement in requirements}
+def compare(requirements: list[Requirement], lock: dict[str, _Entry]) -> Iterator[str]:
+    """Yield the differences, a sentence each."""
+    required = {canonicalize_name(requirement.name) for requirement in requirements}
     for requirement in requirements:
         entry = lock.get(canonicalize_name(requirement.name))
         if entry is None or not entry.direct:
-            yield f"pyproject.toml asks for {requirement}, and the lock was made without it"
+            yield f"pyproject.toml requires {requirement}, and the lock was made without it"
         elif entry.version not in requirement.specifier:
-            yield f"pyproject.toml asks for {requirement}, and the lock holds {entry.version}"
+            yield f"pyproject.toml requires {requirement}, and the lock holds {entry.version}"
     for name, entry in lock.items():
-        if entry.direct and name not in wanted:
-            yield f"the lock was made with {name}, and pyproject.toml doesn't ask for it"
+        if entry.direct and name not in required:
+            yield f"the lock was made with {name}, and pyproject.toml doesn't require it"
         if not entry.hashes:
             yield f"the lock holds {name} without a hash"
 
 
 def check(root: Path) -> int:
-    """Print what is out of step in ``root``; return the exit code."""
+    """Print the differences in the project at ``root``; return the exit code."""
     failed = False
     for name, requirements in read_requirements((root / "pyproject.toml").read_text()).items():
         path = root / name
         lock = read_lock(path.read_text(), direct=name != _LOCK) if path.exists() else {}
-        found = list(faults(requirements, lock))
-        for fault in found:
-            sys.stderr.write(f"{fault}\n")
-        if found:
+        differences = list(compare(requirements, lock))
+        for difference in differences:
+            sys.stderr.write(f"{difference}\n")
+        if differences:
             failed = True
-            sys.stderr.write(f"{name} is out of step with pyproject.toml. Mend it: make lock\n")
+            sys.stderr.write(f"{name} doesn't fit pyproject.toml. Run: make lock\n")
         else:
-            sys.stdout.write(f"{name} is in step with pyproject.toml ({len(lock)} packages)\n")
+            sys.stdout.write(f"{name} fits pyproject.toml ({len(lock)} packages)\n")
     return int(failed)
 
 
 def main(arguments: list[str]) -> int:
-    """Check a directory, this one by default; ``--extra NAME`` prints what an extra asks for instead."""
+    """Check a directory, by default this one; ``--extra NAME`` prints an extra's requirements instead."""
     if arguments[:1] == ["--extra"]:
-        asked = read_requirements(Path("pyproject.toml").read_text())[f".ci/requirements-{arguments[1]}.lock"]
-        sys.stdout.write("".join(f"{requirement}\n" for requirement in asked))
+        requirements = read_requirements(Path("pyproject.toml").read_text())[f".ci/requirements-{arguments[1]}.lock"]
+        sys.stdout.write("".join(f"{requirement}\n" for requirement in requirements))
         return 0
     return check(Path(arguments[0] if arguments else "."))
 

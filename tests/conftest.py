@@ -1,4 +1,4 @@
-"""What every test shares: the same examples each time, and an environment that holds nothing of the developer's."""
+"""For every test: the same hypothesis examples each time, and no settings of the developer's."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-_OURS = ("OPSPAWN_", "AGENTKIT_", "TEMPORAL_", "OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "OPENROUTER_")
+_REMOVED_PREFIXES = ("OPSPAWN_", "AGENTKIT_", "TEMPORAL_", "OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "OPENROUTER_")
 _KEPT = {"OPSPAWN_TEMPORAL_BIN"}
 
 
 def pytest_configure() -> None:
-    """Have hypothesis try the same examples on any machine, however slow."""
+    """Make hypothesis try the same examples on every machine, without deadlines."""
     hypothesis.settings.register_profile(
         "opspawn", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )
@@ -22,9 +22,9 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_from_outside() -> Iterator[None]:
-    """Take away keys and addresses, so that no test asks a paid model or touches a real Temporal namespace."""
+    """Remove keys and addresses, so that no test uses a paid model or a real Temporal namespace."""
     with pytest.MonkeyPatch.context() as patch:
         for name in set(os.environ) - _KEPT:  # noqa: TID251  # the names, not the values
-            if name.startswith(_OURS):
+            if name.startswith(_REMOVED_PREFIXES):
                 patch.delenv(name)
         yield

@@ -1,4 +1,4 @@
-"""A whole system of real processes: Temporal on a file, workers and the API, each of which a test may kill."""
+"""A complete system of real processes: Temporal on a file, workers and the API. A test may kill any of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,11 +23,12 @@ from temporalio.client import Client
 from activities.settings import Settings
 from activities.temporal.client import connect
 from cli.temporal_server import TemporalServer, find_temporal
+from tests.reserved_ports import reserve_port
 
 POLL_SECONDS = 0.05
 
 GATE_TOOL = '''
-"""Tools that a test can hold up."""
+"""A tool that a test can block."""
 
 import asyncio
 from pathlib import Path
@@ -42,11 +42,11 @@ async def gate(directory: str, context: ToolContext) -> str:
     """Wait until the file "open" is there.
 
     Args:
-        directory: Where to look.
+        directory: The directory of that file.
     """
-    place = Path(directory)
-    (place / f"attempt-{context.attempt}").touch()
-    while not (place / "open").exists():
+    folder = Path(directory)
+    (folder / f"attempt-{context.attempt}").touch()
+    while not (folder / "open").exists():
         await asyncio.sleep(0.02)
     return "the gate is open"
 '''
@@ -58,19 +58,12 @@ tools: [gate, calculator, current_time]
 """
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], what: str, within: float = 30) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], description: str, timeout_s: float = 30) -> None:
     """Wait until the condition holds."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + timeout_s
     while not await condition():
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {description}"
         await asyncio.sleep(POLL_SECONDS)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -80,8 +73,8 @@ class Stack:
     directory: Path
     temporal_port: int
     task_queue: str
-    api_port: int = field(default_factory=free_port)
-    relay_port: int = field(default_factory=free_port)
+    api_port: int = field(default_factory=reserve_port)
+    relay_port: int = field(default_factory=reserve_port)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[TextIO] = field(default_factory=list)
 
@@ -117,13 +110,13 @@ class Stack:
         self._start("api", [sys.executable, "-m", "api"])
 
     def kill(self, name: str) -> None:
-        """As ``kill -9`` does."""
+        """End a process as ``kill -9`` does."""
         process = self._processes.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait(10)
 
     def terminate(self, name: str) -> int:
-        """As a deploy does; return the exit code."""
+        """Stop a process as a deploy does; return its exit code."""
         process = self._processes.pop(name)
         process.terminate()
         return process.wait(20)
@@ -148,7 +141,7 @@ class Stack:
             "OPSPAWN_DATA_DIR": str(self.directory / "data"),
             "OPSPAWN_TASK_QUEUE": self.task_queue,
             "OPSPAWN_PORT": str(self.api_port),
-            "OPSPAWN_GRPC_PORT": "0",  # its default is one port for the whole machine
+            "OPSPAWN_GRPC_PORT": "0",  # no test here uses gRPC
             "OPSPAWN_RELAY_PORT": str(self.relay_port),
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
         }
@@ -162,11 +155,11 @@ class Stack:
     async def temporal(self) -> Client:
         return await connect(self.settings)
 
-    async def ready(self) -> None:
-        """Wait until the API answers, Temporal behind it, and a worker polls."""
-        await eventually(lambda: self._answers("/readyz"), "readyz is 200", within=60)
+    async def wait_until_ready(self) -> None:
+        """Wait until the API reaches Temporal, and a worker polls."""
+        await eventually(lambda: self._responds_ok("/readyz"), "readyz is 200", timeout_s=60)
 
-    async def _answers(self, path: str) -> bool:
+    async def _responds_ok(self, path: str) -> bool:
         with contextlib.suppress(httpx2.TransportError):
             async with self.client() as client:
                 return (await client.get(path)).status_code == 200
@@ -179,8 +172,8 @@ class Stack:
         task_id: str = response.json()["id"]
         return task_id
 
-    async def ended(self, task_id: str) -> dict[str, Any]:
-        """Wait for the task's end, over as many long polls as it takes."""
+    async def wait_for_end(self, task_id: str) -> dict[str, Any]:
+        """Wait until the task has ended, by long polls, and return it."""
         async with self.client() as client:
             task: dict[str, Any] = {}
             async with asyncio.timeout(90):
@@ -198,17 +191,17 @@ class Stack:
         messages: list[dict[str, Any]] = response.json()["messages"]
         return messages
 
-    async def runs_activity(self, task_id: str, activity_type: str) -> None:
-        """Wait until a worker has started that activity."""
+    async def wait_for_activity(self, task_id: str, activity_type: str) -> None:
+        """Wait until a worker has started an activity of this type."""
         handle = (await self.temporal()).get_workflow_handle(task_id)
 
         async def started() -> bool:
             described = await handle.describe()
             pending = described.raw_description.pending_activities
             return any(
-                one.activity_type.name == activity_type
-                and one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-                for one in pending
+                activity.activity_type.name == activity_type
+                and activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+                for activity in pending
             )
 
         await eventually(started, f"{activity_type} runs")
@@ -216,8 +209,8 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def temporal_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """One Temporal for all tests that don't kill it."""
-    stack = Stack(tmp_path_factory.mktemp("temporal"), free_port(), "none")
+    """Start one Temporal for all tests that don't kill it; return its port."""
+    stack = Stack(tmp_path_factory.mktemp("temporal"), reserve_port(), "none")
     stack.start_temporal()
     yield stack.temporal_port
     stack.stop()
@@ -231,12 +224,12 @@ def _stack(directory: Path, port: int) -> Stack:
 
 @pytest.fixture
 async def stack(tmp_path: Path, temporal_port: int) -> AsyncIterator[Stack]:
-    """A worker and an API of the test's own, on the shared Temporal."""
+    """Start a worker and an API for one test, on the shared Temporal."""
     stack = _stack(tmp_path, temporal_port)
     try:
         stack.start_worker()
         stack.start_api()
-        await stack.ready()
+        await stack.wait_until_ready()
         yield stack
     finally:
         stack.stop()
@@ -244,13 +237,13 @@ async def stack(tmp_path: Path, temporal_port: int) -> AsyncIterator[Stack]:
 
 @pytest.fixture
 async def own_temporal_stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    """Everything of the test's own."""
-    stack = _stack(tmp_path, free_port())
+    """Start Temporal, a worker and an API for one test."""
+    stack = _stack(tmp_path, reserve_port())
     try:
         stack.start_temporal()
         stack.start_worker()
         stack.start_api()
-        await stack.ready()
+        await stack.wait_until_ready()
         yield stack
     finally:
         stack.stop()

@@ -46,7 +46,7 @@ async def read_line(stream: asyncio.StreamReader | None) -> str:
 async def test_following_continues_after_the_api_was_away(stack: Stack, tmp_path: Path) -> None:
     task_id = await stack.submit(f"{SUM}\n{gate(tmp_path)}\n{SUM}\nsay through")
     plain, lines = await follow(stack, task_id), await follow(stack, task_id, "--json")
-    await stack.runs_activity(task_id, "tool.gate")
+    await stack.wait_for_activity(task_id, "tool.gate")
     shown = [await read_line(plain.stdout) for _ in range(3)]
     first_json = [await read_line(lines.stdout)]
     stack.kill("api")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from tests.acceptance.conftest import Stack, free_port
+from tests.acceptance.conftest import Stack
+from tests.reserved_ports import reserve_port
 
 PAGES = Path(__file__).parent
 _FLAGS = [
@@ -46,13 +47,13 @@ def origin() -> Iterator[str]:
 async def watched_stack(tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
     """Temporal, a worker and an API that lets pages of ``origin`` call it."""
     monkeypatch.setenv("OPSPAWN_CORS_ORIGINS", origin)
-    stack = Stack(tmp_path, free_port(), f"browser-{uuid.uuid4().hex[:8]}")
+    stack = Stack(tmp_path, reserve_port(), f"browser-{uuid.uuid4().hex[:8]}")
     stack.write_app()
     try:
         stack.start_temporal()
         stack.start_worker()
         stack.start_api()
-        await stack.ready()
+        await stack.wait_until_ready()
         yield stack
     finally:
         stack.stop()

@@ -1,4 +1,4 @@
-"""One real Temporal server for the suite."""
+"""One real Temporal server for the integration tests of a process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from tests.reserved_ports import reserve_port
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 _TEMPORAL = Path(sys.executable).parent / "temporal"
@@ -17,10 +18,11 @@ _TEMPORAL = Path(sys.executable).parent / "temporal"
 
 @pytest.fixture(scope="session")
 def temporal_port() -> Iterator[int]:
-    """Run a dev server with our search attributes; give its port. Nothing of it is bound to a test's event loop."""
+    """Run a dev server with our search attributes, outside the tests' event loops; return its port."""
     with asyncio.Runner() as runner:
         environment = runner.run(
             WorkflowEnvironment.start_local(
+                port=reserve_port(),
                 dev_server_existing_path=str(_TEMPORAL),
                 search_attributes=SEARCH_ATTRIBUTES,
                 dev_server_extra_args=["--dynamic-config-value", "history.transferProcessorMaxPollRPS=2000"],

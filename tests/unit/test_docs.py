@@ -1,4 +1,4 @@
-"""What the README and docs/ say is so: snippets run, links lead somewhere, the reference names what there is."""
+"""The README and docs/ are correct: snippets run, links have targets, the reference is complete."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def page_id(page: Path) -> str:
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
-    found = re.finditer(rf"^( *)```{language}\n(.*?)^\1```$", page.read_text(), re.DOTALL | re.MULTILINE)
-    return (re.sub(f"^{match[1]}", "", match[2], flags=re.MULTILINE) for match in found)
+    matches = re.finditer(rf"^( *)```{language}\n(.*?)^\1```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return (re.sub(f"^{match[1]}", "", match[2], flags=re.MULTILINE) for match in matches)
 
 
 def pages_with(language: str) -> list[Path]:
@@ -67,7 +67,7 @@ def test_yaml_snippets_are_agents(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
         path, _, anchor = target.partition("#")
         linked = (page.parent / path).resolve() if path else page

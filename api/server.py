@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import load_catalog
+from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ConfigurationInvalid
 from api.app import create_app
 from api.grpc.grpc_server import GrpcServer
@@ -46,20 +46,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: Settings) -> int:
     """Serve until a signal; return the exit code."""
     try:
-        listener = _listen(settings.host, settings.port)
-        grpc_port = _grpc_port(settings)
-        catalog = load_catalog(settings)
+        with _listen(settings.host, settings.port) as listener:
+            _serve(settings, listener, _grpc_port(settings), load_catalog(settings))
     except (ConfigurationInvalid, _CannotListen) as error:
         logger.error("%s", error)
         return 2
+    return 0
+
+
+def _serve(settings: Settings, listener: socket.socket, grpc_port: int, catalog: Catalog) -> None:
     stopping = asyncio.Event()
     app = create_app(settings, catalog, stopping=stopping, relay=True)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_S)
     host, port = listener.getsockname()[:2]
     logger.info("API on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    with listener:
-        _Server(config, app, settings, grpc_port, stopping).run(sockets=[listener])
-    return 0
+    _Server(config, app, settings, grpc_port, stopping).run(sockets=[listener])
 
 
 class _CannotListen(Exception):
@@ -134,15 +135,13 @@ def _listen(host: str, port: int, option: str = "--port") -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
         raise _CannotListen(_bind_problem(error, host, port, option)) from None
     return listener
 
 
-def _bind_problem(error: OSError | OverflowError, host: str, port: int, option: str) -> str:
-    if isinstance(error, OverflowError):
-        return f"Port {port} is no port: choose one from 0 to 65535 with {option}"
+def _bind_problem(error: OSError, host: str, port: int, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is in use: stop what listens there, or choose another with {option}"
     if error.errno == errno.EACCES:

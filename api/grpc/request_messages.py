@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from api.grpc.json_values import NotJSON, from_struct
 from api.proto.opspawn.v1 import tasks_pb2
-from api.tasks.errors import Issue, RequestInvalid
+from api.tasks.errors import FieldIssue, RequestInvalid
 from api.tasks.task_requests import MAX_WAIT_S, NewTask, TaskListRequest, parse_request
 from api.tasks.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
 
@@ -103,7 +103,7 @@ def _present(fields: _Fields) -> _Fields:
 
 
 def _invalid(field: str, text: str) -> RequestInvalid:
-    return RequestInvalid(Issue((field,), text))
+    return RequestInvalid(FieldIssue((field,), text))
 
 
 def _input(message: tasks_pb2.Input) -> str | list[_Fields]:

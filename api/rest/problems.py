@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.tasks.errors import (
     CursorInvalid,
+    FieldIssue,
     FieldPath,
     IdempotencyConflict,
-    Issue,
     PositionInvalid,
     RequestInvalid,
     ServiceError,
@@ -158,7 +158,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestInvalid):
         return _invalid_request(map(_body_detail, error.issues))
     status, kind, title = _PROBLEMS[type(error)]
-    errors = [_body_detail(Issue(error.path, str(error)))] if isinstance(error, TaskRefused) else None
+    errors = [_body_detail(FieldIssue(error.path, str(error)))] if isinstance(error, TaskRefused) else None
     headers = _RETRY_AFTER if status == 503 else None
     return problem_response(status, str(error), kind=kind, title=title, errors=errors, headers=headers)
 
@@ -217,7 +217,7 @@ def _validation_detail(error: Mapping[str, Any], body: object) -> ProblemDetail:
     return _body_detail(issue)
 
 
-def _body_detail(issue: Issue) -> ProblemDetail:
+def _body_detail(issue: FieldIssue) -> ProblemDetail:
     return ProblemDetail(detail=issue.text, pointer=json_pointer(issue.path))
 
 

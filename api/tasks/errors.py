@@ -23,9 +23,9 @@ from agentkit.errors import OpspawnError
 
 __all__ = [
     "CursorInvalid",
+    "FieldIssue",
     "FieldPath",
     "IdempotencyConflict",
-    "Issue",
     "PositionInvalid",
     "RequestInvalid",
     "ServiceError",
@@ -46,7 +46,7 @@ _MAX_ID_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
+class FieldIssue:
     """One field that breaks a rule."""
 
     path: FieldPath
@@ -60,7 +60,7 @@ class ServiceError(OpspawnError):
 class RequestInvalid(ServiceError):
     """Correct the fields that ``issues`` names."""
 
-    def __init__(self, *issues: Issue) -> None:
+    def __init__(self, *issues: FieldIssue) -> None:
         super().__init__(first_of_issues([(".".join(map(str, issue.path)), issue.text) for issue in issues]))
         self.issues = issues
 

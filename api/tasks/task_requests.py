@@ -24,7 +24,7 @@ from agentkit.config.durations import Duration
 from agentkit.messages import ImagePart, InputPart, TextPart
 from agentkit.specs import AgentDefinition
 from agentkit.validation_messages import data_path
-from api.tasks.errors import Issue, RequestInvalid
+from api.tasks.errors import FieldIssue, RequestInvalid
 from workflows.task_types import TaskStatus
 
 __all__ = [
@@ -197,10 +197,11 @@ def parse_request(kind: type[_RequestT], data: Mapping[str, object]) -> _Request
         raise RequestInvalid(*request_issues(error.errors(include_url=False, include_input=False), data)) from None
 
 
-def request_issues(errors: Iterable[Mapping[str, Any]], data: object) -> tuple[Issue, ...]:
+def request_issues(errors: Iterable[Mapping[str, Any]], data: object) -> tuple[FieldIssue, ...]:
     """Return pydantic's errors about ``data`` as issues, without the values: they may be large, secret or not text."""
     return tuple(
-        Issue(data_path(error["loc"], data, missing=error["type"] == "missing"), issue_text(error)) for error in errors
+        FieldIssue(data_path(error["loc"], data, missing=error["type"] == "missing"), issue_text(error))
+        for error in errors
     )
 
 

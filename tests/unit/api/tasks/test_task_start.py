@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
+from activities.settings import Settings
+from agentkit.catalog.catalog import load_catalog
 from agentkit.messages import ImagePart, TextPart, user_message
-from api.rest.request_schemas import CreateTask
-from api.tasks.task_start import body_hash, id_for_key, title_of
+from api.tasks.task_requests import NewTask
+from api.tasks.task_start import is_idempotency_key, missing_key, new_task_id, request_hash, task_id_for_key, task_title
 
 
 @pytest.mark.parametrize(
@@ -18,23 +22,54 @@ from api.tasks.task_start import body_hash, id_for_key, title_of
     ],
     ids=["short", "first-line", "cut", "fits", "control"],
 )
-def test_a_title_is_the_first_line_that_says_something(text: str, title: str) -> None:
-    assert title_of(user_message(text)) == title
+def test_a_title_is_the_first_line_that_is_not_blank(text: str, title: str) -> None:
+    assert task_title(user_message(text)) == title
 
 
 def test_an_image_alone_has_a_title_too() -> None:
-    assert title_of(user_message((ImagePart(url="https://example.org/a.png"), TextPart(text=" ")))) == "(image)"
+    assert task_title(user_message((ImagePart(url="https://example.org/a.png"), TextPart(text=" ")))) == "(image)"
+
+
+def test_ids_are_unique() -> None:
+    assert len({new_task_id() for _ in range(1000)}) == 1000
 
 
 def test_a_key_leads_to_one_id_for_each_tenant() -> None:
-    assert id_for_key("k", "a") == id_for_key("k", "a")
-    assert len({id_for_key("k", "a"), id_for_key("k", "b"), id_for_key("l", "a"), id_for_key("", "a")}) == 4
+    assert task_id_for_key("k", "a") == task_id_for_key("k", "a")
+    ids = {task_id_for_key("k", "a"), task_id_for_key("k", "b"), task_id_for_key("l", "a"), task_id_for_key("", "a")}
+    assert len(ids) == 4
 
 
-def test_a_body_has_the_same_hash_in_any_order_and_another_for_any_change() -> None:
+@pytest.mark.parametrize(
+    ("key", "valid"), [("order 17", True), ("x" * 255, True), ("", False), ("x" * 256, False), ("a\n", False)]
+)
+def test_a_key_is_short_printable_ascii(key: str, valid: bool) -> None:
+    assert is_idempotency_key(key) is valid
+
+
+def test_the_hash_of_a_request_stays_the_same_over_releases() -> None:
+    task = NewTask.model_validate({"agent": "a", "input": "hi", "limits": {"max_steps": 1}, "tags": ["t"]})
+    text = '{"agent": "a", "input": "hi", "limits": {"max_steps": 1}, "tags": ["t"]}'
+    assert request_hash(task) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_request_has_the_same_hash_in_any_order_and_another_for_any_change() -> None:
     body = {"agent": "a", "input": "hi", "metadata": {"x": "1", "y": "2"}}
     same = {"metadata": {"y": "2", "x": "1"}, "input": "hi", "agent": "a"}
     others = [{**body, "input": "ho"}, {**body, "tags": ["t"]}, {**body, "limits": {"max_steps": 1}}]
-    first = body_hash(CreateTask.model_validate(body))
-    assert body_hash(CreateTask.model_validate(same)) == first
-    assert first not in {body_hash(CreateTask.model_validate(other)) for other in others}
+    first = request_hash(NewTask.model_validate(body))
+    assert request_hash(NewTask.model_validate(same)) == first
+    assert first not in {request_hash(NewTask.model_validate(other)) for other in others}
+
+
+@pytest.mark.parametrize(
+    ("model", "check_keys", "missing"),
+    [("demo:demo", True, False), ("openai:gpt-5-mini", True, True), ("openai:gpt-5-mini", False, False)],
+    ids=["demo", "openai", "unchecked"],
+)
+def test_a_missing_key_is_named_unless_keys_are_not_checked(
+    settings: Settings, model: str, check_keys: bool, missing: bool
+) -> None:
+    agent = load_catalog(settings).spec("assistant", model=model)
+    problem = missing_key(agent, settings.model_copy(update={"check_keys": check_keys}))
+    assert ("OPENAI_API_KEY" in (problem or "")) is missing

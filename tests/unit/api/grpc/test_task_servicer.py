@@ -1,0 +1,57 @@
+"""The servicer over a real channel, without Temporal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+from fastapi import FastAPI
+from grpc import StatusCode, aio
+
+from activities.settings import Settings
+from api.grpc.grpc_server import GrpcServer
+from api.proto.opspawn.v1 import tasks_pb2
+from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub
+from api.services import app_services
+
+if TYPE_CHECKING:
+    from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceAsyncStub  # only the types have it
+
+CREATE = tasks_pb2.CreateTaskRequest(agent="assistant", input=tasks_pb2.Input(text="Hello"))
+
+
+@pytest.fixture
+async def stub(app: FastAPI, settings: Settings) -> AsyncIterator[TaskServiceAsyncStub]:
+    async with app.router.lifespan_context(app):
+        server = GrpcServer(app_services(app), max_request_bytes=settings.max_input_bytes)
+        port = await server.start("127.0.0.1", 0)
+        async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield TaskServiceStub(channel)
+        await server.stop(0)
+
+
+async def test_every_call_needs_temporal(stub: TaskServiceAsyncStub, settings: Settings) -> None:
+    calls = (
+        stub.CreateTask(CREATE),
+        stub.GetTask(tasks_pb2.GetTaskRequest(task_id="x")),
+        stub.ListTasks(tasks_pb2.ListTasksRequest()),
+        stub.CancelTask(tasks_pb2.CancelTaskRequest(task_id="x")),
+    )
+    for call in calls:
+        with pytest.raises(aio.AioRpcError, match=f"127.0.0.1:{settings.temporal_port}") as raised:
+            await call
+        assert raised.value.code() is StatusCode.UNAVAILABLE
+
+
+async def test_a_wrong_field_is_refused_without_temporal(stub: TaskServiceAsyncStub) -> None:
+    request = tasks_pb2.CreateTaskRequest(agent="asistant", input=tasks_pb2.Input(text="Hello"))
+    with pytest.raises(aio.AioRpcError, match="assistant") as raised:
+        await stub.CreateTask(request)
+    assert raised.value.code() is StatusCode.INVALID_ARGUMENT
+
+
+async def test_answering_input_is_not_in_this_release(stub: TaskServiceAsyncStub) -> None:
+    with pytest.raises(aio.AioRpcError, match="nothing to answer") as raised:
+        await stub.AnswerInput(tasks_pb2.AnswerInputRequest(task_id="x"))
+    assert raised.value.code() is StatusCode.UNIMPLEMENTED

@@ -1,0 +1,33 @@
+"""One error of each class that the task services raise."""
+
+from __future__ import annotations
+
+from api.tasks.errors import (
+    CursorInvalid,
+    FieldIssue,
+    IdempotencyConflict,
+    PositionInvalid,
+    RequestInvalid,
+    ServiceError,
+    TaskEnded,
+    TaskNotFound,
+    TaskRefused,
+    TemporalNotReady,
+    TemporalUnreachable,
+    WatchInterrupted,
+    WorkerUnavailable,
+)
+
+SERVICE_ERRORS: tuple[ServiceError, ...] = (
+    RequestInvalid(FieldIssue(("input",), "Empty.")),
+    TaskRefused("No such model.", path=("model",)),
+    TaskNotFound("task-1"),
+    TaskEnded("task-1", "completed"),
+    IdempotencyConflict("Another body."),
+    CursorInvalid("Not a cursor."),
+    PositionInvalid("Not a position."),
+    WatchInterrupted("Too slow."),
+    WorkerUnavailable("None polls."),
+    TemporalUnreachable("127.0.0.1:7233", "timed out"),
+    TemporalNotReady("No such namespace."),
+)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from agentkit.messages import ImagePart, TextPart
+from api.tasks.errors import RequestInvalid
+from api.tasks.task_requests import NewTask, TaskListRequest, parse_request
+
+VALID = {"agent": "assistant", "input": "Hello"}
+
+
+def paths(kind: type[NewTask] | type[TaskListRequest], data: Mapping[str, object]) -> list[tuple[str | int, ...]]:
+    with pytest.raises(RequestInvalid) as raised:
+        parse_request(kind, data)
+    return [issue.path for issue in raised.value.issues]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"typo": 1}, ("typo",)),
+        ({"input": " "}, ("input",)),
+        ({"input": [{"type": "text"}]}, ("input", 0, "text")),
+        ({"input": [{"type": "text", "text": "a", "typo": 1}]}, ("input", 0, "typo")),
+        ({"input": [{"type": "image", "data": "x"}]}, ("input", 0, "data")),
+        ({"agent_spec": {"name": "a"}}, ()),
+        ({"limits": {"max_cost_usd": float("inf")}}, ("limits", "max_cost_usd")),
+        ({"limits": {"typo": 1}}, ("limits", "typo")),
+        ({"tags": ["a", "b'"]}, ("tags", 1)),
+        ({"metadata": {"k" * 65: ""}}, ("metadata", "k" * 65)),
+        ({"metadata": {"k": "v" * 1025}}, ("metadata", "k")),
+        ({"user": "a\n"}, ("user",)),
+        ({"conversation_id": "c"}, ("conversation_id",)),
+    ],
+)
+def test_the_path_of_an_issue_leads_to_the_field(fields: Mapping[str, object], path: tuple[str | int, ...]) -> None:
+    assert paths(NewTask, {**VALID, **fields}) == [path]
+
+
+def test_an_issue_does_not_repeat_the_value() -> None:
+    with pytest.raises(RequestInvalid) as raised:
+        parse_request(NewTask, {**VALID, "user": "secret\n"})
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"limit": 201}, ("limit",)),
+        ({"status": ["done"]}, ("status", 0)),
+        ({"tag": "a'"}, ("tag",)),
+        ({"created_after": "2026-11-21T00:00:00"}, ("created_after",)),
+    ],
+)
+def test_filters_have_rules_too(fields: Mapping[str, object], path: tuple[str | int, ...]) -> None:
+    assert paths(TaskListRequest, fields) == [path]
+
+
+def test_only_the_limits_that_the_request_sets_are_changes() -> None:
+    assert NewTask.model_validate(VALID).limit_changes == {}
+    task = NewTask.model_validate({**VALID, "limits": {"max_steps": 30, "deadline": "1m"}})
+    assert task.limit_changes == {"max_steps": 30, "deadline": 60.0}
+
+
+def test_content_parts_become_those_of_messages() -> None:
+    parts = [{"type": "text", "text": "What is this?"}, {"type": "image", "data": "iVBO", "media_type": "image/png"}]
+    content = NewTask.model_validate({**VALID, "input": parts}).content
+    assert content == (TextPart(text="What is this?"), ImagePart(data=b"iVBO", media_type="image/png"))
+    assert [type(part) for part in content] == [TextPart, ImagePart]
+
+
+def test_repeated_tags_count_once_and_keep_their_order() -> None:
+    assert NewTask.model_validate({**VALID, "tags": ["b", "a", "b"]}).unique_tags == ("b", "a")

@@ -1,4 +1,4 @@
-"""The seams of agentkit: the Protocols that its parts implement, and the values that pass between them."""
+"""The Protocols that agentkit's parts implement, and the values that they exchange."""
 
 from __future__ import annotations
 

@@ -10,24 +10,25 @@ __all__ = ["FetchResult", "Fetcher"]
 
 
 class FetchResult(Record):
-    """What an HTTP GET brought."""
+    """The text at a URL."""
 
     url: str
-    """Where it came from, after redirects."""
+    """The final URL, after redirects."""
     status: int
     content_type: str
     text: str
     truncated: bool = False
+    """The text was cut at ``max_bytes``."""
 
 
 class Fetcher(Protocol):
-    """GETs from public addresses only."""
+    """Sends HTTP GET requests to public addresses only."""
 
-    async def fetch(self, url: str, *, max_bytes: int, within: float) -> FetchResult:
-        """Return the text at ``url``, cut at ``max_bytes``; ``within`` is seconds in all.
+    async def fetch(self, url: str, *, max_bytes: int, timeout_s: float) -> FetchResult:
+        """Return the text at ``url``, cut at ``max_bytes``; ``timeout_s`` is for all redirects together.
 
         Raises:
-            ToolError: a private address, no text, or too slow.
+            ToolError: the address is private, the content isn't text, or the timeout passed.
             ToolUnavailable: the connection failed.
         """
         ...

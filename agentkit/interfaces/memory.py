@@ -12,33 +12,33 @@ __all__ = ["LongTermMemory", "Memory", "ShortTermMemory"]
 
 
 class ShortTermMemory(Protocol):
-    """The transcript: what was said in this task."""
+    """The transcript of one task."""
 
     def append(self, *messages: Message) -> None:
         """Add messages at the end."""
         ...
 
     def read(self, start: int = 0, end: int | None = None) -> Sequence[Message]:
-        """Return the messages from ``start`` to before ``end``."""
+        """Return the messages from ``start`` up to and excluding ``end``."""
         ...
 
 
 class Memory(Record):
-    """Something remembered."""
+    """A stored text."""
 
     id: str
     text: str
     scope: str
-    """Whose it is, such as ``user/ada``."""
+    """The owner, such as ``user/ada``."""
     score: float | None = None
-    """Similarity to what was asked, 0 to 1; only on recall."""
+    """Similarity to the query, 0 to 1; only on recall."""
 
 
 class LongTermMemory(Protocol):
-    """What outlives a task, in scopes that never see each other."""
+    """Texts that outlive a task, in separate scopes."""
 
     async def remember(self, scope: str, text: str, *, key: str) -> Memory:
-        """Store text; the same ``key`` again stores nothing twice."""
+        """Store text; a repeated ``key`` stores it once."""
         ...
 
     async def recall(self, scope: str, query: str, *, limit: int) -> Sequence[Memory]:
@@ -46,5 +46,5 @@ class LongTermMemory(Protocol):
         ...
 
     async def forget(self, scope: str, memory_id: str | None = None) -> int:
-        """Erase one memory, or (None) all of the scope; return how many."""
+        """Erase one memory, or (None) all of the scope; return the number of erased memories."""
         ...

@@ -1,4 +1,4 @@
-"""The ``Model`` Protocol: one language model behind one provider, and what is exchanged with it."""
+"""The ``Model`` Protocol: a language model of a provider, its requests, responses and deltas."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from agentkit.specs import ModelSettings, ToolSpec
 __all__ = ["Emit", "Model", "ModelDelta", "ModelRequest", "ModelResponse", "StopReason"]
 
 StopReason = Literal["end", "tool_calls", "length", "refusal"]
-"""Why a model stopped: it was done, wants tools, hit its output limit, or its provider's filter."""
+"""Why a model stopped: its response is complete, it calls tools, it reached its output limit, or a filter refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One question to a model, in no provider's words."""
+    """A request to a model, in no provider's format."""
 
     model: str
     """``provider:name``."""
@@ -29,45 +29,45 @@ class ModelRequest:
     tools: Sequence[ToolSpec] = ()
     settings: ModelSettings = ModelSettings()
     output_schema: Mapping[str, JsonValue] | None = None
-    """JSON Schema that the answer's text must fit; providers that can constrain the model to it do so."""
+    """JSON Schema of the response's text; enforced by providers that support it."""
     attempt: int = 1
-    """From 1; goes up when the same question is asked again after a failure."""
+    """From 1; the number of the attempt when a failed request is retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDelta:
-    """A piece of what a model is saying, as it says it."""
+    """An increment of a model's response."""
 
     kind: Literal["text", "thinking", "tool_arguments"]
     text: str
 
 
 Emit = Callable[[ModelDelta], None]
-"""Takes deltas as they come. It returns at once and never raises."""
+"""Called with each delta, in order. It returns at once and never raises."""
 
 
 class ModelResponse(Record):
-    """A model's whole answer."""
+    """A model's complete response."""
 
     message: Message
     stop_reason: StopReason
     usage: Usage
     served_by: str | None = None
-    """Who gave it, where the provider passes requests on to others, such as ``Anthropic`` behind OpenRouter."""
+    """The provider that served the request, if a router forwarded it, such as ``Anthropic`` for OpenRouter."""
 
 
 class Model(Protocol):
-    """A language model behind one provider; safe for concurrent use."""
+    """A language model of one provider; safe for concurrent use."""
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Ask once; never retry. Deltas go to ``emit`` in order; together they make up the answer.
+        """Send one request, without retries. Deltas go to ``emit`` in order; together they make up the response.
 
         Raises:
-            ModelUnavailable: worth asking again.
-            ModelError: any other leaf; not worth it.
+            ModelUnavailable: a retry may succeed.
+            ModelError: any other subclass; a retry won't help.
         """
         ...
 
     async def aclose(self) -> None:
-        """Close connections. May be called once; ``respond`` is not called afterwards."""
+        """Close connections. Called at most once; ``respond`` is not called afterwards."""
         ...

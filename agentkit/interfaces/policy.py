@@ -12,16 +12,16 @@ __all__ = ["PolicyDecision", "SecurityPolicy"]
 
 
 class PolicyDecision(Record):
-    """What a security policy says of a call."""
+    """A security policy's decision on a tool call."""
 
     action: Literal["allow", "ask", "deny"]
     reason: str | None = None
-    """Why, for the person or model that reads it."""
+    """For the person who approves, or the model whose call is denied."""
 
 
 class SecurityPolicy(Protocol):
-    """Decides on each tool call before it is scheduled. Pure: it runs in the workflow."""
+    """Decides on each tool call before it is scheduled. Pure, because it runs in the workflow."""
 
     def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
-        """Return whether the call may go ahead."""
+        """Return whether the call is allowed, denied, or needs approval."""
         ...

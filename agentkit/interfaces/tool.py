@@ -1,4 +1,4 @@
-"""The ``Tool`` and ``Toolset`` Protocols, and the context that a tool call gets."""
+"""The ``Tool`` and ``Toolset`` Protocols, and the context of a tool call."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ __all__ = ["Tool", "ToolContext", "Toolset"]
 
 
 class ToolContext(Record):
-    """What a tool may know of the call it serves."""
+    """The call that a tool serves."""
 
     task_id: str
     call_id: str
     idempotency_key: str
-    """``{task_id}/{call_id}``: the same on every attempt of this call. Pass it on to what you call."""
+    """``{task_id}/{call_id}``: the same on each attempt of this call. Pass it on to the services that you call."""
     step: int
     attempt: int = Field(default=1, exclude_if=lambda attempt: attempt == 1)
-    """Where the call runs as an activity, the worker fills it in; so it isn't in history."""
+    """Filled in by the worker that runs the activity, and so not part of history."""
 
 
 class Tool(Protocol):
-    """Something a model can call."""
+    """A function that a model can call."""
 
     @property
     def spec(self) -> ToolSpec:
-        """Return its name, description, schema and effect."""
+        """Return the name, description, schema and effect."""
         ...
 
     async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
         """Check the arguments, then act; return text or plain JSON.
 
         Raises:
-            ToolArgumentsInvalid: before anything has happened.
-            ToolUnavailable: worth another attempt.
-            ToolError: the model should read why.
+            ToolArgumentsInvalid: raised before the tool acts.
+            ToolUnavailable: a retry may succeed.
+            ToolError: any other failure; the message is for the model.
         """
         ...
 
@@ -48,13 +48,13 @@ class Toolset(Protocol):
     """Tools by name."""
 
     def specs(self) -> Sequence[ToolSpec]:
-        """Return what there is, in a stable order."""
+        """Return the specs of all tools, in a stable order."""
         ...
 
     def get(self, name: str) -> Tool:
         """Return one tool.
 
         Raises:
-            ToolNotFound: no such tool; the message lists those there are.
+            ToolNotFound: no such tool; the message lists the existing ones.
         """
         ...

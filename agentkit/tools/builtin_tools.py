@@ -19,9 +19,10 @@ from agentkit.validation_messages import did_you_mean
 __all__ = ["builtin_tools"]
 
 _PAGE_CHARS = 20_000
-"""How much of a page the model sees at a time; results longer than about 32,000 characters would be cut."""
+"""Of one page in a result; results longer than about 32,000 characters would be cut."""
 _MAX_BYTES = 1_000_000
-_FETCH_SECONDS = 25.0
+_FETCH_TIMEOUT_S = 25.0
+"""Less than the tool's own timeout, so that the model reads which page was slow."""
 
 
 def _now() -> datetime:
@@ -31,7 +32,7 @@ def _now() -> datetime:
 def builtin_tools(fetcher: Fetcher | None = None, now: Callable[[], datetime] = _now) -> Sequence[Tool]:
     """Return ``calculator``, ``current_time`` and ``http_fetch``.
 
-    Without a ``fetcher``, ``http_fetch`` is described all the same, but can't be called. ``now`` tells the time.
+    Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail. ``now`` returns the current time.
     """
     return (_calculator(), _current_time(now), _http_fetch(fetcher))
 
@@ -41,7 +42,7 @@ def _calculator() -> Tool:
     def calculator(expression: str) -> str:
         """Work out an arithmetic expression. Use it for any sum that isn't trivial.
 
-        It knows + - * / // % ** and parentheses, pi and e, and functions such as sqrt, log, sin (radians), round,
+        It supports + - * / // % ** and parentheses, pi and e, and functions such as sqrt, log, sin (radians), round,
         floor, min, max, gcd and factorial.
 
         Args:
@@ -55,7 +56,7 @@ def _calculator() -> Tool:
 def _current_time(now: Callable[[], datetime]) -> Tool:
     @tool(effect="pure", timeout="10s")
     def current_time(timezone: str = "UTC") -> str:
-        """Tell the current date, time and weekday.
+        """Return the current date, time and weekday.
 
         Args:
             timezone: IANA name, such as ``Europe/Berlin``.
@@ -83,26 +84,26 @@ def _http_fetch(fetcher: Fetcher | None) -> Tool:
 
         Args:
             url: Absolute, with http:// or https://.
-            start: Where in the text to begin, in characters; for reading on in a long page.
+            start: Offset in the text, in characters; to read the rest of a long page.
         """
         if fetcher is None:
             raise ToolError("Nothing can be fetched in this process. A worker can: give the task to one.")
-        return _page(await fetcher.fetch(url, max_bytes=_MAX_BYTES, within=_FETCH_SECONDS), start)
+        return _format_page(await fetcher.fetch(url, max_bytes=_MAX_BYTES, timeout_s=_FETCH_TIMEOUT_S), start)
 
     return http_fetch
 
 
-def _page(fetched: FetchResult, start: int) -> str:
+def _format_page(result: FetchResult, start: int) -> str:
     end = start + _PAGE_CHARS
-    total = len(fetched.text)
-    notes = [f"{_status(fetched.status)}, {fetched.content_type or 'no content type'}, {fetched.url}"]
+    total = len(result.text)
+    notes = [f"{_status(result.status)}, {result.content_type or 'no content type'}, {result.url}"]
     if start or end < total:
         notes.append(f"Characters {min(start, total)} to {min(end, total)} of {total}.")
     if end < total:
         notes.append(f"Call again with start={end} to read on.")
-    elif fetched.truncated:
+    elif result.truncated:
         notes.append(f"The page is longer, but only its first {_MAX_BYTES} bytes were read.")
-    return f"[{' '.join(notes)}]\n\n{fetched.text[start:end]}"
+    return f"[{' '.join(notes)}]\n\n{result.text[start:end]}"
 
 
 def _status(code: int) -> str:

@@ -1,4 +1,4 @@
-"""Work out an arithmetic expression without ``eval``, in bounded time and memory."""
+"""Evaluate arithmetic expressions without ``eval``, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ Number = int | float
 _MAX_CHARS = 1_000
 _MAX_DEPTH = 60
 _MAX_BITS = 4_096
-"""Of whole numbers, at every step: about 1,200 digits."""
+"""Of integers, including intermediate results: about 1,200 digits."""
 _MAX_COUNT = 500
-"""Largest argument of functions that grow as a factorial does."""
+"""Largest argument of ``factorial``, ``comb`` and ``perm``."""
 
-_GLUED = re.compile(r"[0-9a-fA-F.](?:and|or|if|in|is|else|not)")
-"""Numbers with a keyword right behind them: Python's parser would warn before it refused them."""
+_KEYWORD_AFTER_NUMBER = re.compile(r"[0-9a-fA-F.](?:and|or|if|in|is|else|not)")
+"""Python's parser emits a warning for these before it refuses them."""
 
-_SIGNS = str.maketrans({"×": "*", "÷": "/", "−": "-", "·": "*", "\N{NO-BREAK SPACE}": " "})  # noqa: RUF001  as people paste them
+_UNICODE_OPERATORS = str.maketrans({"×": "*", "÷": "/", "−": "-", "·": "*", "\N{NO-BREAK SPACE}": " "})  # noqa: RUF001  pasted text has them
 
 
 def calculate(expression: str) -> str:
-    """Return the value of ``expression`` as text; whole numbers without ``.0``.
+    """Return the value of ``expression`` as text; integral values without ``.0``.
 
     Raises:
-        ToolError: it is no arithmetic, has no real value, or is too large.
+        ToolError: the expression isn't arithmetic, has no real value, or is too large.
     """
     if len(expression) > _MAX_CHARS:
         raise ToolError(f"The expression has {len(expression)} characters; {_MAX_CHARS} at most. Work it out in parts.")
     try:
-        return _text(_value(_parsed(expression), _MAX_DEPTH))
+        return _format(_evaluate(_parse(expression), _MAX_DEPTH))
     except ZeroDivisionError as error:
         raise ToolError("Division by zero has no value.") from error
     except OverflowError as error:
@@ -48,16 +48,16 @@ def calculate(expression: str) -> str:
         raise ToolError(f"A function takes other arguments: {error}.") from error
 
 
-def _parsed(expression: str) -> ast.expr:
+def _parse(expression: str) -> ast.expr:
     try:
-        if _GLUED.search(expression):
+        if _KEYWORD_AFTER_NUMBER.search(expression):
             raise ValueError
-        return ast.parse(expression.translate(_SIGNS).strip(), mode="eval").body
+        return ast.parse(expression.translate(_UNICODE_OPERATORS).strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ToolError(f"{expression!r} is no arithmetic expression. Write one such as (3 + 4) * sqrt(2).") from error
 
 
-def _text(value: Number) -> str:
+def _format(value: Number) -> str:
     if isinstance(value, int):
         return str(value)
     if not math.isfinite(value):
@@ -67,7 +67,7 @@ def _text(value: Number) -> str:
     return format(value, ".15g")
 
 
-def _value(node: ast.expr, depth: int) -> Number:
+def _evaluate(node: ast.expr, depth: int) -> Number:
     if depth == 0:
         raise ToolError("The expression is too deeply nested. Work it out in parts.")
     match node:
@@ -78,17 +78,17 @@ def _value(node: ast.expr, depth: int) -> Number:
         case ast.Name(id=name) if name in _CONSTANTS:
             return _CONSTANTS[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand, depth - 1)
+            return -_evaluate(operand, depth - 1)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return _value(operand, depth - 1)
+            return _evaluate(operand, depth - 1)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _bounded(_OPERATORS[type(op)](_value(left, depth - 1), _value(right, depth - 1)))
+            return _bounded(_OPERATORS[type(op)](_evaluate(left, depth - 1), _evaluate(right, depth - 1)))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
-            return _bounded(_FUNCTIONS[name](*(_value(arg, depth - 1) for arg in args)))
-    raise ToolError(_refusal(node))
+            return _bounded(_FUNCTIONS[name](*(_evaluate(arg, depth - 1) for arg in args)))
+    raise ToolError(_refusal_message(node))
 
 
-def _refusal(node: ast.expr) -> str:
+def _refusal_message(node: ast.expr) -> str:
     match node:
         case ast.BinOp(op=ast.BitXor()):
             return "'^' isn't an operator here. Write powers with **."
@@ -111,8 +111,8 @@ def _bounded(value: object) -> Number:
 
 
 def _power(base: Number, exponent: Number) -> object:
-    whole = isinstance(base, int) and isinstance(exponent, int)
-    if whole and abs(base) > 1 and (int(base).bit_length() - 1) * exponent > _MAX_BITS:
+    are_integers = isinstance(base, int) and isinstance(exponent, int)
+    if are_integers and abs(base) > 1 and (int(base).bit_length() - 1) * exponent > _MAX_BITS:
         raise OverflowError
     return base**exponent
 
@@ -124,7 +124,7 @@ def _round(value: Number, digits: Number = 0) -> Number:
     return int(rounded) if digits <= 0 else rounded
 
 
-def _counted(function: Callable[..., int]) -> Callable[..., int]:
+def _with_bounded_arguments(function: Callable[..., int]) -> Callable[..., int]:
     def bounded(*numbers: Number) -> int:
         if any(abs(number) > _MAX_COUNT for number in numbers):
             raise OverflowError
@@ -154,7 +154,7 @@ _FUNCTIONS: Mapping[str, Callable[..., object]] = {
             *("floor", "ceil", "trunc", "gcd", "lcm", "isqrt"),
         )
     },
-    **{name: _counted(getattr(math, name)) for name in ("factorial", "comb", "perm")},
+    **{name: _with_bounded_arguments(getattr(math, name)) for name in ("factorial", "comb", "perm")},
     "abs": abs,
     "max": max,
     "min": min,

@@ -1,4 +1,4 @@
-"""Make a tool of a typed function: ``@tool``."""
+"""The decorator ``@tool``, which makes a tool of a typed function."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUn
 from agentkit.interfaces import ToolContext
 from agentkit.specs import Approval, Effect, ToolSpec
 from agentkit.tools.tool_signature import read_signature
-from agentkit.validation_messages import Fault, did_you_mean, faults
+from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
-__all__ = ["FunctionTool", "check_name", "tool"]
+__all__ = ["FunctionTool", "check_tool_name", "tool"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,10 +31,10 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 class FunctionTool(Generic[P, R]):
-    """A function that a model can call; still callable as the function it was.
+    """A function that a model can call. Code can still call it as a function.
 
-    A plain ``def`` runs in a thread, so that the worker goes on meanwhile. A thread can't be stopped: when a call
-    is cancelled or times out, nobody waits for it any more, but it goes on to its end.
+    A plain ``def`` runs in a thread, so that it doesn't block the worker. A thread can't be stopped: after a call is
+    cancelled or times out, its function still runs to its end.
     """
 
     def __init__(self, function: Callable[P, R], spec: Mapping[str, Any]) -> None:
@@ -51,17 +51,17 @@ class FunctionTool(Generic[P, R]):
         return f"<tool {self._spec.name} of {self.origin}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function as if it were no tool."""
+        """Call the function directly."""
         return self._function(*args, **kwargs)
 
     @property
     def spec(self) -> ToolSpec:
-        """Its name, description, schema and effect."""
+        """The name, description, schema and effect."""
         return self._spec
 
     @property
     def origin(self) -> str:
-        """The file and line where its function stands."""
+        """File and line of the function."""
         code = inspect.unwrap(self._function).__code__
         return f"{code.co_filename}:{code.co_firstlineno}"
 
@@ -69,28 +69,30 @@ class FunctionTool(Generic[P, R]):
         """Check the arguments, call the function, and return its result as plain JSON.
 
         Raises:
-            ToolArgumentsInvalid: before anything has happened.
-            ToolUnavailable: the function raised it, or lost a connection, or timed out.
-            ToolError: the function raised anything else.
+            ToolArgumentsInvalid: raised before the function is called.
+            ToolUnavailable: the function raised it, a ``ConnectionError`` or a ``TimeoutError``.
+            ToolError: the function raised any other error.
         """
-        values = self._checked(arguments)
+        values = self._validated(arguments)
         values |= dict.fromkeys(self._signature.contexts, context)
         try:
-            result = await self._act(values)
+            result = await self._run(values)
         except ToolError:
             raise
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
-            raise ToolError(self._failure(error)) from error  # something of its own was cancelled, not the call
+            raise ToolError(
+                self._failure(error)
+            ) from error  # the function cancelled a task of its own; the call wasn't cancelled
         except (ConnectionError, TimeoutError) as error:
             raise ToolUnavailable(self._failure(error)) from error
-        except (Exception, SystemExit) as error:  # a tool is anyone's code, and must not end the worker
+        except (Exception, SystemExit) as error:  # users write tools, and no error of theirs may end the worker
             logger.exception("Tool call failed")
             raise ToolError(self._failure(error)) from error
-        return self._plain(result)
+        return self._to_json(result)
 
-    async def _act(self, values: dict[str, Any]) -> object:
+    async def _run(self, values: dict[str, Any]) -> object:
         function: Callable[..., Any] = self._function
         if inspect.iscoroutinefunction(function):
             return await function(**values)
@@ -98,42 +100,42 @@ class FunctionTool(Generic[P, R]):
         def in_thread() -> object:
             try:
                 return function(**values)
-            except (StopIteration, KeyboardInterrupt) as error:  # can't cross into a future: the call would never end
+            except (StopIteration, KeyboardInterrupt) as error:  # a future can't hold these: the call would never end
                 raise RuntimeError(type(error).__name__) from error
 
         return await asyncio.to_thread(in_thread)
 
-    def _checked(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
+    def _validated(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
         try:
             return self._signature.check(arguments)
         except ValidationError as error:
-            found = faults(error, arguments)
-        except ValueError as error:  # text that is no Unicode
-            found = [Fault((), str(error))]
+            issues = validation_issues(error, arguments)
+        except ValueError as error:  # text with lone surrogates
+            issues = [ValidationIssue((), str(error))]
         names = list(self._signature.fields.values())
-        lines = "\n".join(f"- {fault.key}: {_worded(fault, names)}" for fault in found)
+        lines = "\n".join(f"- {issue.key}: {_explain(issue, names)}" for issue in issues)
         raise ToolArgumentsInvalid(
-            f"The arguments of {self._spec.name} are wrong, so nothing was done. Mend them and call again:\n{lines}"
+            f"The arguments of {self._spec.name} are wrong, so nothing was done. Correct them and call again:\n{lines}"
         )
 
     def _failure(self, error: BaseException) -> str:
         return f"{self._spec.name} failed: {type(error).__name__}: {error}"
 
-    def _plain(self, result: object) -> JsonValue:
+    def _to_json(self, result: object) -> JsonValue:
         try:
-            plain: JsonValue = from_json(to_json(result, inf_nan_mode="strings"))
+            value: JsonValue = from_json(to_json(result, inf_nan_mode="strings"))
         except ValueError as error:
             raise ToolError(
                 f"{self._spec.name} did its work, but what it returned can't be shown: {error}. "
                 "Don't call it again for that. Its author should return text, numbers, lists, dicts or dataclasses."
             ) from error
-        return plain
+        return value
 
 
-def _worded(fault: Fault, names: list[str]) -> str:
-    if fault.kind != "extra_forbidden" or len(fault.path) != 1:
-        return fault.text
-    return f"unknown.{did_you_mean(fault.key, names)} Arguments: {', '.join(names) or 'none'}"
+def _explain(issue: ValidationIssue, names: list[str]) -> str:
+    if issue.error_type != "extra_forbidden" or len(issue.path) != 1:
+        return issue.message
+    return f"unknown.{did_you_mean(issue.key, names)} Arguments: {', '.join(names) or 'none'}"
 
 
 @overload
@@ -165,25 +167,25 @@ def tool(
 ) -> FunctionTool[P, R] | Callable[[Callable[P, R]], FunctionTool[P, R]]:
     """Make a tool of a typed function: ``@tool``, or ``@tool(effect="pure", timeout="10s")``.
 
-    The docstring tells the model what the tool does and what each parameter means (Google, Sphinx or NumPy style).
-    A parameter annotated ``ToolContext`` is filled in, and the model doesn't see it.
+    The docstring describes the tool and its parameters to the model (Google, Sphinx or NumPy style).
+    A parameter annotated ``ToolContext`` is filled in and not shown to the model.
 
     Args:
-        function: What to make a tool of.
-        name: What the model calls it; the function's name by default.
-        effect: ``pure``, ``idempotent`` or ``irreversible``. The default is the careful one: it is never repeated.
+        function: The function, with type annotations.
+        name: The tool's name; by default the function's.
+        effect: ``pure``, ``idempotent`` or ``irreversible``. The default is the strictest: calls are never repeated.
         timeout: Of one attempt: seconds, or text such as ``"10s"``.
         approval: Whether a person must approve each call; by effect where None.
-        fast: It takes milliseconds and is pure, so it may run inside the workflow's task.
-        task_queue: Where its worker polls, if not the task's own.
+        fast: The tool is pure and takes milliseconds, so it may run as a local activity.
+        task_queue: The queue that its worker polls; by default the task's own.
 
     Raises:
-        ToolInvalid: names the function, what is wrong, and the cure.
+        ToolInvalid: an option or the signature is wrong; the message names the function and the correction.
     """
 
-    def made(function: Callable[P, R]) -> FunctionTool[P, R]:
+    def make_tool(function: Callable[P, R]) -> FunctionTool[P, R]:
         label = getattr(function, "__qualname__", repr(function))
-        check_name(str(name or getattr(function, "__name__", "")), f"Tool function {label}")
+        check_tool_name(str(name or getattr(function, "__name__", "")), f"Tool function {label}")
         _check_choice(label, "effect", effect, get_args(Effect))
         _check_choice(label, "approval", approval, (None, *get_args(Approval)))
         if fast and effect != "pure":
@@ -193,19 +195,19 @@ def tool(
         options = {"effect": effect, "approval": approval, "fast": fast, "task_queue": task_queue}
         return FunctionTool(function, {**options, "name": name, "timeout": _seconds(label, timeout)})
 
-    return made if function is None else made(function)
+    return make_tool if function is None else make_tool(function)
 
 
-def check_name(name: str, where: str) -> None:
-    """Refuse a name that providers of models would.
+def check_tool_name(name: str, origin: str) -> None:
+    """Check that model providers accept the name.
 
     Raises:
-        ToolInvalid: names ``where``.
+        ToolInvalid: they don't; the message starts with ``origin``.
     """
     if not _NAME.fullmatch(name):
         raise ToolInvalid(
-            f"{where}: {name!r} can't be a tool's name. "
-            "Take a letter, then letters, digits, '_', '-' or '.'; 64 at most: @tool(name=...)."
+            f"{origin}: {name!r} can't be a tool's name. "
+            "Use a letter, then letters, digits, '_', '-' or '.'; 64 at most: @tool(name=...)."
         )
 
 

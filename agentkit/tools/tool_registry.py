@@ -1,4 +1,4 @@
-"""Tools by name: a ``Toolset`` that refuses to hold two of one name."""
+"""A ``Toolset`` in which each name is unique."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from agentkit.errors import ToolInvalid, ToolNotFound
 from agentkit.interfaces import Tool
 from agentkit.specs import ToolSpec
-from agentkit.tools.function_tool import FunctionTool, check_name
+from agentkit.tools.function_tool import FunctionTool, check_tool_name
 from agentkit.validation_messages import did_you_mean
 
 __all__ = ["ToolRegistry"]
@@ -23,14 +23,14 @@ class ToolRegistry:
             self.add(tool)
 
     def add(self, tool: Tool, origin: str | None = None) -> None:
-        """Add a tool; ``origin`` says where it comes from, for people.
+        """Add a tool; ``origin`` names its source in error messages.
 
         Raises:
-            ToolInvalid: its name is taken (names both origins) or can't be one.
+            ToolInvalid: the name is taken (the message has both origins) or not allowed.
         """
         name = tool.spec.name
         origin = origin or (tool.origin if isinstance(tool, FunctionTool) else repr(tool))
-        check_name(name, origin)
+        check_tool_name(name, origin)
         if name in self._tools:
             raise ToolInvalid(
                 f"{origin}: there is a tool {name!r} already: {self._origins[name]}. Rename one: @tool(name=...)."
@@ -39,16 +39,16 @@ class ToolRegistry:
         self._origins[name] = origin
 
     def specs(self) -> Sequence[ToolSpec]:
-        """Return what there is."""
+        """Return the specs of all tools."""
         return [tool.spec for tool in self._tools.values()]
 
     def get(self, name: str) -> Tool:
         """Return one tool.
 
         Raises:
-            ToolNotFound: no such tool; the message lists those there are.
+            ToolNotFound: no such tool; the message lists the existing ones.
         """
         if name not in self._tools:
-            there = ", ".join(self._tools) or "none"
-            raise ToolNotFound(f"There is no tool {name!r}.{did_you_mean(name, self._tools)} Tools: {there}.")
+            names = ", ".join(self._tools) or "none"
+            raise ToolNotFound(f"There is no tool {name!r}.{did_you_mean(name, self._tools)} Tools: {names}.")
         return self._tools[name]

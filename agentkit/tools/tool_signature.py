@@ -1,4 +1,4 @@
-"""Read a function's signature and docstring: what a model is told of its arguments, and how they are checked."""
+"""Read a function's signature and docstring: the description, schema and validation of a tool's arguments."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from pydantic_core import to_json
 from agentkit.errors import ToolInvalid
 from agentkit.interfaces import ToolContext
 
-__all__ = ["Signature", "read_signature"]
+__all__ = ["ToolSignature", "read_signature"]
 
 
 class _Schema(GenerateJsonSchema):
-    """JSON Schema that leaves out defaults which have no JSON form, without a warning."""
+    """Generates JSON Schema without a warning about defaults that JSON can't represent; it leaves these out."""
 
-    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012  pydantic declares it so
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012  declared so by pydantic
 
 
 @dataclass(frozen=True)
-class Signature:
-    """What a function takes."""
+class ToolSignature:
+    """The parameters of a tool's function."""
 
     description: str
-    """The docstring without its sections on parameters; what it returns is kept."""
+    """The docstring without its sections on parameters and errors; with its section on the return value."""
     schema: dict[str, JsonValue]
     """JSON Schema of the arguments; an object."""
     contexts: tuple[str, ...]
-    """Names of the parameters that take the ``ToolContext``."""
+    """Names of the parameters of type ``ToolContext``."""
     model: type[BaseModel]
-    """Validates arguments. Its fields are numbered, with the parameters' names as aliases, so any name will do."""
+    """Validates arguments. Its fields are numbered, with the parameters' names as aliases, so all names are allowed."""
     fields: Mapping[str, str]
-    """The parameter's name for each field's."""
+    """Each field's name to its parameter's."""
 
     def check(self, arguments: Mapping[str, JsonValue]) -> dict[str, object]:
         """Return the values to call the function with.
@@ -51,25 +51,25 @@ class Signature:
         return {name: getattr(checked, field) for field, name in self.fields.items()}
 
 
-def read_signature(function: Callable[..., object]) -> Signature:
-    """Return what ``function`` takes.
+def read_signature(function: Callable[..., object]) -> ToolSignature:
+    """Return the signature of ``function``.
 
     Raises:
-        ToolInvalid: a model can't be told; names the function, the parameter and the cure.
+        ToolInvalid: a parameter can't be described to a model; the message has the function, parameter and correction.
     """
     where = f"Tool function {getattr(function, '__qualname__', repr(function))}"
     hints = _hints(function, where)
     document = _docstring(function)
-    described = {param.arg_name: param.description for param in document.params if param.description}
+    descriptions = {param.arg_name: param.description for param in document.params if param.description}
     parameters = list(_parameters(function, hints, where))
-    taken = [parameter for parameter in parameters if hints[parameter.name] is not ToolContext]
-    fields = {f"argument_{place}": parameter.name for place, parameter in enumerate(taken)}
+    arguments = [parameter for parameter in parameters if hints[parameter.name] is not ToolContext]
+    fields = {f"argument_{index}": parameter.name for index, parameter in enumerate(arguments)}
     definitions: dict[str, Any] = {
-        field: (hints[parameter.name], _field(parameter, hints[parameter.name], described.get(parameter.name)))
-        for field, parameter in zip(fields, taken, strict=True)
+        field: (hints[parameter.name], _field(parameter, hints[parameter.name], descriptions.get(parameter.name)))
+        for field, parameter in zip(fields, arguments, strict=True)
     }
     model, schema = _model(definitions, hints, fields, where)
-    return Signature(
+    return ToolSignature(
         description=_description(document),
         schema=schema,
         contexts=tuple(parameter.name for parameter in parameters if hints[parameter.name] is ToolContext),
@@ -80,7 +80,7 @@ def read_signature(function: Callable[..., object]) -> Signature:
 
 def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
     if not inspect.isfunction(function):
-        raise ToolInvalid(f"{where}: @tool takes a function (def or async def), got {type(function).__name__}.")
+        raise ToolInvalid(f"{where}: @tool expects a function (def or async def), got {type(function).__name__}.")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolInvalid(f"{where} yields. Return one value instead: a list, say.")
     try:
@@ -93,14 +93,16 @@ def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
 
 
 def _parameters(function: Callable[..., object], hints: Mapping[str, Any], where: str) -> Iterator[inspect.Parameter]:
-    cures = {
-        inspect.Parameter.VAR_POSITIONAL: "a model can't be told what to send. Name each parameter, or take one list",
-        inspect.Parameter.VAR_KEYWORD: "a model can't be told what to send. Name each parameter, or take one dict",
+    corrections = {
+        inspect.Parameter.VAR_POSITIONAL: "a model can't know what to send. Name each parameter, or accept one list",
+        inspect.Parameter.VAR_KEYWORD: "a model can't know what to send. Name each parameter, or accept one dict",
         inspect.Parameter.POSITIONAL_ONLY: "arguments are passed by name. Remove the / from the signature",
     }
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in cures:
-            raise ToolInvalid(f"{where}: parameter {str(parameter).partition(':')[0]!r}: {cures[parameter.kind]}.")
+        if parameter.kind in corrections:
+            raise ToolInvalid(
+                f"{where}: parameter {str(parameter).partition(':')[0]!r}: {corrections[parameter.kind]}."
+            )
         if parameter.name not in hints:
             raise ToolInvalid(f"{where}: parameter {parameter.name!r} has no type. Write {parameter.name}: str, say.")
         if isinstance(parameter.default, FieldInfo):
@@ -111,13 +113,13 @@ def _parameters(function: Callable[..., object], hints: Mapping[str, Any], where
         yield parameter
 
 
-def _field(parameter: inspect.Parameter, hint: object, described: str | None) -> Any:
+def _field(parameter: inspect.Parameter, hint: object, description: str | None) -> Any:
     metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     has_description = any(isinstance(entry, FieldInfo) and entry.description for entry in metadata)
     default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-    if described is None or has_description:
+    if description is None or has_description:
         return Field(default, alias=parameter.name)
-    return Field(default, alias=parameter.name, description=described)
+    return Field(default, alias=parameter.name, description=description)
 
 
 def _model(
@@ -127,21 +129,21 @@ def _model(
         model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **definitions)
         schema = model.model_json_schema(schema_generator=_Schema)
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-        culprit = next((name for name in fields.values() if not _has_schema(hints[name])), "?")
+        parameter = next((name for name in fields.values() if not _has_schema(hints[name])), "?")
         raise ToolInvalid(
-            f"{where}: the type of parameter {culprit!r} has no JSON Schema. Use str, int, float, bool, "
+            f"{where}: the type of parameter {parameter!r} has no JSON Schema. Use str, int, float, bool, "
             "list, dict, Literal, an enum, a date, a dataclass or a pydantic model."
         ) from error
-    for described in (schema, *schema.get("$defs", {}).values()):
-        _drop_titles(described)
+    for part in (schema, *schema.get("$defs", {}).values()):
+        _drop_titles(part)
     return model, schema
 
 
 def _drop_titles(schema: dict[str, Any]) -> None:
-    """Drop the titles that pydantic makes of names: they cost tokens and say nothing."""
+    """Drop the titles that pydantic derives from names: they cost tokens and add nothing."""
     schema.pop("title", None)
-    for described in schema.get("properties", {}).values():
-        described.pop("title", None)
+    for property_schema in schema.get("properties", {}).values():
+        property_schema.pop("title", None)
 
 
 def _has_schema(hint: Any) -> bool:
@@ -157,9 +159,9 @@ def _docstring(function: Callable[..., object]) -> Docstring:
     try:
         return parse(text)
     except ParseError:
-        plain = Docstring()
-        plain.short_description = text
-        return plain
+        unparsed = Docstring()
+        unparsed.short_description = text
+        return unparsed
 
 
 def _description(document: Docstring) -> str:

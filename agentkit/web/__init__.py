@@ -1,4 +1,4 @@
-"""The web, as far as tools may reach it."""
+"""HTTP requests to the public internet."""
 
 from __future__ import annotations
 

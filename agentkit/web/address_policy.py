@@ -1,4 +1,4 @@
-"""Tell public internet addresses from all others."""
+"""Decide which IP addresses may be connected to: public ones."""
 
 from __future__ import annotations
 
@@ -30,31 +30,32 @@ _REFUSED_V4 = tuple(
 )
 
 _PUBLIC_V6 = IPv6Network("2000::/3")
-"""All unicast addresses given out so far. Outside lie loopback, link-local, private, multicast, and the wrappings of
-IPv4 addresses: mapped (::ffff:0:0/96), compatible (::/96), translated (::ffff:0:0:0/96) and NAT64 (64:ff9b::/96)."""
+"""All unicast addresses assigned so far. It excludes loopback, link-local, private and multicast addresses, and the
+ranges that embed IPv4: mapped (::ffff:0:0/96), compatible (::/96), translated (::ffff:0:0:0/96), NAT64
+(64:ff9b::/96)."""
 
 _REFUSED_V6 = tuple(
     IPv6Network(network)
     for network in (
-        "2001::/23",  # protocol assignments, with Teredo, which wraps IPv4
+        "2001::/23",  # protocol assignments; with Teredo, which embeds IPv4
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4, which wraps IPv4
+        "2002::/16",  # 6to4, which embeds IPv4
         "3fff::/20",  # documentation
     )
 )
 
 
 class AddressPolicy:
-    """Public addresses only, and those of the networks in ``allow``, such as ``10.0.0.0/8``.
+    """Permits public addresses, and the networks in ``allow``, such as ``10.0.0.0/8``.
 
-    The tables are our own, because those of ``ipaddress`` differ between Python's patch releases.
+    The tables are not those of ``ipaddress``, because these differ between Python's patch releases.
     """
 
     def __init__(self, allow: Iterable[str] = ()) -> None:
         self._allow = tuple(ip_network(network) for network in allow)
 
     def permits(self, address: str) -> bool:
-        """Tell whether a connection to this numeric address may be made."""
+        """Return whether a connection to this numeric address is permitted."""
         try:
             parsed = ip_address(address)
         except ValueError:

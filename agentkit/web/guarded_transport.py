@@ -1,4 +1,4 @@
-"""An HTTP transport that connects only to addresses it has checked itself."""
+"""An HTTP transport that resolves hosts, and connects to permitted addresses only."""
 
 from __future__ import annotations
 
@@ -15,33 +15,32 @@ from agentkit.web.address_policy import AddressPolicy
 __all__ = ["GuardedTransport", "Resolve", "resolve"]
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Takes host and port; returns numeric addresses, best first."""
+"""Host and port to numeric addresses, the preferred one first."""
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system for a host's addresses.
+    """Return a host's addresses from the system's resolver.
 
     Raises:
         ToolError: there is no such host.
-        ToolUnavailable: the name servers don't answer.
+        ToolUnavailable: the name servers don't respond.
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
             raise ToolUnavailable(f"The name {host!r} can't be resolved at the moment.") from error
         raise ToolError(f"There is no host {host!r}. Check the address.") from error
     except UnicodeError as error:
         raise ToolError(f"{host!r} can't be the name of a host. Check the address.") from error
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """Resolves each request's host once, refuses it if any of its addresses isn't permitted, and connects to those.
+    """Resolves each request's host once, refuses the request unless all addresses are permitted, and connects to them.
 
-    The connection goes to the very address that was checked, so a name that resolves differently the next moment
-    gains nothing. TLS still vouches for the name. Connections aren't kept: one made for a name must not serve another
-    name at the same address.
+    It connects to the addresses that it checked, so DNS rebinding has no effect. TLS certificates are verified for the
+    host's name. Connections aren't reused: one opened for a name must not serve another name at the same address.
     """
 
     def __init__(
@@ -54,28 +53,28 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send the request to the first of its host's addresses that takes a connection.
+        """Send the request to the first of the host's addresses that accepts a connection.
 
         Raises:
-            ToolError: the host has an address that isn't public, or doesn't exist.
+            ToolError: an address of the host isn't permitted, or the host doesn't exist.
         """
-        addresses = await self._checked(request.url)
+        addresses = await self._permitted_addresses(request.url)
         *others, last = addresses
         for address in others:
             try:
-                return await self._inner.handle_async_request(_towards(address, request))
+                return await self._inner.handle_async_request(_request_to_address(address, request))
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
                 continue
-        return await self._inner.handle_async_request(_towards(last, request))
+        return await self._inner.handle_async_request(_request_to_address(last, request))
 
-    async def _checked(self, url: httpx2.URL) -> Sequence[str]:
+    async def _permitted_addresses(self, url: httpx2.URL) -> Sequence[str]:
         host = url.raw_host.decode("ascii")
         addresses = await self._resolve(host, url.port or (443 if url.scheme == "https" else 80))
         refused = [address for address in addresses if not self._policy.permits(address)]
         if refused or not addresses:
             raise ToolError(
                 f"{host!r} is not on the public internet ({', '.join(refused) or 'no address'}), so it isn't fetched. "
-                "Only public addresses are. Whoever runs this can allow a network: http_fetch_allow in opspawn.toml."
+                "Only public addresses are. The operator can allow a network: http_fetch_allow in opspawn.toml."
             )
         return addresses
 
@@ -84,7 +83,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-def _towards(address: str, request: httpx2.Request) -> httpx2.Request:
+def _request_to_address(address: str, request: httpx2.Request) -> httpx2.Request:
     extensions = {**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")}
     return httpx2.Request(
         request.method,

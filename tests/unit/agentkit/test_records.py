@@ -17,13 +17,13 @@ class _New(Record):
     added: str | None = None
 
 
-def test_a_record_cannot_be_changed() -> None:
+def test_records_are_frozen() -> None:
     record = _Old(beta="b", alpha=1)
     with pytest.raises(ValidationError, match="frozen"):
         record.alpha = 2
 
 
-def test_an_older_worker_reads_what_a_newer_one_wrote() -> None:
+def test_a_record_of_a_newer_release_with_an_unknown_field_is_read() -> None:
     written = _New(beta="b", alpha=1, added="more").model_dump_json()
     assert _Old.model_validate_json(written) == _Old(beta="b", alpha=1)
 

@@ -11,13 +11,13 @@ TOOL = ToolSpec(name="look", description="Look.", parameters={"type": "object"})
 SPEC = AgentSpec(name="a", models=("demo:demo",), planner="tools", tools=(TOOL,))
 
 
-def test_a_tool_is_careful_by_default() -> None:
+def test_a_tool_is_irreversible_and_not_fast_by_default() -> None:
     assert (TOOL.effect, TOOL.approval, TOOL.fast) == ("irreversible", None, False)
 
 
-def test_the_hash_names_the_content_and_nothing_else() -> None:
-    assert SPEC.hash == AgentSpec.model_validate_json(SPEC.canonical_json()).hash
-    assert len(SPEC.hash) == 32
+def test_the_hash_is_the_same_in_every_process_and_release() -> None:
+    spec = AgentSpec(name="a", models=("demo:demo",), planner="tools")
+    assert spec.hash == "5f37782ba9867acfc77439351b127bdf"
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_any_change_changes_the_hash(change: dict[str, Any]) -> None:
 
 def test_a_spec_finds_its_tools_by_name() -> None:
     assert SPEC.tool("look") == TOOL
-    assert SPEC.tool("listen") is None
+    assert SPEC.tool("search") is None
 
 
 def test_a_spec_without_models_is_refused() -> None:
@@ -39,14 +39,14 @@ def test_a_spec_without_models_is_refused() -> None:
         AgentSpec(name="a", models=(), planner="tools")
 
 
-def test_a_spec_ignores_fields_of_a_newer_release_and_a_definition_doesnt() -> None:
+def test_unknown_fields_are_ignored_in_specs_and_refused_in_definitions() -> None:
     assert AgentSpec.model_validate({**SPEC.model_dump(), "new": 1}) == SPEC
     with pytest.raises(ValidationError, match="Extra inputs"):
         AgentDefinition.model_validate({"name": "a", "new": 1})
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a b", "a.b", "a\n", "ä", "a" * 65])
-def test_odd_names_are_refused(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="name"):
         AgentDefinition(name=name)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from agentkit.validation_messages import Fault, data_path, did_you_mean, faults
+from agentkit.validation_messages import ValidationIssue, data_path, did_you_mean, validation_issues
 
 
 class Inner(BaseModel):
@@ -15,47 +15,47 @@ class Outer(BaseModel, extra="forbid"):
     either: int | list[Inner] = 0
 
 
-def found(kind: type, data: object) -> list[Fault]:
+def issues(expected_type: type, data: object) -> list[ValidationIssue]:
     with pytest.raises(ValidationError) as raised:
-        TypeAdapter(kind).validate_python(data)
-    return faults(raised.value, data)
+        TypeAdapter(expected_type).validate_python(data)
+    return validation_issues(raised.value, data)
 
 
-def test_a_near_name_is_suggested_and_a_far_one_isnt() -> None:
+def test_only_a_similar_name_is_suggested() -> None:
     assert did_you_mean("calculater", ["calculator", "clock"]) == " Did you mean 'calculator'?"
     assert did_you_mean("zzz", ["calculator"]) == ""
 
 
-def test_a_fault_says_where_what_was_expected_and_what_was_got() -> None:
-    [fault] = found(Outer, {"inner": {"n": "x"}})
-    assert (fault.key, fault.kind) == ("inner.n", "int_parsing")
-    assert fault.text.startswith("expected a valid integer")
-    assert fault.text.endswith("got 'x'")
+def test_an_issue_names_the_place_what_was_expected_and_the_value() -> None:
+    [issue] = issues(Outer, {"inner": {"n": "x"}})
+    assert (issue.key, issue.error_type) == ("inner.n", "int_parsing")
+    assert issue.message.startswith("expected a valid integer")
+    assert issue.message.endswith("got 'x'")
 
 
-def test_members_of_a_union_are_one_fault_at_the_place_that_was_written() -> None:
-    assert [(fault.key, fault.text) for fault in found(Outer, {"inner": {"n": 1}, "either": None})] == [
+def test_errors_of_a_unions_members_are_one_issue() -> None:
+    assert [(issue.key, issue.message) for issue in issues(Outer, {"inner": {"n": 1}, "either": None})] == [
         ("either", "expected a valid integer or a list, got None")
     ]
 
 
-def test_the_deepest_fault_of_a_union_is_told() -> None:
-    assert [fault.key for fault in found(Outer, {"inner": {"n": 1}, "either": [{"n": 1}, {"n": "x"}]})] == [
+def test_of_nested_places_in_a_union_only_the_deepest_is_reported() -> None:
+    assert [issue.key for issue in issues(Outer, {"inner": {"n": 1}, "either": [{"n": 1}, {"n": "x"}]})] == [
         "either.1.n"
     ]
 
 
 def test_missing_and_unknown_keys_are_named() -> None:
-    assert {fault.key: fault.text for fault in found(Outer, {"iner": 1})} == {
+    assert {issue.key: issue.message for issue in issues(Outer, {"iner": 1})} == {
         "inner": "required, but missing",
         "iner": "unknown",
     }
 
 
 def test_long_values_are_shortened() -> None:
-    [fault] = found(int, "x" * 1000)
-    assert len(fault.text) < 200
-    assert fault.text.endswith("...")
+    [issue] = issues(int, "x" * 1000)
+    assert len(issue.message) < 200
+    assert issue.message.endswith("...")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_path_may_end_at_a_missing_key() -> None:
     assert data_path(loc, {"input": [{"type": "text"}]}, missing=True) == ("input", 0, "text")
 
 
-def test_a_path_through_equal_keys_is_found_quickly() -> None:
+def test_a_deep_path_of_equal_keys_is_resolved() -> None:
     data: dict[str, object] = {}
     for _ in range(100):
         data = {"a": data}

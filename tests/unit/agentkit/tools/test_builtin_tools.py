@@ -13,17 +13,17 @@ CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=
 NOON = datetime(2026, 7, 4, 12, tzinfo=UTC)
 
 
-class Pages:
-    """A fetcher that knows one page."""
+class OnePageFetcher:
+    """Returns the same page for every URL, and records its calls."""
 
     def __init__(self, text: str, *, status: int = 200, truncated: bool = False) -> None:
         self.page = FetchResult(
             url="http://a/final", status=status, content_type="text/plain", text=text, truncated=truncated
         )
-        self.asked: list[tuple[str, int, float]] = []
+        self.calls: list[tuple[str, int, float]] = []
 
-    async def fetch(self, url: str, *, max_bytes: int, within: float) -> FetchResult:
-        self.asked.append((url, max_bytes, within))
+    async def fetch(self, url: str, *, max_bytes: int, timeout_s: float) -> FetchResult:
+        self.calls.append((url, max_bytes, timeout_s))
         return self.page
 
 
@@ -32,7 +32,7 @@ async def call(name: str, arguments: dict[str, JsonValue], fetcher: Fetcher | No
     return await registry.get(name).call(arguments, CONTEXT)
 
 
-def test_all_are_pure_and_only_the_calculator_is_fast() -> None:
+def test_all_builtin_tools_are_pure_and_only_the_calculator_is_fast() -> None:
     assert [(tool.spec.name, tool.spec.effect, tool.spec.fast) for tool in builtin_tools()] == [
         ("calculator", "pure", True),
         ("current_time", "pure", False),
@@ -41,15 +41,15 @@ def test_all_are_pure_and_only_the_calculator_is_fast() -> None:
 
 
 def test_specs_are_the_same_with_and_without_a_fetcher() -> None:
-    assert [tool.spec for tool in builtin_tools()] == [tool.spec for tool in builtin_tools(Pages(""))]
+    assert [tool.spec for tool in builtin_tools()] == [tool.spec for tool in builtin_tools(OnePageFetcher(""))]
 
 
-async def test_the_calculator_calculates() -> None:
+async def test_the_calculator_evaluates_an_expression() -> None:
     assert await call("calculator", {"expression": "6*7"}) == "42"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "result"),
     [
         pytest.param({}, "2026-07-04T12:00:00+00:00 (Saturday, UTC)", id="default"),
         pytest.param({"timezone": "utc"}, "2026-07-04T12:00:00+00:00 (Saturday, utc)", id="lower case"),
@@ -59,8 +59,8 @@ async def test_the_calculator_calculates() -> None:
         ),
     ],
 )
-async def test_the_time_is_told_where_it_was_asked_for(arguments: dict[str, JsonValue], told: str) -> None:
-    assert await call("current_time", arguments) == told
+async def test_the_time_is_given_in_the_requested_timezone(arguments: dict[str, JsonValue], result: str) -> None:
+    assert await call("current_time", arguments) == result
 
 
 @pytest.mark.parametrize("name", ["Europe/Berlim", "America", "../../etc/passwd", "/etc/passwd", "", "a\0b"])
@@ -69,43 +69,42 @@ async def test_an_unknown_timezone_is_refused(name: str) -> None:
         await call("current_time", {"timezone": name})
 
 
-async def test_a_misspelt_timezone_is_answered_with_the_nearest() -> None:
+async def test_for_a_misspelt_timezone_the_most_similar_is_suggested() -> None:
     with pytest.raises(ToolError, match="Did you mean 'Europe/Berlin'"):
         await call("current_time", {"timezone": "Europe/Berlim"})
 
 
 async def test_a_page_comes_with_its_status_and_address() -> None:
-    pages = Pages("hello", status=404)
-    assert (
-        await call("http_fetch", {"url": "http://a"}, pages) == "[404 Not Found, text/plain, http://a/final]\n\nhello"
-    )
-    assert pages.asked == [("http://a", 1_000_000, 25.0)]
+    fetcher = OnePageFetcher("hello", status=404)
+    result = await call("http_fetch", {"url": "http://a"}, fetcher)
+    assert result == "[404 Not Found, text/plain, http://a/final]\n\nhello"
+    assert fetcher.calls == [("http://a", 1_000_000, 25.0)]
 
 
-async def test_a_long_page_is_read_in_parts() -> None:
-    pages = Pages("a" * 20_000 + "b" * 10)
-    first = await call("http_fetch", {"url": "http://a"}, pages)
+async def test_a_long_page_is_read_in_ranges() -> None:
+    fetcher = OnePageFetcher("a" * 20_000 + "b" * 10)
+    first = await call("http_fetch", {"url": "http://a"}, fetcher)
     assert isinstance(first, str)
     assert first.endswith("Characters 0 to 20000 of 20010. Call again with start=20000 to read on.]\n\n" + "a" * 20_000)
-    rest = await call("http_fetch", {"url": "http://a", "start": 20_000}, pages)
+    rest = await call("http_fetch", {"url": "http://a", "start": 20_000}, fetcher)
     assert isinstance(rest, str)
     assert rest.endswith("Characters 20000 to 20010 of 20010.]\n\n" + "b" * 10)
 
 
-async def test_a_page_cut_at_the_limit_says_so() -> None:
-    page = await call("http_fetch", {"url": "http://a"}, Pages("x", truncated=True))
+async def test_a_truncated_page_is_marked_as_such() -> None:
+    page = await call("http_fetch", {"url": "http://a"}, OnePageFetcher("x", truncated=True))
     assert "only its first 1000000 bytes were read" in str(page)
 
 
-async def test_an_odd_status_is_told_as_a_number() -> None:
-    assert str(await call("http_fetch", {"url": "http://a"}, Pages("", status=599))).startswith("[599, ")
+async def test_a_nonstandard_status_is_a_number() -> None:
+    assert str(await call("http_fetch", {"url": "http://a"}, OnePageFetcher("", status=599))).startswith("[599, ")
 
 
-async def test_without_a_fetcher_nothing_is_fetched() -> None:
+async def test_without_a_fetcher_http_fetch_fails() -> None:
     with pytest.raises(ToolError, match="Nothing can be fetched in this process"):
         await call("http_fetch", {"url": "http://a"})
 
 
 async def test_a_negative_start_is_refused() -> None:
     with pytest.raises(ToolArgumentsInvalid, match="- start: expected greater than or equal to 0, got -1"):
-        await call("http_fetch", {"url": "http://a", "start": -1}, Pages(""))
+        await call("http_fetch", {"url": "http://a", "start": -1}, OnePageFetcher(""))

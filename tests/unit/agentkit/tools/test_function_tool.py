@@ -72,20 +72,20 @@ def test_a_bare_tool_is_irreversible_and_takes_its_description_from_the_docstrin
     }
 
 
-def test_options_end_up_in_the_spec() -> None:
+def test_options_become_fields_of_the_spec() -> None:
     spec = send.spec
     assert (spec.name, spec.effect, spec.timeout, spec.approval, spec.task_queue) == (
         "post.send", "idempotent", 90.0, "never", "post",
     )  # fmt: skip
 
 
-def test_a_tool_is_still_the_function_it_was() -> None:
+def test_a_tool_can_be_called_as_a_function() -> None:
     assert add(1, b=5) == 6
     assert add.__doc__ is not None
     assert add.__doc__.startswith("Add two")
 
 
-async def test_arguments_reach_the_function_as_its_types_and_the_context_comes_along() -> None:
+async def test_the_function_receives_typed_arguments_and_the_context() -> None:
     assert await send.call({"parcel": {"weight": 2, "colour": "red"}}, CONTEXT) == "2.0 red t1/c1"
 
 
@@ -93,7 +93,7 @@ def test_the_context_is_not_shown_to_the_model() -> None:
     assert "context" not in str(send.spec.parameters)
 
 
-async def test_a_plain_function_runs_beside_the_event_loop() -> None:
+async def test_a_plain_function_runs_in_another_thread() -> None:
     loop_thread, ran_in = threading.get_ident(), []
 
     @tool
@@ -104,7 +104,7 @@ async def test_a_plain_function_runs_beside_the_event_loop() -> None:
     assert ran_in != [loop_thread]
 
 
-async def test_the_event_loop_goes_on_while_a_plain_function_blocks() -> None:
+async def test_a_blocking_function_does_not_block_the_event_loop() -> None:
     released = threading.Event()
 
     @tool
@@ -119,7 +119,7 @@ async def test_the_event_loop_goes_on_while_a_plain_function_blocks() -> None:
     assert await call is True
 
 
-async def test_wrong_arguments_are_named_with_what_was_expected_and_got() -> None:
+async def test_wrong_arguments_are_named_with_the_expected_and_actual_value() -> None:
     with pytest.raises(ToolArgumentsInvalid) as raised:
         await add.call({"a": "many", "bb": 3}, CONTEXT)
     message = str(raised.value)
@@ -130,7 +130,7 @@ async def test_wrong_arguments_are_named_with_what_was_expected_and_got() -> Non
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         pytest.param({}, "- a: required, but missing", id="missing"),
         pytest.param({"a": None}, "- a: expected a valid integer, got None", id="null"),
@@ -138,12 +138,12 @@ async def test_wrong_arguments_are_named_with_what_was_expected_and_got() -> Non
         pytest.param({"a": "\ud800"}, "surrogates not allowed", id="no Unicode"),
     ],
 )
-async def test_bad_arguments_never_reach_the_function(arguments: dict[str, JsonValue], told: str) -> None:
-    with pytest.raises(ToolArgumentsInvalid, match=told):
+async def test_invalid_arguments_never_reach_the_function(arguments: dict[str, JsonValue], message: str) -> None:
+    with pytest.raises(ToolArgumentsInvalid, match=message):
         await add.call(arguments, CONTEXT)
 
 
-async def test_a_fault_deep_in_an_argument_is_named_by_its_path() -> None:
+async def test_an_invalid_nested_value_is_named_by_its_path() -> None:
     with pytest.raises(ToolArgumentsInvalid, match=r"- parcel\.colour: expected 'red', got 'blue'"):
         await send.call({"parcel": {"weight": 1, "colour": "blue"}}, CONTEXT)
 
@@ -171,7 +171,7 @@ async def test_results_become_plain_json(value: object, plain: JsonValue) -> Non
 
 
 @pytest.mark.parametrize("value", [pytest.param(object(), id="object"), pytest.param("\ud800", id="half a character")])
-async def test_a_result_without_json_form_says_that_the_work_was_done(value: object) -> None:
+async def test_the_error_about_a_result_without_json_form_states_that_the_work_was_done(value: object) -> None:
     @tool
     def give() -> object:
         return value
@@ -180,7 +180,7 @@ async def test_a_result_without_json_form_says_that_the_work_was_done(value: obj
         await give.call({}, CONTEXT)
 
 
-async def test_a_result_that_holds_itself_is_refused() -> None:
+async def test_a_result_that_contains_itself_is_refused() -> None:
     @tool
     def give() -> list[object]:
         endless: list[object] = []
@@ -192,9 +192,9 @@ async def test_a_result_that_holds_itself_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "told"),
+    ("error", "error_type", "message"),
     [
-        pytest.param(ToolUnavailable("busy"), ToolUnavailable, "^busy$", id="its own words"),
+        pytest.param(ToolUnavailable("busy"), ToolUnavailable, "^busy$", id="tool error"),
         pytest.param(
             ConnectionResetError("gone"), ToolUnavailable, "fails failed: ConnectionResetError: gone", id="lost"
         ),
@@ -206,8 +206,8 @@ async def test_a_result_that_holds_itself_is_refused() -> None:
         pytest.param(asyncio.CancelledError(), ToolError, "fails failed: CancelledError: ", id="not our cancel"),
     ],
 )
-async def test_what_a_function_raises_becomes_a_tool_error(
-    error: BaseException, kind: type[ToolError], told: str, caplog: pytest.LogCaptureFixture
+async def test_every_error_of_a_function_becomes_a_tool_error(
+    error: BaseException, error_type: type[ToolError], message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     @tool
     def fails() -> None:
@@ -215,9 +215,9 @@ async def test_what_a_function_raises_becomes_a_tool_error(
 
     caplog.set_level(logging.CRITICAL)
     async with asyncio.timeout(10):
-        with pytest.raises(ToolError, match=told) as raised:
+        with pytest.raises(ToolError, match=message) as raised:
             await fails.call({}, CONTEXT)
-    assert type(raised.value) is kind
+    assert type(raised.value) is error_type
 
 
 async def test_an_unexpected_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
@@ -252,36 +252,36 @@ async def test_cancelling_a_call_cancels_its_function() -> None:
     assert cancelled.is_set()
 
 
-WRONG: Any = "pur"  # what a type checker would have told
+WRONG: Any = "pur"  # a type checker refuses it
 
 
-def unnamed() -> Iterator[int]:
+def generate() -> Iterator[int]:
     yield 1
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         pytest.param(
             lambda: tool(effect=WRONG)(print), "effect is one of 'pure', 'idempotent', 'irreversible'", id="effect"
         ),
         pytest.param(lambda: tool(approval=WRONG)(print), "approval is one of None, 'always', 'never'", id="approval"),
         pytest.param(lambda: tool(fast=True)(add), r"fast=True is for pure tools only", id="fast"),
-        pytest.param(lambda: tool(timeout="soon")(unnamed), "timeout: expected a duration such as 30s", id="timeout"),
-        pytest.param(lambda: tool(timeout=0)(unnamed), "timeout: expected seconds above 0", id="no time"),
-        pytest.param(lambda: tool(timeout=float("inf"))(unnamed), "timeout: expected seconds", id="endless"),
-        pytest.param(lambda: tool(name="1st")(unnamed), "'1st' can't be a tool's name", id="name"),
-        pytest.param(lambda: tool(name="a" * 65)(unnamed), "64 at most", id="long name"),
-        pytest.param(lambda: tool(unnamed), "unnamed yields. Return one value", id="generator"),
-        pytest.param(lambda: tool(Point), "@tool takes a function", id="class"),
+        pytest.param(lambda: tool(timeout="soon")(generate), "timeout: expected a duration such as 30s", id="timeout"),
+        pytest.param(lambda: tool(timeout=0)(generate), "timeout: expected seconds above 0", id="no time"),
+        pytest.param(lambda: tool(timeout=float("inf"))(generate), "timeout: expected seconds", id="endless"),
+        pytest.param(lambda: tool(name="1st")(generate), "'1st' can't be a tool's name", id="name"),
+        pytest.param(lambda: tool(name="a" * 65)(generate), "64 at most", id="long name"),
+        pytest.param(lambda: tool(generate), "generate yields. Return one value", id="generator"),
+        pytest.param(lambda: tool(Point), "@tool expects a function", id="class"),
     ],
 )
-def test_bad_options_are_refused_with_a_cure(make: Callable[[], object], told: str) -> None:
-    with pytest.raises(ToolInvalid, match=told):
+def test_invalid_options_are_refused_with_a_correction(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ToolInvalid, match=message):
         make()
 
 
-def test_a_tool_tells_where_it_stands() -> None:
+def test_a_tools_origin_is_the_file_and_line_of_its_function() -> None:
     assert isinstance(add, FunctionTool)
     assert add.origin.startswith(f"{__file__}:")
     assert repr(add) == f"<tool add of {add.origin}>"

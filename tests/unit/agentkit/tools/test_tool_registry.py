@@ -18,7 +18,7 @@ def search(text: str) -> str:
     return text
 
 
-def test_two_tools_of_one_name_are_refused_naming_both_origins() -> None:
+def test_a_second_tool_with_the_same_name_is_refused_with_both_origins() -> None:
     registry = ToolRegistry([find])
     with pytest.raises(ToolInvalid) as raised:
         registry.add(search)
@@ -27,18 +27,18 @@ def test_two_tools_of_one_name_are_refused_naming_both_origins() -> None:
     assert registry.get("find") is find
 
 
-def test_an_origin_can_be_given_in_words() -> None:
+def test_the_origin_in_the_error_can_be_given() -> None:
     registry = ToolRegistry()
     registry.add(find, "built in")
     with pytest.raises(ToolInvalid, match=r"mine: there is a tool 'find' already: built in\. Rename one"):
         registry.add(search, "mine")
 
 
-def test_a_missing_tool_is_answered_with_the_nearest_name_and_all_names() -> None:
+def test_for_an_unknown_name_the_error_lists_the_most_similar_and_all_names() -> None:
     with pytest.raises(ToolNotFound, match=r"There is no tool 'fnd'\. Did you mean 'find'\? Tools: find\."):
         ToolRegistry([find]).get("fnd")
 
 
-def test_an_empty_registry_says_that_there_are_none() -> None:
+def test_the_error_of_an_empty_registry_lists_no_names() -> None:
     with pytest.raises(ToolNotFound, match=r"There is no tool 'find'\. Tools: none\."):
         ToolRegistry().get("find")

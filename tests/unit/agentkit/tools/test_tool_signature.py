@@ -34,7 +34,7 @@ def google(city: str, days: int = 3) -> str:
         One line a day.
 
     Raises:
-        OSError: never told to the model.
+        OSError: not part of the description.
     """
     return city * days
 
@@ -98,7 +98,7 @@ def rich(
     """
 
 
-def test_the_schema_says_all_that_the_types_say() -> None:
+def test_the_schema_follows_from_the_types() -> None:
     assert read_signature(rich).schema == {
         "type": "object",
         "additionalProperties": False,
@@ -121,7 +121,7 @@ def test_the_schema_says_all_that_the_types_say() -> None:
     }
 
 
-def test_values_have_their_types_and_defaults_are_filled_in() -> None:
+def test_arguments_get_their_types_and_defaults() -> None:
     checked = read_signature(rich).check({"kind": "a", "when": "2026-11-21", "to": {"street": "x"}})
     assert checked == {
         "kind": "a",
@@ -133,7 +133,7 @@ def test_values_have_their_types_and_defaults_are_filled_in() -> None:
     }
 
 
-def test_constraints_hold() -> None:
+def test_constraints_are_checked() -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
         read_signature(rich).check({"kind": "a", "when": "2026-11-21", "to": {"street": "x"}, "json": 0})
 
@@ -154,11 +154,11 @@ def positional(name: str, /) -> None: ...
 def untyped(name) -> None: ...  # type: ignore[no-untyped-def]
 def field_default(name: int = Field(1)) -> None: ...
 def no_schema(good: int, name: Callable[[], int]) -> None: ...
-def unreadable(name: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821  what is tested
+def unreadable(name: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821  the undefined name is tested
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [
         pytest.param(starred, r"starred: parameter '\*names': .* Name each parameter", id="args"),
         pytest.param(double_starred, r"double_starred: parameter '\*\*names': .* Name each parameter", id="kwargs"),
@@ -173,8 +173,10 @@ def unreadable(name: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa
         ),
     ],
 )
-def test_a_signature_that_cant_be_told_is_refused_with_a_cure(function: Callable[..., object], told: str) -> None:
-    with pytest.raises(ToolInvalid, match=told):
+def test_a_signature_without_a_schema_is_refused_with_a_correction(
+    function: Callable[..., object], message: str
+) -> None:
+    with pytest.raises(ToolInvalid, match=message):
         read_signature(function)
 
 
@@ -188,7 +190,7 @@ kinds: dict[str, st.SearchStrategy[Any]] = {
 
 
 @given(st.data())
-def test_any_names_and_types_make_a_schema_and_admit_what_they_say(data: st.DataObject) -> None:
+def test_any_parameter_names_and_types_give_a_schema_and_accept_matching_arguments(data: st.DataObject) -> None:
     parameters = data.draw(st.dictionaries(names, st.sampled_from(sorted(kinds)), max_size=5))
     arguments = {name: data.draw(kinds[kind]) for name, kind in parameters.items()}
     scope: dict[str, Callable[..., object]] = {}

@@ -10,15 +10,15 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from agentkit.errors import ModelNotAuthorized, ToolError
 from agentkit.messages import ToolCall
-from agentkit.testing import ScriptedModel
+from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from workflows.journal import (
     JOURNAL_KEY,
     MAX_JOURNAL_BYTES,
     JournalEntry,
-    PlanUpdated,
-    ToolCallParsed,
-    ToolCallRefused,
+    ParsedCallEntry,
+    PlanEntry,
+    RefusedCallEntry,
     read_journal,
 )
 
@@ -70,8 +70,8 @@ async def test_a_plan_is_recorded_with_its_step(env: TaskEnvironment) -> None:
     async with env.worker(model, double):
         _, handle = await env.run("Twice 21?", env.agent(double, planner="plan"))
     assert await journal(env, handle) == [
-        [PlanUpdated(step=1, plan=("double 21", "report"))],
-        [PlanUpdated(step=3, plan=("report",))],
+        [PlanEntry(step=1, plan=("double 21", "report"))],
+        [PlanEntry(step=3, plan=("report",))],
     ]
 
 
@@ -84,8 +84,8 @@ async def test_refused_calls_are_recorded_without_the_arguments_that_the_models_
         results = await env.tool_results(handle)
     assert await journal(env, handle) == [
         [
-            ToolCallRefused(step=1, call=ToolCall(id="a", name="launch"), message=results[0].content),
-            ToolCallRefused(step=1, call=ToolCall(id="c", name="tripel"), message=results[2].content),
+            RefusedCallEntry(step=1, call=ToolCall(id="a", name="launch"), message=results[0].content),
+            RefusedCallEntry(step=1, call=ToolCall(id="c", name="tripel"), message=results[2].content),
         ]
     ]
 
@@ -116,8 +116,8 @@ async def test_calls_that_react_parses_are_recorded_where_no_other_event_holds_t
         _, handle = await env.run("Go.", env.agent(half, double, launch, planner="react"))
         results = await env.tool_results(handle)
     assert await journal(env, handle) == [
-        [ToolCallParsed(step=1, call=call("half", "call_1_0", 84))],
-        [ToolCallRefused(step=3, call=call("launch", "call_3_0", 1), message=results[2].content)],
+        [ParsedCallEntry(step=1, call=call("half", "call_1_0", 84))],
+        [RefusedCallEntry(step=3, call=call("launch", "call_3_0", 1), message=results[2].content)],
     ]
     assert [(result.call_id, result.content) for result in results[:2]] == [("call_1_0", "42.0"), ("call_2_0", "42")]
 
@@ -132,12 +132,16 @@ async def test_many_refusals_are_recorded_in_several_events_of_bounded_size(env:
     assert len(payloads) > 2
     assert max(len(payload.data) for payload in payloads) <= MAX_JOURNAL_BYTES
     entries = [entry for batch in batches for entry in batch]
-    assert [entry.call.id for entry in entries if isinstance(entry, ToolCallRefused)] == [call.id for call in calls]
+    assert [entry.call.id for entry in entries if isinstance(entry, RefusedCallEntry)] == [call.id for call in calls]
     assert read_journal(newest) == batches[-1], "the memo keeps the newest entries only"
 
 
 async def test_a_task_without_plans_refusals_and_parsed_calls_has_no_journal(env: TaskEnvironment) -> None:
-    script = ["", [call("double", "a", 21), call("half", "b", 84), call("half", "c", 3)], "done"]
+    script: list[ScriptedResponse] = [
+        "",
+        [call("double", "a", 21), call("half", "b", 84), call("half", "c", 3)],
+        "done",
+    ]
     async with env.worker(ScriptedModel(script), double, half):
         _, handle = await env.run("Go.", env.agent(double, half))
         events = await env.history(handle)
@@ -149,7 +153,7 @@ async def test_a_task_without_plans_refusals_and_parsed_calls_has_no_journal(env
 
 
 async def test_a_model_activitys_id_names_the_step_and_the_position_in_the_chain(env: TaskEnvironment) -> None:
-    script = [call("double", "a", 21), ModelNotAuthorized("wrong key", status=401), "done"]
+    script: list[ScriptedResponse] = [call("double", "a", 21), ModelNotAuthorized("wrong key", status=401), "done"]
     async with env.worker(ScriptedModel(script), double):
         _, handle = await env.run("Go.", env.agent(double, models=("scripted:first", "scripted:second")))
         events = await env.history(handle)

@@ -60,7 +60,7 @@ async def test_responses_that_do_not_fit_the_schema_get_feedback_and_one_that_fi
         transcript = await env.transcript(handle)
     assert result.output == {"city": "Paris"}
     assert [message.source for message in transcript] == [None, None, "planner", None, "planner", None]
-    assert "isn't JSON" in transcript[2].text
+    assert "Respond with the JSON only" in transcript[2].text
     assert "'city' is a required property" in transcript[4].text
     assert [request.output_schema for request in model.requests] == [CITY] * 3
 

@@ -1,5 +1,3 @@
-"""Expected failures are logged in a line; others keep their traceback."""
-
 from __future__ import annotations
 
 import logging
@@ -12,24 +10,25 @@ from activities.activity_log import ExpectedFailures, shorten_activity_log
 
 
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("error", "is_shortened"),
     [
-        pytest.param(ApplicationError("overloaded", type="ModelUnavailable"), True, id="ours"),
-        pytest.param(KeyError("x"), False, id="a defect"),
+        pytest.param(ApplicationError("overloaded", type="ModelUnavailable"), True, id="application error"),
+        pytest.param(KeyError("x"), False, id="other exception"),
     ],
 )
-def test_only_expected_failures_lose_their_traceback(
-    caplog: pytest.LogCaptureFixture, error: Exception, line: bool
+def test_only_application_errors_are_logged_without_a_traceback(
+    caplog: pytest.LogCaptureFixture, error: Exception, is_shortened: bool
 ) -> None:
-    logger = logging.getLogger("tests.expected_failures")
+    logger = logging.Logger("test")
+    logger.addHandler(caplog.handler)
     logger.addFilter(ExpectedFailures())
     logger.warning("Completing activity as failed", exc_info=error)
     (record,) = caplog.records
-    assert ("(ModelUnavailable: overloaded)" in record.getMessage()) is line
-    assert (record.exc_info is None) is line
+    assert ("(ModelUnavailable: overloaded)" in record.getMessage()) is is_shortened
+    assert (record.exc_info is None) is is_shortened
 
 
-def test_the_sdks_log_of_activities_is_shortened(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_activity_is_logged_on_one_line_without_its_details(caplog: pytest.LogCaptureFixture) -> None:
     before = activity.logger.base_logger.filters[:]
     shorten_activity_log()
     try:

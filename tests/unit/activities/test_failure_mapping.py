@@ -10,27 +10,27 @@ from agentkit import errors
 from agentkit.errors import ModelUnavailable, OpspawnError
 
 
-def leaves(error: type[OpspawnError]) -> list[type[OpspawnError]]:
-    return [error, *(leaf for child in error.__subclasses__() for leaf in leaves(child))]
+def with_subclasses(error: type[OpspawnError]) -> list[type[OpspawnError]]:
+    return [error, *(leaf for child in error.__subclasses__() for leaf in with_subclasses(child))]
 
 
-EVERY_ERROR = [error for error in leaves(OpspawnError) if error.__module__ == errors.__name__]
+EVERY_ERROR = [error for error in with_subclasses(OpspawnError) if error.__module__ == errors.__name__]
 
 
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: error.__name__)
 def test_only_unavailable_models_and_tools_are_retryable(error: type[OpspawnError]) -> None:
-    failure = application_error(error("The provider's own words."))
+    failure = application_error(error("The provider's own message."))
     assert failure.non_retryable == (error.__name__ not in {"ModelUnavailable", "ToolUnavailable"})
-    assert (failure.type, failure.message) == (error.__name__, "The provider's own words.")
+    assert (failure.type, failure.message) == (error.__name__, "The provider's own message.")
     assert failure.next_retry_delay is None
 
 
 @pytest.mark.parametrize(
     ("retry_after", "delay"),
     [(0.0, 0.0), (7.5, 7.5), (MAX_RETRY_AFTER_S, MAX_RETRY_AFTER_S), (86_400.0, MAX_RETRY_AFTER_S)],
-    ids=["at once", "as asked", "the longest", "no longer than the longest"],
+    ids=["zero", "below the limit", "the limit", "above the limit"],
 )
-def test_the_wait_that_a_provider_asks_for_is_kept_up_to_a_limit(retry_after: float, delay: float) -> None:
+def test_the_next_retry_waits_as_long_as_the_provider_asks_up_to_a_limit(retry_after: float, delay: float) -> None:
     failure = application_error(ModelUnavailable("slow down", status=429, retry_after=retry_after))
     assert failure.next_retry_delay == timedelta(seconds=delay)
 
@@ -59,13 +59,17 @@ def activity_error(error: OpspawnError) -> ActivityError:
         pytest.param(errors.TranscriptMismatch("another transcript"), id="transcript"),
     ],
 )
-def test_an_error_of_a_model_call_has_the_same_type_and_status_in_the_workflow(error: OpspawnError) -> None:
-    again = model_error_from(activity_error(error))
-    assert (type(again), str(again)) == (type(error), str(error))
-    assert getattr(again, "status", None) == getattr(error, "status", None)
+def test_the_error_of_a_model_activity_has_the_same_type_message_and_status_in_the_workflow(
+    error: OpspawnError,
+) -> None:
+    mapped = model_error_from(activity_error(error))
+    assert (type(mapped), str(mapped)) == (type(error), str(error))
+    assert getattr(mapped, "status", None) == getattr(error, "status", None)
 
 
-def test_a_model_call_without_a_result_counts_as_unavailable() -> None:
-    lost = activity_error(errors.ModelUnavailable(""))
-    lost.__cause__ = TimeoutError("activity Heartbeat timeout", type=None, last_heartbeat_details=[])
-    assert str(model_error_from(lost)) == "The model call gave no result: activity Heartbeat timeout"
+def test_a_model_activity_that_timed_out_counts_as_an_unavailable_model() -> None:
+    timed_out = activity_error(errors.ModelUnavailable(""))
+    timed_out.__cause__ = TimeoutError("activity Heartbeat timeout", type=None, last_heartbeat_details=[])
+    error = model_error_from(timed_out)
+    assert isinstance(error, ModelUnavailable)
+    assert str(error) == "The model call gave no result: activity Heartbeat timeout"

@@ -8,7 +8,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.heartbeat import heartbeating
 
 
-async def test_an_activity_heartbeats_while_it_runs_and_no_longer() -> None:
+async def test_an_activity_heartbeats_until_the_block_ends() -> None:
     environment = ActivityEnvironment()
     heartbeat_sent = asyncio.Event()
     environment.on_heartbeat = lambda *_: heartbeat_sent.set()
@@ -19,8 +19,8 @@ async def test_an_activity_heartbeats_while_it_runs_and_no_longer() -> None:
             await asyncio.wait_for(heartbeat_sent.wait(), 5)
 
     await environment.run(work)
-    left = asyncio.all_tasks() - before
-    await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 5)
+    remaining = asyncio.all_tasks() - before
+    await asyncio.wait_for(asyncio.gather(*remaining, return_exceptions=True), 5)
     assert heartbeat_sent.is_set()
 
 

@@ -34,7 +34,7 @@ MESSAGES = [user_message("hello"), Message(role="assistant", parts=(ToolCall(id=
 
 @pytest.fixture
 async def reader(tmp_path: Path) -> TranscriptReader:
-    """A reader with everything in its cache, and a real client of a server that doesn't exist."""
+    """A reader whose cache has all messages; its client has no server, so a query would fail."""
     cache = TranscriptCache(10_000)
     cache.put("task", 1, Transcript(MESSAGES), AGENT)
     return TranscriptReader(await connect(Settings(data_dir=tmp_path, temporal_port=1), lazy=True), cache)
@@ -68,28 +68,25 @@ async def test_the_request_has_the_attempt_of_the_activity(reader: TranscriptRea
     assert model.requests[0].attempt == 3
 
 
-async def test_repeated_and_missing_call_ids_are_replaced(reader: TranscriptReader) -> None:
-    model = ScriptedModel([(ToolCall(id="c", name="look"), ToolCall(id="", name="look"))])
-    reply = await ActivityEnvironment().run(ModelActivities({"demo": model}, reader).request_model, model_call())
-    ids = [call.id for call in reply.response.message.tool_calls]
-    assert len({*ids, "c", ""}) == 4
-
-
 @pytest.mark.parametrize(
-    ("error", "retried"),
+    ("error", "is_retryable"),
     [
         pytest.param(ModelUnavailable("overloaded", status=529), True, id="unavailable"),
         pytest.param(ModelRequestRejected("bad schema", status=400), False, id="rejected"),
     ],
 )
-async def test_only_unavailable_models_are_retried(reader: TranscriptReader, error: Exception, retried: bool) -> None:
+async def test_an_error_of_the_model_is_a_failure_of_its_type(
+    reader: TranscriptReader, error: Exception, is_retryable: bool
+) -> None:
     activities = ModelActivities({"demo": ScriptedModel([error])}, reader)
     with pytest.raises(ApplicationError, match=str(error)) as raised:
         await ActivityEnvironment().run(activities.request_model, model_call())
-    assert (raised.value.type, raised.value.non_retryable) == (type(error).__name__, not retried)
+    assert (raised.value.type, raised.value.non_retryable) == (type(error).__name__, not is_retryable)
 
 
-async def test_a_model_of_a_provider_without_a_key_is_refused_with_its_name(reader: TranscriptReader) -> None:
+async def test_a_model_of_a_provider_that_the_worker_does_not_have_is_refused_with_its_name(
+    reader: TranscriptReader,
+) -> None:
     activities = ModelActivities({"demo": ScriptedModel([])}, reader)
     with pytest.raises(ApplicationError, match=r"no openai model for 'openai:gpt'.*opspawn doctor") as raised:
         await ActivityEnvironment().run(activities.request_model, model_call("openai:gpt"))

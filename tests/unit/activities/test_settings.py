@@ -14,20 +14,24 @@ Load = Callable[..., Settings]
 
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    def written(text: str | bytes = "", **overrides: Any) -> Settings:
+    """Writes ``opspawn.toml`` and loads the settings."""
+
+    def load_file(text: str | bytes = "", **overrides: Any) -> Settings:
         content = text.encode() if isinstance(text, str) else text
         (tmp_path / "opspawn.toml").write_bytes(content)
         return Settings.load(tmp_path, **overrides)
 
-    return written
+    return load_file
 
 
-def test_without_a_file_all_is_default(tmp_path: Path) -> None:
+def test_without_a_file_settings_have_their_defaults(tmp_path: Path) -> None:
     settings = Settings.load(tmp_path)
     assert (settings.port, settings.task_queue, settings.app_dir) == (8000, "opspawn", tmp_path)
 
 
-def test_options_win_over_the_environment_and_that_over_the_file(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_have_priority_over_variables_and_variables_over_the_file(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert load("port = 1\nhost = 'a'").port == 1
     monkeypatch.setenv("OPSPAWN_PORT", "2")
     assert load("port = 1\nhost = 'a'").port == 2
@@ -52,12 +56,14 @@ def test_options_win_over_the_environment_and_that_over_the_file(load: Load, mon
         ("OPSPAWN_OPENROUTER_BASE_URL", "openrouter_base_url"),
     ],
 )
-def test_each_key_has_its_variables(load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str) -> None:
-    monkeypatch.setenv(variable, "given")
-    assert getattr(load(f"{key} = 'written'"), key) == "given"
+def test_each_setting_has_its_environment_variables(
+    load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str
+) -> None:
+    monkeypatch.setenv(variable, "from-variable")
+    assert getattr(load(f"{key} = 'from-file'"), key) == "from-variable"
 
 
-def test_an_empty_variable_is_none(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPSPAWN_PORT", "")
     assert load("port = 1").port == 1
 
@@ -73,14 +79,16 @@ def test_an_empty_variable_is_none(load: Load, monkeypatch: pytest.MonkeyPatch) 
         ("OPENROUTER_API_KEY", "openrouter_api_key"),
     ],
 )
-def test_keys_of_providers_never_show(load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str) -> None:
+def test_keys_of_providers_are_not_in_the_repr(
+    load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str
+) -> None:
     monkeypatch.setenv(variable, "sk-secret")
     settings = load()
     assert getattr(settings, key).get_secret_value() == "sk-secret"
     assert "sk-secret" not in repr(settings)
 
 
-def test_only_the_two_apis_of_openai_can_be_chosen(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openai_api_is_responses_or_chat(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().openai_api is None
     monkeypatch.setenv("OPSPAWN_OPENAI_API", "chat")
     assert load().openai_api == "chat"
@@ -89,14 +97,14 @@ def test_only_the_two_apis_of_openai_can_be_chosen(load: Load, monkeypatch: pyte
         load()
 
 
-def test_networks_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_are_a_list_or_text_separated_by_commas(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().http_fetch_allow == ()
     assert load('http_fetch_allow = ["10.0.0.0/8"]').http_fetch_allow == ("10.0.0.0/8",)
     monkeypatch.setenv("OPSPAWN_HTTP_FETCH_ALLOW", "10.0.0.0/8, ::1/128")
     assert load().http_fetch_allow == ("10.0.0.0/8", "::1/128")
 
 
-def test_origins_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_origins_are_a_list_or_text_separated_by_commas(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().cors_origins == ()
     assert load('cors_origins = ["*"]').cors_origins == ("*",)
     monkeypatch.setenv("OPSPAWN_CORS_ORIGINS", "https://a.example, http://localhost:3000")
@@ -104,7 +112,7 @@ def test_origins_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         pytest.param("prot = 1", "unknown key 'prot'. Did you mean 'port'? Known keys: anthropic_api_key, ", id="key"),
         pytest.param("port = 'x'", "Setting port (OPSPAWN_PORT): expected a valid integer", id="type"),
@@ -122,14 +130,14 @@ def test_origins_come_as_a_list_or_parted_by_commas(load: Load, monkeypatch: pyt
         pytest.param("cors_origins = ['https://a.example/']", "expected origins such as https://chat", id="origin"),
     ],
 )
-def test_a_wrong_file_is_told_with_its_name(load: Load, tmp_path: Path, text: str | bytes, told: str) -> None:
+def test_an_error_in_the_file_names_the_file(load: Load, tmp_path: Path, text: str | bytes, message: str) -> None:
     with pytest.raises(ConfigurationInvalid) as raised:
         load(text)
     assert str(raised.value).startswith(f"{tmp_path}/opspawn.toml: ")
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_a_wrong_variable_is_told_with_its_name(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_variable_names_the_variable(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPSPAWN_PORT", "abc")
     with pytest.raises(
         ConfigurationInvalid, match=r"^Setting port \(OPSPAWN_PORT\): expected a valid integer.* got 'abc'"
@@ -137,7 +145,7 @@ def test_a_wrong_variable_is_told_with_its_name(load: Load, monkeypatch: pytest.
         load()
 
 
-def test_a_wrong_key_of_a_provider_is_told_without_it(load: Load) -> None:
+def test_an_error_in_a_key_does_not_show_its_value(load: Load) -> None:
     with pytest.raises(ConfigurationInvalid, match="openai_api_key") as raised:
         load("openai_api_key = 12345")
     assert "12345" not in str(raised.value)

@@ -4,13 +4,15 @@ from workflows.search_attributes import (
     MEMO_BODY_HASH,
     MEMO_METADATA,
     MEMO_TITLE,
+    MEMO_USAGE,
+    MEMO_USER,
     SEARCH_ATTRIBUTES,
     search_attribute_types,
 )
 
 
 def test_search_attributes_keep_their_names_and_types() -> None:
-    """They are registered on servers: a change of name or type needs a migration there."""
+    """A change would need a migration of every server on which they are registered."""
     assert search_attribute_types() == {
         "OpspawnStatus": "Keyword",
         "OpspawnAgent": "Keyword",
@@ -26,4 +28,5 @@ def test_search_attributes_keep_their_names_and_types() -> None:
 
 
 def test_memo_keys_keep_their_names() -> None:
-    assert (MEMO_TITLE, MEMO_BODY_HASH, MEMO_METADATA) == ("title", "body_hash", "metadata")
+    keys = (MEMO_TITLE, MEMO_BODY_HASH, MEMO_USAGE, MEMO_METADATA, MEMO_USER)
+    assert keys == ("title", "body_hash", "usage", "metadata", "user")

@@ -17,7 +17,7 @@ LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
 SEND = ToolSpec(name="send", description="", parameters={}, effect="irreversible")
 
 
-def start(
+def agent_loop(
     *,
     planner: str = "tools",
     tools: tuple[ToolSpec, ...] = (LOOK, SEND),
@@ -40,77 +40,77 @@ def start(
     return AgentLoop(agent, get_planner(planner), ApprovalPolicy(), messages, usage=usage, steps=steps)
 
 
-def answer(*parts: ContentPart | str, stop: StopReason = "end", usage: Usage | None = None) -> ModelResponse:
-    said = tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts)
-    message = Message(role="assistant", parts=said, model="demo:demo")
+def response(*parts: ContentPart | str, stop: StopReason = "end", usage: Usage | None = None) -> ModelResponse:
+    content = tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts)
+    message = Message(role="assistant", parts=content, model="demo:demo")
     return ModelResponse(message=message, stop_reason=stop, usage=usage or Usage(model_calls=1))
 
 
 def refusal(loop: AgentLoop, call: ToolCall, index: int = 0) -> str:
+    """Return the message of a call that the loop refuses."""
     result = loop.check_call(call, index)
     assert isinstance(result, ToolResult)
     assert (result.call_id, result.name, result.is_error) == (call.id, call.name, True)
     return result.content
 
 
-def test_a_step_asks_the_model_and_its_answer_ends_the_task() -> None:
-    loop = start()
+def test_a_response_without_calls_is_the_output_and_its_usage_is_counted() -> None:
+    loop = agent_loop()
     assert loop.start_step() is None
-    assert loop.record_response(answer("done", usage=Usage(input_tokens=3, output_tokens=1, model_calls=1))) == Finish(
-        "done"
-    )
+    decision = loop.record_response(response("done", usage=Usage(input_tokens=3, output_tokens=1, model_calls=1)))
+    assert decision == Finish("done")
     assert [message.role for message in loop.transcript.read()] == ["user", "assistant"]
     assert (loop.steps, loop.usage.tokens, loop.usage.model_calls) == (1, 4, 1)
 
 
 def test_tool_calls_and_their_results_enter_the_transcript_in_order() -> None:
-    loop = start()
+    loop = agent_loop()
     calls = (ToolCall(id="1", name="look"), ToolCall(id="2", name="look"))
     results = [ToolResult(call_id=call.id, name="look", content=call.id) for call in calls]
-    assert loop.record_response(answer(*calls, stop="tool_calls")) == CallTools(calls)
+    assert loop.record_response(response(*calls, stop="tool_calls")) == CallTools(calls)
     loop.record_results(results)
     assert loop.transcript.read()[-1] == Message(role="tool", parts=tuple(results))
     assert loop.usage.tool_calls == 2
 
 
-def test_feedback_on_an_unusable_answer_is_the_delta_and_stands_after_that_answer() -> None:
-    loop = start()
+def test_feedback_on_an_unusable_response_follows_it_as_a_composed_message() -> None:
+    loop = agent_loop()
     assert not loop.composed_messages
-    decision = loop.record_response(answer(""))
+    decision = loop.record_response(response(""))
     assert isinstance(decision, Retry)
     (feedback,) = loop.composed_messages
     assert (feedback.role, feedback.source, feedback.text) == ("user", "planner", decision.feedback)
     assert [message.role for message in loop.transcript.read()] == ["user", "assistant", "user"]
 
 
-def test_what_a_person_or_a_tool_said_is_no_delta() -> None:
-    loop = start()
-    loop.record_response(answer(ToolCall(id="1", name="look"), stop="tool_calls"))
+def test_messages_of_people_models_and_tools_are_not_composed_messages() -> None:
+    loop = agent_loop()
+    loop.record_response(response(ToolCall(id="1", name="look"), stop="tool_calls"))
     assert loop.composed_messages == ()
     loop.record_results([ToolResult(call_id="1", name="look", content="seen")])
     assert loop.composed_messages == ()
 
 
-def test_too_many_unusable_answers_in_a_row_end_the_task_and_say_what_the_model_was_told() -> None:
-    loop = start()
+def test_too_many_unusable_responses_in_a_row_are_an_error_with_the_last_feedback() -> None:
+    loop = agent_loop()
     for _ in range(MAX_RETRIES):
-        loop.record_response(answer(""))
+        loop.record_response(response(""))
     with pytest.raises(
         ModelOutputInvalid, match=r"demo:demo gave 4 responses in a row without a tool call or an output.*empty"
     ):
-        loop.record_response(answer(" \n"))
+        loop.record_response(response(" \n"))
 
 
-def test_a_usable_answer_starts_the_count_of_unusable_ones_anew() -> None:
-    loop = start()
+def test_a_usable_response_resets_the_count_of_unusable_ones() -> None:
+    loop = agent_loop()
     for _ in range(3):
         for _ in range(MAX_RETRIES):
-            assert isinstance(loop.record_response(answer("")), Retry)
-        assert isinstance(loop.record_response(answer(ToolCall(id="1", name="look"), stop="tool_calls")), CallTools)
+            assert isinstance(loop.record_response(response("")), Retry)
+        assert isinstance(loop.record_response(response(ToolCall(id="1", name="look"), stop="tool_calls")), CallTools)
 
 
-def test_a_step_beyond_max_steps_is_refused_with_the_numbers() -> None:
-    loop = start(limits=Limits(max_steps=2))
+def test_a_step_beyond_max_steps_is_an_error_with_the_numbers() -> None:
+    loop = agent_loop(limits=Limits(max_steps=2))
     loop.start_step()
     loop.start_step()
     with pytest.raises(LimitExceeded, match="max_steps is 2, and the task has used 2 steps"):
@@ -119,7 +119,7 @@ def test_a_step_beyond_max_steps_is_refused_with_the_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "usage", "words"),
+    ("limits", "usage", "message"),
     [
         pytest.param(
             Limits(max_tokens=10),
@@ -135,9 +135,11 @@ def test_a_step_beyond_max_steps_is_refused_with_the_numbers() -> None:
         ),
     ],
 )
-def test_a_step_beyond_what_may_be_spent_is_refused_with_the_numbers(limits: Limits, usage: Usage, words: str) -> None:
-    with pytest.raises(LimitExceeded, match=words):
-        start(limits=limits, usage=usage).start_step()
+def test_a_step_beyond_the_tokens_or_the_cost_is_an_error_with_the_numbers(
+    limits: Limits, usage: Usage, message: str
+) -> None:
+    with pytest.raises(LimitExceeded, match=message):
+        agent_loop(limits=limits, usage=usage).start_step()
 
 
 @pytest.mark.parametrize(
@@ -145,79 +147,79 @@ def test_a_step_beyond_what_may_be_spent_is_refused_with_the_numbers(limits: Lim
     [
         pytest.param(Limits(max_tokens=10), Usage(input_tokens=6, output_tokens=3, cached_tokens=6), id="tokens"),
         pytest.param(Limits(max_cost_usd=0.5), Usage(cost_usd=0.49), id="cost"),
-        pytest.param(Limits(max_cost_usd=0.5), Usage(input_tokens=10**9), id="cost unknown"),
+        pytest.param(Limits(max_cost_usd=0.5), Usage(input_tokens=10**9), id="unknown cost"),
     ],
 )
-def test_a_step_within_the_limits_begins(limits: Limits, usage: Usage) -> None:
-    assert start(limits=limits, usage=usage).start_step() is None
+def test_a_step_within_the_limits_starts(limits: Limits, usage: Usage) -> None:
+    assert agent_loop(limits=limits, usage=usage).start_step() is None
 
 
-def test_a_loop_goes_on_from_the_steps_and_usage_it_is_given() -> None:
-    loop = start(usage=Usage(input_tokens=5, model_calls=1), steps=7)
+def test_a_loop_adds_to_the_steps_and_usage_that_it_is_created_with() -> None:
+    loop = agent_loop(usage=Usage(input_tokens=5, model_calls=1), steps=7)
     loop.start_step()
-    loop.record_response(answer("done", usage=Usage(input_tokens=2, model_calls=1)))
+    loop.record_response(response("done", usage=Usage(input_tokens=2, model_calls=1)))
     assert (loop.steps, loop.usage.input_tokens, loop.usage.model_calls) == (8, 7, 2)
 
 
-def test_the_placeholder_answers_unasked() -> None:
-    loop = start(planner="placeholder")
-    response = loop.start_step()
-    assert response is not None
-    assert loop.record_response(response) == Finish("hello")
+def test_the_placeholder_planner_responds_without_a_model() -> None:
+    loop = agent_loop(planner="placeholder")
+    without_model = loop.start_step()
+    assert without_model is not None
+    assert loop.record_response(without_model) == Finish("hello")
     assert loop.usage == Usage()
 
 
-def test_a_call_of_a_tool_that_the_agent_has_is_admitted() -> None:
-    assert start().check_call(ToolCall(id="1", name="look"), 0) == LOOK
+def test_a_call_of_a_tool_of_the_agent_is_accepted() -> None:
+    assert agent_loop().check_call(ToolCall(id="1", name="look"), 0) == LOOK
 
 
-def test_a_call_of_an_unknown_tool_is_answered_with_the_names_of_those_there_are() -> None:
-    assert refusal(start(), ToolCall(id="1", name="lok")) == "There is no tool 'lok'. Your tools: look, send."
-    assert refusal(start(tools=()), ToolCall(id="1", name="look")).endswith("Your tools: none.")
+def test_a_call_of_an_unknown_tool_is_refused_with_the_names_of_the_agents_tools() -> None:
+    assert refusal(agent_loop(), ToolCall(id="1", name="lok")) == "There is no tool 'lok'. Your tools: look, send."
+    assert refusal(agent_loop(tools=()), ToolCall(id="1", name="look")).endswith("Your tools: none.")
 
 
-def test_malformed_arguments_are_shown_to_the_model_in_part() -> None:
-    content = refusal(start(), ToolCall(id="1", name="look", malformed='{"a": ' + "9" * 1000))
+def test_malformed_arguments_are_refused_with_their_first_characters() -> None:
+    content = refusal(agent_loop(), ToolCall(id="1", name="look", malformed='{"a": ' + "9" * 1000))
     assert content.startswith('Send one JSON object as arguments. This is none: \'{"a": 999')
     assert len(content) < 300
 
 
-def test_an_irreversible_tool_without_a_rule_is_not_called_and_the_model_learns_how_to_go_on() -> None:
-    content = refusal(start(), ToolCall(id="1", name="send"))
+def test_a_call_that_needs_approval_is_refused_with_the_rule_that_would_allow_it() -> None:
+    content = refusal(agent_loop(), ToolCall(id="1", name="send"))
     assert "needs a person's approval (its effect, irreversible)" in content
     assert "Go on without it, and say so." in content
     assert "approvals: [{tool: send, when: never}]" in content
 
 
-def test_a_rule_of_the_agent_admits_an_irreversible_tool() -> None:
-    loop = start(approvals=(ApprovalRule(tool="send", when="never"),))
+def test_a_rule_of_the_agent_allows_an_irreversible_tool() -> None:
+    loop = agent_loop(approvals=(ApprovalRule(tool="send", when="never"),))
     assert loop.check_call(ToolCall(id="1", name="send"), 0) == SEND
 
 
-def test_calls_beyond_the_most_of_one_step_are_refused_and_can_be_made_in_the_next() -> None:
-    loop = start()
+def test_calls_beyond_the_limit_of_a_step_are_refused() -> None:
+    loop = agent_loop()
     assert loop.check_call(ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS - 1) == LOOK
     content = refusal(loop, ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS)
     assert content == f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
 
 
 _ids = st.sampled_from(["", "c", "d", "c_1_0", "call_1_1"])
-_answers = st.lists(_ids, max_size=4).map(
+_responses = st.lists(_ids, max_size=4).map(
     lambda ids: Message(role="assistant", parts=tuple(ToolCall(id=id, name="look") for id in ids))
 )
 
 
-@given(answers=st.lists(_answers, max_size=5))
-def test_the_ids_of_tool_calls_are_unique_within_a_task_whatever_the_provider_gives(answers: list[Message]) -> None:
+@given(messages=st.lists(_responses, max_size=5))
+def test_call_ids_are_unique_within_a_task_whatever_the_provider_sends(messages: list[Message]) -> None:
     transcript: list[Message] = []
-    for step, message in enumerate(answers, 1):
+    for step, message in enumerate(messages, 1):
         transcript.append(with_unique_call_ids(message, transcript, step))
     ids = [call.id for message in transcript for call in message.tool_calls]
     assert all(ids)
     assert len(set(ids)) == len(ids)
 
 
-def test_ids_that_are_unique_already_stay() -> None:
+def test_call_ids_that_are_unique_are_kept() -> None:
     earlier = Message(role="assistant", parts=(ToolCall(id="a", name="look"),))
     message = Message(role="assistant", parts=(TextPart(text="so"), ToolCall(id="b", name="look")), model="m:x")
     assert with_unique_call_ids(message, [earlier], 2) == message
@@ -226,42 +228,42 @@ def test_ids_that_are_unique_already_stay() -> None:
 SCHEMA: dict[str, JsonValue] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
-def test_an_answer_that_fits_the_schema_is_the_output_as_an_object() -> None:
-    loop = start(output_schema=SCHEMA)
-    assert loop.record_response(answer('```json\n{"n": 42}\n```')) == Finish({"n": 42})
+def test_a_response_that_fits_the_schema_is_the_output_as_a_json_value() -> None:
+    loop = agent_loop(output_schema=SCHEMA)
+    assert loop.record_response(response('```json\n{"n": 42}\n```')) == Finish({"n": 42})
 
 
 @pytest.mark.parametrize("text", ["forty-two", '{"n": "42"}', "{}"])
-def test_an_answer_that_does_not_fit_the_schema_is_asked_for_again_with_the_reason(text: str) -> None:
-    loop = start(output_schema=SCHEMA)
-    decision = loop.record_response(answer(text))
+def test_a_response_that_does_not_fit_the_schema_gets_feedback_with_the_reason(text: str) -> None:
+    loop = agent_loop(output_schema=SCHEMA)
+    decision = loop.record_response(response(text))
     assert isinstance(decision, Retry)
     assert loop.composed_messages[0].text == decision.feedback
     assert "JSON" in decision.feedback
 
 
-def test_a_plan_is_kept_and_the_model_is_told_to_go_on() -> None:
-    loop = start(planner="plan")
-    decision = loop.record_response(answer('{"plan": ["look", "tell"]}'))
+def test_a_plan_is_kept_and_feedback_asks_the_model_to_carry_it_out() -> None:
+    loop = agent_loop(planner="plan")
+    decision = loop.record_response(response('{"plan": ["look", "report"]}'))
     assert isinstance(decision, Proceed)
-    assert loop.plan == ("look", "tell")
+    assert loop.plan == ("look", "report")
     assert loop.composed_messages[0].text == decision.feedback
 
 
-def test_a_model_that_only_ever_plans_ends_the_task() -> None:
-    loop = start(planner="plan")
+def test_too_many_plans_in_a_row_are_an_error() -> None:
+    loop = agent_loop(planner="plan")
     for _ in range(MAX_RETRIES):
-        loop.record_response(answer('{"plan": ["look"]}'))
+        loop.record_response(response('{"plan": ["look"]}'))
     with pytest.raises(ModelOutputInvalid, match="without a tool call or an output"):
-        loop.record_response(answer('{"plan": ["look"]}'))
+        loop.record_response(response('{"plan": ["look"]}'))
 
 
-def test_calls_that_a_planner_reads_out_of_text_get_ids_that_differ_from_step_to_step() -> None:
-    loop = start(planner="react")
+def test_calls_that_a_planner_parses_out_of_text_get_unique_ids() -> None:
+    loop = agent_loop(planner="react")
     ids = []
     for _ in range(2):
         loop.start_step()
-        decision = loop.record_response(answer('{"thought": "", "action": {"name": "look", "arguments": {}}}'))
+        decision = loop.record_response(response('{"thought": "", "action": {"name": "look", "arguments": {}}}'))
         assert isinstance(decision, CallTools)
         ids += [call.id for call in decision.calls]
     assert len(set(ids)) == 2

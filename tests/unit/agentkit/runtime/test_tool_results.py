@@ -21,7 +21,7 @@ CALL = ToolCall(id="c1", name="look")
 
 
 @given(text=st.text(max_size=3000), limit=st.integers(600, 2000))
-def test_bounded_text_is_the_text_or_its_beginning_and_end(text: str, limit: int) -> None:
+def test_bounded_text_is_the_text_itself_or_its_start_and_end(text: str, limit: int) -> None:
     short = bounded(text, limit)
     assert len(short) <= limit
     if len(text) <= limit:
@@ -35,7 +35,7 @@ def test_bounded_text_is_the_text_or_its_beginning_and_end(text: str, limit: int
     assert tail
 
 
-def test_the_note_says_how_much_is_missing_and_what_to_do() -> None:
+def test_the_note_in_shortened_text_has_the_count_of_missing_characters_and_a_hint() -> None:
     text = "#" * 10_000_000
     short = bounded(text)
     kept = short.count("#")
@@ -47,7 +47,7 @@ def test_the_note_says_how_much_is_missing_and_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        pytest.param("as it is", "as it is", id="text"),
+        pytest.param("text", "text", id="text"),
         pytest.param("", "", id="empty text"),
         pytest.param({"a": [1, 2.5, None, True]}, '{"a": [1, 2.5, null, true]}', id="object"),
         pytest.param("grüße", "grüße", id="not ascii"),
@@ -56,30 +56,30 @@ def test_the_note_says_how_much_is_missing_and_what_to_do() -> None:
         pytest.param(42, "42", id="number"),
     ],
 )
-def test_a_value_becomes_the_text_that_a_model_reads(value: JsonValue, text: str) -> None:
+def test_strings_are_kept_and_other_values_are_json(value: JsonValue, text: str) -> None:
     assert result_text(value) == text
 
 
-def test_a_result_answers_its_call() -> None:
+def test_a_result_has_the_id_and_name_of_its_call() -> None:
     assert tool_result(CALL, {"n": 1}) == ToolResult(call_id="c1", name="look", content='{"n": 1}')
 
 
-def test_a_large_result_is_bounded() -> None:
+def test_the_content_of_a_result_is_bounded() -> None:
     assert len(tool_result(CALL, list(range(100_000))).content) <= MAX_RESULT_CHARS
 
 
 @pytest.mark.parametrize("value", ["x" * MAX_RESULT_CHARS, ["x" * (MAX_RESULT_CHARS - 4)], {"a": None}, None])
-def test_a_value_that_a_model_sees_the_whole_of_stays_as_it_is(value: JsonValue) -> None:
+def test_a_value_whose_text_is_within_the_limit_is_kept(value: JsonValue) -> None:
     assert bounded_value(value) == value
 
 
 @pytest.mark.parametrize("value", ["x" * (MAX_RESULT_CHARS + 1), ["x" * MAX_RESULT_CHARS], list(range(100_000))])
-def test_of_any_other_value_only_what_a_model_sees_is_kept(value: JsonValue) -> None:
+def test_a_value_whose_text_exceeds_the_limit_is_replaced_by_its_bounded_text(value: JsonValue) -> None:
     assert bounded_value(value) == result_text(value)
     assert len(result_text(value)) <= MAX_RESULT_CHARS
 
 
-def test_an_error_says_so_and_is_bounded_too() -> None:
+def test_an_error_result_is_marked_and_bounded() -> None:
     result = error_result(CALL, "no " * 100_000)
     assert result.is_error
     assert len(result.content) <= MAX_RESULT_CHARS

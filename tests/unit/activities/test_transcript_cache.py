@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from activities.transcript_cache import TranscriptCache
+from agentkit.messages import user_message
+from agentkit.specs import AgentSpec
+from agentkit.transcript import Segment, Transcript
+
+
+def agent(name: str = "a") -> AgentSpec:
+    return AgentSpec(name=name, models=("demo:demo",), planner="tools")
+
+
+def transcript_of_bytes(size: int) -> Transcript:
+    """Return a transcript of one message with ``size`` bytes of canonical JSON."""
+    empty = len(user_message("").canonical_json())
+    transcript = Transcript([user_message("x" * (size - empty))])
+    assert transcript.size == size
+    return transcript
+
+
+def is_cached(cache: TranscriptCache, task_id: str, version: int = 1) -> bool:
+    return cache.transcript(Segment(workflow_id=task_id, version=version, start=0, end=1, digest="")) is not None
+
+
+def test_the_least_recently_used_transcript_is_dropped_when_the_cache_is_full() -> None:
+    cache = TranscriptCache(1000)
+    cache.put_transcript("one", 1, transcript_of_bytes(400))
+    cache.put_transcript("two", 1, transcript_of_bytes(400))
+    assert is_cached(cache, "one")  # a use
+    cache.put_transcript("three", 1, transcript_of_bytes(400))
+    assert [is_cached(cache, task_id) for task_id in ("one", "two", "three")] == [True, False, True]
+    assert cache.size == 800
+
+
+def test_a_transcript_larger_than_the_cache_is_not_kept() -> None:
+    cache = TranscriptCache(1000)
+    cache.put_transcript("one", 1, transcript_of_bytes(300))
+    cache.put_transcript("one", 1, transcript_of_bytes(1001))
+    assert not is_cached(cache, "one")
+    assert cache.size == 0
+
+
+def test_a_replaced_transcript_no_longer_counts() -> None:
+    cache = TranscriptCache(1000)
+    cache.put_transcript("one", 1, transcript_of_bytes(300))
+    cache.put_transcript("one", 1, transcript_of_bytes(500))
+    assert cache.size == 500
+
+
+def test_a_transcript_that_has_grown_counts_with_its_new_size_when_it_is_put_again() -> None:
+    cache = TranscriptCache(1000)
+    transcript = transcript_of_bytes(300)
+    cache.put("one", 1, transcript, agent())
+    transcript.append(*transcript_of_bytes(600).read())
+    cache.put("one", 1, transcript, agent())
+    assert cache.size == 900
+    cache.put_transcript("two", 1, transcript_of_bytes(200))
+    assert (is_cached(cache, "one"), cache.size) == (False, 200)
+
+
+def test_versions_of_a_transcript_are_separate() -> None:
+    cache = TranscriptCache(1000)
+    cache.put_transcript("one", 2, transcript_of_bytes(300))
+    assert (is_cached(cache, "one", 1), is_cached(cache, "one", 2)) == (False, True)
+
+
+def test_the_number_of_agents_is_bounded() -> None:
+    cache = TranscriptCache(1000)
+    agents = [agent(f"a{number}") for number in range(300)]
+    for each in agents:
+        cache.put_agent(each)
+    assert cache.agent(agents[-1].hash) == agents[-1]
+    assert cache.agent(agents[0].hash) is None

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from temporalio.exceptions import ApplicationError, TimeoutError, TimeoutType
+
+from agentkit.specs import Effect, ToolSpec
+from workflows.tool_execution import is_local, tool_failure_text
+
+WORKER_LOST = TimeoutError("activity Heartbeat timeout", type=TimeoutType.HEARTBEAT, last_heartbeat_details=[])
+NO_WORKER = TimeoutError("no worker", type=TimeoutType.SCHEDULE_TO_START, last_heartbeat_details=[])
+SHUTDOWN = ApplicationError("the worker stopped", type="WorkerShutdown")
+
+
+def spec(effect: Effect = "pure", *, fast: bool = False, task_queue: str | None = None) -> ToolSpec:
+    return ToolSpec(name="send", description="", parameters={}, effect=effect, fast=fast, task_queue=task_queue)
+
+
+@pytest.mark.parametrize(
+    ("tool", "local"),
+    [
+        pytest.param(spec(), False, id="normal"),
+        pytest.param(spec(fast=True), True, id="fast"),
+        pytest.param(spec(fast=True, task_queue="mail"), False, id="fast, on a queue of its own"),
+    ],
+)
+def test_fast_tools_of_the_tasks_own_queue_run_as_local_activities(tool: ToolSpec, local: bool) -> None:
+    assert is_local(tool) is local
+
+
+@pytest.mark.parametrize("effect", ["pure", "irreversible"])
+def test_a_tools_own_error_is_what_the_model_reads(effect: Effect) -> None:
+    assert tool_failure_text(spec(effect), ApplicationError("No such page.", type="ToolError")) == "No such page."
+
+
+def test_a_call_that_no_worker_started_names_the_queue_and_is_not_called_unknown() -> None:
+    text = tool_failure_text(spec("irreversible", task_queue="mail"), NO_WORKER)
+    assert text.startswith("send was not called: no worker serves task queue 'mail'.")
+
+
+@pytest.mark.parametrize("cause", [WORKER_LOST, SHUTDOWN, None], ids=["heartbeat timeout", "shutdown", "no cause"])
+def test_after_the_loss_of_its_worker_the_outcome_of_an_irreversible_call_is_unknown(
+    cause: BaseException | None,
+) -> None:
+    assert "Whether it took effect is UNKNOWN" in tool_failure_text(spec("irreversible"), cause)
+    assert tool_failure_text(spec("idempotent"), cause).startswith("send gave no result: its worker was lost")

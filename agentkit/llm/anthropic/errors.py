@@ -1,4 +1,4 @@
-"""Turn what the Anthropic SDK raises, or its stream tells, into our errors: the one place where they meet."""
+"""Map the errors of Anthropic's SDK and stream to ``ModelError``; no other module catches them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from agentkit.llm.shared.failures import (
 
 __all__ = ["FAILURES", "model_error"]
 
-
 FAILURES: tuple[type[Exception], ...] = (anthropic.AnthropicError, *TRANSPORT_FAILURES)
 """What a request may raise."""
 
@@ -38,8 +37,10 @@ _STATUS_OF_TYPE = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+_UNKNOWN_STATUS = 503
+"""For an error in a stream whose type is unknown: a retry may succeed."""
 _TOO_LONG = re.compile(r"prompt is too long|exceeds? (?:the )?context (?:limit|window)|exceed context limit")
-_UNPAID = re.compile(r"credit balance|spend_limit|spend limit|usage limits?\b.*\bregain access", re.IGNORECASE)
+_QUOTA_USED_UP = re.compile(r"credit balance|spend_limit|spend limit|usage limits?\b.*\bregain access", re.IGNORECASE)
 
 
 def model_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
@@ -49,8 +50,8 @@ def model_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
             body = error.body.get("error") if isinstance(error.body, Mapping) else error.body
             return _reported(error.status_code, body, endpoint, read_retry_after(error_headers(error)))
         case ProviderStreamError():
-            kind = error.body.get("type") if isinstance(error.body, Mapping) else None
-            return _reported(_STATUS_OF_TYPE.get(str(kind), 503), error.body, endpoint)
+            error_type = error.body.get("type") if isinstance(error.body, Mapping) else None
+            return _reported(_STATUS_OF_TYPE.get(str(error_type), _UNKNOWN_STATUS), error.body, endpoint)
         case anthropic.APITimeoutError():
             return timeout_error(endpoint)
         case anthropic.APIConnectionError():
@@ -66,10 +67,10 @@ def _reported(status: int, body: object, endpoint: ProviderEndpoint, retry_after
 
 
 def _reason(status: int, body: object, message: str) -> str | None:
-    """Return the machine-readable reason, in the words that ``status_error`` knows."""
+    """Return a reason that ``status_error`` accepts; Anthropic has most of its reasons in the message only."""
     details = body.get("details") if isinstance(body, Mapping) else None
     code = str(details.get("error_code")) if isinstance(details, Mapping) else ""
-    if status < 500 and _UNPAID.search(f"{code} {message}"):
+    if status < 500 and _QUOTA_USED_UP.search(f"{code} {message}"):
         return "insufficient_quota"
     if status == 400 and _TOO_LONG.search(message):
         return "context_length_exceeded"

@@ -1,4 +1,4 @@
-"""Claude, behind Anthropic's Messages API, or any server that speaks it."""
+"""Claude behind Anthropic's Messages API, and models of any server with this API."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from anthropic.types import RawMessageStreamEvent
 from agentkit.errors import ModelError
 from agentkit.interfaces import Emit, ModelRequest
 from agentkit.llm.anthropic.errors import FAILURES, model_error
-from agentkit.llm.anthropic.request import wire_headers, wire_request
+from agentkit.llm.anthropic.request import anthropic_body, anthropic_headers
 from agentkit.llm.anthropic.stream import AnthropicEvent, AnthropicResponseBuilder
-from agentkit.llm.shared.failures import ProviderEndpoint, ProviderStreamError, public_url
+from agentkit.llm.shared.failures import ProviderEndpoint, public_url
 from agentkit.llm.shared.streaming_model import (
     DEFAULT_TIMEOUTS,
     PLACEHOLDER_KEY,
@@ -55,18 +55,16 @@ class AnthropicModel(StreamingModel[AnthropicResponseBuilder]):
         """
         key = api_key or PLACEHOLDER_KEY
         address = (base_url or _ANTHROPIC_URL).rstrip("/").removesuffix("/v1")
-        super().__init__(
-            ProviderEndpoint("anthropic", public_url(address), "ANTHROPIC_API_KEY", key), timeouts, on_headers
-        )
+        endpoint = ProviderEndpoint("anthropic", public_url(address), "ANTHROPIC_API_KEY", key)
+        super().__init__(endpoint, timeouts, on_headers)
         self._client = AsyncAnthropic(
             api_key=key,
             base_url=address,
             max_retries=0,
             timeout=Timeout(timeouts.longest, connect=timeouts.connect),
-            # Other servers with this API expect the key where the SDK put it up to its version 1.
+            # Other servers with this API expect the key in the header that the SDK used before its version 1.
             default_headers={"x-api-key": key} if base_url else None,
         )
-        self._messages = self._client.messages  # here, as the SDK imports it on first use
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -78,41 +76,27 @@ class AnthropicModel(StreamingModel[AnthropicResponseBuilder]):
     async def _receive(
         self, request: ModelRequest, builder: AnthropicResponseBuilder, on_event: Callable[[], None]
     ) -> None:
-        async with await self._ask(request) as stream:
+        async with await self._open_stream(request) as stream:
             self._on_headers(request.model, stream.response.headers)
             if stream.response.headers.get("content-type", "").startswith("application/json"):
-                builder.add(_checked(_whole_answer(await stream.response.aread())))
+                builder.add(AnthropicEvent.from_body(json.loads(await stream.response.aread())))
                 return
-            # Not the stream's own events: those leave out the pings, which show that a provider is alive.
+            # Not the stream's own events: they leave out the pings, which show that a silent model is alive.
             async for event in AsyncStream.raw_events(stream.response):
                 if event.data:
-                    builder.add(_checked(AnthropicEvent.model_validate(json.loads(event.data))))
+                    builder.add(AnthropicEvent.model_validate(json.loads(event.data)))
                 on_event()
 
     def _map_error(self, error: Exception) -> ModelError:
         return model_error(error, self._endpoint)
 
-    async def _ask(self, request: ModelRequest) -> AsyncStream[RawMessageStreamEvent]:
+    async def _open_stream(self, request: ModelRequest) -> AsyncStream[RawMessageStreamEvent]:
         _, _, name = request.model.partition(":")
-        return await self._messages.create(
+        return await self._client.messages.create(
             model=name or request.model,
             max_tokens=0,
             messages=(),
             stream=True,
-            extra_headers=wire_headers(request),
-            extra_body=wire_request(request),  # which wins over what stands above
+            extra_headers=anthropic_headers(request),
+            extra_body=anthropic_body(request),  # replaces the values above
         )
-
-
-def _checked(event: AnthropicEvent) -> AnthropicEvent:
-    if event.error is not None:
-        raise ProviderStreamError(event.error)
-    return event
-
-
-def _whole_answer(body: bytes) -> AnthropicEvent:
-    """Read what a server sent that doesn't stream, though it was asked to."""
-    received = json.loads(body)
-    if isinstance(received, dict) and received.get("error"):
-        return AnthropicEvent.model_validate({**received, "type": "error"})
-    return AnthropicEvent.model_validate({"type": "message", "message": received})

@@ -1,4 +1,4 @@
-"""JSON Schema as Claude can be held to: a subset, with every object closed."""
+"""Convert a JSON Schema to the subset that Claude's output can be constrained to, in which every object is closed."""
 
 from __future__ import annotations
 
@@ -7,85 +7,88 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-__all__ = ["held_schema"]
+__all__ = ["claude_schema"]
 
-_KEPT = {"type", "enum", "const", "required", "$ref", "title", "description"}
-_NESTED = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
-_NAMED = {"properties", "$defs", "definitions"}
+_COPIED = {"type", "enum", "const", "required", "$ref", "title", "description"}
+_LISTS_OF_SCHEMAS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
+"""Keywords with a list of schemas, and the keyword of the subset."""
+_MAPS_OF_SCHEMAS = {"properties", "$defs", "definitions"}
 _DROPPED = {"additionalProperties", "$schema", "$id", "$comment", "default", "examples"}
-_OPEN = {"patternProperties", "propertyNames", "unevaluatedProperties", "dependentSchemas"}
+_OPEN_OBJECT = {"patternProperties", "propertyNames", "unevaluatedProperties", "dependentSchemas"}
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 _Schema = dict[str, JsonValue]
 
 
-class _Inexpressible(Exception):
-    """The subset has no words for it."""
+class _NotInSubset(Exception):
+    """The subset can't express the schema."""
 
 
-def held_schema(schema: Mapping[str, JsonValue]) -> _Schema | None:
-    """Return the schema in the subset, or None where it would say something else, such as no open objects.
+def claude_schema(schema: Mapping[str, JsonValue]) -> _Schema | None:
+    """Return the schema in the subset, or None if the subset can't express it, such as an open object.
 
-    What the model can't be held to, such as ``minimum``, is told to it in the description.
+    Keywords that aren't enforced, such as ``minimum``, move to the description.
     """
     try:
-        return _held(dict(schema))
-    except _Inexpressible:
+        return _convert(dict(schema))
+    except _NotInSubset:
         return None
 
 
-def _held(schema: JsonValue) -> _Schema:
+def _convert(schema: JsonValue) -> _Schema:
     if not isinstance(schema, dict):
-        raise _Inexpressible
-    kinds = schema.get("type")
-    if isinstance(kinds, list):
-        return _any_of(schema, kinds)
-    written: _Schema = {}
-    told: list[str] = []
+        raise _NotInSubset
+    types = schema.get("type")
+    if isinstance(types, list):
+        return _any_of(schema, types)
+    converted: _Schema = {}
+    unenforced: list[str] = []
     for key, value in schema.items():
-        if key in _NAMED and isinstance(value, dict):
-            written[key] = {name: _held(one) for name, one in value.items()}
-        elif key in _NESTED and isinstance(value, list):
-            written[_NESTED[key]] = [_held(one) for one in value]
+        if key in _MAPS_OF_SCHEMAS and isinstance(value, dict):
+            converted[key] = {name: _convert(inner) for name, inner in value.items()}
+        elif key in _LISTS_OF_SCHEMAS and isinstance(value, list):
+            converted[_LISTS_OF_SCHEMAS[key]] = [_convert(inner) for inner in value]
         elif key == "items":
-            written[key] = _held(value)
-        elif _is_kept(key, value):
-            written[key] = value
+            converted[key] = _convert(value)
+        elif _is_enforced(key, value):
+            converted[key] = value
         elif key not in _DROPPED:
-            told.append(f"{key}: {json.dumps(value, ensure_ascii=False)}")
-    if told:
-        written["description"] = " ".join(filter(None, (str(schema.get("description") or ""), f"({', '.join(told)})")))
-    return _closed(schema, written)
+            unenforced.append(f"{key}: {json.dumps(value, ensure_ascii=False)}")
+    if unenforced:
+        description = (str(schema.get("description") or ""), f"({', '.join(unenforced)})")
+        converted["description"] = " ".join(filter(None, description))
+    return _close_object(schema, converted)
 
 
-def _is_kept(key: str, value: JsonValue) -> bool:
-    return key in _KEPT or (key == "format" and value in _FORMATS) or (key == "minItems" and value in (0, 1))
+def _is_enforced(key: str, value: JsonValue) -> bool:
+    return key in _COPIED or (key == "format" and value in _FORMATS) or (key == "minItems" and value in (0, 1))
 
 
-def _any_of(schema: _Schema, kinds: list[JsonValue]) -> _Schema:
-    """Return a schema of several types as several schemas; definitions stay at its root."""
-    own = {key: value for key, value in schema.items() if key not in ("$defs", "definitions", "enum", "const")}
-    if "enum" in schema or "const" in schema:  # which say enough without a type
-        return _held({key: value for key, value in schema.items() if key != "type"})
-    written: _Schema = {
-        "anyOf": [{"type": "null"} if kind == "null" else _held({**own, "type": kind}) for kind in kinds]
+def _any_of(schema: _Schema, types: list[JsonValue]) -> _Schema:
+    """Convert a schema of several types to one schema for each; definitions stay at the root."""
+    if "enum" in schema or "const" in schema:  # which need no type
+        return _convert({key: value for key, value in schema.items() if key != "type"})
+    shared = {key: value for key, value in schema.items() if key not in ("$defs", "definitions")}
+    converted: _Schema = {
+        "anyOf": [{"type": "null"} if name == "null" else _convert({**shared, "type": name}) for name in types]
     }
     for key in ("$defs", "definitions"):
         if isinstance(definitions := schema.get(key), dict):
-            written[key] = {name: _held(one) for name, one in definitions.items()}
-    return written
+            converted[key] = {name: _convert(inner) for name, inner in definitions.items()}
+    return converted
 
 
-def _closed(schema: _Schema, written: _Schema) -> _Schema:
-    """Return ``written`` with its object closed.
+def _close_object(schema: _Schema, converted: _Schema) -> _Schema:
+    """Return ``converted``, closed if it is an object.
 
     Raises:
-        _Inexpressible: the object is to be open, or nothing is said of the value at all.
+        _NotInSubset: the object must stay open, or the schema allows any value.
     """
     if schema.get("type") == "object" or "properties" in schema:
-        closed = schema.get("additionalProperties") is False
-        if not closed and (schema.get("additionalProperties") or not schema.get("properties") or _OPEN & set(schema)):
-            raise _Inexpressible
-        return {**written, "type": "object", "additionalProperties": False}
-    if not {"type", "enum", "const", "$ref", "anyOf", "allOf"} & set(written):
-        raise _Inexpressible
-    return written
+        is_closed = schema.get("additionalProperties") is False
+        may_be_closed = schema.get("properties") and not schema.get("additionalProperties")
+        if not is_closed and (not may_be_closed or _OPEN_OBJECT & set(schema)):
+            raise _NotInSubset
+        return {**converted, "type": "object", "additionalProperties": False}
+    if not {"type", "enum", "const", "$ref", "anyOf", "allOf"} & set(converted):
+        raise _NotInSubset
+    return converted

@@ -1,4 +1,4 @@
-"""What each Claude model takes: how it thinks, how long it answers, and whether it can be held to a schema."""
+"""The profile of each Claude model: how it thinks, how long its responses may be, and whether it accepts a schema."""
 
 from __future__ import annotations
 
@@ -10,96 +10,98 @@ from pydantic import JsonValue
 from agentkit.interfaces import ModelRequest
 from agentkit.specs import ModelSettings
 
-__all__ = ["OLD_API_VERSION", "Rules", "Thinking", "rules_for"]
+__all__ = ["TEMPERATURE_API_VERSION", "ClaudeProfile", "ThinkingConfig", "claude_profile"]
 
-OLD_API_VERSION = "2023-06-01"
-"""The newest version of the API that takes a temperature; 2026-10-21 refuses it from every model."""
+TEMPERATURE_API_VERSION = "2023-06-01"
+"""The newest version of the API that accepts a temperature; 2026-10-21 rejects it for every model."""
 
 _MIN_BUDGET = 1_024
-_DEFAULT_OUTPUT = 32_000
-_MOST_OUTPUT = 64_000
-"""What all models that think by budget may write, thoughts included."""
+_DEFAULT_MAX_TOKENS = 32_000
+_HIGHEST_MAX_TOKENS = 64_000
+"""The limit of all models with a thinking budget, thinking included."""
 
-_BUDGETED = re.compile(r"claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[0-6])?(?:[-@]\d{8}|-latest|$))")
-"""Claude 3 to 4.6 think by a budget and take a temperature; later ones decide by themselves how much to think."""
-_SCHEMALESS = re.compile(r"claude-(?:3|(?:opus|sonnet)-4(?:-[01])?(?:[-@]\d{8}|-latest|$))")
-_SHORT = ((re.compile(r"claude-3-5"), 8_192), (re.compile(r"claude-3-(?:opus|haiku|sonnet)"), 4_096))
-_NOT_THINKING: tuple[tuple[re.Pattern[str], dict[str, JsonValue]], ...] = (
-    (re.compile(r"claude-opus-4-[78]"), {}),  # off unless asked for
+_WITH_BUDGET = re.compile(r"claude-(?:3|(?:opus|sonnet|haiku)-4(?:-[0-6])?(?:[-@]\d{8}|-latest|$))")
+"""Claude 3 to 4.6 have a thinking budget and accept a temperature; later ones decide how much to think."""
+_WITHOUT_SCHEMA = re.compile(r"claude-(?:3|(?:opus|sonnet)-4(?:-[01])?(?:[-@]\d{8}|-latest|$))")
+_LOWER_MAX_TOKENS = ((re.compile(r"claude-3-5"), 8_192), (re.compile(r"claude-3-(?:opus|haiku|sonnet)"), 4_096))
+_THINKING_OFF: tuple[tuple[re.Pattern[str], dict[str, JsonValue]], ...] = (
+    (re.compile(r"claude-opus-4-[78]"), {}),  # off by default
     (re.compile(r"claude-sonnet-5-5"), {"thinking": {"type": "between_tools"}}),
     (re.compile(r"claude-(?:(?:opus|sonnet)-5(?:$|[-@]\d{8})|haiku-5)"), {"thinking": {"type": "disabled"}}),
 )
-_LEAST_EFFORT: dict[str, JsonValue] = {"output_config": {"effort": "low"}}
-"""What is left for models that can't but think."""
+_LOWEST_EFFORT: dict[str, JsonValue] = {"output_config": {"effort": "low"}}
+"""For models whose thinking can't be turned off."""
 _EFFORTS = ((2_048, "low"), (8_192, "medium"))
-"""Budgets up to so many tokens, as the effort that comes near; there is no exact counterpart."""
+"""The nearest effort to a budget of up to so many tokens; there is no exact equivalent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Thinking:
-    """How a request asks for thought."""
+class ThinkingConfig:
+    """How much a request lets the model think."""
 
-    wire: dict[str, JsonValue]
-    """The fields of the request's body that say so."""
+    body: dict[str, JsonValue]
+    """The fields of the request body."""
     budget: int = 0
-    """The tokens of ``max_tokens`` that are set aside for it."""
+    """Tokens of ``max_tokens`` reserved for thinking."""
 
     @property
-    def by_budget(self) -> bool:
-        """Whether it is thought of the older kind, which puts up with little beside it."""
+    def has_budget(self) -> bool:
+        """Whether thinking has a budget, which excludes a temperature and a forced tool call."""
         return self.budget > 0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The rules of one model."""
+class ClaudeProfile:
+    """What one model accepts."""
 
-    budgeted: bool
-    """Thinks by a budget of tokens, takes a temperature (while it doesn't think), and can be made to call a tool."""
-    takes_schema: bool
-    """Holds its text to a JSON Schema."""
+    accepts_budget: bool
+    """Accepts a thinking budget and, if it is not used, a temperature and a forced tool call."""
+    accepts_schema: bool
+    """Constrains its text to a JSON Schema."""
     max_tokens: int
-    """What it may write where the agent says nothing."""
-    unthinking: dict[str, JsonValue]
-    """What turns thinking off, or as low as it goes."""
+    """Limit of a response if the agent sets none, without thinking."""
+    thinking_off: dict[str, JsonValue]
+    """The fields that turn thinking off, or as low as possible."""
 
-    def thinking(self, settings: ModelSettings) -> Thinking:
-        """Return how to ask for as much thought as the settings want."""
-        wanted = settings.thinking_budget
-        if wanted is None:
-            return Thinking({})
-        if wanted == 0:
-            return Thinking(self.unthinking)
-        if not self.budgeted:
-            effort = next((name for tokens, name in _EFFORTS if wanted <= tokens), "high")
-            return Thinking(
+    def thinking(self, settings: ModelSettings) -> ThinkingConfig:
+        """Return the configuration that comes nearest to the thinking budget in the settings."""
+        budget = settings.thinking_budget
+        if budget is None:
+            return ThinkingConfig({})
+        if budget == 0:
+            return ThinkingConfig(self.thinking_off)
+        if not self.accepts_budget:
+            effort = next((name for tokens, name in _EFFORTS if budget <= tokens), "high")
+            return ThinkingConfig(
                 {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": effort}}
             )
-        most = (settings.max_output_tokens or _MOST_OUTPUT) - 1
-        budget = min(max(wanted, _MIN_BUDGET), most)
+        highest = (settings.max_output_tokens or _HIGHEST_MAX_TOKENS) - 1
+        budget = min(max(budget, _MIN_BUDGET), highest)
         if budget < _MIN_BUDGET:
-            return Thinking({})
-        return Thinking({"thinking": {"type": "enabled", "budget_tokens": budget}}, budget)
+            return ThinkingConfig({})
+        return ThinkingConfig({"thinking": {"type": "enabled", "budget_tokens": budget}}, budget)
 
-    def limit(self, settings: ModelSettings, thinking: Thinking) -> int:
-        """Return the tokens that it may write, thoughts included."""
+    def response_max_tokens(self, settings: ModelSettings, thinking: ThinkingConfig) -> int:
+        """Return the limit of a response in tokens, thinking included."""
         if settings.max_output_tokens is not None:
             return settings.max_output_tokens
-        return min(self.max_tokens + thinking.budget, max(self.max_tokens, _MOST_OUTPUT))
+        return min(self.max_tokens + thinking.budget, max(self.max_tokens, _HIGHEST_MAX_TOKENS))
 
 
-def rules_for(request: ModelRequest) -> Rules:
-    """Return the rules of the model that is asked.
+def claude_profile(request: ModelRequest) -> ClaudeProfile:
+    """Return the profile of the request's model.
 
-    What is no Claude, behind a server that only speaks the format, is taken for an old one: it knows no more.
+    A model of another maker, behind a server with Anthropic's API, gets the profile of an old Claude.
     """
     name = request.model
-    other = "claude" not in name
-    budgeted = other or _BUDGETED.search(name) is not None
-    unthinking = {} if budgeted else next((wire for known, wire in _NOT_THINKING if known.search(name)), _LEAST_EFFORT)
-    return Rules(
-        budgeted=budgeted,
-        takes_schema=not other and _SCHEMALESS.search(name) is None,
-        max_tokens=next((tokens for known, tokens in _SHORT if known.search(name)), _DEFAULT_OUTPUT),
-        unthinking=unthinking,
+    is_claude = "claude" in name
+    accepts_budget = not is_claude or _WITH_BUDGET.search(name) is not None
+    thinking_off: dict[str, JsonValue] = {}
+    if not accepts_budget:
+        thinking_off = next((fields for pattern, fields in _THINKING_OFF if pattern.search(name)), _LOWEST_EFFORT)
+    return ClaudeProfile(
+        accepts_budget=accepts_budget,
+        accepts_schema=is_claude and _WITHOUT_SCHEMA.search(name) is None,
+        max_tokens=next((tokens for pattern, tokens in _LOWER_MAX_TOKENS if pattern.search(name)), _DEFAULT_MAX_TOKENS),
+        thinking_off=thinking_off,
     )

@@ -1,4 +1,4 @@
-"""Anthropic's Messages format: write our requests in it."""
+"""Convert requests to Anthropic's Messages format."""
 
 from __future__ import annotations
 
@@ -9,95 +9,107 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.anthropic.output_schema import held_schema
-from agentkit.llm.anthropic.profile import OLD_API_VERSION, Rules, Thinking, rules_for
+from agentkit.llm.anthropic.output_schema import claude_schema
+from agentkit.llm.anthropic.profile import TEMPERATURE_API_VERSION, ClaudeProfile, ThinkingConfig, claude_profile
 from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.llm.shared.inline_images import inline_image
 from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_tool
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
-__all__ = ["uses_output_tool", "wire_headers", "wire_id", "wire_request"]
+__all__ = ["anthropic_body", "anthropic_call_id", "anthropic_headers", "uses_output_tool"]
 
 _Block = dict[str, JsonValue]
-_ALLOWED_ID = re.compile(r"[a-zA-Z0-9_-]+")
-_CACHED: JsonValue = {"type": "ephemeral"}
+_VALID_CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
+_CACHE_CONTROL: JsonValue = {"type": "ephemeral"}
 
 
-def wire_request(request: ModelRequest) -> dict[str, JsonValue]:
-    """Return the body of the request, without the model's name.
+def anthropic_body(request: ModelRequest) -> dict[str, JsonValue]:
+    """Return the request body without the model's name.
 
-    The prompt is marked for the provider's cache in three places at most: after the instructions and tools, and
-    after the newest message and the one before, so that the next step finds this one's prompt again.
+    It has at most three cache breakpoints: after the instructions and tools, and at the end of the last two user
+    messages, so that the next step finds the prompt of this one in the cache.
     """
-    rules = rules_for(request)
-    thinking = _thinking(request, rules)
-    written: dict[str, JsonValue] = {"max_tokens": rules.limit(request.settings, thinking), **thinking.wire}
-    if request.settings.temperature is not None and _takes_temperature(rules, thinking):
-        written["temperature"] = min(request.settings.temperature, 1.0)
-    if request.output_schema is not None and (schema := _held(request, rules)) is not None:
-        config = written.get("output_config")
-        format_: JsonValue = {"type": "json_schema", "schema": schema}
-        written["output_config"] = {**(config if isinstance(config, dict) else {}), "format": format_}
+    profile = claude_profile(request)
+    thinking = _thinking(request, profile)
+    body: dict[str, JsonValue] = {
+        "max_tokens": profile.response_max_tokens(request.settings, thinking),
+        **thinking.body,
+    }
+    if request.settings.temperature is not None and _accepts_temperature(profile, thinking):
+        body["temperature"] = min(request.settings.temperature, 1.0)
+    if (schema := _schema(request, profile)) is not None:
+        config = body.get("output_config")
+        output_format: JsonValue = {"type": "json_schema", "schema": schema}
+        body["output_config"] = {**(config if isinstance(config, dict) else {}), "format": output_format}
     tools = [_tool(tool) for tool in request.tools]
-    if request.output_schema is not None and uses_output_tool(request):
+    if request.output_schema is not None and schema is None:
         tools.append(_tool(output_tool(request.output_schema)))
-        if rules.budgeted and not thinking.by_budget:  # the others refuse to be made to call a tool
-            written["tool_choice"] = {"type": "any"} if request.tools else {"type": "tool", "name": OUTPUT_TOOL}
+        if profile.accepts_budget and not thinking.has_budget:  # otherwise a forced tool call is rejected
+            body["tool_choice"] = {"type": "any"} if request.tools else {"type": "tool", "name": OUTPUT_TOOL}
     if request.system.strip():
-        written["system"] = [{"type": "text", "text": request.system, "cache_control": _CACHED}]
+        body["system"] = [{"type": "text", "text": request.system, "cache_control": _CACHE_CONTROL}]
     elif tools:
-        tools[-1]["cache_control"] = _CACHED
+        tools[-1]["cache_control"] = _CACHE_CONTROL
     if tools:
-        written["tools"] = [*tools]
-    written["messages"] = [*_turns(request.messages, request.model)]
-    return written
+        body["tools"] = [*tools]
+    body["messages"] = [*_messages(request.messages, request.model)]
+    return body
 
 
-def wire_headers(request: ModelRequest) -> dict[str, str]:
-    """Return the headers that go with the body."""
-    rules = rules_for(request)
-    warm = request.settings.temperature is not None and _takes_temperature(rules, _thinking(request, rules))
-    return {**({"anthropic-version": OLD_API_VERSION} if warm else {}), **request.settings.extra_headers}
+def anthropic_headers(request: ModelRequest) -> dict[str, str]:
+    """Return the headers of the request, with an older API version if it sends a temperature."""
+    profile = claude_profile(request)
+    has_temperature = request.settings.temperature is not None
+    version = {}
+    if has_temperature and _accepts_temperature(profile, _thinking(request, profile)):
+        version = {"anthropic-version": TEMPERATURE_API_VERSION}
+    return {**version, **request.settings.extra_headers}
 
 
 def uses_output_tool(request: ModelRequest) -> bool:
-    """Return whether the answer comes as a tool call, as the model can't hold its text to the schema."""
-    return request.output_schema is not None and _held(request, rules_for(request)) is None
+    """Return whether the output comes as a tool call, as the model's text can't be constrained to the schema."""
+    return request.output_schema is not None and _schema(request, claude_profile(request)) is None
 
 
-def wire_id(call_id: str) -> str:
-    """Return a tool call's id in the characters that Anthropic allows; the same id always gives the same."""
-    if _ALLOWED_ID.fullmatch(call_id):
+def anthropic_call_id(call_id: str) -> str:
+    """Return a tool call's id if Anthropic accepts its characters, otherwise one with its hash."""
+    if _VALID_CALL_ID.fullmatch(call_id):
         return call_id
     return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:24]}"
 
 
-def _held(request: ModelRequest, rules: Rules) -> dict[str, JsonValue] | None:
-    return held_schema(request.output_schema) if request.output_schema is not None and rules.takes_schema else None
+def _schema(request: ModelRequest, profile: ClaudeProfile) -> dict[str, JsonValue] | None:
+    """Return the output schema to constrain the text to, if the model can do that."""
+    if request.output_schema is None or not profile.accepts_schema:
+        return None
+    return claude_schema(request.output_schema)
 
 
-def _takes_temperature(rules: Rules, thinking: Thinking) -> bool:
-    return rules.budgeted and not thinking.by_budget
+def _accepts_temperature(profile: ClaudeProfile, thinking: ThinkingConfig) -> bool:
+    return profile.accepts_budget and not thinking.has_budget
 
 
-def _thinking(request: ModelRequest, rules: Rules) -> Thinking:
-    """Return how to think, unless another model is in the middle of a turn: its thoughts would be missed."""
-    thinking = rules.thinking(request.settings)
-    if thinking.by_budget and _is_unthought(request.messages, request.model):
-        return Thinking({})
+def _thinking(request: ModelRequest, profile: ClaudeProfile) -> ThinkingConfig:
+    """Return how to think.
+
+    With a budget, Anthropic rejects tool results whose call has no thinking before it: none is used then.
+    """
+    thinking = profile.thinking(request.settings)
+    if thinking.has_budget and _continues_without_thinking(request.messages, request.model):
+        return ThinkingConfig({})
     return thinking
 
 
-def _is_unthought(messages: Sequence[Message], model: str) -> bool:
-    """Return whether the newest answer calls tools, without a thought of this model's before it."""
+def _continues_without_thinking(messages: Sequence[Message], model: str) -> bool:
+    """Return whether the last response calls tools and has no thinking of this model."""
     if not messages or messages[-1].role != "tool":
         return False
-    answer = next((message for message in reversed(messages) if message.role == "assistant"), None)
-    if answer is None or not answer.tool_calls:
+    response = next((message for message in reversed(messages) if message.role == "assistant"), None)
+    if response is None or not response.tool_calls:
         return False
-    first = next(_blocks(answer, model), {})
-    return first.get("type") not in ("thinking", "redacted_thinking")
+    first_block = next(_blocks(response, model), {})
+    return first_block.get("type") not in ("thinking", "redacted_thinking")
 
 
 def _tool(tool: ToolSpec) -> _Block:
@@ -105,32 +117,32 @@ def _tool(tool: ToolSpec) -> _Block:
     return {"name": provider_tool_name(tool.name), "description": tool.description, "input_schema": schema}
 
 
-def _turns(messages: Sequence[Message], model: str) -> list[dict[str, JsonValue]]:
-    """Return the messages by turns: what a person and the tools say in a row is one."""
-    turns: list[tuple[str, list[_Block]]] = []
+def _messages(messages: Sequence[Message], model: str) -> list[dict[str, JsonValue]]:
+    """Return the messages, with consecutive ones of the same role merged: tool results have the role ``user``."""
+    merged: list[tuple[str, list[_Block]]] = []
     for message in messages:
         blocks = list(_blocks(message, model))
         role = "assistant" if message.role == "assistant" else "user"
-        if turns and turns[-1][0] == role:
-            turns[-1][1].extend(blocks)
+        if merged and merged[-1][0] == role:
+            merged[-1][1].extend(blocks)
         elif blocks:
-            turns.append((role, blocks))
-    for blocks in [blocks for role, blocks in turns if role == "user"][-2:]:
-        blocks[-1] = {**blocks[-1], "cache_control": _CACHED}
-    return [{"role": role, "content": [*blocks]} for role, blocks in turns]
+            merged.append((role, blocks))
+    for blocks in [blocks for role, blocks in merged if role == "user"][-2:]:
+        blocks[-1] = {**blocks[-1], "cache_control": _CACHE_CONTROL}
+    return [{"role": role, "content": [*blocks]} for role, blocks in merged]
 
 
 def _blocks(message: Message, model: str) -> Iterator[_Block]:
-    ours = message.model in (None, model)  # newer models refuse thoughts that another one thought
+    is_own = message.model in (None, model)  # newer models reject the thinking of other models
     for part in message.parts:
         if isinstance(part, ThinkingPart):
-            if ours and part.provider == model.partition(":")[0]:
-                yield from _thought(part)
+            if is_own and part.provider == model.partition(":")[0]:
+                yield from _thinking_blocks(part)
         elif (block := _block(part)) is not None:
             yield block
 
 
-def _thought(part: ThinkingPart) -> Iterator[_Block]:
+def _thinking_blocks(part: ThinkingPart) -> Iterator[_Block]:
     if isinstance(part.data, dict) and "redacted" in part.data:
         yield {"type": "redacted_thinking", "data": part.data["redacted"]}
     elif part.signature is not None:
@@ -138,19 +150,18 @@ def _thought(part: ThinkingPart) -> Iterator[_Block]:
 
 
 def _block(part: ContentPart) -> _Block | None:
-    """Return a part as a block; None for text of nothing, which is refused."""
+    """Return a part as a block; None for blank text, which Anthropic rejects."""
     match part:
         case TextPart():
             return {"type": "text", "text": part.text} if part.text.strip() else None
         case ImagePart():
-            return {"type": "image", "source": _image(part)}
+            return {"type": "image", "source": _image_source(part)}
         case ToolCall():
-            arguments: JsonValue = {**part.arguments}
             return {
                 "type": "tool_use",
-                "id": wire_id(part.id),
+                "id": anthropic_call_id(part.id),
                 "name": provider_tool_name(part.name),
-                "input": arguments,
+                "input": {**part.arguments},
             }
         case ToolResult():
             return _result(part)
@@ -158,7 +169,7 @@ def _block(part: ContentPart) -> _Block | None:
             return None
 
 
-def _image(image: ImagePart) -> JsonValue:
+def _image_source(image: ImagePart) -> JsonValue:
     inline = inline_image(image)
     if inline is None:
         return {"type": "url", "url": image.url}
@@ -167,8 +178,8 @@ def _image(image: ImagePart) -> JsonValue:
 
 
 def _result(result: ToolResult) -> _Block:
-    written: _Block = {"type": "tool_result", "tool_use_id": wire_id(result.call_id)}
+    block: _Block = {"type": "tool_result", "tool_use_id": anthropic_call_id(result.call_id)}
     if result.is_error:
-        # An error must say something.
-        return {**written, "content": result.content or "The tool failed and said nothing.", "is_error": True}
-    return {**written, "content": result.content}
+        # Anthropic rejects an error without content.
+        return {**block, "content": result.content or "The tool failed without a message.", "is_error": True}
+    return {**block, "content": result.content}

@@ -1,4 +1,4 @@
-"""Put an answer together from the events that Anthropic's Messages API streams."""
+"""Build a response from the events of Anthropic's Messages API."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pydantic import Field, JsonValue, model_validator
 from agentkit.errors import ContentRefused
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.anthropic.request import uses_output_tool
+from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record
 
 __all__ = ["AnthropicEvent", "AnthropicResponseBuilder"]
 
-_STOPS: Mapping[str, StopReason] = {
+_STOP_REASONS: Mapping[str, StopReason] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "pause_turn": "length",
@@ -24,8 +25,8 @@ _STOPS: Mapping[str, StopReason] = {
 }
 
 
-class _Wire(Record):
-    """What the provider sends; what it says nothing of may be null, too."""
+class _AnthropicRecord(Record):
+    """A value that the API sends; fields without a value are missing or null."""
 
     @model_validator(mode="before")
     @classmethod
@@ -35,51 +36,49 @@ class _Wire(Record):
         return received
 
 
-class _WireBlock(_Wire):
+class _Block(_AnthropicRecord):
     type: str = ""
     text: str = ""
     thinking: str = ""
-    signature: str | None = None
+    signature: str = ""
     data: str | None = None
     id: str = ""
     name: str = ""
     input: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class _WireStopDetails(_Wire):
+class _StopDetails(_AnthropicRecord):
     explanation: str | None = None
 
 
-class _WireDelta(_Wire):
+class _Delta(_AnthropicRecord):
     text: str = ""
     thinking: str = ""
     signature: str = ""
     partial_json: str = ""
     stop_reason: str | None = None
-    stop_details: _WireStopDetails | None = None
+    stop_details: _StopDetails | None = None
 
 
-class _WireDetails(_Wire):
+class _OutputTokensDetails(_AnthropicRecord):
     thinking_tokens: int | None = None
 
 
-class _WireUsage(_Wire):
+class _AnthropicUsage(_AnthropicRecord):
     input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     output_tokens: int | None = None
-    output_tokens_details: _WireDetails | None = None
+    output_tokens_details: _OutputTokensDetails | None = None
 
-    def over(self, earlier: _WireUsage | None) -> _WireUsage:
-        """Return this count, filled up from an earlier one: counts grow, and later ones leave out what stands."""
-        return (
-            self
-            if earlier is None
-            else earlier.model_copy(update={key: value for key, value in self if value is not None})
-        )
+    def merged_over(self, earlier: _AnthropicUsage | None) -> _AnthropicUsage:
+        """Return these counts, and those of ``earlier`` that are missing here: only changed counts are sent again."""
+        if earlier is None:
+            return self
+        return earlier.model_copy(update={key: value for key, value in self if value is not None})
 
     def usage(self) -> Usage:
-        """Return it as ours, which counts what was cached as part of the prompt."""
+        """Return the usage in our terms: input tokens include cached ones."""
         cached = self.cache_read_input_tokens or 0
         details = self.output_tokens_details
         return Usage(
@@ -92,123 +91,136 @@ class _WireUsage(_Wire):
         )
 
 
-class _WireMessage(_Wire):
-    content: tuple[_WireBlock, ...] = ()
+class _Message(_AnthropicRecord):
+    content: tuple[_Block, ...] = ()
     stop_reason: str | None = None
-    stop_details: _WireStopDetails | None = None
-    usage: _WireUsage | None = None
+    stop_details: _StopDetails | None = None
+    usage: _AnthropicUsage | None = None
 
 
-class AnthropicEvent(_Wire):
-    """One event of a stream, or (``type`` is ``message``) a whole answer of a server that doesn't stream."""
+class AnthropicEvent(_AnthropicRecord):
+    """One event of a stream, or (``type`` is ``message``) the response of a server that doesn't stream."""
 
     type: str
     index: int = 0
-    message: _WireMessage | None = None
-    content_block: _WireBlock | None = None
-    delta: _WireDelta | None = None
-    usage: _WireUsage | None = None
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Delta | None = None
+    usage: _AnthropicUsage | None = None
     error: dict[str, JsonValue] | None = None
+
+    @classmethod
+    def from_body(cls, body: object) -> AnthropicEvent:
+        """Return the parsed body of a server that doesn't stream as one event.
+
+        Raises:
+            ValidationError: it is not a message of this API.
+        """
+        if isinstance(body, dict) and body.get("error"):
+            return cls.model_validate({**body, "type": "error"})
+        return cls.model_validate({"type": "message", "message": body})
 
 
 class _OpenBlock:
-    """A block whose pieces are still coming."""
+    """A content block while its deltas are received."""
 
-    def __init__(self, begun: _WireBlock) -> None:
-        self.type = begun.type
-        self.begun = begun
-        self.said: list[str] = []
-        self.signature = begun.signature or ""
+    def __init__(self, start: _Block) -> None:
+        self.start = start
+        self.signature = start.signature
+        self._chunks: list[str] = []
+
+    def add(self, delta: _Delta) -> None:
+        """Add a delta of any type: it has one of the texts."""
+        self.signature += delta.signature
+        self._chunks.append(delta.text + delta.thinking + delta.partial_json)
 
     @property
     def text(self) -> str:
-        return "".join(self.said)
+        """The text, thinking or arguments so far."""
+        return "".join(self._chunks)
 
 
 class AnthropicResponseBuilder(ResponseBuilder):
-    """One response of the Messages API."""
+    """One response of the Messages API: a list of content blocks."""
 
     def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
         super().__init__(request, emit, output_tool=uses_output_tool(request))
         self._blocks: dict[int, _OpenBlock] = {}
-        self._stop: str | None = None
-        self._explanation: str | None = None
-        self._usage: _WireUsage | None = None
+        self._stop_reason: str | None = None
+        self._refusal_explanation: str | None = None
+        self._usage: _AnthropicUsage | None = None
 
     def add(self, event: AnthropicEvent) -> None:
-        """Take the next event; those of kinds unheard of are passed over.
+        """Add the next event; unknown types are ignored.
 
         Raises:
-            ModelOutputInvalid: the answer is too long.
+            ProviderStreamError: the provider reports an error.
+            ModelOutputInvalid: the response is too long.
         """
+        if event.error is not None:
+            raise ProviderStreamError(event.error)
         if event.message is not None:
-            self.add_whole(event.message)
+            self._add_message(event.message)
         if event.content_block is not None:
-            self._begin(event.index, event.content_block)
+            self._start_block(event.index, event.content_block)
         if event.usage is not None:
-            self._usage = event.usage.over(self._usage)
+            self._usage = event.usage.merged_over(self._usage)
         if event.delta is not None:
-            self._add_delta(event.index, event.delta)
+            self._set_stop(event.delta.stop_reason, event.delta.stop_details)
+            if (block := self._blocks.get(event.index)) is not None:
+                self._add_delta(block, event.delta)
 
-    def add_whole(self, message: _WireMessage) -> None:
-        """Take a whole message: where the server streams, its blank beginning."""
+    def _add_message(self, message: _Message) -> None:
+        """Add a message: empty at the start of a stream, complete from a server that doesn't stream."""
         for index, block in enumerate(message.content):
-            self._begin(index, block)
+            self._start_block(index, block)
         if message.usage is not None:
-            self._usage = message.usage.over(self._usage)
-        self._end(message.stop_reason, message.stop_details)
+            self._usage = message.usage.merged_over(self._usage)
+        self._set_stop(message.stop_reason, message.stop_details)
 
-    def _begin(self, index: int, begun: _WireBlock) -> None:
-        block = self._blocks[index] = _OpenBlock(begun)
-        self._say(block, _WireDelta(text=begun.text, thinking=begun.thinking))
+    def _start_block(self, index: int, start: _Block) -> None:
+        block = self._blocks[index] = _OpenBlock(start)
+        self._add_delta(block, _Delta(text=start.text, thinking=start.thinking))
 
-    def _add_delta(self, index: int, delta: _WireDelta) -> None:
-        self._end(delta.stop_reason, delta.stop_details)
-        block = self._blocks.get(index)
-        if block is not None:
-            block.signature += delta.signature
-            self._say(block, delta)
-
-    def _say(self, block: _OpenBlock, delta: _WireDelta) -> None:
-        block.said.append(delta.text + delta.thinking + delta.partial_json)
+    def _add_delta(self, block: _OpenBlock, delta: _Delta) -> None:
+        block.add(delta)
         self.emit_delta("text", delta.text)
         self.emit_delta("thinking", delta.thinking)
-        self.emit_delta(None if self.is_output_tool(block.begun.name) else "tool_arguments", delta.partial_json)
+        self.emit_delta(None if self.is_output_tool(block.start.name) else "tool_arguments", delta.partial_json)
 
-    def _end(self, reason: str | None, details: _WireStopDetails | None) -> None:
-        self._stop = reason or self._stop
+    def _set_stop(self, reason: str | None, details: _StopDetails | None) -> None:
+        self._stop_reason = reason or self._stop_reason
         if details is not None:
-            self._explanation = details.explanation or self._explanation
+            self._refusal_explanation = details.explanation or self._refusal_explanation
 
     def build(self) -> ModelResponse:
         """Return the complete response.
 
         Raises:
-            ModelUnavailable: no stop reason came: the stream was cut short, or was none.
-            ContentRefused: the model refused, and said nothing.
+            ModelUnavailable: no stop reason was received: the stream ended too early.
+            ContentRefused: the model refused, and wrote nothing.
         """
-        if self._stop is None:
+        if self._stop_reason is None:
             raise self.incomplete_error()
-        parts = [part for index in sorted(self._blocks) if (part := self._part(self._blocks[index])) is not None]
-        if self._stop == "refusal" and self._explanation and not has_content(parts):
-            raise ContentRefused(f"{self._model} refused to answer: {self._explanation}")
-        calls = any(isinstance(part, ToolCall) for part in parts)
-        stop: StopReason = _STOPS.get(self._stop) or ("tool_calls" if calls else "end")
+        blocks = [self._blocks[index] for index in sorted(self._blocks)]
+        parts = [part for block in blocks if (part := self._part(block)) is not None]
+        if self._stop_reason == "refusal" and self._refusal_explanation and not has_content(parts):
+            raise ContentRefused(f"{self._model} refused to respond: {self._refusal_explanation}")
+        has_calls = any(isinstance(part, ToolCall) for part in parts)
+        stop = _STOP_REASONS.get(self._stop_reason) or ("tool_calls" if has_calls else "end")
         return self.assemble(parts, stop, self._usage.usage() if self._usage is not None else None)
 
     def _part(self, block: _OpenBlock) -> ContentPart | None:
-        match block.type:
+        start = block.start
+        match start.type:
             case "text":
                 return TextPart(text=block.text) if block.text else None
             case "thinking":
                 return ThinkingPart(text=block.text, signature=block.signature or None, provider=self.provider)
             case "redacted_thinking":
-                return ThinkingPart(text="", provider=self.provider, data={"redacted": block.begun.data})
+                return ThinkingPart(text="", provider=self.provider, data={"redacted": start.data})
             case "tool_use":
-                return self._called(block)
+                # A block without deltas, as of a server that doesn't stream, has the arguments in its start.
+                return self.tool_call_part(start.id, start.name, block.text or json.dumps(start.input))
             case _:
                 return None
-
-    def _called(self, block: _OpenBlock) -> ContentPart:
-        # Without pieces, the arguments stand in the block's beginning: that is how whole messages come.
-        return self.tool_call_part(block.begun.id, block.begun.name, block.text or json.dumps(block.begun.input))

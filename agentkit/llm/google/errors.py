@@ -1,4 +1,4 @@
-"""Turn what the Google SDK raises into our errors: the one place where they meet."""
+"""Map the errors of Google's SDK to ``ModelError``; no other module catches them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from agentkit.llm.shared.failures import (
     transport_error,
 )
 
-__all__ = ["FAILURES", "GARBLED", "model_error"]
+__all__ = ["FAILURES", "PARSING_FAILURES", "model_error"]
 
 FAILURES: tuple[type[Exception], ...] = (APIError, UnknownApiResponseError, *TRANSPORT_FAILURES)
 """What a request may raise."""
 
-GARBLED = (AttributeError, KeyError, TypeError)
-"""What the SDK raises while it reads what is no answer, besides."""
+PARSING_FAILURES = (AttributeError, KeyError, TypeError)
+"""What the SDK raises, besides, while it parses a response that is not one of its API."""
 
 _TOO_LONG = re.compile(r"input token count.*exceeds|exceeds the maximum number of tokens", re.IGNORECASE | re.DOTALL)
 _WRONG_KEY = re.compile(r"API key (?:not valid|expired|not found)|API_KEY_INVALID", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
-_CANCELLED = 499
+_CLIENT_CLOSED_REQUEST = 499
+"""Google's status for a request that it cancelled itself: a retry may succeed."""
 
 
 def model_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
@@ -38,22 +39,21 @@ def model_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
 
 
 def _reported(error: APIError, endpoint: ProviderEndpoint) -> ModelError:
+    """Return the error for one that the API reported."""
     body = _body(error)
     message = str(error.message or "").strip()
     status = error.code
     if _WRONG_KEY.search(f"{message} {_reasons(body)}"):
-        status = 401  # which Google reports as 400
+        status = 401  # Google's is 400
+    elif status == _CLIENT_CLOSED_REQUEST:
+        status = 503
     return provider_error(
-        endpoint,
-        503 if status == _CANCELLED else status,
-        message,
-        code=_reason(status, message, body),
-        retry_after=_wait(error, body),
+        endpoint, status, message, code=_code(status, message, body), retry_after=_retry_after(error, body)
     )
 
 
 def _body(error: APIError) -> Mapping[str, JsonValue]:
-    """Return what stands under ``error``."""
+    """Return the ``error`` object of the response; empty if there is none."""
     details = error.details
     if not isinstance(details, Mapping):
         return {}
@@ -61,28 +61,30 @@ def _body(error: APIError) -> Mapping[str, JsonValue]:
     return inner if isinstance(inner, Mapping) else details
 
 
-def _details(body: Mapping[str, JsonValue], kind: str) -> Iterator[Mapping[str, JsonValue]]:
+def _details(body: Mapping[str, JsonValue], type_name: str) -> Iterator[Mapping[str, JsonValue]]:
+    """Return the details of one type, such as ``RetryInfo``."""
     details = body.get("details")
-    for one in details if isinstance(details, list) else ():
-        if isinstance(one, Mapping) and str(one.get("@type", "")).endswith(kind):
-            yield one
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, Mapping) and str(detail.get("@type", "")).endswith(type_name):
+            yield detail
 
 
 def _reasons(body: Mapping[str, JsonValue]) -> str:
-    return " ".join(str(one.get("reason")) for one in _details(body, "ErrorInfo"))
+    return " ".join(str(detail.get("reason")) for detail in _details(body, "ErrorInfo"))
 
 
-def _reason(status: int, words: str, body: Mapping[str, JsonValue]) -> str | None:
-    """Return the machine-readable reason, in the words that ``status_error`` knows."""
-    if status == 400 and _TOO_LONG.search(words):
+def _code(status: int, message: str, body: Mapping[str, JsonValue]) -> str | None:
+    """Return a machine-readable reason that ``status_error`` accepts, or None."""
+    if status == 400 and _TOO_LONG.search(message):
         return "context_length_exceeded"
-    if status == 429 and any("PerDay" in str(one) for one in _details(body, "QuotaFailure")):
-        return "insufficient_quota"  # by the day: it is of no use to ask again in a minute
+    if status == 429 and any("PerDay" in str(detail) for detail in _details(body, "QuotaFailure")):
+        return "insufficient_quota"  # a daily quota: a retry within minutes is of no use
     return None
 
 
-def _wait(error: APIError, body: Mapping[str, JsonValue]) -> float | None:
-    for one in _details(body, "RetryInfo"):
-        if found := _SECONDS.fullmatch(str(one.get("retryDelay"))):
-            return float(found[1])
+def _retry_after(error: APIError, body: Mapping[str, JsonValue]) -> float | None:
+    """Return the seconds to wait before a retry: from the details, or else from the headers."""
+    for detail in _details(body, "RetryInfo"):
+        if seconds := _SECONDS.fullmatch(str(detail.get("retryDelay"))):
+            return float(seconds[1])
     return read_retry_after(error_headers(error))

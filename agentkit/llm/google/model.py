@@ -1,4 +1,4 @@
-"""Gemini, behind Google's Gemini API, or any server that speaks it."""
+"""Gemini behind Google's Gemini API, and models of any server with this API."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from google.genai.types import AutomaticFunctionCallingConfig, GenerateContentCo
 
 from agentkit.errors import ModelError
 from agentkit.interfaces import Emit, ModelRequest
-from agentkit.llm.google.errors import FAILURES, GARBLED, model_error
-from agentkit.llm.google.request import wire_request
+from agentkit.llm.google.errors import FAILURES, PARSING_FAILURES, model_error
+from agentkit.llm.google.request import gemini_body
 from agentkit.llm.google.stream import GeminiChunk, GeminiResponseBuilder
 from agentkit.llm.shared.failures import ProviderEndpoint, public_url
 from agentkit.llm.shared.streaming_model import (
@@ -29,10 +29,10 @@ __all__ = ["GoogleModel"]
 
 _GOOGLE_URL = "https://generativelanguage.googleapis.com"
 _API_VERSION = "v1beta"
-"""Holds all that ``v1`` does, and is all that many servers know which only speak the format."""
-_VERSION = re.compile(r"/(v\d\w*)$")
-_NO_FUNCTIONS = AutomaticFunctionCallingConfig(disable=True)
-"""Tools are called by the loop, never by the SDK."""
+"""It has all of ``v1``, and many other servers have only this one."""
+_VERSION_SUFFIX = re.compile(r"/(v\d\w*)$")
+_NO_AUTOMATIC_CALLS = AutomaticFunctionCallingConfig(disable=True)
+"""The loop calls tools, never the SDK."""
 
 
 class GoogleModel(StreamingModel[GeminiResponseBuilder]):
@@ -63,19 +63,19 @@ class GoogleModel(StreamingModel[GeminiResponseBuilder]):
         """
         key = api_key or PLACEHOLDER_KEY
         address = (base_url or _GOOGLE_URL).rstrip("/")
-        super().__init__(ProviderEndpoint("google", public_url(address), "GOOGLE_API_KEY", key), timeouts, on_headers)
-        version = _VERSION.search(address)
-        # One of ours, as the SDK's depends on what else is installed, and has only one timeout for everything.
-        self._http = httpx2.AsyncClient(event_hooks={"request": [self._limit]}, follow_redirects=True)
+        endpoint = ProviderEndpoint("google", public_url(address), "GOOGLE_API_KEY", key)
+        super().__init__(endpoint, timeouts, on_headers)
+        version = _VERSION_SUFFIX.search(address)
+        # The SDK's own client depends on what else is installed, and has only one timeout for everything.
+        self._http = httpx2.AsyncClient(event_hooks={"request": [self._set_timeout]}, follow_redirects=True)
         self._http_timeout = httpx2.Timeout(timeouts.longest, connect=timeouts.connect).as_dict()
         options = HttpOptions(
-            base_url=_VERSION.sub("", address),
+            base_url=_VERSION_SUFFIX.sub("", address),
             api_version=version[1] if version else _API_VERSION,
             httpx_async_client=self._http,
         )
-        # vertexai, or the environment decides. Without options for retries, the SDK does none.
+        # Without ``vertexai``, the environment decides which API is used. Without retry options, the SDK doesn't retry.
         self._client = Client(api_key=key, vertexai=False, http_options=options)
-        self._generator = self._client.aio.models
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -83,7 +83,7 @@ class GoogleModel(StreamingModel[GeminiResponseBuilder]):
         await self._http.aclose()
         self._client.close()
 
-    async def _limit(self, request: httpx2.Request) -> None:
+    async def _set_timeout(self, request: httpx2.Request) -> None:
         request.extensions["timeout"] = self._http_timeout
 
     def _new_builder(self, request: ModelRequest, emit: Emit | None) -> GeminiResponseBuilder:
@@ -103,21 +103,19 @@ class GoogleModel(StreamingModel[GeminiResponseBuilder]):
     async def _chunks(self, request: ModelRequest) -> AsyncGenerator[GeminiChunk, None]:
         _, _, name = request.model.partition(":")
         config = GenerateContentConfig(
-            automatic_function_calling=_NO_FUNCTIONS,
-            # The SDK would walk the contents by its types: 25 ms of CPU for 100 of them, against 1.
-            http_options=HttpOptions(
-                headers=dict(request.settings.extra_headers), extra_body={**wire_request(request)}
-            ),
+            automatic_function_calling=_NO_AUTOMATIC_CALLS,
+            # Not as ``contents``: the SDK would validate them, which takes 25 ms of CPU for 100 messages instead of 1.
+            http_options=HttpOptions(headers=dict(request.settings.extra_headers), extra_body={**gemini_body(request)}),
         )
-        received = await self._generator.generate_content_stream(
+        responses = await self._client.aio.models.generate_content_stream(
             model=name or request.model, contents=" ", config=config
         )
         try:
             has_headers = False
-            async for response in received:
+            async for response in responses:
                 if not has_headers and response.sdk_http_response is not None:
                     self._on_headers(request.model, response.sdk_http_response.headers or {})
                     has_headers = True
-                yield GeminiChunk.read(response)
-        except GARBLED as error:
+                yield GeminiChunk.from_sdk(response)
+        except PARSING_FAILURES as error:
             raise UnknownApiResponseError(str(error)) from error

@@ -1,4 +1,4 @@
-"""What each Gemini model takes: how it thinks, and whether it can be held to a schema while it has tools."""
+"""The profile of each Gemini model: how it thinks, and whether it accepts a schema together with tools."""
 
 from __future__ import annotations
 
@@ -9,75 +9,74 @@ from pydantic import JsonValue
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.shared.identifiers import provider_tool_name
 
-__all__ = ["checks_signatures", "generation_config", "told_schema", "uses_output_tool", "wire_function"]
+__all__ = ["gemini_schema", "gemini_tool_name", "generation_config", "requires_signatures", "uses_output_tool"]
 
-_OLD = re.compile(r"gemini-(?:1|2)(?:[.-]|$)")
-"""Gemini 1 and 2 know no schema beside tools, and can stop thinking."""
+_BEFORE_3 = re.compile(r"gemini-(?:1|2)(?:[.-]|$)")
+"""Gemini 1 and 2 accept no schema together with tools; their thinking can be turned off."""
 _ALWAYS_THINKING = re.compile(r"gemini-2\.5-pro")
-_LEAST_BUDGET = 128
-"""The least that Gemini 2.5 Pro can do with."""
+_MIN_BUDGET_2_5_PRO = 128
 _NUMBERED = re.compile(r"gemini-\d")
-_NAMED = ("properties", "$defs", "definitions")
-_NESTED = ("anyOf", "oneOf", "allOf", "prefixItems")
-_INNER = ("items", "additionalProperties")
+_MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions")
+_LISTS_OF_SCHEMAS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_SCHEMAS = ("items", "additionalProperties")
 
 
 def generation_config(request: ModelRequest) -> dict[str, JsonValue]:
-    """Return how the model is to answer: what is set, in the words that it takes."""
+    """Return the ``generationConfig`` of a request: only the settings that are set."""
     settings = request.settings
-    written: dict[str, JsonValue] = {
+    config: dict[str, JsonValue] = {
         "temperature": settings.temperature,
         "maxOutputTokens": settings.max_output_tokens,
         "seed": settings.seed,
-        "thinkingConfig": _thinking(request.model, settings.thinking_budget),
+        "thinkingConfig": _thinking_config(request.model, settings.thinking_budget),
     }
     if request.output_schema is not None and not uses_output_tool(request):
-        written["responseMimeType"] = "application/json"
-        written["responseJsonSchema"] = told_schema(dict(request.output_schema))
-    return {key: value for key, value in written.items() if value is not None}
+        config["responseMimeType"] = "application/json"
+        config["responseJsonSchema"] = gemini_schema(dict(request.output_schema))
+    return {key: value for key, value in config.items() if value is not None}
 
 
-def _thinking(model: str, budget: int | None) -> JsonValue:
-    """Return how much to think; Gemini 3 and later can't be stopped from it, only told to be brief."""
+def _thinking_config(model: str, budget: int | None) -> JsonValue:
+    """Return how much to think: from Gemini 3 on, thinking can be reduced but not turned off."""
     if budget is None:
         return None
     if budget > 0:
         return {"thinkingBudget": budget, "includeThoughts": True}
     if _ALWAYS_THINKING.search(model):
-        return {"thinkingBudget": _LEAST_BUDGET}
-    return {"thinkingBudget": 0} if _OLD.search(model) else {"thinkingLevel": "low"}
+        return {"thinkingBudget": _MIN_BUDGET_2_5_PRO}
+    return {"thinkingBudget": 0} if _BEFORE_3.search(model) else {"thinkingLevel": "low"}
 
 
 def uses_output_tool(request: ModelRequest) -> bool:
-    """Return whether the answer comes as a function call, as the model takes no schema beside its tools."""
-    return request.output_schema is not None and bool(request.tools) and _OLD.search(request.model) is not None
+    """Return whether the output comes as a tool call, as the model accepts no schema together with tools."""
+    return request.output_schema is not None and bool(request.tools) and _BEFORE_3.search(request.model) is not None
 
 
-def checks_signatures(model: str) -> bool:
-    """Return whether a model refuses function calls that lack the thought behind them."""
-    return _NUMBERED.search(model) is not None and _OLD.search(model) is None
+def requires_signatures(model: str) -> bool:
+    """Return whether a model rejects tool calls in the transcript that have no thought signature."""
+    return _NUMBERED.search(model) is not None and _BEFORE_3.search(model) is None
 
 
-def wire_function(name: str) -> str:
-    """Return a tool's name in the characters that Google allows: a letter or ``_`` first."""
-    written = provider_tool_name(name)
-    return written if written[0].isalpha() or written[0] == "_" else provider_tool_name(f"_:{name}")
+def gemini_tool_name(name: str) -> str:
+    """Return a tool's name as Google accepts it: the first character is a letter or ``_``."""
+    sent_name = provider_tool_name(name)
+    return sent_name if sent_name[0].isalpha() or sent_name[0] == "_" else provider_tool_name(f"_:{name}")
 
 
-def told_schema(schema: JsonValue) -> JsonValue:
-    """Return a JSON Schema without what Google stumbles over; ``const``, which it passes over, becomes ``enum``."""
+def gemini_schema(schema: JsonValue) -> JsonValue:
+    """Return a JSON Schema without the keywords that Google rejects; ``const``, which it ignores, becomes ``enum``."""
     if not isinstance(schema, dict):
         return schema
-    written: dict[str, JsonValue] = {}
+    converted: dict[str, JsonValue] = {}
     for key, value in schema.items():
         if key == "const":
-            written["enum"] = [value]
-        elif key in _NAMED and isinstance(value, dict):
-            written[key] = {name: told_schema(one) for name, one in value.items()}
-        elif key in _NESTED and isinstance(value, list):
-            written[key] = [told_schema(one) for one in value]
-        elif key in _INNER:
-            written[key] = told_schema(value)
+            converted["enum"] = [value]
+        elif key in _MAPS_OF_SCHEMAS and isinstance(value, dict):
+            converted[key] = {name: gemini_schema(inner) for name, inner in value.items()}
+        elif key in _LISTS_OF_SCHEMAS and isinstance(value, list):
+            converted[key] = [gemini_schema(inner) for inner in value]
+        elif key in _SCHEMAS:
+            converted[key] = gemini_schema(value)
         elif key not in ("$schema", "$id", "$comment"):
-            written[key] = value
-    return written
+            converted[key] = value
+    return converted

@@ -1,4 +1,4 @@
-"""Google's Gemini format: write our requests in it."""
+"""Convert requests to Google's Gemini format."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from pydantic import JsonValue
 from agentkit.errors import ModelRequestRejected
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.google.profile import (
-    checks_signatures,
+    gemini_schema,
+    gemini_tool_name,
     generation_config,
-    told_schema,
+    requires_signatures,
     uses_output_tool,
-    wire_function,
 )
 from agentkit.llm.shared.inline_images import inline_image
 from agentkit.llm.shared.output_tool import output_tool
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
-__all__ = ["wire_request"]
+__all__ = ["gemini_body"]
 
 _Part = dict[str, JsonValue]
-_UNSIGNED = base64.b64encode(b"skip_thought_signature_validator").decode()
-"""What Google wants on calls that another model made, and that no thought of its own stands behind."""
+_PLACEHOLDER_SIGNATURE = base64.b64encode(b"skip_thought_signature_validator").decode()
+"""Google's own value for tool calls of another model, which have no thought signature."""
 
 
-def wire_request(request: ModelRequest) -> dict[str, JsonValue]:
-    """Return the body of the request.
+def gemini_body(request: ModelRequest) -> dict[str, JsonValue]:
+    """Return the request body.
 
     Raises:
-        ModelRequestRejected: an image's URL doesn't say what kind of image it is.
+        ModelRequestRejected: an image is linked by a URL that doesn't show its media type.
     """
-    written: dict[str, JsonValue] = {"contents": [*_contents(request.messages, request.model)]}
+    body: dict[str, JsonValue] = {"contents": [*_contents(request.messages, request.model)]}
     if request.system.strip():
-        written["systemInstruction"] = {"parts": [{"text": request.system}]}
+        body["systemInstruction"] = {"parts": [{"text": request.system}]}
     tools = [_declaration(tool) for tool in request.tools]
     if request.output_schema is not None and uses_output_tool(request):
         tools.append(_declaration(output_tool(request.output_schema)))
-        written["toolConfig"] = {"functionCallingConfig": {"mode": "ANY"}}
+        body["toolConfig"] = {"functionCallingConfig": {"mode": "ANY"}}
     if tools:
-        written["tools"] = [{"functionDeclarations": tools}]
+        body["tools"] = [{"functionDeclarations": tools}]
     if config := generation_config(request):
-        written["generationConfig"] = config
-    return written
+        body["generationConfig"] = config
+    return body
 
 
 def _declaration(tool: ToolSpec) -> JsonValue:
-    declared: _Part = {"name": wire_function(tool.name), "description": tool.description}
-    if tool.parameters.get("properties"):  # a function without parameters has none to be told of
-        declared["parametersJsonSchema"] = told_schema({**tool.parameters, "type": "object"})
-    return declared
+    declaration: _Part = {"name": gemini_tool_name(tool.name), "description": tool.description}
+    if tool.parameters.get("properties"):  # Google rejects the schema of an object without properties
+        declaration["parametersJsonSchema"] = gemini_schema({**tool.parameters, "type": "object"})
+    return declaration
 
 
 def _contents(messages: Sequence[Message], model: str) -> Iterator[JsonValue]:
-    """Return the messages; the results of one answer's calls stand together, in one."""
+    """Return the messages; consecutive tool results become one content, as Google expects."""
     results: list[JsonValue] = []
     for message in messages:
         if message.role == "tool":
@@ -67,14 +67,14 @@ def _contents(messages: Sequence[Message], model: str) -> Iterator[JsonValue]:
         if results:
             yield {"role": "user", "parts": results}
             results = []
-        parts = [*(_answer(message, model) if message.role == "assistant" else _asked(message))]
-        if parts:
-            yield {"role": "model" if message.role == "assistant" else "user", "parts": parts}
+        is_response = message.role == "assistant"
+        if parts := [*(_response_parts(message, model) if is_response else _user_parts(message))]:
+            yield {"role": "model" if is_response else "user", "parts": parts}
     if results:
         yield {"role": "user", "parts": results}
 
 
-def _asked(message: Message) -> Iterator[JsonValue]:
+def _user_parts(message: Message) -> Iterator[JsonValue]:
     for part in message.parts:
         if isinstance(part, TextPart) and part.text:
             yield {"text": part.text}
@@ -82,24 +82,24 @@ def _asked(message: Message) -> Iterator[JsonValue]:
             yield _image(part)
 
 
-def _answer(message: Message, model: str) -> Iterator[JsonValue]:
-    """Return what a model said, with each signature on the part that it came on."""
-    ours = message.model in (None, model)  # what another Gemini thought proves nothing to this one
+def _response_parts(message: Message, model: str) -> Iterator[JsonValue]:
+    """Return the parts of a response, each signature on the part that it was received with."""
+    is_own = message.model in (None, model)  # a model accepts only its own signatures
     signature: str | None = None
-    unsigned = checks_signatures(model)
+    signature_missing = requires_signatures(model)
     for part in message.parts:
         match part:
-            case ThinkingPart(signature=str() as proof) if ours and part.provider == model.partition(":")[0]:
+            case ThinkingPart(signature=str() as own) if is_own and part.provider == model.partition(":")[0]:
                 if isinstance(part.data, Mapping) and part.data.get("signs") in ("tool_call", "text"):
-                    signature = proof
+                    signature = own
                 else:
                     kind: _Part = {} if isinstance(part.data, Mapping) else {"thought": True}
-                    yield {"text": part.text, **kind, "thoughtSignature": proof}
+                    yield {"text": part.text, **kind, "thoughtSignature": own}
             case ToolCall():
-                if unsigned and signature is None and not ours:
-                    signature = _UNSIGNED
+                if signature_missing and signature is None and not is_own:
+                    signature = _PLACEHOLDER_SIGNATURE
                 yield _signed(_call(part), signature)
-                signature, unsigned = None, False  # Google signs the first of parallel calls, and wants no more
+                signature, signature_missing = None, False  # only the first of parallel calls has a signature
             case TextPart() if part.text:
                 yield _signed({"text": part.text}, signature)
                 signature = None
@@ -111,12 +111,12 @@ def _signed(part: _Part, signature: str | None) -> _Part:
 
 def _call(call: ToolCall) -> _Part:
     arguments: JsonValue = {**call.arguments}
-    return {"functionCall": {**_id(call.id), "name": wire_function(call.name), "args": arguments}}
+    return {"functionCall": {**_id(call.id), "name": gemini_tool_name(call.name), "args": arguments}}
 
 
 def _result(result: ToolResult) -> JsonValue:
     response: JsonValue = {"error" if result.is_error else "output": result.content}
-    return {"functionResponse": {**_id(result.call_id), "name": wire_function(result.name), "response": response}}
+    return {"functionResponse": {**_id(result.call_id), "name": gemini_tool_name(result.name), "response": response}}
 
 
 def _id(call_id: str) -> _Part:
@@ -131,6 +131,6 @@ def _image(image: ImagePart) -> JsonValue:
     media_type = image.media_type or mimetypes.guess_type(urlsplit(url).path)[0] or ""
     if not media_type.startswith("image/"):
         raise ModelRequestRejected(
-            f"Google has to be told what kind of image lies at {url!r}: give it a media_type such as image/png"
+            f"Google requires the media type of the image at {url!r}: give it a media_type such as image/png"
         )
     return {"fileData": {"mimeType": media_type, "fileUri": url}}

@@ -1,4 +1,4 @@
-"""Put an answer together from the chunks that Google's Gemini API streams."""
+"""Build a response from the chunks of Google's Gemini API."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import base64
 import json
 from collections.abc import Iterator
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from agentkit.errors import ContentRefused, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
-from agentkit.llm.google.profile import uses_output_tool, wire_function
+from agentkit.llm.google.profile import gemini_tool_name, uses_output_tool
 from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record
@@ -18,7 +18,7 @@ from agentkit.records import Record
 __all__ = ["GeminiChunk", "GeminiResponseBuilder"]
 
 _UNUSABLE = {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"}
-"""The model stumbled; asked again, it may not."""
+"""The model made a mistake that it may not repeat in a retry."""
 _LENGTH = {"MAX_TOKENS", "CONTINUATION", "TOO_MANY_TOOL_CALLS"}
 _REFUSED = {
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
@@ -26,34 +26,38 @@ _REFUSED = {
 }  # fmt: skip
 
 
-class _WireCall(Record):
+class _Call(Record):
     id: str | None = None
     name: str | None = None
     args: dict[str, JsonValue] | None = None
 
+    @property
+    def arguments_json(self) -> str:
+        return json.dumps(self.args or {}, ensure_ascii=False)
 
-class _WirePart(Record):
+
+class _Part(Record):
     text: str | None = None
     thought: bool | None = None
     thought_signature: bytes | None = None
-    function_call: _WireCall | None = None
+    call: _Call | None = Field(default=None, validation_alias="function_call")
 
 
-class _WireContent(Record):
-    parts: tuple[_WirePart, ...] | None = None
+class _Content(Record):
+    parts: tuple[_Part, ...] | None = None
 
 
-class _WireCandidate(Record):
-    content: _WireContent | None = None
+class _Candidate(Record):
+    content: _Content | None = None
     finish_reason: str | None = None
 
 
-class _WireFeedback(Record):
+class _PromptFeedback(Record):
     block_reason: str | None = None
     block_reason_message: str | None = None
 
 
-class _WireUsage(Record):
+class _GeminiUsage(Record):
     prompt_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
     candidates_token_count: int | None = None
@@ -61,136 +65,142 @@ class _WireUsage(Record):
     cached_content_token_count: int | None = None
 
     def usage(self) -> Usage:
-        """Return it as ours, which counts thoughts as part of the answer."""
-        thoughts = self.thoughts_token_count or 0
+        """Return the usage in our terms: output tokens include thinking."""
+        thinking = self.thoughts_token_count or 0
         return Usage(
             input_tokens=(self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0),
-            output_tokens=(self.candidates_token_count or 0) + thoughts,
-            reasoning_tokens=thoughts,
+            output_tokens=(self.candidates_token_count or 0) + thinking,
+            reasoning_tokens=thinking,
             cached_tokens=self.cached_content_token_count or 0,
             model_calls=1,
         )
 
 
 class GeminiChunk(Record):
-    """One event of a stream."""
+    """One chunk of a stream."""
 
-    candidates: tuple[_WireCandidate, ...] | None = None
-    prompt_feedback: _WireFeedback | None = None
-    usage_metadata: _WireUsage | None = None
+    candidates: tuple[_Candidate, ...] | None = None
+    prompt_feedback: _PromptFeedback | None = None
+    usage_metadata: _GeminiUsage | None = None
 
     @classmethod
-    def read(cls, received: object) -> GeminiChunk:
-        """Check what the SDK made of an event.
+    def from_sdk(cls, chunk: object) -> GeminiChunk:
+        """Return a chunk of the SDK, validated: the SDK's own objects may hold anything.
 
         Raises:
-            ValidationError: it is no chunk.
+            ValidationError: it is not a chunk of this API.
         """
-        return cls.model_validate(received, from_attributes=True)
+        return cls.model_validate(chunk, from_attributes=True)
 
 
-class _Piece:
-    """Text, thought or call in the making; what is signed is at its end."""
+class _OpenPart:
+    """One or more received parts that become one: text, thinking or a call. A signature completes it."""
 
-    def __init__(self, part: _WirePart) -> None:
-        self.call = part.function_call
-        self.is_thought = bool(part.thought)
-        self.said: list[str] = []
+    def __init__(self, part: _Part) -> None:
+        self.call = part.call
+        self.is_thinking = bool(part.thought)
         self.signature: str | None = None
+        self._texts: list[str] = []
 
-    def takes(self, part: _WirePart) -> bool:
-        """Return whether a part goes on with this piece: signed text is not to be joined with other text."""
-        alike = self.call is None and part.function_call is None and self.is_thought == bool(part.thought)
-        return alike and self.signature is None and part.thought_signature is None
+    def accepts(self, part: _Part) -> bool:
+        """Return whether a part continues this one: signed text must not be joined with other text."""
+        has_call = self.call is not None or part.call is not None
+        has_signature = self.signature is not None or part.thought_signature is not None
+        return not has_call and not has_signature and self.is_thinking == bool(part.thought)
+
+    def add(self, part: _Part) -> None:
+        """Add the text and the signature of a part."""
+        self._texts.append(part.text or "")
+        if part.thought_signature is not None:
+            self.signature = base64.b64encode(part.thought_signature).decode()
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._texts)
 
 
 class GeminiResponseBuilder(ResponseBuilder):
-    """One response of the Gemini API."""
+    """One response of the Gemini API: the parts of its first candidate."""
 
     def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
-        super().__init__(request, emit, tool_name=wire_function, output_tool=uses_output_tool(request))
-        self._pieces: list[_Piece] = []
-        self._finish: str | None = None
-        self._blocked: str | None = None
-        self._usage: _WireUsage | None = None
+        super().__init__(request, emit, tool_name=gemini_tool_name, output_tool=uses_output_tool(request))
+        self._parts: list[_OpenPart] = []
+        self._finish_reason: str | None = None
+        self._block_reason: str | None = None
+        self._usage: _GeminiUsage | None = None
 
     def add(self, chunk: GeminiChunk) -> None:
-        """Take the next chunk.
+        """Add the next chunk.
 
         Raises:
-            ModelOutputInvalid: the answer is too long.
+            ModelOutputInvalid: the response is too long.
         """
         self._usage = chunk.usage_metadata or self._usage
-        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason is not None:
-            feedback = chunk.prompt_feedback
-            self._blocked = feedback.block_reason_message or feedback.block_reason
+        feedback = chunk.prompt_feedback
+        if feedback is not None and feedback.block_reason is not None:
+            self._block_reason = feedback.block_reason_message or feedback.block_reason
         for candidate in (chunk.candidates or ())[:1]:
-            self._finish = candidate.finish_reason or self._finish
+            self._finish_reason = candidate.finish_reason or self._finish_reason
             for part in (candidate.content.parts if candidate.content is not None else None) or ():
                 self._add_part(part)
 
-    def _add_part(self, part: _WirePart) -> None:
-        if part.function_call is None and not part.text and part.thought_signature is None:
-            return  # such as media, which nobody asked for
-        if not self._pieces or not self._pieces[-1].takes(part):
-            self._pieces.append(_Piece(part))
-        piece = self._pieces[-1]
-        if part.thought_signature is not None:
-            piece.signature = base64.b64encode(part.thought_signature).decode()
-        piece.said.append(part.text or "")
+    def _add_part(self, part: _Part) -> None:
+        if part.call is None and not part.text and part.thought_signature is None:
+            return  # media, for example, which were not requested
+        if not self._parts or not self._parts[-1].accepts(part):
+            self._parts.append(_OpenPart(part))
+        self._parts[-1].add(part)
         self.emit_delta("thinking" if part.thought else "text", part.text or "")
-        if part.function_call is not None and not self.is_output_tool(part.function_call.name or ""):
-            self.emit_delta("tool_arguments", _written(part.function_call))
+        if part.call is not None and not self.is_output_tool(part.call.name or ""):
+            self.emit_delta("tool_arguments", part.call.arguments_json)
 
     def build(self) -> ModelResponse:
         """Return the complete response.
 
         Raises:
-            ModelUnavailable: no finish reason came (the stream was cut short, or was none), or the model stumbled.
-            ContentRefused: the provider blocked the prompt, or all of the answer.
-            ModelRequestRejected: Google misses a signature.
+            ModelUnavailable: no finish reason was received (the stream ended too early), or the response is unusable.
+            ContentRefused: the provider blocked the prompt, or the complete response.
+            ModelRequestRejected: a thought signature is missing in the request.
         """
-        if self._finish is None:
-            if self._blocked is not None:
-                raise ContentRefused(f"Google blocked the prompt for {self._model}: {self._blocked}")
+        if self._finish_reason is None:
+            if self._block_reason is not None:
+                raise ContentRefused(f"Google blocked the prompt for {self._model}: {self._block_reason}")
             raise self.incomplete_error()
-        parts = [part for piece in self._pieces for part in self._parts(piece)]
-        self._check(self._finish, said=has_content(parts))
-        calls = any(isinstance(part, ToolCall) for part in parts)
+        parts = [part for open_part in self._parts for part in self._content_parts(open_part)]
+        self._check_finish_reason(self._finish_reason, is_empty=not has_content(parts))
+        has_calls = any(isinstance(part, ToolCall) for part in parts)
         usage = self._usage.usage() if self._usage is not None else None
-        return self.assemble(parts, self._stop(self._finish, calls=calls), usage)
+        return self.assemble(parts, _stop_reason(self._finish_reason, has_calls=has_calls), usage)
 
-    def _check(self, finish: str, *, said: bool) -> None:
-        """Raise what an end that is no answer means."""
-        if finish == "MISSING_THOUGHT_SIGNATURE":
+    def _check_finish_reason(self, reason: str, *, is_empty: bool) -> None:
+        """Raise the error that a finish reason means, if any."""
+        if reason == "MISSING_THOUGHT_SIGNATURE":
             raise ModelRequestRejected(
-                f"Google misses the thoughts behind earlier tool calls of {self._model} ({finish})"
+                f"Google misses the thought signatures of earlier tool calls of {self._model} ({reason})"
             )
-        if finish in _UNUSABLE or (finish == "OTHER" and not said):
-            raise ModelUnavailable(f"{self._model} gave no usable answer ({finish})")
-        if finish in _REFUSED and not said:
-            raise ContentRefused(f"Google refused what {self._model} answered ({finish})")
+        if reason in _UNUSABLE or (reason == "OTHER" and is_empty):
+            raise ModelUnavailable(f"{self._model} gave no usable response ({reason})")
+        if reason in _REFUSED and is_empty:
+            raise ContentRefused(f"Google refused the response of {self._model} ({reason})")
 
-    def _stop(self, finish: str, *, calls: bool) -> StopReason:
-        if finish in _REFUSED:
-            return "refusal"
-        if finish in _LENGTH:
-            return "length"
-        return "tool_calls" if calls else "end"
-
-    def _parts(self, piece: _Piece) -> Iterator[ContentPart]:
-        text = "".join(piece.said)
-        if piece.is_thought:
-            yield ThinkingPart(text=text, provider=self.provider, signature=piece.signature)
+    def _content_parts(self, part: _OpenPart) -> Iterator[ContentPart]:
+        """Yield our parts: a signature becomes a thinking part before the part that it was received with."""
+        if part.is_thinking:
+            yield ThinkingPart(text=part.text, provider=self.provider, signature=part.signature)
             return
-        if piece.signature is not None:
-            signs = "tool_call" if piece.call is not None else "text" if text else "nothing"
-            yield ThinkingPart(text="", provider=self.provider, signature=piece.signature, data={"signs": signs})
-        if text:
-            yield TextPart(text=text)
-        if piece.call is not None:
-            yield self.tool_call_part(piece.call.id or "", piece.call.name or "", _written(piece.call))
+        if part.signature is not None:
+            signs = "tool_call" if part.call is not None else "text" if part.text else "nothing"
+            yield ThinkingPart(text="", provider=self.provider, signature=part.signature, data={"signs": signs})
+        if part.text:
+            yield TextPart(text=part.text)
+        if part.call is not None:
+            yield self.tool_call_part(part.call.id or "", part.call.name or "", part.call.arguments_json)
 
 
-def _written(call: _WireCall) -> str:
-    return json.dumps(call.args or {}, ensure_ascii=False)
+def _stop_reason(finish_reason: str, *, has_calls: bool) -> StopReason:
+    if finish_reason in _REFUSED:
+        return "refusal"
+    if finish_reason in _LENGTH:
+        return "length"
+    return "tool_calls" if has_calls else "end"

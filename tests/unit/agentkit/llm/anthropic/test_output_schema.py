@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from agentkit.llm.anthropic.output_schema import held_schema
+from agentkit.llm.anthropic.output_schema import claude_schema
 
 TEXT: dict[str, JsonValue] = {"type": "string"}
 
@@ -19,14 +19,14 @@ TEXT: dict[str, JsonValue] = {"type": "string"}
         pytest.param(
             {"type": "integer", "minimum": 1, "description": "Age."},
             {"type": "integer", "description": "Age. (minimum: 1)"},
-            id="what can't be enforced is told",
+            id="what isn't enforced moves to the description",
         ),
         pytest.param(
             {"type": ["string", "null"], "maxLength": 3},
             {"anyOf": [{"type": "string", "description": "(maxLength: 3)"}, {"type": "null"}]},
             id="several types",
         ),
-        pytest.param({"type": ["string", "null"], "enum": ["a", None]}, {"enum": ["a", None]}, id="enum says enough"),
+        pytest.param({"type": ["string", "null"], "enum": ["a", None]}, {"enum": ["a", None]}, id="an enum, untyped"),
         pytest.param({"oneOf": [TEXT]}, {"anyOf": [TEXT]}, id="oneOf"),
         pytest.param({"type": "array", "items": TEXT, "minItems": 1}, {"type": "array", "items": TEXT, "minItems": 1},
                      id="a list"),
@@ -37,8 +37,8 @@ TEXT: dict[str, JsonValue] = {"type": "string"}
                      id="a reference"),
     ],
 )  # fmt: skip
-def test_a_schema_is_written_in_the_subset(schema: dict[str, JsonValue], expected: dict[str, JsonValue]) -> None:
-    assert held_schema(schema) == expected
+def test_a_schema_is_converted_to_the_subset(schema: dict[str, JsonValue], expected: dict[str, JsonValue]) -> None:
+    assert claude_schema(schema) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_a_schema_is_written_in_the_subset(schema: dict[str, JsonValue], expecte
         pytest.param({}, id="anything"),
     ],
 )
-def test_what_is_open_can_not_be_said_in_the_subset(schema: dict[str, JsonValue]) -> None:
-    assert held_schema(schema) is None
+def test_an_open_schema_is_not_in_the_subset(schema: dict[str, JsonValue]) -> None:
+    assert claude_schema(schema) is None

@@ -21,9 +21,9 @@ __all__ = [
     "JOURNAL_KEY",
     "MAX_JOURNAL_BYTES",
     "JournalEntry",
-    "PlanUpdated",
-    "ToolCallParsed",
-    "ToolCallRefused",
+    "ParsedCallEntry",
+    "PlanEntry",
+    "RefusedCallEntry",
     "journal_batches",
     "read_journal",
 ]
@@ -42,7 +42,7 @@ def _shortened(text: str, limit: int = _MAX_TEXT_CHARS) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-class PlanUpdated(Record):
+class PlanEntry(Record):
     """The model made a plan, or a new one."""
 
     type: Literal["plan_updated"] = "plan_updated"
@@ -57,7 +57,7 @@ class PlanUpdated(Record):
         return self.model_copy(update={"plan": tuple(_shortened(item, max(8, limit)) for item in items)})
 
 
-class ToolCallRefused(Record):
+class RefusedCallEntry(Record):
     """A tool call that is not made: an unknown tool, malformed arguments, too many at once, or the policy's no."""
 
     type: Literal["tool_call_refused"] = "tool_call_refused"
@@ -72,7 +72,7 @@ class ToolCallRefused(Record):
         return self.model_copy(update={"call": _bounded_call(self.call), "message": _shortened(self.message)})
 
 
-class ToolCallParsed(Record):
+class ParsedCallEntry(Record):
     """A tool call that a planner read out of the model's text and that runs as a local activity.
 
     The marker of a local activity holds no arguments, and the model's message no tool call.
@@ -88,7 +88,7 @@ class ToolCallParsed(Record):
         return self.model_copy(update={"call": _bounded_call(self.call)})
 
 
-JournalEntry = Annotated[PlanUpdated | ToolCallRefused | ToolCallParsed, Field(discriminator="type")]
+JournalEntry = Annotated[PlanEntry | RefusedCallEntry | ParsedCallEntry, Field(discriminator="type")]
 _ENTRY: TypeAdapter[JournalEntry] = TypeAdapter(JournalEntry)
 
 

@@ -21,9 +21,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.journal import (
         JOURNAL_KEY,
         JournalEntry,
-        PlanUpdated,
-        ToolCallParsed,
-        ToolCallRefused,
+        ParsedCallEntry,
+        PlanEntry,
+        RefusedCallEntry,
         journal_batches,
     )
     from workflows.progress_details import ProgressDetails
@@ -88,7 +88,7 @@ class DurableEffects:
     def on_plan(self, plan: Sequence[str]) -> None:
         """Record the plan in the journal."""
         self.details.plan_updated(plan)
-        self._record([PlanUpdated(step=self._loop.steps, plan=tuple(plan))])
+        self._record([PlanEntry(step=self._loop.steps, plan=tuple(plan))])
 
     def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
         """Record in the journal which calls are refused, and the calls that no event of history will hold."""
@@ -97,9 +97,9 @@ class DurableEffects:
         for call, checked in calls:
             if isinstance(checked, ToolResult):
                 shown = call.model_copy(update={"arguments": {}}) if call.id in native else call
-                entries.append(ToolCallRefused(step=self._loop.steps, call=shown, message=checked.content))
+                entries.append(RefusedCallEntry(step=self._loop.steps, call=shown, message=checked.content))
             elif call.id not in native and is_local(checked):
-                entries.append(ToolCallParsed(step=self._loop.steps, call=call))
+                entries.append(ParsedCallEntry(step=self._loop.steps, call=call))
         self._record(entries)
 
     def on_tool_result(self, result: ToolResult) -> None:

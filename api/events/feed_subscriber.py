@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -9,13 +10,12 @@ from temporalio.service import RPCError
 
 from api.events.event import Event
 from api.events.live_tokens import TOKEN_EVENTS
-from api.events.task_feed import PositionKey, TaskFeed
+from api.events.task_feed import TASK_GONE, PositionKey, TaskFeed, is_gone, retry_delay
 from api.tasks.errors import WatchInterrupted
 
 __all__ = ["FeedSubscriber"]
 
 _TOO_SLOW = "Events came faster than they were taken. Go on after the last one: nothing durable is lost."
-_TEMPORAL_AWAY = "Temporal doesn't answer. Go on after the last event: nothing durable is lost."
 
 
 class FeedSubscriber:
@@ -66,16 +66,21 @@ class FeedSubscriber:
             return
 
     async def _from_history(self) -> AsyncGenerator[Event, None]:
-        """Yield the events before the buffer's, run by run."""
+        """Yield the events before the buffer's, run by run. While Temporal is away, yield none and try again."""
+        delay = 0.0
         while self._last_key < self._feed.buffered_after:
-            run = self._last_key[0]
+            run, key_before = self._last_key[0], self._last_key
             try:
                 async with aclosing(self._feed.read(run)) as events:
                     async for event in events:
                         if self._accept(event):
                             yield event
             except (RPCError, RuntimeError) as error:
-                raise WatchInterrupted(_TEMPORAL_AWAY) from error
+                if is_gone(error) or self._feed.interruption:
+                    raise WatchInterrupted(self._feed.interruption or TASK_GONE) from error
+                delay = retry_delay(delay, progressed=self._last_key != key_before)
+                await asyncio.sleep(delay)
+                continue
             if run < self._feed.buffered_after[0]:  # then the run is closed, and read to its end
                 self._last_key = max(self._last_key, (run + 1, 0, 0))
 

@@ -28,7 +28,7 @@ from api.events.history_decoder import LOCAL_ACTIVITY, DecodedEvent
 from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall, call_error
 from api.tasks.task_reading import closing_failure
 from api.tasks.task_snapshot import TaskUsage, input_content
-from workflows.journal import PlanUpdated, ToolCallParsed, ToolCallRefused, read_journal
+from workflows.journal import ParsedCallEntry, PlanEntry, RefusedCallEntry, read_journal
 from workflows.search_attributes import STATUS
 from workflows.task_types import TaskInput, TaskResult, TaskStatus
 from workflows.tool_execution import tool_failure_text
@@ -195,14 +195,14 @@ class HistoryMapper:
     def _journal_upserted(self, decoded: DecodedEvent) -> _Drafts:
         for entry in read_journal(decoded.values[0] if decoded.values else None):
             match entry:
-                case PlanUpdated():
+                case PlanEntry():
                     yield _Draft("plan.updated", {"plan": list(entry.plan)}, entry.step)
-                case ToolCallParsed():
+                case ParsedCallEntry():
                     self._calls = {**self._calls, tool_activity_id(entry.call.id): entry.call}
-                case ToolCallRefused():
+                case RefusedCallEntry():
                     yield self._tool_call_refused(entry)
 
-    def _tool_call_refused(self, entry: ToolCallRefused) -> _Draft:
+    def _tool_call_refused(self, entry: RefusedCallEntry) -> _Draft:
         call = self._calls.get(tool_activity_id(entry.call.id), entry.call)
         result = error_result(call, entry.message)
         error: JsonValue = {"type": "NotCalled", "message": result.content}

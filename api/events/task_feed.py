@@ -19,16 +19,26 @@ from api.events.live_tokens import LiveTokens
 from api.events.retry_watcher import RetryWatcher
 from api.events.task_history import TaskHistory
 
-__all__ = ["PositionKey", "TaskFeed"]
+__all__ = ["TASK_GONE", "PositionKey", "TaskFeed", "is_gone", "retry_delay"]
 
 logger = logging.getLogger(__name__)
 
+TASK_GONE = "Temporal doesn't know the task any more."
 _MIN_RETRY_DELAY_S = 0.1
-"""Before the first attempt to reach Temporal again; doubled after each."""
 _MAX_RETRY_DELAY_S = 5.0
 
 PositionKey = tuple[int, int, int]
 """A position as a sort key: index of the run, id of the history event, index among its events."""
+
+
+def is_gone(error: Exception) -> bool:
+    """Return whether Temporal has no such run (any longer). Other errors may be outages."""
+    return isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
+
+
+def retry_delay(previous_s: float, *, progressed: bool) -> float:
+    """Return the seconds to wait before reaching for Temporal again: doubled each time, unless there was progress."""
+    return _MIN_RETRY_DELAY_S if progressed else min(max(2 * previous_s, _MIN_RETRY_DELAY_S), _MAX_RETRY_DELAY_S)
 
 
 class TaskFeed:
@@ -93,7 +103,7 @@ class TaskFeed:
                         yield event
 
     async def _follow(self) -> None:
-        delay = _MIN_RETRY_DELAY_S
+        delay = 0.0
         try:
             while True:
                 key_before = self._last_key
@@ -101,11 +111,11 @@ class TaskFeed:
                     if not await self._follow_run():
                         return
                 except (RPCError, RuntimeError) as error:
-                    if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
-                        self.interruption = "Temporal doesn't know the task any more."
+                    if is_gone(error):
+                        self.interruption = TASK_GONE
                         return
-                    delay = _MIN_RETRY_DELAY_S if self._last_key != key_before else min(2 * delay, _MAX_RETRY_DELAY_S)
                     logger.info("Temporal is away while task %s is watched: %s", self.history.task_id, error)
+                    delay = retry_delay(delay, progressed=self._last_key != key_before)
                     await asyncio.sleep(delay)
         except Exception:  # the boundary: watchers must not wait for ever, whatever the error
             logger.exception("Following task %s failed", self.history.task_id)

@@ -33,7 +33,7 @@ from tests.unit.api.events.golden import (
     golden_lines,
     read_history,
 )
-from workflows.journal import PlanUpdated, ToolCallParsed, ToolCallRefused
+from workflows.journal import ParsedCallEntry, PlanEntry, RefusedCallEntry
 
 CLOSING_TYPES = {"task.completed", "task.failed", "task.cancelled"}
 
@@ -221,7 +221,7 @@ def test_a_local_activity_gets_its_call_from_the_models_message() -> None:
 
 def test_a_local_activity_gets_its_call_from_the_journal_where_the_message_has_none() -> None:
     run = MappedRun()
-    assert run.journal(ToolCallParsed(step=1, call=HALF)) == []
+    assert run.journal(ParsedCallEntry(step=1, call=HALF)) == []
     started, _ = run.local_activity("a", "tool.half", 2)
     assert field_of(started, "call") == HALF.model_dump(mode="json", exclude_none=True)
 
@@ -281,7 +281,7 @@ def test_a_remote_call_with_an_undecodable_input_is_the_call_of_the_message() ->
 def test_a_refused_call_fails_with_its_arguments_and_the_text_for_the_model(
     entry: ToolCall, arguments: dict[str, int]
 ) -> None:
-    (failed,) = MappedRun(HALF).journal(ToolCallRefused(step=1, call=entry, message="Not called: no."))
+    (failed,) = MappedRun(HALF).journal(RefusedCallEntry(step=1, call=entry, message="Not called: no."))
     assert (failed.type, failed.step) == ("tool.failed", 1)
     assert field_of(failed, "error") == {"type": "NotCalled", "message": "Not called: no."}
     assert field_of(failed, "call", "arguments") == arguments
@@ -298,7 +298,7 @@ def test_a_refused_call_fails_with_its_arguments_and_the_text_for_the_model(
     ],
 )
 def test_journal_entries_that_this_release_does_not_know_are_skipped(entries: Sequence[JsonValue]) -> None:
-    plan = PlanUpdated(step=1, plan=("double it",))
+    plan = PlanEntry(step=1, plan=("double it",))
     (updated,) = MappedRun().journal(*entries, plan)
     assert (updated.type, updated.data) == ("plan.updated", {"plan": ["double it"]})
 

@@ -1,1 +1,1 @@
-"""What we claim of Opspawn's cost, measured: ``python -m benchmarks.steps``."""
+"""Benchmarks of Opspawn's cost: ``python -m benchmarks.steps`` and ``python -m benchmarks.watching``."""

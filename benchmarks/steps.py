@@ -1,4 +1,4 @@
-"""Opspawn beside a bare Temporal loop, on one server in one go: ``python -m benchmarks.steps [--write]``."""
+"""The cost of a step: Opspawn compared with a bare Temporal loop. ``python -m benchmarks.steps [--write]``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.settings import Settings
 from activities.temporal.client import data_converter
-from benchmarks.measuring import BareSubject, Cost, OpspawnSubject, Subject, measure
+from benchmarks.processes import BenchmarkServers, run_servers, run_worker
 from benchmarks.report import OURS, Row, figures, write_into
+from benchmarks.step_cost import BareCandidate, Candidate, OpspawnCandidate, StepCost, measure
 from benchmarks.submissions import measure_submissions
-from benchmarks.surroundings import Surroundings, surroundings, worker_process
 
 __all__ = ["main"]
 
@@ -29,76 +29,81 @@ logger = logging.getLogger("benchmarks")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One load."""
+class StepsCase:
+    """A load to measure."""
 
     steps: int
     at_once: int
-    """Tasks."""
+    """Concurrent tasks."""
     rounds: int
-    """How often every subject is measured, in turn."""
+    """How often each candidate is measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure."""
+class StepsPlan:
+    """The measurements of a run."""
 
-    cases: Sequence[Case]
+    cases: Sequence[StepsCase]
     submissions: int
 
 
-_WHOLE = Plan((Case(5, 1, 15), Case(5, 20, 11), Case(50, 1, 3), Case(50, 8, 5), Case(100, 4, 5)), submissions=500)
-_QUICK = Plan((Case(5, 1, 1), Case(5, 20, 1), Case(50, 4, 1)), submissions=50)
+_FULL = StepsPlan(
+    (StepsCase(5, 1, 15), StepsCase(5, 20, 11), StepsCase(50, 1, 3), StepsCase(50, 8, 5), StepsCase(100, 4, 5)),
+    submissions=500,
+)
+_QUICK = StepsPlan((StepsCase(5, 1, 1), StepsCase(5, 20, 1), StepsCase(50, 4, 1)), submissions=50)
 
 
 @asynccontextmanager
-async def _subjects(where: Surroundings) -> AsyncIterator[Mapping[str, Subject]]:
-    ours = await Client.connect(where.temporal, data_converter=data_converter(Settings(data_dir=where.directory)))
-    bares = await Client.connect(where.temporal, data_converter=pydantic_data_converter)
+async def _candidates(servers: BenchmarkServers) -> AsyncIterator[Mapping[str, Candidate]]:
+    opspawn_client = await Client.connect(
+        servers.temporal, data_converter=data_converter(Settings(data_dir=servers.directory))
+    )
+    bare_client = await Client.connect(servers.temporal, data_converter=pydantic_data_converter)
     async with (
-        worker_process("opspawn", where) as opspawn,
-        worker_process("bare", where) as bare,
-        worker_process("bare-lean", where) as lean,
+        run_worker("opspawn", servers) as opspawn,
+        run_worker("bare", servers) as bare,
+        run_worker("bare-lean", servers) as lean,
     ):
         yield {
-            "bare": BareSubject(bares, bare, "bare"),
-            "bare, lean": BareSubject(bares, lean, "bare-lean"),
-            OURS: OpspawnSubject(ours, opspawn),
-            f"{OURS}, fast tool": OpspawnSubject(ours, opspawn, fast=True),
+            "bare": BareCandidate(bare_client, bare, "bare"),
+            "bare, lean": BareCandidate(bare_client, lean, "bare-lean"),
+            OURS: OpspawnCandidate(opspawn_client, opspawn),
+            f"{OURS}, fast tool": OpspawnCandidate(opspawn_client, opspawn, fast=True),
         }
 
 
-async def _measure_case(case: Case, subjects: Mapping[str, Subject]) -> Mapping[str, list[Cost]]:
-    """Measure in turns, first in the one order, then in the other: what disturbs the machine meets all alike."""
-    names = list(subjects)
-    costs: dict[str, list[Cost]] = {name: [] for name in names}
+async def _measure_case(case: StepsCase, candidates: Mapping[str, Candidate]) -> Mapping[str, list[StepCost]]:
+    """Measure the candidates in turns, in alternating order: other load on the machine affects all alike."""
+    names = list(candidates)
+    costs: dict[str, list[StepCost]] = {name: [] for name in names}
     for round_ in range(case.rounds):
         for name in names if round_ % 2 else reversed(names):
-            costs[name].append(await measure(subjects[name], case.steps, case.at_once))
+            costs[name].append(await measure(candidates[name], case.steps, case.at_once))
     return costs
 
 
-async def _run(plan: Plan) -> str:
+async def _run(plan: StepsPlan) -> str:
     with tempfile.TemporaryDirectory(prefix="opspawn-benchmark-") as directory:
-        async with surroundings(Path(directory)) as where:
-            async with _subjects(where) as subjects:
-                rows = await _measure_steps(plan.cases, subjects)
-            logger.info("%d submissions in each way", plan.submissions)
-            return figures(rows, await measure_submissions(where, plan.submissions))
+        async with run_servers(Path(directory)) as servers:
+            async with _candidates(servers) as candidates:
+                rows = await _measure_steps(plan.cases, candidates)
+            logger.info("%d submissions by each method", plan.submissions)
+            return figures(rows, await measure_submissions(servers, plan.submissions))
 
 
-async def _measure_steps(cases: Sequence[Case], subjects: Mapping[str, Subject]) -> list[Row]:
-    for subject in subjects.values():
-        await measure(subject, steps=5, at_once=4)  # the first tasks of a process pay for its imports
+async def _measure_steps(cases: Sequence[StepsCase], candidates: Mapping[str, Candidate]) -> list[Row]:
+    for candidate in candidates.values():
+        await measure(candidate, steps=5, at_once=4)  # the first tasks of a process pay for its imports
     rows: list[Row] = []
     for case in cases:
         logger.info("%d steps, %d tasks at once, %d rounds", case.steps, case.at_once, case.rounds)
-        costs = await _measure_case(case, subjects)
-        rows += [Row(case.steps, case.at_once, name, costs[name], costs["bare"]) for name in subjects]
+        costs = await _measure_case(case, candidates)
+        rows += [Row(case.steps, case.at_once, name, costs[name], costs["bare"]) for name in candidates]
     return rows
 
 
-async def _until_told(plan: Plan) -> str:
+async def _run_until_sigterm(plan: StepsPlan) -> str:
     running = asyncio.ensure_future(_run(plan))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     return await running
@@ -109,11 +114,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part, in a minute: to see that it works")
     parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/README.md")
-    given = parser.parse_args()
+    options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    text = asyncio.run(_until_told(_QUICK if given.quick else _WHOLE))
+    text = asyncio.run(_run_until_sigterm(_QUICK if options.quick else _FULL))
     sys.stdout.write(text)
-    if given.write:
+    if options.write:
         write_into(Path(__file__).with_name("README.md"), text)
 
 

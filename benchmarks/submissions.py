@@ -1,4 +1,4 @@
-"""How long a task takes to be accepted: ``POST /tasks`` beside a raw ``start_workflow`` of the same workflow."""
+"""The latency of a submission: ``POST /tasks`` compared with ``start_workflow`` of the same workflow."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from activities.temporal.client import data_converter
 from agentkit.catalog.catalog import load_catalog
 from agentkit.messages import user_message
 from api.tasks.task_start import new_task_id
-from benchmarks.surroundings import Surroundings, child, free_port, listening
-from benchmarks.task import INPUT, INSTRUCTIONS
+from benchmarks.lookup_task import INPUT, INSTRUCTIONS
+from benchmarks.processes import BenchmarkServers, run_process, wait_until_listening
+from cli.dev.ports import free_port
 from workflows.task_types import WORKFLOW_TYPE, TaskInput
 
 __all__ = ["Latency", "measure_submissions"]
@@ -34,52 +35,52 @@ instructions: {INSTRUCTIONS}
 tools: [calculator]
 """
 _QUEUE = "submissions"
-"""Nobody works on it, so that only submissions are measured."""
-_LONGEST = 30.0
-"""Seconds until a request counts as lost."""
+"""No worker polls it, so that only submissions are measured."""
+_REQUEST_TIMEOUT_S = 30.0
 
 _Submit = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds until a task was accepted."""
+    """Percentiles of the milliseconds until a task was accepted."""
 
     p50: float
     p95: float
 
 
-async def measure_submissions(where: Surroundings, count: int) -> dict[str, Latency]:
-    """Submit ``count`` tasks in each way, one after the other and in turns; return both latencies by name."""
-    app_dir = _app_dir(where.directory)
-    settings = Settings.load(app_dir, task_queue=_QUEUE, data_dir=where.directory, check_keys=False)
-    client = await Client.connect(where.temporal, data_converter=data_converter(settings))
+async def measure_submissions(servers: BenchmarkServers, count: int) -> dict[str, Latency]:
+    """Submit ``count`` tasks by each method, sequentially and in turns; return the latencies by the method's name."""
+    app_dir = _app_dir(servers.directory)
+    settings = Settings.load(app_dir, task_queue=_QUEUE, data_dir=servers.directory, check_keys=False)
+    client = await Client.connect(servers.temporal, data_converter=data_converter(settings))
     task = TaskInput(agent=load_catalog(settings).spec("benchmark"), message=user_message(INPUT))
 
     async def raw() -> None:
         await client.start_workflow(WORKFLOW_TYPE, task, id=new_task_id(), task_queue=_QUEUE)
 
-    async with _api(where, app_dir) as connection:
+    async with _api(servers, app_dir) as connection:
 
         async def post() -> None:
             await asyncio.to_thread(_post, connection)
 
-        ways: dict[str, _Submit] = {"raw `start_workflow`": raw, "`POST /tasks`": post}
-        took = await _in_turns(ways, count)
-    return {name: _latency(times) for name, times in took.items()}
+        methods: dict[str, _Submit] = {"raw `start_workflow`": raw, "`POST /tasks`": post}
+        times_by_name = await _time_in_turns(methods, count)
+    return {name: _latency(times) for name, times in times_by_name.items()}
 
 
-async def _in_turns(ways: dict[str, _Submit], count: int) -> dict[str, list[float]]:
-    took: dict[str, list[float]] = {name: [] for name in ways}
+async def _time_in_turns(methods: dict[str, _Submit], count: int) -> dict[str, list[float]]:
+    """Return the milliseconds of each submission, after some to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(count // 10):
-        for submit in ways.values():
+        for submit in methods.values():
             await submit()
     for turn in range(count):
-        for name in list(ways) if turn % 2 else reversed(ways):
-            began = time.perf_counter()
-            await ways[name]()
-            took[name].append((time.perf_counter() - began) * 1000)
-    return took
+        for name in list(methods) if turn % 2 else reversed(methods):
+            started_at = time.perf_counter()
+            await methods[name]()
+            times[name].append((time.perf_counter() - started_at) * 1000)
+    return times
 
 
 def _latency(times: list[float]) -> Latency:
@@ -95,21 +96,21 @@ def _app_dir(directory: Path) -> Path:
 
 
 def _post(connection: HTTPConnection) -> None:
-    """Submit as a client does that costs next to nothing itself; httpx2's 2 ms a request would blur the picture."""
+    """Submit with the standard library's client: httpx2 would add 2 ms to each request."""
     body = json.dumps({"agent": "benchmark", "input": INPUT})
     connection.request("POST", "/api/v1/tasks", body, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    said = answer.read()
-    if answer.status != HTTPStatus.CREATED:
-        raise RuntimeError(f"POST /tasks: {answer.status} {said.decode()}")
+    response = connection.getresponse()
+    text = response.read().decode()
+    if response.status != HTTPStatus.CREATED:
+        raise RuntimeError(f"POST /tasks: {response.status} {text}")
 
 
 @asynccontextmanager
-async def _api(where: Surroundings, app_dir: Path) -> AsyncIterator[HTTPConnection]:
+async def _api(servers: BenchmarkServers, app_dir: Path) -> AsyncIterator[HTTPConnection]:
     port = free_port()
-    options = (f"--port={port}", f"--app-dir={app_dir}", f"--data-dir={where.directory}")
-    environment = {"TEMPORAL_ADDRESS": where.temporal, "OPSPAWN_TASK_QUEUE": _QUEUE, "OPSPAWN_CHECK_KEYS": "false"}
-    async with child(sys.executable, "-m", "api", *options, environment=environment):
-        await listening(port)
-        with closing(HTTPConnection("127.0.0.1", port, timeout=_LONGEST)) as connection:
+    options = (f"--port={port}", f"--app-dir={app_dir}", f"--data-dir={servers.directory}")
+    environment = {"TEMPORAL_ADDRESS": servers.temporal, "OPSPAWN_TASK_QUEUE": _QUEUE, "OPSPAWN_CHECK_KEYS": "false"}
+    async with run_process(sys.executable, "-m", "api", *options, environment=environment):
+        await wait_until_listening(port)
+        with closing(HTTPConnection("127.0.0.1", port, timeout=_REQUEST_TIMEOUT_S)) as connection:
             yield connection

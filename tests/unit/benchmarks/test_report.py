@@ -2,22 +2,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.measuring import Cost
 from benchmarks.report import OURS, Row, figures, write_into
+from benchmarks.step_cost import StepCost
 from benchmarks.submissions import Latency
 
 LATENCIES = {"raw": Latency(p50=4.0, p95=10.0), "api": Latency(p50=5.0, p95=20.0)}
 
 
-def cost(cpu_ms: float = 10.0, speed: float = 40.0, history: float = 3072.0) -> Cost:
-    return Cost(cpu_ms=cpu_ms, steps_per_second=speed, history_bytes=history, events=12.0)
+def cost(cpu_ms: float = 10.0, speed: float = 40.0, history: float = 3072.0) -> StepCost:
+    return StepCost(cpu_ms=cpu_ms, steps_per_second=speed, history_bytes=history, events=12.0)
 
 
-def row(steps: int, ours: list[Cost], bare: list[Cost]) -> Row:
-    return Row(steps=steps, at_once=8, subject=OURS, costs=ours, bare=bare)
+def row(steps: int, ours: list[StepCost], bare: list[StepCost]) -> Row:
+    return Row(steps=steps, at_once=8, candidate=OURS, costs=ours, bare=bare)
 
 
-def test_ratios_are_taken_round_by_round_so_that_a_slow_round_changes_nothing() -> None:
+def test_ratios_are_computed_for_each_round_so_that_a_slow_round_changes_nothing() -> None:
     bare = [cost(cpu_ms=10.0), cost(cpu_ms=100.0), cost(cpu_ms=20.0)]
     ours = [cost(cpu_ms=5.0), cost(cpu_ms=50.0), cost(cpu_ms=30.0)]
     assert "| 5 | 8 | Opspawn | 30.0 | 0.50 | 40.0 | 1.00 | 3.00 | 12.0 |" in figures(
@@ -25,18 +25,18 @@ def test_ratios_are_taken_round_by_round_so_that_a_slow_round_changes_nothing() 
     )
 
 
-def test_growth_leaves_out_what_every_task_has_once() -> None:
+def test_growth_leaves_out_the_parts_that_every_task_has_once() -> None:
     once = 5120
     few, many = (cost(history=(once + steps * 2048) / steps) for steps in (5, 50))
     assert "each step adds 2.00 KiB" in figures([row(5, [few], [few]), row(50, [many], [many])], LATENCIES)
 
 
-def test_submissions_stand_beside_the_raw_ones() -> None:
+def test_submissions_are_compared_with_raw_ones() -> None:
     rows = [row(5, [cost()], [cost()]), row(50, [cost()], [cost()])]
     assert "| api | 5.0 | 1.25 | 20.0 | 2.00 |" in figures(rows, LATENCIES)
 
 
-def test_figures_are_written_between_the_marks_and_again_in_their_place(tmp_path: Path) -> None:
+def test_new_figures_replace_those_between_the_marks(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
     write_into(readme, "first\n")

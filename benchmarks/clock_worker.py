@@ -1,7 +1,7 @@
-"""A worker whose model says the time, as a process of its own: each line on its stdin is answered with its CPU seconds.
+"""A worker process whose model streams timestamps. For each line on stdin it writes its CPU seconds so far.
 
-Model ``demo:WORDSxRATE`` says so many words, so many a second. Each word is the moment, in nanoseconds of the machine's
-monotonic clock, at which a provider's stream would have brought it. The worker ends when its stdin closes.
+Model ``demo:WORDSxRATE`` streams WORDS words, RATE of them each second. Each word is the time at which it was emitted,
+in nanoseconds of the machine's monotonic clock. The worker ends when its stdin closes.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from agentkit.messages import Message, TextPart, Usage
 from agentkit.tools import ToolRegistry
 from worker import build_worker
 
-__all__ = ["Clock", "main"]
+__all__ = ["ClockModel", "main"]
 
 
-class Clock:
-    """The model."""
+class ClockModel:
+    """A model that streams timestamps."""
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Say the time, again and again."""
+        """Stream timestamps at the rate that the model's name gives."""
         words, rate = map(float, request.model.partition(":")[2].split("x"))
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        said: list[str] = []
+        started_at = loop.time()
+        timestamps: list[str] = []
         for count in range(int(words)):
-            await asyncio.sleep(began + count / rate - loop.time())
-            said.append(f"{time.monotonic_ns()} ")
+            await asyncio.sleep(started_at + count / rate - loop.time())
+            timestamps.append(f"{time.monotonic_ns()} ")
             if emit is not None:
-                emit(ModelDelta("text", said[-1]))
-        message = Message(role="assistant", parts=(TextPart(text="".join(said)),), model=request.model)
+                emit(ModelDelta("text", timestamps[-1]))
+        message = Message(role="assistant", parts=(TextPart(text="".join(timestamps)),), model=request.model)
         return ModelResponse(message=message, stop_reason="end", usage=Usage())
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""
 
 
-async def _serve(where: Namespace) -> None:
-    settings = Settings.load(task_queue=where.task_queue, data_dir=where.data_dir, relay_port=where.relay_port)
-    client = await Client.connect(where.temporal, data_converter=data_converter(settings))
+async def _serve(options: Namespace) -> None:
+    settings = Settings.load(task_queue=options.task_queue, data_dir=options.data_dir, relay_port=options.relay_port)
+    client = await Client.connect(options.temporal, data_converter=data_converter(settings))
     async with (
         token_relay(settings) as tokens,
-        build_worker(client, settings, {"demo": Clock()}, ToolRegistry([]), tokens),
+        build_worker(client, settings, {"demo": ClockModel()}, ToolRegistry([]), tokens),
     ):
         while await asyncio.to_thread(sys.stdin.readline):
             sys.stdout.write(f"{time.process_time()}\n")

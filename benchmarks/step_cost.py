@@ -1,4 +1,4 @@
-"""Have tasks done by a subject, several at once, and measure what a step costs."""
+"""Run tasks on Opspawn or on the baseline, several at once, and measure the cost of a step."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from temporalio.client import Client, WorkflowHandle
 
 from agentkit.messages import user_message
 from api.tasks.task_start import new_task_id
-from benchmarks.bare import BareLoop, BareTask
-from benchmarks.scripted import model_name
-from benchmarks.surroundings import WorkerProcess
-from benchmarks.task import INPUT, INSTRUCTIONS, agent
+from benchmarks.bare_loop import BareLoop, BareTask
+from benchmarks.lookup_task import INPUT, INSTRUCTIONS, agent
+from benchmarks.processes import WorkerProcess
+from benchmarks.scripted_model import model_name
 from workflows.agent_task import AgentTask
 from workflows.task_types import TaskInput
 
-__all__ = ["BareSubject", "Cost", "OpspawnSubject", "Subject", "measure"]
+__all__ = ["BareCandidate", "Candidate", "OpspawnCandidate", "StepCost", "measure"]
 
-_LONGEST = 600.0
-"""Seconds until a measurement counts as stuck."""
+_TIMEOUT_S = 600.0
+"""After this time a measurement has failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What one step cost, on the average over the tasks of one measurement."""
+class StepCost:
+    """The cost of one step: the mean over the tasks of one measurement."""
 
     cpu_ms: float
     """CPU time of the worker process, user and system."""
@@ -36,21 +36,21 @@ class Cost:
     events: float
 
 
-class Subject(Protocol):
-    """What is measured."""
+class Candidate(Protocol):
+    """An implementation to be measured."""
 
     @property
     def worker(self) -> WorkerProcess:
-        """Return the process that does the work."""
+        """Return its worker process."""
         ...
 
     async def start(self, steps: int) -> WorkflowHandle[Any, Any]:
-        """Start a task of so many steps."""
+        """Start a task of ``steps`` steps."""
         ...
 
 
-class OpspawnSubject:
-    """Our workflow and our worker."""
+class OpspawnCandidate:
+    """Opspawn's workflow and worker."""
 
     def __init__(self, client: Client, worker: WorkerProcess, *, fast: bool = False) -> None:
         self.worker = worker
@@ -58,13 +58,13 @@ class OpspawnSubject:
         self._fast = fast
 
     async def start(self, steps: int) -> WorkflowHandle[Any, Any]:
-        """Start a task."""
+        """Start a task of ``steps`` steps."""
         task = TaskInput(agent=agent(model_name(steps), fast=self._fast), message=user_message(INPUT))
         return await self._client.start_workflow(AgentTask.run, task, id=new_task_id(), task_queue="opspawn")
 
 
-class BareSubject:
-    """The yardstick."""
+class BareCandidate:
+    """The baseline."""
 
     def __init__(self, client: Client, worker: WorkerProcess, task_queue: str) -> None:
         self.worker = worker
@@ -72,23 +72,23 @@ class BareSubject:
         self._client = client
 
     async def start(self, steps: int) -> WorkflowHandle[Any, Any]:
-        """Start a task."""
+        """Start a task of ``steps`` steps."""
         task = BareTask(model=model_name(steps), instructions=INSTRUCTIONS, input=INPUT)
         return await self._client.start_workflow(BareLoop.run, task, id=new_task_id(), task_queue=self._task_queue)
 
 
-async def measure(subject: Subject, steps: int, at_once: int) -> Cost:
-    """Have ``at_once`` tasks of so many steps done, and return what a step cost."""
-    async with asyncio.timeout(_LONGEST):
-        cpu, began = await subject.worker.cpu_seconds(), time.perf_counter()
-        handles = await asyncio.gather(*(subject.start(steps) for _ in range(at_once)))
+async def measure(candidate: Candidate, steps: int, at_once: int) -> StepCost:
+    """Run ``at_once`` concurrent tasks of ``steps`` steps, and return the cost of a step."""
+    async with asyncio.timeout(_TIMEOUT_S):
+        cpu_before, started_at = await candidate.worker.cpu_seconds(), time.perf_counter()
+        handles = await asyncio.gather(*(candidate.start(steps) for _ in range(at_once)))
         await asyncio.gather(*(handle.result() for handle in handles))
-        took, spent = time.perf_counter() - began, await subject.worker.cpu_seconds() - cpu
-        described = await handles[0].describe()
+        elapsed_s, cpu_s = time.perf_counter() - started_at, await candidate.worker.cpu_seconds() - cpu_before
+        description = await handles[0].describe()
     all_steps = steps * at_once
-    return Cost(
-        cpu_ms=spent * 1000 / all_steps,
-        steps_per_second=all_steps / took,
-        history_bytes=described.raw_description.workflow_execution_info.history_size_bytes / steps,
-        events=described.history_length / steps,
+    return StepCost(
+        cpu_ms=cpu_s * 1000 / all_steps,
+        steps_per_second=all_steps / elapsed_s,
+        history_bytes=description.raw_description.workflow_execution_info.history_size_bytes / steps,
+        events=description.history_length / steps,
     )

@@ -1,6 +1,6 @@
-"""The API as a process of its own that tells what it uses: each line on its stdin is answered with a line of JSON.
+"""An API process that reports its resource usage: for each line on stdin it writes a line of JSON.
 
-``cpu`` are seconds, ``memory`` is the most that it had so far in MiB, ``polls`` the long polls of histories in flight.
+``cpu`` is in seconds, ``memory`` is the peak in MiB, ``polls`` are the long polls of histories in flight.
 """
 
 from __future__ import annotations
@@ -25,46 +25,46 @@ from api.app import create_app
 
 __all__ = ["main"]
 
-_UNIT = 1_048_576 if sys.platform == "darwin" else 1024
-"""What makes MiB of ``ru_maxrss``."""
+_MAXRSS_PER_MIB = 1_048_576 if sys.platform == "darwin" else 1024
+"""``ru_maxrss`` is in bytes on macOS, in KiB elsewhere."""
 
 
-class _Polls:
+class _PollCounter:
     """Counts the long polls that a client has in flight."""
 
     def __init__(self, client: Client) -> None:
-        self.now = 0
-        self._ask = client.workflow_service.get_workflow_execution_history
-        setattr(client.workflow_service, "get_workflow_execution_history", self._counted)  # noqa: B010  # not assignable
+        self.in_flight = 0
+        self._get_history = client.workflow_service.get_workflow_execution_history
+        setattr(client.workflow_service, "get_workflow_execution_history", self._count)  # noqa: B010  # not assignable
 
-    async def _counted(
+    async def _count(
         self, request: GetWorkflowExecutionHistoryRequest, **options: object
     ) -> GetWorkflowExecutionHistoryResponse:
-        self.now += request.wait_new_event
+        self.in_flight += request.wait_new_event
         try:
-            return await self._ask(request, **options)  # type: ignore[arg-type]  # passed on as they came
+            return await self._get_history(request, **options)  # type: ignore[arg-type]  # passed on unchanged
         finally:
-            self.now -= request.wait_new_event
+            self.in_flight -= request.wait_new_event
 
 
-async def _serve(where: Namespace) -> None:
+async def _serve(options: Namespace) -> None:
     settings = Settings.load(
-        where.app_dir,
-        task_queue=where.task_queue,
-        data_dir=where.data_dir,
-        relay_port=where.relay_port,
+        options.app_dir,
+        task_queue=options.task_queue,
+        data_dir=options.data_dir,
+        relay_port=options.relay_port,
         check_keys=False,
     )
-    client = await Client.connect(where.temporal, data_converter=data_converter(settings))
-    polls = _Polls(client)
+    client = await Client.connect(options.temporal, data_converter=data_converter(settings))
+    polls = _PollCounter(client)
     app = create_app(settings, load_catalog(settings), client=client, relay=True)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
-    with socket.create_server(("127.0.0.1", where.port), backlog=1024) as listener:
+    with socket.create_server(("127.0.0.1", options.port), backlog=1024) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while await asyncio.to_thread(sys.stdin.readline):
-            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _UNIT
-            used = {"cpu": time.process_time(), "memory": most, "polls": polls.now}
-            sys.stdout.write(json.dumps(used) + "\n")
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MAXRSS_PER_MIB
+            usage = {"cpu": time.process_time(), "memory": peak, "polls": polls.in_flight}
+            sys.stdout.write(json.dumps(usage) + "\n")
             sys.stdout.flush()
         server.should_exit = True
         await serving

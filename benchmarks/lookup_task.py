@@ -1,4 +1,4 @@
-"""The task that both subjects do: N steps, each a model request and a tool call, all of 400-byte messages."""
+"""The task that is measured: N steps, each a model request and a tool call, with messages of 400 bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from openai.types.shared_params import FunctionDefinition
 from agentkit.specs import AgentSpec, Limits
 from agentkit.tools import ToolRegistry, tool
 
-__all__ = ["INPUT", "INSTRUCTIONS", "RESULT", "agent", "toolset", "wire_tool"]
+__all__ = ["INPUT", "INSTRUCTIONS", "RESULT", "agent", "chat_tool", "toolset"]
 
 INSTRUCTIONS = "You look things up, one at a time, and then say what you found."
 INPUT = ("Please look up every topic that you can think of, and write down what is there. " * 5)[:400]
@@ -40,15 +40,15 @@ async def look_up_fast(topic: str) -> str:
 toolset = ToolRegistry([look_up, look_up_fast])
 
 
-def wire_tool() -> ChatCompletionFunctionToolParam:
-    """Return ``look_up`` in OpenAI's words, for the bare loop."""
+def chat_tool() -> ChatCompletionFunctionToolParam:
+    """Return ``look_up`` in the format of OpenAI's API, for the baseline."""
     spec = look_up.spec
-    described = {"name": spec.name, "description": spec.description, "parameters": dict[str, object](spec.parameters)}
-    return {"type": "function", "function": cast("FunctionDefinition", described)}
+    definition = {"name": spec.name, "description": spec.description, "parameters": dict[str, object](spec.parameters)}
+    return {"type": "function", "function": cast("FunctionDefinition", definition)}
 
 
 def agent(model: str, *, fast: bool = False) -> AgentSpec:
-    """Return the agent for Opspawn; ``fast`` gives it the tool that runs as a local activity."""
+    """Return Opspawn's agent; with ``fast`` its tool runs as a local activity."""
     return AgentSpec(
         name="benchmark",
         models=(f"openai:{model}",),

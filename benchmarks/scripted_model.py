@@ -1,6 +1,6 @@
-"""The scripted model, as a process of its own: model ``steps-N`` calls the tool that it is offered N times, then ends.
+"""A server process with a scripted model: model ``steps-N`` calls the first tool of the request N times, then ends.
 
-It prints its base URL, and ends when its stdin closes.
+It writes its base URL to stdout, and ends when its stdin closes.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def _script(model: str, tool: str) -> ServerScript:
     return BenchmarkTask(steps=int(model.removeprefix("steps-")), tool=tool, arguments={"topic": "durability"}).script()
 
 
-def _answer(request: ReceivedRequest) -> ServerScriptEntry:
+def _entry(request: ReceivedRequest) -> ServerScriptEntry:
     return _script(request.body["model"], request.body["tools"][0]["function"]["name"])(request)
 
 
 async def _serve() -> None:
-    async with ScriptedOpenAIServer(_answer, keep_requests=False) as server:
+    async with ScriptedOpenAIServer(_entry, keep_requests=False) as server:
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)

@@ -1,4 +1,4 @@
-"""The keys of providers stay in the worker, whatever a provider says, and however a task fails."""
+"""Providers' keys do not leave the worker, even if a provider quotes them and the task fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = {
     "anthropic": f"sk-ant-api03-{SECRET}",
     "google": f"AIzaSy{SECRET}",
 }
-CHAIN = (
+MODELS = (
     "openai:gpt-5-mini",
     "openai-compatible:m",
     "openrouter:openai/gpt-5-mini",
@@ -40,36 +40,36 @@ CHAIN = (
 )
 
 
-def telling_all(request: ReceivedRequest) -> ServerFailure:
-    """Refuse a request, and repeat all that it came with, the key too, as a careless proxy does."""
+def quote_headers(request: ReceivedRequest) -> ServerFailure:
+    """Refuse a request and quote its headers, including the key, as a careless proxy does."""
     return ServerFailure(status=401, message=f"Wrong key, got {dict(request.headers)}")
 
 
 async def test_keys_are_in_no_history_log_error_or_repr(env: TaskEnvironment, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     openai, anthropic, google = (
-        server(telling_all) for server in (ScriptedOpenAIServer, ScriptedAnthropicServer, ScriptedGeminiServer)
+        server(quote_headers) for server in (ScriptedOpenAIServer, ScriptedAnthropicServer, ScriptedGeminiServer)
     )
     async with AsyncExitStack() as stack:
         for server in (openai, anthropic, google):
             await stack.enter_async_context(server)
         urls = {"anthropic": anthropic.url, "google": google.url}
-        changed: dict[str, object] = {f"{name}_api_key": SecretStr(key) for name, key in KEYS.items()}
-        changed |= {f"{name}_base_url": urls.get(name, openai.url) for name in KEYS}
-        settings = env.settings.model_copy(update=changed)
+        updates: dict[str, object] = {f"{name}_api_key": SecretStr(key) for name, key in KEYS.items()}
+        updates |= {f"{name}_base_url": urls.get(name, openai.url) for name in KEYS}
+        settings = env.settings.model_copy(update=updates)
         models = build_models(settings)
         for model in models.values():
             stack.push_async_callback(model.aclose)
         async with build_worker(env.client, settings, models, ToolRegistry([])):
-            handle = await env.start("Go.", env.agent(models=CHAIN))
+            handle = await env.start("Go.", env.agent(models=MODELS))
             raised, failure = await env.failure(handle)
             details = str(await handle.query("__temporal_workflow_metadata"))
-    asked = [request for server in (openai, anthropic, google) for request in server.requests]
-    assert len(asked) == len(CHAIN)
-    assert all(SECRET in str(request.headers) for request in asked)
+    received = [request for server in (openai, anthropic, google) for request in server.requests]
+    assert len(received) == len(MODELS)
+    assert all(SECRET in str(request.headers) for request in received)
     assert "[key]" in failure.message
     history = b"".join(event.SerializeToString() for event in await env.history(handle))
     assert b"Wrong key" in history
     assert SECRET.encode() not in history
-    for told in (details, caplog.text, repr(raised), repr(settings), repr(models)):
-        assert SECRET not in told
+    for text in (details, caplog.text, repr(raised), repr(settings), repr(models)):
+        assert SECRET not in text

@@ -28,13 +28,13 @@ REPORT: dict[str, JsonValue] = {
 
 @pytest.fixture
 def rich_request() -> Callable[[str], ModelRequest]:
-    """Return a request of everything there is, for a model: as its second step sends it."""
+    """Build the second request of a task, with everything that a request can contain, for a model."""
 
     def build(model: str) -> ModelRequest:
         provider, _, _ = model.partition(":")
         thought = ThinkingPart(text="Two questions.", provider=provider, signature="c2lnbmVk")
         foreign = ThinkingPart(text="Not to be sent.", provider="demo", signature="c2lnbmVk")
-        asked = (TextPart(text="What is it like here?"), ImagePart(data=b"iVBORw0=", media_type="image/png"))
+        question = (TextPart(text="What is it like here?"), ImagePart(data=b"iVBORw0=", media_type="image/png"))
         calls = (
             ToolCall(id="call_1", name=WEATHER.name, arguments={"city": "Zürich"}),
             ToolCall(id="call:2", name="clock"),
@@ -47,7 +47,7 @@ def rich_request() -> Callable[[str], ModelRequest]:
             model=model,
             system="You report the weather.",
             messages=(
-                user_message(asked),
+                user_message(question),
                 Message(role="assistant", parts=(thought, foreign, TextPart(text="Let me see."), *calls), model=model),
                 Message(role="tool", parts=results),
             ),
@@ -61,13 +61,13 @@ def rich_request() -> Callable[[str], ModelRequest]:
 
 @pytest.fixture
 def assert_golden(tmp_path: Path) -> Callable[[str, Mapping[str, object]], None]:
-    """Compare what was sent with what is kept; on purpose changed, it is to be copied from where the failure says."""
+    """Compare a request body with a golden file; the error names the file to copy after an intended change."""
 
-    def check(name: str, sent: Mapping[str, object]) -> None:
-        written = tmp_path / name
-        written.write_text(json.dumps(sent, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        kept = GOLDEN / name
-        assert kept.is_file(), f"{kept} is missing; what was sent is in {written}"
-        assert written.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8"), f"what was sent is in {written}"
+    def check(name: str, body: Mapping[str, object]) -> None:
+        actual = tmp_path / name
+        actual.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        golden = GOLDEN / name
+        assert golden.is_file(), f"{golden} is missing; the body is in {actual}"
+        assert actual.read_text(encoding="utf-8") == golden.read_text(encoding="utf-8"), f"the body is in {actual}"
 
     return check

@@ -1,72 +1,127 @@
+"""OpenAI's own errors. Those that all providers share: ``test_provider_failures``."""
+
 from __future__ import annotations
 
-import time
-from email.utils import formatdate
+import json
+from contextlib import aclosing
+from typing import Any
 
 import pytest
 
-from agentkit.llm.shared.failures import read_retry_after
-from agentkit.llm.shared.redaction import redact_keys
+from agentkit.errors import ContentRefused, ContextTooLong, ModelError, ModelRequestRejected, ModelUnavailable
+from agentkit.interfaces import ModelRequest
+from agentkit.llm import OpenAIModel
+from agentkit.llm.openai.errors import model_error
+from agentkit.llm.shared.failures import ProviderEndpoint, ProviderStreamError
+from agentkit.messages import user_message
+from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerFailure, ServerScriptEntry
+
+REQUEST = ModelRequest(model="openai:gpt-5-mini", system="", messages=(user_message("Hi"),))
+ENDPOINT = ProviderEndpoint("openai", "https://api.openai.com/v1", "OPENAI_API_KEY", "sk-0123456789abcdef")
+
+
+async def _failure(entry: ServerScriptEntry) -> ModelError:
+    async with (
+        ScriptedOpenAIServer([entry]) as server,
+        aclosing(OpenAIModel(base_url=server.url, api="chat")) as model,
+    ):
+        with pytest.raises(ModelError) as caught:
+            await model.respond(REQUEST)
+    return caught.value
+
+
+def _event(data: str) -> RawResponse:
+    return RawResponse(body=f"data: {data}\n\n", content_type="text/event-stream")
+
+
+def _json(body: dict[str, Any], status: int = 200) -> RawResponse:
+    return RawResponse(body=json.dumps(body), status=status, content_type="application/json")
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"),
+    "entry",
     [
-        ({"retry-after-ms": "250"}, 0.25),
-        ({"retry-after": "0"}, 0.0),
-        ({"retry-after": "1.5"}, 1.5),
-        ({"retry-after-ms": "soon", "retry-after": "2"}, 2.0),
-        ({"retry-after": "-1"}, None),
-        ({"retry-after": "inf"}, None),
-        ({"retry-after": "tomorrow"}, None),
-        ({}, None),
+        pytest.param(_event('{"choices": [{"delta": 1}]}'), id="delta that is no object"),
+        pytest.param(_event('{"error": {"message": "busy"}}'), id="error event without a code"),
+        pytest.param(_json({"error": {"message": "busy", "code": 502}}), id="error with status 200"),
     ],
 )
-def test_the_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    assert read_retry_after(headers) == seconds
-
-
-def test_the_wait_may_be_a_date() -> None:
-    wait = read_retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)})
-    assert wait is not None
-    assert 55 < wait <= 60
-
-
-def test_a_date_that_has_passed_is_no_wait() -> None:
-    assert read_retry_after({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
+async def test_a_failure_that_may_pass_is_worth_a_retry(entry: ServerScriptEntry) -> None:
+    assert type(await _failure(entry)) is ModelUnavailable
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("entry", "expected", "text"),
     [
-        "Wrong key sk-proj-abcdefgh.",
-        "Wrong key: sk-abc***wxyz",
-        "Wrong key abcd****wxyz",
-        "Sent Bearer abcdwxyz",
-        "Wrong key my-own-key-1234567890",
-        "Wrong key my-own-k...",
-        "Wrong key ...34567890",
+        pytest.param(
+            ServerFailure(status=429, code="insufficient_quota"), ModelRequestRejected, "quota", id="quota by code"
+        ),
+        pytest.param(
+            ServerFailure(status=429, type="insufficient_quota"), ModelRequestRejected, "quota", id="quota by type"
+        ),
+        pytest.param(
+            ServerFailure(status=400, code="context_length_exceeded"), ContextTooLong, "400", id="too long by code"
+        ),
+        pytest.param(
+            ServerFailure(status=400, message="This model's maximum context length is 8192 tokens"),
+            ContextTooLong,
+            "8192",
+            id="too long by message",
+        ),
+        pytest.param(
+            _event('{"error": {"message": "too long", "code": "context_length_exceeded"}}'),
+            ContextTooLong,
+            "too long",
+            id="too long in the stream",
+        ),
+        pytest.param(ServerFailure(status=400, code="content_filter"), ContentRefused, "400", id="filtered input"),
+        pytest.param(
+            _json(
+                {
+                    "error": {
+                        "message": "Unsupported parameter.",
+                        "code": "unsupported_parameter",
+                        "param": "max_completion_tokens",
+                    }
+                },
+                status=400,
+            ),
+            ModelRequestRejected,
+            "Leave max_output_tokens out of the agent's model_settings",
+            id="unsupported setting",
+        ),
+        pytest.param(
+            _json({"detail": "no such field"}, status=400), ModelRequestRejected, "no such field", id="detail"
+        ),
     ],
 )
-def test_no_part_of_a_key_remains(text: str) -> None:
-    told = redact_keys(text, "my-own-key-1234567890")
-    assert "[key]" in told
-    for part in ("abc", "wxyz", "my-own", "7890"):
-        assert part not in told
-
-
-@pytest.mark.timeout(5)
-@pytest.mark.parametrize("text", ["y" * 5_000_000, "y*" * 2_500_000, "sk" * 2_500_000], ids=["y", "stars", "keys"])
-def test_a_word_of_megabytes_does_not_keep_the_worker_busy(text: str) -> None:
-    assert len(redact_keys(text, "my-own-key-1234567890")) <= 20_000
-
-
-def test_each_of_several_masked_keys_is_hidden() -> None:
-    assert redact_keys("one***1,two***2 'three***3'", "unused") == "[key],[key] '[key]'"
+async def test_a_failure_that_will_not_pass_is_classified(
+    entry: ServerScriptEntry, expected: type[ModelError], text: str
+) -> None:
+    error = await _failure(entry)
+    assert type(error) is expected
+    assert text in str(error)
 
 
 @pytest.mark.parametrize(
-    "text", ["The model `gpt-9` does not exist", "Use **bold** words", "A task-based risk-free desk"]
+    ("body", "expected", "status"),
+    [
+        pytest.param({"code": "server_error"}, ModelUnavailable, 500, id="server error"),
+        pytest.param({"code": "rate_limit_exceeded"}, ModelUnavailable, 429, id="rate limit"),
+        pytest.param({"code": "unheard_of"}, ModelUnavailable, 503, id="unknown code"),
+        pytest.param({"code": 502}, ModelUnavailable, 502, id="status as the code"),
+        pytest.param({"type": "invalid_request_error"}, ModelRequestRejected, 400, id="type"),
+        pytest.param({"code": "invalid_prompt"}, ModelRequestRejected, 400, id="prompt"),
+        pytest.param({"code": "image_too_large"}, ModelRequestRejected, 400, id="image"),
+        pytest.param({"code": "invalid_base64_image"}, ModelRequestRejected, 400, id="image data"),
+        pytest.param({"code": "bio_policy"}, ContentRefused, 400, id="policy"),
+        pytest.param({"code": "image_content_policy_violation"}, ContentRefused, 400, id="image against the policy"),
+        pytest.param(None, ModelUnavailable, 503, id="nothing"),
+    ],
 )
-def test_other_words_remain(text: str) -> None:
-    assert redact_keys(text, "unused") == text
+def test_an_error_in_a_stream_gets_the_status_that_it_would_have_had(
+    body: dict[str, Any] | None, expected: type[ModelError], status: int
+) -> None:
+    error = model_error(ProviderStreamError(body), ENDPOINT)
+    assert type(error) is expected
+    assert error.status == status

@@ -31,11 +31,11 @@ from agentkit.llm.shared.http_status import status_error
         (529, ModelUnavailable),
     ],
 )
-def test_each_status_has_its_error(status: int, expected: type[ModelError]) -> None:
-    error = status_error(status, "Their words.")
+def test_a_status_gives_an_error(status: int, expected: type[ModelError]) -> None:
+    error = status_error(status, "No such model.")
     assert type(error) is expected
     assert error.status == status
-    assert "Their words." in str(error)
+    assert "No such model." in str(error)
 
 
 @pytest.mark.parametrize(
@@ -52,22 +52,22 @@ def test_each_status_has_its_error(status: int, expected: type[ModelError]) -> N
         (403, "model_not_found", ModelRequestRejected),
     ],
 )
-def test_the_code_says_more_than_the_status(status: int, code: str, expected: type[ModelError]) -> None:
+def test_the_code_of_a_failure_overrides_its_status(status: int, code: str, expected: type[ModelError]) -> None:
     assert type(status_error(status, "No.", code=code)) is expected
 
 
-@pytest.mark.parametrize(("status", "told"), [(400, 402), (402, 402), (403, 402), (429, 429)])
-def test_a_spent_quota_is_known_by_its_status_whatever_the_provider_says_it_with(status: int, told: int) -> None:
+@pytest.mark.parametrize(("status", "reported"), [(400, 402), (402, 402), (403, 402), (429, 429)])
+def test_a_used_up_quota_has_status_402_or_429_with_every_provider(status: int, reported: int) -> None:
     error = status_error(status, "Pay.", code="insufficient_quota")
-    assert (type(error), error.status) == (ModelRequestRejected, told)
+    assert (type(error), error.status) == (ModelRequestRejected, reported)
     assert f"(HTTP {status})" in str(error)
 
 
-def test_a_wrong_key_names_what_to_set() -> None:
+def test_a_refused_key_names_the_variable_to_set() -> None:
     assert "check OPENAI_API_KEY" in str(status_error(401, "No.", key_variable="OPENAI_API_KEY"))
 
 
-def test_the_wait_is_passed_on() -> None:
+def test_retry_after_is_part_of_the_error() -> None:
     error = status_error(429, "Slow down.", retry_after=3.5)
     assert isinstance(error, ModelUnavailable)
     assert error.retry_after == 3.5

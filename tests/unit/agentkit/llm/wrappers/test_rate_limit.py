@@ -128,7 +128,7 @@ def test_the_longest_pause_holds_back_every_request() -> None:
         limiter = RateLimiter(concurrency=100)
         limiter.pause(7)
         limiter.pause(3)
-        return await asyncio.gather(_start_time(limiter), _start_time(limiter, model="openai:gpt-5"))
+        return list(await asyncio.gather(_start_time(limiter), _start_time(limiter, model="openai:gpt-5")))
 
     assert run_in_virtual_time(scenario()) == pytest.approx([7, 7])
 

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import pytest
+
+from agentkit.errors import ContentRefused
+from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
+from agentkit.llm import OpenAIModel
+from agentkit.messages import Usage, user_message
+from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry, ServerToolCall
+
+REQUEST = ModelRequest(model="openai:gpt-5-mini", system="", messages=(user_message("Hi"),))
+
+
+async def _respond(
+    entry: ServerScriptEntry, request: ModelRequest = REQUEST, emit: Emit | None = None
+) -> ModelResponse:
+    async with (
+        ScriptedOpenAIServer([entry]) as server,
+        aclosing(OpenAIModel(base_url=server.url, api="chat")) as model,
+    ):
+        return await model.respond(request, emit)
+
+
+async def test_usage_is_what_the_provider_counted() -> None:
+    response = await _respond(ServerResponse(text="ok", usage=(100, 20, 64)))
+    assert response.usage == Usage(input_tokens=100, output_tokens=20, cached_tokens=64, model_calls=1)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        pytest.param(ServerResponse(text="ok"), "end", id="stop"),
+        pytest.param(ServerResponse(text="ok", finish_reason="eos"), "end", id="unknown reason"),
+        pytest.param(ServerResponse(calls=(ServerToolCall(name="clock"),)), "tool_calls", id="tool_calls"),
+        pytest.param(
+            ServerResponse(calls=(ServerToolCall(name="clock"),), finish_reason="stop"),
+            "tool_calls",
+            id="stop with calls",
+        ),
+        pytest.param(ServerResponse(text="so far", finish_reason="length"), "length", id="length"),
+        pytest.param(ServerResponse(text="so far", finish_reason="content_filter"), "refusal", id="content_filter"),
+        pytest.param(ServerResponse(refusal="I won't."), "refusal", id="refusal"),
+    ],
+)
+async def test_a_finish_reason_becomes_a_stop_reason(entry: ServerResponse, expected: str) -> None:
+    assert (await _respond(entry)).stop_reason == expected
+
+
+async def test_a_filter_that_leaves_nothing_refuses_the_content() -> None:
+    with pytest.raises(ContentRefused, match="content filter"):
+        await _respond(ServerResponse(finish_reason="content_filter"))
+
+
+async def test_missing_call_ids_stay_empty() -> None:
+    calls = (ServerToolCall(name="a", id=""), ServerToolCall(name="b", id=""))
+    response = await _respond(ServerResponse(calls=calls))
+    assert [(call.id, call.name) for call in response.message.tool_calls] == [("", "a"), ("", "b")]
+
+
+def _event(delta: str, finish: str = "null") -> str:
+    return f'data: {{"choices": [{{"index": 0, "delta": {delta}, "finish_reason": {finish}}}]}}\n\n'
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        pytest.param(
+            (
+                '{"tool_calls": [{"index": 0, "id": "1", "function": {"name": "a", "arguments": "{}"}}]}',
+                '{"tool_calls": [{"index": 0, "id": "2", "function": {"name": "b", "arguments": "{}"}}]}',
+            ),
+            id="the same index for all, with different ids",
+        ),
+        pytest.param(
+            (
+                '{"tool_calls": [{"id": "1", "function": {"name": "a", "arguments": "{"}}]}',
+                '{"tool_calls": [{"function": {"arguments": "}"}}]}',
+                '{"tool_calls": [{"id": "2", "function": {"name": "b", "arguments": "{}"}}]}',
+            ),
+            id="no index",
+        ),
+        pytest.param(
+            ('{"tool_calls": [{"index": 0, "id": "1", "function": {"name": "a", "arguments": {}}},'
+             ' {"index": 1, "id": "2", "function": {"name": "b", "arguments": {}}}]}',),
+            id="arguments as an object",
+        ),
+    ],
+)  # fmt: skip
+async def test_tool_calls_are_separated_in_every_known_form(deltas: tuple[str, ...]) -> None:
+    body = "".join(_event(delta) for delta in deltas) + _event("{}", '"tool_calls"') + "data: [DONE]\n\n"
+    response = await _respond(RawResponse(body=body, content_type="text/event-stream"))
+    calls = [(call.id, call.name, call.malformed) for call in response.message.tool_calls]
+    assert calls == [("1", "a", None), ("2", "b", None)]
+
+
+async def test_a_complete_response_without_a_stream_is_read() -> None:
+    body = """{"choices": [{"message": {"role": "assistant", "content": "Noon."}, "finish_reason": "stop"}],
+               "usage": {"prompt_tokens": 3, "completion_tokens": 2,
+                         "completion_tokens_details": {"reasoning_tokens": 1}}}"""
+    deltas: list[ModelDelta] = []
+    response = await _respond(RawResponse(body=body, content_type="application/json"), emit=deltas.append)
+    assert response.message.text == "Noon."
+    assert response.usage == Usage(input_tokens=3, output_tokens=2, reasoning_tokens=1, model_calls=1)
+    assert deltas == [ModelDelta("text", "Noon.")]

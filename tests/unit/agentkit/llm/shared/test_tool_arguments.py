@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from agentkit.llm.shared.tool_arguments import parse_object, parse_object_at
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param('{"a": [1, null]}', {"a": [1, None]}, id="an object"),
+        pytest.param(' \n{"a": 1}\n', {"a": 1}, id="white space around it"),
+        pytest.param("  ", {}, id="blank"),
+        pytest.param("[1]", None, id="a list"),
+        pytest.param('{"a": 1} {"b": 2}', None, id="two objects"),
+        pytest.param('{"a": 1', None, id="incomplete"),
+        pytest.param('{"a": NaN}', None, id="a constant that JSON lacks"),
+        pytest.param('{"a": "\\ud83d"}', None, id="a lone surrogate"),
+        pytest.param('{"a": ' * 100_000, None, id="deeply nested"),
+    ],
+)
+def test_arguments_are_a_json_object_or_nothing(text: str, expected: dict[str, JsonValue] | None) -> None:
+    assert parse_object(text) == expected
+
+
+def test_an_object_inside_a_text_is_parsed_from_its_position() -> None:
+    text = 'add {"a": 1} & clock'
+    assert parse_object_at(text, 4) == ({"a": 1}, 12)
+    assert parse_object_at(text, 0) == (None, 0)

@@ -1,4 +1,4 @@
-"""Keep the log readable: an expected failure of a model or tool is one line, not a traceback."""
+"""Shorten the SDK's log of activities: an expected failure of a model or tool is one line, without a traceback."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import logging
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-__all__ = ["ExpectedFailures", "shorten_activity_log"]
+__all__ = ["ExpectedFailureFilter", "shorten_activity_log"]
 
 
-class ExpectedFailures(logging.Filter):
-    """Takes the traceback off what the SDK logs of an ``ApplicationError``: we raise those on purpose."""
+class ExpectedFailureFilter(logging.Filter):
+    """Replaces the traceback of an ``ApplicationError`` with its message: activities raise it on purpose."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, some of them shortened."""
+        """Shorten the record if it has such an error; keep every record."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, ApplicationError):
             record.msg = f"{record.msg} ({error.type}: {error.message})"
@@ -24,6 +24,6 @@ class ExpectedFailures(logging.Filter):
 
 
 def shorten_activity_log() -> None:
-    """Leave out of the SDK's log of activities what makes a line a paragraph."""
-    activity.logger.base_logger.addFilter(ExpectedFailures())
+    """Remove the tracebacks of expected failures and the activity info from the SDK's log of activities."""
+    activity.logger.base_logger.addFilter(ExpectedFailureFilter())
     activity.logger.activity_info_on_message = False

@@ -14,20 +14,20 @@ from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.planners import PLANNERS
 from agentkit.runtime.structured_output import check_schema
 from agentkit.specs import AgentDefinition, ApprovalRule, Limits, MemorySettings, ModelSettings
-from agentkit.validation_messages import Fault, did_you_mean, faults
+from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = [
     "AgentFile",
-    "Source",
-    "definition_faults",
-    "models_of",
-    "planner_fault",
+    "DefinitionSource",
+    "definition_issues",
+    "explain_issue",
+    "named_models",
+    "planner_error",
     "read_agent",
-    "with_rules",
 ]
 
-_LATER = "is not in this release"
-_KEYS = {
+_UNSUPPORTED = "is not in this release"
+_KNOWN_KEYS = {
     "approvals": ApprovalRule.model_fields,
     "limits": Limits.model_fields,
     "memory": MemorySettings.model_fields,
@@ -37,23 +37,25 @@ _NAME_RULE = "a letter, then letters, digits, '_' or '-'; 64 at most"
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a definition was written, so that errors can say so."""
+class DefinitionSource:
+    """The file or request field that contains a definition; for error messages."""
 
     name: str
-    """A file, or what else to call it."""
+    """The path of the file, or the name of the field."""
     lines: dict[tuple[str | int, ...], int] = field(default_factory=dict)
     """The line of each key and list item, from 1."""
 
-    def error(self, found: Iterable[Fault]) -> AgentInvalid:
-        """Return an error that tells of all the faults, one a line."""
-        placed = sorted(((self._line(fault.path), fault) for fault in found), key=lambda pair: pair[0])
+    def error(self, issues: Iterable[ValidationIssue]) -> AgentInvalid:
+        """Return an error with one line for each issue, sorted by the lines of the file."""
+        by_line = sorted(((self._line(issue.path), issue) for issue in issues), key=lambda pair: pair[0])
         return AgentInvalid(
-            "\n".join(f"{self.name}{f':{line}' if line else ''}: {fault.key}: {fault.text}" for line, fault in placed)
+            "\n".join(
+                f"{self.name}{f':{line}' if line else ''}: {issue.key}: {issue.message}" for line, issue in by_line
+            )
         )
 
     def _line(self, path: tuple[str | int, ...]) -> int:
-        """Return the line where the path, or as much of it as was written, stands; 0: nowhere."""
+        """Return the line of the path, or of the longest part of it that the file has; 0 if there is none."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
@@ -61,37 +63,36 @@ class Source:
 
 @dataclass(frozen=True)
 class AgentFile:
-    """A definition, and where it was written."""
+    """A definition and its source."""
 
     definition: AgentDefinition
-    source: Source
+    source: DefinitionSource
 
 
 def read_agent(path: Path) -> AgentFile:
-    """Read one file. The agent's name is the file's, where the file gives none.
+    """Read one file. An agent without a name has the name of its file.
 
     Raises:
-        AgentInvalid: names the file, the line, the key, what was expected and what was got.
+        AgentInvalid: the message has the file, the line, the key, what was expected and the value.
     """
     try:
-        node, data = _yaml(path)
+        node, data = _load_yaml(path)
     except OSError as error:
         raise AgentInvalid(f"{path}: can't be read ({error.strerror}).") from error
-    lines = dict(_lines(node))
-    source = Source(str(path), lines)
+    source = DefinitionSource(str(path), dict(_lines(node)))
     if not isinstance(data, dict):
         raise AgentInvalid(f"{path}: expected keys such as 'instructions: ...', got {type(data).__name__}.")
     data = {"name": path.stem, **data}
     try:
         definition = AgentDefinition.model_validate(data)
     except ValidationError as error:
-        raise source.error(map(with_rules, faults(error, data))) from None
-    if found := definition_faults(definition):
-        raise source.error(found)
+        raise source.error(map(explain_issue, validation_issues(error, data))) from None
+    if issues := definition_issues(definition):
+        raise source.error(issues)
     return AgentFile(definition, source)
 
 
-def _yaml(path: Path) -> tuple[yaml.Node, object]:
+def _load_yaml(path: Path) -> tuple[yaml.Node, object]:
     loader = None
     try:
         loader = yaml.SafeLoader(path.read_bytes())
@@ -115,26 +116,26 @@ def _yaml(path: Path) -> tuple[yaml.Node, object]:
 def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
     pending, seen = [node], set()
     while pending:
-        here = pending.pop()
-        if id(here) in seen:  # an alias, perhaps of what it stands in
+        current = pending.pop()
+        if id(current) in seen:  # an alias, which may refer to an enclosing node
             continue
-        seen.add(id(here))
-        if isinstance(here, yaml.SequenceNode):
-            pending += here.value
-        if not isinstance(here, yaml.MappingNode):
+        seen.add(id(current))
+        if isinstance(current, yaml.SequenceNode):
+            pending += current.value
+        if not isinstance(current, yaml.MappingNode):
             continue
-        first: dict[str, int] = {}
-        for key, value in here.value:
+        first_lines: dict[str, int] = {}
+        for key, value in current.value:
             pending.append(value)
             line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and first.setdefault(key.value, line) != line:
-                raise AgentInvalid(f"{path}:{line}: {key.value}: given twice, first on line {first[key.value]}.")
+            if isinstance(key, yaml.ScalarNode) and first_lines.setdefault(key.value, line) != line:
+                raise AgentInvalid(f"{path}:{line}: {key.value}: given twice, first on line {first_lines[key.value]}.")
 
 
 def _lines(
     node: yaml.Node, path: tuple[str | int, ...] = (), depth: int = 4
 ) -> Iterator[tuple[tuple[str | int, ...], int]]:
-    """Yield the line of each key and item; no definition goes deeper than ``depth``."""
+    """Yield the line of each key and list item down to ``depth`` levels: no definition has more."""
     if depth == 0:
         return
     if isinstance(node, yaml.MappingNode):
@@ -142,76 +143,80 @@ def _lines(
             yield (*path, key.value), key.start_mark.line + 1
             yield from _lines(value, (*path, key.value), depth - 1)
     elif isinstance(node, yaml.SequenceNode):
-        for place, value in enumerate(node.value):
-            yield (*path, place), value.start_mark.line + 1
-            yield from _lines(value, (*path, place), depth - 1)
+        for index, value in enumerate(node.value):
+            yield (*path, index), value.start_mark.line + 1
+            yield from _lines(value, (*path, index), depth - 1)
 
 
-def with_rules(fault: Fault) -> Fault:
-    """Add what keys there are, where one is unknown, and what a name may be."""
-    if fault.path == ("name",):
-        return Fault(fault.path, f"expected {_NAME_RULE}{fault.text[fault.text.rfind(', got ') :]}")
-    if fault.kind != "extra_forbidden":
-        return fault
-    *parents, key = fault.path
-    known = _KEYS.get(str(parents[0]), AgentDefinition.model_fields) if parents else AgentDefinition.model_fields
-    return Fault(fault.path, f"unknown key.{did_you_mean(str(key), known)} Keys: {', '.join(known)}")
+def explain_issue(issue: ValidationIssue) -> ValidationIssue:
+    """Return the issue with the known keys in its message, if a key is unknown, or the rule for names."""
+    if issue.path == ("name",):
+        return ValidationIssue(issue.path, f"expected {_NAME_RULE}{issue.message[issue.message.rfind(', got ') :]}")
+    if issue.error_type != "extra_forbidden":
+        return issue
+    *parents, key = issue.path
+    known = _KNOWN_KEYS.get(str(parents[0]), AgentDefinition.model_fields) if parents else AgentDefinition.model_fields
+    message = f"unknown key.{did_you_mean(str(key), known)} Keys: {', '.join(known)}"
+    return ValidationIssue(issue.path, message)
 
 
-def definition_faults(definition: AgentDefinition) -> list[Fault]:
-    """Return what is wrong with a definition in itself, or isn't built yet; not whether its tools exist."""
-    found = [
-        *_unbuilt(definition),
-        *_model_faults(definition),
-        *_schema_faults(definition),
-        *(
-            Fault(("tools", place), f"{name!r} {_LATER}: expected the name of a tool")
-            for place, name in enumerate(definition.tools)
-            if name.startswith(("mcp:", "agent:"))
-        ),
+def definition_issues(definition: AgentDefinition) -> list[ValidationIssue]:
+    """Return what is wrong or unsupported in a definition, without a look at the tools that exist."""
+    return [
+        *_unsupported_features(definition),
+        *_model_issues(definition),
+        *_schema_issues(definition),
+        *_planner_issues(definition),
     ]
-    text = planner_fault(definition.planner) if definition.planner is not None else None
-    return [*found, Fault(("planner",), text)] if text else found
 
 
-def _unbuilt(definition: AgentDefinition) -> Iterator[Fault]:
+def _unsupported_features(definition: AgentDefinition) -> Iterator[ValidationIssue]:
     if definition.memory.long_term:
-        yield Fault(("memory", "long_term"), f"long-term memory {_LATER}. Leave the key out, or write false")
+        message = f"long-term memory {_UNSUPPORTED}. Leave the key out, or write false"
+        yield ValidationIssue(("memory", "long_term"), message)
     if definition.memory.recall:
-        yield Fault(("memory", "recall"), f"long-term memory {_LATER}. Leave the key out, or write 0")
+        yield ValidationIssue(("memory", "recall"), f"long-term memory {_UNSUPPORTED}. Leave the key out, or write 0")
     if definition.limits.on_exhausted == "ask":
-        yield Fault(("limits", "on_exhausted"), f"'ask' {_LATER}. Leave the key out, or write fail")
+        yield ValidationIssue(("limits", "on_exhausted"), f"'ask' {_UNSUPPORTED}. Leave the key out, or write fail")
+    for index, name in enumerate(definition.tools):
+        if name.startswith(("mcp:", "agent:")):
+            yield ValidationIssue(("tools", index), f"{name!r} {_UNSUPPORTED}: expected the name of a tool")
 
 
-def models_of(definition: AgentDefinition) -> tuple[str, ...]:
+def named_models(definition: AgentDefinition) -> tuple[str, ...]:
     """Return the models that a definition names, in order."""
     if definition.model is None:
         return ()
     return (definition.model,) if isinstance(definition.model, str) else definition.model
 
 
-def _model_faults(definition: AgentDefinition) -> Iterator[Fault]:
+def _model_issues(definition: AgentDefinition) -> Iterator[ValidationIssue]:
     if definition.model == ():
-        yield Fault(("model",), "expected provider:name or a list of them, got an empty list")
-    for place, model in enumerate(models_of(definition)):
-        path = ("model",) if isinstance(definition.model, str) else ("model", place)
+        yield ValidationIssue(("model",), "expected provider:name or a list of them, got an empty list")
+    for index, model in enumerate(named_models(definition)):
+        path = ("model",) if isinstance(definition.model, str) else ("model", index)
         try:
             split_model(model)
         except ConfigurationInvalid as error:
-            yield Fault(path, str(error))
+            yield ValidationIssue(path, str(error))
 
 
-def _schema_faults(definition: AgentDefinition) -> Iterator[Fault]:
+def _schema_issues(definition: AgentDefinition) -> Iterator[ValidationIssue]:
     if definition.output_schema is None:
         return
     try:
         check_schema(definition.output_schema)
     except ConfigurationInvalid as error:
-        yield Fault(("output_schema",), str(error))
+        yield ValidationIssue(("output_schema",), str(error))
 
 
-def planner_fault(planner: str) -> str | None:
-    """Return what is wrong with a planner's name; None: nothing."""
+def _planner_issues(definition: AgentDefinition) -> Iterator[ValidationIssue]:
+    if definition.planner is not None and (message := planner_error(definition.planner)):
+        yield ValidationIssue(("planner",), message)
+
+
+def planner_error(planner: str) -> str | None:
+    """Return an error message about a planner's name; None if there is such a planner."""
     if planner in PLANNERS:
         return None
     return f"expected {' or '.join(PLANNERS)}, got {planner!r}.{did_you_mean(planner, PLANNERS)}"

@@ -1,9 +1,9 @@
-"""What an app directory holds: its agents, and the tools they may use."""
+"""The catalog of an app directory: its agents, and the tools that they may use."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from pydantic import JsonValue, ValidationError
 
 from agentkit.catalog.agent_files import (
     AgentFile,
-    Source,
-    definition_faults,
-    models_of,
-    planner_fault,
+    DefinitionSource,
+    definition_issues,
+    explain_issue,
+    named_models,
+    planner_error,
     read_agent,
-    with_rules,
 )
 from agentkit.catalog.defaults import ASSISTANT
 from agentkit.catalog.tool_files import ToolFiles
@@ -26,19 +26,20 @@ from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid, T
 from agentkit.interfaces import Fetcher, Toolset
 from agentkit.specs import AgentDefinition, AgentSpec, Limits
 from agentkit.tools import ToolRegistry, builtin_tools
-from agentkit.validation_messages import Fault, did_you_mean, faults
+from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["Catalog", "load_catalog"]
 
-_INLINE = Source("agent_spec")
-_REQUEST = Source("request")
-_Stamp = tuple[int, int, int]
+_AGENT_SPEC = DefinitionSource("agent_spec")
+_REQUEST = DefinitionSource("request")
+_FileVersion = tuple[int, int, int]
+"""Modification time in nanoseconds, size and inode of a file."""
 
 
 def load_catalog(settings: AgentSettings, fetcher: Fetcher | None = None) -> Catalog:
-    """Read the app directory. What is broken in it is told by ``problems``, and doesn't take the rest down.
+    """Read the app directory. Broken files are listed by ``Catalog.problems``; the others are used.
 
-    Where ``fetcher`` is None, ``http_fetch`` is described but can't be called.
+    Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail.
     """
     problems = []
     if not settings.app_dir.is_dir():
@@ -49,25 +50,25 @@ def load_catalog(settings: AgentSettings, fetcher: Fetcher | None = None) -> Cat
     files = ToolFiles(settings.app_dir)
     for path in files.paths():
         try:
-            for found in files.load(path):
-                registry.add(found)
+            for tool in files.load(path):
+                registry.add(tool)
         except ToolInvalid as error:
             problems.append(str(error))
     return Catalog(settings, registry, problems)
 
 
 @dataclass(frozen=True)
-class _Read:
-    """One agent file as it was last read."""
+class _CachedFile:
+    """An agent file as last read."""
 
-    stamp: _Stamp
+    version: _FileVersion
     result: AgentFile | AgentInvalid
 
 
 class Catalog:
     """The agents and tools of an app directory.
 
-    Agent files are read again when they change. Tool files aren't: restart the process.
+    Agent files are read again when they change. Tool files are read once: restart the process after a change.
     """
 
     def __init__(self, settings: AgentSettings, toolset: Toolset, tool_problems: Sequence[str] = ()) -> None:
@@ -75,36 +76,36 @@ class Catalog:
         self.toolset = toolset
         self._tool_problems = tuple(tool_problems)
         self._assistant = read_agent(ASSISTANT)
-        self._reads: dict[Path, _Read] = {}
+        self._files: dict[Path, _CachedFile] = {}
         self._specs: dict[str, tuple[AgentFile, AgentSpec]] = {}
-        """Agents as last resolved, with what they were resolved from."""
+        """Resolved agents by name, with the files that they were resolved from."""
 
     @property
     def agents(self) -> Mapping[str, AgentDefinition]:
-        """The agents by name, without the broken ones; ``problems`` tells of those."""
-        return {name: found.definition for name, found in self._scan().items() if isinstance(found, AgentFile)}
+        """The valid agents by name; ``problems`` has the errors of the others."""
+        return {name: agent.definition for name, agent in self._scan().items() if isinstance(agent, AgentFile)}
 
     @property
     def problems(self) -> Sequence[str]:
-        """What is wrong in the app directory, for people; nothing where all is well."""
-        found = list(self._tool_problems)
+        """Error messages about the app directory, for people."""
+        messages = list(self._tool_problems)
         for agent in self._scan().values():
             if isinstance(agent, AgentInvalid):
-                found.append(str(agent))
+                messages.append(str(agent))
                 continue
             try:
                 self._resolve(agent)
             except ConfigurationInvalid as error:
-                found.append(str(error))
-        return list(dict.fromkeys(found))
+                messages.append(str(error))
+        return list(dict.fromkeys(messages))
 
     @property
     def models(self) -> Sequence[str]:
-        """Every model that an agent names, and the default one where one names none; ``provider:name`` each."""
-        found = [model for definition in self.agents.values() for model in models_of(definition)]
+        """The models of all agents, including the default one if an agent names none; ``provider:name`` each."""
+        models = [model for definition in self.agents.values() for model in named_models(definition)]
         if any(definition.model is None for definition in self.agents.values()):
-            found.append(self._default_model())
-        return list(dict.fromkeys(found))
+            models.append(self._default_model())
+        return list(dict.fromkeys(models))
 
     def spec(
         self,
@@ -114,25 +115,25 @@ class Catalog:
         limits: Mapping[str, JsonValue] | None = None,
         output_schema: Mapping[str, JsonValue] | None = None,
     ) -> AgentSpec:
-        """Return an agent ready to run; ``model``, ``limits`` (one by one) and ``output_schema`` stand in for its own.
+        """Return an agent with its names resolved; ``model``, each of ``limits`` and ``output_schema`` replace its own.
 
         Raises:
-            AgentNotFound: no such agent; the message lists those there are.
-            AgentInvalid: the agent's file, or what was asked for, is wrong.
+            AgentNotFound: no such agent; the message lists the existing ones.
+            AgentInvalid: the agent's file or an argument is wrong.
         """
         agents = self._scan()
-        found = agents.get(name)
-        if found is None:
-            there = ", ".join(sorted(agents)) or "none"
-            raise AgentNotFound(f"There is no agent {name!r}.{did_you_mean(name, agents)} Agents: {there}.")
-        if isinstance(found, AgentInvalid):
-            raise AgentInvalid(str(found))
+        agent = agents.get(name)
+        if agent is None:
+            names = ", ".join(sorted(agents)) or "none"
+            raise AgentNotFound(f"There is no agent {name!r}.{did_you_mean(name, agents)} Agents: {names}.")
+        if isinstance(agent, AgentInvalid):
+            raise AgentInvalid(str(agent))
         if model is not None or limits or output_schema is not None:
-            return self._resolve(AgentFile(_overridden(found.definition, model, limits, output_schema), found.source))
-        before = self._specs.get(name)
-        if before is None or before[0] is not found:
-            before = self._specs[name] = (found, self._resolve(found))
-        return before[1]
+            return self._resolve(AgentFile(_override(agent.definition, model, limits, output_schema), agent.source))
+        cached = self._specs.get(name)
+        if cached is None or cached[0] is not agent:
+            cached = self._specs[name] = (agent, self._resolve(agent))
+        return cached[1]
 
     def resolve(
         self,
@@ -142,41 +143,36 @@ class Catalog:
         limits: Mapping[str, JsonValue] | None = None,
         output_schema: Mapping[str, JsonValue] | None = None,
     ) -> AgentSpec:
-        """Return an agent defined by a request ready to run.
+        """Return an agent that a request defines, with its names resolved.
 
         Raises:
-            AgentInvalid: the definition, or what was asked for, is wrong.
+            AgentInvalid: the definition or an argument is wrong.
         """
-        return self._resolve(AgentFile(_overridden(definition, model, limits, output_schema), _INLINE))
+        return self._resolve(AgentFile(_override(definition, model, limits, output_schema), _AGENT_SPEC))
 
     def _resolve(self, agent: AgentFile) -> AgentSpec:
         definition = agent.definition
-        if found := [*definition_faults(definition), *self._tool_faults(definition)]:
-            raise agent.source.error(found)
+        if issues := [*definition_issues(definition), *self._tool_issues(definition)]:
+            raise agent.source.error(issues)
         resolved = {
-            "models": tuple(":".join(split_model(model)) for model in models_of(definition))
+            "models": tuple(":".join(split_model(model)) for model in named_models(definition))
             or (self._default_model(),),
             "planner": definition.planner or self._default_planner(),
             "tools": tuple(self.toolset.get(name).spec for name in dict.fromkeys(definition.tools)),
         }
-        taken_over = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
-        return AgentSpec.model_validate({name: getattr(definition, name) for name in taken_over} | resolved)
+        copied = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
+        return AgentSpec.model_validate({name: getattr(definition, name) for name in copied} | resolved)
 
-    def _tool_faults(self, definition: AgentDefinition) -> list[Fault]:
+    def _tool_issues(self, definition: AgentDefinition) -> Iterator[ValidationIssue]:
         known = [spec.name for spec in self.toolset.specs()]
-        unknown = [
-            Fault(("tools", place), f"there is no tool {name!r}.{did_you_mean(name, known)} Tools: {', '.join(known)}")
-            for place, name in enumerate(definition.tools)
-            if name not in known
-        ]
-        idle = [
-            Fault(
-                ("approvals", place, "tool"), f"this agent has no tool {rule.tool!r}.{did_you_mean(rule.tool, known)}"
-            )
-            for place, rule in enumerate(definition.approvals)
-            if rule.tool not in definition.tools and not set(rule.tool) & set("*?[")
-        ]
-        return [*unknown, *idle]
+        for index, name in enumerate(definition.tools):
+            if name not in known:
+                message = f"there is no tool {name!r}.{did_you_mean(name, known)} Tools: {', '.join(known)}"
+                yield ValidationIssue(("tools", index), message)
+        for index, rule in enumerate(definition.approvals):
+            if rule.tool not in definition.tools and not set(rule.tool) & set("*?["):
+                message = f"this agent has no tool {rule.tool!r}.{did_you_mean(rule.tool, known)}"
+                yield ValidationIssue(("approvals", index, "tool"), message)
 
     def _default_model(self) -> str:
         try:
@@ -185,72 +181,74 @@ class Catalog:
             raise AgentInvalid(f"Setting AGENTKIT_LLM_PROVIDER or AGENTKIT_LLM_MODEL: {error}") from error
 
     def _default_planner(self) -> str:
-        if problem := planner_fault(self.settings.default_planner):
-            raise AgentInvalid(f"Setting AGENTKIT_PLANNER_TYPE: {problem}")
+        if message := planner_error(self.settings.default_planner):
+            raise AgentInvalid(f"Setting AGENTKIT_PLANNER_TYPE: {message}")
         return self.settings.default_planner
 
     def _scan(self) -> Mapping[str, AgentFile | AgentInvalid]:
-        """Return all agents by name, the broken ones by the stem of their file."""
-        self._reads = {path: self._read(path, stamp) for path, stamp in _stamps(self.settings.app_dir / "agents")}
+        """Return all agents by name; files with errors by their stem."""
+        directory = self.settings.app_dir / "agents"
+        self._files = {path: self._read(path, version) for path, version in _file_versions(directory)}
         agents: dict[str, AgentFile | AgentInvalid] = {}
-        origins: dict[str, Path] = {}
-        for path, read in self._reads.items():
-            name = read.result.definition.name if isinstance(read.result, AgentFile) else path.stem
+        paths: dict[str, Path] = {}
+        for path, file in self._files.items():
+            name = file.result.definition.name if isinstance(file.result, AgentFile) else path.stem
             if name in agents:
-                agents[name] = AgentInvalid(
-                    f"{path}: name: {origins[name]} is named {name!r}, too. Rename one of them."
-                )
+                agents[name] = AgentInvalid(f"{path}: name: {paths[name]} is named {name!r}, too. Rename one of them.")
             else:
-                agents[name], origins[name] = read.result, path
+                agents[name], paths[name] = file.result, path
         return {self._assistant.definition.name: self._assistant, **agents}
 
-    def _read(self, path: Path, stamp: _Stamp) -> _Read:
-        before = self._reads.get(path)
-        if before is not None and before.stamp == stamp:
-            return before
+    def _read(self, path: Path, version: _FileVersion) -> _CachedFile:
+        cached = self._files.get(path)
+        if cached is not None and cached.version == version:
+            return cached
         try:
-            return _Read(stamp, read_agent(path))
+            return _CachedFile(version, read_agent(path))
         except AgentInvalid as error:
-            return _Read(stamp, error)
+            return _CachedFile(version, error)
 
 
-def _stamps(directory: Path) -> Sequence[tuple[Path, _Stamp]]:
-    """Return the agent files, by name, each with what changes when it is written."""
-    found = []
+def _file_versions(directory: Path) -> Sequence[tuple[Path, _FileVersion]]:
+    """Return the agent files with their versions, sorted by name."""
+    files = []
     for path in sorted(directory.glob("*.y*ml")):
         if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
             continue
         try:
             status = os.stat(path)
-        except FileNotFoundError:  # gone since the directory was listed
+        except FileNotFoundError:  # deleted since the directory was listed
             continue
-        found.append((path, (status.st_mtime_ns, status.st_size, status.st_ino)))
-    return found
+        files.append((path, (status.st_mtime_ns, status.st_size, status.st_ino)))
+    return files
 
 
-def _overridden(
+def _override(
     definition: AgentDefinition,
     model: str | Sequence[str] | None,
     limits: Mapping[str, JsonValue] | None,
     output_schema: Mapping[str, JsonValue] | None,
 ) -> AgentDefinition:
-    """Return the definition with what a request asks for in its place; faults in that are the request's."""
+    """Return the definition with a request's values in it; errors about those name the request."""
     changes: dict[str, object] = {}
     if model is not None:
         changes["model"] = model if isinstance(model, str) else tuple(model)
     if limits:
-        changes["limits"] = _merged(definition.limits, limits)
+        changes["limits"] = _override_limits(definition.limits, limits)
     if output_schema is not None:
         changes["output_schema"] = dict(output_schema)
     changed = definition.model_copy(update=changes)
-    if found := [fault for fault in definition_faults(changed) if fault.path[0] in changes]:
-        raise _REQUEST.error(found)
+    if issues := [issue for issue in definition_issues(changed) if issue.path[0] in changes]:
+        raise _REQUEST.error(issues)
     return changed
 
 
-def _merged(limits: Limits, override: Mapping[str, JsonValue]) -> Limits:
+def _override_limits(limits: Limits, overrides: Mapping[str, JsonValue]) -> Limits:
     try:
-        return Limits.model_validate({**limits.model_dump(), **override})
+        return Limits.model_validate({**limits.model_dump(), **overrides})
     except ValidationError as error:
-        found = [Fault(("limits", *fault.path), fault.text, fault.kind) for fault in faults(error, override)]
-        raise _REQUEST.error(map(with_rules, found)) from None
+        issues = (
+            ValidationIssue(("limits", *issue.path), issue.message, issue.error_type)
+            for issue in validation_issues(error, overrides)
+        )
+        raise _REQUEST.error(map(explain_issue, issues)) from None

@@ -15,44 +15,45 @@ from agentkit.tools.function_tool import FunctionTool
 
 __all__ = ["ToolFiles"]
 
-_numbers = itertools.count(1)
+_package_numbers = itertools.count(1)
 
 
 class ToolFiles:
     """The tool files of one app directory, imported as ``opspawn_app_N.tools.NAME``.
 
-    So ``from . import other`` and ``from ..lib import thing`` work. The app directory also goes to the end of
-    ``sys.path``, where it hides nothing, so that ``import lib`` works. Files that start with ``_`` are left out.
+    So ``from . import other`` and ``from ..lib import thing`` work. The app directory is also appended to
+    ``sys.path``, where it shadows no module, so that ``import lib`` works. Files that start with ``_`` are left out.
     """
 
     def __init__(self, app_dir: Path) -> None:
         self._app_dir = app_dir
-        self._package = f"opspawn_app_{next(_numbers)}"
-        self._seen: set[str] = set()
+        self._package = f"opspawn_app_{next(_package_numbers)}"
+        self._loaded: set[str] = set()
+        """Origin and name of each tool that ``load`` has returned."""
 
     def paths(self) -> Sequence[Path]:
-        """Return the files, by name."""
+        """Return the files, sorted by name."""
         return sorted(path for path in (self._app_dir / "tools").glob("*.py") if not path.name.startswith("_"))
 
     def load(self, path: Path) -> Sequence[FunctionTool[..., object]]:
-        """Import one file, and return the tools found in it that no file before had.
+        """Import one file, and return its tools without those that an earlier file returned.
 
         Raises:
-            ToolInvalid: names the file, the line and the error.
+            ToolInvalid: the file can't be imported; the message has the file, the line and the error.
         """
         self._prepare()
         try:
             module = importlib.import_module(f"{self._package}.tools.{path.stem}")
-        except (Exception, SystemExit) as error:  # a tool file is anyone's code
+        except (Exception, SystemExit) as error:  # users write these files
             raise ToolInvalid(self._explain(path, error)) from error
-        return [found for found in vars(module).values() if isinstance(found, FunctionTool) and self._is_new(found)]
+        return [value for value in vars(module).values() if isinstance(value, FunctionTool) and self._is_new(value)]
 
-    def _is_new(self, found: FunctionTool[..., object]) -> bool:
-        """Tell whether it is new, by where it stands: a file may have been imported under two names."""
-        key = f"{found.origin} {found.spec.name}"
-        new = key not in self._seen
-        self._seen.add(key)
-        return new
+    def _is_new(self, tool: FunctionTool[..., object]) -> bool:
+        """Return whether it is new. Tools are compared by origin: a file may have been imported under two names."""
+        key = f"{tool.origin} {tool.spec.name}"
+        is_new = key not in self._loaded
+        self._loaded.add(key)
+        return is_new
 
     def _prepare(self) -> None:
         root = str(self._app_dir.resolve())
@@ -62,18 +63,18 @@ class ToolFiles:
             sys.modules[self._package] = package
         if root not in sys.path:
             sys.path.append(root)
-        importlib.invalidate_caches()  # files may be younger than the finder's listing
+        importlib.invalidate_caches()  # files may be newer than the import system's cache
 
     def _explain(self, path: Path, error: BaseException) -> str:
-        place = self._place(error) or str(path)
+        location = self._location(error) or str(path)
         if isinstance(error, ToolInvalid):
-            return f"{place}: {error}"
-        what = error.msg if isinstance(error, SyntaxError) else str(error)
+            return f"{location}: {error}"
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
         hint = " Install it, or move the file." if isinstance(error, ModuleNotFoundError) else ""
-        return f"{place}: {type(error).__name__}: {what}.{hint}"
+        return f"{location}: {type(error).__name__}: {message}.{hint}"
 
-    def _place(self, error: BaseException) -> str | None:
-        """Return the innermost file and line that lies in the app directory."""
+    def _location(self, error: BaseException) -> str | None:
+        """Return file and line of the innermost frame in the app directory; None if there is none."""
         frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
         if isinstance(error, SyntaxError) and error.filename:
             frames.append((error.filename, error.lineno))

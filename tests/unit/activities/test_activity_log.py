@@ -6,7 +6,7 @@ import pytest
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.activity_log import ExpectedFailures, shorten_activity_log
+from activities.activity_log import ExpectedFailureFilter, shorten_activity_log
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_only_application_errors_are_logged_without_a_traceback(
 ) -> None:
     logger = logging.Logger("test")
     logger.addHandler(caplog.handler)
-    logger.addFilter(ExpectedFailures())
+    logger.addFilter(ExpectedFailureFilter())
     logger.warning("Completing activity as failed", exc_info=error)
     (record,) = caplog.records
     assert ("(ModelUnavailable: overloaded)" in record.getMessage()) is is_shortened

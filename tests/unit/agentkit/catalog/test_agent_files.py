@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from agentkit.catalog.agent_files import AgentFile, Source, definition_faults, models_of, read_agent
+from agentkit.catalog.agent_files import AgentFile, DefinitionSource, definition_issues, named_models, read_agent
 from agentkit.catalog.defaults import ASSISTANT
 from agentkit.errors import AgentInvalid
 from agentkit.specs import AgentDefinition
-from agentkit.validation_messages import Fault
+from agentkit.validation_messages import ValidationIssue
 
 Read = Callable[..., AgentFile]
 
-WHOLE = """
+COMPLETE = """
 name: helper
 description: Helps.
 model: [openai:gpt-5-mini, "openai-compatible:llama3:8b"]
@@ -31,27 +31,27 @@ limits: {max_steps: 5, max_tokens: 100, deadline: 1h30m, on_exhausted: fail}
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def written(text: str, name: str = "helper.yaml") -> AgentFile:
+    def write_and_read(text: str, name: str = "helper.yaml") -> AgentFile:
         path = tmp_path / name
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return read_agent(path)
 
-    return written
+    return write_and_read
 
 
-def test_a_file_becomes_a_definition(read: Read) -> None:
-    definition = read(WHOLE).definition
+def test_a_file_is_read_as_a_definition(read: Read) -> None:
+    definition = read(COMPLETE).definition
     assert (definition.name, definition.planner, definition.instructions) == ("helper", "tools", "Help.\n")
-    assert models_of(definition) == ("openai:gpt-5-mini", "openai-compatible:llama3:8b")
+    assert named_models(definition) == ("openai:gpt-5-mini", "openai-compatible:llama3:8b")
     assert (definition.approvals[0].expires, definition.approvals[0].on_expiry) == (7200.0, "fail")
     assert (definition.limits.max_steps, definition.limits.deadline) == (5, 5400.0)
 
 
-def test_the_files_name_is_the_agents_where_it_gives_none(read: Read) -> None:
+def test_an_agent_without_a_name_has_the_name_of_its_file(read: Read) -> None:
     assert read("description: x", "other.yaml").definition.name == "other"
 
 
-def test_the_built_in_agent_is_sound() -> None:
+def test_the_built_in_agent_is_valid() -> None:
     definition = read_agent(ASSISTANT).definition
     assert (definition.name, definition.model, definition.tools) == (
         "assistant", None, ("calculator", "current_time", "http_fetch"),
@@ -59,7 +59,7 @@ def test_the_built_in_agent_is_sound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         pytest.param(
             "a: 1\ntols: [x]", "helper.yaml:2: tols: unknown key. Did you mean 'tools'? Keys: name, desc", id="key"
@@ -89,17 +89,21 @@ def test_the_built_in_agent_is_sound() -> None:
             "model: gpt-5", "model: Model 'gpt-5': unknown provider 'gpt-5'. Write provider:name", id="provider"
         ),
         pytest.param("model: 'openai:'", "model: Model 'openai:': expected provider:name", id="no model"),
-        pytest.param("model: []", "model: expected provider:name or a list of them, got an empty list", id="no chain"),
+        pytest.param(
+            "model: []", "model: expected provider:name or a list of them, got an empty list", id="empty chain"
+        ),
         pytest.param(
             "planner: tool", "expected tools or react or plan or placeholder, got 'tool'. Did you mean", id="planner"
         ),
-        pytest.param("a: 1\nb: 2\na: 3", "helper.yaml:3: a: given twice, first on line 1", id="twice"),
-        pytest.param("limits:\n  x: 1\n  x: 2", "helper.yaml:3: x: given twice, first on line 2", id="twice inside"),
+        pytest.param("a: 1\nb: 2\na: 3", "helper.yaml:3: a: given twice, first on line 1", id="duplicate key"),
+        pytest.param(
+            "limits:\n  x: 1\n  x: 2", "helper.yaml:3: x: given twice, first on line 2", id="nested duplicate key"
+        ),
         pytest.param("a: [1\nb: 2", "helper.yaml:2: no valid YAML", id="syntax"),
         pytest.param("a: b: c", "helper.yaml:1: no valid YAML", id="colons"),
         pytest.param("a: 1\n---\nb: 2", "no valid YAML: but found another document", id="documents"),
         pytest.param("a: !!python/name:os.system", "helper.yaml:1: no valid YAML: could not determine", id="tag"),
-        pytest.param("a: &a [*a]", "a: unknown key", id="endless"),
+        pytest.param("a: &a [*a]", "a: unknown key", id="recursive alias"),
         pytest.param("[" * 5000, "no valid YAML", id="deep"),
         pytest.param("", "helper.yaml: the file is empty", id="empty"),
         pytest.param("# nothing", "helper.yaml: the file is empty", id="comment"),
@@ -107,10 +111,10 @@ def test_the_built_in_agent_is_sound() -> None:
         pytest.param("1: x", "1: Keys should be strings", id="number"),
     ],
 )
-def test_an_error_names_file_line_key_and_what_was_expected(read: Read, text: str, told: str) -> None:
+def test_an_error_names_file_line_key_and_what_was_expected(read: Read, text: str, message: str) -> None:
     with pytest.raises(AgentInvalid) as raised:
         read(text)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -123,14 +127,14 @@ def test_an_error_names_file_line_key_and_what_was_expected(read: Read, text: st
         pytest.param('tools: ["agent:researcher"]', "tools.0", id="agent"),
     ],
 )
-def test_what_isnt_built_yet_is_refused_rather_than_ignored(read: Read, text: str, key: str) -> None:
+def test_unsupported_features_are_refused(read: Read, text: str, key: str) -> None:
     with pytest.raises(AgentInvalid) as raised:
         read(text)
     assert f"helper.yaml:1: {key}: " in str(raised.value)
     assert "is not in this release" in str(raised.value)
 
 
-def test_all_faults_are_told_at_once_in_the_order_of_their_lines(read: Read) -> None:
+def test_an_error_has_all_issues_in_the_order_of_their_lines(read: Read) -> None:
     with pytest.raises(AgentInvalid) as raised:
         read("plan: x\nlimits: {max_steps: 0}\ntols: []")
     assert [line.split(": ")[0].rpartition(":")[2] for line in str(raised.value).splitlines()] == ["1", "2", "3"]
@@ -143,14 +147,14 @@ def test_a_file_that_isnt_utf_8_is_refused(tmp_path: Path) -> None:
         read_agent(path)
 
 
-def test_a_file_that_cant_be_read_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AgentInvalid, match=r"a\.yaml: can't be read \(No such file"):
         read_agent(tmp_path / "a.yaml")
 
 
-def test_a_sound_definition_has_no_faults() -> None:
-    assert definition_faults(AgentDefinition(name="a", model="demo", planner="placeholder")) == []
+def test_a_valid_definition_has_no_issues() -> None:
+    assert definition_issues(AgentDefinition(name="a", model="demo", planner="placeholder")) == []
 
 
-def test_a_source_without_lines_is_named_alone() -> None:
-    assert str(Source("request").error([Fault(("limits", "x"), "no")])) == "request: limits.x: no"
+def test_an_error_about_a_request_has_no_line() -> None:
+    assert str(DefinitionSource("request").error([ValidationIssue(("limits", "x"), "no")])) == "request: limits.x: no"

@@ -29,10 +29,10 @@ def {name}(text: str) -> str:
 """
 
 
-class OnePage:
-    """A fetcher that knows one page."""
+class OnePageFetcher:
+    """Returns the same page for every URL."""
 
-    async def fetch(self, url: str, *, max_bytes: int, within: float) -> FetchResult:
+    async def fetch(self, url: str, *, max_bytes: int, timeout_s: float) -> FetchResult:
         return FetchResult(url=url, status=200, content_type="text/plain", text="hello")
 
 
@@ -45,13 +45,13 @@ def import_path() -> Iterator[None]:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def put(name: str, text: str) -> Path:
+    def write_file(name: str, text: str) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         return path
 
-    return put
+    return write_file
 
 
 def load(path: Path, **settings: Any) -> Catalog:
@@ -59,29 +59,31 @@ def load(path: Path, **settings: Any) -> Catalog:
 
 
 def test_an_empty_directory_has_the_built_in_agent_and_tools(tmp_path: Path) -> None:
-    app = load(tmp_path)
-    assert list(app.agents) == ["assistant"]
-    assert [spec.name for spec in app.toolset.specs()] == ["calculator", "current_time", "http_fetch"]
-    assert app.problems == []
+    catalog = load(tmp_path)
+    assert list(catalog.agents) == ["assistant"]
+    assert [spec.name for spec in catalog.toolset.specs()] == ["calculator", "current_time", "http_fetch"]
+    assert catalog.problems == []
 
 
-def test_a_missing_directory_is_a_problem_but_no_obstacle(tmp_path: Path) -> None:
-    app = load(tmp_path / "nowhere")
-    assert list(app.agents) == ["assistant"]
-    assert app.problems == [f"There is no app directory {tmp_path}/nowhere. Make one: opspawn init {tmp_path}/nowhere"]
+def test_a_missing_directory_is_a_problem_and_the_built_in_agent_remains(tmp_path: Path) -> None:
+    catalog = load(tmp_path / "nowhere")
+    assert list(catalog.agents) == ["assistant"]
+    assert catalog.problems == [
+        f"There is no app directory {tmp_path}/nowhere. Make one: opspawn init {tmp_path}/nowhere"
+    ]
 
 
 def test_the_template_loads_without_problems(tmp_path: Path) -> None:
     shutil.copytree(TEMPLATE, tmp_path / "app")
-    app = load_catalog(Settings.load(tmp_path / "app"))
-    assert app.problems == []
-    spec = app.spec("assistant")
+    catalog = load_catalog(Settings.load(tmp_path / "app"))
+    assert catalog.problems == []
+    spec = catalog.spec("assistant")
     assert [tool.name for tool in spec.tools] == ["calculator", "current_time", "http_fetch", "word_count"]
-    effects = {tool.name: tool.effect for tool in app.toolset.specs()}
+    effects = {tool.name: tool.effect for tool in catalog.toolset.specs()}
     assert (effects["word_count"], effects["append_note"]) == ("pure", "irreversible")
 
 
-def test_the_templates_commented_lines_are_sound_too(tmp_path: Path) -> None:
+def test_the_templates_commented_lines_are_valid(tmp_path: Path) -> None:
     shutil.copytree(TEMPLATE, tmp_path / "app")
     settings = tmp_path / "app/opspawn.toml"
     lines = settings.read_text(encoding="utf-8").splitlines()
@@ -96,28 +98,28 @@ def test_the_templates_commented_lines_are_sound_too(tmp_path: Path) -> None:
     assert load(tmp_path / "app").problems == []
 
 
-async def test_the_fetcher_reaches_the_tool(tmp_path: Path) -> None:
-    app = load_catalog(Settings(app_dir=tmp_path), OnePage())
-    assert "hello" in str(await app.toolset.get("http_fetch").call({"url": "http://a"}, CONTEXT))
+async def test_http_fetch_uses_the_fetcher(tmp_path: Path) -> None:
+    catalog = load_catalog(Settings(app_dir=tmp_path), OnePageFetcher())
+    assert "hello" in str(await catalog.toolset.get("http_fetch").call({"url": "http://a"}, CONTEXT))
     with pytest.raises(ToolError, match="Nothing can be fetched in this process"):
         await load(tmp_path).toolset.get("http_fetch").call({"url": "http://a"}, CONTEXT)
 
 
-def test_an_agent_is_made_ready_to_run(tmp_path: Path, write: Write) -> None:
+def test_a_spec_has_the_agents_models_and_tools_resolved(tmp_path: Path, write: Write) -> None:
     write("tools/mine.py", TOOL.format(name="shout"))
     write("agents/a.yaml", "model: [demo, openai:gpt-5]\ntools: [shout, calculator, shout]\ninstructions: Do.\n")
-    app = load(tmp_path)
-    spec = app.spec("a")
+    catalog = load(tmp_path)
+    spec = catalog.spec("a")
     assert (spec.name, spec.models, spec.planner, spec.instructions) == (
         "a",
         ("demo:demo", "openai:gpt-5"),
         "tools",
         "Do.",
     )
-    assert spec.tools == (app.toolset.get("shout").spec, app.toolset.get("calculator").spec)
+    assert spec.tools == (catalog.toolset.get("shout").spec, catalog.toolset.get("calculator").spec)
 
 
-def test_what_needs_no_resolving_is_taken_over_as_it_is(tmp_path: Path, write: Write) -> None:
+def test_the_other_fields_of_a_definition_are_copied(tmp_path: Path, write: Write) -> None:
     write(
         "agents/a.yaml",
         """
@@ -128,8 +130,8 @@ def test_what_needs_no_resolving_is_taken_over_as_it_is(tmp_path: Path, write: W
         model_settings: {temperature: 0.5}
         """,
     )
-    app = load(tmp_path)
-    spec, definition = app.spec("a"), app.agents["a"]
+    catalog = load(tmp_path)
+    spec, definition = catalog.spec("a"), catalog.agents["a"]
     assert (spec.description, spec.approvals, spec.limits, spec.model_settings) == (
         "Helps.", definition.approvals, Limits(max_steps=3), definition.model_settings,
     )  # fmt: skip
@@ -144,7 +146,7 @@ def test_what_needs_no_resolving_is_taken_over_as_it_is(tmp_path: Path, write: W
         pytest.param({"default_planner": "placeholder"}, ("demo:demo",), "placeholder", id="planner"),
     ],
 )
-def test_what_an_agent_leaves_open_is_filled_in_from_settings(
+def test_the_default_model_and_planner_come_from_settings(
     tmp_path: Path, settings: dict[str, str], models: tuple[str, ...], planner: str
 ) -> None:
     spec = load(tmp_path, **settings).spec("assistant")
@@ -152,27 +154,27 @@ def test_what_an_agent_leaves_open_is_filled_in_from_settings(
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         pytest.param({"default_provider": "opnai"}, "AGENTKIT_LLM_PROVIDER or AGENTKIT_LLM_MODEL", id="provider"),
         pytest.param({"default_planner": "raect"}, "AGENTKIT_PLANNER_TYPE: expected tools or react", id="planner"),
     ],
 )
-def test_a_wrong_default_is_told_as_the_settings_fault(tmp_path: Path, settings: dict[str, str], told: str) -> None:
-    app = load(tmp_path, **settings)
-    with pytest.raises(AgentInvalid, match=told):
-        app.spec("assistant")
-    assert told in app.problems[0]
+def test_an_error_about_a_default_names_the_setting(tmp_path: Path, settings: dict[str, str], message: str) -> None:
+    catalog = load(tmp_path, **settings)
+    with pytest.raises(AgentInvalid, match=message):
+        catalog.spec("assistant")
+    assert message in catalog.problems[0]
 
 
-def test_a_request_may_take_another_model_and_other_limits(tmp_path: Path, write: Write) -> None:
+def test_a_request_may_replace_the_model_and_some_limits(tmp_path: Path, write: Write) -> None:
     write("agents/a.yaml", "model: demo\nlimits: {max_steps: 5, max_tokens: 100}")
     spec = load(tmp_path).spec("a", model="openai:gpt-5", limits={"max_tokens": 50, "deadline": "5m"})
     assert (spec.models, spec.limits) == (("openai:gpt-5",), Limits(max_steps=5, max_tokens=50, deadline=300))
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("overrides", "message"),
     [
         pytest.param({"model": "gpt"}, "request: model: Model 'gpt': unknown provider", id="model"),
         pytest.param(
@@ -182,17 +184,17 @@ def test_a_request_may_take_another_model_and_other_limits(tmp_path: Path, write
             {"limits": {"max_step": 1}}, "request: limits.max_step: unknown key. Did you mean 'max_steps'?", id="key"
         ),
         pytest.param(
-            {"limits": {"on_exhausted": "ask"}}, "request: limits.on_exhausted: 'ask' is not in this", id="unbuilt"
+            {"limits": {"on_exhausted": "ask"}}, "request: limits.on_exhausted: 'ask' is not in this", id="unsupported"
         ),
     ],
 )
-def test_what_a_request_asks_wrongly_is_told_as_its_own(tmp_path: Path, asked: dict[str, Any], told: str) -> None:
+def test_an_error_in_a_request_names_the_request(tmp_path: Path, overrides: dict[str, Any], message: str) -> None:
     with pytest.raises(AgentInvalid) as raised:
-        load(tmp_path).spec("assistant", **asked)
-    assert told in str(raised.value)
+        load(tmp_path).spec("assistant", **overrides)
+    assert message in str(raised.value)
 
 
-def test_an_unknown_agent_is_answered_with_the_nearest_and_all_names(tmp_path: Path, write: Write) -> None:
+def test_for_an_unknown_agent_the_error_lists_the_most_similar_and_all_names(tmp_path: Path, write: Write) -> None:
     write("agents/researcher.yaml", "description: x")
     with pytest.raises(AgentNotFound) as raised:
         load(tmp_path).spec("reseacher")
@@ -201,16 +203,16 @@ def test_an_unknown_agent_is_answered_with_the_nearest_and_all_names(tmp_path: P
     )
 
 
-def test_an_unknown_tool_is_told_with_file_line_the_nearest_and_all_names(tmp_path: Path, write: Write) -> None:
+def test_for_an_unknown_tool_the_error_has_file_line_and_all_names(tmp_path: Path, write: Write) -> None:
     write("agents/a.yaml", "description: x\ntools: [calculater]")
-    app = load(tmp_path)
+    catalog = load(tmp_path)
     with pytest.raises(AgentInvalid) as raised:
-        app.spec("a")
+        catalog.spec("a")
     assert str(raised.value) == (
         f"{tmp_path}/agents/a.yaml:2: tools.0: there is no tool 'calculater'. Did you mean 'calculator'? "
         "Tools: calculator, current_time, http_fetch"
     )
-    assert app.problems == [str(raised.value)]
+    assert catalog.problems == [str(raised.value)]
 
 
 def test_a_rule_for_a_tool_that_the_agent_lacks_is_refused(tmp_path: Path, write: Write) -> None:
@@ -220,74 +222,74 @@ def test_a_rule_for_a_tool_that_the_agent_lacks_is_refused(tmp_path: Path, write
     assert "approvals.1" not in str(raised.value)
 
 
-def test_what_is_broken_doesnt_take_the_rest_down(tmp_path: Path, write: Write) -> None:
+def test_broken_files_are_problems_and_the_others_are_used(tmp_path: Path, write: Write) -> None:
     write("agents/broken.yaml", "tols: []")
     write("agents/good.yaml", "tools: [shout]")
     write("tools/a.py", "1 / 0")
     write("tools/b.py", TOOL.format(name="shout"))
     write("tools/c.py", TOOL.format(name="calculator"))
-    app = load(tmp_path)
-    assert list(app.agents) == ["assistant", "good"]
-    assert app.spec("good").tools[0].name == "shout"
-    by_zero, taken, key = app.problems
-    assert by_zero.startswith(f"{tmp_path}/tools/a.py:1: ZeroDivisionError")
-    assert taken.startswith(f"{tmp_path}/tools/c.py:4: there is a tool 'calculator' already: built in.")
-    assert key.startswith(f"{tmp_path}/agents/broken.yaml:1: tols: unknown key")
+    catalog = load(tmp_path)
+    assert list(catalog.agents) == ["assistant", "good"]
+    assert catalog.spec("good").tools[0].name == "shout"
+    import_error, duplicate, unknown_key = catalog.problems
+    assert import_error.startswith(f"{tmp_path}/tools/a.py:1: ZeroDivisionError")
+    assert duplicate.startswith(f"{tmp_path}/tools/c.py:4: there is a tool 'calculator' already: built in.")
+    assert unknown_key.startswith(f"{tmp_path}/agents/broken.yaml:1: tols: unknown key")
     with pytest.raises(AgentInvalid, match="tols: unknown key"):
-        app.spec("broken")
+        catalog.spec("broken")
 
 
-def test_a_broken_file_hides_the_built_in_agent_of_its_name(tmp_path: Path, write: Write) -> None:
+def test_a_broken_file_replaces_the_built_in_agent_with_its_name(tmp_path: Path, write: Write) -> None:
     write("agents/assistant.yaml", "tols: []")
     with pytest.raises(AgentInvalid, match="tols: unknown key"):
         load(tmp_path).spec("assistant")
 
 
-def test_an_own_agent_takes_the_place_of_the_built_in_one(tmp_path: Path, write: Write) -> None:
+def test_an_agent_file_replaces_the_built_in_agent_with_its_name(tmp_path: Path, write: Write) -> None:
     write("agents/mine.yaml", "name: assistant\ndescription: Mine.")
-    app = load(tmp_path)
-    assert {name: agent.description for name, agent in app.agents.items()} == {"assistant": "Mine."}
+    catalog = load(tmp_path)
+    assert {name: agent.description for name, agent in catalog.agents.items()} == {"assistant": "Mine."}
 
 
-def test_two_files_of_one_name_are_refused_naming_both(tmp_path: Path, write: Write) -> None:
+def test_the_second_file_of_an_agent_is_refused_with_both_paths(tmp_path: Path, write: Write) -> None:
     write("agents/a.yaml", "name: helper")
     write("agents/helper.yaml", "description: x")
-    app = load(tmp_path)
-    assert "helper" not in app.agents
+    catalog = load(tmp_path)
+    assert "helper" not in catalog.agents
     with pytest.raises(AgentInvalid, match=r"helper\.yaml: name: .*a\.yaml is named 'helper', too"):
-        app.spec("helper")
+        catalog.spec("helper")
 
 
 def test_agents_are_read_again_when_their_files_change(tmp_path: Path, write: Write) -> None:
-    app = load(tmp_path)
+    catalog = load(tmp_path)
     path = write("agents/a.yaml", "description: first")
-    assert app.agents["a"].description == "first"
+    assert catalog.agents["a"].description == "first"
     write("agents/a.yaml", "description: again")
     os.utime(path, ns=(1, 1))
-    assert app.agents["a"].description == "again"
+    assert catalog.agents["a"].description == "again"
     write("agents/a.yaml", "tols: []")
-    assert "a" not in app.agents
-    assert len(app.problems) == 1
+    assert "a" not in catalog.agents
+    assert len(catalog.problems) == 1
     path.unlink()
-    assert (list(app.agents), app.problems) == (["assistant"], [])
+    assert (list(catalog.agents), catalog.problems) == (["assistant"], [])
 
 
 def test_files_that_didnt_change_arent_read_again(tmp_path: Path, write: Write) -> None:
     write("agents/a.yaml", "description: x")
-    app = load(tmp_path)
-    assert app.agents["a"] is app.agents["a"]
+    catalog = load(tmp_path)
+    assert catalog.agents["a"] is catalog.agents["a"]
 
 
-def test_an_agent_can_be_defined_by_a_request(tmp_path: Path) -> None:
-    app = load(tmp_path)
+def test_resolve_returns_the_spec_of_a_requests_definition(tmp_path: Path) -> None:
+    catalog = load(tmp_path)
     definition = AgentDefinition(name="once", tools=("calculator",), limits=Limits(max_steps=3))
-    spec = app.resolve(definition, model="demo:demo", limits={"max_tokens": 9})
+    spec = catalog.resolve(definition, model="demo:demo", limits={"max_tokens": 9})
     assert (spec.name, spec.models, spec.limits) == ("once", ("demo:demo",), Limits(max_steps=3, max_tokens=9))
-    assert spec.tools == (app.toolset.get("calculator").spec,)
+    assert spec.tools == (catalog.toolset.get("calculator").spec,)
 
 
 @pytest.mark.parametrize(
-    ("definition", "told"),
+    ("definition", "message"),
     [
         pytest.param({"tools": ("calc",)}, "agent_spec: tools.0: there is no tool 'calc'", id="tool"),
         pytest.param({"model": "x"}, "agent_spec: model: Model 'x': unknown provider", id="model"),
@@ -296,7 +298,9 @@ def test_an_agent_can_be_defined_by_a_request(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_inline_definition_is_told_as_such(tmp_path: Path, definition: dict[str, Any], told: str) -> None:
+def test_an_error_in_a_requests_definition_names_agent_spec(
+    tmp_path: Path, definition: dict[str, Any], message: str
+) -> None:
     with pytest.raises(AgentInvalid) as raised:
         load(tmp_path).resolve(AgentDefinition(name="once", **definition))
-    assert told in str(raised.value)
+    assert message in str(raised.value)

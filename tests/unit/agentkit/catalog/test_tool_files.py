@@ -23,12 +23,12 @@ Write = Callable[[str, str], None]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def put(name: str, text: str) -> None:
+    def write_file(name: str, text: str) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text), encoding="utf-8")
 
-    return put
+    return write_file
 
 
 @pytest.fixture(autouse=True)
@@ -39,10 +39,10 @@ def import_path() -> Iterator[None]:
 
 
 def names(files: ToolFiles) -> list[str]:
-    return [found.spec.name for path in files.paths() for found in files.load(path)]
+    return [tool.spec.name for path in files.paths() for tool in files.load(path)]
 
 
-def test_tools_of_all_files_are_found_by_file_name(tmp_path: Path, write: Write) -> None:
+def test_tools_of_all_files_are_loaded_in_the_order_of_file_names(tmp_path: Path, write: Write) -> None:
     write("tools/b.py", TOOL.format(name="second"))
     write("tools/a.py", TOOL.format(name="first"))
     write("tools/_shared.py", TOOL.format(name="hidden"))
@@ -74,7 +74,7 @@ async def test_tool_files_import_each_other_and_the_app_directory(tmp_path: Path
 
 
 @pytest.mark.parametrize("line", ["from .a import first", "from tools.a import first"])
-def test_a_tool_that_another_file_imports_is_found_once(tmp_path: Path, write: Write, line: str) -> None:
+def test_a_tool_that_another_file_imports_is_returned_once(tmp_path: Path, write: Write, line: str) -> None:
     write("tools/a.py", TOOL.format(name="first"))
     write("tools/b.py", f"{line}\n" + TOOL.format(name="second"))
     sys.path[:0] = [str(tmp_path)]
@@ -83,27 +83,27 @@ def test_a_tool_that_another_file_imports_is_found_once(tmp_path: Path, write: W
         sys.modules.pop(module, None)
 
 
-def test_two_app_directories_with_equal_file_names_stay_apart(tmp_path: Path, write: Write) -> None:
+def test_two_app_directories_may_have_files_with_the_same_names(tmp_path: Path, write: Write) -> None:
     write("one/tools/a.py", TOOL.format(name="first"))
     write("two/tools/a.py", TOOL.format(name="second"))
     assert [names(ToolFiles(tmp_path / app)) for app in ("one", "two")] == [["first"], ["second"]]
 
 
-def test_loading_again_sees_what_was_changed(tmp_path: Path, write: Write) -> None:
+def test_a_changed_file_is_loaded_anew(tmp_path: Path, write: Write) -> None:
     write("tools/a.py", TOOL.format(name="first"))
     assert names(ToolFiles(tmp_path)) == ["first"]
     write("tools/a.py", TOOL.format(name="changed"))
     assert names(ToolFiles(tmp_path)) == ["changed"]
 
 
-def test_an_app_directory_hides_no_installed_module(tmp_path: Path, write: Write) -> None:
+def test_an_app_directory_shadows_no_installed_module(tmp_path: Path, write: Write) -> None:
     write("json.py", "raise RuntimeError")
     write("tools/a.py", "import json\n" + TOOL.format(name="first"))
     assert names(ToolFiles(tmp_path)) == ["first"]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         pytest.param("x = 1\nimport nowhere", "a.py:2: ModuleNotFoundError: No module named 'nowhere'", id="import"),
         pytest.param("x = 1\n\ndef f(:", "a.py:3: SyntaxError: invalid syntax", id="syntax"),
@@ -115,9 +115,11 @@ def test_an_app_directory_hides_no_installed_module(tmp_path: Path, write: Write
         ),
     ],
 )  # fmt: skip
-def test_a_broken_file_is_told_with_file_line_and_error(tmp_path: Path, write: Write, text: str, told: str) -> None:
+def test_the_error_of_a_broken_file_has_file_line_and_error(
+    tmp_path: Path, write: Write, text: str, message: str
+) -> None:
     write("tools/bad.py", "\n{}['x']")
     write("tools/a.py", text)
     with pytest.raises(ToolInvalid) as raised:
         ToolFiles(tmp_path).load(tmp_path / "tools/a.py")
-    assert str(raised.value).startswith(f"{tmp_path}/tools/{told}")
+    assert str(raised.value).startswith(f"{tmp_path}/tools/{message}")

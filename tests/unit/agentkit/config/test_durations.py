@@ -9,7 +9,7 @@ DURATION: TypeAdapter[float] = TypeAdapter(Duration)
 
 
 @pytest.mark.parametrize(
-    ("written", "seconds"),
+    ("notation", "seconds"),
     [
         (90, 90.0),
         (0.5, 0.5),
@@ -23,21 +23,21 @@ DURATION: TypeAdapter[float] = TypeAdapter(Duration)
         (" 10s ", 10.0),
     ],
 )
-def test_durations_are_read_as_people_write_them(written: object, seconds: float) -> None:
-    assert DURATION.validate_python(written) == seconds
+def test_numbers_and_text_with_units_are_durations(notation: object, seconds: float) -> None:
+    assert DURATION.validate_python(notation) == seconds
 
 
-@pytest.mark.parametrize("written", ["", "soon", "10", "10x", "s", "-5s", "1h-30m", "5 minutes"])
-def test_other_text_is_refused_with_an_example(written: str) -> None:
+@pytest.mark.parametrize("notation", ["", "soon", "10", "10x", "s", "-5s", "1h-30m", "5 minutes"])
+def test_other_text_is_refused_with_an_example(notation: str) -> None:
     with pytest.raises(ValueError, match="expected a duration such as 30s, 5m, 1h30m"):
-        parse_duration(written)
+        parse_duration(notation)
 
 
-@pytest.mark.parametrize("written", [0, -1, "0s", float("inf"), float("nan"), "99999999d", None, []])
-def test_no_time_endless_time_and_no_number_are_refused(written: object) -> None:
+@pytest.mark.parametrize("notation", [0, -1, "0s", float("inf"), float("nan"), "99999999d", None, []])
+def test_zero_negative_infinite_and_too_long_durations_are_refused(notation: object) -> None:
     with pytest.raises(ValidationError):
-        DURATION.validate_python(written)
+        DURATION.validate_python(notation)
 
 
-def test_what_is_no_text_passes_unchanged() -> None:
+def test_values_other_than_text_are_returned_unchanged() -> None:
     assert parse_duration(None) is None

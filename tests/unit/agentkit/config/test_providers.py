@@ -25,7 +25,7 @@ def test_a_model_is_split_at_the_first_colon(model: str, parts: tuple[str, str])
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "message"),
     [
         (
             "gpt-5",
@@ -36,10 +36,10 @@ def test_a_model_is_split_at_the_first_colon(model: str, parts: tuple[str, str])
         ("openai:", "expected provider:name"),
     ],
 )
-def test_what_is_no_model_is_refused(model: str, told: str) -> None:
+def test_an_invalid_model_name_is_refused(model: str, message: str) -> None:
     with pytest.raises(ConfigurationInvalid) as raised:
         split_model(model)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,16 @@ def test_what_is_no_model_is_refused(model: str, told: str) -> None:
         pytest.param({"openai_api_key": "k", "anthropic_api_key": "k"}, "openai:gpt-5-mini", id="openai first"),
         pytest.param({"google_api_key": "k", "openrouter_api_key": "k"}, "google:gemini-3.8-flash", id="google"),
         pytest.param({"openrouter_api_key": "k"}, "openrouter:openai/gpt-5-mini", id="openrouter"),
-        pytest.param({"openai_compatible_base_url": "http://a"}, "demo:demo", id="a server with models of its own"),
-        pytest.param({"anthropic_api_key": "k", "default_model": "claude"}, "anthropic:claude", id="its model"),
+        pytest.param({"openai_compatible_base_url": "http://a"}, "demo:demo", id="openai-compatible"),
+        pytest.param({"anthropic_api_key": "k", "default_model": "claude"}, "anthropic:claude", id="key and model"),
         pytest.param({"openai_api_key": "k", "default_provider": "demo"}, "demo:demo", id="provider"),
         pytest.param({"default_provider": "openai", "default_model": "gpt-6"}, "openai:gpt-6", id="both"),
         pytest.param({"default_model": "gpt-6"}, "openai:gpt-6", id="model alone"),
-        pytest.param({"default_model": "openai-compatible:llama3:8b"}, "openai-compatible:llama3:8b", id="whole model"),
+        pytest.param({"default_model": "openai-compatible:llama3:8b"}, "openai-compatible:llama3:8b", id="with colon"),
+        pytest.param({"default_provider": "local"}, "local:smollm2", id="local"),
     ],
 )
-def test_the_default_model_follows_the_settings(settings: dict[str, Any], model: str) -> None:
+def test_the_default_model_depends_on_the_settings(settings: dict[str, Any], model: str) -> None:
     assert default_model(Settings(**settings)) == model
 
 
@@ -70,7 +71,7 @@ def test_a_provider_without_a_default_model_needs_one_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "settings", "told"),
+    ("model", "settings", "message"),
     [
         pytest.param("demo", {}, None, id="demo needs nothing"),
         pytest.param("openai:x", {}, "set OPENAI_API_KEY", id="no key"),
@@ -87,12 +88,12 @@ def test_a_provider_without_a_default_model_needs_one_named() -> None:
         pytest.param("openai-compatible:x", {"openai_compatible_base_url": "http://a"}, None, id="address"),
     ],
 )
-def test_what_a_model_lacks_is_told(model: str, settings: dict[str, Any], told: str | None) -> None:
-    lacking = missing_configuration(model, Settings(**settings))
-    assert lacking is None if told is None else told in (lacking or "")
+def test_the_missing_setting_of_a_model_is_named(model: str, settings: dict[str, Any], message: str | None) -> None:
+    missing = missing_configuration(model, Settings(**settings))
+    assert missing is None if message is None else message in (missing or "")
 
 
-def test_providers_with_a_key_that_no_agent_names_are_checked_too() -> None:
+def test_models_to_check_include_the_default_one_of_each_other_provider_with_a_key() -> None:
     settings = Settings(
         openai_api_key=SecretStr("a"),
         anthropic_api_key=SecretStr("b"),

@@ -1,4 +1,4 @@
-"""What the commands ask of a Temporal server: a connection, the search attributes, the workers that poll."""
+"""Connect to a Temporal server, check and register its search attributes, and list its workers."""
 
 from __future__ import annotations
 

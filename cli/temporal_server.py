@@ -66,8 +66,8 @@ class TemporalServer:
         command += ["--headless"] if self.ui_port is None else ["--ui-port", str(self.ui_port)]
         if self.database is not None:
             command += ["--db-filename", str(self.database)]
-            command += [word for pragma in _PRAGMAS for word in ("--sqlite-pragma", pragma)]
-        command += [word for value in _DYNAMIC_CONFIG for word in ("--dynamic-config-value", value)]
+            command += [argument for pragma in _PRAGMAS for argument in ("--sqlite-pragma", pragma)]
+        command += [argument for value in _DYNAMIC_CONFIG for argument in ("--dynamic-config-value", value)]
         for name, kind in search_attribute_types().items():
             command += ["--search-attribute", f"{name}={kind}"]
         if self.namespace is not None and self.namespace != "default":

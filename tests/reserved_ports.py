@@ -32,7 +32,7 @@ def reserve_port() -> int:
 
 @contextmanager
 def refusing_port() -> Iterator[int]:
-    """Hold a port that refuses connections: bound, so that nobody else gets it, and not listening."""
+    """Hold a port that refuses connections: bound, so that no other process gets it, and not listening."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield int(bound.getsockname()[1])

@@ -1,1 +1,1 @@
-"""The subcommands, a module each; ``cli.main`` loads the one that was asked for."""
+"""The subcommands; ``cli.main`` imports only the module of the one that is run."""

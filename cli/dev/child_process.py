@@ -127,7 +127,7 @@ class ChildProcess:
         return _ending(code)
 
     async def stop(self) -> None:
-        """Send SIGTERM, wait for the grace period, and kill what is left of the process group. Called once."""
+        """Send SIGTERM, wait for the grace period, and kill the rest of the process group. Called once."""
         self._stopping = True
         process = self._process
         if process is None:

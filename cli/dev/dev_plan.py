@@ -82,7 +82,7 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
 
 
 def with_free_grpc_port(settings: Settings) -> Settings:
-    """Return ``settings``, with any free port for gRPC when the default one is in use and none was asked for."""
+    """Return ``settings``, with any free port for gRPC when the default one is in use and no other is set."""
     if "grpc_port" in settings.model_fields_set or is_free(settings.grpc_port, settings.host):
         return settings
     return settings.model_copy(update={"grpc_port": free_port(settings.host)})

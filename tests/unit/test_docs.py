@@ -94,7 +94,7 @@ def test_the_reference_names_every_command_and_option(name: str) -> None:
     text = (REFERENCE / "cli.md").read_text()
     assert f"`opspawn {name}" in text
     group = typer.main.get_command(build([name]))
-    command = group.commands[name]  # type: ignore[attr-defined]  # a click group, which mypy is told is a command
+    command = group.commands[name]  # type: ignore[attr-defined]  # a click group; typer declares a command
     options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
     assert [option for option in options if option not in {"--help", "--url"} and f"`{option}" not in text] == []
 

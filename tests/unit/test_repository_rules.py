@@ -40,7 +40,7 @@ MIN_TESTED_SHARE = 0.8
 RUFF = Path(sys.executable).with_name("ruff")
 
 WORKAROUNDS = re.compile(r"os\.putenv|os\.environb|Event\(\)\.wait\(")
-"""Ways around the bans on reading the environment and on sleeping: change the rule or the design instead."""
+"""They evade the bans on reading the environment and on sleeping: change the rule or the design instead."""
 
 # Written in parts, so that this file doesn't contain them.
 FORBIDDEN_TEXT = [

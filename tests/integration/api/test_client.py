@@ -21,8 +21,8 @@ from agentkit.client import (
     TaskUpdate,
 )
 from agentkit.messages import TextPart
-from tests.integration.api.conftest import WITHIN, Front, eventually
-from tests.integration.api.cutting import network
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
+from tests.integration.api.flaky_network import flaky_network
 from tests.integration.api.test_api_events import PacedModel, finished
 from tests.integration.api.watching import Served, served
 
@@ -41,9 +41,9 @@ async def client_of(url: str, reconnect_timeout: float = WITHIN) -> AsyncIterato
         yield client
 
 
-async def test_a_task_is_created_awaited_and_listed(front: Front) -> None:
+async def test_a_task_is_created_awaited_and_listed(harness: ApiHarness) -> None:
     tag = uuid.uuid4().hex
-    async with served(front) as api, client_of(api.url) as client, front.worker(["Four."]):
+    async with served(harness) as api, client_of(api.url) as client, harness.worker(["Four."]):
         created = await client.create(
             *("assistant", [TextPart(text="Two and two?")]), limits={"max_steps": 3}, tags=[tag], metadata={"a": "b"}
         )
@@ -63,80 +63,80 @@ async def test_a_task_is_created_awaited_and_listed(front: Front) -> None:
     assert listed.id == created.id
 
 
-async def test_the_same_idempotency_key_returns_the_first_task(front: Front) -> None:
+async def test_the_same_idempotency_key_returns_the_first_task(harness: ApiHarness) -> None:
     key = uuid.uuid4().hex
-    async with served(front) as api, client_of(api.url) as client:
+    async with served(harness) as api, client_of(api.url) as client:
         first = await client.create("assistant", "Hello", idempotency_key=key)
         assert (await client.create("assistant", "Hello", idempotency_key=key)).id == first.id
         assert (await client.create("assistant", "Hello")).id != first.id
 
 
-async def test_a_cancelled_task_ends_its_events(front: Front) -> None:
-    async with served(front) as api, client_of(api.url) as client, front.worker(PacedModel(1)):
+async def test_a_cancelled_task_ends_its_events(harness: ApiHarness) -> None:
+    async with served(harness) as api, client_of(api.url) as client, harness.worker(PacedModel(1)):
         task = await client.create("assistant", "Hello")
-        seen = []
+        types = []
         async for event in client.events(task.id):
-            seen.append(event.type)
+            types.append(event.type)
             if event.type == "model.started":
                 await client.cancel(task.id)
-    assert seen[-1] == "task.cancelled"
+    assert types[-1] == "task.cancelled"
 
 
-async def test_events_come_once_and_in_order_when_each_connection_breaks(front: Front) -> None:
+async def test_events_come_once_and_in_order_when_each_connection_breaks(harness: ApiHarness) -> None:
     steps = 16
     pace = PacedModel(steps)
-    toolset = front.app.toolset.get("calculator")
+    toolset = harness.catalog.toolset.get("calculator")
     async with (
-        served(front) as api,
-        front.worker(pace, toolset),
-        network(port_of(api), longest=4000) as broken,
+        served(harness) as api,
+        harness.worker(pace, toolset),
+        flaky_network(port_of(api), max_bytes=4000) as broken,
         client_of(broken.url) as client,
         client_of(api.url) as direct,
     ):
         task = await direct.create("assistant", "Go", limits={"max_steps": steps + 1})
-        seen = []
+        received = []
         async for event in client.events(task.id):
-            seen.append(event)
+            received.append(event)
             if event.type == "model.started":
                 pace.allowed.release()
         expected = [event async for event in direct.events(task.id)]
     assert broken.cuts > 5
-    assert [position_and_type(event) for event in seen] == [position_and_type(event) for event in expected]
-    assert isinstance(seen[-1], TaskCompleted)
-    assert len(seen) > 4 * steps
+    assert [position_and_type(event) for event in received] == [position_and_type(event) for event in expected]
+    assert isinstance(received[-1], TaskCompleted)
+    assert len(received) > 4 * steps
 
 
-async def test_a_lost_connection_is_reported_and_no_durable_event_is_missing(front: Front) -> None:
+async def test_a_lost_connection_is_reported_and_no_durable_event_is_missing(harness: ApiHarness) -> None:
     pace = PacedModel(1)
-    toolset = front.app.toolset.get("calculator")
+    toolset = harness.catalog.toolset.get("calculator")
     async with (
-        served(front) as api,
-        front.worker(pace, toolset),
-        network(port_of(api)) as broken,
+        served(harness) as api,
+        harness.worker(pace, toolset),
+        flaky_network(port_of(api)) as broken,
         client_of(broken.url) as client,
     ):
         task = await client.create("assistant", "Go")
-        seen: list[TaskUpdate] = []
+        updates: list[TaskUpdate] = []
         async for update in client.watch(task.id):
-            seen.append(update)
+            updates.append(update)
             if isinstance(update, TaskEvent) and update.type == "model.started" and update.step == 1:
                 await broken.down()
                 pace.allowed.release()
                 pace.allowed.release()
             if isinstance(update, ConnectionLost):
-                await front.task(task.id, wait=WITHIN)
+                await harness.task(task.id, wait=WITHIN)
                 await broken.up()
         expected = [event async for event in client.events(task.id)]
-    breaks = [update for update in seen if isinstance(update, ConnectionLost | ConnectionRestored)]
+    breaks = [update for update in updates if isinstance(update, ConnectionLost | ConnectionRestored)]
     assert [type(each) for each in breaks] == [ConnectionLost, ConnectionRestored]
-    assert [position_and_type(each) for each in seen if isinstance(each, TaskEvent)] == [
+    assert [position_and_type(each) for each in updates if isinstance(each, TaskEvent)] == [
         position_and_type(event) for event in expected
     ]
 
 
-async def test_events_resume_after_a_position_and_are_empty_after_the_last(front: Front) -> None:
-    task_id = await finished(front)
-    async with served(front) as api, client_of(api.url) as client:
+async def test_events_resume_after_a_position_and_are_empty_after_the_last(harness: ApiHarness) -> None:
+    task_id = await finished(harness)
+    async with served(harness) as api, client_of(api.url) as client:
         expected = [event async for event in client.events(task_id)]
         rest = [event async for event in client.events(task_id, after=expected[4].position)]
         none = [event async for event in client.events(task_id, after=expected[-1].position)]
@@ -146,9 +146,9 @@ async def test_events_resume_after_a_position_and_are_empty_after_the_last(front
     )
 
 
-async def test_refused_requests_raise_the_reason_of_the_api(front: Front) -> None:
-    task_id = await finished(front)
-    async with served(front) as api, client_of(api.url) as client:
+async def test_refused_requests_raise_the_reason_of_the_api(harness: ApiHarness) -> None:
+    task_id = await finished(harness)
+    async with served(harness) as api, client_of(api.url) as client:
         with pytest.raises(RequestRefused, match="nope") as unknown:
             await anext(client.events("nope"))
         with pytest.raises(RequestRefused, match="isn't a position"):
@@ -160,9 +160,9 @@ async def test_refused_requests_raise_the_reason_of_the_api(front: Front) -> Non
     assert (unknown.value.status, ended.value.status) == (404, 409)
 
 
-async def test_calls_give_up_after_the_reconnect_timeout(front: Front) -> None:
-    async with served(front) as api, network(port_of(api)) as broken:
-        task_id = await front.submit()
+async def test_calls_give_up_after_the_reconnect_timeout(harness: ApiHarness) -> None:
+    async with served(harness) as api, flaky_network(port_of(api)) as broken:
+        task_id = await harness.submit()
         await broken.down()
         async with client_of(broken.url, reconnect_timeout=0.3) as client:
             with pytest.raises(ApiUnreachable, match="Can't reach the API"):

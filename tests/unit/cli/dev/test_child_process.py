@@ -92,12 +92,12 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(log: Watch
 async def test_processes_that_a_child_started_are_stopped_with_it(log: WatchedLog, guard: ProcessGuard) -> None:
     process = child(log, guard, WITH_GRANDCHILD)
     running = asyncio.create_task(process.run())
-    gone = await hold_connection(await log.wait_for(r"grandchild (\d+)"))
+    wait_until_gone = await hold_connection(await log.wait_for(r"grandchild (\d+)"))
 
     await process.stop()
 
     await asyncio.wait_for(running, 5)
-    await gone()
+    await wait_until_gone()
 
 
 async def test_a_child_gets_its_own_environment_and_nothing_else(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,3 +34,16 @@ def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(CommandFailed, match=r"Can't write .*file.*--data-dir"):
         DataDirLock(tmp_path / "file" / "data")
+
+
+def test_a_lock_whose_holder_has_died_is_awaited(tmp_path: Path) -> None:
+    """After ``kill -9`` the guard holds the lock until the children are gone."""
+    of_guard = DataDirLock(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait(30)
+    (tmp_path / "dev.lock").write_text(f"{dead.pid}\n")
+    threading.Timer(0.3, of_guard.release).start()
+
+    DataDirLock(tmp_path).release()
+
+    assert (tmp_path / "dev.lock").read_text() == f"{os.getpid()}\n"

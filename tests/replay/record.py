@@ -1,7 +1,6 @@
-"""Record the histories that are replayed on every change: ``python tests/replay/record.py``.
+"""Record the histories that are replayed on every change: ``python tests/replay/record.py [NAME...]``.
 
-Record anew only what a patch has made obsolete: the old ones stand for tasks that are running somewhere.
-Names may be given, to record only those.
+A history is recorded again only when a patch of the workflow makes it obsolete: it represents tasks that run at users.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from agentkit.errors import ModelNotAuthorized, ToolError
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ToolCall, user_message
 from agentkit.specs import AgentSpec
-from agentkit.testing import ScriptedModel, ScriptedResponse
+from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from worker import build_worker
 from workflows.agent_task import AgentTask
@@ -32,8 +31,7 @@ from workflows.search_attributes import SEARCH_ATTRIBUTES
 from workflows.task_types import TaskInput, TaskResult
 
 HISTORIES = Path(__file__).parent / "histories"
-CONTINUE_AFTER = 60
-"""Events."""
+CONTINUE_AS_NEW_AFTER_EVENTS = 60
 
 
 @tool(effect="idempotent")
@@ -50,13 +48,19 @@ def half(number: int) -> float:
     return number / 2
 
 
-TOOLS = ToolRegistry([double, half])
+@tool(effect="irreversible")
+def launch(number: int) -> str:
+    """Launch a rocket; refused, because it needs an approval."""
+    return "launched"
+
+
+TOOLS = ToolRegistry([double, half, launch])
 AGENT = AgentSpec(
     name="recorded",
     models=("scripted:m",),
     planner="tools",
     instructions="Be brief.",
-    tools=tuple(TOOLS.specs()),
+    tools=(double.spec, half.spec),
 )
 Handle = WorkflowHandle[AgentTask, TaskResult]
 
@@ -66,9 +70,10 @@ class Recording:
     """A task to record."""
 
     name: str
-    script: Sequence[ScriptedResponse] | Callable[[ModelRequest], Awaitable[ScriptedResponse]]
-    act: Callable[[Handle], Awaitable[None]] | None = None
-    """What happens to the task once it has started."""
+    script: Sequence[ScriptedResponse] | ModelScript
+    agent: AgentSpec = AGENT
+    after_start: Callable[[Handle], Awaitable[None]] | None = None
+    """Acts on the task once it has started."""
 
 
 def call(name: str, id: str, number: int) -> ToolCall:
@@ -76,20 +81,25 @@ def call(name: str, id: str, number: int) -> ToolCall:
     return ToolCall(id=id, name=name, arguments={"number": number})
 
 
-async def never(_: ModelRequest) -> ScriptedResponse:
-    """Answer when it is too late."""
+def react(name: str, **arguments: int | str) -> str:
+    """Return the text by which a model calls a tool under the ``react`` planner."""
+    return json.dumps({"thought": "t", "action": {"name": name, "arguments": arguments}})
+
+
+async def respond_never(_: ModelRequest) -> ScriptedResponse:
+    """Wait until the request is cancelled."""
     await asyncio.Event().wait()
     return "never"
 
 
-async def at_length(request: ModelRequest) -> ScriptedResponse:
-    """Answer after nine steps."""
+async def call_in_nine_steps(request: ModelRequest) -> ScriptedResponse:
+    """Respond with a tool call in each of nine steps, then with text."""
     step = sum(message.role == "assistant" for message in request.messages)
     return "done" if step == 9 else call("double", f"c{step}", step)
 
 
-async def cancel_when_asked(handle: Handle) -> None:
-    """Cancel once the model is being asked."""
+async def cancel_at_first_activity(handle: Handle) -> None:
+    """Cancel the task once the model activity is scheduled."""
     async for event in handle.fetch_history_events(wait_new_event=True):
         if event.HasField("activity_task_scheduled_event_attributes"):
             await handle.cancel()
@@ -98,7 +108,7 @@ async def cancel_when_asked(handle: Handle) -> None:
 
 RECORDINGS = (
     Recording(
-        "two_tools_and_an_answer",
+        "tool_calls",
         [
             Message(
                 role="assistant",
@@ -113,47 +123,57 @@ RECORDINGS = (
             "Both are 42.",
         ],
     ),
-    Recording("feedback_on_an_empty_answer", ["", "There you are."]),
+    Recording("empty_response", ["", "There you are."]),
     Recording("failure", [call("double", "1", 21), ModelNotAuthorized("Incorrect API key provided.", status=401)]),
-    Recording("cancellation", never, cancel_when_asked),
-    Recording("continue_as_new", at_length),
+    Recording("cancellation", respond_never, after_start=cancel_at_first_activity),
+    Recording("continue_as_new", call_in_nine_steps),
+    Recording(
+        "plan",
+        ['{"plan": ["double 21", "report"]}', call("double", "1", 21), '{"plan": ["report"]}', "42"],
+        AGENT.model_copy(update={"planner": "plan"}),
+    ),
+    Recording(
+        "react_with_fast_tools",
+        [react("half", number=84), react("launch", number=1), react("half", number=21), react("finish", answer="42")],
+        AGENT.model_copy(update={"planner": "react", "tools": tuple(TOOLS.specs())}),
+    ),
 )
 
 
 def without_stack_traces(value: Any) -> Any:
     """Return JSON without the paths of the machine that it was recorded on."""
     if isinstance(value, dict):
-        return {key: without_stack_traces(one) for key, one in value.items() if key != "stackTrace"}
-    return [without_stack_traces(one) for one in value] if isinstance(value, list) else value
+        return {key: without_stack_traces(item) for key, item in value.items() if key != "stackTrace"}
+    return [without_stack_traces(item) for item in value] if isinstance(value, list) else value
 
 
 async def record(client: Client, settings: Settings, recording: Recording) -> None:
-    """Do the task, and write down the history of each of its parts."""
+    """Run the task, and write the history of each of its runs to a file."""
     async with build_worker(client, settings, {"scripted": ScriptedModel(recording.script)}, TOOLS):
         handle = await client.start_workflow(
             AgentTask.run,
-            TaskInput(agent=AGENT, message=user_message(f"Show {recording.name}.")),
+            TaskInput(agent=recording.agent, message=user_message(f"Show {recording.name}.")),
             id=f"recorded-{recording.name}",
             task_queue=settings.task_queue,
         )
-        if recording.act is not None:
-            await recording.act(handle)
+        if recording.after_start is not None:
+            await recording.after_start(handle)
         try:
             await asyncio.wait_for(handle.result(), 60)
         except WorkflowFailureError as error:
             sys.stderr.write(f"{recording.name} ended with: {error.cause}\n")
     run_id = handle.first_execution_run_id
-    part = 1
+    number = 1
     while run_id:
         history = await client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
-        file = HISTORIES / f"{recording.name}{'' if part == 1 else f'_{part}'}.json"
+        file = HISTORIES / f"{recording.name}{'' if number == 1 else f'_{number}'}.json"
         file.write_text(json.dumps(without_stack_traces(history.to_json_dict()), indent=1) + "\n")
         run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-        part += 1
+        number += 1
 
 
 async def main(names: Sequence[str]) -> None:
-    """Record what is named, or all."""
+    """Record the tasks of these names; all without names."""
     HISTORIES.mkdir(exist_ok=True)
     with TemporaryDirectory() as directory:
         settings = Settings(data_dir=Path(directory), task_queue="recorded")
@@ -162,7 +182,7 @@ async def main(names: Sequence[str]) -> None:
             search_attributes=SEARCH_ATTRIBUTES,
             dev_server_extra_args=[
                 "--dynamic-config-value",
-                f"limit.historyCount.suggestContinueAsNew={CONTINUE_AFTER}",
+                f"limit.historyCount.suggestContinueAsNew={CONTINUE_AS_NEW_AFTER_EVENTS}",
             ],
         ) as environment:
             address = environment.client.service_client.config.target_host

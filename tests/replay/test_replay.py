@@ -1,7 +1,8 @@
-"""Tasks that began before a change go on after it: recorded histories are replayed."""
+"""Recorded histories replay, so tasks that were started by an earlier release can continue."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +17,17 @@ from activities.settings import Settings
 from activities.temporal.client import data_converter
 from activities.transcript_cache import TranscriptCache
 from workflows.agent_task import AgentTask
+from workflows.journal import JOURNAL_KEY, ParsedCallEntry, PlanEntry, RefusedCallEntry, read_journal
 from workflows.transcript_sharing import TranscriptSharing
 from workflows.workflow_sandbox import sandboxed_runner
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
-ENDINGS = {
-    "two_tools_and_an_answer": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
-    "feedback_on_an_empty_answer": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+LAST_EVENTS = {
+    "tool_calls": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "empty_response": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "plan": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "react_with_fast_tools": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
     "failure": "EVENT_TYPE_WORKFLOW_EXECUTION_FAILED",
     "cancellation": "EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED",
     "continue_as_new": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
@@ -35,7 +39,7 @@ History = dict[str, Any]
 
 @pytest.fixture
 def replayer(tmp_path: Path) -> Replayer:
-    """Replays as the worker that we ship works: same sandbox, same conversion, same interceptor."""
+    """A replayer with the sandbox, data converter and interceptor of the worker that we ship."""
     return Replayer(
         workflows=[AgentTask],
         interceptors=[TranscriptSharing(TranscriptCache(1_000_000).put)],
@@ -44,43 +48,54 @@ def replayer(tmp_path: Path) -> Replayer:
     )
 
 
-def read(name: str) -> History:
+def read_history(name: str) -> History:
     (file,) = (file for file in HISTORIES if file.stem == name)
     history: History = json.loads(file.read_text())
     return history
 
 
-def first(history: History, attributes: str) -> History:
-    found: History = next(event[attributes] for event in history["events"] if attributes in event)
-    return found
+def all_attributes(history: History, name: str) -> list[History]:
+    """Return the attributes of that name of all events that have them."""
+    return [event[name] for event in history["events"] if name in event]
 
 
-@pytest.mark.parametrize("name", ENDINGS)
+@pytest.mark.parametrize("name", LAST_EVENTS)
 async def test_a_recorded_task_replays(replayer: Replayer, name: str) -> None:
-    await replayer.replay_workflow(WorkflowHistory.from_json(f"recorded-{name}", read(name)))
+    await replayer.replay_workflow(WorkflowHistory.from_json(f"recorded-{name}", read_history(name)))
 
 
-def test_the_recorded_tasks_ended_in_every_way_and_are_small() -> None:
-    assert {file.stem: json.loads(file.read_text())["events"][-1]["eventType"] for file in HISTORIES} == ENDINGS
+def test_the_recordings_cover_every_outcome_and_are_small() -> None:
+    assert {file.stem: json.loads(file.read_text())["events"][-1]["eventType"] for file in HISTORIES} == LAST_EVENTS
     assert max(file.stat().st_size for file in HISTORIES) < 100 * 1024
 
 
-def another_tool(history: History) -> None:
-    first(history, "activityTaskScheduledEventAttributes")["activityType"]["name"] = "ask_oracle"
+def test_the_recordings_cover_every_kind_of_journal_entry() -> None:
+    memos = [
+        attributes["upsertedMemo"]["fields"]
+        for name in LAST_EVENTS
+        for attributes in all_attributes(read_history(name), "workflowPropertiesModifiedEventAttributes")
+    ]
+    payloads = [base64.b64decode(fields[JOURNAL_KEY]["data"]) for fields in memos if JOURNAL_KEY in fields]
+    recorded = {type(entry) for payload in payloads for entry in read_journal(json.loads(payload))}
+    assert recorded == {PlanEntry, RefusedCallEntry, ParsedCallEntry}
 
 
-def another_ending(history: History) -> None:
+def change_first_activity_type(history: History) -> None:
+    all_attributes(history, "activityTaskScheduledEventAttributes")[0]["activityType"]["name"] = "other"
+
+
+def change_last_event(history: History) -> None:
     last = history["events"][-1]
     del last["workflowExecutionCompletedEventAttributes"]
     last["eventType"] = "EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED"
     last["workflowExecutionCanceledEventAttributes"] = {"workflowTaskCompletedEventId": last["eventId"]}
 
 
-@pytest.mark.parametrize("doctor", [another_tool, another_ending])
-async def test_a_workflow_that_would_act_otherwise_than_recorded_is_found_out(
-    replayer: Replayer, doctor: Callable[[History], None]
+@pytest.mark.parametrize("change", [change_first_activity_type, change_last_event])
+async def test_a_history_that_the_workflow_would_not_produce_fails_to_replay(
+    replayer: Replayer, change: Callable[[History], None]
 ) -> None:
-    history = read("two_tools_and_an_answer")
-    doctor(history)
+    history = read_history("tool_calls")
+    change(history)
     with pytest.raises(NondeterminismError):
         await replayer.replay_workflow(WorkflowHistory.from_json("recorded", history))

@@ -25,7 +25,7 @@ from agentkit.messages import ImagePart, TextPart, ToolCall, user_message
 from agentkit.specs import AgentSpec, Limits
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
-from tests.replay.record import AGENT, Handle, call, cancel_when_asked, never, without_stack_traces
+from tests.replay.record import AGENT, Handle, call, cancel_at_first_activity, respond_never, without_stack_traces
 from tests.unit.api.events.golden import GOLDEN, HISTORIES, RECORDED_HERE, golden_lines
 from worker import build_worker
 from workflows.agent_task import AgentTask
@@ -123,10 +123,10 @@ SCENARIOS = {
         ]
     ),
     "failure_after_feedback": Scenario(["", ModelNotAuthorized("Incorrect API key provided.", status=401)]),
-    "terminated": Scenario(never, act=terminate_at_first_activity),
-    "cancelled_at_once": Scenario(never, act=cancel_when_asked),
-    "deadline": Scenario(never, agent_with(limits=Limits(deadline=0.3))),
-    "execution_timeout": Scenario(never, execution_timeout=timedelta(seconds=1)),
+    "terminated": Scenario(respond_never, act=terminate_at_first_activity),
+    "cancelled_at_once": Scenario(respond_never, act=cancel_at_first_activity),
+    "deadline": Scenario(respond_never, agent_with(limits=Limits(deadline=0.3))),
+    "execution_timeout": Scenario(respond_never, execution_timeout=timedelta(seconds=1)),
     "no_model_call": Scenario(["unused"], agent_with(planner="placeholder")),
 }
 

@@ -27,9 +27,16 @@ _MAX_POLL_DELAY_S = 5.0
 class RetryWatcher:
     """Polls the pending calls of a task: seldom, and once for all watchers."""
 
-    def __init__(self, history: TaskHistory, publish: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        history: TaskHistory,
+        publish: Callable[[Event], None],
+        *,
+        first_poll_delay_s: float = _FIRST_POLL_DELAY_S,
+    ) -> None:
         self._history = history
         self._publish = publish
+        self._first_poll_delay_s = first_poll_delay_s
         self._run_id = ""
         self._pending: Mapping[str, PendingCall] = {}
         self._has_pending = asyncio.Event()
@@ -51,11 +58,11 @@ class RetryWatcher:
 
     async def run(self) -> None:
         """Poll and publish until cancelled."""
-        delay, polled = _FIRST_POLL_DELAY_S, self._pending
+        delay, polled = self._first_poll_delay_s, self._pending
         while True:
             await self._has_pending.wait()
             same_calls = self._pending.keys() == polled.keys()
-            delay = min(1.5 * delay, _MAX_POLL_DELAY_S) if same_calls else _FIRST_POLL_DELAY_S
+            delay = min(1.5 * delay, _MAX_POLL_DELAY_S) if same_calls else self._first_poll_delay_s
             polled = self._pending
             await asyncio.sleep(delay)
             if self._pending.keys() & polled.keys():

@@ -36,8 +36,9 @@ _Statuses = dict[str, tuple[str, WorkflowExecution]]
 class StatusFeed:
     """Status changes of all tasks, about a second late."""
 
-    def __init__(self, client: Client, settings: Settings) -> None:
+    def __init__(self, client: Client, settings: Settings, *, poll_interval_s: float = _POLL_INTERVAL_S) -> None:
         self._client = client
+        self._poll_interval_s = poll_interval_s
         self._address = temporal_address(settings)
         self._buffer = EventBuffer()
         self._statuses: _Statuses = {}
@@ -83,7 +84,7 @@ class StatusFeed:
     async def _keep_polling(self) -> None:
         duration = 0.0
         while True:
-            await asyncio.sleep(max(_POLL_INTERVAL_S, 4 * duration))
+            await asyncio.sleep(max(self._poll_interval_s, 4 * duration))
             started_at = time.monotonic()
             with suppress(RPCError, RuntimeError):  # Temporal is away: later polls find what changes meanwhile
                 statuses = await self._poll()

@@ -36,7 +36,8 @@ class TaskHistory:
     async def run_ids(self, newest: WorkflowExecutionDescription, first_run_ids: Sequence[str] = ()) -> list[str]:
         """Return the ids of the task's runs, in order.
 
-        Found backwards from the newest run, so that runs which a reset has abandoned are left out.
+        They are found backwards from the newest, so those that a reset has abandoned are left out; so are those that
+        Temporal has deleted: it keeps closed runs for its retention period only.
 
         Args:
             newest: the description of the newest run.
@@ -46,7 +47,12 @@ class TaskHistory:
         if newest.raw_info.first_run_id == newest.run_id:
             return run_ids
         while run_ids[0] not in first_run_ids:
-            previous = await self._previous_run_id(run_ids[0])
+            try:
+                previous = await self._previous_run_id(run_ids[0])
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND or len(run_ids) == 1:
+                    raise
+                return run_ids[1:]
             if previous is None:
                 return run_ids
             run_ids.insert(0, previous)
@@ -69,12 +75,7 @@ class TaskHistory:
         return description.raw_description.pending_activities
 
     async def _previous_run_id(self, run_id: str) -> str | None:
-        try:
-            page, _ = await self._page(run_id, b"", size=1)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return None  # Temporal keeps closed runs for its retention period only
+        page, _ = await self._page(run_id, b"", size=1)
         return page[0].workflow_execution_started_event_attributes.continued_execution_run_id or None
 
     async def _page(self, run_id: str, token: bytes, *, wait: bool = False, size: int = 0) -> tuple[_Page, bytes]:

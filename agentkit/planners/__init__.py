@@ -1,4 +1,4 @@
-"""Planners: pure strategies that turn a transcript into a question, and an answer into a decision."""
+"""Planners: pure functions from a transcript to a model request, and from a response to a decision."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PLANNERS: Mapping[str, Planner] = {
     "plan": PlanPlanner(),
     "placeholder": PlaceholderPlanner(),
 }
-"""Every planner by the name that agents give."""
+"""Every planner by the name in agent definitions."""
 
 
 def get_planner(name: str) -> Planner:
-    """Return the planner of that name.
+    """Return the planner with that name.
 
     Raises:
-        ConfigurationInvalid: there is none; the message lists those there are.
+        ConfigurationInvalid: there is none; the message lists the names.
     """
     if name not in PLANNERS:
         raise ConfigurationInvalid(f"Unknown planner {name!r}. There are: {', '.join(sorted(PLANNERS))}")

@@ -1,4 +1,4 @@
-"""Plan first, then carry the plan out with tools; plan again when a step fails or a new fact upsets the plan."""
+"""A planner whose model first makes a plan, then carries it out with tools, and replaces it when needed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from agentkit.errors import ResponseTextInvalid
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Proceed, Retry
 from agentkit.json_text import read_json
 from agentkit.messages import Message
+from agentkit.planners.agent_request import agent_request
 from agentkit.planners.tools_planner import ToolsPlanner
 from agentkit.specs import AgentSpec, ToolSpec
 
 __all__ = ["PlanPlanner", "read_plan"]
 
-_MANNER = """\
-First make a plan: answer with one JSON object, {"plan": ["first step", "second step", ...]}, and call no tool yet.
+_PLAN_INSTRUCTIONS = """\
+First make a plan: respond with one JSON object, {"plan": ["first step", "second step", ...]}, and call no tool yet.
 Then carry it out, step by step, with your tools. When a step fails, or what you learn changes what is to be done, \
-answer with a new {"plan": [...]} of what remains. When all is done, answer the request in words."""
+respond with a new {"plan": [...]} of what remains. When all is done, give the result in words."""
 
-_SCHEMA = "That last answer, and no other, is JSON that fits this schema, without any other words: {schema}"
+_OUTPUT_INSTRUCTIONS = (
+    "That last response, and no other, is JSON that fits this schema, without any other words: {schema}"
+)
 
-_GO = "Good. Carry out the plan now, beginning with: {step}. Call your tools; don't repeat the plan."
+_PROCEED = "Good. Carry out the plan now, beginning with: {step}. Call your tools; don't repeat the plan."
 
 PLAN_SCHEMA: dict[str, JsonValue] = {
     "type": "object",
@@ -34,47 +37,46 @@ PLAN_SCHEMA: dict[str, JsonValue] = {
 
 
 class PlanPlanner:
-    """The plan is JSON in the transcript; everything else is as with native tool calling."""
+    """The plan is JSON in a response; the rest is native tool calling, as in ``ToolsPlanner``."""
 
     def __init__(self) -> None:
         self._tools = ToolsPlanner()
 
     def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
-        """Return what to ask: under the plan's schema until there is a plan, then with tools."""
-        planned = any(message.role == "assistant" and read_plan(message.text) for message in transcript)
-        acted = any(message.role == "tool" for message in transcript)
-        return ModelRequest(
-            model=agent.models[0],
-            system="\n\n".join(filter(None, [agent.instructions, _MANNER, _told_schema(agent)])),
-            messages=transcript,
+        """Return a request with tools; its output schema is the plan's until there is a plan."""
+        has_plan = any(message.role == "assistant" and read_plan(message.text) for message in transcript)
+        has_results = any(message.role == "tool" for message in transcript)
+        return agent_request(
+            agent,
+            transcript,
+            instructions=[_PLAN_INSTRUCTIONS, _output_instructions(agent)],
             tools=tools,
-            settings=agent.model_settings,
-            # Later answers may be words, a new plan or calls: no one schema fits them.
-            output_schema=None if planned or acted else PLAN_SCHEMA,
+            # Later responses may be words, a new plan or calls: no single schema fits them.
+            output_schema=None if has_plan or has_results else PLAN_SCHEMA,
         )
 
     def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
-        """Return None: a model is always asked."""
+        """Return None: every step needs a model."""
         return None
 
     def decide(self, response: ModelResponse) -> Decision:
-        """Go on with a plan, call the tools asked for, or finish with the answer."""
+        """Proceed with a plan, make the tool calls, or finish with the text."""
         decision = self._tools.decide(response)
         if isinstance(decision, CallTools | Retry):
             return decision
         plan = read_plan(response.message.text)
-        return Proceed(plan, _GO.format(step=plan[0])) if plan else Finish(response.message.text)
+        return Proceed(plan, _PROCEED.format(step=plan[0])) if plan else Finish(response.message.text)
 
 
-def _told_schema(agent: AgentSpec) -> str:
-    """Return the schema in words: where a plan may come, too, no provider can hold the model to it."""
+def _output_instructions(agent: AgentSpec) -> str:
+    """Return the output schema as text: a response may also be a plan, so no provider can enforce the schema."""
     if agent.output_schema is None:
         return ""
-    return _SCHEMA.format(schema=json.dumps(agent.output_schema, ensure_ascii=False))
+    return _OUTPUT_INSTRUCTIONS.format(schema=json.dumps(agent.output_schema, ensure_ascii=False))
 
 
 def read_plan(text: str) -> tuple[str, ...]:
-    """Return the plan that a text is; empty when it is none."""
+    """Return the steps of the plan in the text; empty if there is none."""
     if '"plan"' not in text:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""The default planner: the model calls tools natively, and finishes by answering without a call."""
+"""The default planner: the model calls tools natively; a response without a call is the task's output."""
 
 from __future__ import annotations
 
@@ -6,34 +6,28 @@ from collections.abc import Sequence
 
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Retry
 from agentkit.messages import Message
+from agentkit.planners.agent_request import agent_request
 from agentkit.specs import AgentSpec, ToolSpec
 
 __all__ = ["ToolsPlanner"]
 
-_EMPTY = "Your answer was empty. Answer the request in words, or call one of your tools."
-_CUT_OFF = "Your answer was cut off at your output limit. Give the whole answer again, shorter."
+_EMPTY = "Your response was empty. Respond to the request in words, or call one of your tools."
+_CUT_OFF = "Your response was cut off at your output limit. Give the whole response again, shorter."
 
 
 class ToolsPlanner:
-    """Instructions, transcript and tools go to the model as they are."""
+    """Passes instructions, transcript and tools to the model unchanged."""
 
     def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
-        """Return what to ask the agent's first model."""
-        return ModelRequest(
-            model=agent.models[0],
-            system=agent.instructions,
-            messages=transcript,
-            tools=tools,
-            settings=agent.model_settings,
-            output_schema=agent.output_schema,
-        )
+        """Return a request with the transcript, the tools and the agent's output schema."""
+        return agent_request(agent, transcript, tools=tools, output_schema=agent.output_schema)
 
     def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
-        """Return None: a model is always asked."""
+        """Return None: every step needs a model."""
         return None
 
     def decide(self, response: ModelResponse) -> Decision:
-        """Call the tools that the model asks for; else finish with its text, if it has any."""
+        """Make the response's tool calls; without any, finish with its text, if it isn't empty."""
         message = response.message
         if message.tool_calls:
             return CallTools(message.tool_calls)

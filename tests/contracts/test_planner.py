@@ -1,4 +1,4 @@
-"""What every planner promises: rendering grows only at its end, and any response leads to a decision."""
+"""The contract of planners: a longer transcript extends the request, and every response leads to a decision."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _json: st.SearchStrategy[JsonValue] = st.recursive(
     max_leaves=5,
 )
 _arguments: st.SearchStrategy[Mapping[str, JsonValue]] = st.dictionaries(_text, _json, max_size=3)
-_written = st.one_of(
+_response_texts = st.one_of(
     _json.map(json.dumps),
     st.builds(lambda name, arguments: json.dumps({"action": {"name": name, "arguments": arguments}}), _text, _json),
     st.builds(lambda name, arguments: f"Action: {name}\nAction Input: {json.dumps(arguments)}", _text, _json),
     _json.map(lambda plan: json.dumps({"plan": plan})),
     _text.map(lambda answer: f"Final Answer: {answer}"),
 )
-"""What models write that call no tools natively."""
+"""Responses of models without native tool calls."""
 _parts = st.one_of(
-    st.builds(TextPart, text=_written),
+    st.builds(TextPart, text=_response_texts),
     st.builds(TextPart, text=_text),
     st.builds(ThinkingPart, text=_text, signature=st.none() | _text),
     st.builds(ImagePart, url=_text),
@@ -61,13 +61,13 @@ every_planner = pytest.mark.parametrize("planner", PLANNERS.values(), ids=PLANNE
 
 @every_planner
 @given(response=_responses)
-def test_any_response_leads_to_a_decision(planner: Planner, response: ModelResponse) -> None:
+def test_every_response_leads_to_a_decision(planner: Planner, response: ModelResponse) -> None:
     decision = planner.decide(response)
     match decision:
         case CallTools(calls):
-            assert calls, "a step without calls would ask the model the same again, for ever"
+            assert calls, "a step without calls would repeat the request for ever"
             native = response.message.tool_calls
-            assert all(call in native or not call.id for call in calls), "ids are the model's, or the loop's to give"
+            assert all(call in native or not call.id for call in calls), "ids come from the model or the loop"
             assert [ToolCall.model_validate_json(strict_json(call)) for call in calls] == list(calls)
         case Retry(feedback):
             assert feedback.strip()
@@ -79,10 +79,10 @@ def test_any_response_leads_to_a_decision(planner: Planner, response: ModelRespo
 
 
 def strict_json(value: object) -> bytes:
-    """Return JSON that any language reads."""
-    written = to_json(value)
-    json.loads(written, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
-    return written
+    """Return the value as JSON, without Python's extensions."""
+    text = to_json(value)
+    json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    return text
 
 
 @every_planner
@@ -92,7 +92,7 @@ def strict_json(value: object) -> bytes:
     ids=lambda v: v[:9],
 )
 @pytest.mark.parametrize(
-    "answer",
+    "template",
     [
         '{"action": {"name": "look", "arguments": {"at": %s}}}',
         '{"action": {"name": "finish", "arguments": {"answer": %s}}}',
@@ -103,8 +103,8 @@ def strict_json(value: object) -> bytes:
         "```json\n%s\n```",
     ],
 )
-def test_what_a_model_writes_by_hand_never_breaks_the_workflow(planner: Planner, answer: str, value: str) -> None:
-    message = Message(role="assistant", parts=(TextPart(text=answer.replace("%s", value)),))
+def test_decisions_about_any_text_are_valid_json(planner: Planner, template: str, value: str) -> None:
+    message = Message(role="assistant", parts=(TextPart(text=template.replace("%s", value)),))
     match planner.decide(ModelResponse(message=message, stop_reason="end", usage=Usage())):
         case CallTools(calls):
             assert [ToolCall.model_validate_json(strict_json(call)) for call in calls] == list(calls)
@@ -123,7 +123,7 @@ def test_the_same_response_leads_to_the_same_decision(planner: Planner, response
 
 @every_planner
 @given(transcript=_transcripts, more=_transcripts)
-def test_a_longer_transcript_renders_to_a_continuation(
+def test_the_request_for_a_longer_transcript_begins_with_the_shorter_one(
     planner: Planner, transcript: list[Message], more: list[Message]
 ) -> None:
     short = planner.render(AGENT, transcript, TOOLS)
@@ -134,17 +134,15 @@ def test_a_longer_transcript_renders_to_a_continuation(
 
 @every_planner
 @given(transcript=_transcripts)
-def test_neither_rendering_nor_an_unasked_answer_changes_the_transcript(
-    planner: Planner, transcript: list[Message]
-) -> None:
+def test_no_method_changes_the_transcript(planner: Planner, transcript: list[Message]) -> None:
     before = list(transcript)
     planner.render(AGENT, transcript, TOOLS)
-    first, second = planner.unasked(transcript), planner.unasked(transcript)
+    first, second = planner.response_without_model(transcript), planner.response_without_model(transcript)
     assert first == second
     assert transcript == before
 
 
 @every_planner
-def test_the_question_goes_to_a_model_of_the_agent(planner: Planner) -> None:
+def test_the_request_is_for_a_model_of_the_agent(planner: Planner) -> None:
     request = planner.render(AGENT, [Message(role="user", parts=(TextPart(text="hi"),))], TOOLS)
     assert request.model in AGENT.models

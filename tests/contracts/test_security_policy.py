@@ -1,4 +1,4 @@
-"""What every security policy promises: a verdict for any call, the same each time, with a reason where it isn't yes."""
+"""The contract of security policies: a decision on every call, always the same, with a reason unless it is allowed."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def agent(tool: ToolSpec, rules: tuple[ApprovalRule, ...]) -> AgentSpec:
 
 @every_policy
 @given(tool=_tools, rules=_rules)
-def test_every_call_gets_the_same_verdict_each_time(
+def test_the_decision_on_a_call_is_always_the_same_and_has_a_reason(
     policy: SecurityPolicy, tool: ToolSpec, rules: tuple[ApprovalRule, ...]
 ) -> None:
     call = ToolCall(id="c", name=tool.name)
-    verdict = policy.decide(agent(tool, rules), tool, call)
-    assert verdict == policy.decide(agent(tool, rules), tool, call)
-    assert verdict.action == "allow" or verdict.reason
+    decision = policy.decide(agent(tool, rules), tool, call)
+    assert decision == policy.decide(agent(tool, rules), tool, call)
+    assert decision.action == "allow" or decision.reason
 
 
 @every_policy
 @given(tool=_tools.filter(lambda tool: tool.effect == "irreversible" and tool.approval is None))
-def test_nothing_irreversible_is_allowed_unless_somebody_said_so(policy: SecurityPolicy, tool: ToolSpec) -> None:
-    verdict = policy.decide(agent(tool, ()), tool, ToolCall(id="c", name=tool.name))
-    assert verdict.action != "allow"
+def test_irreversible_calls_are_not_allowed_without_a_rule(policy: SecurityPolicy, tool: ToolSpec) -> None:
+    decision = policy.decide(agent(tool, ()), tool, ToolCall(id="c", name=tool.name))
+    assert decision.action != "allow"

@@ -1,4 +1,4 @@
-"""What every ``Toolset`` promises, and every ``Tool`` in it."""
+"""The contract of toolsets, and of every tool in them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _registry(path: Path) -> Toolset:
     return ToolRegistry(builtin_tools())
 
 
-def _app(path: Path) -> Toolset:
+def _app_directory(path: Path) -> Toolset:
     shutil.copytree(TEMPLATE, path / "app")
     return load_catalog(Settings(app_dir=path / "app")).toolset
 
 
-@pytest.fixture(params=[_registry, _app], ids=["registry", "app"])
+@pytest.fixture(params=[_registry, _app_directory], ids=["registry", "app directory"])
 def toolset(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Toolset]:
     make: Callable[[Path], Toolset] = request.param
     before = sys.path[:]
@@ -37,23 +37,23 @@ def toolset(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Toolset]
     sys.path[:] = before
 
 
-def test_specs_have_a_stable_order_and_no_name_twice(toolset: Toolset) -> None:
+def test_specs_have_a_stable_order_and_unique_names(toolset: Toolset) -> None:
     names = [spec.name for spec in toolset.specs()]
     assert names == [spec.name for spec in toolset.specs()]
     assert len(names) == len(set(names)) > 0
 
 
-def test_each_spec_leads_to_its_tool(toolset: Toolset) -> None:
+def test_get_returns_the_tool_of_each_spec(toolset: Toolset) -> None:
     assert [toolset.get(spec.name).spec for spec in toolset.specs()] == list(toolset.specs())
 
 
-def test_an_unknown_name_is_answered_with_all_there_are(toolset: Toolset) -> None:
+def test_the_error_for_an_unknown_name_lists_all_names(toolset: Toolset) -> None:
     with pytest.raises(ToolNotFound) as raised:
         toolset.get("nothing")
     assert all(spec.name in str(raised.value) for spec in toolset.specs())
 
 
-def test_each_schema_is_an_objects_and_each_tool_is_described(toolset: Toolset) -> None:
+def test_each_tool_has_a_description_a_timeout_and_an_object_schema(toolset: Toolset) -> None:
     for spec in toolset.specs():
         jsonschema.Draft202012Validator.check_schema(spec.parameters)
         assert spec.parameters["type"] == "object"

@@ -5,16 +5,16 @@ from agentkit.messages import Message, TextPart, Usage, user_message
 from agentkit.planners import PlaceholderPlanner
 
 
-def test_it_finishes_with_the_last_user_message_and_spends_nothing() -> None:
-    said = Message(role="assistant", parts=(TextPart(text="hello"),))
+def test_the_output_is_the_last_user_message_without_any_usage() -> None:
+    reply = Message(role="assistant", parts=(TextPart(text="hello"),))
     planner = PlaceholderPlanner()
-    response = planner.response_without_model([user_message("first"), said, user_message("second"), said])
+    response = planner.response_without_model([user_message("first"), reply, user_message("second"), reply])
     assert response is not None
     assert response.usage == Usage()
     assert planner.decide(response) == Finish("second")
 
 
-def test_without_a_user_message_it_finishes_with_nothing() -> None:
+def test_without_a_user_message_the_output_is_empty() -> None:
     response = PlaceholderPlanner().response_without_model([])
     assert response is not None
     assert PlaceholderPlanner().decide(response) == Finish("")

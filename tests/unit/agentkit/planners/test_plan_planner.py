@@ -1,5 +1,3 @@
-"""The plan planner makes a plan, carries it out, and plans again when the model does."""
-
 from __future__ import annotations
 
 import json
@@ -21,9 +19,9 @@ AGENT = AgentSpec(name="a", models=("demo:demo",), planner="plan", tools=(LOOK,)
 PLAN = '{"plan": ["look up", " look down ", ""]}'
 
 
-def said(*parts: ContentPart | str) -> ModelResponse:
-    written = tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts)
-    message = Message(role="assistant", parts=written, model="demo:demo")
+def response(*parts: ContentPart | str) -> ModelResponse:
+    content = tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts)
+    message = Message(role="assistant", parts=content, model="demo:demo")
     return ModelResponse(message=message, stop_reason="end", usage=Usage(model_calls=1))
 
 
@@ -31,59 +29,58 @@ def start() -> AgentLoop:
     return AgentLoop(AGENT, PlanPlanner(), ApprovalPolicy(), [user_message("go")])
 
 
-def test_a_plan_is_taken_up_and_the_model_told_to_go_on() -> None:
+def test_after_a_plan_the_model_gets_a_message_with_its_first_step() -> None:
     loop = start()
-    decision = loop.record_response(said(PLAN))
+    decision = loop.record_response(response(PLAN))
     assert isinstance(decision, Proceed)
     assert decision.plan == loop.plan == ("look up", "look down")
     last = loop.transcript.read()[-1]
     assert (last.role, last.source) == ("user", "planner")
     assert "look up" in last.text
-    assert loop.delta == (last,)
 
 
-def test_after_the_plan_come_calls_and_an_answer() -> None:
+def test_after_the_plan_tool_calls_are_made_and_text_is_the_output() -> None:
     loop = start()
-    loop.record_response(said(PLAN))
+    loop.record_response(response(PLAN))
     call = ToolCall(id="1", name="look")
-    assert loop.record_response(said(call)) == CallTools((call,))
+    assert loop.record_response(response(call)) == CallTools((call,))
     loop.record_results([ToolResult(call_id="1", name="look", content="fog")])
-    assert loop.record_response(said("It is foggy.")) == Finish("It is foggy.")
+    assert loop.record_response(response("It is foggy.")) == Finish("It is foggy.")
 
 
 def test_a_new_plan_replaces_the_old_one() -> None:
     loop = start()
-    loop.record_response(said(PLAN))
-    loop.record_response(said(ToolCall(id="1", name="look")))
+    loop.record_response(response(PLAN))
+    loop.record_response(response(ToolCall(id="1", name="look")))
     loop.record_results([ToolResult(call_id="1", name="look", content="broken", is_error=True)])
-    loop.record_response(said('The lamp is broken.\n```json\n{"plan": ["feel"]}\n```'))
+    loop.record_response(response('The lamp is broken.\n```json\n{"plan": ["feel"]}\n```'))
     assert loop.plan == ("feel",)
 
 
-def test_a_model_that_only_ever_plans_is_stopped() -> None:
+def test_too_many_plans_in_a_row_are_an_error() -> None:
     loop = start()
     for _ in range(MAX_RETRIES):
-        loop.record_response(said(PLAN))
-    with pytest.raises(ModelOutputInvalid, match="led nowhere"):
-        loop.record_response(said(PLAN))
+        loop.record_response(response(PLAN))
+    with pytest.raises(ModelOutputInvalid, match="responses in a row without a tool call or an output"):
+        loop.record_response(response(PLAN))
 
 
-def test_the_plan_has_a_schema_until_there_is_one() -> None:
+def test_the_output_schema_is_the_plans_until_there_is_a_plan() -> None:
     planner, loop = PlanPlanner(), start()
     assert planner.render(AGENT, loop.transcript.read(), AGENT.tools).output_schema == PLAN_SCHEMA
-    loop.record_response(said(PLAN))
+    loop.record_response(response(PLAN))
     assert planner.render(AGENT, loop.transcript.read(), AGENT.tools).output_schema is None
 
 
 @pytest.mark.parametrize("text", ["", "no plan", '{"plan": "x"}', '{"plan": [1]}', '["plan"]', '{"plan": [" "]}'])
-def test_what_is_no_plan_is_none(text: str) -> None:
+def test_other_text_has_no_plan(text: str) -> None:
     assert read_plan(text) == ()
 
 
-def test_the_schema_of_the_output_is_told_in_words() -> None:
+def test_the_output_schema_is_part_of_the_instructions() -> None:
     planner = PlanPlanner()
     schema: dict[str, JsonValue] = {"type": "object", "properties": {"fog": {"type": "boolean"}}}
     agent = AGENT.model_copy(update={"output_schema": schema})
-    asked = planner.render(agent, [user_message("go")], agent.tools)
-    assert json.dumps(schema) in asked.system
+    request = planner.render(agent, [user_message("go")], agent.tools)
+    assert json.dumps(schema) in request.system
     assert "schema" not in planner.render(AGENT, [user_message("go")], AGENT.tools).system

@@ -6,7 +6,7 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.planners import PLANNERS, get_planner
 
 
-def test_planners_are_found_by_the_name_that_agents_give() -> None:
+def test_get_planner_returns_the_planner_with_that_name() -> None:
     assert {name: type(get_planner(name)).__name__ for name in PLANNERS} == {
         "tools": "ToolsPlanner",
         "react": "ReactPlanner",
@@ -15,7 +15,7 @@ def test_planners_are_found_by_the_name_that_agents_give() -> None:
     }
 
 
-def test_an_unknown_planner_is_refused_with_the_names_of_those_there_are() -> None:
+def test_an_unknown_planner_is_refused_with_all_names() -> None:
     with pytest.raises(
         ConfigurationInvalid, match=r"Unknown planner 'tool'\. There are: placeholder, plan, react, tools"
     ):

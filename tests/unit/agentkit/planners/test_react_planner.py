@@ -1,5 +1,3 @@
-"""The ReAct planner reads actions however they were written, and shows results as observations."""
-
 from __future__ import annotations
 
 import json
@@ -22,9 +20,9 @@ LOOK = ToolSpec(
 AGENT = AgentSpec(name="a", models=("local:m",), planner="react", instructions="Be brief.", tools=(LOOK,))
 
 
-def said(*parts: ContentPart | str, stop: StopReason = "end") -> ModelResponse:
-    written = tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts)
-    message = Message(role="assistant", parts=written, model="local:m")
+def response(*parts: ContentPart | str, stop: StopReason = "end") -> ModelResponse:
+    content = tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts)
+    message = Message(role="assistant", parts=content, model="local:m")
     return ModelResponse(message=message, stop_reason=stop, usage=Usage(model_calls=1))
 
 
@@ -38,12 +36,12 @@ def said(*parts: ContentPart | str, stop: StopReason = "end") -> ModelResponse:
         pytest.param('**Action:** `look`\n**Action Input:** {"at": "sky"}\nObservation: blue', id="markdown"),
     ],
 )
-def test_an_action_is_read_however_it_was_written(text: str) -> None:
-    assert ReactPlanner().decide(said(text)) == CallTools((ToolCall(id="", name="look", arguments={"at": "sky"}),))
+def test_an_action_is_parsed_in_each_accepted_format(text: str) -> None:
+    assert ReactPlanner().decide(response(text)) == CallTools((ToolCall(id="", name="look", arguments={"at": "sky"}),))
 
 
 @pytest.mark.parametrize(
-    ("text", "answer"),
+    ("text", "output"),
     [
         pytest.param('{"action": {"name": "finish", "arguments": {"answer": "blue"}}}', "blue", id="asked for"),
         pytest.param('{"action": {"name": "Finish", "arguments": "blue"}}', "blue", id="bare"),
@@ -51,36 +49,36 @@ def test_an_action_is_read_however_it_was_written(text: str) -> None:
         pytest.param('{"action": {"name": "finish", "arguments": {"answer": {"n": 1}}}}', '{"n": 1}', id="object"),
     ],
 )
-def test_the_action_finish_ends_the_task(text: str, answer: str) -> None:
-    assert ReactPlanner().decide(said(text)) == Finish(answer)
+def test_the_action_finish_ends_the_task(text: str, output: str) -> None:
+    assert ReactPlanner().decide(response(text)) == Finish(output)
 
 
 def test_arguments_that_are_no_object_are_malformed() -> None:
-    decision = ReactPlanner().decide(said("Action: look\nAction Input: the sky\nmore"))
+    decision = ReactPlanner().decide(response("Action: look\nAction Input: the sky\nmore"))
     assert decision == CallTools((ToolCall(id="", name="look", malformed='"the sky"'),))
 
 
 @pytest.mark.parametrize("text", ["", "It is blue.", "{}", '{"action": null}', "Final Answer:  "])
-def test_what_is_no_action_is_answered_with_what_was_expected(text: str) -> None:
-    decision = ReactPlanner().decide(said(text))
+def test_other_text_is_retried_with_the_expected_format(text: str) -> None:
+    decision = ReactPlanner().decide(response(text))
     assert isinstance(decision, Retry)
     assert '"action"' in decision.feedback
 
 
-def test_an_answer_cut_off_is_asked_for_again_shorter() -> None:
-    decision = ReactPlanner().decide(said('{"thought": "on and on', stop="length"))
+def test_a_response_that_was_cut_off_is_retried() -> None:
+    decision = ReactPlanner().decide(response('{"thought": "on and on', stop="length"))
     assert isinstance(decision, Retry)
     assert "cut off" in decision.feedback
 
 
-def test_native_calls_are_taken_as_they_are() -> None:
+def test_native_tool_calls_are_made() -> None:
     call = ToolCall(id="1", name="look", arguments={"at": "sky"})
-    assert ReactPlanner().decide(said(call, stop="tool_calls")) == CallTools((call,))
+    assert ReactPlanner().decide(response(call, stop="tool_calls")) == CallTools((call,))
 
 
-def test_tools_are_described_and_results_are_observed_in_text() -> None:
+def test_tools_and_results_are_text_in_the_request() -> None:
     result = ToolResult(call_id="call_1_0", name="look", content="fog", is_error=True)
-    transcript = [user_message("what?"), said("{...}").message, Message(role="tool", parts=(result,))]
+    transcript = [user_message("what?"), response("{...}").message, Message(role="tool", parts=(result,))]
     request = ReactPlanner().render(AGENT, transcript, AGENT.tools)
     assert request.tools == ()
     assert "Be brief." in request.system
@@ -98,14 +96,14 @@ def test_tools_are_described_and_results_are_observed_in_text() -> None:
         pytest.param({"name": "finish", "arguments": {"answer": "blue"}}, True, id="finish"),
     ],
 )
-def test_the_schema_allows_just_the_actions_there_are(action: JsonValue, fits: bool) -> None:
+def test_the_output_schema_accepts_only_valid_actions(action: JsonValue, fits: bool) -> None:
     request = ReactPlanner().render(AGENT, [user_message("what?")], AGENT.tools)
     assert request.output_schema is not None
-    written = json.loads(json.dumps({"thought": "", "action": action}))
-    assert Draft202012Validator(request.output_schema).is_valid(written) is fits
+    value = json.loads(json.dumps({"thought": "", "action": action}))
+    assert Draft202012Validator(request.output_schema).is_valid(value) is fits
 
 
-def test_with_an_output_schema_the_final_answer_must_fit_it() -> None:
+def test_the_agents_output_schema_applies_to_the_finish_action() -> None:
     agent = AGENT.model_copy(update={"output_schema": {"type": "object", "required": ["n"]}})
     request = ReactPlanner().render(agent, [user_message("what?")], AGENT.tools)
     assert request.output_schema is not None
@@ -113,7 +111,7 @@ def test_with_an_output_schema_the_final_answer_must_fit_it() -> None:
     assert not Draft202012Validator(request.output_schema).is_valid(finish)
 
 
-def test_schemas_with_definitions_still_hold_inside_the_actions() -> None:
+def test_schemas_with_definitions_apply_inside_the_actions() -> None:
     place: dict[str, JsonValue] = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
     pointing: dict[str, JsonValue] = {
         "type": "object",
@@ -135,7 +133,7 @@ def test_schemas_with_definitions_still_hold_inside_the_actions() -> None:
 
 
 @pytest.mark.parametrize("line", ["\n", "  \n", "> \n", "*" * 80 + "\n"], ids=["blank", "spaces", "quote", "stars"])
-def test_an_answer_of_empty_lines_is_read_in_no_time(line: str) -> None:
-    began = time.process_time()
-    assert isinstance(ReactPlanner().decide(said(line * (200_000 // len(line)))), Retry)
-    assert time.process_time() - began < 1, "a workflow may take 2 s; in the square of the length it takes minutes"
+def test_a_long_response_of_blank_lines_takes_less_than_a_second(line: str) -> None:
+    start = time.process_time()
+    assert isinstance(ReactPlanner().decide(response(line * (200_000 // len(line)))), Retry)
+    assert time.process_time() - start < 1, "a workflow task has 2 s; in quadratic time this takes minutes"

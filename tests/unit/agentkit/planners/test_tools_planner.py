@@ -14,7 +14,7 @@ def response(*parts: ContentPart, stop: StopReason) -> ModelResponse:
     return ModelResponse(message=Message(role="assistant", parts=parts), stop_reason=stop, usage=Usage())
 
 
-def test_instructions_transcript_and_tools_go_to_the_first_model_as_they_are() -> None:
+def test_instructions_transcript_and_tools_are_in_the_request_unchanged() -> None:
     tool = ToolSpec(name="look", description="", parameters={})
     agent = AgentSpec(name="a", models=("demo:one", "demo:two"), planner="tools", instructions="Be kind.")
     transcript = [user_message("hi")]
@@ -23,26 +23,26 @@ def test_instructions_transcript_and_tools_go_to_the_first_model_as_they_are() -
     assert (request.messages, request.tools) == (transcript, [tool])
 
 
-def test_a_model_is_always_asked() -> None:
+def test_every_step_needs_a_model() -> None:
     assert ToolsPlanner().response_without_model([user_message("hi")]) is None
 
 
 @pytest.mark.parametrize("stop", ["end", "tool_calls", "length", "refusal"])
-def test_tool_calls_are_made_whatever_the_reason_to_stop(stop: StopReason) -> None:
-    decided = ToolsPlanner().decide(response(TextPart(text="let me look"), CALL, stop=stop))
-    assert decided == CallTools((CALL,))
+def test_tool_calls_are_made_for_every_stop_reason(stop: StopReason) -> None:
+    decision = ToolsPlanner().decide(response(TextPart(text="let me look"), CALL, stop=stop))
+    assert decision == CallTools((CALL,))
 
 
 @pytest.mark.parametrize("stop", ["end", "tool_calls", "refusal"])
-def test_text_without_a_call_ends_the_task(stop: StopReason) -> None:
-    decided = ToolsPlanner().decide(response(ThinkingPart(text="hm"), TextPart(text="done"), stop=stop))
-    assert decided == Finish("done")
+def test_text_without_a_tool_call_is_the_output(stop: StopReason) -> None:
+    decision = ToolsPlanner().decide(response(ThinkingPart(text="hm"), TextPart(text="done"), stop=stop))
+    assert decision == Finish("done")
 
 
-def test_an_answer_that_was_cut_off_is_asked_for_again() -> None:
-    decided = ToolsPlanner().decide(response(TextPart(text="it is becau"), stop="length"))
-    assert isinstance(decided, Retry)
-    assert "cut off" in decided.feedback
+def test_a_response_that_was_cut_off_is_retried() -> None:
+    decision = ToolsPlanner().decide(response(TextPart(text="it is becau"), stop="length"))
+    assert isinstance(decision, Retry)
+    assert "cut off" in decision.feedback
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_answer_that_was_cut_off_is_asked_for_again() -> None:
         pytest.param((ThinkingPart(text="hm"),), id="only thinking"),
     ],
 )
-def test_an_empty_answer_is_asked_for_again(parts: tuple[ContentPart, ...]) -> None:
-    decided = ToolsPlanner().decide(response(*parts, stop="end"))
-    assert isinstance(decided, Retry)
-    assert "empty" in decided.feedback
+def test_an_empty_response_is_retried(parts: tuple[ContentPart, ...]) -> None:
+    decision = ToolsPlanner().decide(response(*parts, stop="end"))
+    assert isinstance(decision, Retry)
+    assert "empty" in decision.feedback

@@ -1,6 +1,6 @@
 """Record the histories that are replayed on every change: ``python tests/replay/record.py [NAME...]``.
 
-A history is recorded again only when a patch of the workflow makes it obsolete: it represents tasks that run at users.
+A history is recorded again only when a patch of the workflow makes it obsolete: until then, such tasks may be running.
 """
 
 from __future__ import annotations

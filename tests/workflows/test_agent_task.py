@@ -51,7 +51,7 @@ def summaries(env: TaskEnvironment, events: list[HistoryEvent]) -> list[str]:
     ]
 
 
-async def test_the_task_calls_the_tools_that_the_model_asks_for_and_its_last_response_is_the_output(
+async def test_the_models_tool_calls_are_made_and_its_last_response_is_the_output(
     env: TaskEnvironment,
 ) -> None:
     model = ScriptedModel([call("double", "1", 21), "It is 42."])
@@ -106,9 +106,9 @@ async def test_every_activity_has_a_summary(env: TaskEnvironment) -> None:
     model = ScriptedModel([[call("double", "1", 21), call("half", "2", 21)], "done"])
     async with env.worker(model, double, half):
         _, handle = await env.run("Go.", env.agent(double, half))
-        found = summaries(env, await env.history(handle))
+        activity_summaries = summaries(env, await env.history(handle))
     expected = ["Step 1: ask scripted:m", "double(number=21)", "half(number=21)", "Step 2: ask scripted:m"]
-    assert sorted(found) == sorted(expected)
+    assert sorted(activity_summaries) == sorted(expected)
 
 
 async def test_queries_return_status_usage_and_agent_while_the_task_runs_and_after_its_end(

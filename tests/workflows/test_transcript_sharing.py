@@ -50,7 +50,7 @@ class QueryObserver(ClientInterceptor):
         return Outbound(next)
 
 
-async def test_a_worker_of_ours_needs_no_query(env: TaskEnvironment) -> None:
+async def test_the_shipped_worker_reads_transcripts_without_a_query(env: TaskEnvironment) -> None:
     queries = QueryObserver()
     env = env.with_interceptor(queries)
     async with env.worker(ScriptedModel([call_look(1), "done"]), look):

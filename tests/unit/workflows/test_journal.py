@@ -41,8 +41,8 @@ def test_the_memo_key_in_histories_keeps_its_name() -> None:
 @given(entries=st.lists(_entries, max_size=12))
 def test_batches_hold_every_entry_in_order_and_no_batch_exceeds_the_limit(entries: list[JournalEntry]) -> None:
     batches = list(journal_batches(entries))
-    found = [(entry.type, entry.step) for batch in batches for entry in batch]
-    assert found == [(entry.type, entry.step) for entry in entries]
+    yielded = [(entry.type, entry.step) for batch in batches for entry in batch]
+    assert yielded == [(entry.type, entry.step) for entry in entries]
     for batch in batches:
         encoded = b"[" + b",".join(entry.canonical_json() for entry in batch) + b"]"
         assert len(encoded) <= MAX_JOURNAL_BYTES

@@ -21,16 +21,10 @@ from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import Message, TextPart, Usage
 from agentkit.tools import ToolRegistry
-from tests.integration.api.conftest import WITHIN, Front, eventually
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.watching import Seen, Served, Stream, served
+from tests.reserved_ports import reserve_port
 from worker import build_worker
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class TokenModel:
@@ -102,29 +96,29 @@ async def watching(api: Served, task_id: str) -> AsyncIterator[Watcher]:
 
 
 @asynccontextmanager
-async def working(front: Front, model: TokenModel, **changed: Any) -> AsyncIterator[None]:
+async def working(harness: ApiHarness, model: TokenModel, **changed: Any) -> AsyncIterator[None]:
     """Run a worker as ``worker.py`` does, with ``model`` for ``demo``."""
-    settings = front.settings.model_copy(update=changed)
+    settings = harness.settings.model_copy(update=changed)
     async with (
         token_relay(settings) as publisher,
-        build_worker(front.temporal, settings, {"demo": model}, ToolRegistry([]), publisher),
+        build_worker(harness.temporal, settings, {"demo": model}, ToolRegistry([]), publisher),
     ):
         yield
 
 
 @asynccontextmanager
 async def watched_from_the_start(
-    front: Front, model: TokenModel, task_id: str, **changed: Any
+    harness: ApiHarness, model: TokenModel, task_id: str, **changed: Any
 ) -> AsyncIterator[Watcher]:
     """Serve the API, watch the task, and only then run a worker."""
-    async with served(front, **changed) as api, watching(api, task_id) as watcher, working(front, model, **changed):
+    async with served(harness, **changed) as api, watching(api, task_id) as watcher, working(harness, model, **changed):
         yield watcher
 
 
-async def test_deltas_come_between_model_started_and_model_completed(front: Front) -> None:
-    port, model = free_port(), TokenModel()
-    task_id = await front.submit()
-    async with watched_from_the_start(front, model, task_id, relay_port=port) as watcher:
+async def test_deltas_come_between_model_started_and_model_completed(harness: ApiHarness) -> None:
+    port, model = reserve_port(), TokenModel()
+    task_id = await harness.submit()
+    async with watched_from_the_start(harness, model, task_id, relay_port=port) as watcher:
         model.generate("hello ")
         await watcher.until("hello ")
         model.generate("there", "")
@@ -144,10 +138,10 @@ async def test_deltas_come_between_model_started_and_model_completed(front: Fron
     }
 
 
-async def test_watchers_that_come_in_mid_response_get_all_text_so_far(front: Front) -> None:
-    port, model = free_port(), TokenModel()
-    async with served(front, relay_port=port) as api, working(front, model, relay_port=port):
-        task_id = await front.submit()
+async def test_watchers_that_come_in_mid_response_get_all_text_so_far(harness: ApiHarness) -> None:
+    port, model = reserve_port(), TokenModel()
+    async with served(harness, relay_port=port) as api, working(harness, model, relay_port=port):
+        task_id = await harness.submit()
         model.generate("hello ")
         await eventually(lambda: asyncio.sleep(0, model.has_emitted), bool)
         async with watching(api, task_id) as first, watching(api, task_id) as second:
@@ -161,10 +155,10 @@ async def test_watchers_that_come_in_mid_response_get_all_text_so_far(front: Fro
         assert watcher.types.index("model.reset") < watcher.types.index("model.delta")
 
 
-async def test_a_watcher_that_comes_back_gets_the_response_from_its_beginning(front: Front) -> None:
-    port, model = free_port(), TokenModel()
-    task_id = await front.submit()
-    async with served(front, relay_port=port) as api, working(front, model, relay_port=port):
+async def test_a_watcher_that_comes_back_gets_the_response_from_its_beginning(harness: ApiHarness) -> None:
+    port, model = reserve_port(), TokenModel()
+    task_id = await harness.submit()
+    async with served(harness, relay_port=port) as api, working(harness, model, relay_port=port):
         model.generate("hello ")
         async with watching(api, task_id) as first:
             await first.until("hello ")
@@ -176,10 +170,10 @@ async def test_a_watcher_that_comes_back_gets_the_response_from_its_beginning(fr
     assert again.types.count("model.reset") == 1
 
 
-async def test_a_new_attempt_resets_the_deltas_before_it(front: Front) -> None:
-    port, model = free_port(), TokenModel()
-    task_id = await front.submit()
-    async with watched_from_the_start(front, model, task_id, relay_port=port) as watcher:
+async def test_a_new_attempt_resets_the_deltas_before_it(harness: ApiHarness) -> None:
+    port, model = reserve_port(), TokenModel()
+    task_id = await harness.submit()
+    async with watched_from_the_start(harness, model, task_id, relay_port=port) as watcher:
         model.generate("hullo")
         await watcher.until("hullo")
         model.generate(ModelUnavailable("overloaded"), "hello", "")
@@ -194,13 +188,13 @@ async def test_a_new_attempt_resets_the_deltas_before_it(front: Front) -> None:
     ]
 
 
-async def test_each_of_two_api_processes_gets_the_tokens_of_its_watched_tasks(front: Front) -> None:
-    ports, model = (free_port(), free_port()), TokenModel()
-    first_task, second_task = await front.submit(input="first"), await front.submit(input="second")
+async def test_each_of_two_api_processes_gets_the_tokens_of_its_watched_tasks(harness: ApiHarness) -> None:
+    ports, model = (reserve_port(), reserve_port()), TokenModel()
+    first_task, second_task = await harness.submit(input="first"), await harness.submit(input="second")
     addresses = tuple(f"127.0.0.1:{port}" for port in ports)
     async with AsyncExitStack() as stack:
-        first_api, second_api = [await stack.enter_async_context(served(front, relay_port=port)) for port in ports]
-        await stack.enter_async_context(working(front, model, relay_addresses=addresses))
+        first_api, second_api = [await stack.enter_async_context(served(harness, relay_port=port)) for port in ports]
+        await stack.enter_async_context(working(harness, model, relay_addresses=addresses))
         watchers = [
             await stack.enter_async_context(watching(api, task_id))
             for api, task_id in ((first_api, first_task), (second_api, second_task), (second_api, first_task))
@@ -216,18 +210,18 @@ async def test_each_of_two_api_processes_gets_the_tokens_of_its_watched_tasks(fr
 
 
 async def test_tasks_of_a_worker_with_another_secret_complete_without_tokens(
-    front: Front, caplog: pytest.LogCaptureFixture
+    harness: ApiHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    port, model = free_port(), TokenModel()
-    task_id = await front.submit()
+    port, model = reserve_port(), TokenModel()
+    task_id = await harness.submit()
 
     async def warnings() -> list[str]:
         return [record.getMessage() for record in caplog.records if "No tokens" in record.getMessage()]
 
     async with (
-        served(front, relay_port=port, relay_secret=SecretStr("right")) as api,
+        served(harness, relay_port=port, relay_secret=SecretStr("right")) as api,
         watching(api, task_id) as watcher,
-        working(front, model, relay_port=port, relay_secret=SecretStr("wrong")),
+        working(harness, model, relay_port=port, relay_secret=SecretStr("wrong")),
     ):
         (warning,) = await eventually(warnings, bool)
         model.generate("hello", "")
@@ -237,19 +231,19 @@ async def test_tasks_of_a_worker_with_another_secret_complete_without_tokens(
     assert "model.delta" not in watcher.types
 
 
-async def test_the_relay_uses_tls_when_it_is_configured(front: Front) -> None:
+async def test_the_relay_uses_tls_when_it_is_configured(harness: ApiHarness) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
-    directory = front.settings.app_dir
+    directory = harness.settings.app_dir
     paths: dict[str, Any] = {
         name: directory / f"{name}.pem" for name in ("relay_tls_cert", "relay_tls_key", "relay_tls_ca")
     }
     certificate.cert_chain_pems[0].write_to_path(paths["relay_tls_cert"])
     certificate.private_key_pem.write_to_path(paths["relay_tls_key"])
     authority.cert_pem.write_to_path(paths["relay_tls_ca"])
-    port, model = free_port(), TokenModel()
-    task_id = await front.submit()
-    async with watched_from_the_start(front, model, task_id, relay_port=port, **paths) as watcher:
+    port, model = reserve_port(), TokenModel()
+    task_id = await harness.submit()
+    async with watched_from_the_start(harness, model, task_id, relay_port=port, **paths) as watcher:
         model.generate("hello")
         await watcher.until("hello")
         model.generate("")
@@ -258,13 +252,13 @@ async def test_the_relay_uses_tls_when_it_is_configured(front: Front) -> None:
 
 
 async def test_without_a_free_relay_port_tasks_complete_without_tokens(
-    front: Front, caplog: pytest.LogCaptureFixture
+    harness: ApiHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = TokenModel()
-    task_id = await front.submit()
+    task_id = await harness.submit()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        async with served(front, relay_port=port) as api, working(front, model, relay_port=0):
+        async with served(harness, relay_port=port) as api, working(harness, model, relay_port=0):
             model.generate("hello", "")
             seen = await api.all(task_id)
     assert seen[-1].type == "task.completed"

@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from agentkit.catalog.catalog import load_catalog
 from api.app import create_app
 

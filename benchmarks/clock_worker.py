@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.streaming.relay_client import token_relay
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import Message, TextPart, Usage
 from agentkit.tools import ToolRegistry

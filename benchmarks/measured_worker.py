@@ -17,7 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from agentkit.llm import OpenAIModel
 from benchmarks.bare_loop import BareActivities, BareLoop
 from benchmarks.lookup_task import RESULT, chat_tool, toolset

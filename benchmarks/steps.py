@@ -17,7 +17,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from benchmarks.processes import BenchmarkServers, run_servers, run_worker
 from benchmarks.report import OURS, Row, figures, write_into
 from benchmarks.step_cost import BareCandidate, Candidate, OpspawnCandidate, StepCost, measure

@@ -17,7 +17,7 @@ from statistics import quantiles
 from temporalio.client import Client
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from agentkit.catalog.catalog import load_catalog
 from agentkit.messages import user_message
 from api.tasks.task_start import new_task_id

@@ -26,7 +26,7 @@ from temporalio.client import Client
 from activities.settings import Settings
 from activities.streaming.token_batches import ResponseId
 from activities.streaming.token_streams import TokenStreams
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from agentkit.interfaces import ModelDelta
 from agentkit.messages import user_message
 from agentkit.specs import AgentSpec

@@ -1,1 +1,1 @@
-"""What worker, API and command line share of Temporal: client, payload conversion, process exit."""
+"""The use of Temporal's SDK in worker, API and command line: client, data converter, payload storage, process exit."""

@@ -1,4 +1,4 @@
-"""Keep large payloads in a directory, so that Temporal's history holds only references."""
+"""Store large payloads in a directory; Temporal's history holds only references to them."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ __all__ = ["DirectoryStorageDriver"]
 
 
 class DirectoryStorageDriver(StorageDriver):
-    """Files named by the SHA-256 of their content: stored once, checked when read, never half written."""
+    """Stores each payload in a file named by its SHA-256: once, atomically, and verified on reading."""
 
     def __init__(self, directory: Path) -> None:
-        """Keep files under ``directory``, made when first needed; every process of the system must see the same."""
+        """Store files under ``directory``, created when needed. API and workers must share it."""
         self._directory = directory.absolute()
 
     def name(self) -> str:
-        """Return the name that histories hold; it must not change."""
+        """Return the name that is stored in histories; it must not change."""
         return "opspawn.directory"
 
     async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:
-        """Write each payload that isn't there yet; return a claim for each."""
+        """Write each payload that isn't stored yet; return a claim for each."""
         return [await asyncio.to_thread(self._write, payload.SerializeToString()) for payload in payloads]
 
     async def retrieve(
         self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
     ) -> list[Payload]:
-        """Read each claim.
+        """Return the payload of each claim.
 
         Raises:
-            ValueError: the file isn't what was stored.
+            FileNotFoundError: there is no such file.
+            ValueError: the content of the file has changed.
         """
         return [await asyncio.to_thread(self._read, claim.claim_data["sha256"]) for claim in claims]
 

@@ -1,4 +1,4 @@
-"""End a process that has used Temporal's SDK."""
+"""Exit from a process that has used Temporal's SDK."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["exit_process"]
 
 
 def exit_process(code: int) -> NoReturn:
-    """End the process with this exit code, without finalizing Python.
+    """Exit with this code, without finalizing Python; 1 instead of 0 if the output can't be flushed.
 
-    The SDK's own threads outlive its clients. One that delivers an answer (to a call that was cancelled, say) while
+    The SDK's threads outlive its clients. A thread that delivers a response (for example to a cancelled call) while
     Python finalizes aborts the process with SIGABRT: "PyGILState_Release ... finalizing".
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):  # whoever read it is gone
+        except (OSError, ValueError):  # the reader of the pipe has closed it
             code = code or 1
     os._exit(code)

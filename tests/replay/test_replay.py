@@ -14,7 +14,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from activities.transcript_cache import TranscriptCache
 from workflows.agent_task import AgentTask
 from workflows.journal import JOURNAL_KEY, ParsedCallEntry, PlanEntry, RefusedCallEntry, read_journal

@@ -23,7 +23,7 @@ from temporalio.worker import Interceptor, Worker
 from activities.model import ModelActivities
 from activities.payload_types import TranscriptRange
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from activities.tool import ToolActivities
 from activities.transcript_cache import TranscriptCache
 from activities.transcript_reader import TranscriptReader

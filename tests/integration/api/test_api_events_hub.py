@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from api.events.event import Event
 from api.events.event_buffer import EventBuffer
 from api.events.event_hub import EventHub
@@ -22,7 +22,7 @@ from api.events.task_feed import TaskFeed
 from api.events.task_history import TaskHistory
 from api.tasks.errors import WatchInterrupted
 from api.tasks.task_service import TaskService
-from tests.integration.api.conftest import WITHIN, Front, eventually
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.test_api_events import PacedModel, finished
 from tests.integration.api.watching import CountingService
 
@@ -44,12 +44,12 @@ class Counted:
 
 
 @pytest.fixture
-async def counted(front: Front) -> AsyncIterator[Counted]:
+async def counted(harness: ApiHarness) -> AsyncIterator[Counted]:
     """A hub for this test only."""
-    service = CountingService(front.temporal.service_client)
-    client = Client(service, data_converter=data_converter(front.settings))
-    tasks = TaskService(client, front.app, front.settings)
-    hub = EventHub(client, tasks, front.settings)
+    service = CountingService(harness.temporal.service_client)
+    client = Client(service, data_converter=data_converter(harness.settings))
+    tasks = TaskService(client, harness.catalog, harness.settings)
+    hub = EventHub(client, tasks, harness.settings)
     yield Counted(hub, service, tasks)
     await hub.aclose()
 
@@ -58,10 +58,10 @@ def live(task_id: str, text: str = "x") -> Event:
     return Event("model.delta", task_id, datetime.now(UTC), {"text": text}, 1)
 
 
-async def test_500_watchers_need_one_long_poll(front: Front, counted: Counted) -> None:
+async def test_500_watchers_need_one_long_poll(harness: ApiHarness, counted: Counted) -> None:
     model = PacedModel(3)
-    async with front.worker(model, front.app.toolset.get("calculator")):
-        task_id = await front.submit()
+    async with harness.worker(model, harness.catalog.toolset.get("calculator")):
+        task_id = await harness.submit()
         watching = [asyncio.create_task(counted.durable(task_id)) for _ in range(WATCHERS)]
         counts: list[int] = []
         counted.hub.on_watchers_changed(lambda _, count: counts.append(count))
@@ -81,13 +81,13 @@ async def test_500_watchers_need_one_long_poll(front: Front, counted: Counted) -
     assert counts[-1] == 0
 
 
-async def test_watchers_that_come_at_any_time_miss_nothing(front: Front, counted: Counted) -> None:
+async def test_watchers_that_come_at_any_time_miss_nothing(harness: ApiHarness, counted: Counted) -> None:
     steps = 12
     model = PacedModel(steps)
     watching: list[asyncio.Task[list[Event]]] = []
     positions: list[str | None] = [None]
-    async with front.worker(model, front.app.toolset.get("calculator")):
-        task_id = await front.submit(limits={"max_steps": steps + 1})
+    async with harness.worker(model, harness.catalog.toolset.get("calculator")):
+        task_id = await harness.submit(limits={"max_steps": steps + 1})
         async with asyncio.timeout(60), aclosing((await counted.hub.watch(task_id)).events()) as events:
             async for event in events:
                 assert event.position is not None
@@ -104,20 +104,20 @@ async def test_watchers_that_come_at_any_time_miss_nothing(front: Front, counted
 
 
 @asynccontextmanager
-async def small_feed(front: Front, task_id: str, max_events: int) -> AsyncIterator[TaskFeed]:
+async def small_feed(harness: ApiHarness, task_id: str, max_events: int) -> AsyncIterator[TaskFeed]:
     """Follow a task with a small buffer."""
-    history = TaskHistory(front.temporal, task_id)
-    described = await front.temporal.get_workflow_handle(task_id).describe()
+    history = TaskHistory(harness.temporal, task_id)
+    described = await harness.temporal.get_workflow_handle(task_id).describe()
     feed = TaskFeed(history, await history.run_ids(described), described.history_length, EventBuffer(max_events))
     feed.start()
     yield feed
     await asyncio.gather(*feed.stop(), return_exceptions=True)
 
 
-async def test_events_that_the_buffer_has_dropped_are_read_from_history(front: Front, counted: Counted) -> None:
-    task_id = await finished(front, steps=5)
+async def test_events_that_the_buffer_has_dropped_are_read_from_history(harness: ApiHarness, counted: Counted) -> None:
+    task_id = await finished(harness, steps=5)
     expected = await counted.durable(task_id)
-    async with small_feed(front, task_id, max_events=3) as feed, asyncio.timeout(WITHIN):
+    async with small_feed(harness, task_id, max_events=3) as feed, asyncio.timeout(WITHIN):
         seen = [event async for event in FeedSubscriber(feed, (0, 0, 0)).events()]
         assert (feed.buffer.end, feed.buffer.start) == (len(expected), len(expected) - 3)
         position = expected[4].position
@@ -140,11 +140,11 @@ async def flooded(hub: EventHub, task_id: str, seen: list[Event]) -> None:
                     hub.publish(live(task_id, f"word {number}"))
 
 
-async def test_a_slow_watcher_is_interrupted_and_can_resume_without_loss(front: Front, counted: Counted) -> None:
+async def test_a_slow_watcher_is_interrupted_and_can_resume_without_loss(harness: ApiHarness, counted: Counted) -> None:
     model = PacedModel(2)
     seen: list[Event] = []
-    async with front.worker(model, front.app.toolset.get("calculator")):
-        task_id = await front.submit()
+    async with harness.worker(model, harness.catalog.toolset.get("calculator")):
+        task_id = await harness.submit()
         with pytest.raises(WatchInterrupted, match="nothing durable is lost"):
             await asyncio.wait_for(flooded(counted.hub, task_id, seen), WITHIN)
         for _ in range(3):
@@ -154,11 +154,11 @@ async def test_a_slow_watcher_is_interrupted_and_can_resume_without_loss(front: 
         assert seen == await counted.durable(task_id)
 
 
-async def test_live_events_reach_current_watchers_only(front: Front, counted: Counted) -> None:
+async def test_live_events_reach_current_watchers_only(harness: ApiHarness, counted: Counted) -> None:
     model = PacedModel(0)
-    async with front.worker(model):
-        task_id = await front.submit()
-        other = await front.submit()
+    async with harness.worker(model):
+        task_id = await harness.submit()
+        other = await harness.submit()
         found: list[str] = []
         async with asyncio.timeout(WITHIN), aclosing((await counted.hub.watch(task_id)).events()) as events:
             async for event in events:
@@ -176,13 +176,13 @@ async def test_live_events_reach_current_watchers_only(front: Front, counted: Co
     assert everything == [kind for kind in found if kind != "model.delta"]
 
 
-async def test_the_stream_of_an_erased_task_is_interrupted(front: Front, counted: Counted) -> None:
-    task_id = await front.submit()
+async def test_the_stream_of_an_erased_task_is_interrupted(harness: ApiHarness, counted: Counted) -> None:
+    task_id = await harness.submit()
     watch = await counted.hub.watch(task_id)
-    await erase(front, task_id)
+    await erase(harness, task_id)
 
     async def status() -> int:
-        return (await front.http.get(f"/api/v1/tasks/{task_id}")).status_code
+        return (await harness.http.get(f"/api/v1/tasks/{task_id}")).status_code
 
     await eventually(status, lambda found: found == 404)
     async with aclosing(watch.events()) as events:
@@ -190,10 +190,10 @@ async def test_the_stream_of_an_erased_task_is_interrupted(front: Front, counted
             await asyncio.wait_for(anext(events), WITHIN)
 
 
-async def erase(front: Front, task_id: str) -> None:
+async def erase(harness: ApiHarness, task_id: str) -> None:
     """Delete a task from Temporal."""
-    await front.temporal.workflow_service.delete_workflow_execution(
+    await harness.temporal.workflow_service.delete_workflow_execution(
         DeleteWorkflowExecutionRequest(
-            namespace=front.temporal.namespace, workflow_execution=WorkflowExecution(workflow_id=task_id)
+            namespace=harness.temporal.namespace, workflow_execution=WorkflowExecution(workflow_id=task_id)
         )
     )

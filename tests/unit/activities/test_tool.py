@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from activities.tool import ToolActivities
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext

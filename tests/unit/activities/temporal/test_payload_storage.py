@@ -17,17 +17,14 @@ def files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
-async def test_what_is_stored_comes_back_in_order_with_its_metadata(tmp_path: Path) -> None:
+async def test_stored_payloads_are_retrieved_in_order_with_their_metadata(tmp_path: Path) -> None:
     other = Payload(metadata={"encoding": b"binary/plain"}, data=b"\x00\xff")
-    driver = DirectoryStorageDriver(tmp_path / "not" / "there" / "yet")
-    claims = await driver.store(STORING, [PAYLOAD, other])
-    assert await DirectoryStorageDriver(tmp_path / "not" / "there" / "yet").retrieve(RETRIEVING, claims) == [
-        PAYLOAD,
-        other,
-    ]
+    directory = tmp_path / "new" / "directory"
+    claims = await DirectoryStorageDriver(directory).store(STORING, [PAYLOAD, other])
+    assert await DirectoryStorageDriver(directory).retrieve(RETRIEVING, claims) == [PAYLOAD, other]
 
 
-async def test_a_claim_is_the_digest_of_the_content_so_the_same_is_stored_once(tmp_path: Path) -> None:
+async def test_equal_payloads_are_stored_once_under_their_digest(tmp_path: Path) -> None:
     driver = DirectoryStorageDriver(tmp_path)
     claims = await driver.store(STORING, [PAYLOAD, PAYLOAD])
     assert claims == await driver.store(STORING, [PAYLOAD]) * 2
@@ -36,7 +33,7 @@ async def test_a_claim_is_the_digest_of_the_content_so_the_same_is_stored_once(t
     assert [path.name for path in files(tmp_path)] == [digest]
 
 
-async def test_a_damaged_file_is_never_taken_for_the_payload(tmp_path: Path) -> None:
+async def test_a_changed_file_is_an_error(tmp_path: Path) -> None:
     driver = DirectoryStorageDriver(tmp_path)
     claims = await driver.store(STORING, [PAYLOAD])
     (file,) = files(tmp_path)
@@ -45,11 +42,11 @@ async def test_a_damaged_file_is_never_taken_for_the_payload(tmp_path: Path) -> 
         await driver.retrieve(RETRIEVING, claims)
 
 
-async def test_a_missing_file_is_named(tmp_path: Path) -> None:
+async def test_the_error_about_a_missing_file_has_its_path(tmp_path: Path) -> None:
     claim = StorageDriverClaim(claim_data={"sha256": "ab" * 32})
     with pytest.raises(FileNotFoundError, match="ab" * 32):
         await DirectoryStorageDriver(tmp_path).retrieve(RETRIEVING, [claim])
 
 
-def test_the_name_that_histories_hold_stays(tmp_path: Path) -> None:
+def test_the_drivers_name_never_changes(tmp_path: Path) -> None:
     assert DirectoryStorageDriver(tmp_path).name() == "opspawn.directory"

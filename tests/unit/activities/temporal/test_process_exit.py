@@ -1,5 +1,3 @@
-"""A process ends with its exit code, and what it wrote is written."""
-
 from __future__ import annotations
 
 import subprocess
@@ -17,7 +15,7 @@ exit_process({code})
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_what_was_written_is_written_and_nothing_is_finalized(code: int) -> None:
+def test_output_is_flushed_and_exit_handlers_are_skipped(code: int) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(code=code)], capture_output=True, text=True, check=False, timeout=30
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from api.events.event import Event
 from api.events.history_decoder import HistoryDecoder
 from api.events.history_mapper import HistoryMapper

@@ -18,7 +18,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from agentkit.errors import ModelNotAuthorized, ToolError
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ImagePart, TextPart, ToolCall, user_message

@@ -8,7 +8,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.exceptions import ApplicationError
 
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from api.events.history_decoder import LOCAL_ACTIVITY, HistoryDecoder
 from tests.unit.api.events.scripted_temporal import payload
 

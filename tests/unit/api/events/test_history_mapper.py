@@ -17,7 +17,7 @@ from temporalio.client import WorkflowHistory
 
 from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply, tool_activity_id
 from activities.settings import Settings
-from activities.temporal.client import data_converter
+from activities.temporal.data_converter import data_converter
 from agentkit.interfaces import ModelResponse, ToolContext
 from agentkit.messages import Message, ToolCall, Usage
 from agentkit.runtime.tool_results import MAX_RESULT_CHARS

@@ -1,0 +1,53 @@
+"""Convert values to payloads: pydantic's JSON; large payloads are stored outside of history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultPayloadConverter,
+    ExternalStorage,
+    JSONPlainPayloadConverter,
+)
+
+from activities.settings import Settings
+from activities.temporal.payload_storage import DirectoryStorageDriver
+
+__all__ = ["CompactPayloadConverter", "data_converter"]
+
+
+class _CompactJSON(PydanticJSONPlainPayloadConverter):
+    """pydantic's JSON without ``None`` fields: smaller histories, and for records the canonical JSON of digests."""
+
+    def to_payload(self, value: Any) -> Payload | None:
+        return Payload(metadata={"encoding": self.encoding.encode()}, data=to_json(value, exclude_none=True))
+
+
+_COMPACT_JSON = _CompactJSON()
+"""Shared: with external storage the SDK creates a payload converter for each activity and each command, and a shared
+instance keeps pydantic's validators (0.3 ms for a tool's arguments)."""
+
+
+class CompactPayloadConverter(CompositePayloadConverter):
+    """Temporal's default converters, except for JSON, which is pydantic's."""
+
+    def __init__(self) -> None:
+        """Initialize without arguments, because the data converter creates it from its class."""
+        super().__init__(
+            *(
+                _COMPACT_JSON if isinstance(converter, JSONPlainPayloadConverter) else converter
+                for converter in DefaultPayloadConverter.default_encoding_payload_converters
+            )
+        )
+
+
+def data_converter(settings: Settings) -> DataConverter:
+    """Return the data converter: payloads from ``payload_threshold_bytes`` on are files under ``data_dir``."""
+    driver = DirectoryStorageDriver(settings.data_dir / "payloads")
+    storage = ExternalStorage(drivers=[driver], payload_size_threshold=settings.payload_threshold_bytes)
+    return DataConverter(payload_converter_class=CompactPayloadConverter, external_storage=storage)

@@ -1,1 +1,1 @@
-"""I/O behind agentkit's Protocols: what a workflow has done for it."""
+"""The activities that workflows schedule: requests to models and tool calls, and what they need of Temporal."""

@@ -111,7 +111,7 @@ def _model(check: ModelCheck) -> Finding:
     if check.verdict == "ok":
         return Finding(subject, "ok", "responds")
     problem, remedy = _MODEL_PROBLEMS[check.verdict]
-    return Finding(subject, "missing", f"{problem}: {check.words}", remedy)
+    return Finding(subject, "missing", f"{problem}: {check.message}", remedy)
 
 
 _MODEL_PROBLEMS = {

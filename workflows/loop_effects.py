@@ -92,13 +92,14 @@ class DurableEffects:
 
     def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
         """Record in the journal which calls are refused, and the calls that no event of history will hold."""
-        native = {call.id for call in self._loop.transcript.read()[-1].tool_calls}
+        native_ids = {call.id for call in self._loop.transcript.read()[-1].tool_calls}
         entries: list[JournalEntry] = []
         for call, checked in calls:
             if isinstance(checked, ToolResult):
-                shown = call.model_copy(update={"arguments": {}}) if call.id in native else call
-                entries.append(RefusedCallEntry(step=self._loop.steps, call=shown, message=checked.content))
-            elif call.id not in native and is_local(checked):
+                if call.id in native_ids:
+                    call = ToolCall(id=call.id, name=call.name)  # the model's message holds the rest
+                entries.append(RefusedCallEntry(step=self._loop.steps, call=call, message=checked.content))
+            elif call.id not in native_ids and is_local(checked):
                 entries.append(ParsedCallEntry(step=self._loop.steps, call=call))
         self._record(entries)
 

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from agentkit.interfaces import PolicyDecision
 from agentkit.messages import ToolCall
-from agentkit.specs import AgentSpec, ToolSpec
+from agentkit.specs import AgentSpec, Approval, ToolSpec
 
 __all__ = ["ApprovalPolicy"]
 
@@ -18,11 +18,11 @@ class ApprovalPolicy:
         """Return ``allow`` or ``ask``, with the rule that decided as the reason."""
         for rule in agent.approvals:
             if fnmatchcase(tool.name, rule.tool):
-                return _verdict(rule.when, f"the agent's rule for {rule.tool}")
+                return _decision(rule.when, f"the agent's rule for {rule.tool}")
         if tool.approval is not None:
-            return _verdict(tool.approval, "the tool's own declaration")
-        return _verdict("always" if tool.effect == "irreversible" else "never", f"its effect, {tool.effect}")
+            return _decision(tool.approval, "the tool's own declaration")
+        return _decision("always" if tool.effect == "irreversible" else "never", f"its effect, {tool.effect}")
 
 
-def _verdict(when: str, why: str) -> PolicyDecision:
-    return PolicyDecision(action="ask" if when == "always" else "allow", reason=why)
+def _decision(approval: Approval, reason: str) -> PolicyDecision:
+    return PolicyDecision(action="ask" if approval == "always" else "allow", reason=reason)

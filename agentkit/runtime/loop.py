@@ -33,7 +33,7 @@ MAX_PARALLEL_CALLS = 32
 """How many tool calls of one step are made; the others are refused."""
 
 CheckedCall = tuple[ToolCall, ToolSpec | ToolResult]
-"""A tool call with the tool to run, or with the result that tells the model why it is not made."""
+"""A tool call with the tool to run, or with the error result that refuses it."""
 
 
 class LoopEffects(Protocol):
@@ -182,7 +182,7 @@ class AgentLoop:
         self.transcript.append(Message(role="user", parts=(TextPart(text=feedback),), source="planner"))
 
     def check_call(self, call: ToolCall, index: int) -> ToolSpec | ToolResult:
-        """Return the tool to run, or the result that tells the model why the call is not made.
+        """Return the tool to run, or the error result that refuses the call.
 
         ``index`` is the call's position among those of its step, from 0.
         """
@@ -227,7 +227,11 @@ async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
         case CallTools(calls):
             checked = [(call, loop.check_call(call, index)) for index, call in enumerate(calls)]
             effects.on_calls_checked(checked)
-            loop.record_results(await asyncio.gather(*(_run_call(loop, effects, *one) for one in checked)))
+            loop.record_results(
+                await asyncio.gather(
+                    *(_run_call(loop, effects, call, tool_or_refusal) for call, tool_or_refusal in checked)
+                )
+            )
     return None
 
 
@@ -267,7 +271,7 @@ def _refusal(tool: ToolSpec, action: str, reason: str | None) -> str:
     if action == "ask":
         return (
             f"Not called: {tool.name} needs a person's approval{because}, which this release can't ask for yet. "
-            "Go on without it, and say so. Whoever runs this agent can allow it in its YAML: "
+            "Go on without it, and say so. The owner of this agent can allow it in its YAML: "
             f"approvals: [{{tool: {tool.name}, when: never}}]."
         )
     return f"Not called: {tool.name} is not allowed{because}. Go on without it, and say so."

@@ -26,7 +26,7 @@ class ModelCheck(Record):
     """``provider:name``."""
     verdict: Literal["ok", "key", "quota", "model", "unavailable", "unknown"]
     """Which part failed: the key, its quota, the model's name or request, or the connection; ``ok``: none."""
-    words: str = ""
+    message: str = ""
     """The provider's own error message."""
 
 
@@ -38,10 +38,10 @@ async def check_models(models: Mapping[str, Model], names: Iterable[str]) -> lis
 async def _check(models: Mapping[str, Model], name: str) -> ModelCheck:
     model = models.get(name.partition(":")[0])
     if model is None:
-        return ModelCheck(model=name, verdict="key", words="no key or address is set")
+        return ModelCheck(model=name, verdict="key", message="no key or address is set")
     request = ModelRequest(
         model=name,
-        system="Answer with the word OK.",
+        system="Respond with the word OK.",
         messages=(user_message("say OK"),),
         settings=ModelSettings(max_output_tokens=_MAX_OUTPUT_TOKENS),
     )
@@ -49,9 +49,9 @@ async def _check(models: Mapping[str, Model], name: str) -> ModelCheck:
         async with asyncio.timeout(_TIMEOUT_S):
             await model.respond(request)
     except ModelError as error:
-        return ModelCheck(model=name, verdict=_verdict(error), words=str(error))
+        return ModelCheck(model=name, verdict=_verdict(error), message=str(error))
     except TimeoutError:
-        return ModelCheck(model=name, verdict="unavailable", words=f"no answer within {_TIMEOUT_S:g} s")
+        return ModelCheck(model=name, verdict="unavailable", message=f"no response within {_TIMEOUT_S:g} s")
     return ModelCheck(model=name, verdict="ok")
 
 

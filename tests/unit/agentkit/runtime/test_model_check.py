@@ -21,7 +21,7 @@ from agentkit.testing import ScriptedModel
 )
 async def test_the_verdict_names_the_part_that_failed(error: ModelError, verdict: str) -> None:
     (check,) = await check_models({"scripted": ScriptedModel([error])}, ["scripted:m"])
-    assert (check.verdict, check.words) == (verdict, str(error))
+    assert (check.verdict, check.message) == (verdict, str(error))
 
 
 async def test_each_model_is_requested_once_with_a_small_output_limit() -> None:

@@ -32,10 +32,7 @@ JOURNAL_KEY = "journal"
 """The memo key. It holds a JSON list of entries: those of the newest upsert."""
 
 MAX_JOURNAL_BYTES = 4096
-"""Bytes of JSON in one upsert. More entries make more upserts; a longer entry is shortened by ``bounded``.
-
-A step has at most ``MAX_PARALLEL_CALLS`` calls that are made; a response with hundreds of refused calls makes a few upserts.
-"""
+"""Bytes of JSON in one upsert. More entries make more upserts; a longer entry is shortened by ``bounded``."""
 
 _MAX_TEXT_CHARS = 300
 _MAX_PLAN_ITEMS = 50

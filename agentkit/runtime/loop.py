@@ -196,10 +196,10 @@ class AgentLoop:
             return error_result(call, f"There is no tool {call.name!r}. Your tools: {names}.")
         if call.malformed is not None:
             return error_result(call, f"Send one JSON object as arguments. This is none: {call.malformed[:200]!r}")
-        verdict = self._policy.decide(self.agent, tool, call)
-        if verdict.action == "allow":
+        decision = self._policy.decide(self.agent, tool, call)
+        if decision.action == "allow":
             return tool
-        return error_result(call, _refusal(tool, verdict.action, verdict.reason))
+        return error_result(call, _refusal(tool, decision.action, decision.reason))
 
     def record_results(self, results: Sequence[ToolResult]) -> None:
         """Append a step's tool results to the transcript, in the order of the calls."""

@@ -11,7 +11,8 @@ from agentkit.errors import ResponseTextInvalid
 
 __all__ = ["check_strict_json", "read_json"]
 
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+# Only one part of the pattern matches line ends before the content: more would take quadratic time.
+_FENCED_BLOCK = re.compile(r"```(?:json)?[^\S\n]*\n(.*?)```", re.DOTALL)
 
 
 def check_strict_json(value: JsonValue) -> JsonValue:
@@ -30,7 +31,7 @@ def read_json(text: str) -> JsonValue:
     Raises:
         ResponseTextInvalid: there is none.
     """
-    candidates = [text.strip(), *(block.strip() for block in _FENCED.findall(text))]
+    candidates = [text.strip(), *(block.strip() for block in _FENCED_BLOCK.findall(text))]
     for candidate in candidates:
         try:
             return check_strict_json(json.loads(candidate))

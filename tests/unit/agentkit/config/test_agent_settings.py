@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentkit.config.agent_settings import AgentSettings
+from agentkit.errors import ConfigurationInvalid
+
+Load = Callable[..., AgentSettings]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Writes ``opspawn.toml`` and loads the settings."""
+
+    def load_file(text: str = "") -> AgentSettings:
+        (tmp_path / "opspawn.toml").write_text(text, encoding="utf-8")
+        return AgentSettings.load(tmp_path)
+
+    return load_file
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        ("AGENTKIT_LLM_MODEL", "default_model"),
+        ("OPSPAWN_DEFAULT_MODEL", "default_model"),
+        ("AGENTKIT_LLM_PROVIDER", "default_provider"),
+        ("AGENTKIT_PLANNER_TYPE", "default_planner"),
+        ("OPENAI_BASE_URL", "openai_base_url"),
+        ("OPSPAWN_OPENAI_BASE_URL", "openai_base_url"),
+        ("ANTHROPIC_BASE_URL", "anthropic_base_url"),
+        ("OPSPAWN_ANTHROPIC_BASE_URL", "anthropic_base_url"),
+        ("GOOGLE_GEMINI_BASE_URL", "google_base_url"),
+        ("OPSPAWN_GOOGLE_BASE_URL", "google_base_url"),
+        ("OPSPAWN_OPENROUTER_BASE_URL", "openrouter_base_url"),
+    ],
+)
+def test_each_setting_has_its_environment_variables(
+    load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str
+) -> None:
+    monkeypatch.setenv(variable, "from-variable")
+    assert getattr(load(f"{key} = 'from-file'"), key) == "from-variable"
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        ("OPENAI_API_KEY", "openai_api_key"),
+        ("OPENAI_COMPATIBLE_API_KEY", "openai_compatible_api_key"),
+        ("ANTHROPIC_API_KEY", "anthropic_api_key"),
+        ("GOOGLE_API_KEY", "google_api_key"),
+        ("GEMINI_API_KEY", "google_api_key"),
+        ("OPENROUTER_API_KEY", "openrouter_api_key"),
+    ],
+)
+def test_keys_of_providers_are_not_in_the_repr(
+    load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, key: str
+) -> None:
+    monkeypatch.setenv(variable, "sk-secret")
+    settings = load()
+    assert getattr(settings, key).get_secret_value() == "sk-secret"
+    assert "sk-secret" not in repr(settings)
+
+
+def test_openai_api_is_responses_or_chat(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().openai_api is None
+    monkeypatch.setenv("OPSPAWN_OPENAI_API", "chat")
+    assert load().openai_api == "chat"
+    monkeypatch.setenv("OPSPAWN_OPENAI_API", "grpc")
+    with pytest.raises(ConfigurationInvalid, match=r"OPSPAWN_OPENAI_API.*'responses' or 'chat'"):
+        load()
+
+
+def test_networks_are_a_list_or_text_separated_by_commas(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().http_fetch_allow == ()
+    assert load('http_fetch_allow = ["10.0.0.0/8"]').http_fetch_allow == ("10.0.0.0/8",)
+    monkeypatch.setenv("OPSPAWN_HTTP_FETCH_ALLOW", "10.0.0.0/8, ::1/128")
+    assert load().http_fetch_allow == ("10.0.0.0/8", "::1/128")
+
+
+def test_an_invalid_network_is_refused_with_an_example(load: Load) -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"expected networks such as 10\.0\.0\.0/8: 10\.0\.0\.1/8 has host"):
+        load("http_fetch_allow = ['10.0.0.1/8']")
+
+
+def test_a_key_of_the_api_is_unknown_to_the_settings_of_agents(load: Load) -> None:
+    with pytest.raises(ConfigurationInvalid, match="unknown key 'port'"):
+        load("port = 1")
+
+
+def test_an_error_in_a_key_does_not_show_its_value(load: Load) -> None:
+    with pytest.raises(ConfigurationInvalid, match="openai_api_key") as raised:
+        load("openai_api_key = 12345")
+    assert "12345" not in str(raised.value)

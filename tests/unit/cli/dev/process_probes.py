@@ -8,9 +8,12 @@ import io
 import re
 from collections.abc import Awaitable, Callable
 
+WAITS = "import signal; print('up', flush=True); signal.alarm(60); signal.pause()"
+"""A script that prints a line, and waits for a signal."""
+
 _GRANDCHILD = (
-    "import socket, time; server = socket.create_server(('127.0.0.1', 0));"
-    "print('grandchild', server.getsockname()[1], flush=True); held = server.accept(); time.sleep(60)"
+    "import socket; server = socket.create_server(('127.0.0.1', 0));"
+    f"print('grandchild', server.getsockname()[1], flush=True); held = server.accept(); {WAITS}"
 )
 WITH_GRANDCHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_GRANDCHILD!r}])"
 """A script that starts another process, which prints the port on which it accepts one connection."""

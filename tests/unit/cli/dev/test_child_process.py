@@ -12,9 +12,9 @@ from rich.console import Console
 
 from cli.dev.child_process import ChildProcess, ChildSpec, ProcessGuard
 from cli.dev.log_view import LogView
-from tests.unit.cli.dev.process_probes import WITH_GRANDCHILD, WatchedLog, hold_connection
+from tests.unit.cli.dev.process_probes import WAITS, WITH_GRANDCHILD, WatchedLog, hold_connection
 
-IGNORES_SIGTERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+IGNORES_SIGTERM = f"import signal; signal.signal(15, signal.SIG_IGN); {WAITS}"
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from cli.dev.child_process import ProcessGuard
-from tests.unit.cli.dev.process_probes import WITH_GRANDCHILD, WatchedLog, hold_connection
+from tests.unit.cli.dev.process_probes import WAITS, WITH_GRANDCHILD, WatchedLog, hold_connection
 
-SLEEPS = "print('up', flush=True); import time; time.sleep(60)"
-IGNORES_SIGTERM = f"import signal; signal.signal(15, signal.SIG_IGN); {SLEEPS}"
+IGNORES_SIGTERM = f"import signal; signal.signal(15, signal.SIG_IGN); {WAITS}"
 
 
 async def start_guard(tmp_path: Path) -> ProcessGuard:
@@ -58,7 +57,7 @@ async def test_it_kills_a_process_that_ignores_sigterm(tmp_path: Path) -> None:
 
 async def test_it_leaves_removed_process_groups_alone(tmp_path: Path) -> None:
     guard = await start_guard(tmp_path)
-    process, _ = await start_process(SLEEPS)
+    process, _ = await start_process(WAITS)
     guard.add(process.pid)
     guard.remove(process.pid)
 

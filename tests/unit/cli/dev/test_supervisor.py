@@ -19,7 +19,7 @@ from tests.reserved_ports import reserve_port
 from tests.unit.cli.dev.process_probes import WatchedLog
 
 RUNS = """
-import signal, sys, time
+import signal, sys
 
 def stop(*_):
     with open(sys.argv[1], "a") as file:
@@ -28,7 +28,8 @@ def stop(*_):
 
 signal.signal(signal.SIGTERM, stop)
 print("running", flush=True)
-time.sleep(60)
+signal.alarm(60)
+signal.pause()
 """
 """Runs until SIGTERM, and then writes its name into a file."""
 SERVES = """

@@ -12,7 +12,7 @@ from agentkit.errors import ResponseTextInvalid
 __all__ = ["check_strict_json", "read_json"]
 
 # Only one part of the pattern matches line ends before the content: more would take quadratic time.
-_FENCED_BLOCK = re.compile(r"```(?:json)?[^\S\n]*\n(.*?)```", re.DOTALL)
+_FENCED_BLOCK = re.compile(r"```(\w*)[^\S\n]*\n(.*?)```", re.DOTALL)
 
 
 def check_strict_json(value: JsonValue) -> JsonValue:
@@ -31,8 +31,8 @@ def read_json(text: str) -> JsonValue:
     Raises:
         ResponseTextInvalid: there is none.
     """
-    candidates = [text.strip(), *(block.strip() for block in _FENCED_BLOCK.findall(text))]
-    for candidate in candidates:
+    blocks = (block for language, block in _FENCED_BLOCK.findall(text) if language in ("", "json"))
+    for candidate in (text, *blocks):
         try:
             return check_strict_json(json.loads(candidate))
         except (ValueError, RecursionError):

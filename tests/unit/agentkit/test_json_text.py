@@ -15,6 +15,7 @@ from agentkit.json_text import check_strict_json, read_json
         pytest.param(' {"a": [1, null]}\n', {"a": [1, None]}, id="json alone"),
         pytest.param('Here it is:\n```json\n{"a": 1}\n```\nDone.', {"a": 1}, id="fenced block"),
         pytest.param("```\n[1]\n```", [1], id="block without a language"),
+        pytest.param("```python\nx\n```\n```json\n1\n```", 1, id="after a block in another language"),
         pytest.param('```json\n{"a": 1\n```\n```json\n{"b": 2}\n```', {"b": 2}, id="the first valid block"),
         pytest.param('"a"', "a", id="a string"),
     ],

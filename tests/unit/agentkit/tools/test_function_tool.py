@@ -105,15 +105,15 @@ async def test_a_plain_function_runs_in_another_thread() -> None:
 
 
 async def test_a_blocking_function_does_not_block_the_event_loop() -> None:
-    released = threading.Event()
+    started, released = threading.Event(), threading.Event()
 
     @tool
     def block() -> bool:
+        started.set()
         return released.wait(10)
 
     call = asyncio.create_task(block.call({}, CONTEXT))
-    for _ in range(5):
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(started.wait, 10)
     assert not call.done()
     released.set()
     assert await call is True

@@ -1,4 +1,4 @@
-"""A front end in this process, on a task queue and an app directory of the test's own."""
+"""The API in this process, with a task queue and an app directory for each test."""
 
 from __future__ import annotations
 
@@ -37,39 +37,39 @@ limits: {max_steps: 7, max_tokens: 9000}
 
 T = TypeVar("T")
 WITHIN = 20.0
-"""Seconds that any one thing may take."""
+"""Seconds that any one step of a test may take."""
 
 
-async def eventually(find: Callable[[], Awaitable[T]], good: Callable[[T], bool]) -> T:
-    """Look again and again, until what is found is good."""
+async def eventually(read: Callable[[], Awaitable[T]], expected: Callable[[T], bool]) -> T:
+    """Read a value every 30 ms until it is as expected; return it."""
     deadline = time.monotonic() + WITHIN
     while True:
-        found = await find()
-        if good(found):
-            return found
-        assert time.monotonic() < deadline, found
+        value = await read()
+        if expected(value):
+            return value
+        assert time.monotonic() < deadline, value
         await asyncio.sleep(0.03)
 
 
 @dataclass(frozen=True)
-class Front:
-    """The REST API, and the Temporal client behind it."""
+class ApiHarness:
+    """The REST API, and the Temporal client that it uses."""
 
     http: httpx2.AsyncClient
     temporal: Client
     settings: Settings
-    app: Catalog
+    catalog: Catalog
 
-    async def seen(self, count: int, **filters: Any) -> dict[str, Any]:
-        """Wait until visibility shows so many tasks; it lags behind by a moment."""
+    async def listed(self, count: int, **filters: Any) -> dict[str, Any]:
+        """Wait until visibility lists ``count`` tasks, which takes a moment; return the page."""
         return await eventually(lambda: self.get("/tasks", **filters), lambda page: page["total"] == count)
 
     def worker(self, model: Sequence[ScriptedResponse] | ModelScript, *tools: Tool) -> Worker:
-        """Return the worker that we ship, with a scripted model where agents ask for ``demo``."""
+        """Return the worker that we ship, with a scripted model as ``demo``."""
         return build_worker(self.temporal, self.settings, {"demo": ScriptedModel(model)}, ToolRegistry(tools))
 
     async def post(self, **body: Any) -> httpx2.Response:
-        """Ask for a task; ``agent`` and ``input`` need not be given."""
+        """Request a task; ``body`` changes a valid request."""
         return await self.http.post("/api/v1/tasks", json={"agent": "assistant", "input": "Hello", **body})
 
     async def submit(self, **body: Any) -> str:
@@ -90,12 +90,12 @@ class Front:
         """Get a path under the prefix."""
         response = await self.http.get(f"/api/v1{path}", params=params)
         assert response.status_code == 200, response.text
-        found: dict[str, Any] = response.json()
-        return found
+        document: dict[str, Any] = response.json()
+        return document
 
 
 def settings_for(directory: Path, temporal_port: int) -> Settings:
-    """Return settings of the test's own, with one agent."""
+    """Return settings with one agent and a unique task queue."""
     agents = directory / "app" / "agents"
     agents.mkdir(parents=True)
     (agents / "assistant.yaml").write_text(ASSISTANT)
@@ -108,16 +108,16 @@ def settings_for(directory: Path, temporal_port: int) -> Settings:
 
 
 def client_of(app: FastAPI) -> httpx2.AsyncClient:
-    """Return a client that speaks to the application without a socket."""
+    """Return a client that calls the application without a socket."""
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://opspawn.test")
 
 
 @pytest.fixture
-async def front(tmp_path: Path, temporal_port: int) -> AsyncIterator[Front]:
-    """A front end with no worker yet."""
+async def harness(tmp_path: Path, temporal_port: int) -> AsyncIterator[ApiHarness]:
+    """The API with no worker yet."""
     settings = settings_for(tmp_path, temporal_port)
     temporal = await connect(settings)
     catalog = load_catalog(settings)
     app = create_app(settings, catalog, client=temporal)
     async with app.router.lifespan_context(app), client_of(app) as http:
-        yield Front(http, temporal, settings, catalog)
+        yield ApiHarness(http, temporal, settings, catalog)

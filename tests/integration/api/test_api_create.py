@@ -1,4 +1,4 @@
-"""Starting tasks over REST, on a real Temporal."""
+"""Creating tasks over REST, on a real Temporal server."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionDescription
 
-from tests.integration.api.conftest import Front
+from tests.integration.api.conftest import ApiHarness
 from workflows.search_attributes import AGENT, STATUS, TAGS
 
 
-async def described(front: Front, task_id: str) -> WorkflowExecutionDescription:
-    return await front.temporal.get_workflow_handle(task_id).describe()
+async def described(harness: ApiHarness, task_id: str) -> WorkflowExecutionDescription:
+    return await harness.temporal.get_workflow_handle(task_id).describe()
 
 
-async def test_a_new_task_is_answered_with_its_location(front: Front) -> None:
-    response = await front.post(input="What is 6 times 7?", tags=["trial"], metadata={"ticket": "4711"}, user="ada")
+async def test_the_response_has_the_location_of_the_new_task(harness: ApiHarness) -> None:
+    response = await harness.post(input="What is 6 times 7?", tags=["trial"], metadata={"ticket": "4711"}, user="ada")
 
     task = response.json()
     assert response.status_code == 201
@@ -29,112 +29,112 @@ async def test_a_new_task_is_answered_with_its_location(front: Front) -> None:
     assert task["links"]["temporal_ui"].endswith(f"/namespaces/default/workflows/{task['id']}")
 
 
-async def test_the_first_answer_and_the_next_say_the_same_but_for_the_clock(front: Front) -> None:
-    first = (await front.post(tags=["a", "b", "a"], metadata={"x": ""}, user="ada")).json()
-    again = await front.task(first["id"])
+async def test_the_first_response_and_a_later_one_differ_only_in_the_clock(harness: ApiHarness) -> None:
+    first = (await harness.post(tags=["a", "b", "a"], metadata={"x": ""}, user="ada")).json()
+    again = await harness.task(first["id"])
     lag = datetime.fromisoformat(again.pop("created_at")) - datetime.fromisoformat(first.pop("created_at"))
     assert again == first
     assert timedelta() <= lag < timedelta(seconds=5)
 
 
-async def test_temporal_knows_the_task_by_search_attributes_memo_and_summary(front: Front) -> None:
-    task_id = await front.submit(input="  \nFirst line\nsecond", tags=["x"])
-    execution = await described(front, task_id)
-    found = execution.typed_search_attributes
-    assert (found.get(AGENT), found.get(STATUS), found.get(TAGS)) == ("assistant", "queued", ["x"])
+async def test_a_task_has_search_attributes_memo_and_summary_in_temporal(harness: ApiHarness) -> None:
+    task_id = await harness.submit(input="  \nFirst line\nsecond", tags=["x"])
+    execution = await described(harness, task_id)
+    attributes = execution.typed_search_attributes
+    assert (attributes.get(AGENT), attributes.get(STATUS), attributes.get(TAGS)) == ("assistant", "queued", ["x"])
     assert await execution.memo() == {"title": "First line"}
     assert await execution.static_summary() == "First line"
 
 
-async def test_ids_sort_in_the_order_of_creation(front: Front) -> None:
+async def test_ids_sort_in_the_order_of_creation(harness: ApiHarness) -> None:
     ids = []
     for _ in range(3):
-        ids.append(await front.submit())
-        await asyncio.sleep(0.002)  # ids tell milliseconds apart
+        ids.append(await harness.submit())
+        await asyncio.sleep(0.002)  # ids differ by the millisecond
     assert ids == sorted(ids)
 
 
-async def test_the_same_key_and_body_give_the_first_task_again(front: Front) -> None:
-    key = {"Idempotency-Key": f"key {front.settings.task_queue}"}
+async def test_the_same_key_and_body_return_the_first_task(harness: ApiHarness) -> None:
+    key = {"Idempotency-Key": f"key {harness.settings.task_queue}"}
     body = {"agent": "assistant", "input": "Hi", "metadata": {"a": "1", "b": "2"}}
-    first = await front.http.post("/api/v1/tasks", json=body, headers=key)
+    first = await harness.http.post("/api/v1/tasks", json=body, headers=key)
     other_order = {"metadata": {"b": "2", "a": "1"}, "input": "Hi", "agent": "assistant"}
-    again = await front.http.post("/api/v1/tasks", json=other_order, headers=key)
+    again = await harness.http.post("/api/v1/tasks", json=other_order, headers=key)
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["id"] == first.json()["id"]
     assert again.headers["location"] == first.headers["location"]
 
 
-async def test_the_same_key_with_another_body_is_a_conflict(front: Front) -> None:
-    key = {"Idempotency-Key": front.settings.task_queue}
-    first = await front.http.post("/api/v1/tasks", json={"agent": "assistant", "input": "one"}, headers=key)
-    other = await front.http.post("/api/v1/tasks", json={"agent": "assistant", "input": "two"}, headers=key)
+async def test_the_same_key_with_another_body_is_a_conflict(harness: ApiHarness) -> None:
+    key = {"Idempotency-Key": harness.settings.task_queue}
+    first = await harness.http.post("/api/v1/tasks", json={"agent": "assistant", "input": "one"}, headers=key)
+    other = await harness.http.post("/api/v1/tasks", json={"agent": "assistant", "input": "two"}, headers=key)
     assert other.status_code == 409
     assert other.json()["type"] == "urn:opspawn:problem:idempotency-conflict"
     assert first.json()["id"] in other.json()["detail"]
 
 
-async def test_many_requests_at_once_with_one_key_start_one_task(front: Front) -> None:
-    key = {"Idempotency-Key": front.settings.task_queue}
+async def test_many_requests_at_once_with_one_key_start_one_task(harness: ApiHarness) -> None:
+    key = {"Idempotency-Key": harness.settings.task_queue}
     body = {"agent": "assistant", "input": "once"}
-    asked = [front.http.post("/api/v1/tasks", json=body, headers=key) for _ in range(8)]
-    answers = await asyncio.gather(*asked)
-    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
-    assert len({answer.json()["id"] for answer in answers}) == 1
+    requests = [harness.http.post("/api/v1/tasks", json=body, headers=key) for _ in range(8)]
+    responses = await asyncio.gather(*requests)
+    assert sorted(response.status_code for response in responses) == [200] * 7 + [201]
+    assert len({response.json()["id"] for response in responses}) == 1
 
 
-async def test_a_task_can_start_later(front: Front) -> None:
+async def test_a_task_can_start_later(harness: ApiHarness) -> None:
     start_at = datetime.now(UTC) + timedelta(hours=2)
-    task_id = await front.submit(start_at=start_at.isoformat())
-    execution = await described(front, task_id)
+    task_id = await harness.submit(start_at=start_at.isoformat())
+    execution = await described(harness, task_id)
     assert execution.execution_time is not None
     assert abs(execution.execution_time - start_at) < timedelta(seconds=5)
-    task = await front.task(task_id)
+    task = await harness.task(task_id)
     assert (task["status"], task["started_at"]) == ("queued", None)
 
 
-async def test_limits_and_model_of_the_request_replace_the_agents_own(front: Front) -> None:
+async def test_limits_and_model_of_the_request_replace_the_agents_own(harness: ApiHarness) -> None:
     requests: list[Any] = []
 
-    async def answer(request: Any) -> str:
+    async def respond(request: Any) -> str:
         requests.append(request)
         return "done"
 
-    async with front.worker(answer):
-        task_id = await front.submit(limits={"max_tokens": 3}, model="demo:other")
-        task = await front.task(task_id, wait=20)
+    async with harness.worker(respond):
+        task_id = await harness.submit(limits={"max_tokens": 3}, model="demo:other")
+        task = await harness.task(task_id, wait=20)
     assert requests[0].model == "demo:other"
     assert task["status"] == "completed"
-    history = await front.temporal.get_workflow_handle(task_id).fetch_history()
-    given = history.events[0].workflow_execution_started_event_attributes.input.payloads[0].data.decode()
-    assert '"max_tokens":3' in given
-    assert '"max_steps":7' in given
+    history = await harness.temporal.get_workflow_handle(task_id).fetch_history()
+    argument = history.events[0].workflow_execution_started_event_attributes.input.payloads[0].data.decode()
+    assert '"max_tokens":3' in argument
+    assert '"max_steps":7' in argument
 
 
-async def test_an_agent_can_be_defined_in_the_request(front: Front) -> None:
+async def test_an_agent_can_be_defined_in_the_request(harness: ApiHarness) -> None:
     spec = {"name": "guest", "model": "demo:demo", "tools": ["calculator"], "limits": {"max_steps": 2}}
-    response = await front.http.post("/api/v1/tasks", json={"agent_spec": spec, "input": "Hi"})
+    response = await harness.http.post("/api/v1/tasks", json={"agent_spec": spec, "input": "Hi"})
     assert response.status_code == 201
     assert response.json()["agent"] == "guest"
 
 
-async def test_content_parts_come_back_as_they_were_sent(front: Front) -> None:
+async def test_content_parts_come_back_as_they_were_sent(harness: ApiHarness) -> None:
     parts = [
         {"type": "text", "text": "What is this?"},
         {"type": "image", "data": "iVBORw0KGgo=", "media_type": "image/png"},
     ]
-    task = await front.task(await front.submit(input=parts))
+    task = await harness.task(await harness.submit(input=parts))
     assert [{k: v for k, v in part.items() if v is not None} for part in task["input"]] == parts
 
 
-async def test_an_input_larger_than_a_payload_may_be_comes_back_whole(front: Front) -> None:
+async def test_an_input_over_the_payload_threshold_comes_back_complete(harness: ApiHarness) -> None:
     text = "long " * 60_000
-    assert (await front.task(await front.submit(input=text)))["input"] == text
+    assert (await harness.task(await harness.submit(input=text)))["input"] == text
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\x1b[31m", "\u202e", "🙂" * 100], ids=["nul", "escape", "bidi", "emoji"])
-async def test_odd_characters_of_an_input_are_kept(front: Front, text: str) -> None:
-    task = await front.task(await front.submit(input=text + " said"))
-    assert task["input"] == text + " said"
+async def test_odd_characters_of_an_input_are_kept(harness: ApiHarness, text: str) -> None:
+    task = await harness.task(await harness.submit(input=text + " end"))
+    assert task["input"] == text + " end"
     assert task["title"].isprintable()
     assert len(task["title"]) <= 80

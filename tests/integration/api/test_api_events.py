@@ -14,8 +14,8 @@ from agentkit.messages import ToolCall, user_message
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedResponse
 from agentkit.tools import tool
-from tests.integration.api.conftest import WITHIN, Front, eventually
-from tests.integration.api.test_api_show import Gate
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
+from tests.integration.api.gated_model import GatedModel
 from tests.integration.api.watching import Seen, Served, served
 from workflows.task_types import TaskInput
 
@@ -38,20 +38,20 @@ class PacedModel:
         return ToolCall(id=f"c{step}", name="calculator", arguments={"expression": f"{step}+1"})
 
 
-async def finished(front: Front, steps: int = 2) -> str:
+async def finished(harness: ApiHarness, steps: int = 2) -> str:
     """Run a task to its end; return its id."""
     model = PacedModel(steps)
     for _ in range(steps + 1):
         model.allowed.release()
-    async with front.worker(model, front.app.toolset.get("calculator")):
-        task_id = await front.submit(limits={"max_steps": steps + 1})
-        assert (await front.task(task_id, wait=WITHIN))["status"] == "completed"
+    async with harness.worker(model, harness.catalog.toolset.get("calculator")):
+        task_id = await harness.submit(limits={"max_steps": steps + 1})
+        assert (await harness.task(task_id, wait=WITHIN))["status"] == "completed"
     return task_id
 
 
-async def test_the_stream_of_an_ended_task_has_all_events_and_ends(front: Front) -> None:
-    task_id = await finished(front, steps=1)
-    async with served(front) as api, api.stream(f"/tasks/{task_id}/events") as stream:
+async def test_the_stream_of_an_ended_task_has_all_events_and_ends(harness: ApiHarness) -> None:
+    task_id = await finished(harness, steps=1)
+    async with served(harness) as api, api.stream(f"/tasks/{task_id}/events") as stream:
         events = [event async for event in stream]
         headers = stream.response.headers
     assert [event.type for event in events] == [
@@ -64,12 +64,12 @@ async def test_the_stream_of_an_ended_task_has_all_events_and_ends(front: Front)
     assert {event.data["task_id"] for event in events} == {task_id}
     assert all(event.data["type"] == event.type and event.data["at"].endswith("Z") for event in events)
     assert events[-1].data["output"] == "The end."
-    assert (await front.task(task_id))["links"]["events"] == f"/api/v1/tasks/{task_id}/events"
+    assert (await harness.task(task_id))["links"]["events"] == f"/api/v1/tasks/{task_id}/events"
 
 
-async def test_every_position_resumes_exactly_after_it(front: Front) -> None:
-    task_id = await finished(front)
-    async with served(front) as api:
+async def test_every_position_resumes_exactly_after_it(harness: ApiHarness) -> None:
+    task_id = await finished(harness)
+    async with served(harness) as api:
         events = await api.all(task_id)
         for number, event in enumerate(events[:-1]):
             assert await api.all(task_id, event.id) == events[number + 1 :]
@@ -80,21 +80,21 @@ async def test_every_position_resumes_exactly_after_it(front: Front) -> None:
             assert [event async for event in by_both] == events[6:]
 
 
-async def test_a_watcher_of_an_ended_task_that_has_all_events_gets_204(front: Front) -> None:
-    task_id = await finished(front)
-    async with served(front) as api:
+async def test_a_watcher_of_an_ended_task_that_has_all_events_gets_204(harness: ApiHarness) -> None:
+    task_id = await finished(harness)
+    async with served(harness) as api:
         events = await api.all(task_id)
         again = await api.http.get(f"/api/v1/tasks/{task_id}/events", headers={"Last-Event-ID": str(events[-1].id)})
     assert (again.status_code, again.content) == (204, b"")
 
 
-async def test_a_client_that_disconnects_200_times_sees_each_event_once_and_in_order(front: Front) -> None:
+async def test_a_client_that_disconnects_200_times_sees_each_event_once_and_in_order(harness: ApiHarness) -> None:
     model = PacedModel(STEPS)
     rng = random.Random(7)
     seen: list[Seen] = []
     disconnects = 0
-    async with served(front) as api, front.worker(model, front.app.toolset.get("calculator")):
-        task_id = await front.submit(limits={"max_steps": STEPS + 1})
+    async with served(harness) as api, harness.worker(model, harness.catalog.toolset.get("calculator")):
+        task_id = await harness.submit(limits={"max_steps": STEPS + 1})
         while not seen or seen[-1].type != "task.completed":
             if disconnects % 3 == 0:
                 model.allowed.release()
@@ -106,16 +106,16 @@ async def test_a_client_that_disconnects_200_times_sees_each_event_once_and_in_o
     assert len(events) > 4 * STEPS
 
 
-async def test_events_of_a_running_task_come_as_they_happen(front: Front) -> None:
+async def test_events_of_a_running_task_come_as_they_happen(harness: ApiHarness) -> None:
     model = PacedModel(2)
-    async with served(front) as api:
-        task_id = await front.submit()
+    async with served(harness) as api:
+        task_id = await harness.submit()
         async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{task_id}/events") as stream:
             types = []
             async for event in stream:
                 types.append(event.type)
                 if event.data.get("status") == "queued":
-                    worker = front.worker(model, front.app.toolset.get("calculator"))
+                    worker = harness.worker(model, harness.catalog.toolset.get("calculator"))
                     running = asyncio.create_task(worker.run())
                 if event.type == "model.started":
                     model.allowed.release()
@@ -125,10 +125,10 @@ async def test_events_of_a_running_task_come_as_they_happen(front: Front) -> Non
     assert types[-1] == "task.completed"
 
 
-async def test_retries_of_models_are_live_events_without_an_id(front: Front) -> None:
+async def test_retries_of_models_are_live_events_without_an_id(harness: ApiHarness) -> None:
     failing = ModelUnavailable("The provider is overloaded.", status=529, retry_after=2.5)
-    async with served(front) as api, front.worker([failing, "at last"]):
-        task_id = await front.submit()
+    async with served(harness) as api, harness.worker([failing, "at last"]):
+        task_id = await harness.submit()
         events = await api.all(task_id)
         later = await api.all(task_id)
     (retrying,) = [event for event in events if event.type == "model.retrying"]
@@ -145,12 +145,12 @@ async def flaky() -> str:
     raise ToolUnavailable("Not now.")
 
 
-async def test_retries_of_tools_are_live_events_that_new_watchers_get_too(front: Front) -> None:
+async def test_retries_of_tools_are_live_events_that_new_watchers_get_too(harness: ApiHarness) -> None:
     agent = AgentSpec(name="a", models=("demo:m",), planner="tools", tools=(flaky.spec,))
     task = TaskInput(agent=agent, message=user_message("Go."))
-    queue = front.settings.task_queue
-    async with served(front) as api, front.worker([ToolCall(id="1", name="flaky"), "done"], flaky):
-        handle = await front.temporal.start_workflow("AgentTask", task, id=f"by-hand-{queue}", task_queue=queue)
+    queue = harness.settings.task_queue
+    async with served(harness) as api, harness.worker([ToolCall(id="1", name="flaky"), "done"], flaky):
+        handle = await harness.temporal.start_workflow("AgentTask", task, id=f"by-hand-{queue}", task_queue=queue)
         async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{handle.id}/events") as stream:
             async for retrying in stream:
                 if retrying.type == "tool.retrying":
@@ -173,9 +173,9 @@ async def first_retrying(api: Served, task_id: str) -> Seen:
     raise AssertionError("the stream ended")
 
 
-async def test_the_task_is_followed_no_longer_when_its_last_watcher_disconnects(front: Front) -> None:
-    task_id = await front.submit()
-    async with served(front) as api:
+async def test_the_task_is_followed_no_longer_when_its_last_watcher_disconnects(harness: ApiHarness) -> None:
+    task_id = await harness.submit()
+    async with served(harness) as api:
         hub = api.app.state.opspawn.hub
         assert await api.some(task_id, 1)
 
@@ -186,15 +186,15 @@ async def test_the_task_is_followed_no_longer_when_its_last_watcher_disconnects(
         await eventually(watched, lambda task_ids: not task_ids)
 
 
-async def test_a_stopping_server_ends_streams_with_a_comment(front: Front) -> None:
-    gate = Gate()
-    async with served(front) as api, front.worker(gate):
-        task_id = await front.submit()
+async def test_a_stopping_server_ends_streams_with_a_comment(harness: ApiHarness) -> None:
+    gate = GatedModel()
+    async with served(harness) as api, harness.worker(gate):
+        task_id = await harness.submit()
         async with asyncio.timeout(5), api.stream(f"/tasks/{task_id}/events") as stream:
             async for event in stream:
                 if event.type == "model.started":
                     api.stopping.set()
-        gate.opened.set()
+        gate.released.set()
     assert "server stops" in stream.comments[-1]
 
 
@@ -206,18 +206,18 @@ async def test_a_stopping_server_ends_streams_with_a_comment(front: Front) -> No
         ("ffffffffffff.01a1ffcd5e857cd781f67b759043dc53.1.0", "another task"),
     ],
 )
-async def test_an_invalid_position_is_refused(front: Front, position: str, detail: str) -> None:
-    task_id = await front.submit()
+async def test_an_invalid_position_is_refused(harness: ApiHarness, position: str, detail: str) -> None:
+    task_id = await harness.submit()
     for sent in ({"headers": {"Last-Event-ID": position}}, {"params": {"after": position}}):
-        response = await front.http.get(f"/api/v1/tasks/{task_id}/events", **sent)  # type: ignore[arg-type]  # either
+        response = await harness.http.get(f"/api/v1/tasks/{task_id}/events", **sent)  # type: ignore[arg-type]  # either
         assert response.status_code == 400
         assert response.json()["type"] == "urn:opspawn:problem:position-invalid"
         assert detail in response.json()["detail"]
 
 
-async def test_positions_of_another_task_and_from_the_future_are_refused(front: Front) -> None:
-    task_id, other = await front.submit(), await front.submit()
-    async with served(front) as api:
+async def test_positions_of_another_task_and_from_the_future_are_refused(harness: ApiHarness) -> None:
+    task_id, other = await harness.submit(), await harness.submit()
+    async with served(harness) as api:
         (event,) = await api.some(task_id, 1)
         assert event.id is not None
         digest, run_id, event_id, index = event.id.split(".")
@@ -230,34 +230,34 @@ async def test_positions_of_another_task_and_from_the_future_are_refused(front: 
             assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
 
 
-async def test_an_unknown_task_is_404_before_the_stream_opens(front: Front) -> None:
-    other = await front.temporal.start_workflow("Other", id=front.settings.task_queue, task_queue="none")
+async def test_an_unknown_task_is_404_before_the_stream_opens(harness: ApiHarness) -> None:
+    other = await harness.temporal.start_workflow("Other", id=harness.settings.task_queue, task_queue="none")
     for task_id in ("no-task", other.id):
-        response = await front.http.get(f"/api/v1/tasks/{task_id}/events")
+        response = await harness.http.get(f"/api/v1/tasks/{task_id}/events")
         assert response.status_code == 404
         assert response.json()["type"] == "urn:opspawn:problem:task-not-found"
 
 
-async def test_status_changes_of_all_tasks_are_streamed(front: Front) -> None:
-    gate = Gate()
+async def test_status_changes_of_all_tasks_are_streamed(harness: ApiHarness) -> None:
+    gate = GatedModel()
     changes = []
-    async with served(front) as api, front.worker(gate), asyncio.timeout(WITHIN), api.stream("/events") as stream:
-        await front.submit(input=front.settings.task_queue)
+    async with served(harness) as api, harness.worker(gate), asyncio.timeout(WITHIN), api.stream("/events") as stream:
+        await harness.submit(input=harness.settings.task_queue)
         async for event in stream:
-            if event.data["title"] != front.settings.task_queue:
+            if event.data["title"] != harness.settings.task_queue:
                 continue
             changes.append((event.type, event.data["status"], event.data["agent"], event.id))
-            gate.opened.set()
+            gate.released.set()
             if event.data["status"] == "completed":
                 break
     assert changes[-1] == ("task.status", "completed", "assistant", None)
     assert ("task.status", "running", "assistant", None) in changes
 
 
-async def test_only_pages_of_allowed_origins_may_watch(front: Front) -> None:
-    task_id = await finished(front, steps=0)
+async def test_only_pages_of_allowed_origins_may_watch(harness: ApiHarness) -> None:
+    task_id = await finished(harness, steps=0)
     origin = "https://chat.example.com"
-    async with served(front) as closed, served(front, cors_origins=(origin,)) as opened:
+    async with served(harness) as closed, served(harness, cors_origins=(origin,)) as opened:
         for api, allowed in ((closed, None), (opened, origin)):
             response = await api.http.get(f"/api/v1/tasks/{task_id}/events", headers={"Origin": origin})
             refused = await api.http.get("/api/v1/tasks/no-task/events", headers={"Origin": origin})

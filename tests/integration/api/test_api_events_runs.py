@@ -12,7 +12,7 @@ import pytest
 
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import load_catalog
-from tests.integration.api.conftest import WITHIN, Front, settings_for
+from tests.integration.api.conftest import WITHIN, ApiHarness, settings_for
 from tests.integration.api.test_api_events import PacedModel
 from tests.integration.api.test_api_server import address_of, process
 from tests.integration.api.watching import Seen, Served, served
@@ -30,11 +30,11 @@ def impatient_temporal() -> Iterator[int]:
 
 
 @pytest.fixture
-async def front(tmp_path: Path, impatient_temporal: int) -> AsyncIterator[Front]:
-    """A front end whose tasks continue as new every few steps."""
+async def harness(tmp_path: Path, impatient_temporal: int) -> AsyncIterator[ApiHarness]:
+    """The API with tasks that continue as new every few steps."""
     settings = settings_for(tmp_path, impatient_temporal)
     async with httpx2.AsyncClient() as nothing:
-        yield Front(nothing, await connect(settings), settings, load_catalog(settings))
+        yield ApiHarness(nothing, await connect(settings), settings, load_catalog(settings))
 
 
 async def submit(api: Served) -> str:
@@ -48,11 +48,11 @@ def runs_of(events: list[Seen]) -> list[str]:
     return list(dict.fromkeys(str(event.id).split(".")[1] for event in events))
 
 
-async def test_a_task_that_continues_as_new_is_one_stream(front: Front) -> None:
+async def test_a_task_that_continues_as_new_is_one_stream(harness: ApiHarness) -> None:
     model = PacedModel(STEPS)
     rng = random.Random(11)
     seen: list[Seen] = []
-    async with served(front) as api, front.worker(model, front.app.toolset.get("calculator")):
+    async with served(harness) as api, harness.worker(model, harness.catalog.toolset.get("calculator")):
         task_id = await submit(api)
         steady = asyncio.create_task(api.all(task_id))
         while not seen or seen[-1].type != "task.completed":
@@ -68,9 +68,9 @@ async def test_a_task_that_continues_as_new_is_one_stream(front: Front) -> None:
     assert [event.type for event in events].count("task.started") == 1
 
 
-async def test_watchers_that_come_in_a_later_run_get_the_events_of_earlier_runs(front: Front) -> None:
+async def test_watchers_that_come_in_a_later_run_get_the_events_of_earlier_runs(harness: ApiHarness) -> None:
     model = PacedModel(STEPS)
-    async with served(front) as api, front.worker(model, front.app.toolset.get("calculator")):
+    async with served(harness) as api, harness.worker(model, harness.catalog.toolset.get("calculator")):
         task_id = await submit(api)
         late: list[asyncio.Task[list[Seen]]] = []
         async with asyncio.timeout(WITHIN), api.stream(f"/tasks/{task_id}/events") as stream:
@@ -94,13 +94,13 @@ async def read(url: str, task_id: str, seen: list[Seen], enough: int) -> None:
                     return
 
 
-async def test_a_stream_is_resumed_at_another_process_when_its_own_is_killed(front: Front) -> None:
+async def test_a_stream_is_resumed_at_another_process_when_its_own_is_killed(harness: ApiHarness) -> None:
     model = PacedModel(STEPS)
     seen: list[Seen] = []
-    async with front.worker(model, front.app.toolset.get("calculator")), served(front) as api:
+    async with harness.worker(model, harness.catalog.toolset.get("calculator")), served(harness) as api:
         task_id = await submit(api)
         for killed in range(1, 3):
-            async with process(front.settings, "--port", "0", "--grpc-port", "0") as started:
+            async with process(harness.settings, "--port", "0", "--grpc-port", "0") as started:
                 for _ in range(5):
                     model.allowed.release()
                 url = await address_of(started)
@@ -112,7 +112,7 @@ async def test_a_stream_is_resumed_at_another_process_when_its_own_is_killed(fro
                     await reading
         for _ in range(STEPS):
             model.allowed.release()
-        async with process(front.settings, "--port", "0", "--grpc-port", "0") as started:
+        async with process(harness.settings, "--port", "0", "--grpc-port", "0") as started:
             await asyncio.wait_for(read(await address_of(started), task_id, seen, enough=-1), WITHIN)
         assert seen == await api.all(task_id)
     assert seen[-1].type == "task.completed"

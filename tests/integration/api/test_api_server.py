@@ -1,4 +1,4 @@
-"""The front end as a process of its own, and over real sockets."""
+"""The API as a process of its own, and over real sockets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from activities.settings import Settings
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import load_catalog
 from api.app import create_app
-from tests.integration.api.conftest import WITHIN, Front, eventually, settings_for
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, settings_for
 
 
 @asynccontextmanager
@@ -46,13 +46,13 @@ async def process(settings: Settings, *options: str) -> AsyncIterator[asyncio.su
 
 
 async def address_of(started: asyncio.subprocess.Process) -> str:
-    """Read where it listens from its log."""
+    """Return the URL that its log has."""
     assert started.stderr is not None
     async with asyncio.timeout(WITHIN):
         async for line in started.stderr:
             if found := re.search(rb"http://\S+", line):
                 return found[0].decode()
-    raise AssertionError("it ended without saying where it listens")
+    raise AssertionError("the process ended before it listened")
 
 
 def unused_port() -> int:
@@ -61,7 +61,7 @@ def unused_port() -> int:
         return port
 
 
-async def test_it_stops_at_once_with_0_though_somebody_waits(tmp_path: Path, temporal_port: int) -> None:
+async def test_a_signal_stops_it_at_once_with_0_while_a_request_waits(tmp_path: Path, temporal_port: int) -> None:
     settings = settings_for(tmp_path, temporal_port)
     async with process(settings, "--port", "0") as started:
         url = await address_of(started)
@@ -69,13 +69,13 @@ async def test_it_stops_at_once_with_0_though_somebody_waits(tmp_path: Path, tem
             created = await http.post("/api/v1/tasks", json={"agent": "assistant", "input": "Hi"})
             path = created.headers["location"]
             waiting = asyncio.create_task(http.get(path, params={"wait": 60}))
-            await eventually(lambda: http.get("/metrics"), lambda answer: "in_flight 2.0" in answer.text)
-            begun = time.monotonic()
+            await eventually(lambda: http.get("/metrics"), lambda response: "in_flight 2.0" in response.text)
+            signalled = time.monotonic()
             started.send_signal(signal.SIGTERM)
-            answer = await asyncio.wait_for(waiting, WITHIN)
+            response = await asyncio.wait_for(waiting, WITHIN)
             assert await asyncio.wait_for(started.wait(), WITHIN) == 0
-            assert time.monotonic() - begun < 5
-    assert answer.json()["status"] == "queued"
+            assert time.monotonic() - signalled < 5
+    assert response.json()["status"] == "queued"
 
 
 async def test_a_port_in_use_is_named_with_its_option(tmp_path: Path, temporal_port: int) -> None:
@@ -83,11 +83,11 @@ async def test_a_port_in_use_is_named_with_its_option(tmp_path: Path, temporal_p
         port = taken.getsockname()[1]
         async with process(settings_for(tmp_path, temporal_port), "--port", str(port)) as started:
             assert started.stderr is not None
-            said = (await asyncio.wait_for(started.stderr.read(), WITHIN)).decode()
+            stderr = (await asyncio.wait_for(started.stderr.read(), WITHIN)).decode()
             assert await started.wait() == 2
-    assert said.count("\n") == 1
-    assert str(port) in said
-    assert "--port" in said
+    assert stderr.count("\n") == 1
+    assert str(port) in stderr
+    assert "--port" in stderr
 
 
 async def test_a_wrong_setting_is_named(tmp_path: Path, temporal_port: int) -> None:
@@ -95,12 +95,12 @@ async def test_a_wrong_setting_is_named(tmp_path: Path, temporal_port: int) -> N
     (settings.app_dir / "opspawn.toml").write_text("taks_queue = 'x'\n")
     async with process(settings) as started:
         assert started.stderr is not None
-        said = (await asyncio.wait_for(started.stderr.read(), WITHIN)).decode()
+        stderr = (await asyncio.wait_for(started.stderr.read(), WITHIN)).decode()
         assert await started.wait() == 2
-    assert "taks_queue" in said
+    assert "taks_queue" in stderr
 
 
-async def test_without_temporal_the_api_is_up_and_says_what_is_missing(tmp_path: Path) -> None:
+async def test_without_temporal_the_api_serves_and_names_what_is_missing(tmp_path: Path) -> None:
     port = unused_port()
     async with process(settings_for(tmp_path, port), "--port", "0") as started:
         async with httpx2.AsyncClient(base_url=await address_of(started), timeout=60, trust_env=False) as http:
@@ -119,9 +119,9 @@ async def test_without_temporal_the_api_is_up_and_says_what_is_missing(tmp_path:
 
 
 @asynccontextmanager
-async def over_tcp(front: Front) -> AsyncIterator[tuple[str, int]]:
-    """Serve the same front end on a socket."""
-    app = create_app(front.settings, load_catalog(front.settings), client=await connect(front.settings))
+async def over_tcp(harness: ApiHarness) -> AsyncIterator[tuple[str, int]]:
+    """Serve the same API on a socket."""
+    app = create_app(harness.settings, load_catalog(harness.settings), client=await connect(harness.settings))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -135,13 +135,13 @@ async def _started(server: uvicorn.Server) -> bool:
     return server.started
 
 
-async def test_a_client_that_goes_away_frees_its_wait(front: Front) -> None:
-    task_id = await front.submit()
+async def test_a_client_that_disconnects_frees_its_wait(harness: ApiHarness) -> None:
+    task_id = await harness.submit()
 
     async def tasks_here() -> int:
         return len(asyncio.all_tasks())
 
-    async with over_tcp(front) as (host, port):
+    async with over_tcp(harness) as (host, port):
         before = await tasks_here()
         _, writer = await asyncio.open_connection(host, port)
         writer.write(f"GET /api/v1/tasks/{task_id}?wait=60 HTTP/1.1\r\nHost: opspawn\r\n\r\n".encode())
@@ -151,19 +151,19 @@ async def test_a_client_that_goes_away_frees_its_wait(front: Front) -> None:
         await eventually(tasks_here, lambda count: count <= before)
 
 
-async def test_a_body_that_is_too_large_gets_its_answer_over_a_socket(front: Front) -> None:
+async def test_a_body_that_is_too_large_gets_a_response_over_a_socket(harness: ApiHarness) -> None:
     body = b'{"agent": "assistant", "input": "' + b"x" * 5_000_000 + b'"}'
 
-    async def in_pieces() -> AsyncIterator[bytes]:
+    async def in_chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
 
     json = {"Content-Type": "application/json"}
-    async with over_tcp(front) as (host, port), httpx2.AsyncClient(trust_env=False) as http:
+    async with over_tcp(harness) as (host, port), httpx2.AsyncClient(trust_env=False) as http:
         url = f"http://{host}:{port}/api/v1/tasks"
         announced = await http.post(url, content=body, headers=json)
-        streamed = await http.post(url, content=in_pieces(), headers=json)
+        streamed = await http.post(url, content=in_chunks(), headers=json)
     for response in (announced, streamed):
         assert response.status_code == 413
         assert response.headers["content-type"] == "application/problem+json"
-        assert str(front.settings.max_input_bytes) in response.json()["detail"]
+        assert str(harness.settings.max_input_bytes) in response.json()["detail"]

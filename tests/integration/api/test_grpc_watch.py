@@ -15,20 +15,20 @@ from api.events.event import Event
 from api.grpc.task_servicer import TaskServicer
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub, add_TaskServiceServicer_to_server
-from tests.integration.api.conftest import WITHIN, Front, eventually
-from tests.integration.api.grpc_front import Rpc, as_rest, failure, rpc
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
+from tests.integration.api.gated_model import GatedModel
+from tests.integration.api.grpc_harness import GrpcHarness, as_rest, failure, serve_grpc
 from tests.integration.api.test_api_events import PacedModel, finished
-from tests.integration.api.test_api_show import Gate
 
 DISCONNECTS = 50
 Call = aio.UnaryStreamCall[tasks_pb2.WatchTaskRequest, tasks_pb2.WatchTaskResponse]
 
 
-async def test_a_watcher_gets_the_events_of_rest_with_the_same_positions(front: Front) -> None:
-    task_id = await finished(front)
-    async with rpc(front) as api:
+async def test_a_watcher_gets_the_events_of_rest_with_the_same_positions(harness: ApiHarness) -> None:
+    task_id = await finished(harness)
+    async with serve_grpc(harness) as api:
         events = await api.all(task_id)
-    lines = (await front.http.get(f"/api/v1/tasks/{task_id}/events")).text.splitlines()
+    lines = (await harness.http.get(f"/api/v1/tasks/{task_id}/events")).text.splitlines()
     positions = [line.removeprefix("id: ") for line in lines if line.startswith("id: ")]
     data = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
     assert [event.id for event in events] == positions
@@ -37,17 +37,17 @@ async def test_a_watcher_gets_the_events_of_rest_with_the_same_positions(front: 
     assert [as_rest(event) for event in events] == data
 
 
-async def test_every_position_resumes_exactly_after_it(front: Front) -> None:
-    task_id = await finished(front)
-    async with rpc(front) as api:
+async def test_every_position_resumes_exactly_after_it(harness: ApiHarness) -> None:
+    task_id = await finished(harness)
+    async with serve_grpc(harness) as api:
         events = await api.all(task_id)
         for number, event in enumerate(events):
             assert await api.all(task_id, event.id) == events[number + 1 :]
 
 
-async def test_a_client_that_disconnects_again_and_again_sees_each_event_once_and_in_order(front: Front) -> None:
+async def test_a_client_that_disconnects_again_and_again_sees_each_event_once_and_in_order(harness: ApiHarness) -> None:
     rng, model, seen = random.Random(4), PacedModel(steps=10), list[tasks_pb2.Event]()
-    async with front.worker(model, front.app.toolset.get("calculator")), rpc(front) as api:
+    async with harness.worker(model, harness.catalog.toolset.get("calculator")), serve_grpc(harness) as api:
         task_id = await api.submit(limits=tasks_pb2.LimitsChange(max_steps=11))
         for _ in range(DISCONNECTS):
             model.allowed.release()
@@ -63,23 +63,23 @@ async def test_a_client_that_disconnects_again_and_again_sees_each_event_once_an
     assert seen[-1].type == "task.completed"
 
 
-async def test_a_live_event_has_no_id(front: Front) -> None:
-    gate = Gate()
-    async with front.worker(gate), rpc(front) as api:
+async def test_a_live_event_has_no_id(harness: ApiHarness) -> None:
+    gate = GatedModel()
+    async with harness.worker(gate), serve_grpc(harness) as api:
         task_id = await api.submit()
         watching = asyncio.create_task(api.all(task_id))
-        await asyncio.wait_for(gate.asked.wait(), WITHIN)
+        await asyncio.wait_for(gate.requested.wait(), WITHIN)
         await eventually(watched(api), lambda ids: task_id in ids)
         api.services.hub.publish(Event("model.delta", task_id, datetime.now(UTC), {"text": "Hel"}, step=1))
-        gate.opened.set()
+        gate.released.set()
         events = await asyncio.wait_for(watching, WITHIN)
     (live,) = (event for event in events if not event.id)
     assert (live.type, live.step, live.data["text"]) == ("model.delta", 1, "Hel")
 
 
 @pytest.mark.parametrize("ending", ["cancelled", "deadline", "disconnected"])
-async def test_the_task_is_followed_no_longer_when_its_last_watcher_is_gone(front: Front, ending: str) -> None:
-    async with rpc(front) as api:
+async def test_the_task_is_followed_no_longer_when_its_last_watcher_is_gone(harness: ApiHarness, ending: str) -> None:
+    async with serve_grpc(harness) as api:
         task_id = await api.submit()
         own = aio.insecure_channel(api.address, options=[("grpc.use_local_subchannel_pool", 1)])
         seconds = 1 if ending == "deadline" else WITHIN
@@ -94,8 +94,8 @@ async def test_the_task_is_followed_no_longer_when_its_last_watcher_is_gone(fron
         await own.close()
 
 
-async def test_a_stopping_server_interrupts_watchers(front: Front) -> None:
-    async with rpc(front) as api:
+async def test_a_stopping_server_interrupts_watchers(harness: ApiHarness) -> None:
+    async with serve_grpc(harness) as api:
         task_id = await api.submit()
         watching = asyncio.create_task(api.all(task_id))
         await eventually(watched(api), lambda ids: task_id in ids)
@@ -107,9 +107,9 @@ async def test_a_stopping_server_interrupts_watchers(front: Front) -> None:
     assert "The server stops" in interrupted.message
 
 
-async def test_an_invalid_position_is_refused(front: Front) -> None:
-    task_id = await finished(front, steps=1)
-    async with rpc(front) as api:
+async def test_an_invalid_position_is_refused(harness: ApiHarness) -> None:
+    task_id = await finished(harness, steps=1)
+    async with serve_grpc(harness) as api:
         other = await api.submit()
         position = (await api.all(task_id))[0].id
         for refused in (await failure(api.all(task_id, "x")), await failure(api.all(other, position))):
@@ -118,19 +118,19 @@ async def test_an_invalid_position_is_refused(front: Front) -> None:
 
 
 @pytest.fixture
-async def strict_api(front: Front) -> AsyncIterator[Rpc]:
+async def strict_api(harness: ApiHarness) -> AsyncIterator[GrpcHarness]:
     """A server that waits half a second for a watcher to accept an event."""
-    async with rpc(front) as api:
+    async with serve_grpc(harness) as api:
         server = aio.server()
         add_TaskServiceServicer_to_server(TaskServicer(api.services, slow_watcher_timeout_s=0.5), server)
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()
         async with aio.insecure_channel(address) as channel:
-            yield Rpc(address, channel, TaskServiceStub(channel), api.services, api.server)
+            yield GrpcHarness(address, channel, TaskServiceStub(channel), api.services, api.server)
         await server.stop(1)
 
 
-async def test_a_watcher_that_accepts_nothing_is_cut_off(front: Front, strict_api: Rpc) -> None:
+async def test_a_watcher_that_accepts_nothing_is_cut_off(harness: ApiHarness, strict_api: GrpcHarness) -> None:
     task_id = await strict_api.submit()
     call = strict_api.stub.WatchTask(tasks_pb2.WatchTaskRequest(task_id=task_id), timeout=WITHIN)
     await call.read()
@@ -151,7 +151,7 @@ async def _drained(call: Call) -> None:
         pass
 
 
-def watched(api: Rpc) -> Callable[[], Awaitable[frozenset[str]]]:
+def watched(api: GrpcHarness) -> Callable[[], Awaitable[frozenset[str]]]:
     async def watched_tasks() -> frozenset[str]:
         return api.services.hub.watched
 

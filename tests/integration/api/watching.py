@@ -19,7 +19,7 @@ from temporalio.client import Client
 from temporalio.service import ServiceClient
 
 from api.app import create_app
-from tests.integration.api.conftest import WITHIN, Front, eventually
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 
 Response = TypeVar("Response", bound=Message)
 
@@ -95,12 +95,12 @@ class Served:
 
 
 @asynccontextmanager
-async def served(front: Front, client: Client | None = None, **changed: Any) -> AsyncIterator[Served]:
+async def served(harness: ApiHarness, client: Client | None = None, **changed: Any) -> AsyncIterator[Served]:
     """Serve the API on a socket. ``changed`` are settings; with ``relay_port`` the relay is served, too."""
     stopping = asyncio.Event()
-    settings = front.settings.model_copy(update=changed)
-    temporal = client or front.temporal
-    app = create_app(settings, front.app, client=temporal, stopping=stopping, relay="relay_port" in changed)
+    settings = harness.settings.model_copy(update=changed)
+    temporal = client or harness.temporal
+    app = create_app(settings, harness.catalog, client=temporal, stopping=stopping, relay="relay_port" in changed)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
 
     async def started() -> bool:

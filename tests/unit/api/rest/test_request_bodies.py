@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import httpx2
 import pytest
 
@@ -53,3 +55,18 @@ async def test_an_announced_length_over_the_limit_is_refused_whatever_is_sent(
 ) -> None:
     headers = {**JSON_HEADERS, "Content-Length": str(settings.max_input_bytes + 1)}
     problem(await http.post("/api/v1/tasks", content=b"{}", headers=headers), 413)
+
+
+async def test_a_body_over_the_limit_is_refused_before_all_of_it_is_read(
+    http: httpx2.AsyncClient, settings: Settings
+) -> None:
+    chunks_read = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal chunks_read
+        for _ in range(100):
+            chunks_read += 1
+            yield b"x" * settings.max_input_bytes
+
+    problem(await http.post("/api/v1/tasks", content=chunks(), headers=JSON_HEADERS), 413)
+    assert chunks_read <= 2

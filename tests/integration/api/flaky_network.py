@@ -1,4 +1,4 @@
-"""A network that breaks: a proxy in front of the API that cuts connections, or all at once goes away."""
+"""A TCP proxy in front of the API that closes connections, or refuses them all."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CHUNK = 512
 
 
 @dataclass
-class Network:
-    """Passes bytes on, until it doesn't."""
+class FlakyNetwork:
+    """Forwards bytes, up to a random number for each connection."""
 
     target: int
-    chance: random.Random = field(default_factory=lambda: random.Random(7))
-    longest: int | None = None
-    """Bytes of an answer after which a connection is cut at the latest; None: never."""
+    random: random.Random = field(default_factory=lambda: random.Random(7))
+    max_bytes: int | None = None
+    """The most bytes of a response after which a connection is cut; None: never."""
     cuts: int = 0
     port: int = field(default_factory=reserve_port)  # the same one after it was down
     _server: asyncio.Server | None = None
@@ -34,7 +34,7 @@ class Network:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
 
     async def down(self) -> None:
-        """Refuse new connections, and cut those there are."""
+        """Refuse new connections, and cut the open ones."""
         assert self._server is not None
         self._server.close()
         for writer in self._open:
@@ -44,18 +44,18 @@ class Network:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.target)
         self._open |= {writer, inner_writer}
-        asking = asyncio.create_task(self._pass(reader, inner_writer, None))
-        most = None if self.longest is None else self.chance.randrange(self.longest)
+        upstream = asyncio.create_task(self._forward(reader, inner_writer, None))
+        most = None if self.max_bytes is None else self.random.randrange(self.max_bytes)
         try:
-            await self._pass(inner_reader, writer, most)
+            await self._forward(inner_reader, writer, most)
         finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
-            for one in (writer, inner_writer):
-                one.transport.abort()
-                self._open.discard(one)
+            upstream.cancel()
+            await asyncio.gather(upstream, return_exceptions=True)
+            for stream in (writer, inner_writer):
+                stream.transport.abort()
+                self._open.discard(stream)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None) -> None:
         left = most
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
@@ -68,9 +68,9 @@ class Network:
 
 
 @asynccontextmanager
-async def network(target: int, longest: int | None = None) -> AsyncIterator[Network]:
-    """Stand between clients and ``target``, on a port of its own."""
-    network = Network(target, longest=longest)
+async def flaky_network(target: int, max_bytes: int | None = None) -> AsyncIterator[FlakyNetwork]:
+    """Forward a free port to the port ``target``."""
+    network = FlakyNetwork(target, max_bytes=max_bytes)
     await network.up()
     yield network
     await network.down()

@@ -5,6 +5,7 @@ One class, because worker, API and command line read the same ``opspawn.toml`` a
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from pydantic_settings import NoDecode
 
 from agentkit.config.agent_settings import AgentSettings
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "inherited_environment"]
 
 
 def _check_origins(value: object) -> object:
@@ -86,3 +87,8 @@ class Settings(AgentSettings):
     """PEM file of the certificate's key."""
     relay_tls_ca: Path | None = None
     """PEM file of the certificate authority that workers trust; None: no TLS."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return a copy of this process's environment variables, for a child process to inherit."""
+    return dict(os.environ)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from activities.settings import Settings
+from activities.settings import Settings, inherited_environment
 
 __all__ = ["child_environment"]
 
@@ -13,7 +11,7 @@ _PASSED_ON = ("app_dir", "data_dir", "host", "port", "temporal_port", "ui_port",
 
 def child_environment(settings: Settings, *, temporal_address: str, relay_port: int) -> dict[str, str]:
     """Return this process's environment, with the settings that the children must agree on in it."""
-    environment = dict(os.environ)
+    environment = inherited_environment()
     for key in _PASSED_ON:
         environment[f"OPSPAWN_{key.upper()}"] = str(getattr(settings, key))
     if "grpc_port" in settings.model_fields_set:  # an API whose default port is taken starts without gRPC

@@ -1,25 +1,30 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 import pytest
+from grpc.aio import ServicerContext
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest, GetSystemInfoResponse
 
 from activities.settings import Settings
 from activities.temporal.client import connect, connect_when_ready, temporal_address
-from tests.reserved_ports import reserve_port
 
 
 @asynccontextmanager
-async def minimal_temporal(port: int) -> AsyncIterator[None]:
-    """Serve the one RPC that a client calls when it connects."""
+async def temporal_after_failures(failures: int) -> AsyncIterator[int]:
+    """Serve the RPC that a client calls when it connects, with errors at first; yield the port."""
+    calls = itertools.count()
 
-    async def get_system_info(request: GetSystemInfoRequest, context: object) -> GetSystemInfoResponse:
+    async def get_system_info(
+        request: GetSystemInfoRequest, context: ServicerContext[GetSystemInfoRequest, GetSystemInfoResponse]
+    ) -> GetSystemInfoResponse:
+        if next(calls) < failures:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not ready")
         return GetSystemInfoResponse()
 
     handler = grpc.unary_unary_rpc_method_handler(
@@ -30,10 +35,10 @@ async def minimal_temporal(port: int) -> AsyncIterator[None]:
     server = grpc.aio.server()
     service = "temporal.api.workflowservice.v1.WorkflowService"
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, {"GetSystemInfo": handler})])
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        yield
+        yield port
     finally:
         await server.stop(grace=None)
 
@@ -62,25 +67,11 @@ async def test_connecting_without_a_server_is_an_error(tmp_path: Path) -> None:
         await connect(Settings(data_dir=tmp_path, temporal_port=1))
 
 
-async def test_connect_when_ready_waits_for_the_server_and_logs_one_warning(
+async def test_connect_when_ready_retries_until_the_server_responds_and_logs_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    port, warned = reserve_port(), asyncio.Event()
-
-    class WarningHandler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            warned.set()
-
-    handler = WarningHandler()
-    logging.getLogger("opspawn.temporal").addHandler(handler)
-    try:
-        async with asyncio.timeout(30):
-            connecting = asyncio.create_task(connect_when_ready(Settings(data_dir=tmp_path, temporal_port=port)))
-            await warned.wait()
-            async with minimal_temporal(port):
-                client = await connecting
-    finally:
-        logging.getLogger("opspawn.temporal").removeHandler(handler)
+    async with asyncio.timeout(30), temporal_after_failures(2) as port:
+        client = await connect_when_ready(Settings(data_dir=tmp_path, temporal_port=port))
     assert client.service_client.config.target_host == f"127.0.0.1:{port}"
     [warning] = caplog.messages
     assert f"127.0.0.1:{port} doesn't respond" in warning

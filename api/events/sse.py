@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import anyio
-from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -25,7 +24,6 @@ SLOW_WATCHER_TIMEOUT_S = 30.0
 """How long a client may take to accept what is sent, before the stream is cut off: it holds a feed and buffers."""
 _RECONNECT_DELAY_MS = 1000
 """After which a browser connects again."""
-_SERVER_STOPS = "The server stops. Come back, and go on after the last event."
 
 
 def frame(event: Event) -> bytes:
@@ -72,44 +70,59 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response, and close the events."""
-        outbox, inbox = anyio.create_memory_object_stream[bytes | None]()
-        async with aclosing(self._events), outbox, inbox, anyio.create_task_group() as tasks:
+        async with aclosing(self._events), anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
-            tasks.start_soon(self._put_events, outbox)
-            tasks.start_soon(self._put_stop, outbox)
             try:
-                await self._send_all(inbox, send)
+                await self._send_all(send)
             except TimeoutError:
                 logger.info("A watcher took nothing for %g s, and was cut off", self._slow_watcher_timeout_s)
             tasks.cancel_scope.cancel()
 
-    async def _put_events(self, outbox: ObjectSendStream[bytes | None]) -> None:
-        """Put each event into the outbox, and then None: the end."""
-        try:
-            async for event in self._events:
-                await outbox.send(frame(event))
-        except WatchInterrupted as interrupted:
-            await outbox.send(comment(str(interrupted)))
-        await outbox.send(None)
+    async def _send_all(self, send: Send) -> None:
+        async def send_body(body: bytes, *, more: bool = True) -> None:
+            async with asyncio.timeout(self._slow_watcher_timeout_s):
+                await send({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def _put_stop(self, outbox: ObjectSendStream[bytes | None]) -> None:
-        await self._stopping.wait()
-        await outbox.send(comment(_SERVER_STOPS))
-        await outbox.send(None)
-
-    async def _send_all(self, inbox: ObjectReceiveStream[bytes | None], send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        body: bytes | None = b"retry: %d\n\n" % _RECONNECT_DELAY_MS + b"".join(map(frame, self._first))
-        while body is not None:
-            await self._send_body(send, body)
-            body = comment("still here")
-            with anyio.move_on_after(self._heartbeat_interval_s):
-                body = await inbox.receive()
-        await self._send_body(send, b"", more=False)
+        await send_body(b"retry: %d\n\n" % _RECONNECT_DELAY_MS + b"".join(map(frame, self._first)))
+        try:
+            async with aclosing(self._bodies()) as bodies:
+                async for body in bodies:
+                    await send_body(body)
+        except WatchInterrupted as interrupted:
+            await send_body(comment(str(interrupted)))
+        await send_body(b"", more=False)
 
-    async def _send_body(self, send: Send, body: bytes, *, more: bool = True) -> None:
-        with anyio.fail_after(self._slow_watcher_timeout_s):
-            await send({"type": "http.response.body", "body": body, "more_body": more})
+    async def _bodies(self) -> AsyncGenerator[bytes, None]:
+        """Yield a frame for each event, and a comment after each interval of silence.
+
+        Raises:
+            WatchInterrupted: by the events, or because the server stops.
+        """
+        # An event that is awaited must not be cancelled at each silence, which would end the generator. A task that
+        # puts events into an anyio stream costs twice the CPU per event and watcher.
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        upcoming: asyncio.Future[Event] | None = None
+        try:
+            while True:
+                upcoming = asyncio.ensure_future(anext(self._events))
+                while not upcoming.done():
+                    await asyncio.wait(
+                        [upcoming, stopped], timeout=self._heartbeat_interval_s, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if stopped.done():
+                        raise WatchInterrupted("The server stops. Come back, and go on after the last event.")
+                    if not upcoming.done():
+                        yield comment("still here")
+                try:
+                    yield frame(upcoming.result())
+                except StopAsyncIteration:
+                    return
+        finally:
+            stopped.cancel()
+            if upcoming is not None:
+                upcoming.cancel()
+                await asyncio.gather(upcoming, return_exceptions=True)
 
 
 async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:

@@ -1,4 +1,4 @@
-"""JSON as protobuf's own messages hold it, and back."""
+"""Map JSON to protobuf's ``Struct`` and ``Value``, and back."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pydantic import JsonValue
 
 __all__ = ["NotJSON", "from_struct", "to_struct", "to_value"]
 
-_LARGEST = 2**53
-"""Beyond it not every integer has a number of its own: protobuf's are doubles."""
+_MAX_INTEGER = 2**53
+"""Protobuf's numbers are doubles, which hold every integer up to this one."""
 
 
 class NotJSON(ValueError):
-    """A number that JSON doesn't have."""
+    """The message holds NaN or infinity, which JSON doesn't have."""
 
 
 def to_struct(values: Mapping[str, JsonValue]) -> Struct:
-    """Return an object; integers that a double doesn't hold become text."""
+    """Return an object as a message; integers that a double doesn't hold become text."""
     return Struct(fields={key: to_value(value) for key, value in values.items()})
 
 
 def to_value(value: JsonValue) -> Value:
-    """Return any value; the same goes for its integers."""
+    """Return any value as a message; integers as in ``to_struct``."""
     match value:
         case None:
             return Value(null_value=NULL_VALUE)
         case bool():
             return Value(bool_value=value)
         case int():
-            return Value(number_value=value) if abs(value) <= _LARGEST else Value(string_value=str(value))
+            return Value(number_value=value) if abs(value) <= _MAX_INTEGER else Value(string_value=str(value))
         case float():
             return Value(number_value=value)
         case str():
@@ -43,10 +43,10 @@ def to_value(value: JsonValue) -> Value:
 
 
 def from_struct(struct: Struct) -> dict[str, JsonValue]:
-    """Read an object back; whole numbers become integers.
+    """Return a message as an object; whole numbers become integers.
 
     Raises:
-        NotJSON: a number is infinite, or none.
+        NotJSON: a number is NaN or infinite.
     """
     return {key: _from_value(value) for key, value in struct.fields.items()}
 
@@ -58,7 +58,7 @@ def _from_value(value: Value) -> JsonValue:
         case "string_value":
             return value.string_value
         case "list_value":
-            return [_from_value(one) for one in value.list_value.values]
+            return [_from_value(item) for item in value.list_value.values]
         case "struct_value":
             return from_struct(value.struct_value)
         case "number_value":
@@ -69,4 +69,4 @@ def _from_value(value: Value) -> JsonValue:
 def _number(number: float) -> float:
     if not math.isfinite(number):
         raise NotJSON("NaN and Infinity are no numbers in JSON")
-    return int(number) if number.is_integer() and abs(number) <= _LARGEST else number
+    return int(number) if number.is_integer() and abs(number) <= _MAX_INTEGER else number

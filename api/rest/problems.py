@@ -59,7 +59,7 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     CursorInvalid: (400, "cursor-invalid", "Wrong cursor"),
     PositionInvalid: (400, "position-invalid", "Wrong position"),
     WatchInterrupted: (503, "watch-interrupted", "The stream was interrupted"),
-    WorkerUnavailable: (503, "workers-silent", "No worker answers"),
+    WorkerUnavailable: (503, "workers-silent", "No worker responds"),
     TemporalUnreachable: (503, "temporal-unreachable", "Temporal is unreachable"),
     TemporalNotReady: (503, "temporal-not-ready", "Temporal isn't set up"),
 }

@@ -75,7 +75,7 @@ async def get_task(
         ),
     ] = 0,
 ) -> TaskResponse:
-    """Show a task. While no worker answers, status, steps and usage are as last recorded."""
+    """Show a task. While no worker responds, status, steps and usage are as last recorded."""
     if wait > 0:
         stopping = request_services(request).stopping
         await wait_unless(tasks.wait(task_id, wait), _disconnected(request), stopping.wait())

@@ -108,7 +108,7 @@ def _with_example(example: JsonValue) -> ConfigDict:
 
 
 class TaskUsageResponse(_Response):
-    """What a task has spent. In lists, and while no worker answers, an unfinished task shows nothing yet."""
+    """What a task has spent. In lists, and while no worker responds, an unfinished task shows nothing yet."""
 
     tokens: int = 0
     """Input and output together."""
@@ -156,7 +156,7 @@ class TaskResponse(_Response):
     """Null in lists."""
     usage: TaskUsageResponse = TaskUsageResponse()
     steps: int = 0
-    """While no worker answers, and in lists, as last recorded."""
+    """While no worker responds, and in lists, as last recorded."""
     doing: str = ""
     """What a running task does now, for people."""
     input_requests: tuple[JsonValue, ...] = ()

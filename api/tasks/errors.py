@@ -113,7 +113,7 @@ class TemporalUnreachable(ServiceError):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
-            f"Temporal doesn't answer at {address} ({reason}). Start it (`opspawn dev`) or set TEMPORAL_ADDRESS."
+            f"Temporal doesn't respond at {address} ({reason}). Start it (`opspawn dev`) or set TEMPORAL_ADDRESS."
         )
         self.address = address
 

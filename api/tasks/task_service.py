@@ -291,7 +291,7 @@ class TaskService:
     async def _with_workflow_view(self, task: TaskSnapshot, handle: _Handle) -> TaskSnapshot:
         """Return the task with its workflow's view; unchanged when no worker responds in time.
 
-        A queued task has no view yet, and Temporal answers no other request about it while a query waits.
+        A queued task has no view yet, and Temporal holds back other requests about it while a query waits.
         """
         if task.status == "queued" or time.monotonic() < self._no_view_until:
             return task

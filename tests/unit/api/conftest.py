@@ -1,4 +1,4 @@
-"""A front end whose Temporal isn't there: enough for all that is decided before it is asked."""
+"""The API without Temporal: enough for what it decides before it calls Temporal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from api.app import create_app
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    """Settings whose Temporal port is bound but answers nothing."""
+    """Settings with a Temporal port that is bound, and refuses connections."""
     (tmp_path / "agents").mkdir()
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -26,7 +26,7 @@ def test_an_object_comes_back_as_it_was(values: dict[str, JsonValue]) -> None:
 
 
 @given(ANY)
-def test_the_text_is_what_any_client_reads(value: JsonValue) -> None:
+def test_any_client_reads_the_same_json(value: JsonValue) -> None:
     assert MessageToDict(to_value(value)) == value
 
 
@@ -36,11 +36,11 @@ def test_whole_numbers_come_back_as_integers() -> None:
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 10**400], ids=["above", "below", "huge"])
-def test_an_integer_that_a_double_doesn_t_hold_is_told_as_text(number: int) -> None:
+def test_an_integer_that_a_double_does_not_hold_becomes_text(number: int) -> None:
     assert to_value(number).string_value == str(number)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")], ids=str)
-def test_what_is_no_number_in_json_is_refused(number: float) -> None:
+def test_nan_and_infinity_are_refused(number: float) -> None:
     with pytest.raises(NotJSON, match="no numbers in JSON"):
         from_struct(Struct(fields={"x": Value(number_value=number)}))

@@ -36,7 +36,7 @@ def test_text_links_and_block_structure_are_kept_and_hidden_elements_dropped() -
         pytest.param("<SCRIPT>x</SCRIPT>a<P>b", "a\n\nb", id="capitals"),
         pytest.param("<a href='/x'>one<a href='/y'>two", "[one](http://h/x)[two](http://h/y)", id="open links"),
         pytest.param("<a href=/x></a>a", "a", id="empty link"),
-        pytest.param("&#" + "1" * 5000 + ";", "&#" + "1" * 5000 + ";", id="endless number"),
+        pytest.param("a &#" + "1" * 5000 + ";", "a \ufffd", id="endless number"),
         pytest.param("<title>a</title><svg><title>b</title></svg>c", "a\n\nc", id="second title"),
     ],
 )
@@ -74,9 +74,10 @@ def test_a_megabyte_of_hostile_markup_takes_seconds_at_most(repeated: str) -> No
     assert time.process_time() - start < 10, "http_fetch has 25 s; in quadratic time this takes minutes"
 
 
-def test_a_hundred_thousand_nested_elements_are_read() -> None:
-    page = "<div>" * 100_000 + "deep" + "</div>" * 100_000
-    assert html_to_text(page, "http://h/") == "deep"
+def test_the_text_of_a_hundred_thousand_nested_elements_is_left_out() -> None:
+    page = "<p>before</p>" + "<div>" * 100_000 + "deep" + "</div>" * 100_000
+    assert html_to_text(page, "http://h/") == "before"
+    assert html_to_text("<div>" * 500 + "deep" + "</div>" * 500, "http://h/") == "deep"
 
 
 @given(

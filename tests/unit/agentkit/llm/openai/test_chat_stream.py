@@ -3,11 +3,13 @@ from __future__ import annotations
 from contextlib import aclosing
 
 import pytest
+from pydantic import JsonValue
 
 from agentkit.errors import ContentRefused
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.llm import OpenAIModel
-from agentkit.messages import Usage, user_message
+from agentkit.llm.openai.chat_stream import ChatResponseBuilder
+from agentkit.messages import TextPart, ThinkingPart, ToolCall, Usage, user_message
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry, ServerToolCall
 
 REQUEST = ModelRequest(model="openai:gpt-5-mini", system="", messages=(user_message("Hi"),))
@@ -40,6 +42,7 @@ async def test_usage_is_what_the_provider_counted() -> None:
             id="stop with calls",
         ),
         pytest.param(ServerResponse(text="so far", finish_reason="length"), "length", id="length"),
+        pytest.param(ServerResponse(text="so far", finish_reason="max_tokens"), "length", id="max_tokens"),
         pytest.param(ServerResponse(text="so far", finish_reason="content_filter"), "refusal", id="content_filter"),
         pytest.param(ServerResponse(refusal="I won't."), "refusal", id="refusal"),
     ],
@@ -104,3 +107,52 @@ async def test_a_complete_response_without_a_stream_is_read() -> None:
     assert response.message.text == "Noon."
     assert response.usage == Usage(input_tokens=3, output_tokens=2, reasoning_tokens=1, model_calls=1)
     assert deltas == [ModelDelta("text", "Noon.")]
+
+
+def _build(*chunks: dict[str, JsonValue]) -> ModelResponse:
+    builder = ChatResponseBuilder(REQUEST, None)
+    for chunk in chunks:
+        builder.add(chunk)
+    return builder.build()
+
+
+def _choice(finish_reason: str | None = None, **delta: JsonValue) -> dict[str, JsonValue]:
+    return {"index": 0, "delta": delta, "finish_reason": finish_reason}
+
+
+def test_later_chunks_do_not_remove_what_earlier_ones_reported() -> None:
+    usage: JsonValue = {"prompt_tokens": 3, "completion_tokens": 2}
+    response = _build(
+        {"choices": [_choice("length", content="Noon.")], "provider": "Azure"},
+        {"choices": [_choice()], "usage": usage},
+        {"choices": []},
+    )
+    assert response.stop_reason == "length"
+    assert response.usage == Usage(input_tokens=3, output_tokens=2, model_calls=1)
+    assert response.served_by == "Azure"
+
+
+def test_only_the_first_of_several_choices_is_read() -> None:
+    response = _build({"choices": [_choice("stop", content="Noon."), _choice("stop", content="Midnight.")]})
+    assert response.message.parts == (TextPart(text="Noon."),)
+
+
+def test_a_call_whose_id_comes_late_and_whose_arguments_are_an_object_is_complete() -> None:
+    name: JsonValue = [{"index": 0, "function": {"name": "clock"}}]
+    arguments: JsonValue = [{"index": 0, "id": "1", "function": {"arguments": {"zone": "UTC"}}}]
+    response = _build(
+        {"choices": [_choice(tool_calls=name)]}, {"choices": [_choice("tool_calls", tool_calls=arguments)]}
+    )
+    assert response.message.tool_calls == (ToolCall(id="1", name="clock", arguments={"zone": "UTC"}),)
+
+
+def test_a_null_in_a_later_reasoning_detail_does_not_remove_a_value() -> None:
+    def detail(**fields: JsonValue) -> JsonValue:
+        return [{"type": "reasoning.text", "index": 0, **fields}]
+
+    response = _build(
+        {"choices": [_choice(reasoning_details=detail(text="Hmm.", signature="sig"))]},
+        {"choices": [_choice("stop", reasoning_details=detail(text=None, signature=None))]},
+    )
+    data: JsonValue = [{"type": "reasoning.text", "index": 0, "text": "Hmm.", "signature": "sig"}]
+    assert response.message.parts == (ThinkingPart(text="", provider="openai", data=data),)

@@ -6,6 +6,8 @@ import json
 from contextlib import aclosing
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 
 from agentkit.errors import ContentRefused, ContextTooLong, ModelError, ModelRequestRejected, ModelUnavailable
@@ -91,6 +93,12 @@ async def test_a_failure_that_may_pass_is_worth_a_retry(entry: ServerScriptEntry
             id="unsupported setting",
         ),
         pytest.param(
+            _json({"error": {"message": "no such model", "code": 404}}),
+            ModelRequestRejected,
+            "no such model",
+            id="404 with status 200",
+        ),
+        pytest.param(
             _json({"detail": "no such field"}, status=400), ModelRequestRejected, "no such field", id="detail"
         ),
     ],
@@ -116,6 +124,7 @@ async def test_a_failure_that_will_not_pass_is_classified(
         pytest.param({"code": "invalid_base64_image"}, ModelRequestRejected, 400, id="image data"),
         pytest.param({"code": "bio_policy"}, ContentRefused, 400, id="policy"),
         pytest.param({"code": "image_content_policy_violation"}, ContentRefused, 400, id="image against the policy"),
+        pytest.param({"code": "server_error", "metadata": "eu"}, ModelUnavailable, 500, id="metadata of another form"),
         pytest.param(None, ModelUnavailable, 503, id="nothing"),
     ],
 )
@@ -125,3 +134,9 @@ def test_an_error_in_a_stream_gets_the_status_that_it_would_have_had(
     error = model_error(ProviderStreamError(body), ENDPOINT)
     assert type(error) is expected
     assert error.status == status
+
+
+def test_a_timeout_of_the_sdk_is_no_response_in_time() -> None:
+    error = model_error(openai.APITimeoutError(httpx2.Request("POST", ENDPOINT.url)), ENDPOINT)
+    assert type(error) is ModelUnavailable
+    assert "did not respond in time" in str(error)

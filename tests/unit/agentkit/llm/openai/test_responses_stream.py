@@ -146,7 +146,7 @@ async def test_a_complete_response_without_a_stream_is_read() -> None:
         ),
     ],
 )
-async def test_a_failure_in_the_middle_of_a_stream_has_openais_message(
+async def test_a_failure_in_a_stream_has_openais_message(
     event: dict[str, Any], expected: type[ModelError], status: int
 ) -> None:
     delta = {"type": "response.output_text.delta", "output_index": 0, "delta": "So"}
@@ -154,6 +154,12 @@ async def test_a_failure_in_the_middle_of_a_stream_has_openais_message(
         await _respond(_events(delta, event))
     assert type(caught.value) is expected
     assert caught.value.status == status
+
+
+async def test_an_error_with_status_200_is_an_error() -> None:
+    entry = RawResponse(body='{"error": {"code": "invalid_prompt", "message": "Why"}}', content_type=JSON)
+    with pytest.raises(ModelRequestRejected, match="Why"):
+        await _respond(entry)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +170,6 @@ async def test_a_failure_in_the_middle_of_a_stream_has_openais_message(
         pytest.param(_events({"type": "response.output_item.done", "item": 3}), id="no item"),
         pytest.param(_events({"delta": "x"}), id="no type"),
         pytest.param(RawResponse(body='{"status": "in_progress"}', content_type=JSON), id="unfinished"),
-        pytest.param(
-            RawResponse(body='{"error": {"message": "busy", "code": 502}}', content_type=JSON),
-            id="error with status 200",
-        ),
     ],
 )
 async def test_anything_but_a_complete_response_is_worth_a_retry(entry: ServerScriptEntry) -> None:
@@ -185,10 +187,12 @@ def test_the_model_is_thinking_unless_it_writes_text_or_a_call() -> None:
         {"type": "response.output_text.delta", "output_index": 0, "delta": "Let me see."},
         {"type": "response.output_item.done", **message},
         {"type": "response.output_item.added", **reasoning},
+        {"type": "response.reasoning_summary_text.delta", "output_index": 1, "delta": "Hmm."},
+        {"type": "response.output_text.delta", "output_index": 2, "delta": "Noon."},
     ):
         builder.add(event)
         is_thinking.append(builder.is_thinking)
-    assert is_thinking == [True, False, False, True, True]
+    assert is_thinking == [True, False, False, True, True, True, False]
 
 
 def test_the_parts_of_a_summary_are_paragraphs_in_the_deltas_and_in_the_response() -> None:
@@ -206,3 +210,25 @@ def test_the_parts_of_a_summary_are_paragraphs_in_the_deltas_and_in_the_response
     (thought,) = builder.build().message.parts
     assert isinstance(thought, ThinkingPart)
     assert "".join(delta.text for delta in deltas) == thought.text == "First.\n\nThen."
+
+
+def _message(text: str) -> dict[str, Any]:
+    return {"type": "message", "content": [{"type": "output_text", "text": text}]}
+
+
+def test_items_are_in_the_order_of_their_indices_and_not_repeated_by_the_final_event() -> None:
+    deltas: list[ModelDelta] = []
+    builder = ResponsesResponseBuilder(REQUEST, deltas.append)
+    builder.add({"type": "response.output_item.done", "output_index": 1, "item": _message("Second.")})
+    builder.add({"type": "response.output_item.done", "output_index": 0, "item": _message("First.")})
+    final = _completed(_message("First."), _message("Second."))
+    builder.add({"type": "response.completed", "response": final})
+    assert builder.build().message.parts == (TextPart(text="First."), TextPart(text="Second."))
+    assert [delta.text for delta in deltas] == ["Second.", "First."]
+
+
+def test_an_item_without_content_is_no_part_and_reasoning_may_be_in_the_content() -> None:
+    builder = ResponsesResponseBuilder(REQUEST, None)
+    reasoning: dict[str, JsonValue] = {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "Hmm."}]}
+    builder.add_complete(_completed({"type": "reasoning", "summary": []}, reasoning, _message("")))
+    assert builder.build().message.parts == (ThinkingPart(text="Hmm.", provider="openai", data=reasoning),)

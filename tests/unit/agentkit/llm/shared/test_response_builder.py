@@ -86,7 +86,9 @@ def test_a_call_of_the_output_tool_becomes_text_and_is_emitted() -> None:
 
 
 def test_a_tool_with_the_name_of_the_output_tool_is_an_ordinary_one_if_no_output_tool_was_sent() -> None:
-    assert isinstance(_builder().tool_call_part("1", OUTPUT_TOOL, "{}"), ToolCall)
+    builder = _builder()
+    assert not builder.is_output_tool(OUTPUT_TOOL)
+    assert isinstance(builder.tool_call_part("1", OUTPUT_TOOL, "{}"), ToolCall)
 
 
 def test_the_response_has_valid_unicode_in_all_its_parts() -> None:

@@ -150,27 +150,25 @@ async def test_each_field_of_a_list_is_read_from_search_attributes_or_memo() -> 
         URLS,
     )
     unset = {field.name for field in fields(TaskSnapshot) if getattr(listed, field.name) == default_of(field)}
-    assert unset == NOT_LISTED, "api/tasks/task_visibility.py, listed_task: these fields have no value"
+    assert unset == NOT_LISTED, f"api/tasks/task_visibility.py, listed_task: sets no {sorted(unset - NOT_LISTED)}"
 
 
-@pytest.mark.parametrize("name", sorted(NewTask.model_fields.keys() & SNAPSHOT_FIELDS - {"conversation_id"}))
-async def test_a_field_of_the_request_is_in_the_first_response_and_in_lists(name: str) -> None:
-    message = user_message(NEW_TASK.content)
+async def test_a_field_of_the_request_is_in_the_first_response_and_in_lists() -> None:
     queued = queued_task(
         NEW_TASK,
         task_id="task-1",
         agent="assistant",
         title="Hello",
-        message=message,
+        message=user_message(NEW_TASK.content),
         created_at=CREATED_AT,
         links=URLS.links("task-1"),
     )
     attributes = new_task_search_attributes(NEW_TASK, "assistant")
     listed = await listed_task(execution(new_task_memo(NEW_TASK, "Hello"), attributes), URLS)
-    place = "api/tasks/task_visibility.py"
-    expected = NEW_TASK.unique_tags if name == "tags" else getattr(NEW_TASK, name)
-    assert getattr(queued, name) == expected, f"{place}, queued_task"
-    assert name in NOT_LISTED or getattr(listed, name) == expected, f"{place}, new_task_memo or listed_task"
+    for name in NewTask.model_fields.keys() & SNAPSHOT_FIELDS - {"conversation_id"}:
+        value = NEW_TASK.unique_tags if name == "tags" else getattr(NEW_TASK, name)
+        assert getattr(queued, name) == value, f"api/tasks/task_visibility.py, queued_task: {name}"
+        assert name in NOT_LISTED or getattr(listed, name) == value, f"api/tasks/task_visibility.py: {name}"
     assert replace(listed, input=queued.input) == queued
 
 

@@ -19,13 +19,13 @@ from agentkit.catalog.agent_files import (
     read_agent,
 )
 from agentkit.catalog.defaults import ASSISTANT
-from agentkit.catalog.tool_files import ToolFiles
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
 from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid, ToolInvalid
 from agentkit.interfaces import Fetcher, Toolset
 from agentkit.specs import AgentDefinition, AgentSpec, Limits
 from agentkit.tools import ToolRegistry, builtin_tools
+from agentkit.tools.host.tool_files import ToolFiles
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["Catalog", "load_catalog"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agentkit.catalog.tool_files import ToolFiles
 from agentkit.errors import ToolInvalid
+from agentkit.tools.host.tool_files import ToolFiles
 
 TOOL = """
 from agentkit.tools import tool

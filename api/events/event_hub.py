@@ -55,10 +55,12 @@ class EventHub:
         after_key: PositionKey = (0, 0, 0)
         if position is not None:
             if position.run_id not in run_ids:
-                raise PositionInvalid("This part of the task is gone, or never was. Watch from the start: no position.")
+                raise PositionInvalid("The task has no such run, or no longer. Watch from the start: pass no position.")
             after_key = (run_ids.index(position.run_id), position.event_id, position.index)
             if after_key[0] == len(run_ids) - 1 and position.event_id > newest.history_length:
-                raise PositionInvalid("The task hasn't come so far. Pass the `id` of an event of this task, unchanged.")
+                raise PositionInvalid(
+                    "The task has no such event yet. Pass the `id` of an event of this task, unchanged."
+                )
         ended = newest.status is not WorkflowExecutionStatus.RUNNING
         return TaskWatch(self, history, run_ids, newest.history_length, after_key, ended)
 
@@ -78,7 +80,7 @@ class EventHub:
         return frozenset(self._feeds)
 
     def on_watchers_changed(self, callback: WatchersChanged) -> None:
-        """Call ``callback`` whenever a watcher comes or goes."""
+        """Call ``callback`` whenever a watcher joins or leaves."""
         self._callbacks.append(callback)
 
     async def aclose(self) -> None:
@@ -139,7 +141,7 @@ class TaskWatch:
         return self.history.task_id
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield each durable event once, in order, and live ones as they come, until the task's last. Close it.
+        """Yield each durable event once, in order, and live ones in between, until the task's last. Close it.
 
         Raises:
             WatchInterrupted: the watcher is too slow, or the task can't be followed; resume after the last event.

@@ -1,4 +1,4 @@
-"""Read one watcher's events of a feed: from history what the feed's buffer no longer holds, then from the buffer."""
+"""Read a feed for one watcher: from history the events that its buffer has dropped, then from the buffer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from api.tasks.errors import WatchInterrupted
 
 __all__ = ["FeedSubscriber"]
 
-_TOO_SLOW = "Events came faster than they were taken. Go on after the last one: nothing durable is lost."
+_TOO_SLOW = "Events came faster than you read them. Resume after the last one: nothing durable is lost."
 
 
 class FeedSubscriber:

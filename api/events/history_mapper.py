@@ -1,7 +1,7 @@
 """Map a task's Temporal history to its durable events.
 
-History states all that events hold: an activity's id names its call, and what no event of Temporal's states by itself
-is in the journal, a memo key that the workflow upserts. So the mapper repeats no rule of the agent loop, and the same
+All data of events is in history: an activity's id identifies its call, and facts that no event of Temporal's records are
+in the journal, a memo key that the workflow upserts. So the mapper repeats no rule of the agent loop, and the same
 history always gives the same events.
 """
 
@@ -211,7 +211,7 @@ class HistoryMapper:
         )
 
     def _marker_recorded(self, decoded: DecodedEvent) -> _Drafts:
-        """Map a local activity. Its marker is recorded when it has ended, and holds no arguments."""
+        """Map a local activity. Its marker is recorded when it has ended, without its arguments."""
         marker, local = decoded.event.marker_recorded_event_attributes, decoded.local_activity
         if marker.marker_name != LOCAL_ACTIVITY or not isinstance(local, dict) or local.get("backoff"):
             return  # a backoff: it will be retried

@@ -1,4 +1,4 @@
-"""The tokens of a task's responses in progress: merged into its events, and kept for watchers that come later."""
+"""The tokens of a task's responses in progress: merged into its events, and kept for later watchers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LiveTokens:
             self._publish_all(response.events(response.buffer.deltas(), reset=response.reset))
 
     def on_batch(self, batch: TokenBatch) -> None:
-        """Buffer and publish a batch. One that comes after its call's end, or without its beginning, is dropped."""
+        """Buffer and publish a batch. One that is later than its call's end, or lacks its beginning, is dropped."""
         call = batch.response.run_id, batch.response.activity_id
         response = self._responses.get(call)
         if call in self._ended_calls or (response is not None and response.id.attempt > batch.response.attempt):

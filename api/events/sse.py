@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_INTERVAL_S = 15.0
 """Silence after which a comment is sent: proxies close idle connections."""
 SLOW_WATCHER_TIMEOUT_S = 30.0
-"""How long a client may take to accept what is sent, before the stream is cut off: it holds a feed and buffers."""
+"""How long a client may take to accept what is sent, before it is cut off: while it is connected, its task is followed."""
 _RECONNECT_DELAY_MS = 1000
 """After which a browser connects again."""
 
@@ -75,7 +75,7 @@ class EventStream(Response):
             try:
                 await self._send_all(send)
             except TimeoutError:
-                logger.info("A watcher took nothing for %g s, and was cut off", self._slow_watcher_timeout_s)
+                logger.info("A watcher accepted nothing for %g s, and was cut off", self._slow_watcher_timeout_s)
             tasks.cancel_scope.cancel()
 
     async def _send_all(self, send: Send) -> None:
@@ -111,7 +111,7 @@ class EventStream(Response):
                         [upcoming, stopped], timeout=self._heartbeat_interval_s, return_when=asyncio.FIRST_COMPLETED
                     )
                     if stopped.done():
-                        raise WatchInterrupted("The server stops. Come back, and go on after the last event.")
+                        raise WatchInterrupted("The server stops. Reconnect, and resume after the last event.")
                     if not upcoming.done():
                         yield comment("still here")
                 try:

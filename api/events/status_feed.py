@@ -74,7 +74,7 @@ class StatusFeed:
                 if number >= self._buffer.start:
                     yield self._buffer[number]
                     number += 1
-            raise WatchInterrupted("Changes came faster than they were taken. List the tasks, and watch again.")
+            raise WatchInterrupted("Changes came faster than you read them. List the tasks, and watch again.")
         finally:
             self._watchers -= 1
             if not self._watchers and self._polling is not None:

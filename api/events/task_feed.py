@@ -23,7 +23,7 @@ __all__ = ["TASK_GONE", "PositionKey", "TaskFeed", "is_gone", "retry_delay"]
 
 logger = logging.getLogger(__name__)
 
-TASK_GONE = "Temporal doesn't know the task any more."
+TASK_GONE = "Temporal has deleted the task."
 _MIN_RETRY_DELAY_S = 0.1
 _MAX_RETRY_DELAY_S = 5.0
 
@@ -117,7 +117,7 @@ class TaskFeed:
                     logger.info("Temporal is away while task %s is watched: %s", self.history.task_id, error)
                     delay = retry_delay(delay, progressed=self._last_key != key_before)
                     await asyncio.sleep(delay)
-        except Exception:  # the boundary: watchers must not wait for ever, whatever the error
+        except Exception:  # the boundary: after any error, watchers must not wait for ever
             logger.exception("Following task %s failed", self.history.task_id)
             self.interruption = "Following the task failed on our side; the log has the cause."
         finally:

@@ -1,1 +1,1 @@
-"""The relay's server: takes tokens from the workers over gRPC. Its client is ``activities.streaming``."""
+"""The relay's server: receives tokens from the workers over gRPC. Its client is in ``activities.streaming``."""

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.acceptance
 
 @dataclass
 class Watcher:
-    """Reads a task's stream to its end, and joins the deltas of each step as the documentation says."""
+    """Reads a task's stream to its end, and joins the deltas of each step as documented."""
 
     types: list[str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)

@@ -186,7 +186,7 @@ async def test_the_stream_of_an_erased_task_is_interrupted(harness: ApiHarness, 
 
     await eventually(status, lambda found: found == 404)
     async with aclosing(watch.events()) as events:
-        with pytest.raises(WatchInterrupted, match="doesn't know the task"):
+        with pytest.raises(WatchInterrupted, match="has deleted the task"):
             await asyncio.wait_for(anext(events), WITHIN)
 
 

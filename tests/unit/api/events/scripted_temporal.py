@@ -41,7 +41,7 @@ def payload(value: Any) -> Payload:
 
 
 class ScriptedTemporal(ServiceClient):
-    """Serves the task ``TASK_ID``. Its first run has begun."""
+    """Serves the task ``TASK_ID``, whose first run has started."""
 
     def __init__(self, *, page_size: int = 3) -> None:
         super().__init__(ConnectConfig(target_host="scripted.test:7233"))

@@ -73,8 +73,8 @@ async def test_a_watch_after_a_position_has_the_events_after_it(temporal: Script
 @pytest.mark.parametrize(
     ("run", "event_id", "message"),
     [
-        pytest.param("other", 1, "gone, or never was", id="unknown run"),
-        pytest.param("newest", 100, "hasn't come so far", id="future"),
+        pytest.param("other", 1, "no such run", id="unknown run"),
+        pytest.param("newest", 100, "no such event yet", id="future"),
     ],
 )
 async def test_a_position_that_the_task_does_not_have_is_refused(

@@ -102,7 +102,7 @@ async def test_reading_the_history_of_an_erased_task_is_interrupted(temporal: Sc
     async with feed_of(temporal, max_events=2) as feed:
         await caught_up(feed, 7)
         temporal.erase()
-        with pytest.raises(WatchInterrupted, match="doesn't know the task"):
+        with pytest.raises(WatchInterrupted, match="has deleted the task"):
             await read(feed)
 
 

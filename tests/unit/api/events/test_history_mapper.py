@@ -1,4 +1,4 @@
-"""Events of recorded histories: golden lists, and what holds of all of them; and of history events made here."""
+"""Events of recorded histories, compared with golden lists, and of history events that the tests construct."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ async def test_an_invalid_task_input_loses_only_agent_and_input() -> None:
     assert events[-1] == intact[-1]
 
 
-# History events made here.
+# History events that the tests construct.
 
 _Value = BaseModel | JsonValue
 AT = datetime(2026, 11, 21, 20, 0, 0, tzinfo=UTC)

@@ -50,7 +50,7 @@ async def watcher(temporal: ScriptedTemporal, published: asyncio.Queue[Event]) -
 
 
 async def polls(temporal: ScriptedTemporal, count: int) -> None:
-    """Wait until ``count`` more polls have begun, so that all but the last have been handled."""
+    """Wait until ``count`` more polls have started, so that all but the last have been handled."""
     before = temporal.calls["describe_workflow_execution"]
     await temporal.until(lambda: temporal.calls["describe_workflow_execution"] >= before + count)
 

@@ -139,7 +139,7 @@ async def test_a_stream_ends_with_a_comment_when_the_server_stops() -> None:
     await connection.until(frame(DURABLE))
     stopping.set()
     await streaming
-    assert connection.body.endswith(b": The server stops. Come back, and go on after the last event.\n\n")
+    assert connection.body.endswith(b": The server stops. Reconnect, and resume after the last event.\n\n")
     assert connection.sent[-1]["more_body"] is False
     assert source.closed
 

@@ -1,8 +1,8 @@
 """Map a task's Temporal history to its durable events.
 
-All data of events is in history: an activity's id identifies its call, and facts that no event of Temporal's records are
-in the journal, a memo key that the workflow upserts. So the mapper repeats no rule of the agent loop, and the same
-history always gives the same events.
+All data of events is in history: an activity's id identifies its call, and the journal, a memo key that the workflow
+upserts, has what no event of Temporal's records. So the mapper repeats no rule of the agent loop, and the same history
+always gives the same events.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_INTERVAL_S = 15.0
 """Silence after which a comment is sent: proxies close idle connections."""
 SLOW_WATCHER_TIMEOUT_S = 30.0
-"""How long a client may take to accept what is sent, before it is cut off: while it is connected, its task is followed."""
+"""How long a client may take to accept data before it is cut off: its task is followed while it is connected."""
 _RECONNECT_DELAY_MS = 1000
 """After which a browser connects again."""
 

@@ -82,7 +82,7 @@ class RelayServicer(DeltaRelayServicer):
 
 
 class _WorkerUpdates:
-    """The next response to one worker. It has only the newest state of each task, so that a slow worker costs little."""
+    """The next response to one worker: only the newest state of each task, so that a slow worker costs little."""
 
     def __init__(self, watched: Iterable[str]) -> None:
         self._changes = dict.fromkeys(watched, True)

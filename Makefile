@@ -4,7 +4,9 @@
 .PHONY: help install dev test test-browser check fmt proto lock clean
 
 BIN := .venv/bin
+# .venv has what is needed to run; a target that tests or checks adds what is needed for that, until `make clean`.
 STAMP := .venv/.installed
+DEV_STAMP := .venv/.installed-dev
 
 # Extras stay installed until `make clean`: make install EXTRAS=local.
 INSTALLED_EXTRAS := $(shell cat .venv/.extras 2>/dev/null)
@@ -16,31 +18,36 @@ ARGS ?=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-install: $(STAMP) ## Create .venv from requirements.lock; EXTRAS=local adds a real model
+install: $(STAMP) ## Create .venv with what is needed to run; EXTRAS=local adds a real model
 	@:
 
+INSTALL = PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install
+INSTALLED_FROM := requirements.lock $(wildcard .ci/requirements-*.lock) pyproject.toml .ci/install
+
 ifneq ($(strip $(EXTRAS)),$(strip $(INSTALLED_EXTRAS)))
-.PHONY: $(STAMP)
+.PHONY: $(STAMP) $(DEV_STAMP)
 endif
-$(STAMP): requirements.lock $(wildcard .ci/requirements-*.lock) pyproject.toml .ci/install
-	@PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install
-	@touch $@
+$(STAMP): $(INSTALLED_FROM)
+	@$(INSTALL)
+
+$(DEV_STAMP): $(INSTALLED_FROM)
+	@DEV=1 $(INSTALL)
 
 # No shell in between and no `exec`: Ctrl-C reaches opspawn, which stops everything and exits with 0.
 dev: $(STAMP) ## Start Temporal, a worker and the API; stop with Ctrl-C
 	@$(BIN)/opspawn dev $(ARGS)
 
-test: $(STAMP) ## Run every test that needs no browser, no key and no root
+test: $(DEV_STAMP) ## Run every test that needs no browser, no key and no root
 ifeq ($(strip $(ARGS)),)
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not key and not root" --cov --cov-report=term
 else
 	@$(BIN)/pytest $(ARGS)
 endif
 
-test-browser: $(STAMP) ## Run the tests that need a browser: Chromium, from the system
+test-browser: $(DEV_STAMP) ## Run the tests that need a browser: Chromium, from the system
 	@$(BIN)/pytest -m browser $(if $(strip $(ARGS)),$(ARGS),tests/browser)
 
-check: $(STAMP) ## Run every gate but the tests
+check: $(DEV_STAMP) ## Run every gate but the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -48,19 +55,20 @@ check: $(STAMP) ## Run every gate but the tests
 	$(BIN)/python .ci/check_lock.py
 	$(BIN)/python .ci/protos.py --check
 
-fmt: $(STAMP) ## Format, and apply ruff's fixes
+fmt: $(DEV_STAMP) ## Format, and apply ruff's fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-proto: $(STAMP) ## Generate the Python of the protos
+proto: $(DEV_STAMP) ## Generate the Python of the protos
 	@$(BIN)/python .ci/protos.py
 
 COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" --quiet $(ARGS)
 
 lock: ## Write the lock files, keeping versions that still fit; ARGS=--upgrade uses the newest
-	@test -x $(BIN)/uv || { PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh .ci/install; }
-	$(COMPILE) pyproject.toml --group dev --output-file requirements.lock
+	@test -e $(DEV_STAMP) || DEV=1 $(INSTALL)
+	$(COMPILE) pyproject.toml --output-file requirements.lock
+	$(COMPILE) --group dev --constraints requirements.lock --output-file .ci/requirements-dev.lock
 	$(BIN)/python .ci/check_lock.py --extra local | $(COMPILE) - --no-deps --output-file .ci/requirements-local.lock
 
 clean: ## Remove .venv and the caches of tools; .opspawn stays

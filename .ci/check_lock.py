@@ -2,7 +2,8 @@
 
 ``make lock`` writes beside each locked package which package requires it. So the requirements of pyproject.toml can be
 compared with those that a lock was made from, and each locked version with its requirement. ``requirements.lock`` holds
-all packages to run and to develop; ``.ci/requirements-EXTRA.lock`` holds those of an extra, without their dependencies.
+all packages to run, ``.ci/requirements-dev.lock`` all that development adds, and ``.ci/requirements-EXTRA.lock`` those of
+an extra, without their dependencies.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from packaging.utils import canonicalize_name
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)")
 _DIRECT = re.compile(r"^ +#(?: via)? +opspawn \(pyproject\.toml(?::\w+)?\)$")
 _LOCK = "requirements.lock"
+_DEV_LOCK = ".ci/requirements-dev.lock"
 
 
 @dataclass
@@ -48,7 +50,7 @@ def read_requirements(text: str) -> dict[str, list[Requirement]]:
     """Return the requirements of pyproject.toml for each lock file."""
     toml = tomllib.loads(text)
     project = toml["project"]
-    lines_by_lock = {_LOCK: project["dependencies"] + toml["dependency-groups"]["dev"]}
+    lines_by_lock = {_LOCK: project["dependencies"], _DEV_LOCK: toml["dependency-groups"]["dev"]}
     for extra, lines in project.get("optional-dependencies", {}).items():
         lines_by_lock[f".ci/requirements-{extra}.lock"] = lines
     return {name: [Requirement(line) for line in lines] for name, lines in lines_by_lock.items()}
@@ -70,13 +72,22 @@ def compare(requirements: list[Requirement], lock: dict[str, _Entry]) -> Iterato
             yield f"the lock holds {name} without a hash"
 
 
+def compare_versions(lock: dict[str, _Entry], other: dict[str, _Entry]) -> Iterator[str]:
+    """Yield the packages of which ``lock`` holds another version than ``other``, a sentence each."""
+    for name, entry in lock.items():
+        if name in other and other[name].version != entry.version:
+            yield f"the lock holds {name} {entry.version}, and {_LOCK} holds {other[name].version}"
+
+
 def check(root: Path) -> int:
     """Print the differences in the project at ``root``; return the exit code."""
     failed = False
+    locks: dict[str, dict[str, _Entry]] = {}
     for name, requirements in read_requirements((root / "pyproject.toml").read_text()).items():
         path = root / name
-        lock = read_lock(path.read_text(), direct=name != _LOCK) if path.exists() else {}
-        differences = list(compare(requirements, lock))
+        lock = read_lock(path.read_text(), direct=name not in (_LOCK, _DEV_LOCK)) if path.exists() else {}
+        locks[name] = lock
+        differences = [*compare(requirements, lock), *compare_versions(lock, locks[_LOCK])]
         for difference in differences:
             sys.stderr.write(f"{difference}\n")
         if differences:

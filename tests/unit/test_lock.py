@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ".ci/requirements-local.lock"
+DEV = ".ci/requirements-dev.lock"
 
 
 def check(directory: Path) -> subprocess.CompletedProcess[str]:
@@ -23,7 +24,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def write_project(directory: Path, file: str, old: str, new: str) -> None:
-    for name in ("pyproject.toml", "requirements.lock", LOCAL):
+    for name in ("pyproject.toml", "requirements.lock", DEV, LOCAL):
         text = (ROOT / name).read_text()
         if name == file:
             assert old in text
@@ -44,6 +45,8 @@ def test_the_lock_files_fit() -> None:
         pytest.param("pyproject.toml", '    "rich>=15.0",\n', "", "doesn't require it", id="one-removed"),
         pytest.param("pyproject.toml", '"ruff>=', '"a-new-one>=1", "ruff>=', "made without it", id="one-added-to-dev"),
         pytest.param("requirements.lock", "\nrich==", "\nrich==14.", "the lock holds 14.", id="lock-set-back"),
+        pytest.param(DEV, "\nruff==0.", "\nruff==0.0.", "the lock holds 0.0.", id="dev-lock-set-back"),
+        pytest.param(DEV, "\nrich==", "\nrich==99.", "and requirements.lock holds", id="dev-lock-has-another-version"),
         pytest.param(
             "pyproject.toml", '"xllamacpp>=', '"a-new-one>=1", "xllamacpp>=', "made without it", id="extra-grown"
         ),
@@ -76,6 +79,12 @@ def test_a_package_without_a_hash_is_refused(tmp_path: Path) -> None:
     checked = check(tmp_path)
     assert checked.returncode == 1
     assert "the lock holds rich without a hash" in checked.stderr
+
+
+def test_no_package_of_development_is_needed_to_run() -> None:
+    locked = (ROOT / "requirements.lock").read_text()
+    assert "\nrich==" in locked
+    assert not [name for name in ("pytest", "mypy", "ruff", "hypothesis", "hatchling", "uv") if f"\n{name}==" in locked]
 
 
 def test_the_requirements_of_an_extra_are_printed() -> None:

@@ -160,8 +160,8 @@ async def test_retry_after_is_what_the_provider_asks_for(
 
 
 @every_provider
-async def test_a_server_that_never_responds_is_given_up_and_disconnected(provider: Provider) -> None:
-    timeouts = ResponseTimeouts(first_output=0.5, idle=0.1)
+async def test_a_server_that_never_responds_is_given_up_after_the_first_output_timeout(provider: Provider) -> None:
+    timeouts = ResponseTimeouts(first_output=0.1, idle=0.1)
     async with (
         asyncio.timeout(20),
         provider.server([ServerResponse(text=LONG, fault="stall", fault_after=0)]) as server,
@@ -169,11 +169,10 @@ async def test_a_server_that_never_responds_is_given_up_and_disconnected(provide
     ):
         with pytest.raises(ModelUnavailable, match=f"{provider.name} at .* did not respond in time"):
             await model.respond(provider.request)
-        await server.wait_for_disconnects()
 
 
 @every_provider
-async def test_a_stream_that_stalls_is_given_up_after_the_idle_timeout(provider: Provider) -> None:
+async def test_a_stream_that_stalls_is_disconnected_after_the_idle_timeout(provider: Provider) -> None:
     timeouts = ResponseTimeouts(first_output=60, idle=0.05)
     async with (
         asyncio.timeout(20),  # less than first_output

@@ -38,7 +38,7 @@ class PacedModel:
         return ToolCall(id=f"c{step}", name="calculator", arguments={"expression": f"{step}+1"})
 
 
-async def finished(harness: ApiHarness, steps: int = 2) -> str:
+async def completed_task(harness: ApiHarness, steps: int = 2) -> str:
     """Run a task to its end; return its id."""
     model = PacedModel(steps)
     for _ in range(steps + 1):
@@ -50,7 +50,7 @@ async def finished(harness: ApiHarness, steps: int = 2) -> str:
 
 
 async def test_the_stream_of_an_ended_task_has_all_events_and_ends(harness: ApiHarness) -> None:
-    task_id = await finished(harness, steps=1)
+    task_id = await completed_task(harness, steps=1)
     async with served(harness) as api, api.stream(f"/tasks/{task_id}/events") as stream:
         events = [event async for event in stream]
         headers = stream.response.headers
@@ -68,7 +68,7 @@ async def test_the_stream_of_an_ended_task_has_all_events_and_ends(harness: ApiH
 
 
 async def test_every_position_resumes_exactly_after_it(harness: ApiHarness) -> None:
-    task_id = await finished(harness)
+    task_id = await completed_task(harness)
     async with served(harness) as api:
         events = await api.all(task_id)
         for number, event in enumerate(events[:-1]):
@@ -81,7 +81,7 @@ async def test_every_position_resumes_exactly_after_it(harness: ApiHarness) -> N
 
 
 async def test_a_watcher_of_an_ended_task_that_has_all_events_gets_204(harness: ApiHarness) -> None:
-    task_id = await finished(harness)
+    task_id = await completed_task(harness)
     async with served(harness) as api:
         events = await api.all(task_id)
         again = await api.http.get(f"/api/v1/tasks/{task_id}/events", headers={"Last-Event-ID": str(events[-1].id)})
@@ -255,7 +255,7 @@ async def test_status_changes_of_all_tasks_are_streamed(harness: ApiHarness) -> 
 
 
 async def test_only_pages_of_allowed_origins_may_watch(harness: ApiHarness) -> None:
-    task_id = await finished(harness, steps=0)
+    task_id = await completed_task(harness, steps=0)
     origin = "https://chat.example.com"
     async with served(harness) as closed, served(harness, cors_origins=(origin,)) as opened:
         for api, allowed in ((closed, None), (opened, origin)):

@@ -1,4 +1,4 @@
-"""Many watchers of one task: one long poll, no gap, no duplicate, and bounds."""
+"""Many watchers of one task: one long poll, no gap, no duplicate, bounded buffers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from api.events.task_history import TaskHistory
 from api.tasks.errors import WatchInterrupted
 from api.tasks.task_service import TaskService
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
-from tests.integration.api.test_api_events import PacedModel, finished
+from tests.integration.api.test_api_events import PacedModel, completed_task
 from tests.integration.api.watching import CountingService
 
 WATCHERS = 500
@@ -69,14 +69,14 @@ async def test_500_watchers_need_one_long_poll(harness: ApiHarness, counted: Cou
         async def polls() -> tuple[int, int]:
             return counted.service.polls_now, max(counts, default=0)
 
-        await eventually(polls, lambda found: found == (1, WATCHERS))
+        await eventually(polls, lambda counted_now: counted_now == (1, WATCHERS))
         for _ in range(4):
             model.allowed.release()
         seen = await asyncio.gather(*watching)
     assert counted.service.most_polls == 1
     assert seen[0][-1].type == "task.completed"
-    assert all(one == seen[0] for one in seen)
-    await eventually(polls, lambda found: found[0] == 0)
+    assert all(events == seen[0] for events in seen)
+    await eventually(polls, lambda counted_now: counted_now[0] == 0)
     assert counted.hub.watched == frozenset()
     assert counts[-1] == 0
 
@@ -92,7 +92,7 @@ async def test_watchers_that_come_at_any_time_miss_nothing(harness: ApiHarness, 
             async for event in events:
                 assert event.position is not None
                 positions.append(event.position.encode(task_id))
-                watching += [asyncio.create_task(counted.durable(task_id, one)) for one in (None, positions[-2])]
+                watching += [asyncio.create_task(counted.durable(task_id, after)) for after in (None, positions[-2])]
                 if event.type == "model.started":
                     model.allowed.release()
         expected = await counted.durable(task_id)
@@ -115,7 +115,7 @@ async def small_feed(harness: ApiHarness, task_id: str, max_events: int) -> Asyn
 
 
 async def test_events_that_the_buffer_has_dropped_are_read_from_history(harness: ApiHarness, counted: Counted) -> None:
-    task_id = await finished(harness, steps=5)
+    task_id = await completed_task(harness, steps=5)
     expected = await counted.durable(task_id)
     async with small_feed(harness, task_id, max_events=3) as feed, asyncio.timeout(WITHIN):
         seen = [event async for event in FeedSubscriber(feed, (0, 0, 0)).events()]
@@ -127,7 +127,7 @@ async def test_events_that_the_buffer_has_dropped_are_read_from_history(harness:
     assert again == expected[5:]
 
 
-async def flooded(hub: EventHub, task_id: str, seen: list[Event]) -> None:
+async def watch_and_flood(hub: EventHub, task_id: str, seen: list[Event]) -> None:
     """Watch, and publish 5,000 live events while one event is handled."""
     async with aclosing((await hub.watch(task_id)).events()) as events:
         async for event in events:
@@ -146,7 +146,7 @@ async def test_a_slow_watcher_is_interrupted_and_can_resume_without_loss(harness
     async with harness.worker(model, harness.catalog.toolset.get("calculator")):
         task_id = await harness.submit()
         with pytest.raises(WatchInterrupted, match="nothing durable is lost"):
-            await asyncio.wait_for(flooded(counted.hub, task_id, seen), WITHIN)
+            await asyncio.wait_for(watch_and_flood(counted.hub, task_id, seen), WITHIN)
         for _ in range(3):
             model.allowed.release()
         assert seen[-1].position is not None
@@ -159,10 +159,10 @@ async def test_live_events_reach_current_watchers_only(harness: ApiHarness, coun
     async with harness.worker(model):
         task_id = await harness.submit()
         other = await harness.submit()
-        found: list[str] = []
+        types: list[str] = []
         async with asyncio.timeout(WITHIN), aclosing((await counted.hub.watch(task_id)).events()) as events:
             async for event in events:
-                found.append(event.type)
+                types.append(event.type)
                 if event.type == "model.started":
                     assert counted.hub.watched == {task_id}
                     counted.hub.publish(live(other))
@@ -171,9 +171,9 @@ async def test_live_events_reach_current_watchers_only(harness: ApiHarness, coun
                     late = asyncio.create_task(counted.durable(task_id))
                     model.allowed.release()
                     model.allowed.release()
-        everything = [event.type for event in await late]
-    assert found[found.index("model.started") :][:3] == ["model.started", "model.delta", "model.completed"]
-    assert everything == [kind for kind in found if kind != "model.delta"]
+        durable_types = [event.type for event in await late]
+    assert types[types.index("model.started") :][:3] == ["model.started", "model.delta", "model.completed"]
+    assert durable_types == [each for each in types if each != "model.delta"]
 
 
 async def test_the_stream_of_an_erased_task_is_interrupted(harness: ApiHarness, counted: Counted) -> None:
@@ -184,7 +184,7 @@ async def test_the_stream_of_an_erased_task_is_interrupted(harness: ApiHarness, 
     async def status() -> int:
         return (await harness.http.get(f"/api/v1/tasks/{task_id}")).status_code
 
-    await eventually(status, lambda found: found == 404)
+    await eventually(status, lambda code: code == 404)
     async with aclosing(watch.events()) as events:
         with pytest.raises(WatchInterrupted, match="has deleted the task"):
             await asyncio.wait_for(anext(events), WITHIN)

@@ -23,7 +23,7 @@ from agentkit.client import (
 from agentkit.messages import TextPart
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.flaky_network import flaky_network
-from tests.integration.api.test_api_events import PacedModel, finished
+from tests.integration.api.test_api_events import PacedModel, completed_task
 from tests.integration.api.watching import Served, served
 
 
@@ -135,7 +135,7 @@ async def test_a_lost_connection_is_reported_and_no_durable_event_is_missing(har
 
 
 async def test_events_resume_after_a_position_and_are_empty_after_the_last(harness: ApiHarness) -> None:
-    task_id = await finished(harness)
+    task_id = await completed_task(harness)
     async with served(harness) as api, client_of(api.url) as client:
         expected = [event async for event in client.events(task_id)]
         rest = [event async for event in client.events(task_id, after=expected[4].position)]
@@ -147,7 +147,7 @@ async def test_events_resume_after_a_position_and_are_empty_after_the_last(harne
 
 
 async def test_refused_requests_raise_the_reason_of_the_api(harness: ApiHarness) -> None:
-    task_id = await finished(harness)
+    task_id = await completed_task(harness)
     async with served(harness) as api, client_of(api.url) as client:
         with pytest.raises(RequestRefused, match="nope") as unknown:
             await anext(client.events("nope"))

@@ -18,14 +18,14 @@ from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub, add_TaskService
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.gated_model import GatedModel
 from tests.integration.api.grpc_harness import GrpcHarness, as_rest, failure, serve_grpc
-from tests.integration.api.test_api_events import PacedModel, finished
+from tests.integration.api.test_api_events import PacedModel, completed_task
 
 DISCONNECTS = 50
 Call = aio.UnaryStreamCall[tasks_pb2.WatchTaskRequest, tasks_pb2.WatchTaskResponse]
 
 
 async def test_a_watcher_gets_the_events_of_rest_with_the_same_positions(harness: ApiHarness) -> None:
-    task_id = await finished(harness)
+    task_id = await completed_task(harness)
     async with serve_grpc(harness) as api:
         events = await api.all(task_id)
     lines = (await harness.http.get(f"/api/v1/tasks/{task_id}/events")).text.splitlines()
@@ -38,7 +38,7 @@ async def test_a_watcher_gets_the_events_of_rest_with_the_same_positions(harness
 
 
 async def test_every_position_resumes_exactly_after_it(harness: ApiHarness) -> None:
-    task_id = await finished(harness)
+    task_id = await completed_task(harness)
     async with serve_grpc(harness) as api:
         events = await api.all(task_id)
         for number, event in enumerate(events):
@@ -108,7 +108,7 @@ async def test_a_stopping_server_interrupts_watchers(harness: ApiHarness) -> Non
 
 
 async def test_an_invalid_position_is_refused(harness: ApiHarness) -> None:
-    task_id = await finished(harness, steps=1)
+    task_id = await completed_task(harness, steps=1)
     async with serve_grpc(harness) as api:
         other = await api.submit()
         position = (await api.all(task_id))[0].id

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -55,22 +55,11 @@ def create_app(
         relay: whether to receive token deltas from the workers; that listens on a port of its own.
     """
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        temporal = client or await connect(settings, lazy=True)
-        service = TaskService(temporal, catalog, settings)
-        hub, status_feed = EventHub(temporal, service, settings), StatusFeed(temporal, settings)
-        services = ApiServices(settings, catalog, temporal, service, hub, status_feed, stopping or asyncio.Event())
-        install_services(app, services)
-        async with relay_server(hub, settings) if relay else nullcontext():
-            yield
-        await asyncio.gather(hub.aclose(), status_feed.aclose())
-
     app = _Api(
         title="Opspawn",
         version=_version(),
         description=_DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, catalog, client, stopping or asyncio.Event(), relay=relay),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -89,6 +78,22 @@ def create_app(
             expose_headers=["Location"],
         )
     return app
+
+
+def _lifespan(
+    settings: Settings, catalog: Catalog, client: Client | None, stopping: asyncio.Event, *, relay: bool
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def run_services(app: FastAPI) -> AsyncIterator[None]:
+        temporal = client or await connect(settings, lazy=True)
+        tasks = TaskService(temporal, catalog, settings)
+        hub, status_feed = EventHub(temporal, tasks, settings), StatusFeed(temporal, settings)
+        install_services(app, ApiServices(settings, catalog, temporal, tasks, hub, status_feed, stopping))
+        async with relay_server(hub, settings) if relay else nullcontext():
+            yield
+        await asyncio.gather(hub.aclose(), status_feed.aclose())
+
+    return run_services
 
 
 def _version() -> str:

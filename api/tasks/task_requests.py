@@ -40,7 +40,7 @@ __all__ = [
     "request_issues",
 ]
 
-MAX_WAIT_S = 60.0
+MAX_WAIT_S = 60
 """The longest wait for a task's end; proxies close a silent connection after about that time."""
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"

@@ -59,6 +59,19 @@ async def test_watchers_of_a_task_share_one_long_poll_until_the_last_is_gone(
     assert hub.watched == frozenset()
 
 
+async def test_a_task_is_followed_no_longer_when_its_last_watcher_leaves(
+    temporal: ScriptedTemporal, hub: EventHub
+) -> None:
+    reading = [asyncio.create_task(read(hub)) for _ in range(2)]
+    await temporal.until(lambda: temporal.long_polls == 1)
+    reading[0].cancel()
+    await asyncio.wait(reading[:1])
+    assert temporal.long_polls == 1
+    reading[1].cancel()
+    await temporal.until(lambda: temporal.long_polls == 0)
+    assert hub.watched == frozenset()
+
+
 async def test_a_watch_after_a_position_has_the_events_after_it(temporal: ScriptedTemporal, hub: EventHub) -> None:
     for item in "abc":
         temporal.plan(item)

@@ -18,9 +18,9 @@ def decoder(tmp_path: Path) -> HistoryDecoder:
     return HistoryDecoder(data_converter(Settings(data_dir=tmp_path)))
 
 
-async def failed_activity(decoder_settings: Settings) -> HistoryEvent:
+async def failed_activity(settings: Settings) -> HistoryEvent:
     event = HistoryEvent(event_type=EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED)
-    await data_converter(decoder_settings).encode_failure(
+    await data_converter(settings).encode_failure(
         ApplicationError("No.", {"step": 1}, type="ToolError"), event.activity_task_failed_event_attributes.failure
     )
     return event
@@ -45,12 +45,16 @@ async def test_of_a_memo_only_the_journal_is_decoded(decoder: HistoryDecoder) ->
     assert (await decoder.decode(upserted_memo(usage={}))).values == ()
 
 
-async def test_a_failure_can_be_decoded_more_than_once(decoder: HistoryDecoder, tmp_path: Path) -> None:
-    event = await failed_activity(Settings(data_dir=tmp_path))
-    for _ in range(2):
-        failure = (await decoder.decode(event)).failure
-        assert isinstance(failure, ApplicationError)
-        assert (failure.message, failure.type, failure.details) == ("No.", "ToolError", ({"step": 1},))
+@pytest.mark.parametrize("threshold", [1, 1000], ids=["offloaded", "inline"])
+async def test_decoding_a_failure_does_not_modify_the_event(
+    decoder: HistoryDecoder, tmp_path: Path, threshold: int
+) -> None:
+    event = await failed_activity(Settings(data_dir=tmp_path, payload_threshold_bytes=threshold))
+    before = event.SerializeToString(deterministic=True)
+    failure = (await decoder.decode(event)).failure
+    assert isinstance(failure, ApplicationError)
+    assert (failure.message, failure.type, failure.details) == ("No.", "ToolError", ({"step": 1},))
+    assert event.SerializeToString(deterministic=True) == before
 
 
 async def test_a_local_activity_is_decoded_even_where_its_result_is_not(decoder: HistoryDecoder) -> None:

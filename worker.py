@@ -25,8 +25,9 @@ from activities.retry_policies import (
 from activities.settings import Settings
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
-from activities.temporal.client import connect_when_ready
 from activities.temporal.process_exit import exit_process
+from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
+from activities.temporal.worker_identity import own_identity
 from activities.tool import ToolActivities
 from activities.transcript_cache import TranscriptCache
 from activities.transcript_reader import TranscriptReader
@@ -64,6 +65,7 @@ def build_worker(
     return Worker(
         client,
         task_queue=settings.task_queue,
+        identity=str(own_identity(settings)),
         workflows=[AgentTask],
         activities=[ModelActivities(models, reader, publisher).request_model, ToolActivities(toolset).call_tool],
         interceptors=[TranscriptSharing(cache.put)],
@@ -89,7 +91,7 @@ async def _serve(settings: Settings) -> None:
     for problem in catalog.problems:
         logger.warning("%s", problem)
     models = build_models(settings)
-    connecting = asyncio.create_task(connect_when_ready(settings))
+    connecting = asyncio.create_task(connect_worker(settings))
     stopping = asyncio.create_task(stop_requested.wait())
     try:
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -99,7 +101,8 @@ async def _serve(settings: Settings) -> None:
                 token_relay(settings) as publisher,
                 build_worker(client, settings, models, catalog.toolset, publisher),
             ):
-                logger.info("Working on task queue %s", settings.task_queue)
+                await require_no_other_app_started(client, settings)
+                logger.info("Working on task queue %s for the app %s", settings.task_queue, settings.app_dir)
                 await stopping
     finally:
         connecting.cancel()

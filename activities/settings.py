@@ -36,6 +36,8 @@ def _check_addresses(value: object) -> object:
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
+AppName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_origins)]
 """Web origins; separated by commas in the environment."""
 
@@ -46,6 +48,9 @@ HostPorts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_addresse
 class Settings(AgentSettings):
     """All settings. ``repr`` hides secrets."""
 
+    app_name: AppName | None = None
+    """Name of the app, by which its workers are told from another app's. None: its directory's name and a hash of its
+    path."""
     data_dir: Path = Path(".opspawn")
     """Directory of the embedded Temporal's database and large payloads; relative to the working directory."""
     host: str = "127.0.0.1"

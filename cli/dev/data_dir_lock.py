@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 
+from activities.temporal.worker_identity import is_running
 from cli.errors import CommandFailed, UsageWrong
 
 __all__ = ["DataDirLock"]
@@ -46,7 +47,7 @@ class DataDirLock:
         deadline = time.monotonic() + _ACQUIRE_TIMEOUT_S
         while not self._try_lock():
             holder = os.pread(self.fd, 32, 0).decode(errors="replace").strip()
-            if time.monotonic() >= deadline or (holder.isdigit() and _is_running(int(holder))):
+            if time.monotonic() >= deadline or (holder.isdigit() and is_running(int(holder))):
                 self.release()
                 raise UsageWrong(
                     f"opspawn dev already runs on {data_dir} (process {holder or 'unknown'}). "
@@ -60,13 +61,3 @@ class DataDirLock:
         except BlockingIOError:
             return False
         return True
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,0 +1,168 @@
+"""The workers that poll a task queue: those of two apps would take each other's tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.settings import Settings
+from activities.temporal.client import connect_when_ready
+from activities.temporal.worker_identity import WorkerIdentity, app_id, own_identity, parse_identity
+from agentkit.errors import ConfigurationInvalid
+
+__all__ = [
+    "MAX_POLL_AGE",
+    "Poller",
+    "TaskQueueInUse",
+    "connect_worker",
+    "recent_pollers",
+    "require_no_other_app",
+    "require_no_other_app_started",
+]
+
+logger = logging.getLogger("opspawn.temporal")
+
+MAX_POLL_AGE = timedelta(seconds=70)
+"""A worker's long poll lasts 60 s, so a live one has polled within this time. Temporal lists dead ones for minutes."""
+_RPC_TIMEOUT = timedelta(seconds=5)
+_CHECK_INTERVAL_S = 1.0
+_FIRST_POLL_TIMEOUT_S = 3.0
+_FIRST_POLL_INTERVAL_S = 0.1
+
+
+class TaskQueueInUse(ConfigurationInvalid):
+    """Workers of another app poll the task queue: give one of the apps another, or give both the same ``app_name``."""
+
+    def __init__(self, worker: WorkerIdentity, settings: Settings) -> None:
+        super().__init__(
+            f"{self.reason(worker, settings)} Give one of them a task queue of its own, for its API and its workers, "
+            "by OPSPAWN_TASK_QUEUE. If both are the same app, set the same app_name in both."
+        )
+        self.worker = worker
+
+    @staticmethod
+    def reason(worker: WorkerIdentity, settings: Settings) -> str:
+        """Return who polls the task queue, for people."""
+        return (
+            f"Task queue {settings.task_queue!r} is in use by the app {worker.app} (worker {worker.pid} on "
+            f"{worker.host}), and this app is {app_id(settings)}: each would take the other's tasks."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """A worker that polled a task queue lately."""
+
+    identity: str
+    """As Temporal shows it."""
+    last_poll_at: datetime
+
+    @property
+    def worker(self) -> WorkerIdentity | None:
+        """The process and app that the identity names; None for a worker that isn't ours."""
+        return parse_identity(self.identity)
+
+
+async def recent_pollers(client: Client, task_queue: str) -> list[Poller]:
+    """Return the workers that polled within ``MAX_POLL_AGE``, sorted by identity.
+
+    Raises:
+        RPCError: Temporal refuses or doesn't respond.
+    """
+    response = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        ),
+        timeout=_RPC_TIMEOUT,
+    )
+    oldest = datetime.now(UTC) - MAX_POLL_AGE
+    pollers = (Poller(poller.identity, poller.last_access_time.ToDatetime(tzinfo=UTC)) for poller in response.pollers)
+    return sorted((poller for poller in pollers if poller.last_poll_at > oldest), key=lambda poller: poller.identity)
+
+
+async def connect_worker(settings: Settings) -> Client:
+    """Return a client as soon as Temporal responds and no worker of another app polls the task queue.
+
+    Raises:
+        TaskQueueInUse: one does.
+    """
+    client = await connect_when_ready(settings)
+    try:
+        await require_no_other_app(client, settings)
+    except RPCError as error:
+        logger.warning("Can't see whether another app uses task queue %s: %s", settings.task_queue, error.message)
+    return client
+
+
+async def require_no_other_app(client: Client, settings: Settings) -> None:
+    """Check that no running worker of another app polls ``settings.task_queue``.
+
+    Whether a worker of another machine still runs is seen by its next poll, so this may take ``MAX_POLL_AGE``.
+
+    Raises:
+        TaskQueueInUse: one does.
+        RPCError: Temporal refuses or doesn't respond.
+    """
+    first_polls: dict[str, datetime] = {}
+    while foreign := _of_other_apps(await recent_pollers(client, settings.task_queue), settings):
+        if local := next((worker for _, worker in foreign if worker.is_local), None):
+            raise TaskQueueInUse(local, settings)
+        if not first_polls:
+            first_polls = {poller.identity: poller.last_poll_at for poller, _ in foreign}
+            logger.warning(
+                "A worker of another app (%s) polled task queue %s lately. Waiting up to %d s to see if it still runs",
+                foreign[0][1],
+                settings.task_queue,
+                MAX_POLL_AGE.total_seconds(),
+            )
+        for poller, worker in foreign:
+            if poller.last_poll_at != first_polls.get(poller.identity):
+                raise TaskQueueInUse(worker, settings)
+        await asyncio.sleep(_CHECK_INTERVAL_S)
+
+
+async def require_no_other_app_started(client: Client, settings: Settings) -> None:
+    """Check, after this process's worker has started, that no worker of another app started at the same time.
+
+    Each sees the other here, because it looks only when its own poll is listed.
+
+    Raises:
+        TaskQueueInUse: one did.
+    """
+    with suppress(TimeoutError, RPCError):
+        async with asyncio.timeout(_FIRST_POLL_TIMEOUT_S):
+            pollers = await _pollers_with_own(client, settings)
+        for _, worker in _of_other_apps(pollers, settings):
+            raise TaskQueueInUse(worker, settings)
+
+
+async def _pollers_with_own(client: Client, settings: Settings) -> list[Poller]:
+    """Return the pollers as soon as this process's worker is one of them."""
+    own = str(own_identity(settings))
+    while True:
+        pollers = await recent_pollers(client, settings.task_queue)
+        if any(poller.identity == own for poller in pollers):
+            return pollers
+        await asyncio.sleep(_FIRST_POLL_INTERVAL_S)
+
+
+def _of_other_apps(pollers: Sequence[Poller], settings: Settings) -> list[tuple[Poller, WorkerIdentity]]:
+    """Return those of other apps, without processes of this machine that have ended."""
+    own_app = app_id(settings)
+    return [
+        (poller, worker)
+        for poller in pollers
+        if (worker := poller.worker) is not None and worker.app != own_app and not worker.has_ended
+    ]

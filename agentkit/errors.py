@@ -16,8 +16,11 @@ OpspawnError
 ├── ToolError                 a message for the model that called the tool
 │   ├── ToolNotFound
 │   ├── ToolArgumentsInvalid
+│   ├── ToolInterrupted       the call was cut off: whether it took effect is not known
 │   └── ToolUnavailable       transient: another attempt may succeed
+├── ToolNotServed             no worker has the tool
 ├── LimitExceeded             a limit of the task is reached
+│   └── LoopDetected          the model made the same calls again and again
 └── TranscriptMismatch        a transcript is not the one that was referenced
 """
 
@@ -30,6 +33,7 @@ __all__ = [
     "ContentRefused",
     "ContextTooLong",
     "LimitExceeded",
+    "LoopDetected",
     "ModelError",
     "ModelNotAuthorized",
     "ModelOutputInvalid",
@@ -39,8 +43,10 @@ __all__ = [
     "ResponseTextInvalid",
     "ToolArgumentsInvalid",
     "ToolError",
+    "ToolInterrupted",
     "ToolInvalid",
     "ToolNotFound",
+    "ToolNotServed",
     "ToolUnavailable",
     "TranscriptMismatch",
 ]
@@ -120,12 +126,27 @@ class ToolArgumentsInvalid(ToolError):
     """The arguments don't fit the tool's schema; the message names the places."""
 
 
+class ToolInterrupted(ToolError):
+    """The call was cut off: the process that ran the tool has ended. Whether the call took effect is not known."""
+
+
 class ToolUnavailable(ToolError):
     """A transient failure: raise it in a tool to have the call retried (irreversible calls never are)."""
 
 
+class ToolNotServed(OpspawnError):
+    """The worker that was asked has no such tool, so the call has not started. Start a worker that has it."""
+
+
 class LimitExceeded(OpspawnError):
     """A limit of the task is reached; the message names the limit, its value and the usage."""
+
+
+class LoopDetected(LimitExceeded):
+    """The model made the same calls in too many steps in a row, and got the same results.
+
+    Change its instructions, tools or model, or raise ``max_repeats``.
+    """
 
 
 class TranscriptMismatch(OpspawnError):

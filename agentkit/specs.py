@@ -82,6 +82,8 @@ class ModelSettings(_Strict):
     seed: int | None = None
     extra_headers: dict[str, str] = Field(default_factory=dict)
     """Sent with each request, for gateways and routing. Never for keys: these headers are stored in history."""
+    omit: tuple[str, ...] | None = None
+    """Fields of the provider's API that are left out of requests, such as ``stream_options``."""
 
 
 class MemorySettings(_Strict):
@@ -102,6 +104,8 @@ class Limits(_Strict):
     max_cost_usd: float | None = Field(default=None, gt=0)
     deadline: Duration | None = None
     """Seconds of wall clock from the start of the task."""
+    max_repeats: int | None = Field(default=6, ge=2, le=10_000)
+    """In how many steps in a row all calls may be the same, with the same results."""
     on_exhausted: Literal["fail", "ask"] = "fail"
 
 

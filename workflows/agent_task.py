@@ -50,6 +50,8 @@ class AgentTask:
             steps=carried.steps if carried else 0,
             plan=carried.plan if carried else (),
             fallback_index=carried.fallback_index if carried else 0,
+            retry_count=carried.retry_count if carried else 0,
+            repeats=carried.repeats if carried else None,
         )
         self._effects = DurableEffects(self._loop)
         self._task = task
@@ -105,6 +107,8 @@ class AgentTask:
             started_at=self._started_at,
             plan=self._loop.plan,
             fallback_index=self._loop.fallback_index,
+            retry_count=self._loop.retry_count,
+            repeats=dict(self._loop.repeats),
         )
         workflow.continue_as_new(self._task.model_copy(update={"carried": carried}))
 

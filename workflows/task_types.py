@@ -45,6 +45,10 @@ class CarriedState(Record):
     """The newest plan."""
     fallback_index: int = 0
     """Position in the agent's models of the model in use; those before it have failed for good."""
+    retry_count: int = 0
+    """How many of the newest responses, in a row, were unusable."""
+    repeats: dict[str, int] | None = None
+    """In how many steps in a row each call of the newest step was made, by a digest of call and result."""
 
 
 class TaskInput(Record):

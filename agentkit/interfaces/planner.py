@@ -62,6 +62,9 @@ class Planner(Protocol):
         """Return a response where no model is needed; None, nearly always, to request the model."""
         ...
 
-    def decide(self, response: ModelResponse) -> Decision:
-        """Return the decision that follows from a response; defined for every response, it never raises."""
+    def decide(self, response: ModelResponse, agent: AgentSpec) -> Decision:
+        """Return the decision that follows from a response; defined for every response, it never raises.
+
+        The loop itself decides about responses that were cut off at their output limit.
+        """
         ...

@@ -25,6 +25,6 @@ class PlaceholderPlanner:
         message = Message(role="assistant", parts=(TextPart(text=text),), model="placeholder")
         return ModelResponse(message=message, stop_reason="end", usage=Usage())
 
-    def decide(self, response: ModelResponse) -> Decision:
+    def decide(self, response: ModelResponse, agent: AgentSpec) -> Decision:
         """Finish with the response's text."""
         return Finish(response.message.text)

@@ -1,48 +1,43 @@
 """ReAct, for models without tool calling: they write a thought and an action, and read an observation.
 
 The request has a JSON Schema of the action, which some providers enforce; so small models can call tools, too. Other
-formats are accepted: JSON in a fenced block, or lines with ``Action:`` and ``Action Input:``.
+formats are accepted: see ``react_text``.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-import re
 from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from agentkit.errors import ResponseTextInvalid
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Retry
-from agentkit.json_text import check_strict_json, read_json
 from agentkit.messages import ImagePart, Message, TextPart, ToolCall, ToolResult
 from agentkit.planners.agent_request import agent_request
+from agentkit.planners.react_text import FinalAnswer, TextAction, read_action
 from agentkit.planners.schema_nesting import nest_schema
 from agentkit.specs import AgentSpec, ToolSpec
 
 __all__ = ["ReactPlanner"]
 
-_FINISH = "finish"
-"""The action that ends the task."""
+_FINISH_ACTIONS = ("finish", "final_answer")
+"""The action that ends the task: the second where a tool is called ``finish``."""
+_FINISH_NAMES = ("finish", "final answer", "final_answer")
+"""Accepted as well where no tool is called so: other ReAct prompts use them."""
 
 _FORMAT_INSTRUCTIONS = """\
 Work in steps. In each step respond with one JSON object and nothing else:
 {"thought": "what you know and what you need", "action": {"name": "...", "arguments": {...}}}
-The name is one of these tools, or "finish". You then get the tool's observation. Never make one up.
-When you are done: {"thought": "...", "action": {"name": "finish", "arguments": {"answer": ...}}}
+The name is one of these tools, or "%(finish)s". You then get the tool's observation. Never make one up.
+When you are done: {"thought": "...", "action": {"name": "%(finish)s", "arguments": {"answer": ...}}}
 """
 
 _UNREADABLE = (
     "That is no action. Respond with one JSON object only: "
-    '{"thought": "...", "action": {"name": "...", "arguments": {...}}}; the name "finish" ends the task, '
+    '{"thought": "...", "action": {"name": "...", "arguments": {...}}}; the name "%(finish)s" ends the task, '
     'with {"answer": "..."} as its arguments.'
 )
-_CUT_OFF = "Your response was cut off at your output limit. Give it again, shorter: one JSON object."
-
-# No pattern matches line ends before its word: for a response of blank lines that would take quadratic time.
-_ACTION = re.compile(r"^[ \t>*#_-]*Action[*_]*:[\s*_`]*([\w.:/-]+)", re.MULTILINE | re.IGNORECASE)
-_INPUT = re.compile(r"^[ \t>*#_-]*Action Input[*_]*:[\s*_`]*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
-_FINAL_ANSWER = re.compile(r"^[ \t>*#_-]*Final Answer[*_]*:[\s*_]*(.*)", re.MULTILINE | re.IGNORECASE | re.DOTALL)
 
 
 class ReactPlanner:
@@ -50,26 +45,32 @@ class ReactPlanner:
 
     def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
         """Return a request without native tools, whose output schema is that of an action."""
+        finish = _finish_action(tools)
         return agent_request(
             agent,
             [_without_native_calls(message) for message in transcript],
-            instructions=[_FORMAT_INSTRUCTIONS + _tool_descriptions(tools), _output_instructions(agent)],
-            output_schema=_action_schema(agent, tools),
+            instructions=[
+                _FORMAT_INSTRUCTIONS % {"finish": finish} + _tool_descriptions(tools),
+                _output_instructions(agent, finish),
+            ],
+            output_schema=_action_schema(agent, tools, finish),
         )
 
     def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
         """Return None: every step needs a model."""
         return None
 
-    def decide(self, response: ModelResponse) -> Decision:
-        """Parse the action, in any of the accepted formats."""
+    def decide(self, response: ModelResponse, agent: AgentSpec) -> Decision:
+        """Return the decision of the response's first action."""
         message = response.message
         if message.tool_calls:
             return CallTools(message.tool_calls)
-        decision = _parse_json_action(message.text) or _parse_action_lines(message.text)
-        if decision is None:
-            return Retry(_CUT_OFF if response.stop_reason == "length" else _UNREADABLE)
-        return decision
+        match read_action(message.text):
+            case FinalAnswer(text):
+                return Finish(text)
+            case TextAction() as action:
+                return _action_decision(action, agent)
+        return Retry(_unreadable(agent))
 
 
 def _tool_descriptions(tools: Sequence[ToolSpec]) -> str:
@@ -80,11 +81,11 @@ def _tool_descriptions(tools: Sequence[ToolSpec]) -> str:
     return "\n".join(["Your tools:", *lines]) if lines else "You have no tools: finish at once."
 
 
-def _output_instructions(agent: AgentSpec) -> str:
+def _output_instructions(agent: AgentSpec, finish: str) -> str:
     """Return the output schema as text, for providers that don't enforce it."""
     if agent.output_schema is None:
         return ""
-    return f'The "answer" of "finish" fits this schema: {json.dumps(agent.output_schema, ensure_ascii=False)}'
+    return f'The "answer" of "{finish}" fits this schema: {json.dumps(agent.output_schema, ensure_ascii=False)}'
 
 
 def _without_native_calls(message: Message) -> Message:
@@ -109,7 +110,7 @@ def _action_json(call: ToolCall) -> str:
     return json.dumps({"action": {"name": call.name, "arguments": call.arguments}}, ensure_ascii=False)
 
 
-def _action_schema(agent: AgentSpec, tools: Sequence[ToolSpec]) -> dict[str, JsonValue]:
+def _action_schema(agent: AgentSpec, tools: Sequence[ToolSpec], finish_action: str) -> dict[str, JsonValue]:
     definitions: dict[str, JsonValue] = {}
     answer = nest_schema(agent.output_schema or {"type": "string"}, "answer", definitions)
     finish: JsonValue = {
@@ -126,7 +127,7 @@ def _action_schema(agent: AgentSpec, tools: Sequence[ToolSpec]) -> dict[str, Jso
         "type": "object",
         "properties": {
             "thought": {"type": "string"},
-            "action": {"anyOf": [*actions, _action_variant(_FINISH, finish)]},
+            "action": {"anyOf": [*actions, _action_variant(finish_action, finish)]},
         },
         "required": ["thought", "action"],
         "additionalProperties": False,
@@ -143,43 +144,29 @@ def _action_variant(name: str, arguments: JsonValue) -> dict[str, JsonValue]:
     }
 
 
-def _parse_json_action(text: str) -> Decision | None:
-    try:
-        value = read_json(text)
-    except ResponseTextInvalid:
-        return None
-    action = value.get("action") if isinstance(value, dict) else None
-    if isinstance(action, str) and isinstance(value, dict):
-        # Other ReAct prompts use {"action": "name", "input": {...}}.
-        arguments = next((value[key] for key in ("arguments", "input", "action_input") if key in value), {})
-        action = {"name": action, "arguments": arguments}
-    if not isinstance(action, dict) or not isinstance(action.get("name"), str):
-        return None
-    return _action_decision(str(action["name"]), action.get("arguments", {}))
+def _unreadable(agent: AgentSpec) -> str:
+    return _UNREADABLE % {"finish": _finish_action(agent.tools)}
 
 
-def _parse_action_lines(text: str) -> Decision | None:
-    action = _ACTION.search(text)
-    if action is not None:
-        action_input = _INPUT.search(text, action.end())
-        return _action_decision(action[1], _parse_action_input(action_input[1]) if action_input else {})
-    answer = _FINAL_ANSWER.search(text)
-    return Finish(answer[1].strip()) if answer is not None and answer[1].strip() else None
+def _finish_action(tools: Sequence[ToolSpec]) -> str:
+    """Return the name of the action that ends the task: the first that is no tool's."""
+    names = {tool.name.lower() for tool in tools}
+    numbered = (f"finish_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain(_FINISH_ACTIONS, numbered) if name not in names)
 
 
-def _parse_action_input(text: str) -> JsonValue:
-    """Return the JSON value at the start of the text; without one, its first line."""
-    try:
-        return check_strict_json(json.JSONDecoder().raw_decode(text.strip())[0])
-    except (ValueError, RecursionError):
-        return text.strip().partition("\n")[0]
-
-
-def _action_decision(name: str, arguments: JsonValue) -> Decision:
-    if name.lower() == _FINISH:
-        answer = arguments.get("answer", arguments) if isinstance(arguments, dict) else arguments
-        text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-        return Finish(text) if text.strip() else Retry(_UNREADABLE)
+def _action_decision(action: TextAction, agent: AgentSpec) -> Decision:
+    name, arguments = action.name, action.arguments
+    if agent.tool(name) is None and name.lower() in (_finish_action(agent.tools), *_FINISH_NAMES):
+        return _finish(arguments, agent)
     if isinstance(arguments, dict):
         return CallTools((ToolCall(id="", name=name, arguments=arguments),))
     return CallTools((ToolCall(id="", name=name, malformed=json.dumps(arguments, ensure_ascii=False)),))
+
+
+def _finish(arguments: JsonValue, agent: AgentSpec) -> Decision:
+    answer = arguments.get("answer", arguments) if isinstance(arguments, dict) else arguments
+    if answer in ({}, None):
+        return Retry(_unreadable(agent))
+    text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    return Finish(text) if text.strip() else Retry(_unreadable(agent))

@@ -12,7 +12,6 @@ from agentkit.specs import AgentSpec, ToolSpec
 __all__ = ["ToolsPlanner"]
 
 _EMPTY = "Your response was empty. Respond to the request in words, or call one of your tools."
-_CUT_OFF = "Your response was cut off at your output limit. Give the whole response again, shorter."
 
 
 class ToolsPlanner:
@@ -26,13 +25,11 @@ class ToolsPlanner:
         """Return None: every step needs a model."""
         return None
 
-    def decide(self, response: ModelResponse) -> Decision:
+    def decide(self, response: ModelResponse, agent: AgentSpec) -> Decision:
         """Make the response's tool calls; without any, finish with its text, if it isn't empty."""
         message = response.message
         if message.tool_calls:
             return CallTools(message.tool_calls)
-        if response.stop_reason == "length":
-            return Retry(_CUT_OFF)
         if not message.text.strip():
             return Retry(_EMPTY)
         return Finish(message.text)

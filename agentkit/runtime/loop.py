@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid, ResponseTextInvalid, ToolError
 from agentkit.interfaces import CallTools, Decision, Finish, ModelResponse, Planner, Proceed, Retry, SecurityPolicy
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
+from agentkit.runtime.repeated_calls import RepeatedCalls
 from agentkit.runtime.structured_output import read_output
 from agentkit.runtime.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, Limits, ToolSpec
@@ -23,7 +24,6 @@ __all__ = [
     "CheckedCall",
     "LoopEffects",
     "run_step",
-    "with_unique_call_ids",
 ]
 
 MAX_RETRIES = 3
@@ -31,6 +31,16 @@ MAX_RETRIES = 3
 
 MAX_PARALLEL_CALLS = 32
 """How many tool calls of one step are made; the others are refused."""
+
+_CUT_OFF_TEXT = (
+    "Your response was cut off at your output limit, so nothing of it counts. Give a complete one, which is shorter."
+)
+_CUT_OFF_CALL = (
+    "Not called: your response was cut off at your output limit, so none of its calls was made. "
+    "Call again, with shorter arguments or in several smaller steps."
+)
+_MAX_QUOTED_CHARS = 500
+"""Of a response in an error message."""
 
 CheckedCall = tuple[ToolCall, ToolSpec | ToolResult]
 """A tool call with the tool to run, or with the error result that refuses it."""
@@ -89,6 +99,8 @@ class AgentLoop:
         steps: int = 0,
         plan: tuple[str, ...] = (),
         fallback_index: int = 0,
+        retry_count: int = 0,
+        repeats: Mapping[str, int] | None = None,
     ) -> None:
         self.agent = agent
         self.transcript = Transcript(messages)
@@ -99,9 +111,13 @@ class AgentLoop:
         """The newest plan, of planners that make one."""
         self.fallback_index = fallback_index
         """Position in ``agent.models`` of the model in use; those before it have failed for good."""
+        self.retry_count = retry_count
+        """How many of the newest responses, in a row, were unusable."""
+        self._repeated_calls = RepeatedCalls(agent.limits.max_repeats, repeats)
+        self._is_cut_off = False
+        """Whether the newest response was cut off at its output limit."""
         self._planner = planner
         self._policy = policy
-        self._retry_count = 0
 
     @property
     def model(self) -> str:
@@ -112,6 +128,11 @@ class AgentLoop:
     def has_fallback(self) -> bool:
         """Whether the agent's chain has a model after the one in use."""
         return self.fallback_index + 1 < len(self.agent.models)
+
+    @property
+    def repeats(self) -> Mapping[str, int]:
+        """In how many steps in a row each call of the newest step was made, by a digest of call and result."""
+        return self._repeated_calls.counts
 
     def fall_back(self, error: ModelError) -> None:
         """Use the next model of the chain for the rest of the task.
@@ -147,19 +168,32 @@ class AgentLoop:
         """
         self.usage += response.usage
         self.transcript.append(response.message)
-        decision = self._decide(response)
+        self._is_cut_off = response.stop_reason == "length"
+        decision = self._decide_cut_off(response) if self._is_cut_off else self._decide(response)
         match decision:
             case Retry(feedback):
-                self._append_feedback(response, feedback)
+                self._count_retry(response, feedback)
+                self._append_feedback(feedback)
             case Proceed(plan, feedback):
                 self.plan = plan
-                self._append_feedback(response, feedback)
+                self._count_retry(response, feedback)
+                self._append_feedback(feedback)
+            case CallTools() if self._is_cut_off:
+                self._count_retry(response, _CUT_OFF_CALL)
             case _:
-                self._retry_count = 0
+                self.retry_count = 0
         return decision
 
+    def _decide_cut_off(self, response: ModelResponse) -> Decision:
+        """Return the decision for a response whose end is missing; ``check_call`` refuses all of its calls.
+
+        Its complete calls, too: how the model wanted to go on is unknown.
+        """
+        calls = response.message.tool_calls
+        return CallTools(calls) if calls else Retry(_CUT_OFF_TEXT)
+
     def _decide(self, response: ModelResponse) -> Decision:
-        decision = self._planner.decide(response)
+        decision = self._planner.decide(response, self.agent)
         match decision:
             case CallTools(calls):
                 # Planners that parse calls out of text have no ids to give.
@@ -172,13 +206,19 @@ class AgentLoop:
                 return _structured(text, self.agent.output_schema)
         return decision
 
-    def _append_feedback(self, response: ModelResponse, feedback: str) -> None:
-        self._retry_count += 1
-        if self._retry_count > MAX_RETRIES:
-            raise ModelOutputInvalid(
-                f"{response.message.model or 'The model'} gave {self._retry_count} responses in a row without a tool "
-                f"call or an output. The last feedback to it was: {feedback}"
-            )
+    def _count_retry(self, response: ModelResponse, feedback: str) -> None:
+        self.retry_count += 1
+        if self.retry_count <= MAX_RETRIES:
+            return
+        model = response.message.model or "The model"
+        if self._is_cut_off:
+            raise ModelOutputInvalid(_cut_off_error(model, self.retry_count, self.agent, response.message.text))
+        raise ModelOutputInvalid(
+            f"{model} gave {self.retry_count} responses in a row without a tool call or an output. "
+            f"The last feedback to it was: {feedback}"
+        )
+
+    def _append_feedback(self, feedback: str) -> None:
         self.transcript.append(Message(role="user", parts=(TextPart(text=feedback),), source="planner"))
 
     def check_call(self, call: ToolCall, index: int) -> ToolSpec | ToolResult:
@@ -186,6 +226,8 @@ class AgentLoop:
 
         ``index`` is the call's position among those of its step, from 0.
         """
+        if self._is_cut_off:
+            return error_result(call, _CUT_OFF_CALL)
         if index >= MAX_PARALLEL_CALLS:
             return error_result(
                 call, f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
@@ -201,10 +243,15 @@ class AgentLoop:
             return tool
         return error_result(call, _refusal(tool, decision.action, decision.reason))
 
-    def record_results(self, results: Sequence[ToolResult]) -> None:
-        """Append a step's tool results to the transcript, in the order of the calls."""
+    def record_results(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> None:
+        """Append the results of a step's tool calls to the transcript, in the order of the calls.
+
+        Raises:
+            LoopDetected: the calls and their results were the same in too many steps in a row.
+        """
         self.usage += Usage(tool_calls=len(results))
-        self.transcript.append(Message(role="tool", parts=tuple(results)))
+        self.transcript.append(Message(role="tool", parts=tuple(self._repeated_calls.record(calls, results))))
+        self._repeated_calls.check(calls)
 
 
 async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
@@ -227,11 +274,8 @@ async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
         case CallTools(calls):
             checked = [(call, loop.check_call(call, index)) for index, call in enumerate(calls)]
             effects.on_calls_checked(checked)
-            loop.record_results(
-                await asyncio.gather(
-                    *(_run_call(loop, effects, call, tool_or_refusal) for call, tool_or_refusal in checked)
-                )
-            )
+            running = (_run_call(loop, effects, call, tool_or_refusal) for call, tool_or_refusal in checked)
+            loop.record_results(calls, await asyncio.gather(*running))
     return None
 
 
@@ -259,6 +303,16 @@ async def _run_call(
     return result
 
 
+def _cut_off_error(model: str, count: int, agent: AgentSpec, text: str) -> str:
+    limit = agent.model_settings.max_output_tokens
+    current = "it isn't set, so the provider's default applies" if limit is None else f"now {limit}"
+    ending = f" The last one ended with: {text[-_MAX_QUOTED_CHARS:]}" if text.strip() else ""
+    return (
+        f"{model} was cut off at its output limit in {count} responses in a row. Raise max_output_tokens in the "
+        f"agent's model_settings ({current}), or ask for less at a time.{ending}"
+    )
+
+
 def _structured(text: str, schema: Mapping[str, JsonValue]) -> Decision:
     try:
         return Finish(read_output(text, schema))
@@ -284,27 +338,3 @@ def _check_limits(limits: Limits, usage: Usage, steps: int) -> None:
         raise LimitExceeded(f"max_tokens is {limits.max_tokens}, and the task has used {usage.tokens} tokens")
     if limits.max_cost_usd is not None and usage.cost_usd is not None and usage.cost_usd >= limits.max_cost_usd:
         raise LimitExceeded(f"max_cost_usd is {limits.max_cost_usd}, and the task has cost {usage.cost_usd} USD")
-
-
-def with_unique_call_ids(message: Message, transcript: Sequence[Message], step: int) -> Message:
-    """Return the message with ids for its tool calls that no earlier call of the task has.
-
-    Some servers send no ids, or count from 0 in every response; idempotency keys and activity ids need unique ones.
-    """
-    if not message.tool_calls:
-        return message
-    used = {call.id for earlier in transcript for call in earlier.tool_calls}
-    parts = []
-    for index, part in enumerate(message.parts):
-        if isinstance(part, ToolCall):
-            part = part.model_copy(update={"id": _unique_id(part.id, used, f"{step}_{index}")})
-            used.add(part.id)
-        parts.append(part)
-    return message.model_copy(update={"parts": tuple(parts)})
-
-
-def _unique_id(call_id: str, used: Collection[str], suffix: str) -> str:
-    unique = call_id or f"call_{suffix}"
-    while unique in used:
-        unique = f"{unique}_{suffix}"
-    return unique

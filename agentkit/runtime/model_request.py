@@ -8,7 +8,7 @@ from dataclasses import replace
 from agentkit.interfaces import Emit, Model, ModelResponse
 from agentkit.messages import Message
 from agentkit.planners import get_planner
-from agentkit.runtime.loop import with_unique_call_ids
+from agentkit.runtime.call_ids import with_unique_call_ids
 from agentkit.specs import AgentSpec
 
 __all__ = ["request_model"]

@@ -62,7 +62,7 @@ every_planner = pytest.mark.parametrize("planner", PLANNERS.values(), ids=PLANNE
 @every_planner
 @given(response=_responses)
 def test_every_response_leads_to_a_decision(planner: Planner, response: ModelResponse) -> None:
-    decision = planner.decide(response)
+    decision = planner.decide(response, AGENT)
     match decision:
         case CallTools(calls):
             assert calls, "a step without calls would repeat the request for ever"
@@ -105,7 +105,7 @@ def strict_json(value: object) -> bytes:
 )
 def test_decisions_about_any_text_are_valid_json(planner: Planner, template: str, value: str) -> None:
     message = Message(role="assistant", parts=(TextPart(text=template.replace("%s", value)),))
-    match planner.decide(ModelResponse(message=message, stop_reason="end", usage=Usage())):
+    match planner.decide(ModelResponse(message=message, stop_reason="end", usage=Usage()), AGENT):
         case CallTools(calls):
             assert [ToolCall.model_validate_json(strict_json(call)) for call in calls] == list(calls)
         case Finish(output):
@@ -118,7 +118,7 @@ def test_decisions_about_any_text_are_valid_json(planner: Planner, template: str
 @given(response=_responses)
 def test_the_same_response_leads_to_the_same_decision(planner: Planner, response: ModelResponse) -> None:
     copy = ModelResponse.model_validate_json(response.canonical_json())
-    assert planner.decide(copy) == planner.decide(response)
+    assert planner.decide(copy, AGENT) == planner.decide(response, AGENT)
 
 
 @every_planner

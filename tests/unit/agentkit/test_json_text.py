@@ -5,40 +5,65 @@ import time
 import pytest
 from pydantic import JsonValue
 
-from agentkit.errors import ResponseTextInvalid
-from agentkit.json_text import check_strict_json, read_json
+from agentkit.json_text import check_strict_json, embedded_json, json_at, json_values
 
 
 @pytest.mark.parametrize(
-    ("text", "value"),
+    ("text", "values"),
     [
-        pytest.param(' {"a": [1, null]}\n', {"a": [1, None]}, id="json alone"),
-        pytest.param('Here it is:\n```json\n{"a": 1}\n```\nDone.', {"a": 1}, id="fenced block"),
-        pytest.param("```\n[1]\n```", [1], id="block without a language"),
-        pytest.param("```python\nx\n```\n```json\n1\n```", 1, id="after a block in another language"),
-        pytest.param('```json\n{"a": 1\n```\n```json\n{"b": 2}\n```', {"b": 2}, id="the first valid block"),
-        pytest.param('"a"', "a", id="a string"),
+        pytest.param(' {"a": [1, null]}\n', [{"a": [1, None]}], id="json alone"),
+        pytest.param('"a"', ["a"], id="a string"),
+        pytest.param("Say:\n```\n42\n```", [42], id="a number in a block"),
+        pytest.param("Say 42.", [], id="a number among words"),
+        pytest.param("", [], id="empty"),
+        pytest.param("```json\nno\n```", [], id="block without json"),
+        pytest.param('{"a": "one\nline\tmore"}', [{"a": "one\nline\tmore"}], id="line ends inside a string"),
+        pytest.param('{"a": NaN}', [], id="not a number"),
+        pytest.param("[1e999]", [], id="infinity"),
+        pytest.param('["\\ud800"]', [], id="lone surrogate"),
+        pytest.param("[" * 100_000, [], id="nested too deeply"),
+        pytest.param('{"a": ' + "9" * 5_000 + "}", [], id="a number of too many digits"),
     ],
 )
-def test_json_is_read_from_the_text_or_a_fenced_block(text: str, value: JsonValue) -> None:
-    assert read_json(text) == value
+def test_the_text_itself_and_blocks_may_be_any_json(text: str, values: list[JsonValue]) -> None:
+    assert list(json_values(text)) == values
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("", id="empty"),
-        pytest.param('The result is {"a": 1}.', id="json among words"),
-        pytest.param("```json\nno\n```", id="block without json"),
-        pytest.param('{"a": NaN}', id="not a number"),
-        pytest.param("1e999", id="infinity"),
-        pytest.param('"\\ud800"', id="lone surrogate"),
-        pytest.param("[" * 100_000, id="nested too deeply"),
+        pytest.param('```json\n{"a": "```"}\n```', id="backticks inside a string"),
+        pytest.param('```JSON\n{"a": "```"}\n```', id="upper case"),
+        pytest.param('```\n{"a": "```"}\n```', id="no language"),
+        pytest.param('~~~json\n{"a": "```"}\n~~~', id="tildes"),
+        pytest.param('````json title="x"\n{"a": "```"}\n````', id="four backticks and a title"),
+        pytest.param('```javascript {"a": "```"} ```', id="one line"),
+        pytest.param('Sure!\n\n  ```json\n\n  {"a": "```"}', id="never closed"),
+        pytest.param('The result is {"a": "```"}, as you see.', id="among words"),
+        pytest.param('In {curly} [1] and [a](b) words: {"a": "```"}', id="among other brackets"),
+        pytest.param('{"x": 1, "y" 2} {"a": "```"}', id="after broken JSON"),
     ],
 )
-def test_other_text_is_an_error_with_feedback_for_the_model(text: str) -> None:
-    with pytest.raises(ResponseTextInvalid, match="Respond with the JSON only"):
-        read_json(text)
+def test_an_object_is_found_in_any_fence_and_among_words(text: str) -> None:
+    assert {"a": "```"} in json_values(text)
+
+
+def test_blocks_come_before_what_stands_among_words() -> None:
+    text = 'First I thought {"n": 1}, but it is:\n```json\n{"n": 2}\n```\nnot ```python\n[3] + x\n```'
+    assert list(json_values(text)) == [{"n": 2}, {"n": 1}, {"n": 2}, [3]]
+
+
+def test_embedded_json_is_found_in_order_and_not_inside_other_json() -> None:
+    text = 'a {"b": {"c": [1]}} d [{"e": 2}, 3]'
+    assert list(embedded_json(text)) == [(2, {"b": {"c": [1]}}), (22, [{"e": 2}, 3])]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [('x {"a": 1} y', ({"a": 1}, 10)), ("x [1", None), ("x y", None), ("x [NaN]", None)],
+)
+def test_json_at_reads_one_value_and_returns_its_end(text: str, expected: object) -> None:
+    assert json_at(text, 2) == expected
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), ["\ud800"], {"\udfff": 1}])
@@ -47,14 +72,35 @@ def test_values_that_only_python_accepts_as_json_are_refused(value: JsonValue) -
         check_strict_json(value)
 
 
-@pytest.mark.parametrize("repeated", ["\n", "```", "```\n", "```json\n", "``` "])
-def test_a_long_response_without_a_complete_block_takes_less_than_a_second(repeated: str) -> None:
-    start = time.process_time()
-    with pytest.raises(ResponseTextInvalid):
-        read_json("```json" + repeated * (200_000 // len(repeated)) + "``")
-    assert time.process_time() - start < 1, "a workflow task has 2 s; in quadratic time this takes minutes"
-
-
 def test_a_valid_value_is_returned_unchanged() -> None:
     value: JsonValue = {"a": ["ü", None, 1.5]}
     assert check_strict_json(value) is value
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        *(
+            "\n",
+            "```",
+            "```\n",
+            "```json\n",
+            "``` ",
+            "~~~",
+            "{",
+            "[",
+            '{"a":',
+            '{"a":{"',
+            "{} ",
+            "[1] ",
+            '["',
+            '{"a\\"',
+        ),
+        *('{ "', "[1,", '"', "\\", '```json\n{"a": "', "```[1,", '{"a": 1 ', "{'a': "),
+    ],
+)
+def test_a_long_hostile_response_takes_less_than_a_second(repeated: str) -> None:
+    for text in (repeated * (200_000 // len(repeated)), "```json" + repeated * (200_000 // len(repeated)) + "``"):
+        start = time.process_time()
+        list(json_values(text))
+        assert time.process_time() - start < 1, "a workflow task has 2 s; in quadratic time this takes minutes"

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from agentkit.errors import LimitExceeded, ModelOutputInvalid
@@ -10,8 +8,8 @@ from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed, Retry
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
-from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, AgentLoop, with_unique_call_ids
-from agentkit.specs import AgentSpec, ApprovalRule, Limits, ToolSpec
+from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, AgentLoop
+from agentkit.specs import AgentSpec, ApprovalRule, Limits, ModelSettings, ToolSpec
 
 LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
 SEND = ToolSpec(name="send", description="", parameters={}, effect="irreversible")
@@ -26,6 +24,7 @@ def agent_loop(
     approvals: tuple[ApprovalRule, ...] = (),
     usage: Usage | None = None,
     steps: int = 0,
+    retry_count: int = 0,
 ) -> AgentLoop:
     agent = AgentSpec(
         name="a",
@@ -37,7 +36,9 @@ def agent_loop(
         approvals=approvals,
     )
     messages = [user_message("hello")]
-    return AgentLoop(agent, get_planner(planner), ApprovalPolicy(), messages, usage=usage, steps=steps)
+    return AgentLoop(
+        agent, get_planner(planner), ApprovalPolicy(), messages, usage=usage, steps=steps, retry_count=retry_count
+    )
 
 
 def response(*parts: ContentPart | str, stop: StopReason = "end", usage: Usage | None = None) -> ModelResponse:
@@ -68,7 +69,7 @@ def test_tool_calls_and_their_results_enter_the_transcript_in_order() -> None:
     calls = (ToolCall(id="1", name="look"), ToolCall(id="2", name="look"))
     results = [ToolResult(call_id=call.id, name="look", content=call.id) for call in calls]
     assert loop.record_response(response(*calls, stop="tool_calls")) == CallTools(calls)
-    loop.record_results(results)
+    loop.record_results(calls, results)
     assert loop.transcript.read()[-1] == Message(role="tool", parts=tuple(results))
     assert loop.usage.tool_calls == 2
 
@@ -85,9 +86,10 @@ def test_feedback_on_an_unusable_response_follows_it_as_a_composed_message() -> 
 
 def test_messages_of_people_models_and_tools_are_not_composed_messages() -> None:
     loop = agent_loop()
-    loop.record_response(response(ToolCall(id="1", name="look"), stop="tool_calls"))
+    call = ToolCall(id="1", name="look")
+    loop.record_response(response(call, stop="tool_calls"))
     assert loop.composed_messages == ()
-    loop.record_results([ToolResult(call_id="1", name="look", content="seen")])
+    loop.record_results([call], [ToolResult(call_id="1", name="look", content="seen")])
     assert loop.composed_messages == ()
 
 
@@ -99,6 +101,72 @@ def test_too_many_unusable_responses_in_a_row_are_an_error_with_the_last_feedbac
         ModelOutputInvalid, match=r"demo:demo gave 4 responses in a row without a tool call or an output.*empty"
     ):
         loop.record_response(response(" \n"))
+
+
+every_planner = pytest.mark.parametrize("planner", ["tools", "react", "plan"])
+COMPLETE_TEXTS = [
+    "It is 42.",
+    '{"action": {"name": "look", "arguments": {}}}',
+    '{"plan": ["look"]}',
+    "Final Answer: 42",
+]
+
+
+@every_planner
+@pytest.mark.parametrize("text", ["", *COMPLETE_TEXTS])
+def test_text_that_was_cut_off_is_never_acted_on_and_the_model_reads_why(planner: str, text: str) -> None:
+    loop = agent_loop(planner=planner)
+    decision = loop.record_response(response(text, stop="length"))
+    assert isinstance(decision, Retry)
+    assert "cut off at your output limit" in decision.feedback
+    assert loop.composed_messages[0].text == decision.feedback
+    assert (loop.plan, loop.transcript.read()[1].text) == ((), text)
+
+
+@every_planner
+def test_no_call_of_a_response_that_was_cut_off_is_made_not_even_a_complete_one(planner: str) -> None:
+    loop = agent_loop(planner=planner)
+    calls = (ToolCall(id="1", name="look", arguments={"at": "sky"}), ToolCall(id="2", name="look", malformed='{"at'))
+    assert loop.record_response(response("I look.", *calls, stop="length")) == CallTools(calls)
+    for call in calls:
+        assert "Not called: your response was cut off at your output limit" in refusal(loop, call)
+    loop.record_response(response(calls[0], stop="tool_calls"))
+    assert loop.check_call(calls[0], 0) == LOOK, "the next response counts again"
+
+
+@pytest.mark.parametrize(
+    ("max_output_tokens", "setting"), [(None, "it isn't set, so the provider's default applies"), (64, "now 64")]
+)
+@pytest.mark.parametrize("part", ["It is becau", ToolCall(id="1", name="look")], ids=["text", "call"])
+def test_after_four_responses_in_a_row_that_were_cut_off_the_error_names_the_setting_and_what_was_said(
+    part: ContentPart | str, max_output_tokens: int | None, setting: str
+) -> None:
+    agent = agent_loop().agent.model_copy(update={"model_settings": ModelSettings(max_output_tokens=max_output_tokens)})
+    loop = AgentLoop(agent, get_planner("tools"), ApprovalPolicy(), [user_message("hello")])
+    cut_off = response("So far: ", part, stop="length")
+    for _ in range(MAX_RETRIES):
+        loop.record_response(cut_off)
+    with pytest.raises(ModelOutputInvalid) as raised:
+        loop.record_response(cut_off)
+    assert str(raised.value).startswith("demo:demo was cut off at its output limit in 4 responses in a row.")
+    assert f"Raise max_output_tokens in the agent's model_settings ({setting})" in str(raised.value)
+    assert f"The last one ended with: {cut_off.message.text}" in str(raised.value)
+
+
+def test_the_error_quotes_the_end_of_a_long_response() -> None:
+    loop = agent_loop(retry_count=MAX_RETRIES)
+    with pytest.raises(ModelOutputInvalid) as raised:
+        loop.record_response(response("x" * 10_000 + "the end", stop="length"))
+    assert str(raised.value).endswith("xxxthe end")
+    assert len(str(raised.value)) < 1_000
+
+
+def test_responses_cut_off_and_others_that_are_unusable_are_counted_together() -> None:
+    loop = agent_loop()
+    for stop in ("length", "end", "length"):
+        loop.record_response(response("", stop=stop))
+    with pytest.raises(ModelOutputInvalid, match="4 responses in a row without a tool call"):
+        loop.record_response(response(""))
 
 
 def test_a_usable_response_resets_the_count_of_unusable_ones() -> None:
@@ -201,28 +269,6 @@ def test_calls_beyond_the_limit_of_a_step_are_refused() -> None:
     assert loop.check_call(ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS - 1) == LOOK
     content = refusal(loop, ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS)
     assert content == f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
-
-
-_ids = st.sampled_from(["", "c", "d", "c_1_0", "call_1_1"])
-_responses = st.lists(_ids, max_size=4).map(
-    lambda ids: Message(role="assistant", parts=tuple(ToolCall(id=id, name="look") for id in ids))
-)
-
-
-@given(messages=st.lists(_responses, max_size=5))
-def test_call_ids_are_unique_within_a_task_whatever_the_provider_sends(messages: list[Message]) -> None:
-    transcript: list[Message] = []
-    for step, message in enumerate(messages, 1):
-        transcript.append(with_unique_call_ids(message, transcript, step))
-    ids = [call.id for message in transcript for call in message.tool_calls]
-    assert all(ids)
-    assert len(set(ids)) == len(ids)
-
-
-def test_call_ids_that_are_unique_are_kept() -> None:
-    earlier = Message(role="assistant", parts=(ToolCall(id="a", name="look"),))
-    message = Message(role="assistant", parts=(TextPart(text="so"), ToolCall(id="b", name="look")), model="m:x")
-    assert with_unique_call_ids(message, [earlier], 2) == message
 
 
 SCHEMA: dict[str, JsonValue] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -28,9 +29,13 @@ CITY: dict[str, JsonValue] = {
         pytest.param('Here it is:\n```json\n{"city": "Paris"}\n```\nAnything else?', id="fenced"),
         pytest.param('```\n{"city": "Paris"}\n```', id="fence without a language"),
         pytest.param('```json\nnot this\n```\n```json\n{"city": "Paris"}\n```', id="second fence"),
+        pytest.param('~~~JSON\n{"city": "Paris"}\n~~~', id="other fence"),
+        pytest.param('It is {"city": "Paris"}, I think [1].', id="among words"),
+        pytest.param('As in [1] and {"people": 2}: {"city": "Paris"}', id="the first that fits"),
+        pytest.param('{"town": "Rome"}\n\n```json\n{"city": "Paris"}\n```\n{"city": "Oslo"}', id="fenced before bare"),
     ],
 )
-def test_json_is_read_from_the_text_or_from_a_fenced_block(text: str) -> None:
+def test_the_first_json_that_fits_is_read_from_the_text_or_a_fenced_block_or_among_words(text: str) -> None:
     assert read_output(text, CITY) == {"city": "Paris"}
 
 
@@ -48,6 +53,23 @@ def test_json_is_read_from_the_text_or_from_a_fenced_block(text: str) -> None:
 def test_output_that_does_not_fit_is_an_error_that_names_the_place(text: str, message: str) -> None:
     with pytest.raises(ResponseTextInvalid, match=message):
         read_output(text, CITY)
+
+
+def test_backticks_inside_a_string_are_part_of_it() -> None:
+    text = '```json\n{"city": "a ```b``` c"}\n```'
+    assert read_output(text, CITY) == {"city": "a ```b``` c"}
+
+
+def test_of_several_values_that_do_not_fit_the_feedback_is_about_the_first() -> None:
+    with pytest.raises(ResponseTextInvalid, match=r"\$\.city: 1 is not"):
+        read_output('{"city": 1} or {"city": []}', CITY)
+
+
+def test_a_response_of_very_many_values_takes_less_than_a_second() -> None:
+    start = time.process_time()
+    with pytest.raises(ResponseTextInvalid, match="doesn't fit"):
+        read_output('{"city": 1} ' * 20_000, CITY)
+    assert time.process_time() - start < 1, "a workflow task has 2 s"
 
 
 @pytest.mark.parametrize(

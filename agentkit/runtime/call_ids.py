@@ -1,0 +1,33 @@
+"""Ids of tool calls that are unique within a task."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from agentkit.messages import Message, ToolCall
+
+__all__ = ["with_unique_call_ids"]
+
+
+def with_unique_call_ids(message: Message, transcript: Sequence[Message], step: int) -> Message:
+    """Return the message with ids for its tool calls that no earlier call of the task has.
+
+    Some servers send no ids, or count from 0 in every response; idempotency keys and activity ids need unique ones.
+    """
+    if not message.tool_calls:
+        return message
+    used = {call.id for earlier in transcript for call in earlier.tool_calls}
+    parts = []
+    for index, part in enumerate(message.parts):
+        if isinstance(part, ToolCall):
+            part = part.model_copy(update={"id": _unique_id(part.id, used, f"{step}_{index}")})
+            used.add(part.id)
+        parts.append(part)
+    return message.model_copy(update={"parts": tuple(parts)})
+
+
+def _unique_id(call_id: str, used: Collection[str], suffix: str) -> str:
+    unique = call_id or f"call_{suffix}"
+    while unique in used:
+        unique = f"{unique}_{suffix}"
+    return unique

@@ -3,83 +3,47 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from temporalio.envconfig import ClientConfigProfile
+__all__ = ["opspawn_command", "python_command", "same_command", "shell_path", "with_local_commands"]
 
-from activities.settings import Settings
-from activities.temporal.client import temporal_address
-
-__all__ = ["opspawn_command", "python_command", "same_command", "setup_command", "shell_path", "worker_command"]
-
-_LOOPBACK = ("127.0.0.1", "localhost")
 _NAME = "opspawn"
+_BARE_COMMAND = re.compile(r"(?<![\w./-])opspawn(?= (?:dev|doctor|init|setup|worker)\b)")
 
 
-def opspawn_command(*arguments: str) -> str:
-    """Return a command of ``opspawn`` for this directory and shell."""
-    return _command({}, [*_program(Path.cwd()), *arguments])
+def opspawn_command(*arguments: str, variables: Mapping[str, str] | None = None, anywhere: bool = False) -> str:
+    """Return a command of ``opspawn`` for this directory and shell; ``anywhere``: for any shell of this machine.
+
+    ``variables`` are set for this command.
+    """
+    program = _program(None if anywhere else Path.cwd())
+    assignments = [f"{name}={shlex.quote(value)}" for name, value in (variables or {}).items()]
+    return " ".join([*assignments, shlex.join([*program, *arguments])])
 
 
 def same_command(*options: str, variables: Mapping[str, str] | None = None) -> str:
     """Return the command line of this process, with more environment variables and options."""
-    return _command(variables or {}, [*_program(Path.cwd()), *sys.argv[1:], *options])
+    return opspawn_command(*sys.argv[1:], *options, variables=variables)
 
 
 def python_command(*arguments: str) -> str:
     """Return a command of the Python that runs this process, for this directory."""
-    return _command({}, [shell_path(Path(sys.executable)), *arguments])
+    return shlex.join([shell_path(Path(sys.executable)), *arguments])
 
 
-def shell_path(path: Path) -> str:
-    """Return ``path`` as it can be written in this directory: relative if it lies below."""
-    return _path(path, Path.cwd())
+def shell_path(path: Path, *, anywhere: bool = False) -> str:
+    """Return ``path`` relative if it lies below this directory, else absolute, as with ``anywhere``."""
+    return _path(path, None if anywhere else Path.cwd())
 
 
-def worker_command(settings: Settings, address: str | None = None, *, here: bool = False) -> str:
-    """Return the command that starts a worker with these settings, for Temporal at ``address`` or the configured one.
-
-    ``here``: for this directory and shell; else for any shell of this machine, with absolute paths.
-    """
-    directory = Path.cwd() if here else None
-    address = address or temporal_address(settings)
-    host, _, port = address.rpartition(":")
-    variables = _temporal_variables("" if host in _LOOPBACK else address)
-    for key in ("app_name", "task_queue", "relay_port"):
-        if (value := getattr(settings, key)) != _default(key):
-            variables[f"OPSPAWN_{key.upper()}"] = str(value)
-    options = ["--app-dir", _path(settings.app_dir, directory)]
-    if directory is None or settings.data_dir.absolute() != Path(str(_default("data_dir"))).absolute():
-        options += ["--data-dir", _path(settings.data_dir, directory)]
-    if host in _LOOPBACK and port != str(_default("temporal_port")):
-        options += ["--temporal-port", port]
-    return _command(variables, [*_program(directory), "worker", *options])
-
-
-def setup_command(address: str, *, here: bool = False) -> str:
-    """Return the command that registers the search attributes at ``address``; ``here`` as for ``worker_command``."""
-    variables = _temporal_variables("" if address == f"127.0.0.1:{_default('temporal_port')}" else address)
-    return _command(variables, [*_program(Path.cwd() if here else None), "setup"])
-
-
-def _temporal_variables(address: str) -> dict[str, str]:
-    variables = {"TEMPORAL_ADDRESS": address} if address else {}
-    namespace = ClientConfigProfile.load().namespace
-    if namespace not in (None, "default"):
-        variables["TEMPORAL_NAMESPACE"] = str(namespace)
-    return variables
-
-
-def _default(key: str) -> object:
-    return Settings.model_fields[key].default
-
-
-def _command(variables: Mapping[str, str], arguments: list[str]) -> str:
-    return " ".join([*(f"{name}={shlex.quote(value)}" for name, value in variables.items()), shlex.join(arguments)])
+def with_local_commands(text: str) -> str:
+    """Return another process's message, in which commands of ``opspawn`` are those of this directory and shell."""
+    return _BARE_COMMAND.sub(lambda _: opspawn_command(), text)
 
 
 def _program(directory: Path | None) -> list[str]:

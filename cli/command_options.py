@@ -1,22 +1,37 @@
-"""Options that several commands share: the API's address, JSON output, a task's id, limits."""
+"""Options that several commands share: the API's address, the app directory, JSON output, a task's id, limits."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import JsonValue, ValidationError
 
 from activities.settings import Settings
+from activities.shell_commands import opspawn_command, shell_path, with_local_commands
 from agentkit.client import ApiUnreachable, ClientError, OpspawnClient, RequestRefused
 from agentkit.errors import ConfigurationInvalid
 from agentkit.specs import Limits
 from cli.errors import CommandFailed, ServerUnreachable, UsageWrong
 
-__all__ = ["AsJson", "Server", "TaskId", "Url", "api_url", "parse_limits"]
+__all__ = [
+    "AppDir",
+    "AsJson",
+    "DataDir",
+    "Server",
+    "TaskId",
+    "TemporalPort",
+    "Url",
+    "api_url",
+    "app_settings",
+    "parse_limits",
+    "url_option",
+]
 
 _T = TypeVar("_T")
 
@@ -24,6 +39,12 @@ Url = Annotated[
     str | None, typer.Option("--url", metavar="URL", help="The API's URL. Default: OPSPAWN_URL, else this machine.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's response, as JSON.")]
+AppDir = Annotated[Path | None, typer.Option(help="Directory of agents/ and tools/. Default: .")]
+DataDir = Annotated[Path | None, typer.Option(help="Where tasks are stored. Default: .opspawn")]
+TemporalPort = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Of Temporal on this machine. Default: TEMPORAL_ADDRESS, else 7233."),
+]
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id, as `opspawn tasks` lists it.")]
 
 
@@ -43,16 +64,26 @@ class Server:
         try:
             return asyncio.run(self._call(request))
         except RequestRefused as refused:
-            raise UsageWrong(str(refused)) from None
+            raise UsageWrong(with_local_commands(str(refused))) from None
         except ApiUnreachable as unreachable:
-            start = " Start it with `opspawn dev`, or name another with --url or OPSPAWN_URL."
-            raise ServerUnreachable(f"{unreachable}{'' if unreachable.status else start}") from None
+            start = "" if unreachable.status else f" {self._start_hint()}"
+            raise ServerUnreachable(f"{with_local_commands(str(unreachable))}{start}") from None
         except ClientError as failed:
-            raise CommandFailed(str(failed)) from None
+            raise CommandFailed(with_local_commands(str(failed))) from None
 
-    def command_line(self, command: str) -> str:
-        """Return ``opspawn COMMAND`` with the options that address this server, for a person to copy."""
-        return f"opspawn {command}" + (f" --url {self.url}" if self.url else "")
+    def command_line(self, *arguments: str) -> str:
+        """Return a command of ``opspawn`` with the options that address this server, for a person to copy."""
+        return opspawn_command(*arguments, *(["--url", self.url] if self.url else []))
+
+    def _start_hint(self) -> str:
+        """Return how to start this server, or to name another."""
+        settings = Settings.load()
+        address = urlsplit(self.url or api_url(settings))
+        start = "Start it"
+        if address.scheme == "http" and address.hostname in ("127.0.0.1", "localhost"):
+            port = address.port or 80
+            start += f" with `{opspawn_command('dev', *([] if port == settings.port else ['--port', str(port)]))}`"
+        return f"{start}, or name another with --url or OPSPAWN_URL."
 
     async def _call(self, request: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
         try:
@@ -66,6 +97,31 @@ class Server:
 def api_url(settings: Settings) -> str:
     """Return the API's URL: as configured, else on this machine at the port that ``opspawn dev`` would use."""
     return settings.url if "url" in settings.model_fields_set else f"http://127.0.0.1:{settings.port}"
+
+
+def url_option(url: str) -> list[str]:
+    """Return the option that another terminal needs to reach the API at ``url``."""
+    default = f"http://127.0.0.1:{Settings.model_fields['port'].default}"
+    try:
+        is_configured = api_url(Settings.load()) == url
+    except ConfigurationInvalid:
+        is_configured = False
+    return [] if is_configured and url == default else ["--url", url]
+
+
+def app_settings(app_dir: Path | None, **options: object) -> Settings:
+    """Return the settings with absolute paths, which mean the same in every process.
+
+    Raises:
+        UsageWrong: there is no such app directory. ConfigurationInvalid: a setting is wrong.
+    """
+    settings = Settings.load(app_dir, **options)
+    if not settings.app_dir.is_dir():
+        path = shell_path(settings.app_dir)
+        raise UsageWrong(f"--app-dir {path}: no such directory. Make one with: {opspawn_command('init', path)}")
+    return settings.model_copy(
+        update={"app_dir": settings.app_dir.absolute(), "data_dir": settings.data_dir.absolute()}
+    )
 
 
 def parse_limits(pairs: list[str]) -> dict[str, JsonValue]:

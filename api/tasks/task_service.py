@@ -31,6 +31,7 @@ from agentkit.messages import user_message
 from agentkit.runtime.structured_output import check_schema
 from agentkit.specs import AgentSpec
 from api.tasks.errors import IdempotencyConflict, TaskEnded, TaskNotFound, TaskRefused, WorkerUnavailable
+from api.tasks.readiness import start_worker
 from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
 from api.tasks.task_reading import with_ending, with_opening, with_view
 from api.tasks.task_requests import NewTask, TaskListRequest
@@ -306,7 +307,7 @@ class TaskService:
     def _worker_unavailable(self, reason: str) -> WorkerUnavailable:
         return WorkerUnavailable(
             f"No worker on task queue {self._settings.task_queue!r} could read the transcript ({reason}). "
-            "Start one (`opspawn dev`, or `python worker.py`) and ask again; the task itself is safe."
+            f"Start one (`{start_worker(self._settings)}`) and ask again; the task itself is safe."
         )
 
 

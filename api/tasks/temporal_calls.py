@@ -13,6 +13,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.temporal.temporal_commands import setup_command
 from api.tasks.errors import ServiceError, TaskNotFound, TemporalNotReady, TemporalUnreachable
 
 __all__ = ["RPC_TIMEOUT", "calling_temporal", "has_worker"]
@@ -80,7 +81,8 @@ def _translated(error: RPCError, address: str, task_id: str) -> ServiceError | R
         )
     if error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message:
         return TemporalNotReady(
-            f"Temporal at {address} lacks Opspawn's search attributes ({error.message}). Run `opspawn setup`."
+            f"Temporal at {address} lacks Opspawn's search attributes ({error.message}). "
+            f"Run `{setup_command(address, anywhere=True)}`."
         )
     if error.status is RPCStatusCode.NOT_FOUND:
         if error.message.startswith("Namespace "):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
+from activities.shell_commands import opspawn_command, with_local_commands
 from cli.command_options import AsJson, Server, Url
 from cli.views.console import err, one_line, out, printable, write_json, write_table
 
@@ -18,9 +19,9 @@ def agents(as_json: AsJson = False, url: Url = None) -> None:
         write_json(result.raw)
         return
     for problem in result.problems:
-        err.print(printable(problem), style="yellow", soft_wrap=True)
+        err.print(printable(with_local_commands(problem)), style="yellow", soft_wrap=True)
     if not result.agents:
-        out.print("No agents. Write one in agents/NAME.yaml, or start with: opspawn init DIR")
+        out.print(f"No agents. Write one in agents/NAME.yaml, or start with: {opspawn_command('init', 'my-app')}")
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("AGENT", "MODEL", "TOOLS", "DESCRIPTION"):

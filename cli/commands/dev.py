@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from activities.settings import Settings
+from cli.command_options import AppDir, DataDir, app_settings
 from cli.dev.child_process import ProcessGuard
 from cli.dev.data_dir_lock import DataDirLock
 from cli.dev.dev_plan import make_plan, with_free_grpc_port
 from cli.dev.log_view import LogView
 from cli.dev.supervisor import Supervisor
-from cli.errors import UsageWrong
 from cli.views.console import out
 
 __all__ = ["dev"]
@@ -27,8 +27,8 @@ def dev(
     ] = None,
     temporal_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: 7233.")] = None,
     ui_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Of Temporal's Web UI. Default: 8233.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where tasks are stored. Default: .opspawn")] = None,
-    app_dir: Annotated[Path | None, typer.Option(help="Directory of agents/ and tools/. Default: .")] = None,
+    data_dir: DataDir = None,
+    app_dir: AppDir = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many workers to start.")] = 1,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Start no worker: they run elsewhere.")] = False,
 ) -> None:
@@ -46,16 +46,10 @@ def dev(
 
 
 def _settings(app_dir: Path | None, **options: object) -> Settings:
-    """Return the settings with absolute paths, which mean the same in every child."""
-    settings = Settings.load(app_dir, **options)
-    if not settings.app_dir.is_dir():
-        raise UsageWrong(
-            f"--app-dir {settings.app_dir}: no such directory. Make one with: opspawn init {settings.app_dir}"
-        )
-    update: dict[str, object] = {"app_dir": settings.app_dir.absolute(), "data_dir": settings.data_dir.absolute()}
+    settings = app_settings(app_dir, **options)
     if "temporal_ui_url" not in settings.model_fields_set:
-        update["temporal_ui_url"] = f"http://localhost:{settings.ui_port}"
-    return with_free_grpc_port(settings.model_copy(update=update))
+        settings = settings.model_copy(update={"temporal_ui_url": f"http://localhost:{settings.ui_port}"})
+    return with_free_grpc_port(settings)
 
 
 async def _run(settings: Settings, workers: int, temporal_port: int | None, lock: DataDirLock) -> None:

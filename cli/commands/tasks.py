@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from activities.shell_commands import with_local_commands
 from agentkit.client import OpspawnClient, Task
 from cli.command_options import AsJson, Server, TaskId, Url
 from cli.errors import ServerUnreachable
@@ -61,7 +62,7 @@ def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
     out.print()
     _print_transcript(server, task_id)
     if task.error is not None:
-        out.print(Text(one_line(task.error.message, 2000), style="red"), soft_wrap=True)
+        out.print(Text(one_line(with_local_commands(task.error.message), 2000), style="red"), soft_wrap=True)
     if task.output is not None:
         out.print(Text("output", style="bold"))
         write_text(output_text(task.output))
@@ -71,7 +72,7 @@ def cancel(task_id: TaskId, url: Url = None) -> None:
     """Cancel a task: what it is doing now is stopped."""
     server = Server(url)
     server.call(lambda client: client.cancel(task_id))
-    out.print(f"Task {task_id} is being cancelled. See it: {server.command_line(f'show {task_id}')}", soft_wrap=True)
+    out.print(f"Task {task_id} is being cancelled. See it: {server.command_line('show', task_id)}", soft_wrap=True)
 
 
 def _print_tasks(tasks: tuple[Task, ...]) -> None:

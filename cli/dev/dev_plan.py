@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
 
 from activities.settings import Settings
+from activities.shell_commands import same_command
 from activities.temporal.client import temporal_address
+from activities.temporal.temporal_commands import worker_command
 from agentkit.config.providers import default_model, missing_configuration
 from agentkit.errors import ConfigurationInvalid
 from cli.dev.child_environment import child_environment
 from cli.dev.child_process import ChildSpec
 from cli.dev.log_view import api_line_is_shown, temporal_line_is_shown, worker_line_is_shown
-from cli.dev.ports import accepts_connections, free_port, is_free, require_free
+from cli.dev.module_command import module_command
+from cli.dev.ports import accepts_connections, free_port, is_free, next_free_port, require_free
 from cli.errors import ServerUnreachable, UsageWrong
+from cli.task_queue_check import check_task_queue, free_task_queue
 from cli.temporal_checks import connect_to_temporal, host_and_port, register_search_attributes
 from cli.temporal_server import TemporalServer, find_temporal
 
@@ -50,31 +54,36 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
     ``temporal_port`` is the command line's own, which wins over an address in the environment.
 
     Raises:
-        UsageWrong: a port is in use, or there is no Temporal to start.
+        UsageWrong: a port is in use, there is no Temporal to start, or another app's workers use the task queue.
         ServerUnreachable: the environment names a Temporal on another machine, which doesn't respond.
     """
     address = f"127.0.0.1:{temporal_port}" if temporal_port is not None else str(temporal_address(settings))
     host, port = host_and_port(address)
     _require_different_ports(settings, port)
+    running_temporal = await _running_temporal(settings, host, port)
+    if running_temporal is not None:
+        await register_search_attributes(running_temporal)
+        await check_task_queue(running_temporal, settings, _task_queue_cures(settings, port))
     require_free(settings.port, "--port", "API", settings.host)
     if settings.grpc_port:
         require_free(settings.grpc_port, "--grpc-port", "gRPC", settings.host)
-    embedded = await _must_start_temporal(settings, host, port)
-    environment = child_environment(settings, temporal_address=address, relay_port=_relay_port(settings))
+    settings = settings.model_copy(update={"relay_port": _relay_port(settings)})
+    environment = child_environment(settings, temporal_address=address, relay_port=settings.relay_port)
     api_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     url = f"http://{api_host}:{settings.port}"
     return DevPlan(
-        temporal=_temporal(settings, port, environment) if embedded else None,
+        temporal=None if running_temporal else _temporal(settings, port, environment),
         workers=tuple(_worker(number, workers, environment) for number in range(1, workers + 1)),
-        api=ChildSpec("api", _python("api"), environment, api_line_is_shown, grace_s=1.5),
+        api=ChildSpec("api", module_command("api"), environment, api_line_is_shown, grace_s=1.5),
         api_url=url,
         table={
             "API": f"{url} (documentation: {url}/docs)",
             "gRPC": f"{api_host}:{settings.grpc_port}" if settings.grpc_port else "none",
-            "Temporal": f"{host}:{port} ({'embedded' if embedded else 'already running'})",
+            "Temporal": f"{host}:{port} ({'already running' if running_temporal else 'embedded'})",
             "Web UI": settings.temporal_ui_url,
-            "Workers": str(workers) if workers else "none; start one with: python -m worker",
+            "Workers": str(workers) if workers else f"none; start one with: {worker_command(settings, address)}",
             "App": str(settings.app_dir),
+            "Task queue": settings.task_queue,
             "Data": str(settings.data_dir),
             "Model": _default_model(settings),
         },
@@ -95,16 +104,16 @@ def _relay_port(settings: Settings) -> int:
     return free_port(settings.relay_host)
 
 
-async def _must_start_temporal(settings: Settings, host: str, port: int) -> bool:
-    """Return whether Temporal has to be started; one that responds at this address gets our search attributes."""
+async def _running_temporal(settings: Settings, host: str, port: int) -> Client | None:
+    """Return a client of the Temporal that responds at this address; None: one has to be started there."""
     if not accepts_connections(host, port):
         if host in _LOOPBACK:
-            return True
+            return None
         raise ServerUnreachable(
             f"Temporal at {host}:{port} doesn't respond. Start it, or unset TEMPORAL_ADDRESS to use the embedded one."
         )
     try:
-        client = await connect_to_temporal(settings, address=f"{host}:{port}")
+        return await connect_to_temporal(settings, address=f"{host}:{port}")
     except ServerUnreachable:
         if host not in _LOOPBACK:
             raise
@@ -112,8 +121,24 @@ async def _must_start_temporal(settings: Settings, host: str, port: int) -> bool
             f"Port {port} (Temporal) is in use by something that isn't Temporal. "
             "Stop it, or use another with --temporal-port."
         ) from None
-    await register_search_attributes(client)
-    return False
+
+
+def _task_queue_cures(settings: Settings, temporal_port: int) -> dict[str, str]:
+    """Return the commands that start this app beside the one that uses the task queue."""
+    options = []
+    if not is_free(settings.port, settings.host):
+        options += ["--port", str(next_free_port(settings.port + 1, settings.host))]
+    own_temporal = {
+        "--temporal-port": next_free_port(temporal_port + 1),
+        "--ui-port": next_free_port(settings.ui_port + 1),
+    }
+    own_options = [text for option, port in own_temporal.items() for text in (option, str(port))]
+    return {
+        "Give this app a task queue of its own": same_command(
+            *options, variables={"OPSPAWN_TASK_QUEUE": free_task_queue(settings)}
+        ),
+        "or a Temporal of its own": same_command(*options, *own_options),
+    }
 
 
 def _temporal(settings: Settings, port: int, environment: Mapping[str, str]) -> ChildSpec:
@@ -130,12 +155,7 @@ def _temporal(settings: Settings, port: int, environment: Mapping[str, str]) -> 
 
 def _worker(number: int, workers: int, environment: Mapping[str, str]) -> ChildSpec:
     name = "worker" if workers == 1 else f"worker-{number}"
-    return ChildSpec(name, _python("worker"), environment, worker_line_is_shown, grace_s=5.5)
-
-
-def _python(module: str) -> tuple[str, ...]:
-    # -P: modules of the working directory must not shadow ours.
-    return (sys.executable, "-P", "-m", module)
+    return ChildSpec(name, module_command("worker"), environment, worker_line_is_shown, grace_s=5.5)
 
 
 def _require_different_ports(settings: Settings, temporal_port: int) -> None:

@@ -6,7 +6,7 @@ import socket
 
 from cli.errors import UsageWrong
 
-__all__ = ["accepts_connections", "free_port", "is_free", "require_free"]
+__all__ = ["accepts_connections", "free_port", "is_free", "next_free_port", "require_free"]
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -27,6 +27,12 @@ def free_port(host: str = "127.0.0.1") -> int:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def next_free_port(port: int, host: str = "127.0.0.1") -> int:
+    """Return the first port from ``port`` on that is free now; any free one if the next hundred are in use."""
+    ports = range(port, min(port + 100, 65536))
+    return next((candidate for candidate in ports if is_free(candidate, host)), None) or free_port(host)
 
 
 def accepts_connections(host: str, port: int, *, timeout_s: float = 1.0) -> bool:

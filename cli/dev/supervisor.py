@@ -9,6 +9,8 @@ from contextlib import suppress
 
 from httpx2 import AsyncClient, HTTPError, Timeout
 
+from activities.shell_commands import opspawn_command
+from cli.command_options import url_option
 from cli.dev.child_process import ChildProcess, ProcessGuard
 from cli.dev.dev_plan import DevPlan
 from cli.dev.log_view import LogView
@@ -110,8 +112,9 @@ class Supervisor:
         self._view.notice("")
         self._view.table(self._plan.table)
         self._view.notice(f"\nReady after {seconds:.1f} s. Ctrl-C stops everything. In another terminal, try:")
-        url = "" if self._plan.api_url == "http://127.0.0.1:8000" else f" --url {self._plan.api_url}"
-        self._view.notice(f"""  opspawn run assistant 'call calculator {{"expression": "6*7"}}' --follow{url}\n""")
+        example = """call calculator {"expression": "6*7"}"""
+        command = opspawn_command("run", "assistant", example, "--follow", *url_option(self._plan.api_url))
+        self._view.notice(f"  {command}\n")
 
     async def _stop(self) -> None:
         # The API first, so that no new task is accepted; Temporal last, so that workers can report their results.

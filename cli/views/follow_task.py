@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from functools import partial
 
+from activities.shell_commands import with_local_commands
 from agentkit.client import OpspawnClient, Task
 from cli.command_options import Server
 from cli.errors import CommandFailed, Interrupted, ServerUnreachable
@@ -53,12 +54,8 @@ def follow_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
 
 def _watch(server: Server, task: Task, display: Display) -> Task:
     """Show updates until the task has ended, and return the ended task."""
-    commands = {
-        "Come back": f"follow {task.id}",
-        "See it": f"show {task.id}",
-        "Stop it": f"cancel {task.id}",
-    }
-    next_steps = "\n".join(f"{label}: {server.command_line(command)}" for label, command in commands.items())
+    commands = {"Come back": "follow", "See it": "show", "Stop it": "cancel"}
+    next_steps = "\n".join(f"{label}: {server.command_line(name, task.id)}" for label, name in commands.items())
     try:
         return server.call(partial(_show, task.id, display))
     except KeyboardInterrupt:
@@ -79,5 +76,9 @@ def _require_completed(task: Task) -> None:
     if task.status == "completed":
         return
     step = f" at step {task.error.step}" if task.error is not None and task.error.step else ""
-    reason = f": {one_line(task.error.message, 2000)} ({task.error.type})" if task.error is not None else ""
+    reason = (
+        f": {one_line(with_local_commands(task.error.message), 2000)} ({task.error.type})"
+        if task.error is not None
+        else ""
+    )
     raise CommandFailed(f"Task {task.id} {task.status.replace('_', ' ')}{step}{reason}")

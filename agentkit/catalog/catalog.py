@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,67 +18,55 @@ from agentkit.catalog.agent_files import (
     planner_error,
     read_agent,
 )
+from agentkit.catalog.catalog_tools import HostedTools, InlineTools, ProjectTools
 from agentkit.catalog.defaults import ASSISTANT
+from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_version
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
-from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid, ToolInvalid
-from agentkit.interfaces import Fetcher, Toolset
+from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid
+from agentkit.interfaces import Fetcher
 from agentkit.specs import AgentDefinition, AgentSpec, Limits
-from agentkit.tools import ToolRegistry, builtin_tools
-from agentkit.tools.host.tool_files import ToolFiles
+from agentkit.tools import builtin_tools
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["Catalog", "load_catalog"]
 
 _AGENT_SPEC = DefinitionSource("agent_spec")
 _REQUEST = DefinitionSource("request")
-_FileVersion = tuple[int, int, int]
-"""Modification time in nanoseconds, size and inode of a file."""
 
 
 def load_catalog(settings: AgentSettings, fetcher: Fetcher | None = None) -> Catalog:
     """Read the app directory. Broken files are listed by ``Catalog.problems``; the others are used.
 
-    Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail.
+    A project's tools are imported in processes of their own, and called there, unless ``settings.tool_host`` is
+    ``inline``. Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail.
     """
-    problems = []
-    if not settings.app_dir.is_dir():
-        problems.append(f"There is no app directory {settings.app_dir}. Make one: opspawn init {settings.app_dir}")
-    registry = ToolRegistry()
-    for tool in builtin_tools(fetcher):
-        registry.add(tool, "built in")
-    files = ToolFiles(settings.app_dir)
-    for path in files.paths():
-        try:
-            for tool in files.load(path):
-                registry.add(tool)
-        except ToolInvalid as error:
-            problems.append(str(error))
-    return Catalog(settings, registry, problems)
+    load_tools = InlineTools if settings.tool_host == "inline" else HostedTools
+    return Catalog(settings, load_tools(settings.app_dir, builtin_tools(fetcher)))
 
 
 @dataclass(frozen=True)
 class _CachedFile:
     """An agent file as last read."""
 
-    version: _FileVersion
+    version: Hashable
     result: AgentFile | AgentInvalid
 
 
 class Catalog:
     """The agents and tools of an app directory.
 
-    Agent files are read again when they change. Tool files are read once: restart the process after a change.
+    Agent files are read again when they change. Tool files are read once, unless ``watch`` is called.
     """
 
-    def __init__(self, settings: AgentSettings, toolset: Toolset, tool_problems: Sequence[str] = ()) -> None:
+    def __init__(self, settings: AgentSettings, toolset: ProjectTools) -> None:
         self.settings = settings
         self.toolset = toolset
-        self._tool_problems = tuple(tool_problems)
         self._assistant = read_agent(ASSISTANT)
         self._files: dict[Path, _CachedFile] = {}
-        self._specs: dict[str, tuple[AgentFile, AgentSpec]] = {}
-        """Resolved agents by name, with the files that they were resolved from."""
+        self._specs: dict[str, tuple[AgentFile, int, AgentSpec]] = {}
+        """Resolved agents by name, with the files and the version of the tools that they were resolved from."""
+        self._watcher: ChangeWatcher | None = None
 
     @property
     def agents(self) -> Mapping[str, AgentDefinition]:
@@ -88,7 +76,10 @@ class Catalog:
     @property
     def problems(self) -> Sequence[str]:
         """Error messages about the app directory, for people."""
-        messages = list(self._tool_problems)
+        messages = list(self.toolset.problems)
+        if not self.settings.app_dir.is_dir():
+            path = self.settings.app_dir
+            messages.insert(0, f"There is no app directory {path}. Make one: opspawn init {path}")
         for agent in self._scan().values():
             if isinstance(agent, AgentInvalid):
                 messages.append(str(agent))
@@ -130,10 +121,10 @@ class Catalog:
             raise AgentInvalid(str(agent))
         if model is not None or limits or output_schema is not None:
             return self._resolve(AgentFile(_override(agent.definition, model, limits, output_schema), agent.source))
-        cached = self._specs.get(name)
-        if cached is None or cached[0] is not agent:
-            cached = self._specs[name] = (agent, self._resolve(agent))
-        return cached[1]
+        cached, version = self._specs.get(name), self.toolset.version
+        if cached is None or cached[0] is not agent or cached[1] != version:
+            cached = self._specs[name] = (agent, version, self._resolve(agent))
+        return cached[2]
 
     def resolve(
         self,
@@ -149,6 +140,37 @@ class Catalog:
             AgentInvalid: the definition or an argument is wrong.
         """
         return self._resolve(AgentFile(_override(definition, model, limits, output_schema), _AGENT_SPEC))
+
+    def watch(self, log: logging.Logger | None = None) -> None:
+        """Load tool files again when they change, until ``aclose``; log what has changed, and what is wrong."""
+        if self._watcher is None:
+            self._watcher = ChangeWatcher(self._watched_versions, lambda changed: self._on_change(changed, log))
+
+    async def aclose(self) -> None:
+        """Stop watching files, and end the tools' processes."""
+        if self._watcher is not None:
+            self._watcher.stop()
+        await self.toolset.aclose()
+
+    def _watched_versions(self) -> FileVersions:
+        agents = {path.resolve(): version for path, version in _file_versions(self.settings.app_dir / "agents")}
+        return {**agents, **self.toolset.file_versions()}
+
+    def _on_change(self, changed: Collection[Path], log: logging.Logger | None) -> None:
+        before, agents = self.problems, (self.settings.app_dir / "agents").resolve()
+        is_used = self.toolset.reload() if any(path.parent != agents for path in changed) else True
+        if log is None:
+            return
+        names = [f"/{path.name}:" for path in changed]
+        problems = [
+            problem for problem in self.problems if problem not in before or any(name in problem for name in names)
+        ]
+        for problem in problems:
+            log.warning("%s", problem)
+        if not is_used:
+            log.warning("Until that is corrected, the tools are used as they were before.")
+        elif not problems:
+            log.info("Loaded again: %s", ", ".join(sorted(path.name for path in changed)))
 
     def _resolve(self, agent: AgentFile) -> AgentSpec:
         definition = agent.definition
@@ -199,7 +221,7 @@ class Catalog:
                 agents[name], paths[name] = file.result, path
         return {self._assistant.definition.name: self._assistant, **agents}
 
-    def _read(self, path: Path, version: _FileVersion) -> _CachedFile:
+    def _read(self, path: Path, version: Hashable) -> _CachedFile:
         cached = self._files.get(path)
         if cached is not None and cached.version == version:
             return cached
@@ -209,17 +231,14 @@ class Catalog:
             return _CachedFile(version, error)
 
 
-def _file_versions(directory: Path) -> Sequence[tuple[Path, _FileVersion]]:
+def _file_versions(directory: Path) -> Sequence[tuple[Path, Hashable]]:
     """Return the agent files with their versions, sorted by name."""
     files = []
     for path in sorted(directory.glob("*.y*ml")):
         if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
             continue
-        try:
-            status = os.stat(path)
-        except FileNotFoundError:  # deleted since the directory was listed
-            continue
-        files.append((path, (status.st_mtime_ns, status.st_size, status.st_ino)))
+        if (version := file_version(path)) is not None:  # None: deleted since the directory was listed
+            files.append((path, version))
     return files
 
 

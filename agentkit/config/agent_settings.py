@@ -48,6 +48,10 @@ class AgentSettings(BaseSettings):
 
     app_dir: Path = Path()
     """The directory with ``agents/``, ``tools/`` and ``opspawn.toml``."""
+    tool_host: Literal["process", "inline"] = "process"
+    """Where a project's tools run: in processes of their own, or in the worker itself, for debuggers."""
+    reload: bool = False
+    """Load tool files again when they change; ``opspawn dev`` turns it on."""
     http_fetch_allow: Networks = ()
     """Networks that ``http_fetch`` may access besides public addresses, such as ``10.0.0.0/8``."""
 

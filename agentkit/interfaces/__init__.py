@@ -7,7 +7,7 @@ from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import Emit, Model, ModelDelta, ModelRequest, ModelResponse, StopReason
 from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
 from agentkit.interfaces.policy import PolicyDecision, SecurityPolicy
-from agentkit.interfaces.tool import Tool, ToolContext, Toolset
+from agentkit.interfaces.tool import PreparedTool, Tool, ToolContext, Toolset
 
 __all__ = [
     "CallTools",
@@ -24,6 +24,7 @@ __all__ = [
     "ModelResponse",
     "Planner",
     "PolicyDecision",
+    "PreparedTool",
     "Proceed",
     "Retry",
     "SecurityPolicy",

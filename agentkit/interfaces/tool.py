@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from pydantic import Field, JsonValue
@@ -10,7 +11,7 @@ from pydantic import Field, JsonValue
 from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
-__all__ = ["Tool", "ToolContext", "Toolset"]
+__all__ = ["PreparedTool", "Tool", "ToolContext", "Toolset"]
 
 
 class ToolContext(Record):
@@ -39,7 +40,20 @@ class Tool(Protocol):
         Raises:
             ToolArgumentsInvalid: raised before the tool acts.
             ToolUnavailable: a retry may succeed.
+            ToolInterrupted: the call was cut off; whether it took effect is not known.
             ToolError: any other failure; the message is for the model.
+        """
+        ...
+
+
+class PreparedTool(Tool, Protocol):
+    """A tool that needs something before it can be called, such as a process. Its timeout starts afterwards."""
+
+    def prepared(self) -> AbstractAsyncContextManager[Tool]:
+        """Return the tool, ready for one call.
+
+        Raises:
+            ToolUnavailable: what it needs is not available now; the tool was not called.
         """
         ...
 

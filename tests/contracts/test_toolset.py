@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import jsonschema
@@ -20,21 +21,34 @@ from agentkit.tools import ToolRegistry, builtin_tools
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
 
 
-def _registry(path: Path) -> Toolset:
-    return ToolRegistry(builtin_tools())
+@asynccontextmanager
+async def _registry(path: Path) -> AsyncIterator[Toolset]:
+    yield ToolRegistry(builtin_tools())
 
 
-def _app_directory(path: Path) -> Toolset:
+@asynccontextmanager
+async def _app_directory(path: Path) -> AsyncIterator[Toolset]:
     shutil.copytree(TEMPLATE, path / "app")
-    return load_catalog(Settings(app_dir=path / "app")).toolset
+    catalog = load_catalog(Settings(app_dir=path / "app"))
+    yield catalog.toolset
+    await catalog.aclose()
 
 
-@pytest.fixture(params=[_registry, _app_directory], ids=["registry", "app directory"])
-def toolset(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Toolset]:
-    make: Callable[[Path], Toolset] = request.param
+@asynccontextmanager
+async def _inline_app_directory(path: Path) -> AsyncIterator[Toolset]:
+    shutil.copytree(TEMPLATE, path / "app")
     before = sys.path[:]
-    yield make(tmp_path)
+    yield load_catalog(Settings(app_dir=path / "app", tool_host="inline")).toolset
     sys.path[:] = before
+
+
+@pytest.fixture(
+    params=[_registry, _app_directory, _inline_app_directory], ids=["registry", "app directory", "inline app directory"]
+)
+async def toolset(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Toolset]:
+    make: Callable[[Path], AbstractAsyncContextManager[Toolset]] = request.param
+    async with make(tmp_path) as toolset:
+        yield toolset
 
 
 def test_specs_have_a_stable_order_and_unique_names(toolset: Toolset) -> None:

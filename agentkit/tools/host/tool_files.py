@@ -13,9 +13,14 @@ from types import ModuleType
 from agentkit.errors import ToolInvalid
 from agentkit.tools.function_tool import FunctionTool
 
-__all__ = ["ToolFiles"]
+__all__ = ["ToolFiles", "tool_paths"]
 
 _package_numbers = itertools.count(1)
+
+
+def tool_paths(app_dir: Path) -> Sequence[Path]:
+    """Return the tool files of an app directory, sorted by name, without those that start with ``_``."""
+    return sorted(path for path in (app_dir / "tools").glob("*.py") if not path.name.startswith("_"))
 
 
 class ToolFiles:
@@ -33,7 +38,7 @@ class ToolFiles:
 
     def paths(self) -> Sequence[Path]:
         """Return the files, sorted by name."""
-        return sorted(path for path in (self._app_dir / "tools").glob("*.py") if not path.name.startswith("_"))
+        return tool_paths(self._app_dir)
 
     def load(self, path: Path) -> Sequence[FunctionTool[..., object]]:
         """Import one file, and return its tools without those that an earlier file returned.

@@ -1,0 +1,69 @@
+"""Notice that files have changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Collection, Hashable, Mapping
+from pathlib import Path
+
+__all__ = ["ChangeWatcher", "FileVersions", "file_version"]
+
+logger = logging.getLogger("opspawn.catalog")
+
+FileVersions = Mapping[Path, Hashable]
+"""Files with something that differs when they have changed; directories with what they contain."""
+
+_POLL_S = 0.25
+_SETTLE_S = 0.1
+"""An editor may write a file in several steps: a change counts when it has lasted for so long."""
+_MAX_SETTLE_CHECKS = 10
+
+
+def file_version(path: Path) -> tuple[int, int, int] | None:
+    """Return modification time in nanoseconds, size and inode; None when there is no such file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+class ChangeWatcher:
+    """Calls a function when files have changed, in a thread of its own, until it is stopped."""
+
+    def __init__(self, versions: Callable[[], FileVersions], on_change: Callable[[Collection[Path]], None]) -> None:
+        """Start; ``versions`` returns the files to watch, and ``on_change`` gets those that have changed."""
+        self._versions = versions
+        self._on_change = on_change
+        self._seen = versions()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait for a call that is running."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_POLL_S):
+            try:
+                self._check()
+            except Exception:
+                logger.exception("Changed files could not be loaded")
+
+    def _check(self) -> None:
+        newest = self._versions()
+        if newest == self._seen:
+            return
+        for _ in range(_MAX_SETTLE_CHECKS):
+            self._stopped.wait(_SETTLE_S)
+            before, newest = newest, self._versions()
+            if newest == before:
+                break
+        before, self._seen = self._seen, newest
+        self._on_change([path for path in {*before, *newest} if before.get(path) != newest.get(path)])
+        # Files that are watched from now on count as unchanged; others may have changed since.
+        self._seen = {path: newest.get(path, version) for path, version in self._versions().items()}

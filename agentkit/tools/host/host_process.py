@@ -1,0 +1,104 @@
+"""Become a tool host: a process that imports a project's tools and serves calls until its worker is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TextIO
+
+from agentkit.errors import ToolInvalid
+from agentkit.interfaces import Tool
+from agentkit.tools.host.call_server import CallServer, project_files
+from agentkit.tools.host.host_channel import HostChannel
+from agentkit.tools.host.tool_files import ToolFiles
+
+__all__ = ["describe_tools", "run_host"]
+
+_PR_SET_PDEATHSIG = 1
+_OOM_SCORE = "500"
+"""So that the kernel, when memory runs out, ends a host and not the worker."""
+
+
+def run_host(connection: socket.socket, output_fd: int, app_dir: Path, names: Sequence[str], parent_pid: int) -> None:
+    """Import the tool files of these names, then serve calls; never return."""
+    _set_up_process(parent_pid)
+    _redirect_output(output_fd)
+    channel = HostChannel(connection)
+    files = ToolFiles(app_dir)
+    tools: dict[str, Tool] = {}
+    problems: dict[str, str] = {}
+    for path in files.paths():
+        if path.name in names:
+            try:
+                for tool in files.load(path):
+                    tools.setdefault(tool.spec.name, tool)
+            except ToolInvalid as error:
+                problems[path.name] = str(error)
+    channel.send({"ready": sorted(tools), "problems": problems})
+    server = CallServer(channel, tools, app_dir.resolve())
+    with asyncio.Runner() as runner:
+        runner.run(server.run())
+
+
+def describe_tools(connection: socket.socket, app_dir: Path, skipped: Sequence[str]) -> None:
+    """Import the tool files, and report each file's tools or what is wrong with it; never return."""
+    _set_up_process(os.getppid())
+    channel = HostChannel(connection)
+    files = ToolFiles(app_dir)
+    for path in files.paths():
+        if path.name in skipped:
+            continue
+        channel.send({"importing": path.name})
+        try:
+            tools = files.load(path)
+        except ToolInvalid as error:
+            channel.send({"problem": str(error)})
+            continue
+        channel.send({"tools": [{"spec": tool.spec.model_dump(mode="json"), "origin": tool.origin} for tool in tools]})
+    channel.send({"files": project_files(app_dir.resolve())})
+    os._exit(0)
+
+
+def _set_up_process(parent_pid: int) -> None:
+    """Separate the process from its worker's terminal and signals, and tie its life to its parent's."""
+    with contextlib.suppress(OSError):  # already the leader of a session
+        os.setpgid(0, 0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _ignore)  # the worker decides when it ends; a handler isn't inherited by other programs
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    if os.getppid() != parent_pid:  # it has ended meanwhile
+        os._exit(1)
+    # multiprocessing's children would run this program's main module again.
+    sys.modules["__main__"] = ModuleType("__main__")
+    sys.argv = ["opspawn-tool-host"]
+
+
+def _ignore(number: int, frame: Any) -> None:
+    pass
+
+
+def _redirect_output(output_fd: int) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output_fd, 1)
+    os.dup2(output_fd, 2)
+    os.close(null)
+    os.close(output_fd)
+    sys.stdout, sys.stderr = _text_output(1), _text_output(2)
+    faulthandler.enable()  # after a crash the worker's log has the tool's line
+
+
+def _text_output(fd: int) -> TextIO:
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)

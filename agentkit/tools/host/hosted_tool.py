@@ -1,0 +1,73 @@
+"""A project's tool, called in a tool host."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from agentkit.errors import ToolUnavailable
+from agentkit.interfaces import Tool, ToolContext
+from agentkit.specs import ToolSpec
+from agentkit.tools.host.host_messages import read_error
+from agentkit.tools.host.host_pool import HostPool
+from agentkit.tools.host.tool_host import ToolHost
+
+__all__ = ["HostedTool"]
+
+
+class HostedTool:
+    """A tool whose function runs in a process of its own."""
+
+    def __init__(self, spec: ToolSpec, pool: HostPool) -> None:
+        self._spec = spec
+        self._pool = pool
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The name, description, schema and effect."""
+        return self._spec
+
+    @asynccontextmanager
+    async def prepared(self) -> AsyncIterator[Tool]:
+        """Wait for a host; in it the call starts at once.
+
+        Raises:
+            ToolUnavailable: no host became free, or none has the tool now; it was not called.
+        """
+        name = self._spec.name
+        async with self._pool.lend(name) as host:
+            ready = host.ready.result()
+            if name not in ready["ready"]:
+                problems = "; ".join(ready["problems"].values()) or "its file has changed"
+                raise ToolUnavailable(f"{name} was not called: {problems}")
+            yield _LentTool(self._spec, host)
+
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+        """Call the function in a host, and return its result as plain JSON.
+
+        Raises:
+            ToolArgumentsInvalid: raised before the function is called.
+            ToolUnavailable: the function raised it or lost a connection, or no host became free.
+            ToolInterrupted: the process ended before the function did.
+            ToolError: the function raised any other error.
+        """
+        async with self.prepared() as tool:
+            return await tool.call(arguments, context)
+
+
+@dataclass(frozen=True)
+class _LentTool:
+    """A tool with the host for one call."""
+
+    spec: ToolSpec
+    host: ToolHost
+
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+        response = await self.host.call(self.spec.name, arguments, context)
+        if "error" in response:
+            raise read_error(response["error"])
+        value: JsonValue = response["value"]
+        return value

@@ -1,0 +1,286 @@
+"""A worker's view of one tool host: it sends calls to it, and logs its output."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import JsonValue
+
+from agentkit.errors import ToolInterrupted
+from agentkit.interfaces import ToolContext
+from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode, encode
+
+__all__ = ["ToolHost"]
+
+logger = logging.getLogger("opspawn.tools")
+
+_CANCEL_GRACE_S = 1.0
+"""For an async function to end after its cancellation; then its process is ended."""
+_LAST_BYTES_S = 0.2
+"""For a response that was sent before the process ended."""
+_MAX_OUTPUT_LINES = 1_000
+"""Of one call, in the worker's log."""
+_MAX_IMPORT_LINES = 50
+_MAX_LINE_CHARS = 8_192
+_MAX_LOG_RECORDS = 2_000
+"""A host sends fewer itself; one that sends more is ended."""
+_MAX_RECORD_CHARS = 32_768
+_READ_BYTES = 65_536
+_DROPPED_OUTPUT_PAUSE_S = 0.05
+"""Between two reads of output that is no longer logged, so that reading it costs the worker little."""
+
+
+class ToolHost(asyncio.Protocol):
+    """One host. It runs one call at a time."""
+
+    def __init__(self, output_fd: int, kill: Callable[[ToolHost], None]) -> None:
+        """Set up; ``kill`` ends the host's process."""
+        self._loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[HostMessage] = self._loop.create_future()
+        """The host's message that it has imported the tools."""
+        self.ended: asyncio.Future[str] = self._loop.create_future()
+        """How the process ended, for people, when it has."""
+        self.pid: int | None = None
+        self.only_for: str | None = None
+        """The tool that has left threads, tasks or child processes behind; only that tool is called here again."""
+        self.is_worn = False
+        """Whether to replace it after this call."""
+        self.idle_since = 0.0
+        self.imported_files: Sequence[str] = ()
+        """Files of the project that a call imported, beside those that the tool files import."""
+        self.stopping: asyncio.Task[HostMessage | None] | None = None
+        """The end of a cancelled call."""
+        self._kill = kill
+        self._transport: asyncio.Transport | None = None
+        self._lines = LineBuffer()
+        self._is_connected = False
+        self._tool = "tools"
+        self._call_id = 0
+        self._response: asyncio.Future[HostMessage] = self._loop.create_future()
+        self._log_records = 0
+        self._output = _OutputLog(self._loop, output_fd)
+        self.ended.add_done_callback(self._on_ended)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another call can be sent."""
+        return self._is_connected and not self.ended.done() and self._response.done() and not self.is_worn
+
+    async def call(self, tool: str, arguments: Mapping[str, JsonValue], context: ToolContext) -> HostMessage:
+        """Send a call, and return the response: with ``value`` or ``error``.
+
+        When a cancelled call returns, it has stopped: an async function gets its ``CancelledError`` and a second of
+        grace, then the process is ended; that of a plain function at once. If the call was completed all the same,
+        its response is returned.
+
+        Raises:
+            ToolInterrupted: the process ended before it responded.
+        """
+        self._tool, self._call_id, self._log_records = tool, self._call_id + 1, 0
+        self._output.start_call(tool)
+        self._response = self._loop.create_future()
+        request = {
+            "call": self._call_id,
+            "tool": tool,
+            "arguments": arguments,
+            "context": context.model_dump(mode="json"),
+        }
+        if self._transport is None or not self._is_connected:
+            self._fail_call()
+        else:
+            self._transport.write(encode(request))
+        try:
+            return await self._response
+        except asyncio.CancelledError:
+            self.stopping = asyncio.create_task(self._stop_call())
+            response = await asyncio.shield(self.stopping)
+            if response is None:
+                raise
+            return response
+
+    async def _stop_call(self) -> HostMessage | None:
+        """Cancel the call, and end the process if that doesn't stop it; return the response of a completed call."""
+        if self._response.cancelled():
+            self._response = self._loop.create_future()
+        if self._transport is not None:
+            self._transport.write(encode({"cancel": self._call_id}))
+        await asyncio.wait([self._response], timeout=_CANCEL_GRACE_S)
+        response = self._received()
+        if response is None or ("cancelled" in response and response.get("left")):
+            self._log_stop(response)
+            self.end()
+            ends: list[asyncio.Future[Any]] = [self._response, self.ended]
+            await asyncio.wait(ends)
+            response = self._received()
+        return None if response is None or "cancelled" in response else response
+
+    def _log_stop(self, response: HostMessage | None) -> None:
+        if response is None:
+            text = (
+                "%s did not react to its cancellation within %g s: its process was ended. Does it block its event loop?"
+            )
+            logger.warning(text, self._tool, _CANCEL_GRACE_S)
+        else:
+            logger.info("%s was cancelled: its process was ended, to stop what it had started", self._tool)
+
+    def _received(self) -> HostMessage | None:
+        if not self._response.done() or self._response.cancelled() or self._response.exception() is not None:
+            return None
+        return self._response.result()
+
+    def end(self) -> None:
+        """End the process, and the processes that it has started."""
+        self.is_worn = True
+        self._kill(self)
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take note of the connection."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport, self._is_connected = transport, True
+
+    def data_received(self, data: bytes) -> None:
+        """Handle the messages that have arrived; end a host that sends anything else."""
+        try:
+            for line in self._lines.feed(data):
+                self._on_message(decode(line))
+        except (ValueError, KeyError, TypeError) as error:
+            logger.warning("The process of %s sent an invalid message and was ended: %s", self._tool, error)
+            self.end()
+            if self._transport is not None:
+                self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End the process, if it hasn't ended."""
+        self._is_connected = False
+        if self.ended.done():
+            self._fail_call()
+        else:
+            self.end()
+
+    def _on_message(self, message: HostMessage) -> None:
+        if "log" in message:
+            self._on_log(message["log"])
+        elif "ready" in message:
+            if not self.ready.done():
+                self.ready.set_result(message)
+                self._response.cancel()  # idle
+        elif message["done"] == self._call_id and not self._response.done():
+            if message.get("left"):
+                self.only_for = self._tool
+            self.is_worn |= bool(message.get("grown"))
+            self.imported_files = message.get("files", ())
+            self._output.end_call()
+            self._response.set_result(message)
+
+    def _on_log(self, record: Mapping[str, Any]) -> None:
+        self._log_records += 1
+        if self._log_records > _MAX_LOG_RECORDS:
+            raise ValueError("too many log records")
+        logger.log(
+            int(record["level"]), "%s: [%s] %s", self._tool, record["logger"], str(record["text"])[:_MAX_RECORD_CHARS]
+        )
+
+    def _on_ended(self, _: asyncio.Future[str]) -> None:
+        self._output.close(has_failed=not self.ready.done())
+        if self._is_connected:
+            self._loop.call_later(_LAST_BYTES_S, self._fail_call)
+        else:
+            self._fail_call()
+
+    def _fail_call(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        if not self._response.done():
+            how = self.ended.result() if self.ended.done() else "is gone"
+            self._response.set_exception(ToolInterrupted(f"{self._tool} failed: its process {how}."))
+            self._response.exception()  # it may have no reader: asyncio would log that
+
+
+class _OutputLog:
+    """Logs what a host writes to its standard output and error, by lines."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
+        self._loop = loop
+        self._fd: int | None = fd
+        self._tool = "tools"
+        self._rest = b""
+        self._lines = 0
+        self._is_paused = False
+        self._imported: deque[str] | None = deque(maxlen=_MAX_IMPORT_LINES)
+        """What the import of the tools has written, until it is over: it is the same in each host."""
+        os.set_blocking(fd, False)
+        loop.add_reader(fd, self._read)
+
+    def start_call(self, tool: str) -> None:
+        """Name the next output after this tool."""
+        self._tool, self._lines, self._imported = tool, 0, None
+
+    def end_call(self) -> None:
+        """Log the call's output that has arrived."""
+        self._read()
+        self._log(self._rest)
+        self._rest = b""
+
+    def close(self, *, has_failed: bool = False) -> None:
+        """Log the last output, and that of an import that has failed, and close the pipe."""
+        if self._fd is None:
+            return
+        self.end_call()
+        for line in (self._imported or ()) if has_failed else ():
+            logger.warning("tools: %s", line)
+        if self._fd is not None:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = None
+
+    def _read(self) -> None:
+        if self._fd is None or self._is_paused:
+            return
+        try:
+            data = os.read(self._fd, _READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._loop.remove_reader(self._fd)
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _MAX_LINE_CHARS:
+            lines.append(self._rest)
+            self._rest = b""
+        for line in lines:
+            self._log(line)
+        if self._lines > _MAX_OUTPUT_LINES:
+            self._pause()
+
+    def _log(self, raw: bytes) -> None:
+        text = raw.decode(errors="replace").rstrip()[:_MAX_LINE_CHARS]
+        if not text:
+            return
+        if self._imported is not None:
+            self._imported.append(text)
+            return
+        self._lines += 1
+        if self._lines <= _MAX_OUTPUT_LINES:
+            logger.info("%s: %s", self._tool, text)
+        elif self._lines == _MAX_OUTPUT_LINES + 1:
+            logger.warning("%s: further output of this call is dropped", self._tool)
+
+    def _pause(self) -> None:
+        if self._fd is not None:
+            self._is_paused = True
+            self._loop.remove_reader(self._fd)
+            self._loop.call_later(_DROPPED_OUTPUT_PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        self._is_paused = False
+        if self._fd is not None:
+            self._loop.add_reader(self._fd, self._read)

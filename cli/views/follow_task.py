@@ -55,7 +55,7 @@ def follow_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
 def _watch(server: Server, task: Task, display: Display) -> Task:
     """Show updates until the task has ended, and return the ended task."""
     commands = {"Come back": "follow", "See it": "show", "Stop it": "cancel"}
-    next_steps = "\n".join(f"{label}: {server.command_line(name, task.id)}" for label, name in commands.items())
+    next_steps = "\n".join(f"{label}: `{server.command_line(name, task.id)}`" for label, name in commands.items())
     try:
         return server.call(partial(_show, task.id, display))
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.reserved_ports import reserve_port
 
-OPSPAWN = [sys.executable, "-P", "-c", "from cli.main import main; main()"]
+OPSPAWN = [sys.executable, "-P", "-m", "opspawn"]
 
 
 def children_of(pid: int) -> dict[int, str]:

@@ -1,9 +1,8 @@
-"""``python -m worker --check-models``, which ``opspawn doctor`` runs: one request to each model."""
+"""The worker with ``--check-models``, which ``opspawn doctor`` runs: one request to each model."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from agentkit.testing import (
     ServerFailure,
     ServerResponse,
 )
+from cli.dev.module_command import module_command
 
 SECRET = "sk-test-s3cr3t5h0uldn3v3rb3s33n"
 CHAIN = "[openai:gpt-5-mini, anthropic:claude-sonnet-5-5, google:gemini-3.8-flash, openrouter:openai/gpt-5-mini]"
@@ -43,7 +43,7 @@ async def test_a_wrong_key_an_empty_quota_and_an_unknown_model_are_distinguished
         for name, value in {**variables, "OPSPAWN_APP_DIR": str(tmp_path)}.items():
             monkeypatch.setenv(name, value)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "worker", "--check-models"),
+            *module_command("worker", "--check-models"),
             stdout=PIPE,
             stderr=PIPE,
         )

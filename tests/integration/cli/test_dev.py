@@ -64,7 +64,7 @@ def test_tasks_survive_a_restart(dev: DevProcess) -> None:
 def test_a_killed_worker_is_restarted(dev: DevProcess) -> None:
     dev.start()
 
-    subprocess.run(["kill", "-9", str(dev.child("-m worker"))], check=True)
+    subprocess.run(["kill", "-9", str(dev.child("--module worker"))], check=True)
 
     dev.wait_for_output("worker was ended by SIGKILL; starting it again in 0.5 s")
     assert dev.json_of("run", "assistant", SUM)["status"] == "completed"

@@ -12,7 +12,6 @@ from cli.errors import CommandFailed, ServerUnreachable
 from cli.temporal_checks import (
     connect_to_temporal,
     missing_search_attributes,
-    polling_workers,
     register_search_attributes,
 )
 from tests.reserved_ports import refusing_port
@@ -44,10 +43,6 @@ async def test_a_search_attribute_of_another_type_is_an_error(client: Client) ->
 
     with pytest.raises(CommandFailed, match=r"OpspawnStatus is registered as .*INT, but Opspawn needs .*KEYWORD"):
         await register_search_attributes(client)
-
-
-async def test_a_queue_without_workers_has_none(client: Client) -> None:
-    assert await polling_workers(client, "no-such-queue") == []
 
 
 async def test_a_missing_temporal_is_named_with_its_address() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from activities.settings import Settings
+from activities.shell_commands import opspawn_command
 from cli.doctor_checks import Finding, run_checks
 from tests.reserved_ports import refusing_port, reserve_port
 from tests.unit.scripted_api import ScriptedApi
@@ -42,7 +43,7 @@ async def test_without_servers_each_missing_one_has_a_remedy(tmp_path: Path, mon
         "Ports": "ok",
     }
     assert f"127.0.0.1:{temporal_port}" in found["Temporal"].detail
-    assert found["API"].remedy == "opspawn dev, or set OPSPAWN_URL"
+    assert found["API"].remedy == f"{opspawn_command('dev')}, or set OPSPAWN_URL"
 
 
 async def test_other_servers_and_wrong_directories_are_recognized(
@@ -62,7 +63,7 @@ async def test_other_servers_and_wrong_directories_are_recognized(
 
     assert found["temporal command"].status == "missing"
     assert "can't be written" in found["Data directory"].detail
-    assert found["App directory"].remedy == f"opspawn init {tmp_path / 'none'}"
+    assert found["App directory"].remedy == opspawn_command("init", str(tmp_path / "none"))
     assert "isn't Temporal" in found["Temporal"].detail
     assert "isn't ready: 404" in found["API"].detail
     assert found["Ports"].detail == f"{port} (API) is in use"

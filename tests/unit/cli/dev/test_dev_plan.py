@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from activities.settings import Settings
+from activities.temporal.temporal_commands import worker_command
 from cli.dev.dev_plan import DevPlan, make_plan, with_free_grpc_port
 from cli.errors import ServerUnreachable, UsageWrong
 from tests.reserved_ports import refusing_port, reserve_port
@@ -42,10 +43,13 @@ async def test_every_child_gets_the_same_settings(tmp_path: Path, monkeypatch: p
 
 
 async def test_without_workers_the_table_names_the_command_that_starts_one(tmp_path: Path) -> None:
-    plan = await make_plan(settings_with(tmp_path), 0, temporal_port=reserve_port())
+    settings, temporal_port = settings_with(tmp_path), reserve_port()
 
+    plan = await make_plan(settings, 0, temporal_port=temporal_port)
+
+    command = worker_command(settings, f"127.0.0.1:{temporal_port}")
     assert names(plan) == ["temporal", "api"]
-    assert plan.table["Workers"] == "none; start one with: python -m worker"
+    assert plan.table["Workers"] == f"none; start one with: {command}"
 
 
 async def test_an_api_on_all_interfaces_is_shown_at_loopback(tmp_path: Path) -> None:

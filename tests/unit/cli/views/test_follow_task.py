@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from activities.shell_commands import opspawn_command
 from agentkit.client import Task
 from cli.command_options import Server
 from cli.errors import CommandFailed, ServerUnreachable
@@ -54,4 +55,4 @@ def test_a_lost_server_leaves_the_commands_to_come_back(api: ScriptedApi) -> Non
         follow_until_ended(Server(api.url), RUNNING, as_json=False)
 
     assert "Task task-1 goes on." in str(raised.value)
-    assert f"Come back: opspawn follow task-1 --url {api.url}" in str(raised.value)
+    assert f"Come back: `{opspawn_command('follow', 'task-1', '--url', api.url)}`" in str(raised.value)

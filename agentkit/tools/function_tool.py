@@ -8,6 +8,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable, Mapping
+from types import CodeType
 from typing import Any, Generic, ParamSpec, TypeVar, get_args, overload
 
 from pydantic import JsonValue, ValidationError
@@ -17,7 +18,7 @@ from agentkit.config.durations import parse_duration
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.specs import Approval, Effect, ToolSpec
-from agentkit.tools.tool_signature import read_signature
+from agentkit.tools.tool_signature import inner_function, read_signature
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["FunctionTool", "check_tool_name", "tool"]
@@ -33,19 +34,20 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 class FunctionTool(Generic[P, R]):
     """A function that a model can call. Code can still call it as a function.
 
-    A plain ``def`` runs in a thread, so that it doesn't block the worker. A thread can't be stopped: after a call is
-    cancelled or times out, its function still runs to its end.
+    A plain ``def``, also one that wraps an ``async def``, runs in a thread, so that it doesn't block the worker. A
+    thread can't be stopped: after a call is cancelled or times out, its function still runs to its end.
     """
 
     def __init__(self, function: Callable[P, R], spec: Mapping[str, Any]) -> None:
         self._function = function
         self._signature = read_signature(function)
-        name = str(spec.get("name") or function.__name__)
+        name = str(spec.get("name") or _function_name(function))
         description = self._signature.description or name.replace("_", " ").capitalize() + "."
         self._spec = ToolSpec.model_validate(
             {**spec, "name": name, "description": description, "parameters": self._signature.schema}
         )
-        functools.update_wrapper(self, function)
+        updated = functools.WRAPPER_UPDATES if inspect.isfunction(function) else ()  # not an object's own attributes
+        functools.update_wrapper(self, function, updated=updated)
 
     def __repr__(self) -> str:
         return f"<tool {self._spec.name} of {self.origin}>"
@@ -62,7 +64,7 @@ class FunctionTool(Generic[P, R]):
     @property
     def origin(self) -> str:
         """File and line of the function."""
-        code = inspect.unwrap(self._function).__code__
+        code: CodeType = inner_function(self._function).__code__
         return f"{code.co_filename}:{code.co_firstlineno}"
 
     async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
@@ -93,17 +95,13 @@ class FunctionTool(Generic[P, R]):
         return self._to_json(result)
 
     async def _run(self, values: dict[str, Any]) -> object:
-        function: Callable[..., Any] = self._function
-        if inspect.iscoroutinefunction(function):
-            return await function(**values)
-
-        def in_thread() -> object:
-            try:
-                return function(**values)
-            except (StopIteration, KeyboardInterrupt) as error:  # a future can't hold these: the call would never end
-                raise RuntimeError(type(error).__name__) from error
-
-        return await asyncio.to_thread(in_thread)
+        function: Callable[..., object] = self._function
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004  the method is needed
+            result = function(**values)
+        else:
+            result = await _run_in_thread(function, values)
+        # A plain decorator around an async function returns a coroutine.
+        return await result if inspect.isawaitable(result) else result
 
     def _validated(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
         try:
@@ -130,6 +128,23 @@ class FunctionTool(Generic[P, R]):
                 "Don't call it again for that. Its author should return text, numbers, lists, dicts or dataclasses."
             ) from error
         return value
+
+
+async def _run_in_thread(function: Callable[..., object], values: dict[str, Any]) -> object:
+    def in_thread() -> object:
+        try:
+            return function(**values)
+        except (StopIteration, KeyboardInterrupt) as error:  # a future can't hold these: the call would never end
+            raise RuntimeError(type(error).__name__) from error
+
+    return await asyncio.to_thread(in_thread)
+
+
+def _function_name(function: Callable[..., object]) -> str:
+    """Return the function's name; empty for an object that has none."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", ""))
 
 
 def _explain(issue: ValidationIssue, names: list[str]) -> str:
@@ -184,8 +199,8 @@ def tool(
     """
 
     def make_tool(function: Callable[P, R]) -> FunctionTool[P, R]:
-        label = getattr(function, "__qualname__", repr(function))
-        check_tool_name(str(name or getattr(function, "__name__", "")), f"Tool function {label}")
+        label = getattr(inner_function(function), "__qualname__", repr(function))
+        check_tool_name(str(name or _function_name(function)), f"Tool function {label}")
         _check_choice(label, "effect", effect, get_args(Effect))
         _check_choice(label, "approval", approval, (None, *get_args(Approval)))
         if fast and effect != "pure":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pydantic_core import to_json
 from agentkit.errors import ToolInvalid
 from agentkit.interfaces import ToolContext
 
-__all__ = ["ToolSignature", "read_signature"]
+__all__ = ["ToolSignature", "inner_function", "read_signature"]
 
 
 class _Schema(GenerateJsonSchema):
@@ -51,16 +52,35 @@ class ToolSignature:
         return {name: getattr(checked, field) for field, name in self.fields.items()}
 
 
+def inner_function(function: Callable[..., object]) -> Callable[..., object]:
+    """Return the ``def`` inside decorators, ``functools.partial`` and callable objects."""
+    *_, innermost = _layers(function)
+    return innermost
+
+
+def _layers(function: Callable[..., object]) -> Iterator[Callable[..., object]]:
+    """Yield the object and what it wraps, down to the function."""
+    yield function
+    if isinstance(function, functools.partial):
+        yield from _layers(function.func)
+    elif hasattr(function, "__wrapped__"):
+        yield from _layers(function.__wrapped__)
+    elif not isinstance(function, type) and inspect.ismethod(call := getattr(function, "__call__", None)):  # noqa: B004  the method is needed
+        yield call
+
+
 def read_signature(function: Callable[..., object]) -> ToolSignature:
-    """Return the signature of ``function``.
+    """Return the signature of a function, or of a decorator, ``functools.partial`` or callable object around one.
+
+    What a ``functools.partial`` has filled in is no argument of the tool.
 
     Raises:
         ToolInvalid: a parameter can't be described to a model; the message has the function, parameter and correction.
     """
-    where = f"Tool function {getattr(function, '__qualname__', repr(function))}"
+    where = f"Tool function {getattr(inner_function(function), '__qualname__', repr(function))}"
     hints = _hints(function, where)
     document = _docstring(function)
-    descriptions = {param.arg_name: param.description for param in document.params if param.description}
+    descriptions = dict(_descriptions(document))
     parameters = list(_parameters(function, hints, where))
     arguments = [parameter for parameter in parameters if hints[parameter.name] is not ToolContext]
     fields = {f"argument_{index}": parameter.name for index, parameter in enumerate(arguments)}
@@ -79,12 +99,15 @@ def read_signature(function: Callable[..., object]) -> ToolSignature:
 
 
 def _hints(function: Callable[..., object], where: str) -> dict[str, Any]:
-    if not inspect.isfunction(function):
+    inner = inner_function(function)
+    if not (inspect.isfunction(inner) or inspect.ismethod(inner)):
         raise ToolInvalid(f"{where}: @tool expects a function (def or async def), got {type(function).__name__}.")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         raise ToolInvalid(f"{where} yields. Return one value instead: a list, say.")
     try:
-        return get_type_hints(function, include_extras=True)
+        # A decorator that changes the signature says so by this attribute; its annotations are those of the signature.
+        annotated = function if hasattr(function, "__signature__") else inner
+        return get_type_hints(annotated, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError) as error:
         raise ToolInvalid(
             f"{where}: an annotation can't be read ({error}). "
@@ -98,7 +121,10 @@ def _parameters(function: Callable[..., object], hints: Mapping[str, Any], where
         inspect.Parameter.VAR_KEYWORD: "a model can't know what to send. Name each parameter, or accept one dict",
         inspect.Parameter.POSITIONAL_ONLY: "arguments are passed by name. Remove the / from the signature",
     }
+    filled_in = {name for layer in _layers(function) if isinstance(layer, functools.partial) for name in layer.keywords}
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in filled_in:
+            continue
         if parameter.kind in corrections:
             raise ToolInvalid(
                 f"{where}: parameter {str(parameter).partition(':')[0]!r}: {corrections[parameter.kind]}."
@@ -155,13 +181,20 @@ def _has_schema(hint: Any) -> bool:
 
 
 def _docstring(function: Callable[..., object]) -> Docstring:
-    text = inspect.getdoc(function) or ""
+    text = inspect.getdoc(function if inspect.isfunction(function) else inner_function(function)) or ""
     try:
         return parse(text)
     except ParseError:
         unparsed = Docstring()
         unparsed.short_description = text
         return unparsed
+
+
+def _descriptions(document: Docstring) -> Iterator[tuple[str, str]]:
+    """Yield name and description of each parameter; NumPy's style allows several names for one description."""
+    for param in document.params:
+        for name in param.arg_name.split(",") if param.description else ():
+            yield name.strip(), param.description or ""
 
 
 def _description(document: Docstring) -> str:

@@ -11,6 +11,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ToolCall, Usage, user_message
+from agentkit.runtime.loop import MAX_RETRIES
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
@@ -141,3 +142,25 @@ async def test_feedback_in_the_carried_messages_is_sent_to_the_model_once(env: T
         handle = await start_continued(env, env.agent(), carried)
         await env.result(handle)
     assert tuple(model.requests[0].messages) == messages
+
+
+async def test_repeated_calls_are_counted_across_runs(short_history_env: TaskEnvironment) -> None:
+    async def script(request: ModelRequest) -> ScriptedResponse:
+        return ToolCall(id=f"c{len(request.messages)}", name="look", arguments={"number": 1})
+
+    async with short_history_env.worker(ScriptedModel(script), look):
+        agent = short_history_env.agent(look, limits={"max_repeats": 20})
+        handle = await short_history_env.start("Go.", agent)
+        error, failure = await short_history_env.failure(handle)
+    assert (error.type, failure.step) == ("LoopDetected", 20)
+    assert len(await histories_of_runs(short_history_env, handle.id)) > 2
+
+
+async def test_unusable_responses_are_counted_across_runs(env: TaskEnvironment) -> None:
+    messages = (user_message("Go."),)
+    carried = CarriedState(
+        messages=messages, usage=Usage(), steps=3, started_at=datetime.now(UTC), retry_count=MAX_RETRIES
+    )
+    async with env.worker(ScriptedModel(["", "never"])):
+        error, failure = await env.failure(await start_continued(env, env.agent(), carried))
+    assert (error.type, failure.step) == ("ModelOutputInvalid", 4)

@@ -49,6 +49,28 @@ async def test_a_task_fails_when_its_tokens_are_used_up(env: TaskEnvironment) ->
     assert len(model.requests) == 3
 
 
+async def test_a_task_fails_when_the_model_repeats_a_call_and_the_model_reads_it_before(env: TaskEnvironment) -> None:
+    model = ScriptedModel(call_in_every_step)
+    async with env.worker(model, double):
+        handle = await env.start("Go.", env.agent(double))
+        error, failure = await env.failure(handle)
+        results = await env.tool_results(handle)
+    assert error.type == "LoopDetected"
+    assert failure.message.startswith("max_repeats is 6, and the model made the same call in as many steps in a row")
+    assert (failure.step, failure.usage.tool_calls, len(model.requests)) == (6, 6, 6)
+    assert [result.content.partition("\n")[0] for result in results] == ["2"] * 6
+    assert ["in a row" in result.content for result in results] == [False, False, True, True, True, True]
+    last_request = model.requests[-1].messages[-1].parts[0]
+    assert last_request == results[4], "the model reads the note, too"
+
+
+async def test_without_max_repeats_a_model_may_repeat_itself(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel(call_in_every_step), double):
+        handle = await env.start("Go.", env.agent(double, limits={"max_repeats": None, "max_steps": 8}))
+        error, failure = await env.failure(handle)
+    assert (error.type, failure.step) == ("LimitExceeded", 8)
+
+
 async def test_an_output_in_the_last_step_and_with_the_last_tokens_completes_the_task(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel(["done"])):
         result, _ = await env.run("Go.", env.agent(limits={"max_steps": 1, "max_tokens": 15}))

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import functools
+import inspect
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -102,6 +105,118 @@ async def test_a_plain_function_runs_in_another_thread() -> None:
 
     await where.call({}, CONTEXT)
     assert ran_in != [loop_thread]
+
+
+async def fetch_row(number: int, table: str = "t") -> str:
+    """Fetch a row.
+
+    Args:
+        number: Of the row.
+    """
+    await asyncio.sleep(0)
+    return f"{table} {number}"
+
+
+def with_wraps(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def without_wraps(number: int) -> Any:
+    return fetch_row(number)
+
+
+def run_in_a_loop_of_its_own(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return asyncio.run(function(*args, **kwargs))
+
+    return wrapper
+
+
+class Decorator:
+    """A decorator whose result is an object."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+class Table:
+    async def row(self, number: int) -> str:
+        return await fetch_row(number)
+
+    async def __call__(self, number: int) -> str:
+        return await fetch_row(number)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(fetch_row, id="async"),
+        pytest.param(with_wraps(fetch_row), id="wraps"),
+        pytest.param(with_wraps(with_wraps(fetch_row)), id="wraps twice"),
+        pytest.param(without_wraps, id="plain function that returns a coroutine"),
+        pytest.param(run_in_a_loop_of_its_own(fetch_row), id="run in a loop of its own"),
+        pytest.param(Decorator(fetch_row), id="object"),
+        pytest.param(Decorator(with_wraps(fetch_row)), id="object around wraps"),
+        pytest.param(functools.partial(fetch_row), id="partial"),
+        pytest.param(functools.partial(with_wraps(fetch_row), table="t"), id="partial of wraps"),
+        pytest.param(with_wraps(functools.partial(fetch_row, table="t")), id="wraps of partial"),
+        pytest.param(Table().row, id="method"),
+        pytest.param(Table(), id="async object"),
+        pytest.param(functools.partial(Table()), id="partial of an async object"),
+    ],
+)
+async def test_whatever_is_around_an_async_function_it_is_awaited(function: Callable[..., Any]) -> None:
+    made = tool(effect="pure", name="row")(function)
+    assert await made.call({"number": 1}, CONTEXT) == "t 1"
+    assert "number" in json.dumps(made.spec.parameters["properties"])
+    assert "test_function_tool.py:" in made.origin
+
+
+@pytest.mark.parametrize(
+    "function",
+    [with_wraps(fetch_row), Decorator(fetch_row), functools.partial(fetch_row, table="t")],
+    ids=["wraps", "object", "partial"],
+)
+def test_a_wrapped_function_has_its_own_name_and_description(function: Callable[..., Any]) -> None:
+    spec = tool(function).spec
+    assert (spec.name, spec.description) == ("fetch_row", "Fetch a row.")
+    assert '"number": {"description": "Of the row.", "type": "integer"}' in json.dumps(spec.parameters)
+
+
+async def test_what_a_partial_has_filled_in_is_no_argument() -> None:
+    made = tool(effect="pure")(functools.partial(fetch_row, table="people"))
+    assert made.spec.parameters["required"] == ["number"]
+    assert "table" not in json.dumps(made.spec.parameters)
+    assert await made.call({"number": 1}, CONTEXT) == "people 1"
+    with pytest.raises(ToolArgumentsInvalid, match="unknown"):
+        await made.call({"number": 1, "table": "secrets"}, CONTEXT)
+
+
+async def test_a_decorator_may_change_the_signature() -> None:
+    def wrapper(text: str) -> Any:
+        return fetch_row(len(text))
+
+    functools.update_wrapper(wrapper, fetch_row)
+    wrapper.__annotations__ = {"text": str}
+    wrapper.__signature__ = inspect.Signature([inspect.Parameter("text", inspect.Parameter.KEYWORD_ONLY)])  # type: ignore[attr-defined]
+    assert await tool(effect="pure")(wrapper).call({"text": "abc"}, CONTEXT) == "t 3"
+
+
+async def test_an_error_of_a_wrapped_async_function_is_a_tool_error() -> None:
+    async def fail() -> None:
+        raise ValueError("no row")
+
+    with pytest.raises(ToolError, match="fail failed: ValueError: no row"):
+        await tool(effect="pure")(with_wraps(fail)).call({}, CONTEXT)
 
 
 async def test_a_blocking_function_does_not_block_the_event_loop() -> None:

@@ -83,6 +83,49 @@ def test_parameters_are_described_in_any_usual_style(function: Callable[..., obj
     }
 
 
+def numpy_together(a: int, b: int, c: int = 0) -> int:
+    """Add.
+
+    Parameters
+    ----------
+    a, b : int
+        What is added.
+    c : int, optional
+        What is added, too.
+    """
+    return a + b + c
+
+
+def google_together(a: int, b: int, c: int = 0) -> int:
+    """Add.
+
+    Args:
+        a, b (int): What is added.
+        c: What is added, too.
+    """
+    return a + b + c
+
+
+def sphinx_apart(a: int, b: int, c: int = 0) -> int:
+    """Add.
+
+    :param int a: What is added.
+    :param b: What is added.
+    :type b: int
+    :param c: What is added, too.
+    """
+    return a + b + c
+
+
+@pytest.mark.parametrize("function", [numpy_together, google_together, sphinx_apart])
+def test_parameters_that_share_a_description_all_have_it(function: Callable[..., object]) -> None:
+    assert read_signature(function).schema["properties"] == {
+        "a": {"type": "integer", "description": "What is added."},
+        "b": {"type": "integer", "description": "What is added."},
+        "c": {"type": "integer", "description": "What is added, too.", "default": 0},
+    }
+
+
 def rich(
     kind: Literal["a", "b"],
     when: date,

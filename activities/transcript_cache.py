@@ -23,7 +23,7 @@ class _CachedTranscript:
 
 
 class TranscriptCache:
-    """An LRU cache of transcripts, bounded in bytes, and of agents; thread-safe.
+    """LRU caches of transcripts (bounded in bytes) and of agents (bounded in number); thread-safe.
 
     Workflows of this process put their own ``Transcript`` here before each model call. It only grows, and a reader
     takes no more of it than its segment covers. Nothing depends on the cache for correctness: what is missing is

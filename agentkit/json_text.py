@@ -14,7 +14,7 @@ __all__ = ["check_strict_json", "embedded_json", "json_at", "json_values"]
 _DECODER = json.JSONDecoder(strict=False)
 """Accepts line ends and tabs inside strings, which many models don't escape."""
 _MAX_FAILURES = 1_000
-"""Of attempts to read JSON in one text. Each takes time linear in the text before it: the error has its line number."""
+"""The most failed attempts to parse JSON in one text: each takes time linear in the text before it, to count lines."""
 _OPENING_BRACKET = re.compile(r"""\{(?=\s*["}])|\[(?=\s*["\[{\]\-\dtfn])""")
 """What may begin an object or array."""
 _OPENING_FENCE = re.compile(r"""(?:(?<!`)`{3,}+|(?<!~)~{3,}+)[^\n`~{\["]*+\s*+(?=[{\["\-\dtfn])""")

@@ -52,7 +52,7 @@ class ToolSpec(Record):
     effect: Effect = "irreversible"
     """The default is the strictest: calls are never repeated, and need approval."""
     timeout: float = 60.0
-    """Of one attempt, in seconds."""
+    """Seconds that one attempt may take."""
     approval: Approval | None = None
     """None: by effect (irreversible calls need approval)."""
     fast: bool = False
@@ -117,7 +117,7 @@ class AgentDefinition(_Strict):
     model: str | tuple[str, ...] | None = None
     """``provider:name``, or several: a fallback chain. None: the configured default."""
     planner: str | None = None
-    """None: the configured default."""
+    """Name of a planner, such as ``tools``; None: the configured default."""
     instructions: str = ""
     tools: tuple[str, ...] = ()
     """Names of tools."""
@@ -140,6 +140,7 @@ class AgentSpec(Record):
     models: tuple[str, ...]
     """``provider:name`` each: the first model, then its fallbacks in order."""
     planner: str
+    """Name of a planner, such as ``tools``."""
     instructions: str = ""
     tools: tuple[ToolSpec, ...] = ()
     approvals: tuple[ApprovalRule, ...] = ()

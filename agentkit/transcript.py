@@ -37,7 +37,7 @@ class Segment(Record):
     end: int
     """Position after the last message."""
     digest: str
-    """Of all messages up to ``end``."""
+    """Digest of all messages up to ``end``, from the first message of the transcript."""
 
 
 class Transcript:
@@ -70,7 +70,7 @@ class Transcript:
 
     @property
     def size(self) -> int:
-        """Of the canonical JSON, in bytes."""
+        """Bytes of the messages' canonical JSON."""
         return self._size
 
     def segment(self, workflow_id: str, end: int, version: int = 1) -> Segment:

@@ -19,7 +19,7 @@ __all__ = ["ApiServices", "app_services", "install_services", "request_services"
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """What routes and servicers work with."""
+    """The objects that REST routes and gRPC servicers share."""
 
     settings: Settings
     catalog: Catalog
@@ -32,7 +32,7 @@ class ApiServices:
 
 
 def install_services(app: FastAPI, services: ApiServices) -> None:
-    """Make the services available to the routes of ``app``."""
+    """Store the services in ``app``, where its routes find them."""
     app.state.opspawn = services
 
 

@@ -40,6 +40,7 @@ class Finding:
     """The result of a check: one line of the doctor's output."""
 
     subject: str
+    """What was checked, such as ``Data directory``."""
     status: Literal["ok", "note", "missing"]
     """``note``: only some uses need it; ``missing``: the doctor exits with 1."""
     detail: str

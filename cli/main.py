@@ -55,13 +55,14 @@ def _start(
     """Durable AI agents on Temporal: each task survives crashes, restarts and deploys."""
 
 
-def _load(name: str) -> Callable[..., None]:
+def _import_command(name: str) -> Callable[..., None]:
+    """Return a subcommand's function, from its module."""
     function: Callable[..., None] = getattr(import_module(COMMANDS[name].module), name)
     return function
 
 
-def _not_loaded() -> None:
-    """Stand in for the subcommands that this command line does not name."""
+def _placeholder() -> None:
+    """Take the place of a subcommand that is only listed by ``--help``, and so is not imported."""
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
@@ -75,7 +76,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_start)
     for name, command in COMMANDS.items():
         app.command(name, help=None if name == named else command.summary)(
-            _load(name) if name == named else _not_loaded
+            _import_command(name) if name == named else _placeholder
         )
     return app
 

@@ -100,7 +100,7 @@ class _Connection:
             sending = asyncio.create_task(_send_batches(call, subscriber))
             try:
                 async for response in call:
-                    self._note_connected()
+                    self._mark_connected()
                     for task_id in response.unwatch:
                         subscriber.unwatch(task_id)
                     for task_id in response.watch:
@@ -117,7 +117,8 @@ class _Connection:
             return aio.insecure_channel(self._address, CHANNEL_OPTIONS)
         return aio.secure_channel(self._address, grpc.ssl_channel_credentials(self._ca), CHANNEL_OPTIONS)
 
-    def _note_connected(self) -> None:
+    def _mark_connected(self) -> None:
+        """Record that the API responds, and log that if a warning was logged before."""
         self._connected = True
         if self._warned:
             self._warned = False

@@ -17,7 +17,7 @@ CHANNEL_OPTIONS = [
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),  # else a new connection waits for the backoff of those before
 ]
-"""Of client and server: each notices within 15 s that the other is lost."""
+"""gRPC channel options of client and server: each notices within 15 s that the other is lost."""
 
 _DELTA_KINDS = {
     "text": relay_pb2.DELTA_KIND_TEXT,

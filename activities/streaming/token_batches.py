@@ -12,8 +12,8 @@ from agentkit.interfaces import ModelDelta
 __all__ = ["BatchKind", "ResponseId", "TokenBatch", "TokenBuffer", "joined"]
 
 BatchKind = Literal["continue", "start", "restart"]
-"""What a batch follows: the batch before it; nothing, as the first of its response; or nothing, and subscribers discard
-the deltas of this step that they have."""
+"""How a subscriber handles a batch: append it to the batch before; start a response with it; or discard the deltas of
+this step that it has, and start the response again with it."""
 
 _MAX_UNJOINED_DELTAS = 256
 """A buffer joins its newest deltas when it has as many, so that its memory is close to that of the text."""
@@ -27,7 +27,7 @@ class ResponseId:
     run_id: str
     activity_id: str
     attempt: int
-    """From 1."""
+    """Number of the attempt, from 1."""
     step: int
 
 
@@ -43,12 +43,13 @@ class TokenBatch:
 
 
 class TokenBuffer:
-    """All deltas of a response so far."""
+    """Collects the deltas of one response, for subscribers that join while it is in progress."""
 
     def __init__(self) -> None:
         self._joined: list[ModelDelta] = []
         self._newest: list[ModelDelta] = []
         self.chars = 0
+        """Characters of all deltas so far."""
 
     def append(self, delta: ModelDelta) -> None:
         """Add the next delta."""

@@ -22,13 +22,13 @@ _MIN_BATCH_INTERVAL_S = 0.005
 _MAX_BATCH_INTERVAL_S = 0.025
 """Bounds of the time between two batches of a response. The first batch is due at once."""
 _SEND_INTERVAL_S = 0.003
-"""Least time from one list of batches to the next."""
+"""The shortest time between two lists of batches."""
 _MAX_PENDING_CHARS = 65_536
-"""Of one response for one subscriber. When there are more, the subscriber gets a restart with all text so far."""
+"""The most unsent characters of one response for one subscriber. Beyond, it gets a restart with all text so far."""
 _MAX_SEND_CHARS = 262_144
 """Characters after which no further batch is added to a list of batches."""
 _MAX_RESPONSE_CHARS = 1_048_576
-"""Of a response that is published; providers' clients stop reading at as many."""
+"""The most characters of a response that are published; providers' clients stop reading at as many."""
 _ACKNOWLEDGE_TIMEOUT_S = 0.05
 """How long a complete response waits for its subscribers before the workflow gets it."""
 
@@ -37,9 +37,9 @@ class TokenPublisher(Protocol):
     """Publishes the deltas of model responses."""
 
     def publishing(self, response_id: ResponseId) -> AbstractAsyncContextManager[Emit | None]:
-        """Return a context in which the response is generated; it gives the callback for deltas, or None: needs none.
+        """Return a context manager that yields the callback for a response's deltas, or None if nobody needs them.
 
-        When it is left without an error, the response is complete.
+        The response is complete when the block ends without an error.
         """
         ...
 
@@ -49,7 +49,7 @@ class NullTokenPublisher:
 
     @asynccontextmanager
     async def publishing(self, response_id: ResponseId) -> AsyncIterator[Emit | None]:
-        """Give no callback."""
+        """Yield None: there is no callback."""
         yield None
 
 
@@ -99,7 +99,7 @@ class TokenSubscriber:
         self._pending_changed = asyncio.Event()
         self._number = 0
         self._unacknowledged: dict[int, list[asyncio.Future[None]]] = {}
-        """Futures of the complete responses among the batches of a number."""
+        """By number of a list of batches: the futures of the complete responses in it."""
         self._send_not_before = 0.0
         streams.subscribers.add(self)
 
@@ -128,7 +128,7 @@ class TokenSubscriber:
             self.add_pending(subscription)
 
     def add_pending(self, subscription: _Subscription) -> None:
-        """Note that a subscription has something to send."""
+        """Queue a subscription that has a batch to send."""
         self._pending[subscription.stream.response_id] = subscription
         self._pending_changed.set()
 
@@ -152,7 +152,7 @@ class TokenSubscriber:
             await asyncio.sleep(_SEND_INTERVAL_S)
 
     def acknowledge(self, number: int) -> None:
-        """Note that the API process has received all lists of batches up to this number."""
+        """Mark all lists of batches up to this number as received by the API process."""
         for received in [each for each in self._unacknowledged if each <= number]:
             for acknowledged in self._unacknowledged.pop(received):
                 if not acknowledged.done():
@@ -209,17 +209,17 @@ class _ResponseStream:
 
 
 class _Subscription:
-    """The deltas of one response that one subscriber has not got yet; bounded, since the subscriber may be slow."""
+    """The unsent deltas of one response for one subscriber; bounded, because the subscriber may be slow."""
 
     def __init__(self, subscriber: TokenSubscriber, stream: _ResponseStream, kind: BatchKind) -> None:
         self.subscriber = subscriber
         self.stream = stream
         self.kind: BatchKind = kind
-        """Of the next batch."""
+        """Kind of the next batch."""
         self.due_at = 0.0
         """When the next batch may be sent, by the event loop's clock."""
         self.acknowledged: asyncio.Future[None] | None = None
-        """Of the last batch; None until the response is complete."""
+        """Set when the last batch is acknowledged; None until the response is complete."""
         self._deltas: list[ModelDelta] = []
         self._chars = 0
 

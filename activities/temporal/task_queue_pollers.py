@@ -64,7 +64,7 @@ class Poller:
     """A worker that polled a task queue lately."""
 
     identity: str
-    """As Temporal shows it."""
+    """The worker's identity, as Temporal shows it."""
     last_poll_at: datetime
 
     @property

@@ -23,7 +23,7 @@ class WorkerIdentity:
     pid: int
     host: str
     app: str
-    """As ``app_id`` returns it."""
+    """Id of the app, from ``app_id``."""
 
     @property
     def is_local(self) -> bool:

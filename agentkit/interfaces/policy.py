@@ -16,7 +16,7 @@ class PolicyDecision(Record):
 
     action: Literal["allow", "ask", "deny"]
     reason: str | None = None
-    """For the person who approves, or the model whose call is denied."""
+    """Shown to the person who approves, or to the model whose call is denied."""
 
 
 class SecurityPolicy(Protocol):

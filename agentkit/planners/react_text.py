@@ -43,7 +43,7 @@ _INPUT_START = re.compile(r"[\s*_]*+(?:(?:`{3,}|~{3,})[^\n`~{\[]*\s*|`)?")
 _OBJECT_AFTER_NAME = re.compile(r"[(\s]*+(?=\{)")
 _NO_ACTION_LINE = re.compile(r"^[ \t]*+Action(?: Input)?:[ \t]*+(?:none|n/?a)?[ \t.]*$", re.MULTILINE | re.IGNORECASE)
 _NONE = frozenset({"", "none", "null", "n/a", "na"})
-"""What models write where they mean nothing."""
+"""Words that models write instead of leaving a value empty."""
 
 _ARGUMENT_KEYS = ("arguments", "action_input", "input", "args")
 

@@ -69,7 +69,7 @@ class LocalRunner:
 
 @dataclass(frozen=True)
 class _LocalEffects:
-    """``LoopEffects`` of one local task; it keeps no notes."""
+    """``LoopEffects`` of one local task; it records nothing."""
 
     models: Mapping[str, Model]
     toolset: Toolset

@@ -40,14 +40,14 @@ _CUT_OFF_CALL = (
     "Call again, with shorter arguments or in several smaller steps."
 )
 _MAX_QUOTED_CHARS = 500
-"""Of a response in an error message."""
+"""The most characters of a response that an error message quotes."""
 
 CheckedCall = tuple[ToolCall, ToolSpec | ToolResult]
 """A tool call with the tool to run, or with the error result that refuses it."""
 
 
 class LoopEffects(Protocol):
-    """What a step does beside the rules: requests to models, tool calls, and notes of what happened.
+    """The side effects of a step: requests to models, tool calls, and records of what happened.
 
     The workflow carries them out durably, the local runner in its own process.
     """
@@ -69,19 +69,19 @@ class LoopEffects(Protocol):
         ...
 
     def on_model_failed(self, model: str, error: ModelError) -> None:
-        """Take note that a model gave no response."""
+        """Called when a model gave no response."""
         ...
 
     def on_plan(self, plan: Sequence[str]) -> None:
-        """Take note of a new plan."""
+        """Called with each new plan."""
         ...
 
     def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
-        """Take note of a step's tool calls, before any of them is made."""
+        """Called with a step's tool calls, before any of them is made."""
         ...
 
     def on_tool_result(self, result: ToolResult) -> None:
-        """Take note of a tool result, when it is there."""
+        """Called with each tool result."""
         ...
 
 

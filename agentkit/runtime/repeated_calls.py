@@ -12,10 +12,10 @@ from agentkit.messages import ToolCall, ToolResult
 __all__ = ["REPEATS_BEFORE_NOTICE", "RepeatedCalls"]
 
 REPEATS_BEFORE_NOTICE = 3
-"""From so many steps in a row on, the model reads with the result that it repeats itself."""
+"""Number of steps in a row with the same call and result from which the result has a note for the model."""
 
 _MAX_ARGUMENT_CHARS = 200
-"""Of a call's arguments in an error message."""
+"""Longer arguments are cut off in error messages."""
 
 
 class RepeatedCalls:
@@ -25,7 +25,7 @@ class RepeatedCalls:
         """Set up the limit, which is None for no detection, and the counts so far."""
         self._limit = limit
         self.counts: Mapping[str, int] = dict(counts or {})
-        """Of the newest step's calls, by the digest of call and result."""
+        """In how many steps in a row each call of the newest step was made, by a digest of call and result."""
 
     def record(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> Sequence[ToolResult]:
         """Count a step's calls, and return their results; those of repeated calls have a note for the model."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from agentkit.testing.scripted_server import ResponseStream, encode_event
 from agentkit.testing.server_script import JSONObject, ReceivedRequest, ServerResponse, ServerToolCall
 
-__all__ = ["chat_body", "chat_stream"]
+__all__ = ["chat_stream", "unstreamed_chat_body"]
 
 _END = b"data: [DONE]\n\n"
 _MALFORMED_EVENT = b'data: {"choices": [{"del\n\n'
@@ -25,7 +25,7 @@ def chat_stream(response: ServerResponse, request: ReceivedRequest) -> ResponseS
     return ResponseStream(events, _MALFORMED_EVENT, _error_event(request), _END)
 
 
-def chat_body(response: ServerResponse, request: ReceivedRequest) -> bytes:
+def unstreamed_chat_body(response: ServerResponse, request: ReceivedRequest) -> bytes:
     """Return the body of a response that isn't streamed."""
     message: JSONObject = {"role": "assistant", "content": response.text or None, "refusal": response.refusal or None}
     if response.thinking:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from agentkit.testing.scripted_server import ResponseStream, encode_event
 from agentkit.testing.server_script import CALL_ITEM, JSONObject, ReceivedRequest, ServerResponse, ServerToolCall
 
-__all__ = ["responses_body", "responses_stream"]
+__all__ = ["responses_stream", "unstreamed_responses_body"]
 
 _MALFORMED_EVENT = b'data: {"type": "respo\n\n'
 _INCOMPLETE_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -33,7 +33,7 @@ def responses_stream(response: ServerResponse, request: ReceivedRequest) -> Resp
     return ResponseStream(encoded, _MALFORMED_EVENT, _error_event(request))
 
 
-def responses_body(response: ServerResponse, request: ReceivedRequest) -> bytes:
+def unstreamed_responses_body(response: ServerResponse, request: ReceivedRequest) -> bytes:
     """Return the body of a response that isn't streamed."""
     return json.dumps(_completed(response, request, _items(response, request))).encode()
 

@@ -103,6 +103,7 @@ def _events(response: ServerResponse, request: ReceivedRequest) -> Iterator[JSON
 
 
 def _message(request: ReceivedRequest, content: list[JsonValue], stop_reason: str | None) -> JSONObject:
+    """Return a message in Anthropic's format, without usage; it has no content yet where it starts a stream."""
     return {
         "id": f"msg_{request.number}",
         "type": "message",

@@ -44,7 +44,7 @@ class ReceivedGeminiRequest(ReceivedRequest):
     """One request for a model response; Gemini's URL holds what other providers have in the body."""
 
     version: str
-    """Of the API: ``v1`` or ``v1beta``."""
+    """The API's version: ``v1`` or ``v1beta``."""
     model: str
 
 

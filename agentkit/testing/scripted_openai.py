@@ -6,8 +6,8 @@ import json
 from typing import ClassVar
 
 from agentkit.testing.http_connection import HTTPConnection, HTTPRequest
-from agentkit.testing.openai_chat_format import chat_body, chat_stream
-from agentkit.testing.openai_responses_format import responses_body, responses_stream
+from agentkit.testing.openai_chat_format import chat_stream, unstreamed_chat_body
+from agentkit.testing.openai_responses_format import responses_stream, unstreamed_responses_body
 from agentkit.testing.scripted_server import JSON_HEADERS, ResponseStream, ScriptedServer, read_body
 from agentkit.testing.server_script import ReceivedRequest, ServerFailure, ServerResponse
 
@@ -53,7 +53,11 @@ class ScriptedOpenAIServer(ScriptedServer):
         return json.dumps({"error": error}).encode()
 
     def _response_body(self, response: ServerResponse, request: ReceivedRequest) -> bytes:
-        return responses_body(response, request) if "input" in request.body else chat_body(response, request)
+        return (
+            unstreamed_responses_body(response, request)
+            if "input" in request.body
+            else unstreamed_chat_body(response, request)
+        )
 
     def _response_stream(self, response: ServerResponse, request: ReceivedRequest) -> ResponseStream:
         return responses_stream(response, request) if "input" in request.body else chat_stream(response, request)

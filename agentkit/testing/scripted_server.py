@@ -37,7 +37,7 @@ class ResponseStream:
     error_event: bytes
     """An event that reports an error of the provider."""
     end: bytes = b""
-    """Sent after the last event."""
+    """Bytes sent after the last event."""
 
 
 class ScriptedServer(ABC):

@@ -138,7 +138,7 @@ class ReceivedRequest:
     """One request for a model response, in the provider's format."""
 
     number: int
-    """From 0, in order of arrival."""
+    """Number of the request, from 0, in order of arrival."""
     headers: Mapping[str, str]
     """Names in lower case."""
     body: Mapping[str, Any]

@@ -19,7 +19,7 @@ from agentkit.validation_messages import did_you_mean
 __all__ = ["builtin_tools"]
 
 _PAGE_CHARS = 20_000
-"""Of one page in a result; results longer than about 32,000 characters would be cut."""
+"""The most characters of one page in a result; results of more than about 32,000 characters are cut."""
 _MAX_BYTES = 1_000_000
 _FETCH_TIMEOUT_S = 25.0
 """Less than the tool's own timeout, so that the model reads which page was slow."""

@@ -18,7 +18,7 @@ Number = int | float
 _MAX_CHARS = 1_000
 _MAX_DEPTH = 60
 _MAX_BITS = 4_096
-"""Of integers, including intermediate results: about 1,200 digits."""
+"""The most bits of an integer, intermediate results included: about 1,200 digits."""
 _MAX_COUNT = 500
 """Largest argument of ``factorial``, ``comb`` and ``perm``."""
 
@@ -74,7 +74,7 @@ def _evaluate(node: ast.expr, depth: int) -> Number:
         case ast.Constant(value=bool() | complex()):
             pass
         case ast.Constant(value=int() | float() as number):
-            return _bounded(number)
+            return _checked(number)
         case ast.Name(id=name) if name in _CONSTANTS:
             return _CONSTANTS[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -82,9 +82,9 @@ def _evaluate(node: ast.expr, depth: int) -> Number:
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
             return _evaluate(operand, depth - 1)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _bounded(_OPERATORS[type(op)](_evaluate(left, depth - 1), _evaluate(right, depth - 1)))
+            return _checked(_OPERATORS[type(op)](_evaluate(left, depth - 1), _evaluate(right, depth - 1)))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
-            return _bounded(_FUNCTIONS[name](*(_evaluate(arg, depth - 1) for arg in args)))
+            return _checked(_FUNCTIONS[name](*(_evaluate(arg, depth - 1) for arg in args)))
     raise ToolError(_refusal_message(node))
 
 
@@ -100,7 +100,13 @@ def _refusal_message(node: ast.expr) -> str:
     return f"{ast.unparse(node)!r} isn't arithmetic. Use numbers, + - * / // % **, and functions such as sqrt(2)."
 
 
-def _bounded(value: object) -> Number:
+def _checked(value: object) -> Number:
+    """Return a number or result unchanged.
+
+    Raises:
+        OverflowError: it is an integer of more than ``_MAX_BITS`` bits.
+        ValueError: it is not a real number.
+    """
     if isinstance(value, int):
         if value.bit_length() > _MAX_BITS:
             raise OverflowError

@@ -84,6 +84,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
 
 def _request_to_address(address: str, request: httpx2.Request) -> httpx2.Request:
+    """Return the request with an address in its URL; the ``Host`` header and TLS keep the host's name."""
     extensions = {**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")}
     return httpx2.Request(
         request.method,

@@ -62,7 +62,7 @@ def html_to_text(page: str, url: str) -> str:
 
     Malformed pages are read as far as the parser understands them; nothing raises.
     """
-    target = _Target(url)
+    target = _TextCollector(url)
     parser = etree.HTMLParser(  # type: ignore[call-overload]  # lxml calls only those methods that a target has
         target=target, no_network=True, encoding="utf-8"
     )
@@ -77,8 +77,8 @@ def html_to_text(page: str, url: str) -> str:
     return "\n\n".join(filter(None, (" ".join(target.title.split()), text)))
 
 
-class _Target:
-    """Collects text from the parser's events."""
+class _TextCollector:
+    """Collects a page's title and text: a parser target, whose methods lxml calls for each tag and text."""
 
     def __init__(self, url: str) -> None:
         self.title = ""

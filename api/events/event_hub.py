@@ -35,7 +35,7 @@ class EventHub:
         self._tasks = tasks
         self._address = temporal_address(settings)
         self._feeds: dict[str, dict[str, TaskFeed]] = {}
-        """By task id and first run id."""
+        """Feeds by task id and first run id."""
         self._callbacks: list[WatchersChanged] = []
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -124,14 +124,17 @@ class EventHub:
 
 @dataclass(frozen=True, slots=True)
 class TaskWatch:
-    """One watcher's view of a task. Nothing is followed before ``events`` is iterated."""
+    """One watcher's request for a task's events. Nothing is read before ``events`` is iterated."""
 
     hub: EventHub
     history: TaskHistory
+    """Reads the task's history from Temporal."""
     run_ids: list[str]
+    """All runs of the task, in order."""
     length: int
     """Number of history events of the newest run."""
     after: PositionKey
+    """Position of the last event before the first one to yield."""
     ended: bool
     """Whether the task had ended when the watch began: then all its events exist."""
 

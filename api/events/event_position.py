@@ -22,7 +22,7 @@ class Position:
     run_id: str
     """Temporal's id of the run; a task that continues as new has several runs."""
     event_id: int
-    """Of the history event, from 1."""
+    """Id of the history event, from 1."""
     index: int
     """Among the events that are mapped from this history event, from 0."""
 

@@ -31,12 +31,12 @@ class DecodedEvent:
     """The input or result; of an upserted memo, the journal."""
     failure: BaseException | None = None
     local_activity: JsonValue = None
-    """Of a local activity's marker: its id, type, attempt and times."""
+    """Id, type, attempt and times of the local activity that the event, a marker, records; None for other events."""
     unreadable: str | None = None
     """Why a payload can't be decoded; then its field is empty, and so may be others."""
 
 
-_PAYLOADS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
+_PAYLOAD_GETTERS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: lambda event: (
         event.workflow_execution_started_event_attributes.input.payloads
     ),
@@ -60,8 +60,9 @@ _PAYLOADS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
         else ()
     ),
 }
+"""Functions that return an event's encoded payloads, by event type."""
 
-_FAILURES: dict[int, Callable[[HistoryEvent], Failure]] = {
+_FAILURE_GETTERS: dict[int, Callable[[HistoryEvent], Failure]] = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: lambda event: (
         event.workflow_execution_failed_event_attributes.failure
     ),
@@ -69,6 +70,7 @@ _FAILURES: dict[int, Callable[[HistoryEvent], Failure]] = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: lambda event: event.activity_task_timed_out_event_attributes.failure,
     EventType.EVENT_TYPE_MARKER_RECORDED: lambda event: event.marker_recorded_event_attributes.failure,
 }
+"""Functions that return an event's encoded failure, by event type."""
 
 
 class HistoryDecoder:
@@ -78,16 +80,16 @@ class HistoryDecoder:
         self._converter = converter
 
     async def decode(self, event: HistoryEvent) -> DecodedEvent:
-        """Return the event with its payloads. Never raises: what can't be decoded is noted in ``unreadable``."""
+        """Return the event with its payloads. Never raises: ``unreadable`` has the reason for a missing payload."""
         local_activity: JsonValue = None
         values: tuple[JsonValue, ...] = ()
         failure: BaseException | None = None
         unreadable: str | None = None
         try:
             local_activity = await self._local_activity(event)
-            if payloads := _PAYLOADS.get(event.event_type, _no_payloads)(event):
+            if payloads := _PAYLOAD_GETTERS.get(event.event_type, _no_payloads)(event):
                 values = tuple(await self._converter.decode(payloads))
-            if failure_of := _FAILURES.get(event.event_type):
+            if failure_of := _FAILURE_GETTERS.get(event.event_type):
                 failure = await self.failure(failure_of(event))
         except Exception as error:  # the boundary: a payload may be damaged, or stored where this process can't read it
             unreadable = f"{type(error).__name__}: {error}"

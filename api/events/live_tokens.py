@@ -48,7 +48,7 @@ class LiveTokens:
         self._publish = publish
         self._pending: Mapping[str, PendingCall] = {}
         self._pending_calls: set[_CallKey] = set()
-        """Of models."""
+        """The model calls among ``_pending``."""
         self._ended_calls: set[_CallKey] = set()
         self._responses: dict[_CallKey, _Response] = {}
 

@@ -20,7 +20,7 @@ from api.events.task_history import TaskHistory
 __all__ = ["RetryWatcher"]
 
 _FIRST_POLL_DELAY_S = 1.0
-"""After a call was scheduled; most calls end sooner, and are never polled."""
+"""Seconds from a call's scheduling to its first poll; most calls end sooner, and are never polled."""
 _MAX_POLL_DELAY_S = 5.0
 
 

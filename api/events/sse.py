@@ -23,7 +23,7 @@ HEARTBEAT_INTERVAL_S = 15.0
 SLOW_WATCHER_TIMEOUT_S = 30.0
 """How long a client may take to accept data before it is cut off: its task is followed while it is connected."""
 _RECONNECT_DELAY_MS = 1000
-"""After which a browser connects again."""
+"""Milliseconds after which a browser reconnects."""
 
 
 def frame(event: Event) -> bytes:

@@ -24,13 +24,13 @@ from workflows.task_types import WORKFLOW_TYPE
 __all__ = ["StatusFeed"]
 
 _POLL_INTERVAL_S = 1.0
-"""Between two polls; more where a poll takes long, so that polling takes a fifth of the time at most."""
+"""Seconds between two polls; more if a poll takes long, so that polling takes a fifth of the time at most."""
 _ENDED_WITHIN = timedelta(seconds=60)
 """How long ago a task may have ended to be polled: visibility lags, and clocks differ."""
 _PAGE_SIZE = 1000
 
 _Statuses = dict[str, tuple[str, WorkflowExecution]]
-"""By task id."""
+"""Status and execution of each task, by its id."""
 
 
 class StatusFeed:

@@ -62,7 +62,7 @@ class TaskFeed:
         self._length = length
         self._first_run = self._run = len(run_ids) - 1
         self._last_key: PositionKey = (self._run, 0, 0)
-        """Of the newest event in the buffer."""
+        """Position of the newest event in the buffer."""
         self._last_history_event = (self._run, 0)
         """Index of the run, id of the history event."""
         self._tasks: list[asyncio.Task[None]] = []

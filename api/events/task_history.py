@@ -25,7 +25,7 @@ _Page = Sequence[HistoryEvent]
 
 
 class TaskHistory:
-    """The history of one task. Every method raises Temporal's own errors."""
+    """Reads the history of one task. Every method raises Temporal's own errors."""
 
     def __init__(self, client: Client, task_id: str) -> None:
         self._client = client

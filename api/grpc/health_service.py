@@ -18,7 +18,7 @@ __all__ = ["LIVENESS", "HealthCheckServicer"]
 LIVENESS = "liveness"
 """The service name under which this process itself is checked, whatever Temporal and the workers do."""
 _CHECK_INTERVAL_S = 2.0
-"""Between two checks for a watcher: a probe every few seconds is the usual."""
+"""Seconds between two checks for a watcher: probes usually come every few seconds."""
 _MAX_NAME_CHARS = 80
 
 _Context = ServicerContext[HealthCheckRequest, HealthCheckResponse]

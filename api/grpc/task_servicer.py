@@ -76,7 +76,7 @@ class TaskServicer(TaskServiceServicer):
             return tasks_pb2.CancelTaskResponse(task=task_message(await self._tasks.cancel(request.task_id)))
 
     async def WatchTask(self, request: tasks_pb2.WatchTaskRequest, context: _WatchContext) -> None:  # type: ignore[override]
-        """Stream a task's events. Not a generator, as the stub's type has it: gRPC leaves those to the collector."""
+        """Stream a task's events. A coroutine, unlike the stub's type: gRPC doesn't close generators."""
         async with errors_as_status(context):
             watch = await self._services.hub.watch(request.task_id, request.after or None)
             unsent = await self._send(watch, context)

@@ -40,6 +40,7 @@ class AgentResponse(BaseModel):
     planner: str | None = None
     instructions: str = ""
     tools: tuple[str, ...] = ()
+    """Names of tools."""
     limits: Limits = Limits()
     problem: str | None = None
     """Why tasks for it would be refused; null when it is ready."""
@@ -52,7 +53,7 @@ class AgentListResponse(BaseModel):
 
     agents: tuple[AgentResponse, ...]
     problems: tuple[str, ...] = ()
-    """What is wrong with the app directory's files."""
+    """Errors in the files of the app directory."""
 
 
 class ToolListResponse(BaseModel):

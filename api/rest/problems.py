@@ -71,9 +71,9 @@ class ProblemDetail(BaseModel):
 
     detail: str
     pointer: str | None = None
-    """Where in the body, as a JSON pointer."""
+    """JSON pointer to the wrong value in the request's body."""
     field: str | None = None
-    """Which parameter or header."""
+    """Name of the wrong parameter or header."""
 
     @property
     def place(self) -> str:
@@ -82,7 +82,7 @@ class ProblemDetail(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """The body of an error response, in the format of RFC 9457 (problem details)."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -27,7 +27,7 @@ __all__ = ["PageCursor", "newest_tasks", "visibility_query"]
 _WINDOW_SIZE = 1000
 """The most tasks that are read and sorted; a window that holds more is narrowed first."""
 _FIRST_WINDOW_FACTOR = 4
-"""Times the page: mostly those are all the tasks, or the newest are among them."""
+"""Size of the first window, in pages: usually it holds all the tasks, or at least the newest ones."""
 _MAX_TIME_NS = 2**63 - 1
 """Temporal's times are nanoseconds since 1970 in 64 bits."""
 _MAX_CLOCK_SKEW_NS = 3600 * 1_000_000_000
@@ -76,24 +76,24 @@ class PageCursor:
 
     def encode(self, query: str) -> str:
         """Return the cursor as opaque text, valid for this query only."""
-        text = json.dumps([self.started_ns, self.task_id, _query_mark(query)], separators=(",", ":"))
+        text = json.dumps([self.started_ns, self.task_id, _query_digest(query)], separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str, query: str) -> PageCursor:
-        """Return the cursor that ``encode`` made text of.
+        """Return the cursor for a text that ``encode`` returned.
 
         Raises:
             CursorInvalid: the text isn't a cursor, or belongs to other filters.
         """
         try:
-            started_ns, task_id, mark = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            started_ns, task_id, digest = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             cursor = cls(int(started_ns), str(task_id))
         except (ValueError, TypeError, OverflowError, RecursionError):
             raise CursorInvalid("This isn't a cursor. Pass next_cursor of the page before, unchanged.") from None
         if not 0 <= cursor.started_ns <= _MAX_TIME_NS:
             raise CursorInvalid("This isn't a cursor. Pass next_cursor of the page before, unchanged.")
-        if mark != _query_mark(query):
+        if digest != _query_digest(query):
             raise CursorInvalid("This cursor belongs to other filters. Keep the filters while paging, or start anew.")
         return cursor
 
@@ -101,7 +101,7 @@ class PageCursor:
 async def newest_tasks(
     client: Client, query: str, cursor: PageCursor | None, count: int, *, window_size: int = _WINDOW_SIZE
 ) -> list[WorkflowExecution]:
-    """Return the ``count`` newest tasks beyond the cursor, newest first; fewer at the end. Exact on any store."""
+    """Return the first ``count`` tasks after the cursor, newest first; fewer at the end. Exact on any store."""
     window = _Window(client, query, cursor, max(window_size, 2 * count))
     tasks, complete = await window.sample(min(_FIRST_WINDOW_FACTOR * count, window.size))
     if not complete:
@@ -112,7 +112,7 @@ async def newest_tasks(
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The tasks of a query beyond a cursor. Bounds are start times in nanoseconds."""
+    """The tasks of a query after a cursor. Bounds are start times in nanoseconds."""
 
     client: Client
     query: str
@@ -124,12 +124,12 @@ class _Window:
         """Return some tasks, sorted, and whether those are all."""
         listing = self.client.list_workflows(self._since(0), page_size=count, rpc_timeout=RPC_TIMEOUT)
         await listing.fetch_next_page()
-        return self._sorted(listing.current_page or ()), listing.next_page_token is None
+        return self._after_cursor(listing.current_page or ()), listing.next_page_token is None
 
     async def read(self, lower_ns: int) -> list[WorkflowExecution]:
         """Return all tasks started at ``lower_ns`` or later, sorted."""
         listing = self.client.list_workflows(self._since(lower_ns), page_size=self.size, rpc_timeout=RPC_TIMEOUT)
-        return self._sorted([execution async for execution in listing])
+        return self._after_cursor([execution async for execution in listing])
 
     async def narrowed(self, lower_ns: int, count: int) -> int:
         """Return a lower bound above which there are ``count`` tasks or more, and hardly more than ``size``.
@@ -157,15 +157,16 @@ class _Window:
     async def _count(self, lower_ns: int) -> int:
         return (await self.client.count_workflows(self._since(lower_ns), rpc_timeout=RPC_TIMEOUT)).count
 
-    def _sorted(self, executions: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
+    def _after_cursor(self, executions: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
+        """Return the executions after the cursor, newest first, and only the newest run of each task."""
         end = (self.cursor.started_ns, self.cursor.task_id) if self.cursor else None
         # By id, because a task that was continued as new meanwhile is listed twice: its newest run counts.
-        beyond = {
+        newest_runs = {
             execution.id: execution
             for execution in sorted(executions, key=_started_ns)
             if end is None or (_started_ns(execution), execution.id) < end
         }
-        return sorted(beyond.values(), key=lambda execution: (_started_ns(execution), execution.id), reverse=True)
+        return sorted(newest_runs.values(), key=lambda execution: (_started_ns(execution), execution.id), reverse=True)
 
 
 def _started_ns(execution: WorkflowExecution) -> int:
@@ -192,5 +193,5 @@ def _rfc3339(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()}.{fraction:09d}Z"
 
 
-def _query_mark(query: str) -> str:
+def _query_digest(query: str) -> str:
     return hashlib.sha256(query.encode()).hexdigest()[:8]

@@ -104,7 +104,7 @@ def queued_task(
 
 
 async def listed_task(execution: WorkflowExecution, urls: TaskUrls) -> TaskSnapshot:
-    """Return a task as visibility has it: without input, output, error and start."""
+    """Return a task from Temporal's visibility, which has no input, output, error and start."""
     memo, attributes = await execution.memo(), execution.typed_search_attributes
     user = memo.get(MEMO_USER)
     return TaskSnapshot(
@@ -126,7 +126,7 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls) -> TaskSnaps
 
 
 def visible_status(execution: WorkflowExecution) -> TaskStatus:
-    """Return a task's status as visibility has it; Temporal's own status counts where the task has ended."""
+    """Return a task's status from visibility: Temporal's own if the task has ended, else the recorded one."""
     recorded = execution.typed_search_attributes.get(STATUS)
     ended = _ENDED.get(execution.status) if execution.status else None
     if ended == "failed" and recorded == "timed_out":

@@ -19,9 +19,9 @@ from api.tasks.errors import ServiceError, TaskNotFound, TemporalNotReady, Tempo
 __all__ = ["RPC_TIMEOUT", "calling_temporal", "has_worker"]
 
 RPC_TIMEOUT = timedelta(seconds=5)
-"""For one call, the SDK's own retries included."""
+"""Timeout of one call, the SDK's own retries included."""
 _CALLS_TIMEOUT_S = 10.0
-"""For all calls of one request; a lazy client connects without a limit of its own."""
+"""Seconds that all calls of one request may take; a lazy client connects without a limit of its own."""
 _POLLER_AGE = timedelta(seconds=70)
 """A worker's long poll lasts 60 s, so a live one has polled within this time."""
 

@@ -20,7 +20,7 @@ _KEPT_LINES = 5
 _GUARD_EXIT_TIMEOUT_S = 6.0
 """Longer than the guard's own grace period."""
 _OUTPUT_DRAIN_TIMEOUT_S = 0.5
-"""For output that is still in the pipe when the process has ended."""
+"""Seconds to read the output that is still in the pipe when the process has ended."""
 _MAX_LINE_BYTES = 16_384
 """A longer line is cut, so that output without line breaks can't fill the memory."""
 

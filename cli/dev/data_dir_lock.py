@@ -13,7 +13,7 @@ from cli.errors import CommandFailed, UsageWrong
 __all__ = ["DataDirLock"]
 
 _ACQUIRE_TIMEOUT_S = 8.0
-"""After ``kill -9`` the lock stays with the guard until it has stopped the children; that takes up to 6 s."""
+"""Longer than the guard needs (6 s): after ``kill -9`` it holds the lock until it has stopped the children."""
 _POLL_INTERVAL_S = 0.1
 
 

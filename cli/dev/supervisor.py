@@ -23,10 +23,10 @@ _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 _STABLE_AFTER_S = 30.0
 """A child that has run for so long is restarted with the first backoff again."""
 _END_TIMEOUT_S = 1.0
-"""For the end of processes that were killed."""
+"""Seconds to wait for processes that were killed."""
 _POLL_INTERVAL_S = 0.2
 _SLOW_START_S = 20.0
-"""After this time the reason for not being ready is shown."""
+"""Seconds of starting after which the reason for not being ready is shown."""
 
 
 class Supervisor:

@@ -1,1 +1,1 @@
-"""The gRPC interfaces, and the Python that they give."""
+"""The gRPC interface definitions (``.proto``), and the Python modules generated from them."""

@@ -38,7 +38,7 @@ _STATUS_OF_TYPE = {
     "overloaded_error": 529,
 }
 _UNKNOWN_STATUS = 503
-"""For an error in a stream whose type is unknown: a retry may succeed."""
+"""The status used for an error in a stream whose type is unknown: a retry may succeed."""
 _TOO_LONG = re.compile(r"prompt is too long|exceeds? (?:the )?context (?:limit|window)|exceed context limit")
 _QUOTA_USED_UP = re.compile(r"credit balance|spend_limit|spend limit|usage limits?\b.*\bregain access", re.IGNORECASE)
 

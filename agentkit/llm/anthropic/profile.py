@@ -30,7 +30,7 @@ _THINKING_OFF: tuple[tuple[re.Pattern[str], dict[str, JsonValue]], ...] = (
     (re.compile(r"claude-(?:(?:opus|sonnet)-5(?:$|[-@]\d{8})|haiku-5)"), {"thinking": {"type": "disabled"}}),
 )
 _LOWEST_EFFORT: dict[str, JsonValue] = {"output_config": {"effort": "low"}}
-"""For models whose thinking can't be turned off."""
+"""The request fields for models whose thinking can't be turned off."""
 _EFFORTS = ((2_048, "low"), (8_192, "medium"))
 """The nearest effort to a budget of up to so many tokens; there is no exact equivalent."""
 
@@ -52,7 +52,7 @@ class ThinkingConfig:
 
 @dataclass(frozen=True, slots=True)
 class ClaudeProfile:
-    """What one model accepts."""
+    """The request fields and limits that one model accepts."""
 
     accepts_budget: bool
     """Accepts a thinking budget and, if it is not used, a temperature and a forced tool call."""
@@ -61,7 +61,7 @@ class ClaudeProfile:
     max_tokens: int
     """Limit of a response if the agent sets none, without thinking."""
     thinking_off: dict[str, JsonValue]
-    """The fields that turn thinking off, or as low as possible."""
+    """The request fields that turn thinking off or, where that is impossible, reduce it as far as possible."""
 
     def thinking(self, settings: ModelSettings) -> ThinkingConfig:
         """Return the configuration that comes nearest to the thinking budget in the settings."""

@@ -21,10 +21,10 @@ from agentkit.llm.shared.failures import (
 __all__ = ["FAILURES", "PARSING_FAILURES", "model_error"]
 
 FAILURES: tuple[type[Exception], ...] = (APIError, UnknownApiResponseError, *TRANSPORT_FAILURES)
-"""What a request may raise."""
+"""The exceptions that a request may raise."""
 
 PARSING_FAILURES = (AttributeError, KeyError, TypeError)
-"""What the SDK raises, besides, while it parses a response that is not one of its API."""
+"""Further exceptions that the SDK raises when it parses a response that is not in its API's format."""
 
 _TOO_LONG = re.compile(r"input token count.*exceeds|exceeds the maximum number of tokens", re.IGNORECASE | re.DOTALL)
 _WRONG_KEY = re.compile(r"API key (?:not valid|expired|not found)|API_KEY_INVALID", re.IGNORECASE)
@@ -43,7 +43,7 @@ def _reported(error: APIError, endpoint: ProviderEndpoint) -> ModelError:
     body = _body(error)
     message = str(error.message or "").strip()
     status = error.code
-    if _WRONG_KEY.search(f"{message} {_reasons(body)}"):
+    if _WRONG_KEY.search(f"{message} {_error_reasons(body)}"):
         status = 401  # Google's is 400
     elif status == _CLIENT_CLOSED_REQUEST:
         status = 503
@@ -69,7 +69,8 @@ def _details(body: Mapping[str, JsonValue], type_name: str) -> Iterator[Mapping[
             yield detail
 
 
-def _reasons(body: Mapping[str, JsonValue]) -> str:
+def _error_reasons(body: Mapping[str, JsonValue]) -> str:
+    """Return the reasons in the details of type ``ErrorInfo``, such as ``API_KEY_INVALID``, separated by spaces."""
     return " ".join(str(detail.get("reason")) for detail in _details(body, "ErrorInfo"))
 
 

@@ -45,6 +45,7 @@ def main() -> None:
 
 
 def _server_parameters(arguments: dict[str, Any]) -> Any:
+    """Return llama.cpp's ``CommonParams``, set from this program's arguments."""
     parameters = importlib.import_module(_LLAMA_CPP).CommonParams()
     parameters.model.path = arguments["path"]
     parameters.hostnames = ["127.0.0.1"]

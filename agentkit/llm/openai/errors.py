@@ -44,7 +44,7 @@ _STATUS_OF_CODE = {
     "server_error": 500,
 }
 _UNKNOWN_STATUS = 503
-"""For an error in a stream that can't be classified: a retry may succeed."""
+"""The status used for an error in a stream that can't be classified: a retry may succeed."""
 _KEY_LIMIT_REACHED = re.compile(r"key limit exceeded", re.IGNORECASE)
 """OpenRouter's message, with 403, for a key that has a budget of its own."""
 _IMAGE_ERROR_CODE = re.compile(r"(invalid|empty|unsupported)_.*image|image_")

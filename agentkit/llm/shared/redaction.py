@@ -19,7 +19,7 @@ _KEY_LIKE = re.compile(r"\bsk-[\w*.…-]{4,}|(?<=Bearer )\S+")
 _WORD = re.compile(r"\S+")
 _QUOTED_WORD = re.compile(r"[^\s'\",]+")
 _MASK = "***"
-"""In the middle of keys that providers quote."""
+"""The characters that replace the middle of a key that a provider quotes."""
 
 
 def redact_keys(text: str, key: str) -> str:

@@ -26,7 +26,7 @@ MAX_QUEUE_TIME_S = 300.0
 """The longest wait for a slot. The model activity has 10 minutes, and the response needs some of them."""
 
 _ROUNDING_S = 1e-6
-"""A shorter wait is a rounding error."""
+"""Seconds; a shorter wait is a rounding error."""
 
 _EMPTY_RESPONSE = Message(role="assistant", parts=())
 
@@ -68,7 +68,7 @@ class RateLimiter:
             if amount is not None
         }
         self._reported: dict[tuple[str, LimitedResource], TokenBucket] = {}
-        """From headers, by model: providers have separate limits for each."""
+        """Limits from the headers of responses, by model: providers have separate limits for each."""
 
     @property
     def running(self) -> int:
@@ -118,7 +118,7 @@ class RateLimiter:
     async def _acquire(self, request: _QueuedRequest) -> None:
         self._queue.append(request)
         try:
-            while wait := self._wait(request):
+            while wait := self._time_until_start(request):
                 remaining = request.deadline - _now()
                 if remaining <= 0 or remaining < wait < math.inf:
                     raise self._too_busy(wait)
@@ -134,8 +134,8 @@ class RateLimiter:
             self._queue.remove(request)
             self._wake_first()
 
-    def _wait(self, request: _QueuedRequest) -> float:
-        """Return the seconds until a request may start: 0 is now, infinity is after another request."""
+    def _time_until_start(self, request: _QueuedRequest) -> float:
+        """Return the seconds until a request may start; infinity if another request has to start or end first."""
         if self._queue[0] is not request or self._running >= self._concurrency:
             return math.inf
         now = _now()

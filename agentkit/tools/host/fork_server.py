@@ -24,7 +24,7 @@ __all__ = ["ForkServer"]
 
 _READ_BYTES = 65_536
 _MAX_DESCRIPTORS = 64
-"""Passed with one read: two for each host to start."""
+"""The most file descriptors received with one read; each host to start has two."""
 
 
 class ForkServer:

@@ -15,7 +15,7 @@ __all__ = ["MAX_MESSAGE_BYTES", "HostMessage", "LineBuffer", "decode", "encode",
 HostMessage = dict[str, Any]
 
 MAX_MESSAGE_BYTES = 64 * 1_048_576
-"""Of one message, such as a tool's result."""
+"""The largest size of one message, such as a tool's result."""
 
 _ERRORS: Mapping[str, type[ToolError]] = {
     kind.__name__: kind for kind in (ToolError, ToolUnavailable, ToolArgumentsInvalid, ToolNotFound)

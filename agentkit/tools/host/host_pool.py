@@ -22,16 +22,16 @@ __all__ = ["MAX_HOSTS", "HostPool"]
 logger = logging.getLogger("opspawn.tools")
 
 MAX_HOSTS = 100
-"""As many as a worker's activity slots."""
+"""The most hosts of a pool: one for each activity slot of a worker."""
 
 _START_TIMEOUT_S = 30.0
-"""For the import of a project's tools."""
+"""Seconds that a new host may take to import a project's tools."""
 _WAIT_S = 10.0
-"""How long a call waits for a host; its own timeout starts afterwards."""
+"""Seconds that a call waits for a host; its own timeout starts afterwards."""
 _MAX_STARTING = max(2, os.cpu_count() or 1)
 """Hosts that start at once: imports need CPU, and running hosts become free meanwhile."""
 _IDLE_S = 60.0
-"""After this time an idle host is ended, unless it is the last one."""
+"""Seconds after which an idle host is ended, unless it is the last one."""
 
 
 @dataclass(eq=False)

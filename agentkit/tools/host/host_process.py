@@ -25,7 +25,7 @@ __all__ = ["describe_tools", "run_host"]
 
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = "500"
-"""So that the kernel, when memory runs out, ends a host and not the worker."""
+"""A high score: when memory runs out, the kernel ends a host and not the worker."""
 
 
 def run_host(connection: socket.socket, output_fd: int, app_dir: Path, names: Sequence[str], parent_pid: int) -> None:

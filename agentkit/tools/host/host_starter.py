@@ -19,7 +19,7 @@ from agentkit.tools.host.tool_host import ToolHost
 __all__ = ["HostStarter", "child_command", "end_description"]
 
 _KILL_TIMEOUT_S = 5.0
-"""After this time without a report the fork server itself is ended, and all hosts with it."""
+"""Seconds in which a host must end when asked to; else the fork server is ended, and all hosts with it."""
 _CLOSE_TIMEOUT_S = 5.0
 _READ_BYTES = 65_536
 

@@ -24,10 +24,10 @@ __all__ = ["DescribedFile", "DescribedTool", "ProjectDescription", "describe_pro
 logger = logging.getLogger("opspawn.tools")
 
 _TIMEOUT_S = 30.0
-"""For the import of one file."""
+"""Seconds that the import of one file may take."""
 _READ_BYTES = 65_536
 _MAX_OUTPUT_BYTES = 65_536
-"""Of what the files print while they are imported, in the log."""
+"""The most bytes in the log of what the files print while they are imported."""
 _EXIT_TIMEOUT_S = 5.0
 
 

@@ -20,19 +20,19 @@ __all__ = ["ToolHost"]
 logger = logging.getLogger("opspawn.tools")
 
 _CANCEL_GRACE_S = 1.0
-"""For an async function to end after its cancellation; then its process is ended."""
+"""Seconds that a cancelled async function may take to end; then its process is ended."""
 _LAST_BYTES_S = 0.2
-"""For a response that was sent before the process ended."""
+"""Seconds to wait, after the process ended, for a response that it sent before."""
 _MAX_OUTPUT_LINES = 1_000
-"""Of one call, in the worker's log."""
+"""The most lines of one call's output in the worker's log."""
 _MAX_IMPORT_LINES = 50
 _MAX_LINE_CHARS = 8_192
 _MAX_LOG_RECORDS = 2_000
-"""A host sends fewer itself; one that sends more is ended."""
+"""The most log records of one call. A host limits them itself to fewer; one that sends more is ended."""
 _MAX_RECORD_CHARS = 32_768
 _READ_BYTES = 65_536
 _DROPPED_OUTPUT_PAUSE_S = 0.05
-"""Between two reads of output that is no longer logged, so that reading it costs the worker little."""
+"""Seconds between two reads of output that is no longer logged, so that reading it takes the worker little CPU."""
 
 
 class ToolHost(asyncio.Protocol):
@@ -42,9 +42,9 @@ class ToolHost(asyncio.Protocol):
         """Set up; ``kill`` ends the host's process."""
         self._loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[HostMessage] = self._loop.create_future()
-        """The host's message that it has imported the tools."""
+        """Set when the host has imported the tools: its message about them."""
         self.ended: asyncio.Future[str] = self._loop.create_future()
-        """How the process ended, for people, when it has."""
+        """Set when the process has ended: a description of how, for people."""
         self.pid: int | None = None
         self.only_for: str | None = None
         """The tool that has left threads, tasks or child processes behind; only that tool is called here again."""
@@ -141,7 +141,7 @@ class ToolHost(asyncio.Protocol):
     # The connection.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take note of the connection."""
+        """Store the connection's transport."""
         if isinstance(transport, asyncio.Transport):
             self._transport, self._is_connected = transport, True
 

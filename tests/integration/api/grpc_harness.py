@@ -74,7 +74,7 @@ def request(text: str = "Hello", **fields: Any) -> tasks_pb2.CreateTaskRequest:
 
 
 def as_rest(event: tasks_pb2.Event) -> dict[str, Any]:
-    """Return an event as REST has it, without its time."""
+    """Return an event in REST's format, without its time."""
     step = {"step": event.step} if event.HasField("step") else {}
     return {"type": event.type, "task_id": event.task_id, **step, **MessageToDict(event.data)}
 

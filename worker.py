@@ -22,7 +22,7 @@ from activities.retry_policies import (
     MAX_CONCURRENT_ACTIVITIES,
     STICKY_QUEUE_TIMEOUT,
 )
-from activities.settings import Settings
+from activities.settings import Settings, warn_of_unknown_variables
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
 from activities.temporal.process_exit import exit_process
@@ -85,18 +85,22 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_requested.set)
-    # A plain function among the tools occupies a thread: as many threads as activity slots.
+    # A plain function among the built-in tools occupies a thread: as many threads as activity slots.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=MAX_CONCURRENT_ACTIVITIES, thread_name_prefix="tool"))
     catalog = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
     for problem in catalog.problems:
         logger.warning("%s", problem)
+    if settings.reload:
+        catalog.watch(logger)
     models = build_models(settings)
+    warming_up = asyncio.create_task(catalog.toolset.warm_up())
     connecting = asyncio.create_task(connect_worker(settings))
     stopping = asyncio.create_task(stop_requested.wait())
     try:
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
             client = connecting.result()
+            await warming_up
             async with (
                 token_relay(settings) as publisher,
                 build_worker(client, settings, models, catalog.toolset, publisher),
@@ -106,6 +110,7 @@ async def _serve(settings: Settings) -> None:
                 await stopping
     finally:
         connecting.cancel()
+        await catalog.aclose()
         await _close(models)
 
 
@@ -126,6 +131,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     shorten_activity_log()
+    warn_of_unknown_variables()
     try:
         asyncio.run((_check_models if "--check-models" in sys.argv else _serve)(Settings.load()))
     except ConfigurationInvalid as error:

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
 from activities.payload_types import TOOL_PREFIX
-from agentkit.errors import ToolError, ToolNotFound
+from agentkit.errors import ToolError, ToolNotFound, ToolNotServed
 from agentkit.interfaces import Tool, ToolContext, Toolset
 from agentkit.runtime.tool_invocation import invoke_tool
 from agentkit.runtime.tool_results import bounded_value
@@ -37,14 +37,15 @@ class ToolActivities:
         """Call the tool that the activity's type names.
 
         Raises:
-            ApplicationError: its message is written for the model; retryable only if the failure is transient.
+            ApplicationError: its message is written for the model; retryable only if the failure is transient. Of type
+                ``ToolNotServed``, the call has not started: another worker may have the tool.
         """
         async with heartbeating():
             try:
                 tool = self._tool(activity.info().activity_type)
                 arguments, context = _decode(args)
                 value = await invoke_tool(tool, arguments, context)
-            except ToolError as error:
+            except (ToolError, ToolNotServed) as error:
                 # "from None": the cause may be of any size, and its traceback is in the log.
                 raise application_error(error) from None
         return bounded_value(value)  # text that the model would not read stays out of history
@@ -52,7 +53,10 @@ class ToolActivities:
     def _tool(self, activity_type: str) -> Tool:
         if not activity_type.startswith(TOOL_PREFIX):
             raise ToolNotFound(f"This worker has no activity {activity_type!r}.")
-        return self._toolset.get(activity_type.removeprefix(TOOL_PREFIX))
+        try:
+            return self._toolset.get(activity_type.removeprefix(TOOL_PREFIX))
+        except ToolNotFound as error:
+            raise ToolNotServed(str(error)) from None
 
 
 def _decode(args: Sequence[RawValue]) -> tuple[_Arguments, ToolContext]:

@@ -14,7 +14,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from activities.settings import Settings
+from activities.settings import Settings, warn_of_unknown_variables
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ConfigurationInvalid
 from api.app import create_app
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; return the exit code: 0, or 2 for wrong settings or a port in use."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     options = _options().parse_args(arguments)
+    warn_of_unknown_variables()
     try:
         settings = Settings.load(
             options.app_dir, **{key: value for key, value in vars(options).items() if key != "app_dir"}
@@ -56,6 +57,8 @@ def serve(settings: Settings) -> int:
 
 def _serve(settings: Settings, listener: socket.socket, grpc_port: int, catalog: Catalog) -> None:
     stopping = asyncio.Event()
+    if settings.reload:
+        catalog.watch()
     app = create_app(settings, catalog, stopping=stopping, relay=True)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_S)
     host, port = listener.getsockname()[:2]
@@ -137,11 +140,12 @@ def _listen(host: str, port: int, option: str = "--port") -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise _CannotListen(_bind_problem(error, host, port, option)) from None
+        raise _CannotListen(_listen_error_message(error, host, port, option)) from None
     return listener
 
 
-def _bind_problem(error: OSError, host: str, port: int, option: str) -> str:
+def _listen_error_message(error: OSError, host: str, port: int, option: str) -> str:
+    """Return why the port can't be listened on, and the remedy; ``option`` is the option that sets it."""
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is in use: stop what listens there, or choose another with {option}"
     if error.errno == errno.EACCES:

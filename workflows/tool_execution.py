@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, is_cancelled_exception
 
@@ -10,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.payload_types import tool_activity, tool_activity_id
     from activities.retry_policies import fast_tool_policy, tool_policy
-    from agentkit.errors import ToolError
+    from agentkit.errors import ToolError, ToolNotServed
     from agentkit.interfaces import ToolContext
     from agentkit.messages import ToolCall
     from agentkit.runtime.tool_invocation import tool_context
@@ -18,6 +20,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.progress_details import call_summary
 
 __all__ = ["is_local", "run_tool", "tool_failure_text"]
+
+_REFUSAL_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
+"""Between the attempts to find a worker that has the tool: about a minute, so that one may be restarted meanwhile."""
 
 _WORKER_SHUTDOWN = "WorkerShutdown"
 """The SDK's type of the failure of an activity that a stopping worker did not wait for."""
@@ -29,20 +34,44 @@ def is_local(tool: ToolSpec) -> bool:
 
 
 async def run_tool(tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
-    """Run the call and return the tool's value.
+    """Run the call and return the tool's value. A worker that lacks the tool refuses it; then another one is asked.
 
     Raises:
         ToolError: the call failed for good; the message is written for the model.
+        ToolNotServed: all workers that were asked lack the tool; the call has not started.
         FailureError: the task was cancelled.
     """
     context = tool_context(workflow.info().workflow_id, call.id, step)
-    try:
-        return await (_run_locally if is_local(tool) else _run_as_activity)(tool, call, context)
-    except FailureError as error:
-        if is_cancelled_exception(error):
-            raise
-        # A local activity's failure comes without an ActivityError around it.
-        raise ToolError(tool_failure_text(tool, error.cause if isinstance(error, ActivityError) else error)) from error
+    run = _run_locally if is_local(tool) else _run_as_activity
+    refusal = ""
+    for pause_s in (*_REFUSAL_PAUSES_S, None):
+        try:
+            return await run(tool, call, context)
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            # A local activity's failure comes without an ActivityError around it.
+            cause = error.cause if isinstance(error, ActivityError) else error
+            if not _is_refusal(cause):
+                raise ToolError(tool_failure_text(tool, cause)) from error
+            refusal = cause.message
+        if pause_s is not None:
+            await workflow.sleep(pause_s, summary=f"{tool.name}: ask another worker")
+        run = _run_as_activity  # any worker may take it; a local activity runs on this one
+    raise ToolNotServed(_not_served_text(tool, refusal))
+
+
+def _is_refusal(cause: BaseException | None) -> TypeGuard[ApplicationError]:
+    return isinstance(cause, ApplicationError) and cause.type == ToolNotServed.__name__
+
+
+def _not_served_text(tool: ToolSpec, refusal: str) -> str:
+    task_queue = tool.task_queue or workflow.info().task_queue
+    return (
+        f"No worker has the tool {tool.name!r}: those of task queue {task_queue!r} were asked "
+        f"{len(_REFUSAL_PAUSES_S) + 1} times in {sum(_REFUSAL_PAUSES_S):g} s. Start one there with the app directory "
+        f"that has the tool: opspawn worker --app-dir DIR. The last refusal: {refusal}"
+    )
 
 
 async def _run_as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:

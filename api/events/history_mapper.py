@@ -15,9 +15,10 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from temporalio.api.enums.v1 import EventType as HistoryType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import decode_typed_search_attributes
-from temporalio.exceptions import CancelledError
+from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.payload_types import MODEL_ACTIVITY, TOOL_PREFIX, ModelCall, ModelReply, tool_activity_id
+from agentkit.errors import ToolNotServed
 from agentkit.interfaces import ToolContext
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.tool_results import error_result, tool_result
@@ -70,6 +71,8 @@ class HistoryMapper:
         self._scheduled: dict[int, PendingCall] = {}
         """Pending calls by the id of the history event that scheduled them."""
         self._attempts: dict[int, int] = {}
+        self._refused: set[str] = set()
+        """Activity ids of calls that a worker without the tool refused: another worker is asked."""
         self._workflow_task_started_at = datetime.min.replace(tzinfo=UTC)
         self._handlers: Mapping[int, Callable[[DecodedEvent], _Drafts]] = {
             HistoryType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: self._submitted,
@@ -162,7 +165,10 @@ class HistoryMapper:
         except (ValidationError, IndexError):
             call = self._calls.get(activity_id, call)
         self._add_pending(decoded.event, PendingToolCall(activity_id, step, call, self._tool(name)))
-        yield _Draft("tool.started", {"call": event_data(call), **_unreadable(decoded)}, step)
+        if activity_id in self._refused:
+            self._refused.discard(activity_id)
+        else:
+            yield _Draft("tool.started", {"call": event_data(call), **_unreadable(decoded)}, step)
 
     def _activity_started(self, decoded: DecodedEvent) -> _Drafts:
         started = decoded.event.activity_task_started_event_attributes
@@ -225,6 +231,9 @@ class HistoryMapper:
         ended_at = _completion_time(local, _time_of(decoded.event))
         started_at = min(self._workflow_task_started_at, ended_at)
         yield _Draft("tool.started", {"call": event_data(call.call)}, call.step, started_at)
+        if _is_refusal(decoded.failure):
+            self._refused.add(activity_id)
+            return
         if not marker.HasField("failure"):
             ended = _tool_completed(call, decoded)
         else:
@@ -246,7 +255,9 @@ class HistoryMapper:
 
     def _failed(self, decoded: DecodedEvent, scheduled_event_id: int, failure: BaseException | None) -> _Drafts:
         call, attempts = self._finish(scheduled_event_id)
-        if call is not None:
+        if call is not None and _is_refusal(failure):
+            self._refused.add(call.activity_id)
+        elif call is not None:
             yield _call_failed(call, decoded, failure, attempts)
 
     # The task ends.
@@ -325,6 +336,10 @@ def _call_failed(call: PendingCall, decoded: DecodedEvent, failure: BaseExceptio
         return _Draft("model.failed", {"model": call.model, "error": error, "attempts": attempts}, call.step)
     result = error_result(call.call, tool_failure_text(call.tool, failure))
     return _Draft("tool.failed", {"result": event_data(result), "error": error, "attempts": attempts}, call.step)
+
+
+def _is_refusal(failure: BaseException | None) -> bool:
+    return isinstance(failure, ApplicationError) and failure.type == ToolNotServed.__name__
 
 
 def _unreadable(decoded: DecodedEvent) -> _Data:

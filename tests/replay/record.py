@@ -19,10 +19,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
-from agentkit.errors import ModelNotAuthorized, ToolError
-from agentkit.interfaces import ModelRequest
+from agentkit.errors import ModelNotAuthorized, ToolError, ToolNotFound
+from agentkit.interfaces import ModelRequest, Tool, Toolset
 from agentkit.messages import Message, TextPart, ToolCall, user_message
-from agentkit.specs import AgentSpec
+from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from worker import build_worker
@@ -65,6 +65,24 @@ AGENT = AgentSpec(
 Handle = WorkflowHandle[AgentTask, TaskResult]
 
 
+class LateTools:
+    """Lacks each tool when it is first asked for it, like a worker of another app."""
+
+    def __init__(self) -> None:
+        self._refused: set[str] = set()
+
+    def specs(self) -> Sequence[ToolSpec]:
+        """Return the specs of the tools."""
+        return TOOLS.specs()
+
+    def get(self, name: str) -> Tool:
+        """Return a tool, unless it is the first time."""
+        if name not in self._refused:
+            self._refused.add(name)
+            raise ToolNotFound(f"There is no tool {name!r}.")
+        return TOOLS.get(name)
+
+
 @dataclass(frozen=True)
 class Recording:
     """A task to record."""
@@ -72,6 +90,7 @@ class Recording:
     name: str
     script: Sequence[ScriptedResponse] | ModelScript
     agent: AgentSpec = AGENT
+    toolset: Toolset = TOOLS
     after_start: Callable[[Handle], Awaitable[None]] | None = None
     """Acts on the task once it has started."""
 
@@ -128,6 +147,11 @@ RECORDINGS = (
     Recording("cancellation", respond_never, after_start=cancel_at_first_activity),
     Recording("continue_as_new", call_in_nine_steps),
     Recording(
+        "refused_by_a_worker_without_the_tool",
+        [call("double", "1", 21), call("half", "2", 84), "42"],
+        toolset=LateTools(),
+    ),
+    Recording(
         "plan",
         ['{"plan": ["double 21", "report"]}', call("double", "1", 21), '{"plan": ["report"]}', "42"],
         AGENT.model_copy(update={"planner": "plan"}),
@@ -149,7 +173,7 @@ def without_stack_traces(value: Any) -> Any:
 
 async def record(client: Client, settings: Settings, recording: Recording) -> None:
     """Run the task, and write the history of each of its runs to a file."""
-    async with build_worker(client, settings, {"scripted": ScriptedModel(recording.script)}, TOOLS):
+    async with build_worker(client, settings, {"scripted": ScriptedModel(recording.script)}, recording.toolset):
         handle = await client.start_workflow(
             AgentTask.run,
             TaskInput(agent=recording.agent, message=user_message(f"Show {recording.name}.")),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from temporalio import workflow
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import CancelledError
 from temporalio.worker import (
     Interceptor,
     StartActivityInput,
@@ -25,7 +27,6 @@ from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.specs import ApprovalRule
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
-
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, TaskEnvironment
 
@@ -292,3 +293,64 @@ async def test_a_call_on_a_queue_without_a_worker_is_an_error_result_that_names_
     assert task_result.output == "gave up"
     content = "lookup was not called: no worker serves task queue 'no-worker'. Go on without it."
     assert (result.content, result.is_error) == (content, True)
+
+
+async def wait_for_refusals(env: TaskEnvironment, handle: Handle, count: int = 1) -> None:
+    """Wait until workers have refused activities because they lack the tool."""
+    refused = 0
+    async with asyncio.timeout(30):
+        async for event in handle.fetch_history_events(wait_new_event=True):
+            failure = event.activity_task_failed_event_attributes.failure
+            refused += failure.application_failure_info.type == "ToolNotServed"
+            if refused == count:
+                return
+
+
+@pytest.mark.parametrize("fast", [False, True], ids=["activity", "local activity"])
+async def test_a_call_that_a_worker_without_the_tool_refused_is_made_once_by_a_worker_that_has_it(
+    env: TaskEnvironment, fast: bool
+) -> None:
+    attempts: list[int] = []
+
+    @tool(effect="pure" if fast else "irreversible", fast=fast)
+    def send(context: ToolContext) -> str:
+        attempts.append(context.attempt)
+        return "sent"
+
+    model = ScriptedModel([ToolCall(id="c", name="send"), "done"])
+    async with env.worker(model):
+        agent = env.agent(send, approvals=(ApprovalRule(tool="send", when="never"),))
+        handle = await env.start("Go.", agent)
+        await wait_for_refusals(env, handle)
+    async with env.worker(model, send):
+        task_result = await env.result(handle)
+        (result,) = await env.tool_results(handle)
+    assert task_result.output == "done"
+    assert (result.content, result.is_error, attempts) == ("sent", False, [1])
+
+
+async def test_a_task_whose_tool_no_worker_has_fails_after_a_minute_and_names_what_to_start(
+    time_skipping_env: TaskEnvironment,
+) -> None:
+    env = time_skipping_env
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="half", arguments={"number": 4})]), double):
+        handle = await env.start("Go.", env.agent(double, half))
+        error, _ = await env.failure(handle)
+        events = await env.history(handle)
+    seconds = (events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()).total_seconds()
+    assert 60 <= seconds < 90
+    assert error.type == "ToolNotServed"
+    assert "No worker has the tool 'half'" in error.message
+    assert f"task queue '{env.settings.task_queue}'" in error.message
+    assert "opspawn worker --app-dir DIR" in error.message
+    assert "There is no tool 'half'. Tools: double." in error.message
+
+
+async def test_a_task_can_be_cancelled_while_no_worker_has_its_tool(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="double")])):
+        handle = await env.start("Go.", env.agent(double))
+        await wait_for_refusals(env, handle)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError) as raised:
+            await env.result(handle)
+    assert isinstance(raised.value.cause, CancelledError)

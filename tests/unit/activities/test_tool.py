@@ -81,7 +81,7 @@ async def test_the_context_has_the_idempotency_key_the_step_and_the_attempt() ->
     [
         pytest.param("unavailable", {}, "ToolUnavailable", "The station is closed.", id="transient"),
         pytest.param("add", {"left": "one"}, "ToolArgumentsInvalid", "left", id="invalid arguments"),
-        pytest.param("missing", {}, "ToolNotFound", "There is no tool 'missing'", id="unknown tool"),
+        pytest.param("missing", {}, "ToolNotServed", "There is no tool 'missing'", id="unknown tool"),
     ],
 )
 async def test_a_tool_error_is_a_failure_of_its_type_and_only_transient_ones_are_retryable(

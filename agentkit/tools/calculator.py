@@ -1,4 +1,8 @@
-"""Evaluate arithmetic expressions without ``eval``, in bounded time and memory."""
+"""Evaluate arithmetic expressions without ``eval``, in bounded time and memory.
+
+Integers, and what divisions of integers give, are exact. Numbers with a decimal point, and results of functions such as
+``log``, are floats.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,21 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 
 from agentkit.errors import ToolError
 from agentkit.validation_messages import did_you_mean
 
 __all__ = ["calculate"]
 
-Number = int | float
+Number = int | Fraction | float
 
 _MAX_CHARS = 1_000
 _MAX_DEPTH = 60
 _MAX_BITS = 4_096
 """The most bits of an integer, intermediate results included: about 1,200 digits."""
+_MAX_EXACT_FLOAT = 2**53
+"""Greater floats stand for several integers each."""
 _MAX_COUNT = 500
 """Largest argument of ``factorial``, ``comb`` and ``perm``."""
 
@@ -29,7 +36,7 @@ _UNICODE_OPERATORS = str.maketrans({"×": "*", "÷": "/", "−": "-", "·": "*",
 
 
 def calculate(expression: str) -> str:
-    """Return the value of ``expression`` as text; integral values without ``.0``.
+    """Return the value of ``expression`` as text: all digits of an integer, and 15 digits of any other number.
 
     Raises:
         ToolError: the expression isn't arithmetic, has no real value, or is too large.
@@ -60,11 +67,12 @@ def _parse(expression: str) -> ast.expr:
 def _format(value: Number) -> str:
     if isinstance(value, int):
         return str(value)
-    if not math.isfinite(value):
+    number = float(value)
+    if not math.isfinite(number):
         raise OverflowError
-    if value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return format(value, ".15g")
+    if number.is_integer() and abs(number) <= _MAX_EXACT_FLOAT:
+        return str(int(number))
+    return format(number, ".15g")
 
 
 def _evaluate(node: ast.expr, depth: int) -> Number:
@@ -111,28 +119,79 @@ def _checked(value: object) -> Number:
         if value.bit_length() > _MAX_BITS:
             raise OverflowError
         return value
+    if isinstance(value, Fraction):
+        if value.denominator == 1:
+            return _checked(value.numerator)
+        return value if _bits(value) <= _MAX_BITS else float(value)
     if isinstance(value, float):
         return value
     raise ValueError("it isn't a real number")
 
 
+def _bits(value: int | Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
+
+
+def _divide(dividend: Number, divisor: Number) -> object:
+    if isinstance(dividend, float) or isinstance(divisor, float):
+        return float(dividend) / float(divisor)
+    return Fraction(dividend) / Fraction(divisor)
+
+
 def _power(base: Number, exponent: Number) -> object:
-    are_integers = isinstance(base, int) and isinstance(exponent, int)
-    if are_integers and abs(base) > 1 and (int(base).bit_length() - 1) * exponent > _MAX_BITS:
+    if exponent == 0.5:
+        return _sqrt(base)
+    if isinstance(base, float) or not isinstance(exponent, int):
+        return float(base) ** float(exponent)
+    if abs(base) in (0, 1) or (_bits(base) - 1) * abs(exponent) <= _MAX_BITS:
+        return Fraction(base) ** exponent
+    if isinstance(base, int) and exponent > 0:
         raise OverflowError
-    return base**exponent
+    return float(base) ** exponent
+
+
+def _sqrt(value: Number) -> Number:
+    root = _exact_root(value, 2) if value >= 0 else None
+    return math.sqrt(value) if root is None else root
+
+
+def _cbrt(value: Number) -> Number:
+    root = _exact_root(value if value >= 0 else -value, 3)
+    if root is None:
+        return math.cbrt(value)
+    return root if value >= 0 else -root
+
+
+def _exact_root(value: Number, degree: int) -> Fraction | None:
+    """Return the root of a number that isn't negative; None if the number or its root isn't exact."""
+    if isinstance(value, float):
+        return None
+    root = Fraction(_integer_root(value.numerator, degree), _integer_root(value.denominator, degree))
+    return root if root**degree == value else None
+
+
+def _integer_root(value: int, degree: int) -> int:
+    """Return the integer part of the root, by Newton's method."""
+    if value == 0:
+        return 0
+    root = 1 << -(-value.bit_length() // degree)
+    while True:
+        better = ((degree - 1) * root + value // root ** (degree - 1)) // degree
+        if better >= root:
+            return root
+        root = better
 
 
 def _round(value: Number, digits: Number = 0) -> Number:
     if not isinstance(digits, int) or abs(digits) > 100:
         raise ValueError("round takes from -100 to 100 digits")
-    rounded = round(value, digits)
+    rounded: Number = round(value, digits) if isinstance(value, float) else round(Fraction(value), digits)
     return int(rounded) if digits <= 0 else rounded
 
 
 def _with_bounded_arguments(function: Callable[..., int]) -> Callable[..., int]:
     def bounded(*numbers: Number) -> int:
-        if any(abs(number) > _MAX_COUNT for number in numbers):
+        if not all(-_MAX_COUNT <= number <= _MAX_COUNT for number in numbers):
             raise OverflowError
         return function(*numbers)
 
@@ -143,7 +202,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Number, Number], object]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+    ast.Div: _divide,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
     ast.Pow: _power,
@@ -155,12 +214,14 @@ _FUNCTIONS: Mapping[str, Callable[..., object]] = {
     **{
         name: getattr(math, name)
         for name in (
-            *("sqrt", "cbrt", "exp", "log", "log2", "log10", "hypot", "degrees", "radians"),
+            *("exp", "log", "log2", "log10", "hypot", "degrees", "radians"),
             *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
             *("floor", "ceil", "trunc", "gcd", "lcm", "isqrt"),
         )
     },
     **{name: _with_bounded_arguments(getattr(math, name)) for name in ("factorial", "comb", "perm")},
+    "sqrt": _sqrt,
+    "cbrt": _cbrt,
     "abs": abs,
     "max": max,
     "min": min,

@@ -31,13 +31,15 @@ def dev(
     app_dir: AppDir = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many workers to start.")] = 1,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Start no worker: they run elsewhere.")] = False,
+    no_reload: Annotated[bool, typer.Option("--no-reload", help="Don't load changed tool files again.")] = False,
 ) -> None:
     """Start Temporal, a worker and the API on this machine, until Ctrl-C.
 
-    A Temporal server that runs already is used, not started. Tasks survive a restart.
+    A Temporal server that runs already is used, not started. Tasks survive a restart. Changed tools and agents are live
+    within seconds.
     """
     ports = {"port": port, "grpc_port": grpc_port, "temporal_port": temporal_port, "ui_port": ui_port}
-    settings = _settings(app_dir, data_dir=data_dir, **ports)
+    settings = _settings(app_dir, data_dir=data_dir, reload=False if no_reload else None, **ports)
     lock = DataDirLock(settings.data_dir)
     try:
         asyncio.run(_run(settings, 0 if no_worker else workers, temporal_port, lock))
@@ -49,6 +51,8 @@ def _settings(app_dir: Path | None, **options: object) -> Settings:
     settings = app_settings(app_dir, **options)
     if "temporal_ui_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"temporal_ui_url": f"http://localhost:{settings.ui_port}"})
+    if "reload" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"reload": True})
     return with_free_grpc_port(settings)
 
 

@@ -125,19 +125,19 @@ class CallServer:
         return encode({**kept, "error": {"type": "ToolError", "message": text}})
 
     def _leftovers(self) -> HostMessage:
-        """Return what the call has left behind; empty for most calls."""
-        left: HostMessage = {}
+        """Return the response's fields about what the call left behind; empty for most calls."""
+        fields: HostMessage = {}
         tasks = len(asyncio.all_tasks()) - 2  # this call's and the server's own
         threads = _thread._count() - self._thread_count - len(self._threads.threads)
         count = tasks + threads + len(self._threads.unfinished) + _has_children()
         if count > 0:
-            left["left"] = count
+            fields["leftovers"] = count
         if _peak_memory() - self._memory > _MAX_GROWTH_BYTES:
-            left["grown"] = True
+            fields["memory_grown"] = True
         if len(sys.modules) != self._module_count:
             self._module_count = len(sys.modules)
-            left["files"] = project_files(self._app_dir)
-        return left
+            fields["files"] = project_files(self._app_dir)
+        return fields
 
 
 def project_files(app_dir: Path) -> Sequence[str]:

@@ -118,7 +118,7 @@ class HostStarter:
         if "started" in report:
             host = self._hosts[report["started"]]
             host.pid = report["pid"]
-            if host.is_worn:  # to be ended already
+            if host.needs_replacement:  # to be ended already
                 self._kill(host)
             return
         for request, host in list(self._hosts.items()):

@@ -97,7 +97,7 @@ class _Reading:
     files: dict[str, DescribedFile] = field(default_factory=dict)
     imported: tuple[Path, ...] = ()
     importing: str | None = None
-    """The name of the newest file whose import was begun."""
+    """The name of the file that is being imported, or was imported last."""
     is_complete: bool = False
 
     def run(self) -> str | None:

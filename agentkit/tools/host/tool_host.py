@@ -48,8 +48,8 @@ class ToolHost(asyncio.Protocol):
         self.pid: int | None = None
         self.only_for: str | None = None
         """The tool that has left threads, tasks or child processes behind; only that tool is called here again."""
-        self.is_worn = False
-        """Whether to replace it after this call."""
+        self.needs_replacement = False
+        """Whether no further call is to be sent: it has used too much memory, or is being ended."""
         self.idle_since = 0.0
         self.imported_files: Sequence[str] = ()
         """Files of the project that a call imported, beside those that the tool files import."""
@@ -69,7 +69,7 @@ class ToolHost(asyncio.Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether another call can be sent."""
-        return self._is_connected and not self.ended.done() and self._response.done() and not self.is_worn
+        return self._is_connected and not self.ended.done() and self._response.done() and not self.needs_replacement
 
     async def call(self, tool: str, arguments: Mapping[str, JsonValue], context: ToolContext) -> HostMessage:
         """Send a call, and return the response: with ``value`` or ``error``.
@@ -111,7 +111,7 @@ class ToolHost(asyncio.Protocol):
             self._transport.write(encode({"cancel": self._call_id}))
         await asyncio.wait([self._response], timeout=_CANCEL_GRACE_S)
         response = self._received()
-        if response is None or ("cancelled" in response and response.get("left")):
+        if response is None or ("cancelled" in response and response.get("leftovers")):
             self._log_stop(response)
             self.end()
             ends: list[asyncio.Future[Any]] = [self._response, self.ended]
@@ -135,7 +135,7 @@ class ToolHost(asyncio.Protocol):
 
     def end(self) -> None:
         """End the process, and the processes that it has started."""
-        self.is_worn = True
+        self.needs_replacement = True
         self._kill(self)
 
     # The connection.
@@ -172,9 +172,9 @@ class ToolHost(asyncio.Protocol):
                 self.ready.set_result(message)
                 self._response.cancel()  # idle
         elif message["done"] == self._call_id and not self._response.done():
-            if message.get("left"):
+            if message.get("leftovers"):
                 self.only_for = self._tool
-            self.is_worn |= bool(message.get("grown"))
+            self.needs_replacement |= bool(message.get("memory_grown"))
             self.imported_files = message.get("files", ())
             self._output.end_call()
             self._response.set_result(message)

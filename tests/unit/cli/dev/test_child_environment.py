@@ -17,7 +17,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def test_children_inherit_the_environment_and_read_the_same_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(app_dir=tmp_path, data_dir=tmp_path / "data", port=7002, grpc_port=7003)
+    settings = Settings(app_dir=tmp_path, data_dir=tmp_path / "data", port=7002, grpc_port=7003, reload=True)
     for name, value in environment(settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-inherited")
@@ -26,6 +26,7 @@ def test_children_inherit_the_environment_and_read_the_same_settings(
 
     assert (of_child.app_dir, of_child.data_dir) == (tmp_path, tmp_path / "data")
     assert (of_child.port, of_child.grpc_port, of_child.relay_port) == (7002, 7003, 7001)
+    assert of_child.reload
     assert environment(settings)["OPENAI_API_KEY"] == "sk-inherited"
 
 

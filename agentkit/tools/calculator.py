@@ -109,7 +109,7 @@ def _refusal_message(node: ast.expr) -> str:
 
 
 def _checked(value: object) -> Number:
-    """Return a number or result unchanged.
+    """Return a number or result; a whole fraction as an integer, and a fraction that is too long as a float.
 
     Raises:
         OverflowError: it is an integer of more than ``_MAX_BITS`` bits.

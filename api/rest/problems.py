@@ -234,13 +234,13 @@ class UnexpectedErrorMiddleware:
             return
         response_started = False
 
-        async def send_noted(message: Message) -> None:
+        async def send_and_track(message: Message) -> None:
             nonlocal response_started
             response_started = response_started or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noted)
+            await self._app(scope, receive, send_and_track)
         except Exception:  # any: the client gets a response, and the log the cause
             error_id = uuid.uuid4().hex
             logger.exception("Unexpected error %s at %s", error_id, scope["path"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import re
 import ssl
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from agentkit.interfaces import FetchResult
 from agentkit.web.address_policy import AddressPolicy
 from agentkit.web.guarded_transport import GuardedTransport, Resolve, resolve
 from agentkit.web.readable_text import html_to_text
+from agentkit.web.text_encoding import decode_text, has_byte_order_mark
 
 __all__ = ["PublicFetcher"]
 
@@ -24,11 +24,7 @@ _TEXT_TYPES = re.compile(
     r"text/|application/([\w.-]+\+)?(json|xml|yaml)\b|application/(x-)?(javascript|ecmascript|ndjson|yaml|toml|sh|sql)\b"
     r"|image/svg\+xml"
 )
-_TEXT_CODECS = re.compile(
-    r"ascii|utf_?-?(8|16|32)|iso|latin|cp\d|windows|koi8|mac|gb|big5|euc|shift|johab|hz|tis|ptcp|hp"
-)
-"""Names of Python's codecs for text. Others (``idna``, ``punycode``) take quadratic time."""
-_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}charset=["']?([\w-]{1,40})""", re.IGNORECASE)
+_HTML_STARTS = ("<!doctype html", "<html")
 
 
 class PublicFetcher:
@@ -115,30 +111,18 @@ async def _read(response: httpx2.Response, max_bytes: int) -> FetchResult:
         if len(body) > max_bytes:
             break
     content, truncated = bytes(body[:max_bytes]), len(body) > max_bytes
-    if b"\0" in content[:4096] and not media_type:
+    if not media_type and b"\0" in content[:4096] and not has_byte_order_mark(content):
         raise ToolError(f"{response.url} is not text, so it can't be read.")
-    text = await asyncio.to_thread(_decode, content, media_type, response.charset_encoding, str(response.url))
-    return FetchResult(
-        url=str(response.url), status=response.status_code, content_type=media_type, text=text, truncated=truncated
-    )
+    url, charset = str(response.url), response.charset_encoding
+    text = await asyncio.to_thread(_decode, content, media_type, charset, url, is_truncated=truncated)
+    return FetchResult(url=url, status=response.status_code, content_type=media_type, text=text, truncated=truncated)
 
 
-def _decode(content: bytes, media_type: str, charset: str | None, url: str) -> str:
-    is_html = media_type in _HTML_TYPES or (
-        not media_type and content.lstrip()[:15].lower().startswith((b"<!doctype", b"<html"))
-    )
-    if charset is None and is_html and (meta := _META_CHARSET.search(content[:4096])):
-        charset = meta[1].decode("ascii")
-    text = content.decode(_codec(charset), errors="replace")
+def _decode(content: bytes, media_type: str, charset: str | None, url: str, *, is_truncated: bool = False) -> str:
+    may_be_html = not media_type or media_type in _HTML_TYPES
+    text = decode_text(content, charset, is_html=may_be_html, is_truncated=is_truncated)
+    is_html = media_type in _HTML_TYPES or (not media_type and text.lstrip()[:15].lower().startswith(_HTML_STARTS))
     return html_to_text(text, url) if is_html else text
-
-
-def _codec(charset: str | None) -> str:
-    try:
-        name = codecs.lookup(charset or "utf-8").name
-    except (LookupError, ValueError):
-        return "utf-8-sig"
-    return name if _TEXT_CODECS.match(name) and name != "utf-8" else "utf-8-sig"
 
 
 def _tool_error(url: str, error: httpx2.HTTPError) -> ToolError:

@@ -57,6 +57,16 @@ async def test_html_is_reduced_to_text_with_absolute_links(site: ScriptedSite) -
         pytest.param("é".encode("latin-1"), "content-type: text/plain; charset=iso-8859-1", "é", id="header"),
         pytest.param("<meta charset=latin1>é".encode("latin-1"), "content-type: text/html", "é", id="meta"),
         pytest.param("\ufeffé".encode(), "content-type: text/plain", "é", id="byte order mark"),
+        pytest.param("größe".encode("utf-16"), "content-type: text/plain", "größe", id="UTF-16"),
+        pytest.param("größe".encode("utf-16"), "", "größe", id="UTF-16 without type"),
+        pytest.param("<html>größe".encode("utf-16"), "", "größe", id="html in UTF-16 without type"),
+        pytest.param("é".encode("cp1252"), "content-type: text/plain; charset='iso-8859-1'", "é", id="quoted"),
+        pytest.param(
+            '<?xml version="1.0" encoding="windows-1251"?>я'.encode("cp1251"),
+            "content-type: application/rss+xml",
+            '<?xml version="1.0" encoding="windows-1251"?>я',
+            id="feed",
+        ),
         pytest.param(b"\xff", "content-type: text/plain", "\ufffd", id="broken"),
         pytest.param(b"a", "content-type: text/plain; charset=punycode", "a", id="slow codec"),
         pytest.param(b"a", "content-type: text/plain; charset=nonsense", "a", id="unknown codec"),
@@ -89,6 +99,11 @@ async def test_long_pages_are_cut(site: ScriptedSite) -> None:
     result = await fetch(site.url())
     assert (len(result.text), result.truncated) == (10_000, True)
     assert not (await fetch(site.url(), max_bytes=10_001)).truncated
+
+
+async def test_a_page_is_not_cut_inside_a_character(site: ScriptedSite) -> None:
+    site.responses["/"] = page("日本")
+    assert (await fetch(site.url(), max_bytes=4)).text == "日"
 
 
 async def test_an_endless_page_is_cut_at_the_limit(site: ScriptedSite) -> None:

@@ -5,17 +5,31 @@ One class, because worker, API and command line read the same ``opspawn.toml`` a
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from agentkit.config.agent_settings import AgentSettings
+from agentkit.validation_messages import most_similar
 
-__all__ = ["Settings", "inherited_environment"]
+__all__ = ["Settings", "inherited_environment", "unknown_variables", "warn_of_unknown_variables"]
+
+logger = logging.getLogger("opspawn.settings")
+
+_PREFIXES = ("OPSPAWN_", "AGENTKIT_")
+_PLANNED_VARIABLES = frozenset(
+    {
+        *("AGENTKIT_LTM_COLLECTION", "AGENTKIT_LTM_PATH", "AGENTKIT_LTM_PROVIDER", "AGENTKIT_LTM_URL"),
+        *("OPSPAWN_ENCRYPTION_KEYS", "OPSPAWN_KEYS_FILE", "OPSPAWN_OIDC_AUDIENCE", "OPSPAWN_OIDC_ISSUER"),
+    }
+)
+"""Settings of the contract that are not in this release: who sets one must not believe that it works."""
 
 
 def _check_origins(value: object) -> object:
@@ -52,7 +66,8 @@ class Settings(AgentSettings):
     """Name of the app, by which its workers are told from another app's. None: its directory's name and a hash of its
     path."""
     data_dir: Path = Path(".opspawn")
-    """Directory of the embedded Temporal's database and large payloads; relative to the working directory."""
+    """Directory of the embedded Temporal's database and large payloads, always absolute. By default in the app
+    directory, so that API and workers of an app agree wherever they are started."""
     host: str = "127.0.0.1"
     """The address at which the API listens."""
     port: Port = 8000
@@ -93,7 +108,39 @@ class Settings(AgentSettings):
     relay_tls_ca: Path | None = None
     """PEM file of the certificate authority that workers trust; None: no TLS."""
 
+    @model_validator(mode="after")
+    def _resolve_data_dir(self) -> Self:
+        base = Path.cwd() if "data_dir" in self.model_fields_set else self.app_dir.absolute()
+        self.__dict__["data_dir"] = base / self.data_dir  # the model is frozen, and this is part of its construction
+        return self
+
 
 def inherited_environment() -> dict[str, str]:
     """Return a copy of this process's environment variables, for a child process to inherit."""
     return dict(os.environ)
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return a message for each variable that is named like a setting, and is none; by default of this process."""
+    known = Settings.variables()
+    messages = []
+    for name, value in sorted((os.environ if environment is None else environment).items()):
+        capitals = name.upper()  # settings are read in any case
+        prefix = next((prefix for prefix in _PREFIXES if capitals.startswith(prefix)), None)
+        if prefix is None or not value or capitals in known:
+            continue
+        if capitals in _PLANNED_VARIABLES:
+            messages.append(f"{name} has no effect: this release doesn't have that setting yet.")
+            continue
+        # Without the prefix, which would make any two names similar.
+        suffixes = {variable.removeprefix(prefix): variable for variable in known if variable.startswith(prefix)}
+        similar = most_similar(capitals.removeprefix(prefix), suffixes)
+        hint = f" Did you mean {suffixes[similar]}?" if similar is not None else ""
+        messages.append(f"Unknown variable {name} is ignored.{hint}")
+    return messages
+
+
+def warn_of_unknown_variables() -> None:
+    """Log what ``unknown_variables`` returns."""
+    for message in unknown_variables():
+        logger.warning("%s", message)

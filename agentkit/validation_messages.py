@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-__all__ = ["ValidationIssue", "data_path", "did_you_mean", "validation_issues"]
+__all__ = ["ValidationIssue", "data_path", "did_you_mean", "most_similar", "validation_issues"]
 
 _MAX_VALUE_CHARS = 80
 """Longer values are cut off in messages."""
@@ -43,8 +43,14 @@ class ValidationIssue:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` with the known name that is most similar, or ``""`` if none is similar."""
+    similar = most_similar(name, known)
+    return f" Did you mean {similar!r}?" if similar is not None else ""
+
+
+def most_similar(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most similar; None if none is similar."""
     matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    return matches[0] if matches else None
 
 
 def validation_issues(error: ValidationError, data: object) -> list[ValidationIssue]:

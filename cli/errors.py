@@ -3,6 +3,7 @@
 CommandFailed             1: the task, or the command, failed
 ├── UsageWrong            2: an option, argument or setting is wrong
 ├── ServerUnreachable     3: the API or Temporal doesn't respond
+├── OutputClosed          0: the reader of the output has ended
 └── Interrupted           130: Ctrl-C
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-__all__ = ["CommandFailed", "Interrupted", "ServerUnreachable", "UsageWrong"]
+__all__ = ["CommandFailed", "Interrupted", "OutputClosed", "ServerUnreachable", "UsageWrong"]
 
 
 class CommandFailed(Exception):
@@ -29,6 +30,12 @@ class ServerUnreachable(CommandFailed):
     """A server doesn't respond, or is unavailable at the moment. The message names its address."""
 
     exit_code = 3
+
+
+class OutputClosed(CommandFailed):
+    """The reader of the output, such as ``head``, has ended. That is no error, and there is no message."""
+
+    exit_code = 0
 
 
 class Interrupted(CommandFailed):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module, metadata
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, NoReturn
 
 import typer
 
 from activities.temporal.process_exit import exit_process
 from agentkit.errors import ConfigurationInvalid
-from cli.errors import CommandFailed
-from cli.views.console import err, out
+from cli.errors import CommandFailed, OutputClosed
+from cli.views.console import err, out, write_message
 
 __all__ = ["COMMANDS", "Command", "build", "main"]
 
@@ -35,6 +36,7 @@ COMMANDS = {
     "show": Command("cli.commands.tasks", "Show a task: its status, what it did, and its output."),
     "cancel": Command("cli.commands.tasks", "Cancel a task: what it is doing now is stopped."),
     "agents": Command("cli.commands.agents", "List the agents that can be given tasks."),
+    "tools": Command("cli.commands.tools", "List the tools that agents can be given, or show one with its arguments."),
     "init": Command("cli.commands.init", "Make a new app directory with an agent and a tool to start from."),
     "setup": Command("cli.commands.setup", "Register the search attributes at Temporal. Safe to repeat."),
     "doctor": Command("cli.commands.doctor", "Check the installation, and name what is missing and its remedy."),
@@ -95,8 +97,13 @@ def _run() -> None:
     try:
         build(sys.argv[1:])()
     except CommandFailed as failure:
-        err.print(str(failure), soft_wrap=True)
-        sys.exit(failure.exit_code)
+        _exit(str(failure), failure.exit_code)
     except ConfigurationInvalid as invalid:
-        err.print(str(invalid), soft_wrap=True)
-        sys.exit(2)
+        _exit(str(invalid), 2)
+
+
+def _exit(message: str, code: int) -> NoReturn:
+    if message:
+        with suppress(OutputClosed):  # the reader of stderr has ended, too
+            write_message(err, message)
+    sys.exit(code)

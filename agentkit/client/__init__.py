@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from agentkit.client.errors import ApiFailed, ApiUnreachable, ClientError, RequestRefused
 from agentkit.client.opspawn_client import OpspawnClient
-from agentkit.client.resources import Agent, AgentList, ApiObject, JsonObject, MessageList, Task, TaskError, TaskList
+from agentkit.client.resources import (
+    Agent,
+    AgentList,
+    ApiObject,
+    DefaultModel,
+    JsonObject,
+    MessageList,
+    SystemInfo,
+    Task,
+    TaskError,
+    TaskList,
+    ToolInfo,
+    ToolList,
+)
 from agentkit.client.streamed_response import StreamedResponse
 from agentkit.client.task_events import (
     ModelCompleted,
@@ -36,6 +49,7 @@ __all__ = [
     "ClientError",
     "ConnectionLost",
     "ConnectionRestored",
+    "DefaultModel",
     "JsonObject",
     "MessageList",
     "ModelCompleted",
@@ -48,6 +62,7 @@ __all__ = [
     "PlanUpdated",
     "RequestRefused",
     "StreamedResponse",
+    "SystemInfo",
     "Task",
     "TaskCancelled",
     "TaskCompleted",
@@ -60,6 +75,8 @@ __all__ = [
     "TaskUpdate",
     "ToolCompleted",
     "ToolFailed",
+    "ToolInfo",
+    "ToolList",
     "ToolRetrying",
     "ToolStarted",
 ]

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from agentkit.client.api_connection import ApiConnection
 from agentkit.client.errors import ApiUnreachable
 from agentkit.client.reconnect_deadline import RECONNECT_TIMEOUT_S, ReconnectDeadline
-from agentkit.client.resources import AgentList, JsonObject, MessageList, Task, TaskList
+from agentkit.client.resources import AgentList, JsonObject, MessageList, SystemInfo, Task, TaskList, ToolList
 from agentkit.client.task_events import TaskEvent
 from agentkit.client.watch import TaskUpdate, watch
 from agentkit.messages import InputPart
@@ -171,6 +171,14 @@ class OpspawnClient:
     async def agents(self) -> AgentList:
         """Return all agents, also those that can't be given tasks."""
         return await self._connection.get(AgentList, "/agents")
+
+    async def tools(self) -> ToolList:
+        """Return all tools that agents may name."""
+        return await self._connection.get(ToolList, "/tools")
+
+    async def system(self) -> SystemInfo:
+        """Return what the API serves: its app directory, default model, task queue and Temporal."""
+        return await self._connection.get(SystemInfo, "/system")
 
     async def _submit(self, body: JsonObject, idempotency_key: str) -> Task:
         deadline = ReconnectDeadline(_SUBMIT_TIMEOUT_S)

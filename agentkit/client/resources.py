@@ -14,12 +14,16 @@ __all__ = [
     "Agent",
     "AgentList",
     "ApiObject",
+    "DefaultModel",
     "JsonObject",
     "MessageList",
+    "SystemInfo",
     "Task",
     "TaskError",
     "TaskList",
     "TaskStatus",
+    "ToolInfo",
+    "ToolList",
 ]
 
 JsonObject = dict[str, JsonValue]
@@ -72,6 +76,8 @@ class Task(ApiObject):
     steps: int = 0
     doing: str = ""
     """The current activity, for people."""
+    waiting_for_worker: bool = False
+    """Whether it can't go on because no worker polls its task queue."""
     conversation_id: str | None = None
     parent_id: str | None = None
     tags: tuple[str, ...] = ()
@@ -122,3 +128,48 @@ class AgentList(ApiObject):
     agents: tuple[Agent, ...]
     problems: tuple[str, ...] = ()
     """Errors in the files of the app directory."""
+
+
+class ToolInfo(Record):
+    """A tool that agents may name."""
+
+    name: str
+    description: str = ""
+    parameters: JsonObject = Field(default_factory=dict)
+    """JSON Schema of its arguments."""
+    effect: str = ""
+    """``pure``, ``idempotent`` or ``irreversible``."""
+    timeout: float | None = None
+    """Seconds that a call may take."""
+
+
+class ToolList(ApiObject):
+    """All tools."""
+
+    tools: tuple[ToolInfo, ...]
+
+
+class DefaultModel(Record):
+    """The model of agents that name none."""
+
+    name: str | None = None
+    """``provider:name``; None when the API's settings name none that exists."""
+    problem: str | None = None
+    """What the API's settings lack for it; None when nothing."""
+
+
+class SystemInfo(ApiObject):
+    """What an API serves."""
+
+    version: str = ""
+    app: str = ""
+    """The app's name, as the identities of its workers have it."""
+    app_dir: str = ""
+    """An absolute path on the API's machine."""
+    default_model: DefaultModel = DefaultModel()
+    task_queue: str
+    temporal: str
+    """Address of its Temporal server, ``host:port``."""
+    temporal_namespace: str = "default"
+    temporal_ui: str = ""
+    """Base URL of the Temporal Web UI."""

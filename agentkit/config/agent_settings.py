@@ -6,6 +6,7 @@ Each key of the file is also a variable ``OPSPAWN_<KEY>``. API keys are read fro
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -25,7 +26,8 @@ from agentkit.validation_messages import did_you_mean, validation_issues
 __all__ = ["AgentSettings"]
 
 
-def _check_networks(value: object) -> object:
+def _parse_networks(value: object) -> object:
+    """Return the networks in a text separated by commas, or in a list; raise ValueError for an invalid one."""
     networks = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
     for network in networks if isinstance(networks, list | tuple) else ():
         try:
@@ -35,7 +37,7 @@ def _check_networks(value: object) -> object:
     return networks
 
 
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_networks)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_networks)]
 """IP networks; separated by commas in the environment."""
 
 
@@ -118,6 +120,16 @@ class AgentSettings(BaseSettings):
         return init_settings, env_settings
 
     @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Return the names of the environment variables that are read, in capitals."""
+        names: set[str] = set()
+        for key, field in cls.model_fields.items():
+            alias = field.validation_alias
+            choices = alias.choices if isinstance(alias, AliasChoices) else [alias or f"OPSPAWN_{key}"]
+            names.update(str(choice).upper() for choice in choices)
+        return frozenset(names)
+
+    @classmethod
     def load(cls, app_dir: Path | None = None, **overrides: object) -> Self:
         """Read the environment and ``opspawn.toml`` of the app directory; ``overrides`` (command-line options) win.
 
@@ -146,9 +158,19 @@ class AgentSettings(BaseSettings):
             hint = did_you_mean(unknown[0], type(self).model_fields)
             raise ConfigurationInvalid(f"{file}: unknown key {unknown[0]!r}.{hint} Known keys: {known}")
         try:
-            return type(self)(**{**values, **self.model_dump(exclude_unset=True)})
+            return type(self)(**{**self._absolute_paths(values, file), **self.model_dump(exclude_unset=True)})
         except ValidationError as error:
             raise ConfigurationInvalid(f"{file}: {_explain(error)}") from None
+
+    @classmethod
+    def _absolute_paths(cls, values: Mapping[str, object], file: Path) -> dict[str, object]:
+        """Return the values of ``opspawn.toml`` with its paths resolved: they are relative to the file's directory."""
+        paths = {key for key, field in cls.model_fields.items() if field.annotation in (Path, Path | None)}
+        directory = file.parent.absolute()
+        return {
+            key: directory / value if key in paths and isinstance(value, str) else value
+            for key, value in values.items()
+        }
 
 
 def _explain(error: ValidationError) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.local_models import local_model_path
 from agentkit.errors import ConfigurationInvalid
+from agentkit.validation_messages import most_similar
 
 __all__ = ["PROVIDERS", "default_model", "is_configured", "missing_configuration", "models_to_check", "split_model"]
 
@@ -23,6 +24,19 @@ _DEFAULT_MODELS = {
 }
 _PREFERRED = ("openai", "anthropic", "google", "openrouter")
 """The first one that is configured is the default provider."""
+
+_OTHER_NAMES = {
+    "chatgpt": "openai",
+    "claude": "anthropic",
+    "gemini": "google",
+    "gpt": "openai",
+    "llama.cpp": "openai-compatible",
+    "lmstudio": "openai-compatible",
+    "ollama": "openai-compatible",
+    "smollm2": "local",
+    "vllm": "openai-compatible",
+}
+"""What people write for a provider: a product of it, or a server that speaks its API."""
 
 _REQUIREMENTS = {
     "openai": "a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for a server without keys)",
@@ -42,7 +56,8 @@ def split_model(model: str) -> tuple[str, str]:
     provider, colon, name = model.partition(":")
     if provider not in PROVIDERS:
         raise ConfigurationInvalid(
-            f"Model {model!r}: unknown provider {provider!r}. Write provider:name with one of {', '.join(PROVIDERS)}"
+            f"Model {model!r}: unknown provider {provider!r}.{_did_you_mean(_intended_model(model))} "
+            f"Write provider:name with one of {', '.join(PROVIDERS)}"
         )
     if provider == "demo" and not name:
         return "demo", "demo"
@@ -56,10 +71,21 @@ def default_model(settings: AgentSettings) -> str:
 
     If only a model is set and it isn't written ``provider:name``, it belongs to the first configured provider, or to
     OpenAI.
+
+    Raises:
+        ConfigurationInvalid: the provider is unknown, or it has no default model and none is set.
     """
     configured = settings.default_model or ""
-    if settings.default_provider is None and configured.partition(":")[0] in PROVIDERS:
-        return configured
+    if settings.default_provider not in (None, *PROVIDERS):
+        hint = _did_you_mean(_intended_provider(settings.default_provider or ""))
+        raise ConfigurationInvalid(
+            f"AGENTKIT_LLM_PROVIDER is {settings.default_provider!r}, an unknown provider.{hint} "
+            f"Providers: {', '.join(PROVIDERS)}"
+        )
+    if settings.default_provider is None and ":" in configured:
+        named = configured.partition(":")[0]
+        if named in PROVIDERS or _intended_provider(named):
+            return ":".join(split_model(configured))
     configured_providers = (provider for provider in _PREFERRED if is_configured(provider, settings))
     provider = settings.default_provider or next(configured_providers, "openai" if configured else "demo")
     name = configured or _DEFAULT_MODELS.get(provider)
@@ -113,6 +139,27 @@ def is_configured(provider: str, settings: AgentSettings) -> bool:
         case _:
             return True
     return any(value is not None for value in values)
+
+
+def _intended_model(model: str) -> str | None:
+    """Return the ``provider:name`` that was probably meant, or only the provider; None if that can't be guessed."""
+    provider, separator, name = model.partition(":")
+    if not separator:
+        provider, separator, name = model.partition("/")
+    intended = _intended_provider(provider)
+    if separator:
+        return f"{intended}:{name}" if intended and name else intended
+    product = next((name for name in sorted(_OTHER_NAMES) if model.lower().startswith(f"{name}-")), None)
+    return f"{_OTHER_NAMES[product]}:{model}" if product else intended
+
+
+def _intended_provider(name: str) -> str | None:
+    """Return the provider that was probably meant; None if no name is similar."""
+    return _OTHER_NAMES.get(name.lower()) or most_similar(name.lower(), PROVIDERS)
+
+
+def _did_you_mean(intended: str | None) -> str:
+    return f" Did you mean {intended!r}?" if intended else ""
 
 
 def _missing_local_model(name: str) -> str | None:

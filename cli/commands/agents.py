@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from rich.table import Table
 from rich.text import Text
 
 from activities.shell_commands import opspawn_command, with_local_commands
 from cli.command_options import AsJson, Server, Url
-from cli.views.console import err, one_line, out, printable, write_json, write_table
+from cli.views.console import err, one_line, out, printable, write_json, write_message
+from cli.views.table import write_table
 
 __all__ = ["agents"]
+
+_MAX_DESCRIPTION_WIDTH = 120
 
 
 def agents(as_json: AsJson = False, url: Url = None) -> None:
@@ -19,16 +21,16 @@ def agents(as_json: AsJson = False, url: Url = None) -> None:
         write_json(result.raw)
         return
     for problem in result.problems:
-        err.print(printable(with_local_commands(problem)), style="yellow", soft_wrap=True)
+        write_message(err, printable(with_local_commands(problem)), style="yellow")
     if not result.agents:
-        out.print(f"No agents. Write one in agents/NAME.yaml, or start with: {opspawn_command('init', 'my-app')}")
+        start = opspawn_command("init", "my-app")
+        write_message(out, f"No agents. Write one in agents/NAME.yaml, or start with `{start}`.")
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("AGENT", "MODEL", "TOOLS", "DESCRIPTION"):
-        table.add_column(heading, no_wrap=heading == "AGENT")
+    rows = []
     for agent in result.agents:
-        description = Text(one_line(agent.description, 120))
+        description = Text(one_line(agent.description, _MAX_DESCRIPTION_WIDTH))
         if agent.problem is not None:
-            description = Text(printable(f"can't be used: {agent.problem}"), style="yellow")
-        table.add_row(agent.name, ", ".join(agent.models), ", ".join(agent.tools), description)
-    write_table(table)
+            problem = f"can't be used: {with_local_commands(agent.problem)}"
+            description = Text(printable(problem), style="yellow")
+        rows.append([Text(agent.name), Text(", ".join(agent.models)), Text(", ".join(agent.tools)), description])
+    write_table(("AGENT", "MODEL", "TOOLS", "DESCRIPTION"), rows, wraps=True)

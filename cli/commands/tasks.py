@@ -7,22 +7,22 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from activities.shell_commands import with_local_commands
 from agentkit.client import OpspawnClient, Task
 from cli.command_options import AsJson, Server, TaskId, Url
 from cli.errors import ServerUnreachable
-from cli.views.console import one_line, out, write_json, write_table, write_text
-from cli.views.step_lines import MessageLines, output_text
+from cli.views.console import one_line, out, write_json, write_line, write_message, write_text
+from cli.views.step_lines import MessageLines, output_text, write_step_line
+from cli.views.table import write_table
 from cli.views.task_display import summary
 
 __all__ = ["cancel", "show", "tasks"]
 
-_HEADINGS = ("ID", "AGENT", "STATUS", "STEPS", "TOKENS", "AGE")
-_MIN_TITLE_WIDTH = 10
+_HEADINGS = ("ID", "AGENT", "STATUS", "STEPS", "TOKENS", "AGE", "INPUT")
 _MAX_TITLE_WIDTH = 60
+_LABEL_WIDTH = len("agent ")
 _STYLES = {"completed": "green", "running": "cyan", "queued": "cyan", "waiting": "yellow", "paused": "yellow"}
 
 
@@ -53,16 +53,11 @@ def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
     if as_json:
         write_json(task.raw)
         return
-    out.print(Text.assemble(("task  ", "bold"), task.id))
-    out.print(Text.assemble(("agent ", "bold"), task.agent))
-    out.print(Text.assemble(("state ", "bold"), (summary(task), _STYLES.get(task.status, "red"))))
-    ui = task.links.get("temporal_ui")
-    if ui:
-        out.print(Text.assemble(("web   ", "bold"), ui), soft_wrap=True)
+    _print_facts(task)
     out.print()
     _print_transcript(server, task_id)
     if task.error is not None:
-        out.print(Text(one_line(with_local_commands(task.error.message), 2000), style="red"), soft_wrap=True)
+        write_line(out, Text(one_line(with_local_commands(task.error.message), 2000), style="red"))
     if task.output is not None:
         out.print(Text("output", style="bold"))
         write_text(output_text(task.output))
@@ -72,36 +67,37 @@ def cancel(task_id: TaskId, url: Url = None) -> None:
     """Cancel a task: what it is doing now is stopped."""
     server = Server(url)
     server.call(lambda client: client.cancel(task_id))
-    out.print(f"Task {task_id} is being cancelled. See it: {server.command_line('show', task_id)}", soft_wrap=True)
+    write_message(out, f"Task {task_id} is being cancelled. See it: `{server.command_line('show', task_id)}`")
+
+
+def _print_facts(task: Task) -> None:
+    facts = {
+        "task": Text(task.id),
+        "agent": Text(task.agent),
+        "state": Text(summary(task), style=_STYLES.get(task.status, "red")),
+    }
+    if ui := task.links.get("temporal_ui"):
+        facts["web"] = Text(ui)
+    for label, value in facts.items():
+        write_line(out, Text.assemble((f"{label:<{_LABEL_WIDTH}}", "bold"), value), _LABEL_WIDTH)
 
 
 def _print_tasks(tasks: tuple[Task, ...]) -> None:
-    rows = [
-        (task.id, task.agent, task.status, str(task.steps), f"{task.usage.tokens:,}", _age(task.created_at))
-        for task in tasks
-    ]
-    widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
-    # The id is what people copy, so it is never cut; the input is.
-    title_width = _MAX_TITLE_WIDTH
-    if out.is_terminal:
-        title_width = min(title_width, max(_MIN_TITLE_WIDTH, out.width - sum(widths) - 2 * len(widths)))
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading, width in zip(_HEADINGS, widths, strict=True):
-        is_number = heading in ("STEPS", "TOKENS", "AGE")
-        table.add_column(heading, no_wrap=True, min_width=width, justify="right" if is_number else "left")
-    table.add_column("INPUT", no_wrap=True)
-    for task, row in zip(tasks, rows, strict=True):
-        cells = [Text(cell) for cell in (*row, one_line(task.title, title_width))]
-        cells[_HEADINGS.index("STATUS")].stylize(_STYLES.get(task.status, "red"))
-        table.add_row(*cells)
-    write_table(table)
+    rows = []
+    for task in tasks:
+        status = Text(task.status, style=_STYLES.get(task.status, "red"))
+        numbers = (str(task.steps), f"{task.usage.tokens:,}", _age(task.created_at))
+        rows.append(
+            [Text(task.id), Text(task.agent), status, *map(Text, numbers), Text(one_line(task.title, _MAX_TITLE_WIDTH))]
+        )
+    write_table(_HEADINGS, rows, numbers=frozenset({"STEPS", "TOKENS", "AGE"}), wraps=False)
 
 
 def _print_transcript(server: Server, task_id: str) -> None:
     try:
         server.call(partial(_print_messages, task_id))
     except ServerUnreachable as error:
-        out.print(Text(f"The transcript can't be read now: {error}", style="yellow"), soft_wrap=True)
+        write_message(out, f"The transcript can't be read now: {error}", style="yellow")
 
 
 async def _print_messages(task_id: str, client: OpspawnClient) -> None:
@@ -110,7 +106,7 @@ async def _print_messages(task_id: str, client: OpspawnClient) -> None:
     while messages := (await client.transcript(task_id, start=start)).messages:
         for message in messages:
             for line in lines.render(message):
-                out.print(line, soft_wrap=True)
+                write_step_line(out, line)
         start += len(messages)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
+from cli.errors import OutputClosed
 from cli.views.console import printable
 
 __all__ = ["LogView", "api_line_is_shown", "temporal_line_is_shown", "worker_line_is_shown"]
@@ -15,6 +16,8 @@ _PREFIX_WIDTH = len("temporal")
 _STYLES = {"temporal": "magenta", "api": "blue"}
 _WORKER_STYLE = "green"
 _API_NOISE = ("GET /readyz", "GET /healthz", "INFO uvicorn.error:")
+_SHOWN_BY_DEV = "WARNING opspawn.settings:"
+"""The settings are the same in every process, so ``opspawn dev`` warns about them once."""
 
 
 def temporal_line_is_shown(line: str) -> bool:
@@ -23,13 +26,13 @@ def temporal_line_is_shown(line: str) -> bool:
 
 
 def api_line_is_shown(line: str) -> bool:
-    """Return whether to show a line of the API's log: all but health checks."""
-    return bool(line.strip()) and not any(noise in line for noise in _API_NOISE)
+    """Return whether to show a line of the API's log: as of a worker's, without health checks."""
+    return worker_line_is_shown(line) and not any(noise in line for noise in _API_NOISE)
 
 
 def worker_line_is_shown(line: str) -> bool:
-    """Return whether to show a line of a worker's log: all but empty ones."""
-    return bool(line.strip())
+    """Return whether to show a line of a worker's log: all but empty ones, and warnings about settings."""
+    return bool(line.strip()) and not line.startswith(_SHOWN_BY_DEV)
 
 
 class LogView:
@@ -68,6 +71,6 @@ class LogView:
             return
         try:
             self._console.print(text, soft_wrap=True)
-        except OSError:  # the terminal was closed, or the pipe's reader has ended
+        except (OSError, OutputClosed):  # the terminal was closed, or the pipe's reader has ended
             self._closed = True
             self._on_closed()

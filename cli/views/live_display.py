@@ -26,7 +26,7 @@ from agentkit.client import (
     ToolStarted,
 )
 from agentkit.messages import ToolCall, Usage
-from cli.views.console import printable
+from cli.views.console import printable, write_message
 from cli.views.step_lines import arguments_text
 from cli.views.task_display import PlainLines, cost_text
 
@@ -73,7 +73,7 @@ class LiveDisplay(PlainLines):
             case ConnectionRestored(seconds=seconds):
                 self._connection_lost = False
                 note = f"-- connection lost for {seconds:.0f} s; what happened meanwhile follows --"
-                self._console.print(note, style="yellow", soft_wrap=True)
+                write_message(self._console, note, style="yellow")
             case _:
                 self._record(update)
                 super().show(update)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from rich.console import Console
 from rich.text import Text
 
 from agentkit.client import (
@@ -23,12 +24,13 @@ from agentkit.client import (
     ToolStarted,
 )
 from agentkit.messages import ImagePart, InputPart, Message, TextPart, ToolCall, ToolResult
-from cli.views.console import one_line, printable
+from cli.views.console import one_line, printable, write_line
 
-__all__ = ["EventLines", "MessageLines", "arguments_text", "output_text"]
+__all__ = ["EventLines", "MessageLines", "arguments_text", "output_text", "write_step_line"]
 
 _MAX_WIDTH = 160
 """Characters that are shown of a tool call, a tool result or an input."""
+_HANGING_INDENT = 2
 
 
 class MessageLines:
@@ -127,6 +129,12 @@ class EventLines:
                 if started_at is not None:
                     line.append(f" ({_duration((event.at - started_at).total_seconds())})", "dim")
                 yield line
+
+
+def write_step_line(console: Console, line: Text) -> None:
+    """Write a line of ``MessageLines`` or ``EventLines``, wrapped at words below its text."""
+    text = line.plain
+    write_line(console, line, len(text) - len(text.lstrip()) + _HANGING_INDENT)
 
 
 def output_text(output: object) -> str:

@@ -8,8 +8,8 @@ from typing import Protocol, Self
 from rich.console import Console
 
 from agentkit.client import ConnectionLost, ConnectionRestored, Task, TaskUpdate
-from cli.views.console import err, write_json
-from cli.views.step_lines import EventLines
+from cli.views.console import err, write_json, write_message
+from cli.views.step_lines import EventLines, write_step_line
 
 __all__ = ["ConnectionNotices", "Display", "JsonLines", "PlainLines", "cost_text", "summary"]
 
@@ -42,9 +42,9 @@ class ConnectionNotices:
     def show(self, update: TaskUpdate) -> None:
         """Show one update."""
         if isinstance(update, ConnectionLost):
-            err.print(f"Connection lost, retrying. The task goes on meanwhile. ({update.reason})", soft_wrap=True)
+            write_message(err, f"Connection lost, retrying. The task goes on meanwhile. ({update.reason})")
         elif isinstance(update, ConnectionRestored):
-            err.print(f"Connected again after {update.seconds:.0f} s.", soft_wrap=True)
+            write_message(err, f"Connected again after {update.seconds:.0f} s.")
 
 
 class JsonLines(ConnectionNotices):
@@ -72,7 +72,7 @@ class PlainLines(ConnectionNotices):
             super().show(update)
             return
         for line in self._lines.render(update):
-            self._console.print(line, soft_wrap=True)
+            write_step_line(self._console, line)
 
 
 def summary(task: Task) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activities.settings import Settings
+from activities.settings import Settings, unknown_variables, warn_of_unknown_variables
 from agentkit.errors import ConfigurationInvalid
 
 Load = Callable[..., Settings]
@@ -79,3 +79,47 @@ def test_an_error_in_a_variable_names_the_variable(load: Load, monkeypatch: pyte
         ConfigurationInvalid, match=r"^Setting port \(OPSPAWN_PORT\): expected a valid integer.* got 'abc'"
     ):
         load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("OPSPAWN_PROT", "Unknown variable OPSPAWN_PROT is ignored. Did you mean OPSPAWN_PORT?"),
+        (
+            "OPSPAWN_TEMPORAL_BINARY",
+            "Unknown variable OPSPAWN_TEMPORAL_BINARY is ignored. Did you mean OPSPAWN_TEMPORAL_BIN?",
+        ),
+        ("opspawn_datadir", "Unknown variable opspawn_datadir is ignored. Did you mean OPSPAWN_DATA_DIR?"),
+        (
+            "AGENTKIT_LLM_PROVDER",
+            "Unknown variable AGENTKIT_LLM_PROVDER is ignored. Did you mean AGENTKIT_LLM_PROVIDER?",
+        ),
+        ("OPSPAWN_ZZZ", "Unknown variable OPSPAWN_ZZZ is ignored."),
+        (
+            "OPSPAWN_ENCRYPTION_KEYS",
+            "OPSPAWN_ENCRYPTION_KEYS has no effect: this release doesn't have that setting yet.",
+        ),
+    ],
+    ids=["misspelt", "longer", "in small letters", "of agentkit", "nothing similar", "of a later release"],
+)
+def test_a_variable_that_is_no_setting_is_named_with_the_one_that_was_probably_meant(
+    variable: str, message: str
+) -> None:
+    assert unknown_variables({variable: "x", "PATH": "/bin"}) == [message]
+
+
+def test_settings_empty_variables_and_those_of_other_programs_are_not_reported() -> None:
+    known = dict.fromkeys(Settings.variables(), "x")
+    assert {"OPSPAWN_TEMPORAL_BIN", "AGENTKIT_LLM_MODEL", "GEMINI_API_KEY"} <= known.keys()
+
+    assert unknown_variables({**known, "opspawn_port": "1", "OPSPAWN_PROT": "", "MY_OPSPAWN_X": "1"}) == []
+
+
+def test_the_environment_of_the_process_is_checked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPSPAWN_PROT", "1")
+
+    warn_of_unknown_variables()
+
+    assert caplog.messages == ["Unknown variable OPSPAWN_PROT is ignored. Did you mean OPSPAWN_PORT?"]

@@ -86,7 +86,7 @@ def test_the_built_in_agent_is_valid() -> None:
         pytest.param("approvals: [{when: never}]", "approvals.0.tool: required, but missing", id="missing"),
         pytest.param("name: 1st", "helper.yaml:1: name: expected a letter, then letters, digits", id="name"),
         pytest.param(
-            "model: gpt-5", "model: Model 'gpt-5': unknown provider 'gpt-5'. Write provider:name", id="provider"
+            "model: gpt-5", "unknown provider 'gpt-5'. Did you mean 'openai:gpt-5'? Write provider:name", id="provider"
         ),
         pytest.param("model: 'openai:'", "model: Model 'openai:': expected provider:name", id="no model"),
         pytest.param(

@@ -28,8 +28,8 @@ def test_a_model_is_split_at_the_first_colon(model: str, parts: tuple[str, str])
     ("model", "message"),
     [
         (
-            "gpt-5",
-            "unknown provider 'gpt-5'. Write provider:name with one of demo, openai, anthropic, google, openrouter, ",
+            "llama3:8b",
+            "unknown provider 'llama3'. Write provider:name with one of demo, openai, anthropic, google, openrouter, ",
         ),
         ("", "unknown provider ''"),
         ("openai", "expected provider:name, such as openai:gpt-5-mini"),
@@ -39,6 +39,48 @@ def test_a_model_is_split_at_the_first_colon(model: str, parts: tuple[str, str])
 def test_an_invalid_model_name_is_refused(model: str, message: str) -> None:
     with pytest.raises(ConfigurationInvalid) as raised:
         split_model(model)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "intended"),
+    [
+        ("opnai:gpt-5", "openai:gpt-5"),
+        ("OpenAI:gpt-5", "openai:gpt-5"),
+        ("antropic:", "anthropic"),
+        ("gemini:pro", "google:pro"),
+        ("ollama:llama3", "openai-compatible:llama3"),
+        ("openai/gpt-5", "openai:gpt-5"),
+        ("openrouter/openai/gpt-5", "openrouter:openai/gpt-5"),
+        ("gpt-5-mini", "openai:gpt-5-mini"),
+        ("claude-sonnet-5-5", "anthropic:claude-sonnet-5-5"),
+        ("demoo", "demo"),
+    ],
+)
+def test_an_unknown_provider_is_refused_with_the_model_that_was_probably_meant(model: str, intended: str) -> None:
+    with pytest.raises(ConfigurationInvalid) as raised:
+        split_model(model)
+    assert f"Did you mean '{intended}'?" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"default_provider": "opnai"},
+            "AGENTKIT_LLM_PROVIDER is 'opnai', an unknown provider. Did you mean 'openai'?",
+        ),
+        ({"default_provider": "claude", "default_model": "x"}, "Did you mean 'anthropic'?"),
+        ({"default_provider": "zzz"}, "an unknown provider. Providers: demo, openai,"),
+        ({"default_model": "opnai:gpt-5"}, "Did you mean 'openai:gpt-5'?"),
+    ],
+    ids=["misspelt", "with a model", "nothing similar", "within the model"],
+)
+def test_an_unknown_default_provider_is_refused_with_the_one_that_was_probably_meant(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationInvalid) as raised:
+        default_model(Settings(**settings))
     assert message in str(raised.value)
 
 
@@ -58,6 +100,7 @@ def test_an_invalid_model_name_is_refused(model: str, message: str) -> None:
         pytest.param({"default_provider": "openai", "default_model": "gpt-6"}, "openai:gpt-6", id="both"),
         pytest.param({"default_model": "gpt-6"}, "openai:gpt-6", id="model alone"),
         pytest.param({"default_model": "openai-compatible:llama3:8b"}, "openai-compatible:llama3:8b", id="with colon"),
+        pytest.param({"default_model": "ft:gpt-5:mine"}, "openai:ft:gpt-5:mine", id="colon in the name"),
         pytest.param({"default_provider": "local"}, "local:smollm2", id="local"),
     ],
 )

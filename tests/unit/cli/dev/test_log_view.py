@@ -48,6 +48,12 @@ def test_every_line_of_a_worker_is_shown() -> None:
     assert worker_line_is_shown("INFO opspawn.worker: Working")
 
 
+def test_warnings_about_settings_are_left_out_of_the_children_s_logs() -> None:
+    warning = "WARNING opspawn.settings: Unknown variable OPSPAWN_PROT is ignored."
+    assert not worker_line_is_shown(warning)
+    assert not api_line_is_shown(warning)
+
+
 def test_lines_are_coloured_on_a_terminal_and_plain_elsewhere() -> None:
     terminal, pipe = io.StringIO(), io.StringIO()
     coloured = Console(file=terminal, force_terminal=True, color_system="standard", width=80)

@@ -26,9 +26,16 @@ def opspawn_command(*arguments: str, variables: Mapping[str, str] | None = None,
     return " ".join([*assignments, shlex.join([*program, *arguments])])
 
 
-def same_command(*options: str, variables: Mapping[str, str] | None = None) -> str:
-    """Return the command line of this process, with more environment variables and options."""
-    return opspawn_command(*sys.argv[1:], *options, variables=variables)
+def same_command(options: Mapping[str, str], *, variables: Mapping[str, str] | None = None) -> str:
+    """Return the command line of this process with these options, which replace its own, and with more variables."""
+    kept: list[str] = []
+    arguments = iter(sys.argv[1:])
+    for argument in arguments:
+        if argument in options:
+            next(arguments, None)
+        elif argument.partition("=")[0] not in options:
+            kept.append(argument)
+    return opspawn_command(*kept, *(text for option in options.items() for text in option), variables=variables)
 
 
 def python_command(*arguments: str) -> str:

@@ -40,7 +40,7 @@ async def _check_task_queue(settings: Settings, address: str) -> None:
         client = await connect_to_temporal(settings, address=address)
     except ServerUnreachable:
         return
-    command = same_command(variables={"OPSPAWN_TASK_QUEUE": free_task_queue(settings)})
+    command = same_command({}, variables={"OPSPAWN_TASK_QUEUE": free_task_queue(settings)})
     await check_task_queue(
         client, settings, {"Give this app a task queue of its own, the same for its API and its workers": command}
     )

@@ -125,19 +125,18 @@ async def _running_temporal(settings: Settings, host: str, port: int) -> Client 
 
 def _task_queue_cures(settings: Settings, temporal_port: int) -> dict[str, str]:
     """Return the commands that start this app beside the one that uses the task queue."""
-    options = []
+    options = {}
     if not is_free(settings.port, settings.host):
-        options += ["--port", str(next_free_port(settings.port + 1, settings.host))]
+        options["--port"] = str(next_free_port(settings.port + 1, settings.host))
     own_temporal = {
-        "--temporal-port": next_free_port(temporal_port + 1),
-        "--ui-port": next_free_port(settings.ui_port + 1),
+        "--temporal-port": str(next_free_port(temporal_port + 1)),
+        "--ui-port": str(next_free_port(settings.ui_port + 1)),
     }
-    own_options = [text for option, port in own_temporal.items() for text in (option, str(port))]
     return {
         "Give this app a task queue of its own": same_command(
-            *options, variables={"OPSPAWN_TASK_QUEUE": free_task_queue(settings)}
+            options, variables={"OPSPAWN_TASK_QUEUE": free_task_queue(settings)}
         ),
-        "or a Temporal of its own": same_command(*options, *own_options),
+        "or a Temporal of its own": same_command(options | own_temporal),
     }
 
 

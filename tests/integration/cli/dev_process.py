@@ -78,10 +78,14 @@ class DevProcess:
 
     def start(self, *options: str) -> None:
         """Start it, and wait until it is ready."""
+        self.start_command(self.command(*options))
+
+    def start_command(self, command: list[str]) -> None:
+        """Start it by this command, and wait until it is ready."""
         self.directory.mkdir(exist_ok=True)
         self._lines.clear()
         self._process = subprocess.Popen(
-            self.command(*options),
+            command,
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,

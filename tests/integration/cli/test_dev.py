@@ -96,7 +96,7 @@ def test_a_running_temporal_is_used_and_left_running(dev: DevProcess) -> None:
     other = DevProcess(dev.directory / "other")
     other.temporal_port = dev.temporal_port
     try:
-        other.start("--no-worker")
+        other.start("--no-worker", "--app-dir", str(dev.directory))
 
         assert f"127.0.0.1:{dev.temporal_port} (already running)" in other.output
         assert len(other.children()) == 2  # the API and the guard

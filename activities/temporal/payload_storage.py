@@ -17,7 +17,13 @@ from temporalio.converter import (
     StorageDriverStoreContext,
 )
 
-__all__ = ["DirectoryStorageDriver"]
+from agentkit.errors import OpspawnError
+
+__all__ = ["DirectoryStorageDriver", "PayloadStorageFailed"]
+
+
+class PayloadStorageFailed(OpspawnError):
+    """A payload can't be read from its file, or written to it. The message names the place and what to check."""
 
 
 class DirectoryStorageDriver(StorageDriver):
@@ -32,7 +38,11 @@ class DirectoryStorageDriver(StorageDriver):
         return "opspawn.directory"
 
     async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:
-        """Write each payload that isn't stored yet; return a claim for each."""
+        """Write each payload that isn't stored yet; return a claim for each.
+
+        Raises:
+            PayloadStorageFailed: a file can't be written.
+        """
         return [await asyncio.to_thread(self._write, payload.SerializeToString()) for payload in payloads]
 
     async def retrieve(
@@ -41,8 +51,7 @@ class DirectoryStorageDriver(StorageDriver):
         """Return the payload of each claim.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the content of the file has changed.
+            PayloadStorageFailed: a file is missing, can't be read, or isn't what was stored.
         """
         return [await asyncio.to_thread(self._read, claim.claim_data["sha256"]) for claim in claims]
 
@@ -52,17 +61,46 @@ class DirectoryStorageDriver(StorageDriver):
     def _write(self, data: bytes) -> StorageDriverClaim:
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(file.name).replace(path)
+        try:
+            if not path.exists():
+                _write_file(path, data)
+        except OSError as error:
+            raise PayloadStorageFailed(
+                f"A payload can't be stored in {self._directory} ({error.strerror or error}). Check that this process "
+                "may write there, and that the disk has space."
+            ) from error
         return StorageDriverClaim(claim_data={"sha256": digest})
 
     def _read(self, digest: str) -> Payload:
-        data = self._path(digest).read_bytes()
+        path = self._path(digest)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise PayloadStorageFailed(
+                f"There is no stored payload {path}: it was written to another directory, or deleted. Check that the "
+                "API and all workers use the same data_dir (OPSPAWN_DATA_DIR)."
+            ) from error
+        except OSError as error:
+            raise PayloadStorageFailed(
+                f"The stored payload {path} can't be read ({error.strerror or error}). Check its permissions, and "
+                "those of its directory."
+            ) from error
         if hashlib.sha256(data).hexdigest() != digest:
-            raise ValueError(f"Payload {digest} is damaged: the file isn't what was stored")
+            raise PayloadStorageFailed(
+                f"The stored payload {path} is damaged: its content has changed. Restore the file from a backup."
+            )
         return Payload.FromString(data)
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    """Write a file at once: a reader never finds a part of it, and nothing is left of a failed attempt."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            Path(file.name).unlink()
+            raise
+    Path(file.name).replace(path)

@@ -7,6 +7,7 @@ from temporalio.api.common.v1 import Payload
 
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
+from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.messages import Message, TextPart, ToolCall
 
 MESSAGE = Message(
@@ -43,5 +44,5 @@ async def test_decoding_a_reference_to_a_changed_file_is_an_error(tmp_path: Path
     payloads = await converter.encode(["x" * 5000])
     (file,) = (path for path in (tmp_path / "payloads").rglob("*") if path.is_file())
     file.write_bytes(Payload(data=b"something else").SerializeToString())
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(PayloadStorageFailed, match="is damaged"):
         await converter.decode(payloads)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,10 @@ class DevProcess:
     ui_port: int = field(default_factory=reserve_port)
     grpc_port: int = field(default_factory=reserve_port)
     relay_port: int = field(default_factory=reserve_port)
+    program: Sequence[str] = tuple(OPSPAWN)
+    """How ``opspawn`` is started."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """More environment variables."""
     _process: subprocess.Popen[str] | None = None
     _lines: list[str] = field(default_factory=list)
     _line_received: threading.Condition = field(default_factory=threading.Condition)
@@ -64,6 +69,7 @@ class DevProcess:
             "OPSPAWN_URL": self.url,
             "OPSPAWN_RELAY_PORT": str(self.relay_port),
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
+            **self.variables,
         }
 
     def command(self, *options: str) -> list[str]:
@@ -74,7 +80,7 @@ class DevProcess:
             "--ui-port": self.ui_port,
         }
         port_options = [text for option, port in ports.items() for text in (option, str(port))]
-        return [*OPSPAWN, "dev", *port_options, "--data-dir", str(self.directory / "data"), *options]
+        return [*self.program, "dev", *port_options, "--data-dir", str(self.directory / "data"), *options]
 
     def start(self, *options: str) -> None:
         """Start it, and wait until it is ready."""
@@ -130,7 +136,7 @@ class DevProcess:
     def opspawn(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """Run another command against it."""
         return subprocess.run(
-            [*OPSPAWN, *arguments],
+            [*self.program, *arguments],
             cwd=self.directory,
             env=self.environment,
             capture_output=True,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, field_validator
 
 from agentkit.config.durations import Duration
 from agentkit.records import Record
@@ -104,9 +104,16 @@ class Limits(_Strict):
     max_cost_usd: float | None = Field(default=None, gt=0)
     deadline: Duration | None = None
     """Seconds of wall clock from the start of the task."""
-    max_repeats: int | None = Field(default=6, ge=2, le=10_000)
-    """In how many steps in a row all calls may be the same, with the same results."""
+    max_repeats: int | None = Field(default=None, ge=0, le=10_000)
+    """In so many steps in a row the same calls with the same results end the task. None: 6. 0: no limit."""
     on_exhausted: Literal["fail", "ask"] = "fail"
+
+    @field_validator("max_repeats")
+    @classmethod
+    def _two_or_none(cls, value: int | None) -> int | None:
+        if value == 1:
+            raise ValueError("expected 2 or more, or 0 for no limit: with 1, the first call would end the task")
+        return value
 
 
 class AgentDefinition(_Strict):

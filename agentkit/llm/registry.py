@@ -8,6 +8,7 @@ from importlib import import_module
 from pydantic import SecretStr
 
 from agentkit.config.agent_settings import AgentSettings
+from agentkit.config.model_prices import has_price_list, load_price_lists
 from agentkit.config.providers import is_configured
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model
@@ -31,7 +32,8 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
     Raises:
         ConfigurationInvalid: an address is no URL, or a key has characters that no key has; it names the variable.
     """
-    models: dict[str, Model] = {"demo": DemoModel(), "local": LocalModel()}
+    free_models: dict[str, Model] = {"demo": DemoModel(), "local": LocalModel()}
+    models: dict[str, Model] = {name: PricedModel(model, settings.prices) for name, model in free_models.items()}
     for provider, build in _BUILDERS.items():
         if is_configured(provider, settings):
             limiter = RateLimiter(
@@ -39,39 +41,42 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
                 requests_per_minute=settings.model_requests_per_minute,
                 tokens_per_minute=settings.model_tokens_per_minute,
             )
-            models[provider] = RateLimitedModel(build(settings, limiter.read_headers), limiter)
+            priced = PricedModel(build(settings, limiter.read_headers), settings.prices)
+            models[provider] = RateLimitedModel(priced, limiter)
+    if any(map(has_price_list, models)):
+        load_price_lists()
     return models
 
 
 def _openai(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("OPENAI_API_KEY", settings.openai_api_key)
     url = _checked_url("OPENAI_BASE_URL", settings.openai_base_url)
-    return PricedModel(OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, on_headers=on_headers))
+    return OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, on_headers=on_headers)
 
 
 def _anthropic(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("ANTHROPIC_API_KEY", settings.anthropic_api_key)
     url = _checked_url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
     build = _import_model("anthropic", "AnthropicModel")
-    return PricedModel(build(api_key=key, base_url=url, on_headers=on_headers))
+    return build(api_key=key, base_url=url, on_headers=on_headers)
 
 
 def _google(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("GOOGLE_API_KEY", settings.google_api_key)
     url = _checked_url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
     build = _import_model("google", "GoogleModel")
-    return PricedModel(build(api_key=key, base_url=url, on_headers=on_headers))
+    return build(api_key=key, base_url=url, on_headers=on_headers)
 
 
 def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("OPENROUTER_API_KEY", settings.openrouter_api_key)
     url = _checked_url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
-    return PricedModel(OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, on_headers=on_headers))
+    return OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, on_headers=on_headers)
 
 
 def _openai_compatible(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    """Return the model of a self-hosted server: it has no price list, so its responses have no cost."""
+    """Return the model of a self-hosted server: it has no price list, only the prices of the settings."""
     variable = "OPENAI_COMPATIBLE_API_KEY"
     key = _checked_key(variable, settings.openai_compatible_api_key)
     url = _checked_url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Mapping
+from contextlib import aclosing
 
 from anthropic import AsyncAnthropic, AsyncStream, Timeout
 from anthropic.types import RawMessageStreamEvent
@@ -11,9 +12,10 @@ from anthropic.types import RawMessageStreamEvent
 from agentkit.errors import ModelError
 from agentkit.interfaces import Emit, ModelRequest
 from agentkit.llm.anthropic.errors import FAILURES, model_error
-from agentkit.llm.anthropic.request import anthropic_body, anthropic_headers
+from agentkit.llm.anthropic.request import OPTIONAL_FIELDS, anthropic_body, anthropic_headers
 from agentkit.llm.anthropic.stream import AnthropicEvent, AnthropicResponseBuilder
 from agentkit.llm.shared.failures import ProviderEndpoint, public_url
+from agentkit.llm.shared.server_events import check_no_error, read_events
 from agentkit.llm.shared.streaming_model import (
     DEFAULT_TIMEOUTS,
     PLACEHOLDER_KEY,
@@ -44,6 +46,7 @@ class AnthropicModel(StreamingModel[AnthropicResponseBuilder]):
         base_url: str | None = None,
         timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
         on_headers: OnHeaders | None = None,
+        omit: Collection[str] = (),
     ) -> None:
         """Set up the client; nothing is sent yet.
 
@@ -52,11 +55,12 @@ class AnthropicModel(StreamingModel[AnthropicResponseBuilder]):
             base_url: the server's address, with or without ``/v1``; None is Anthropic's own.
             timeouts: how long to wait for the server; its pings count as output.
             on_headers: receives the headers of each response.
+            omit: fields of the API that are left out of all requests.
         """
         key = api_key or PLACEHOLDER_KEY
         address = (base_url or _ANTHROPIC_URL).rstrip("/").removesuffix("/v1")
         endpoint = ProviderEndpoint("anthropic", public_url(address), "ANTHROPIC_API_KEY", key)
-        super().__init__(endpoint, timeouts, on_headers)
+        super().__init__(endpoint, timeouts, on_headers, omit)
         self._client = AsyncAnthropic(
             api_key=key,
             base_url=address,
@@ -78,14 +82,25 @@ class AnthropicModel(StreamingModel[AnthropicResponseBuilder]):
     ) -> None:
         async with await self._open_stream(request) as stream:
             self._on_headers(request.model, stream.response.headers)
-            if stream.response.headers.get("content-type", "").startswith("application/json"):
-                builder.add(AnthropicEvent.from_body(json.loads(await stream.response.aread())))
-                return
             # Not the stream's own events: they leave out the pings, which show that a silent model is alive.
-            async for event in AsyncStream.raw_events(stream.response):
-                if event.data:
-                    builder.add(AnthropicEvent.model_validate(json.loads(event.data)))
-                on_event()
+            async with aclosing(read_events(stream.response.aiter_bytes())) as events:
+                async for event in events:
+                    check_no_error(event)
+                    match event.kind:
+                        case "event":
+                            builder.add(AnthropicEvent.model_validate(event.data))
+                        case "body":
+                            builder.add(AnthropicEvent.from_body(event.data))
+                        case "end":
+                            builder.add_end()
+                    on_event()
+
+    @property
+    def _optional_fields(self) -> Mapping[str, re.Pattern[str]]:
+        return OPTIONAL_FIELDS
+
+    def _body(self, request: ModelRequest) -> Mapping[str, object]:
+        return anthropic_body(request)
 
     def _map_error(self, error: Exception) -> ModelError:
         return model_error(error, self._endpoint)

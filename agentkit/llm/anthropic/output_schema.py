@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
+from agentkit.llm.shared.schema_references import cyclic_references
+
 __all__ = ["claude_schema"]
 
 _COPIED = {"type", "enum", "const", "required", "$ref", "title", "description"}
@@ -24,10 +26,13 @@ class _NotInSubset(Exception):
 
 
 def claude_schema(schema: Mapping[str, JsonValue]) -> _Schema | None:
-    """Return the schema in the subset, or None if the subset can't express it, such as an open object.
+    """Return the schema in the subset, or None if the subset can't express it.
 
+    It can't express an open object, a schema that refers to itself, or ``allOf`` with a reference.
     Keywords that aren't enforced, such as ``minimum``, move to the description.
     """
+    if cyclic_references(schema):
+        return None
     try:
         return _convert(dict(schema))
     except _NotInSubset:
@@ -46,7 +51,7 @@ def _convert(schema: JsonValue) -> _Schema:
         if key in _MAPS_OF_SCHEMAS and isinstance(value, dict):
             converted[key] = {name: _convert(inner) for name, inner in value.items()}
         elif key in _LISTS_OF_SCHEMAS and isinstance(value, list):
-            converted[_LISTS_OF_SCHEMAS[key]] = [_convert(inner) for inner in value]
+            converted[_LISTS_OF_SCHEMAS[key]] = _convert_list(key, value)
         elif key == "items":
             converted[key] = _convert(value)
         elif _is_enforced(key, value):
@@ -57,6 +62,12 @@ def _convert(schema: JsonValue) -> _Schema:
         description = (str(schema.get("description") or ""), f"({', '.join(unenforced)})")
         converted["description"] = " ".join(filter(None, description))
     return _close_object(schema, converted)
+
+
+def _convert_list(key: str, schemas: list[JsonValue]) -> list[JsonValue]:
+    if key == "allOf" and any(isinstance(inner, dict) and "$ref" in inner for inner in schemas):
+        raise _NotInSubset
+    return [_convert(inner) for inner in schemas]
 
 
 def _is_enforced(key: str, value: JsonValue) -> bool:

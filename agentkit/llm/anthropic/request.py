@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -14,10 +14,20 @@ from agentkit.llm.anthropic.profile import TEMPERATURE_API_VERSION, ClaudeProfil
 from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.llm.shared.inline_images import inline_image
 from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_tool
+from agentkit.llm.shared.refused_fields import any_mention
+from agentkit.llm.shared.tool_parameters import object_parameters
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
-__all__ = ["anthropic_body", "anthropic_call_id", "anthropic_headers", "uses_output_tool"]
+__all__ = ["OPTIONAL_FIELDS", "anthropic_body", "anthropic_call_id", "anthropic_headers", "uses_output_tool"]
+
+_CACHE_FIELD = "cache_control"
+_OUTPUT_FIELD = "output_config"
+OPTIONAL_FIELDS: Mapping[str, re.Pattern[str]] = {
+    _CACHE_FIELD: any_mention(_CACHE_FIELD),
+    _OUTPUT_FIELD: re.compile(rf"{any_mention(_OUTPUT_FIELD).pattern}|{any_mention('output_format').pattern}"),
+}
+"""The fields that a request can do without, each with the pattern of its name in error messages."""
 
 _Block = dict[str, JsonValue]
 _VALID_CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
@@ -48,13 +58,34 @@ def anthropic_body(request: ModelRequest) -> dict[str, JsonValue]:
         if profile.accepts_budget and not thinking.has_budget:  # otherwise a forced tool call is rejected
             body["tool_choice"] = {"type": "any"} if request.tools else {"type": "tool", "name": OUTPUT_TOOL}
     if request.system.strip():
-        body["system"] = [{"type": "text", "text": request.system, "cache_control": _CACHE_CONTROL}]
+        body["system"] = [{"type": "text", "text": request.system, _CACHE_FIELD: _CACHE_CONTROL}]
     elif tools:
-        tools[-1]["cache_control"] = _CACHE_CONTROL
+        tools[-1][_CACHE_FIELD] = _CACHE_CONTROL
     if tools:
         body["tools"] = [*tools]
     body["messages"] = [*_messages(request.messages, request.model)]
-    return body
+    return _without_fields(body, request.settings.omit or ())
+
+
+def _without_fields(body: dict[str, JsonValue], omitted: Sequence[str]) -> dict[str, JsonValue]:
+    """Return the body without some fields; cache breakpoints are left out wherever they are."""
+    if _CACHE_FIELD in omitted:
+        for key in ("system", "tools"):
+            body[key] = _without_breakpoints(body.get(key))
+        messages = body["messages"]
+        for message in messages if isinstance(messages, list) else ():
+            if isinstance(message, dict):
+                message["content"] = _without_breakpoints(message["content"])
+    return {key: value for key, value in body.items() if key not in omitted and value is not None}
+
+
+def _without_breakpoints(blocks: JsonValue) -> JsonValue:
+    if not isinstance(blocks, list):
+        return blocks
+    return [
+        {key: value for key, value in block.items() if key != _CACHE_FIELD} if isinstance(block, dict) else block
+        for block in blocks
+    ]
 
 
 def anthropic_headers(request: ModelRequest) -> dict[str, str]:
@@ -81,7 +112,8 @@ def anthropic_call_id(call_id: str) -> str:
 
 def _schema(request: ModelRequest, profile: ClaudeProfile) -> dict[str, JsonValue] | None:
     """Return the output schema to constrain the text to, if the model can do that."""
-    if request.output_schema is None or not profile.accepts_schema:
+    is_omitted = _OUTPUT_FIELD in (request.settings.omit or ())
+    if request.output_schema is None or not profile.accepts_schema or is_omitted:
         return None
     return claude_schema(request.output_schema)
 
@@ -113,43 +145,60 @@ def _continues_without_thinking(messages: Sequence[Message], model: str) -> bool
 
 
 def _tool(tool: ToolSpec) -> _Block:
-    schema: dict[str, JsonValue] = {**tool.parameters, "type": "object"}
+    schema: dict[str, JsonValue] = {**object_parameters(tool.parameters), "type": "object"}
     return {"name": provider_tool_name(tool.name), "description": tool.description, "input_schema": schema}
 
 
 def _messages(messages: Sequence[Message], model: str) -> list[dict[str, JsonValue]]:
     """Return the messages, with consecutive ones of the same role merged: tool results have the role ``user``."""
     merged: list[tuple[str, list[_Block]]] = []
+    own_ids = _own_call_ids(messages, model)
     for message in messages:
-        blocks = list(_blocks(message, model))
+        blocks = list(_blocks(message, model, own_ids))
         role = "assistant" if message.role == "assistant" else "user"
         if merged and merged[-1][0] == role:
             merged[-1][1].extend(blocks)
         elif blocks:
             merged.append((role, blocks))
     for blocks in [blocks for role, blocks in merged if role == "user"][-2:]:
-        blocks[-1] = {**blocks[-1], "cache_control": _CACHE_CONTROL}
+        blocks[-1] = {**blocks[-1], _CACHE_FIELD: _CACHE_CONTROL}
     return [{"role": role, "content": [*blocks]} for role, blocks in merged]
 
 
-def _blocks(message: Message, model: str) -> Iterator[_Block]:
+def _is_claude(model: str) -> bool:
+    return "claude" in model
+
+
+def _own_call_ids(messages: Sequence[Message], model: str) -> frozenset[str]:
+    """Return the ids that another model than Claude gave: its server may have put signatures into them."""
+    if _is_claude(model):
+        return frozenset()
+    return frozenset(call.id for message in messages if message.model == model for call in message.tool_calls)
+
+
+def _blocks(message: Message, model: str, own_ids: Collection[str] = ()) -> Iterator[_Block]:
+    """Yield a message as blocks, without thinking at its end: the API rejects it before nothing."""
     is_own = message.model in (None, model)  # newer models reject the thinking of other models
+    thinking: list[_Block] = []
     for part in message.parts:
         if isinstance(part, ThinkingPart):
             if is_own and part.provider == model.partition(":")[0]:
-                yield from _thinking_blocks(part)
-        elif (block := _block(part)) is not None:
+                thinking += _thinking_blocks(part, model)
+        elif (block := _block(part, own_ids)) is not None:
+            yield from thinking
+            thinking = []
             yield block
 
 
-def _thinking_blocks(part: ThinkingPart) -> Iterator[_Block]:
+def _thinking_blocks(part: ThinkingPart, model: str) -> Iterator[_Block]:
     if isinstance(part.data, dict) and "redacted" in part.data:
         yield {"type": "redacted_thinking", "data": part.data["redacted"]}
-    elif part.signature is not None:
-        yield {"type": "thinking", "thinking": part.text, "signature": part.signature}
+    elif part.signature is not None or (part.data is None and not _is_claude(model)):
+        # Claude rejects thinking without a signature; other servers give none, and may want it back nevertheless.
+        yield {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
 
 
-def _block(part: ContentPart) -> _Block | None:
+def _block(part: ContentPart, own_ids: Collection[str]) -> _Block | None:
     """Return a part as a block; None for blank text, which Anthropic rejects."""
     match part:
         case TextPart():
@@ -159,12 +208,12 @@ def _block(part: ContentPart) -> _Block | None:
         case ToolCall():
             return {
                 "type": "tool_use",
-                "id": anthropic_call_id(part.id),
+                "id": part.id if part.id in own_ids else anthropic_call_id(part.id),
                 "name": provider_tool_name(part.name),
                 "input": {**part.arguments},
             }
         case ToolResult():
-            return _result(part)
+            return _result(part, own_ids)
         case _:
             return None
 
@@ -177,8 +226,9 @@ def _image_source(image: ImagePart) -> JsonValue:
     return {"type": "base64", "media_type": media_type, "data": data}
 
 
-def _result(result: ToolResult) -> _Block:
-    block: _Block = {"type": "tool_result", "tool_use_id": anthropic_call_id(result.call_id)}
+def _result(result: ToolResult, own_ids: Collection[str]) -> _Block:
+    call_id = result.call_id if result.call_id in own_ids else anthropic_call_id(result.call_id)
+    block: _Block = {"type": "tool_result", "tool_use_id": call_id}
     if result.is_error:
         # Anthropic rejects an error without content.
         return {**block, "content": result.content or "The tool failed without a message.", "is_error": True}

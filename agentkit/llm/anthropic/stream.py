@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import BeforeValidator, JsonValue, model_validator
 
 from agentkit.errors import ContentRefused
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.anthropic.request import uses_output_tool
 from agentkit.llm.shared.failures import ProviderStreamError
+from agentkit.llm.shared.lenient_types import Count, Text
 from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
+from agentkit.llm.shared.tool_arguments import parse_arguments
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record
 
@@ -38,13 +41,17 @@ class _AnthropicRecord(Record):
 
 class _Block(_AnthropicRecord):
     type: str = ""
-    text: str = ""
-    thinking: str = ""
+    text: Text = ""
+    thinking: Text = ""
     signature: str = ""
     data: str | None = None
-    id: str = ""
-    name: str = ""
-    input: dict[str, JsonValue] = Field(default_factory=dict)
+    id: Text = ""
+    name: Text = ""
+    input: JsonValue = None
+
+
+def _as_blocks(value: object) -> object:
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
 class _StopDetails(_AnthropicRecord):
@@ -52,47 +59,47 @@ class _StopDetails(_AnthropicRecord):
 
 
 class _Delta(_AnthropicRecord):
-    text: str = ""
-    thinking: str = ""
+    text: Text = ""
+    thinking: Text = ""
     signature: str = ""
-    partial_json: str = ""
+    partial_json: JsonValue = ""
     stop_reason: str | None = None
     stop_details: _StopDetails | None = None
 
 
 class _OutputTokensDetails(_AnthropicRecord):
-    thinking_tokens: int | None = None
+    thinking_tokens: Count = None
 
 
 class _AnthropicUsage(_AnthropicRecord):
-    input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    output_tokens: Count = None
     output_tokens_details: _OutputTokensDetails | None = None
 
     def merged_over(self, earlier: _AnthropicUsage | None) -> _AnthropicUsage:
-        """Return these counts, and those of ``earlier`` that are missing here: only changed counts are sent again."""
+        """Return these counts, and those of ``earlier`` that are missing or zero here: only changes are sent again."""
         if earlier is None:
             return self
-        return earlier.model_copy(update={key: value for key, value in self if value is not None})
+        return earlier.model_copy(update={key: value for key, value in self if value})
 
     def usage(self) -> Usage:
         """Return the usage in our terms: input tokens include cached ones."""
-        cached = self.cache_read_input_tokens or 0
+        cached, written = int(self.cache_read_input_tokens or 0), int(self.cache_creation_input_tokens or 0)
         details = self.output_tokens_details
         return Usage(
-            input_tokens=(self.input_tokens or 0) + (self.cache_creation_input_tokens or 0) + cached,
-            output_tokens=self.output_tokens or 0,
-            reasoning_tokens=(details.thinking_tokens or 0) if details is not None else 0,
+            input_tokens=int(self.input_tokens or 0) + written + cached,
+            output_tokens=int(self.output_tokens or 0),
+            reasoning_tokens=int(details.thinking_tokens or 0) if details is not None else 0,
             cached_tokens=cached,
-            cache_write_tokens=self.cache_creation_input_tokens or 0,
+            cache_write_tokens=written,
             model_calls=1,
         )
 
 
 class _Message(_AnthropicRecord):
-    content: tuple[_Block, ...] = ()
+    content: Annotated[tuple[_Block, ...], BeforeValidator(_as_blocks)] = ()
     stop_reason: str | None = None
     stop_details: _StopDetails | None = None
     usage: _AnthropicUsage | None = None
@@ -102,7 +109,7 @@ class AnthropicEvent(_AnthropicRecord):
     """One event of a stream, or (``type`` is ``message``) the response of a server that doesn't stream."""
 
     type: str
-    index: int = 0
+    index: int | None = None
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
@@ -116,8 +123,6 @@ class AnthropicEvent(_AnthropicRecord):
         Raises:
             ValidationError: it is not a message of this API.
         """
-        if isinstance(body, dict) and body.get("error"):
-            return cls.model_validate({**body, "type": "error"})
         return cls.model_validate({"type": "message", "message": body})
 
 
@@ -132,12 +137,23 @@ class _OpenBlock:
     def add(self, delta: _Delta) -> None:
         """Add a delta of any type: it has one of the texts."""
         self.signature += delta.signature
-        self._chunks.append(delta.text + delta.thinking + delta.partial_json)
+        self._chunks.append(delta.text + delta.thinking + _as_json_text(delta.partial_json))
 
     @property
     def text(self) -> str:
         """The text, thinking or arguments so far."""
         return "".join(self._chunks)
+
+    @property
+    def arguments_json(self) -> str:
+        """The arguments of a call: those of its deltas or, if these are empty, of its start."""
+        return self.text if parse_arguments(self.text) != {} else _as_json_text(self.start.input)
+
+
+def _as_json_text(value: JsonValue) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
 
 
 class AnthropicResponseBuilder(ResponseBuilder):
@@ -145,7 +161,9 @@ class AnthropicResponseBuilder(ResponseBuilder):
 
     def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
         super().__init__(request, emit, output_tool=uses_output_tool(request))
-        self._blocks: dict[int, _OpenBlock] = {}
+        self._blocks: list[_OpenBlock] = []
+        self._blocks_by_index: dict[int, _OpenBlock] = {}
+        self._has_ended = False
         self._stop_reason: str | None = None
         self._refusal_explanation: str | None = None
         self._usage: _AnthropicUsage | None = None
@@ -159,6 +177,8 @@ class AnthropicResponseBuilder(ResponseBuilder):
         """
         if event.error is not None:
             raise ProviderStreamError(event.error)
+        if event.type in ("message", "message_stop"):
+            self._has_ended = True
         if event.message is not None:
             self._add_message(event.message)
         if event.content_block is not None:
@@ -167,26 +187,46 @@ class AnthropicResponseBuilder(ResponseBuilder):
             self._usage = event.usage.merged_over(self._usage)
         if event.delta is not None:
             self._set_stop(event.delta.stop_reason, event.delta.stop_details)
-            if (block := self._blocks.get(event.index)) is not None:
+            if (block := self._block_of(event.delta, event.index)) is not None:
                 self._add_delta(block, event.delta)
+
+    def add_end(self) -> None:
+        """Take what was received for the complete response, if there is any."""
+        self._has_ended = bool(self._blocks)
 
     def _add_message(self, message: _Message) -> None:
         """Add a message: empty at the start of a stream, complete from a server that doesn't stream."""
-        for index, block in enumerate(message.content):
-            self._start_block(index, block)
+        for block in message.content:
+            self._start_block(None, block)
         if message.usage is not None:
             self._usage = message.usage.merged_over(self._usage)
         self._set_stop(message.stop_reason, message.stop_details)
 
-    def _start_block(self, index: int, start: _Block) -> None:
-        block = self._blocks[index] = _OpenBlock(start)
+    def _start_block(self, index: int | None, start: _Block) -> None:
+        block = self._new_block(index, start)
         self._add_delta(block, _Delta(text=start.text, thinking=start.thinking))
+
+    def _new_block(self, index: int | None, start: _Block) -> _OpenBlock:
+        block = _OpenBlock(start)
+        self._blocks.append(block)
+        if index is not None:
+            self._blocks_by_index[index] = block
+        return block
+
+    def _block_of(self, delta: _Delta, index: int | None) -> _OpenBlock | None:
+        """Return the block that a delta belongs to: the one at its index, or the last; some servers start none."""
+        block = self._blocks_by_index.get(index) if index is not None else next(reversed(self._blocks), None)
+        if block is None and (delta.text or delta.thinking):
+            return self._new_block(index, _Block(type="text" if delta.text else "thinking"))
+        return block
 
     def _add_delta(self, block: _OpenBlock, delta: _Delta) -> None:
         block.add(delta)
         self.emit_delta("text", delta.text)
         self.emit_delta("thinking", delta.thinking)
-        self.emit_delta(None if self.is_output_tool(block.start.name) else "tool_arguments", delta.partial_json)
+        self.emit_delta(
+            None if self.is_output_tool(block.start.name) else "tool_arguments", _as_json_text(delta.partial_json)
+        )
 
     def _set_stop(self, reason: str | None, details: _StopDetails | None) -> None:
         self._stop_reason = reason or self._stop_reason
@@ -197,17 +237,16 @@ class AnthropicResponseBuilder(ResponseBuilder):
         """Return the complete response.
 
         Raises:
-            ModelUnavailable: no stop reason was received: the stream ended too early.
+            ModelUnavailable: neither a stop reason nor an end was received: the stream ended too early.
             ContentRefused: the model refused, and wrote nothing.
         """
-        if self._stop_reason is None:
+        if self._stop_reason is None and not self._has_ended:
             raise self.incomplete_error()
-        blocks = [self._blocks[index] for index in sorted(self._blocks)]
-        parts = [part for block in blocks if (part := self._part(block)) is not None]
+        parts = [part for block in self._blocks if (part := self._part(block)) is not None]
         if self._stop_reason == "refusal" and self._refusal_explanation and not has_content(parts):
             raise ContentRefused(f"{self._model} refused to respond: {self._refusal_explanation}")
         has_calls = any(isinstance(part, ToolCall) for part in parts)
-        stop = _STOP_REASONS.get(self._stop_reason) or ("tool_calls" if has_calls else "end")
+        stop = _STOP_REASONS.get(self._stop_reason or "") or ("tool_calls" if has_calls else "end")
         return self.assemble(parts, stop, self._usage.usage() if self._usage is not None else None)
 
     def _part(self, block: _OpenBlock) -> ContentPart | None:
@@ -220,7 +259,6 @@ class AnthropicResponseBuilder(ResponseBuilder):
             case "redacted_thinking":
                 return ThinkingPart(text="", provider=self.provider, data={"redacted": start.data})
             case "tool_use":
-                # A block without deltas, as of a server that doesn't stream, has the arguments in its start.
-                return self.tool_call_part(start.id, start.name, block.text or json.dumps(start.input))
+                return self.tool_call_part(start.id, start.name, block.arguments_json)
             case _:
                 return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -11,19 +12,26 @@ from pydantic import JsonValue
 
 from agentkit.errors import ModelRequestRejected
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.google.profile import (
-    gemini_schema,
-    gemini_tool_name,
-    generation_config,
-    requires_signatures,
-    uses_output_tool,
-)
+from agentkit.llm.google.profile import gemini_tool_name, generation_config, requires_signatures, uses_output_tool
+from agentkit.llm.google.schema import gemini_schema
 from agentkit.llm.shared.inline_images import inline_image
 from agentkit.llm.shared.output_tool import output_tool
+from agentkit.llm.shared.refused_fields import any_mention
+from agentkit.llm.shared.tool_parameters import object_parameters
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
-__all__ = ["gemini_body"]
+__all__ = ["OPTIONAL_FIELDS", "gemini_body"]
+
+OPTIONAL_FIELDS: Mapping[str, re.Pattern[str]] = {
+    "id": re.compile(r"""Unknown name ["']id["']"""),
+    "responseJsonSchema": re.compile(
+        rf"{any_mention('responseJsonSchema').pattern}|{any_mention('response_json_schema').pattern}"
+    ),
+    "thoughtSignature": re.compile(r"""Unknown name ["'](?:thoughtSignature|thought_signature)["']"""),
+    "toolConfig": re.compile(r"""Unknown name ["'](?:toolConfig|tool_config)["']"""),
+}
+"""The fields that a request can do without, each with the pattern of its name in error messages."""
 
 _Part = dict[str, JsonValue]
 _PLACEHOLDER_SIGNATURE = base64.b64encode(b"skip_thought_signature_validator").decode()
@@ -36,7 +44,11 @@ def gemini_body(request: ModelRequest) -> dict[str, JsonValue]:
     Raises:
         ModelRequestRejected: an image is linked by a URL that doesn't show its media type.
     """
-    body: dict[str, JsonValue] = {"contents": [*_contents(request.messages, request.model)]}
+    omitted = frozenset(request.settings.omit or ())
+    contents = [*_contents(request.messages, request.model)]
+    body: dict[str, JsonValue] = {"contents": [_without_fields(content, omitted) for content in contents]}
+    if config := generation_config(request):
+        body["generationConfig"] = config
     if request.system.strip():
         body["systemInstruction"] = {"parts": [{"text": request.system}]}
     tools = [_declaration(tool) for tool in request.tools]
@@ -45,20 +57,37 @@ def gemini_body(request: ModelRequest) -> dict[str, JsonValue]:
         body["toolConfig"] = {"functionCallingConfig": {"mode": "ANY"}}
     if tools:
         body["tools"] = [{"functionDeclarations": tools}]
-    if config := generation_config(request):
-        body["generationConfig"] = config
-    return body
+    return {key: value for key, value in body.items() if key not in omitted}
 
 
 def _declaration(tool: ToolSpec) -> JsonValue:
     declaration: _Part = {"name": gemini_tool_name(tool.name), "description": tool.description}
-    if tool.parameters.get("properties"):  # Google rejects the schema of an object without properties
-        declaration["parametersJsonSchema"] = gemini_schema({**tool.parameters, "type": "object"})
+    parameters = object_parameters(tool.parameters)
+    if parameters.get("properties"):  # Google rejects the schema of an object without properties
+        declaration["parametersJsonSchema"] = gemini_schema({**parameters, "type": "object"})
     return declaration
 
 
+def _without_fields(value: JsonValue, omitted: frozenset[str]) -> JsonValue:
+    """Return a content without some fields, such as the ids of calls, wherever they are."""
+    if not omitted:
+        return value
+    if isinstance(value, list):
+        return [_without_fields(item, omitted) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: inner if key in ("args", "response") else _without_fields(inner, omitted)
+            for key, inner in value.items()
+            if key not in omitted
+        }
+    return value
+
+
 def _contents(messages: Sequence[Message], model: str) -> Iterator[JsonValue]:
-    """Return the messages; consecutive tool results become one content, as Google expects."""
+    """Return the messages; consecutive tool results become one content, as Google expects.
+
+    Responses of nothing but thoughts are left out.
+    """
     results: list[JsonValue] = []
     for message in messages:
         if message.role == "tool":
@@ -68,13 +97,14 @@ def _contents(messages: Sequence[Message], model: str) -> Iterator[JsonValue]:
             yield {"role": "user", "parts": results}
             results = []
         is_response = message.role == "assistant"
-        if parts := [*(_response_parts(message, model) if is_response else _user_parts(message))]:
-            yield {"role": "model" if is_response else "user", "parts": parts}
+        parts = [*(_response_parts(message, model) if is_response else _user_parts(message))]
+        if parts and not (is_response and all("thought" in part for part in parts)):
+            yield {"role": "model" if is_response else "user", "parts": [*parts]}
     if results:
         yield {"role": "user", "parts": results}
 
 
-def _user_parts(message: Message) -> Iterator[JsonValue]:
+def _user_parts(message: Message) -> Iterator[_Part]:
     for part in message.parts:
         if isinstance(part, TextPart) and part.text:
             yield {"text": part.text}
@@ -82,7 +112,7 @@ def _user_parts(message: Message) -> Iterator[JsonValue]:
             yield _image(part)
 
 
-def _response_parts(message: Message, model: str) -> Iterator[JsonValue]:
+def _response_parts(message: Message, model: str) -> Iterator[_Part]:
     """Return the parts of a response, each signature on the part that it was received with."""
     is_own = message.model in (None, model)  # a model accepts only its own signatures
     signature: str | None = None
@@ -123,7 +153,7 @@ def _id(call_id: str) -> _Part:
     return {"id": call_id} if call_id else {}
 
 
-def _image(image: ImagePart) -> JsonValue:
+def _image(image: ImagePart) -> _Part:
     if (inline := inline_image(image)) is not None:
         media_type, data = inline
         return {"inlineData": {"mimeType": media_type, "data": data}}

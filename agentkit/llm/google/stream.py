@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, JsonValue
+from pydantic.alias_generators import to_camel
 
 from agentkit.errors import ContentRefused, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.google.profile import gemini_tool_name, uses_output_tool
+from agentkit.llm.shared.lenient_types import Count, Text
 from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record
@@ -19,6 +20,7 @@ __all__ = ["GeminiChunk", "GeminiResponseBuilder"]
 
 _UNUSABLE = {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"}
 """The model made a mistake that it may not repeat in a retry."""
+_NO_FINISH_REASON = "FINISH_REASON_UNSPECIFIED"
 _LENGTH = {"MAX_TOKENS", "CONTINUATION", "TOO_MANY_TOOL_CALLS"}
 _REFUSED = {
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY",
@@ -26,85 +28,91 @@ _REFUSED = {
 }  # fmt: skip
 
 
-class _Call(Record):
-    id: str | None = None
-    name: str | None = None
-    args: dict[str, JsonValue] | None = None
+class _GeminiRecord(Record):
+    """A value that the API sends, under names in camel case or snake case; null is the same as nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class _Call(_GeminiRecord):
+    id: Text = ""
+    name: Text = ""
+    args: JsonValue = None
 
     @property
     def arguments_json(self) -> str:
-        return json.dumps(self.args or {}, ensure_ascii=False)
+        if self.args is None or isinstance(self.args, str):
+            return self.args or "{}"
+        return json.dumps(self.args, ensure_ascii=False)
 
 
-class _Part(Record):
+class _Part(_GeminiRecord):
     text: str | None = None
     thought: bool | None = None
-    thought_signature: bytes | None = None
-    call: _Call | None = Field(default=None, validation_alias="function_call")
+    thought_signature: str | None = None
+    """In base64, as it is sent back."""
+    function_call: _Call | None = None
 
 
-class _Content(Record):
+class _Content(_GeminiRecord):
     parts: tuple[_Part, ...] | None = None
 
 
-class _Candidate(Record):
+class _Candidate(_GeminiRecord):
     content: _Content | None = None
-    finish_reason: str | None = None
+    finish_reason: Text = ""
 
 
-class _PromptFeedback(Record):
+class _PromptFeedback(_GeminiRecord):
     block_reason: str | None = None
     block_reason_message: str | None = None
 
 
-class _GeminiUsage(Record):
-    prompt_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    cached_content_token_count: int | None = None
+class _GeminiUsage(_GeminiRecord):
+    prompt_token_count: Count = None
+    tool_use_prompt_token_count: Count = None
+    candidates_token_count: Count = None
+    thoughts_token_count: Count = None
+    cached_content_token_count: Count = None
+
+    def merged_over(self, earlier: _GeminiUsage | None) -> _GeminiUsage:
+        """Return these counts, and those of ``earlier`` that are missing or zero here."""
+        if earlier is None:
+            return self
+        return earlier.model_copy(update={key: value for key, value in self if value})
 
     def usage(self) -> Usage:
         """Return the usage in our terms: output tokens include thinking."""
-        thinking = self.thoughts_token_count or 0
+        thinking = int(self.thoughts_token_count or 0)
         return Usage(
-            input_tokens=(self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0),
-            output_tokens=(self.candidates_token_count or 0) + thinking,
+            input_tokens=int((self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0)),
+            output_tokens=int(self.candidates_token_count or 0) + thinking,
             reasoning_tokens=thinking,
-            cached_tokens=self.cached_content_token_count or 0,
+            cached_tokens=int(self.cached_content_token_count or 0),
             model_calls=1,
         )
 
 
-class GeminiChunk(Record):
-    """One chunk of a stream."""
+class GeminiChunk(_GeminiRecord):
+    """One chunk of a stream, or all of a response that is not streamed."""
 
     candidates: tuple[_Candidate, ...] | None = None
     prompt_feedback: _PromptFeedback | None = None
     usage_metadata: _GeminiUsage | None = None
-
-    @classmethod
-    def from_sdk(cls, chunk: object) -> GeminiChunk:
-        """Return a chunk of the SDK, validated: the SDK's own objects may hold anything.
-
-        Raises:
-            ValidationError: it is not a chunk of this API.
-        """
-        return cls.model_validate(chunk, from_attributes=True)
 
 
 class _OpenPart:
     """One or more received parts that become one: text, thinking or a call. A signature completes it."""
 
     def __init__(self, part: _Part) -> None:
-        self.call = part.call
+        self.call = part.function_call
         self.is_thinking = bool(part.thought)
         self.signature: str | None = None
         self._texts: list[str] = []
 
     def accepts(self, part: _Part) -> bool:
         """Return whether a part continues this one: signed text must not be joined with other text."""
-        has_call = self.call is not None or part.call is not None
+        has_call = self.call is not None or part.function_call is not None
         has_signature = self.signature is not None or part.thought_signature is not None
         return not has_call and not has_signature and self.is_thinking == bool(part.thought)
 
@@ -112,7 +120,7 @@ class _OpenPart:
         """Add the text and the signature of a part."""
         self._texts.append(part.text or "")
         if part.thought_signature is not None:
-            self.signature = base64.b64encode(part.thought_signature).decode()
+            self.signature = part.thought_signature
 
     @property
     def text(self) -> str:
@@ -126,7 +134,8 @@ class GeminiResponseBuilder(ResponseBuilder):
     def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
         super().__init__(request, emit, tool_name=gemini_tool_name, output_tool=uses_output_tool(request))
         self._parts: list[_OpenPart] = []
-        self._finish_reason: str | None = None
+        self._finish_reason = ""
+        self._has_ended = False
         self._block_reason: str | None = None
         self._usage: _GeminiUsage | None = None
 
@@ -136,34 +145,41 @@ class GeminiResponseBuilder(ResponseBuilder):
         Raises:
             ModelOutputInvalid: the response is too long.
         """
-        self._usage = chunk.usage_metadata or self._usage
+        if chunk.usage_metadata is not None:
+            self._usage = chunk.usage_metadata.merged_over(self._usage)
         feedback = chunk.prompt_feedback
         if feedback is not None and feedback.block_reason is not None:
             self._block_reason = feedback.block_reason_message or feedback.block_reason
         for candidate in (chunk.candidates or ())[:1]:
-            self._finish_reason = candidate.finish_reason or self._finish_reason
+            if candidate.finish_reason != _NO_FINISH_REASON:
+                self._finish_reason = candidate.finish_reason or self._finish_reason
             for part in (candidate.content.parts if candidate.content is not None else None) or ():
                 self._add_part(part)
 
+    def add_end(self) -> None:
+        """Take what was received for the complete response, if there is any."""
+        self._has_ended = bool(self._parts)
+
     def _add_part(self, part: _Part) -> None:
-        if part.call is None and not part.text and part.thought_signature is None:
+        if part.function_call is None and not part.text and part.thought_signature is None:
             return  # media, for example, which were not requested
         if not self._parts or not self._parts[-1].accepts(part):
             self._parts.append(_OpenPart(part))
         self._parts[-1].add(part)
         self.emit_delta("thinking" if part.thought else "text", part.text or "")
-        if part.call is not None and not self.is_output_tool(part.call.name or ""):
-            self.emit_delta("tool_arguments", part.call.arguments_json)
+        if part.function_call is not None:
+            is_output = self.is_output_tool(part.function_call.name)
+            self.emit_delta(None if is_output else "tool_arguments", part.function_call.arguments_json)
 
     def build(self) -> ModelResponse:
         """Return the complete response.
 
         Raises:
-            ModelUnavailable: no finish reason was received (the stream ended too early), or the response is unusable.
+            ModelUnavailable: neither a finish reason nor an end was received, or the response is unusable.
             ContentRefused: the provider blocked the prompt, or the complete response.
             ModelRequestRejected: a thought signature is missing in the request.
         """
-        if self._finish_reason is None:
+        if not self._finish_reason and not self._has_ended:
             if self._block_reason is not None:
                 raise ContentRefused(f"Google blocked the prompt for {self._model}: {self._block_reason}")
             raise self.incomplete_error()
@@ -195,7 +211,7 @@ class GeminiResponseBuilder(ResponseBuilder):
         if part.text:
             yield TextPart(text=part.text)
         if part.call is not None:
-            yield self.tool_call_part(part.call.id or "", part.call.name or "", part.call.arguments_json)
+            yield self.tool_call_part(part.call.id, part.call.name, part.call.arguments_json)
 
 
 def _stop_reason(finish_reason: str, *, has_calls: bool) -> StopReason:

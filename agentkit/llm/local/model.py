@@ -11,7 +11,7 @@ from agentkit.config.local_models import LOCAL_MODELS, local_model_path
 from agentkit.errors import ConfigurationInvalid, ModelRequestRejected
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse
 from agentkit.llm.local.server_process import LocalServer, ServerOptions, start_server
-from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
+from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.shared.streaming_model import ResponseTimeouts
 from agentkit.messages import ImagePart
@@ -26,7 +26,7 @@ _START_TIMEOUT_S = 120.0
 _TIMEOUTS = ResponseTimeouts(first_output=540.0, idle=120.0)
 """A full context window takes minutes to process, and parallel requests wait for each other."""
 _INSTRUCTIONS = "You are a helpful assistant."
-"""For requests without any; the model's own template would insert text of its makers."""
+"""Used for requests without instructions; otherwise the model's own template inserts its makers' text."""
 
 
 class LocalModel:
@@ -85,7 +85,7 @@ class _ModelServer:
     def __init__(self, local_server: LocalServer) -> None:
         self.local_server = local_server
         self.model = OpenAICompatibleModel(
-            partial(ChatCompletionsApi, body=partial(chat_body, provider="openai-compatible")),
+            partial(ChatCompletionsApi, provider="openai-compatible"),
             provider="local",
             base_url=f"{local_server.address}/v1",
             api_key=local_server.key,

@@ -2,148 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping
 
-from openai import AsyncOpenAI, AsyncStream
-from openai.types.chat import (
-    ChatCompletionChunk,
-    ChatCompletionContentPartParam,
-    ChatCompletionFunctionToolParam,
-    ChatCompletionMessageFunctionToolCallParam,
-    ChatCompletionMessageParam,
-)
+from openai import AsyncOpenAI, AsyncStream, omit
+from openai.types.chat import ChatCompletionChunk
+from pydantic import JsonValue
 
 from agentkit.interfaces import Emit, ModelRequest
+from agentkit.llm.openai.chat_messages import chat_messages
 from agentkit.llm.openai.chat_stream import ChatResponseBuilder
 from agentkit.llm.openai.profile import (
+    OutputMode,
+    accepts_format_with_tools,
     accepts_temperature,
-    arguments_json,
-    image_url,
     json_schema_format,
-    provider_call_id,
+    output_mode,
     reasoning_effort,
-    result_text,
     system_prompt,
 )
 from agentkit.llm.shared.identifiers import provider_tool_name
-from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ToolCall, ToolResult
+from agentkit.llm.shared.output_tool import output_tool
+from agentkit.llm.shared.refused_fields import any_mention, quoted
+from agentkit.llm.shared.tool_parameters import object_parameters
 from agentkit.specs import ToolSpec
 
-__all__ = ["ChatCompletionsApi", "assistant_message", "chat_body", "chat_messages"]
+__all__ = ["ChatCompletionsApi", "chat_body"]
+
+_STREAM_OPTIONS = "stream_options"
+_LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
+"""The new name of the output limit, which OpenAI requires, and the old one, which many other servers require."""
+
+
+def _other_name_wanted(name: str) -> re.Pattern[str]:
+    """Return the pattern of errors that reject the name of a limit, and not its value."""
+    refusal = "unsupported|not supported|not permitted|unknown|unrecognized|unexpected|extra"
+    return re.compile(
+        rf"(?:{refusal})[^.]{{0,80}}\b{name}\b|\b{name}\b[^.]{{0,80}}(?:{refusal})", re.IGNORECASE | re.DOTALL
+    )
+
+
+_OPTIONAL_FIELDS: Mapping[str, re.Pattern[str]] = {
+    **{
+        name: any_mention(name)
+        for name in (
+            _STREAM_OPTIONS,
+            "response_format",
+            "reasoning_content",
+            "reasoning_details",
+            "reasoning_text",
+            "extra_content",
+        )
+    },
+    "reasoning": quoted("reasoning"),
+    "thinking": quoted("thinking"),
+    **{name: _other_name_wanted(name) for name in _LIMIT_NAMES},
+}
 
 
 class ChatCompletionsApi:
-    """The Chat Completions API of one client; ``body`` returns a request's body without the model's name."""
+    """The Chat Completions API of one client."""
 
-    def __init__(self, client: AsyncOpenAI, body: Callable[[ModelRequest], dict[str, object]]) -> None:
+    optional_fields = _OPTIONAL_FIELDS
+
+    def __init__(
+        self,
+        client: AsyncOpenAI,
+        *,
+        provider: str,
+        body: Callable[[ModelRequest, str], dict[str, object]] | None = None,
+    ) -> None:
+        """Use a client.
+
+        Args:
+            client: the SDK's client.
+            provider: whose rules apply; one of the names in ``agentkit.config.providers``.
+            body: returns a request's body, without the model's name; None: ``chat_body``.
+        """
         self._completions = client.chat.completions  # here, as the SDK imports it (0.3 s) on first use
-        self._body = body
+        self._provider = provider
+        self._chat_body = body or chat_body
+
+    def body(self, request: ModelRequest) -> Mapping[str, object]:
+        """Return a request's body without the model's name."""
+        options = {_STREAM_OPTIONS: {"include_usage": True}} if _asks_for_usage(request) else {}
+        return {**self._chat_body(request, self._provider), **options}
 
     async def open_stream(self, request: ModelRequest) -> AsyncStream[ChatCompletionChunk]:
-        """Send a request."""
+        """Send a request, and return the stream of response events."""
         return await self._completions.create(
             model=request.model.partition(":")[2] or request.model,
             messages=(),
             stream=True,
-            stream_options={"include_usage": True},
+            stream_options={"include_usage": True} if _asks_for_usage(request) else omit,
             extra_headers=request.settings.extra_headers,
             # This overrides `messages`, which the SDK would check item by item: 20 ms of CPU for 100 messages.
-            extra_body=self._body(request),
+            extra_body=self._chat_body(request, self._provider),
         )
 
     def new_builder(self, request: ModelRequest, emit: Emit | None) -> ChatResponseBuilder:
-        """Return the builder for its response."""
-        return ChatResponseBuilder(request, emit)
+        """Return a builder for the response to ``request``."""
+        return ChatResponseBuilder(request, emit, output_tool=_output_mode(request, self._provider) == "tool")
+
+
+def _asks_for_usage(request: ModelRequest) -> bool:
+    return _STREAM_OPTIONS not in (request.settings.omit or ())
+
+
+def _output_mode(request: ModelRequest, provider: str) -> OutputMode | None:
+    with_tools = accepts_format_with_tools(provider, request.model.partition(":")[2])
+    any_root = provider == "openai-compatible"
+    return output_mode(request, format_field="response_format", any_root=any_root, with_tools=with_tools)
 
 
 def chat_body(request: ModelRequest, provider: str) -> dict[str, object]:
     """Return a request's body without the model's name: messages, tools, and the settings that the model accepts."""
     name = request.model.partition(":")[2]
     settings = request.settings
-    # OpenAI's reasoning models reject the old name; many other servers have only that one.
-    limit = "max_completion_tokens" if provider == "openai" else "max_tokens"
-    any_root = provider == "openai-compatible"
-    body: dict[str, object] = {"messages": chat_messages(request, any_root=any_root)}
-    if request.tools:
-        body["tools"] = _tools(request.tools)
+    omitted = frozenset(settings.omit or ())
+    mode = _output_mode(request, provider)
+    body: dict[str, object] = {"messages": chat_messages(request, provider, system_prompt(request, mode))}
+    tools = [*request.tools]
+    if mode == "tool" and request.output_schema is not None:
+        tools.append(output_tool(request.output_schema))
+    limit_names = _LIMIT_NAMES if provider == "openai" else _LIMIT_NAMES[::-1]
     optional: dict[str, object] = {
+        "tools": _tools(tools) or None,
         "temperature": settings.temperature if accepts_temperature(name) else None,
-        limit: settings.max_output_tokens,
+        next((limit for limit in limit_names if limit not in omitted), ""): settings.max_output_tokens,
         "seed": settings.seed,
         "reasoning_effort": reasoning_effort(name, settings.thinking_budget),
     }
-    schema = json_schema_format(request.output_schema, any_root=any_root)
-    if schema is not None:
+    if mode == "format":
+        schema = json_schema_format(request.output_schema, any_root=provider == "openai-compatible")
         optional["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body | {key: value for key, value in optional.items() if value is not None}
+    return body | {key: value for key, value in optional.items() if key not in {"", *omitted} and value is not None}
 
 
-def _tools(tools: Iterable[ToolSpec]) -> list[ChatCompletionFunctionToolParam]:
+def _tools(tools: Iterable[ToolSpec]) -> list[dict[str, JsonValue]]:
     return [
         {
             "type": "function",
             "function": {
                 "name": provider_tool_name(tool.name),
                 "description": tool.description,
-                "parameters": dict[str, object](tool.parameters),
+                "parameters": object_parameters(tool.parameters),
             },
         }
         for tool in tools
     ]
-
-
-def assistant_message(message: Message) -> ChatCompletionMessageParam:
-    """Return a response of a model; thinking is left out, as this API has no field for it in a request."""
-    calls = [_call(call) for call in message.tool_calls]
-    if not calls:
-        return {"role": "assistant", "content": message.text}
-    return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
-
-
-def chat_messages(
-    request: ModelRequest,
-    assistant: Callable[[Message], ChatCompletionMessageParam] = assistant_message,
-    *,
-    any_root: bool = False,
-) -> list[ChatCompletionMessageParam]:
-    """Return the instructions and messages; a message with several tool results becomes several messages.
-
-    ``assistant`` converts the model's own messages; ``any_root``: see ``json_schema_format``.
-    """
-    messages: list[ChatCompletionMessageParam] = []
-    if system := system_prompt(request, any_root=any_root):
-        messages.append({"role": "system", "content": system})
-    for message in request.messages:
-        match message.role:
-            case "user":
-                messages.append({"role": "user", "content": _content(message.parts)})
-            case "assistant":
-                messages.append(assistant(message))
-            case "tool":
-                messages.extend(_result(part) for part in message.parts if isinstance(part, ToolResult))
-    return messages
-
-
-def _content(parts: Sequence[ContentPart]) -> str | list[ChatCompletionContentPartParam]:
-    """Return plain text if there is nothing else: some servers accept no list."""
-    if len(parts) == 1 and isinstance(parts[0], TextPart):
-        return parts[0].text
-    content: list[ChatCompletionContentPartParam] = []
-    for part in parts:
-        if isinstance(part, TextPart):
-            content.append({"type": "text", "text": part.text})
-        elif isinstance(part, ImagePart):
-            content.append({"type": "image_url", "image_url": {"url": image_url(part)}})
-    return content
-
-
-def _call(call: ToolCall) -> ChatCompletionMessageFunctionToolCallParam:
-    return {
-        "id": provider_call_id(call.id),
-        "type": "function",
-        "function": {"name": provider_tool_name(call.name), "arguments": arguments_json(call)},
-    }
-
-
-def _result(result: ToolResult) -> ChatCompletionMessageParam:
-    return {"role": "tool", "tool_call_id": provider_call_id(result.call_id), "content": result_text(result)}

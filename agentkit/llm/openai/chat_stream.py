@@ -2,224 +2,148 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from pydantic import AliasChoices, Field, JsonValue
+from pydantic import JsonValue
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
+from agentkit.llm.openai.chat_chunk import ChatChoice, ChatChunk, ChatDelta
 from agentkit.llm.openai.compatible_model import OpenAIResponseBuilder
+from agentkit.llm.openai.partial_calls import PartialCalls
+from agentkit.llm.openai.usage import OpenAIUsage
 from agentkit.llm.shared.failures import ProviderStreamError
-from agentkit.messages import ContentPart, TextPart, ThinkingPart, Usage
-from agentkit.records import Record
+from agentkit.messages import ContentPart, TextPart, ThinkingPart
 
-__all__ = ["ChatChunk", "ChatResponseBuilder"]
+__all__ = ["ChatResponseBuilder"]
 
-_STOPS: Mapping[str, StopReason] = {"length": "length", "max_tokens": "length", "content_filter": "refusal"}
-
-
-class _ChatFunction(Record):
-    name: str | None = None
-    arguments: str | dict[str, JsonValue] | None = None
-    """JSON text; some servers send the object itself."""
-
-
-class _ChatToolCall(Record):
-    index: int | None = None
-    id: str | None = None
-    function: _ChatFunction | None = None
-
-
-class _ChatDelta(Record):
-    """A part of a response, or all of it."""
-
-    content: str | None = None
-    refusal: str | None = None
-    reasoning: str | None = Field(default=None, validation_alias=AliasChoices("reasoning_content", "reasoning"))
-    reasoning_details: tuple[dict[str, JsonValue], ...] | None = None
-    """OpenRouter's form of the reasoning, which the next request has to contain."""
-    tool_calls: tuple[_ChatToolCall, ...] | None = None
-
-
-class _ChatChoice(Record):
-    delta: _ChatDelta | None = Field(default=None, validation_alias=AliasChoices("delta", "message"))
-    finish_reason: str | None = None
-    error: JsonValue = None
-    """Why the response ends, from OpenRouter."""
-
-
-class _ChatTokenDetails(Record):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _ChatCostDetails(Record):
-    upstream_inference_cost: float | None = None
-
-
-class _ChatUsage(Record):
-    """The provider's count."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _ChatTokenDetails | None = None
-    completion_tokens_details: _ChatTokenDetails | None = None
-    cost: float | None = None
-    """US dollars that OpenRouter charges."""
-    is_byok: bool | None = None
-    """The provider behind OpenRouter bills its share itself, on the user's own key."""
-    cost_details: _ChatCostDetails | None = None
-
-    def usage(self) -> Usage:
-        prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
-        return Usage(
-            input_tokens=self.prompt_tokens or 0,
-            output_tokens=self.completion_tokens or 0,
-            reasoning_tokens=(completion and completion.reasoning_tokens) or 0,
-            cached_tokens=(prompt and prompt.cached_tokens) or 0,
-            cache_write_tokens=(prompt and prompt.cache_write_tokens) or 0,
-            cost_usd=self._cost(),
-            model_calls=1,
-        )
-
-    def _cost(self) -> float | None:
-        upstream = self.cost_details.upstream_inference_cost if self.cost_details else None
-        if self.cost is None or not self.is_byok:
-            return self.cost
-        return None if upstream is None else self.cost + upstream
-
-
-class ChatChunk(Record):
-    """One event of a stream, or a complete response, which has ``message`` instead of ``delta``."""
-
-    choices: tuple[_ChatChoice, ...] | None = None
-    usage: _ChatUsage | None = None
-    provider: str | None = None
-    """The provider behind OpenRouter."""
-
-    @classmethod
-    def read(cls, received: object) -> ChatChunk:
-        """Return what was received, an object of the SDK or parsed JSON, validated.
-
-        Raises:
-            ValidationError: it is no chunk.
-        """
-        return cls.model_validate(received, from_attributes=True)
-
-
-class _PartialCall:
-    """A tool call that is still being received."""
-
-    def __init__(self, call_id: str) -> None:
-        self.id = call_id
-        self.name = ""
-        self.arguments: list[str] = []
+_STOPS: Mapping[str, StopReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
+    "content_filter": "refusal",
+    "prohibited_content": "refusal",
+    "recitation": "refusal",
+    "refusal": "refusal",
+    "safety": "refusal",
+    "sensitive": "refusal",
+}
+"""Stop reasons by finish reason in lower case. All others mean that the response is complete."""
+_FAILED = {"abort", "error", "insufficient_system_resource", "network_error"}
+"""The server gave up in the middle."""
 
 
 class ChatResponseBuilder(OpenAIResponseBuilder):
     """One response of a Chat Completions API."""
 
-    def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
-        super().__init__(request, emit)
+    def __init__(self, request: ModelRequest, emit: Emit | None, *, output_tool: bool = False) -> None:
+        super().__init__(request, emit, output_tool=output_tool)
         self._text: list[str] = []
         self._thinking: list[str] = []
+        self._reasoning_field = ""
         self._reasoning_details: list[dict[str, JsonValue]] = []
-        self._calls: list[_PartialCall] = []
-        self._calls_by_index: dict[int, _PartialCall] = {}
-        self._finish_reason: str | None = None
+        self._calls = PartialCalls(self._tool_names)
+        self._extra_content: JsonValue = None
+        self._finish_reason = ""
+        self._has_ended = False
         self._is_refused = False
-        self._usage: _ChatUsage | None = None
-        self._served_by: str | None = None
+        self._usage: OpenAIUsage | None = None
+        self._served_by = ""
 
     def add(self, received: object) -> None:
         """Add the next chunk."""
-        chunk = ChatChunk.read(received)
-        self._usage = chunk.usage or self._usage
-        self._served_by = chunk.provider or self._served_by
-        for choice in (chunk.choices or ())[:1]:
-            if choice.error:
-                raise ProviderStreamError(choice.error)
-            self._finish_reason = choice.finish_reason or self._finish_reason
-            if choice.delta is not None:
-                self._add_delta(choice.delta)
+        self._add_chunk(ChatChunk.model_validate(received))
 
     def add_complete(self, received: object) -> None:
         """Add the response of a server that doesn't stream."""
-        if isinstance(received, dict) and received.get("error"):
-            raise ProviderStreamError(received["error"])
-        self.add(received)
+        chunk = ChatChunk.model_validate(received)
+        self._add_chunk(chunk)
+        self._has_ended = chunk.choice is not None and (chunk.choice.message or chunk.choice.delta) is not None
 
-    def _add_delta(self, delta: _ChatDelta) -> None:
+    def add_end(self) -> None:
+        """Mark the response as complete."""
+        self._has_ended = self.has_output or bool(self._calls.received)
+
+    def _add_chunk(self, chunk: ChatChunk) -> None:
+        for usage in chunk.usages:
+            self._usage = usage.merged_over(self._usage)
+        self._served_by = chunk.provider or self._served_by
+        if chunk.choice is not None:
+            self._add_choice(chunk.choice)
+
+    def _add_choice(self, choice: ChatChoice) -> None:
+        if choice.error:
+            raise ProviderStreamError(choice.error)
+        self._finish_reason = choice.finish_reason or choice.native_finish_reason or self._finish_reason
+        if choice.message is not None:
+            if not self.has_output and not self._calls.received:  # otherwise it repeats what was streamed
+                self._add_delta(choice.message, is_complete=True)
+        elif choice.delta is not None:
+            self._add_delta(choice.delta)
+
+    def _add_delta(self, delta: ChatDelta, *, is_complete: bool = False) -> None:
         if delta.reasoning:
+            self._reasoning_field = self._reasoning_field or delta.reasoning_field
             self._thinking.append(delta.reasoning)
             self.emit_delta("thinking", delta.reasoning)
-        for detail in delta.reasoning_details or ():
+        for detail in delta.reasoning_details:
             _merge_detail(self._reasoning_details, detail)
         if delta.refusal:
             self._is_refused = True
-        for text in filter(None, (delta.content, delta.refusal)):
+        for text in filter(None, (delta.text, delta.refusal)):
             self._text.append(text)
             self.emit_delta("text", text)
-        for call_delta in delta.tool_calls or ():
-            self._add_call_delta(call_delta)
+        self._extra_content = self._extra_content or delta.extra_content
+        self._add_calls(delta, is_complete=is_complete)
 
-    def _add_call_delta(self, delta: _ChatToolCall) -> None:
-        call = self._call_for(delta.index, delta.id or "")
-        if delta.function is None:
-            return
-        call.name += delta.function.name or ""
-        arguments = delta.function.arguments
-        if isinstance(arguments, dict):
-            arguments = json.dumps(arguments, ensure_ascii=False)
-        if arguments:
-            call.arguments.append(arguments)
-            self.emit_delta("tool_arguments", arguments)
-
-    def _call_for(self, index: int | None, call_id: str) -> _PartialCall:
-        """Return the call that a delta belongs to.
-
-        That is the call at its index, or the last one if it has no index. A new id at the same index starts another
-        call: some servers send index 0 for all.
-        """
-        call = self._calls_by_index.get(index) if index is not None else next(reversed(self._calls), None)
-        if call is None or (call_id and call.id and call_id != call.id):
-            call = _PartialCall(call_id)
-            self._calls.append(call)
-        if index is not None:
-            self._calls_by_index[index] = call
-        call.id = call.id or call_id
-        return call
+    def _add_calls(self, delta: ChatDelta, *, is_complete: bool) -> None:
+        deltas = delta.calls
+        calls = [self._calls.add_complete(call) for call in deltas] if is_complete else self._calls.add(deltas)
+        for call, call_delta in zip(calls, deltas, strict=True):
+            is_output = self.is_output_tool(call.name)
+            self.emit_delta(None if is_output else "tool_arguments", call_delta.function.arguments_json)
 
     def build(self) -> ModelResponse:
         """Return the complete response.
 
         Raises:
-            ModelUnavailable: there was no finish reason, or it was an error.
+            ModelUnavailable: there was neither a finish reason nor an end, or the server gave up.
             ContentRefused: the provider's filter left nothing.
         """
-        if self._finish_reason is None:
+        if not self._finish_reason and not self._has_ended:
             raise self.incomplete_error()
-        if self._finish_reason == "error":
-            raise ModelUnavailable(f"{self._model} failed in the middle of its response, and gave no reason")
+        if self._finish_reason.lower() in _FAILED:
+            raise ModelUnavailable(
+                f"{self._model} failed in the middle of its response, and gave no reason ({self._finish_reason})"
+            )
+        parts = [*self._parts()]
         usage = self._usage.usage() if self._usage is not None else None
-        return self.assemble(self._parts(), self._stop_reason(), usage, self._served_by)
+        return self.assemble(parts, self._stop_reason(parts), usage, self._served_by or None)
 
-    def _parts(self) -> list[ContentPart]:
-        parts: list[ContentPart] = []
+    def _parts(self) -> Iterator[ContentPart]:
         if self._thinking or self._reasoning_details:
-            data: JsonValue = [*self._reasoning_details] or None
-            parts.append(ThinkingPart(text="".join(self._thinking), provider=self.provider, data=data))
+            data: JsonValue = {"field": self._reasoning_field} if self._reasoning_field else None
+            data = [*self._reasoning_details] or data
+            yield ThinkingPart(text="".join(self._thinking), provider=self.provider, data=data)
         if self._text:
-            parts.append(TextPart(text="".join(self._text)))
-        parts.extend(self.tool_call(call.id, call.name, "".join(call.arguments)) for call in self._calls)
-        return parts
+            yield from self._signature(self._extra_content)
+            yield TextPart(text="".join(self._text))
+        for call in self._calls.received:
+            yield from self._signature(call.extra_content)
+            yield self.tool_call_part(call.id, call.name, call.arguments)
 
-    def _stop_reason(self) -> StopReason:
+    def _signature(self, extra_content: JsonValue) -> Iterator[ContentPart]:
+        """Yield what the server wants back with the next part."""
+        if extra_content:
+            yield ThinkingPart(text="", provider=self.provider, data={"extra_content": extra_content})
+
+    def _stop_reason(self, parts: list[ContentPart]) -> StopReason:
         if self._is_refused:
             return "refusal"
-        return _STOPS.get(self._finish_reason or "") or ("tool_calls" if self._calls else "end")
+        has_calls = any(part.type == "tool_call" for part in parts)
+        return _STOPS.get(self._finish_reason.lower()) or ("tool_calls" if has_calls else "end")
 
 
 def _merge_detail(details: list[dict[str, JsonValue]], delta: dict[str, JsonValue]) -> None:

@@ -1,10 +1,11 @@
-"""A model behind OpenAI's SDK. The format of requests and responses is up to an ``OpenAIApi``."""
+"""A model behind OpenAI's SDK. An ``OpenAIApi`` defines the format of requests and responses."""
 
 from __future__ import annotations
 
-import json
+import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from openai import AsyncOpenAI, AsyncStream, Timeout
@@ -14,6 +15,7 @@ from agentkit.interfaces import Emit, ModelRequest
 from agentkit.llm.openai.errors import FAILURES, model_error
 from agentkit.llm.shared.failures import ProviderEndpoint, public_url
 from agentkit.llm.shared.response_builder import ResponseBuilder
+from agentkit.llm.shared.server_events import check_no_error, read_events
 from agentkit.llm.shared.streaming_model import (
     DEFAULT_TIMEOUTS,
     PLACEHOLDER_KEY,
@@ -26,11 +28,11 @@ __all__ = ["OpenAIApi", "OpenAICompatibleModel", "OpenAIResponseBuilder"]
 
 
 class OpenAIResponseBuilder(ResponseBuilder):
-    """One response of an API that OpenAI's SDK supports."""
+    """Builds the response to one request from what an API of OpenAI's SDK sends."""
 
     @abstractmethod
     def add(self, received: object) -> None:
-        """Add the next event of the stream: an object of the SDK, or parsed JSON.
+        """Add the next event of the stream, as parsed JSON.
 
         Raises:
             ProviderStreamError: the provider reports an error.
@@ -42,16 +44,29 @@ class OpenAIResponseBuilder(ResponseBuilder):
     def add_complete(self, received: object) -> None:
         """Add the response of a server that doesn't stream, as parsed JSON; raises like ``add``."""
 
+    @abstractmethod
+    def add_end(self) -> None:
+        """Add ``[DONE]``: the server has sent all that it has."""
+
 
 class OpenAIApi(Protocol):
     """One of the APIs that OpenAI's SDK supports."""
 
+    @property
+    def optional_fields(self) -> Mapping[str, re.Pattern[str]]:
+        """The fields that a request can do without, each with the pattern of its name in error messages."""
+        ...
+
+    def body(self, request: ModelRequest) -> Mapping[str, object]:
+        """Return a request's body, without the model's name."""
+        ...
+
     async def open_stream(self, request: ModelRequest) -> AsyncStream[Any]:
-        """Send a request."""
+        """Send a request, and return the stream of response events."""
         ...
 
     def new_builder(self, request: ModelRequest, emit: Emit | None) -> OpenAIResponseBuilder:
-        """Return the builder for its response."""
+        """Return a builder for the response to ``request``."""
         ...
 
 
@@ -71,6 +86,7 @@ class OpenAICompatibleModel(StreamingModel[OpenAIResponseBuilder]):
         headers: Mapping[str, str] | None = None,
         timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
         on_headers: OnHeaders | None = None,
+        omit: Collection[str] = (),
     ) -> None:
         """Set up the client; nothing is sent yet.
 
@@ -83,9 +99,11 @@ class OpenAICompatibleModel(StreamingModel[OpenAIResponseBuilder]):
             headers: sent with each request.
             timeouts: how long to wait for the server.
             on_headers: receives the headers of each response.
+            omit: fields of the API that are left out of all requests.
         """
         key = api_key or PLACEHOLDER_KEY
-        super().__init__(ProviderEndpoint(provider, public_url(base_url), key_variable, key), timeouts, on_headers)
+        endpoint = ProviderEndpoint(provider, public_url(base_url), key_variable, key)
+        super().__init__(endpoint, timeouts, on_headers, omit)
         self._client = AsyncOpenAI(
             api_key=key,
             base_url=base_url,
@@ -107,12 +125,25 @@ class OpenAICompatibleModel(StreamingModel[OpenAIResponseBuilder]):
     ) -> None:
         async with await self._api.open_stream(request) as stream:
             self._on_headers(request.model, stream.response.headers)
-            if stream.response.headers.get("content-type", "").startswith("application/json"):
-                builder.add_complete(json.loads(await stream.response.aread()))
-                return
-            async for event in stream:
-                builder.add(event)
-                on_event()
+            # Not the stream's own events: the SDK fails on those without data, and reads no JSON body.
+            async with aclosing(read_events(stream.response.aiter_bytes())) as events:
+                async for event in events:
+                    check_no_error(event)
+                    match event.kind:
+                        case "event":
+                            builder.add(event.data)
+                        case "body":
+                            builder.add_complete(event.data)
+                        case "end":
+                            builder.add_end()
+                    on_event()
+
+    @property
+    def _optional_fields(self) -> Mapping[str, re.Pattern[str]]:
+        return self._api.optional_fields
+
+    def _body(self, request: ModelRequest) -> Mapping[str, object]:
+        return self._api.body(request)
 
     def _map_error(self, error: Exception) -> ModelError:
         return model_error(error, self._endpoint)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Literal
 
-from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
+from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.openai.responses_request import ResponsesApi
 from agentkit.llm.shared.streaming_model import DEFAULT_TIMEOUTS, OnHeaders, ResponseTimeouts
@@ -32,6 +33,7 @@ class OpenAIModel(OpenAICompatibleModel):
         key_variable: str = "OPENAI_API_KEY",
         timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
         on_headers: OnHeaders | None = None,
+        omit: Collection[str] = (),
     ) -> None:
         """Set up the client; nothing is sent yet.
 
@@ -44,15 +46,16 @@ class OpenAIModel(OpenAICompatibleModel):
             key_variable: the environment variable that errors name if the key is refused.
             timeouts: how long to wait for the server.
             on_headers: receives the headers of each response.
+            omit: fields of the API that are left out of all requests.
         """
         api = api or ("responses" if base_url is None else "chat")
-        chat = partial(ChatCompletionsApi, body=partial(chat_body, provider=provider))
         super().__init__(
-            ResponsesApi if api == "responses" else chat,
+            ResponsesApi if api == "responses" else partial(ChatCompletionsApi, provider=provider),
             provider=provider,
             base_url=base_url or _OPENAI_URL,
             api_key=api_key,
             key_variable=key_variable,
             timeouts=timeouts,
             on_headers=on_headers,
+            omit=omit,
         )

@@ -1,4 +1,4 @@
-"""What OpenAI's APIs require of ids, results and schemas, and which models accept which settings."""
+"""What OpenAI's APIs require of results and schemas, and which models accept which settings."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from typing import Literal
 from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.shared.identifiers import fit_identifier
+from agentkit.llm.openai.strict_schema import is_strict
 from agentkit.messages import ImagePart, ToolCall, ToolResult
 
 __all__ = [
     "Effort",
+    "OutputMode",
+    "accepts_format_with_tools",
     "accepts_temperature",
     "arguments_json",
     "image_url",
-    "is_strict",
     "json_schema_format",
     "may_reason",
-    "provider_call_id",
+    "output_mode",
     "reasoning_effort",
+    "requires_reasoning",
     "result_text",
     "system_prompt",
 ]
 
 Effort = Literal["none", "minimal", "low", "medium", "high"]
-
-_MAX_CALL_ID = 40
-"""The limit of Chat Completions for the id of a tool call; Responses accepts 64 characters."""
+OutputMode = Literal["format", "tool", "instructions"]
+"""How a request states its output schema: constraining the text, as a tool to call, or in words."""
 
 _NOT_REASONING = re.compile(r"(ft:)?(gpt-[34]|chatgpt|text-|davinci)|.*-chat\b")
 """OpenAI's models that don't reason."""
@@ -40,22 +41,10 @@ _REASONING = re.compile(r"(ft:)?(o\d|gpt-[5-9]|codex)")
 _ALWAYS_REASONING = re.compile(r"(ft:)?(o\d|codex|gpt-5-(pro|codex))")
 _MINIMAL_EFFORT = re.compile(r"(ft:)?gpt-5(-mini|-nano)?(-\d{4}.*)?$")
 """Models whose lowest effort is ``minimal``."""
+_REQUIRES_REASONING = re.compile(r"deepseek|kimi", re.IGNORECASE)
 _MAX_LOW_BUDGET = 2_048
 _MAX_MEDIUM_BUDGET = 8_192
 """Tokens of a thinking budget; there is no exact counterpart to an effort."""
-
-_STRICT_KEYWORDS = {
-    "$defs", "$ref", "additionalProperties", "anyOf", "const", "default", "definitions", "description", "enum",
-    "exclusiveMaximum", "exclusiveMinimum", "format", "items", "maxItems", "maximum", "minItems", "minimum",
-    "multipleOf", "pattern", "properties", "required", "title", "type",
-}  # fmt: skip
-"""The keywords of JSON Schema that OpenAI enforces. It rejects a strict schema with any other."""
-_NAMED_SCHEMAS = ("properties", "$defs", "definitions")
-
-
-def provider_call_id(call_id: str) -> str:
-    """Return a tool call's id, which another provider may have given, in at most 40 allowed characters."""
-    return fit_identifier(call_id, _MAX_CALL_ID)
 
 
 def arguments_json(call: ToolCall) -> str:
@@ -83,39 +72,47 @@ def json_schema_format(schema: Mapping[str, JsonValue] | None, *, any_root: bool
     """
     if schema is None or not (any_root or schema.get("type") == "object"):
         return None
-    return {"name": "output", "schema": dict(schema), "strict": is_strict(dict(schema))}
+    return {"name": "output", "schema": dict(schema), "strict": is_strict(schema)}
 
 
-def system_prompt(request: ModelRequest, *, any_root: bool = False) -> str:
-    """Return the instructions, with the output schema appended if ``json_schema_format`` can't express it."""
-    if request.output_schema is None or json_schema_format(request.output_schema, any_root=any_root) is not None:
+def output_mode(
+    request: ModelRequest, *, format_field: str, any_root: bool = False, with_tools: bool = True
+) -> OutputMode | None:
+    """Return how the output schema of a request is sent; None if it has none.
+
+    ``format_field`` is the field that it would be sent in, ``any_root`` that of ``json_schema_format``, and
+    ``with_tools`` whether the server accepts that field and tools together.
+    """
+    if request.output_schema is None:
+        return None
+    is_omitted = format_field in (request.settings.omit or ())
+    can_be_sent = json_schema_format(request.output_schema, any_root=any_root) is not None
+    if can_be_sent and not is_omitted and (with_tools or not request.tools):
+        return "format"
+    return "tool" if request.tools else "instructions"
+
+
+def system_prompt(request: ModelRequest, mode: OutputMode | None) -> str:
+    """Return the instructions, with the output schema appended if that is how it is sent."""
+    if mode != "instructions":
         return request.system
     demand = f"Your final answer is JSON that fits this schema, and nothing else: {json.dumps(request.output_schema)}"
     return "\n\n".join(filter(None, [request.system, demand]))
 
 
-def is_strict(schema: JsonValue) -> bool:
-    """Return whether OpenAI can enforce the schema: it has only known keywords, and all its objects are closed."""
-    if isinstance(schema, list):
-        return all(map(is_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    if not schema.keys() <= _STRICT_KEYWORDS or not _is_closed(schema):
-        return False
-    groups = [schema[key] for key in _NAMED_SCHEMAS if key in schema]
-    nested = [subschema for group in groups if isinstance(group, dict) for subschema in group.values()]
-    return all(map(is_strict, [*nested, schema.get("items"), schema.get("anyOf")]))
+def accepts_format_with_tools(provider: str, model: str) -> bool:
+    """Return whether a model can call tools although its text is constrained to a schema.
+
+    Most servers constrain all that the model writes, so that it can't call a tool; some reject such requests.
+    """
+    if provider == "openrouter":
+        return model.startswith("openai/") and not model.startswith("openai/gpt-oss")
+    return provider == "openai"
 
 
-def _is_closed(schema: Mapping[str, JsonValue]) -> bool:
-    """Return whether an object names all its properties and requires them; true for any other type."""
-    properties = schema.get("properties")
-    if schema.get("type") != "object" and not isinstance(properties, dict):
-        return True
-    names = sorted(properties) if isinstance(properties, dict) else []
-    required = schema.get("required", [])
-    all_required = isinstance(required, list) and sorted(map(str, required)) == names
-    return all_required and schema.get("additionalProperties") is False
+def requires_reasoning(provider: str, model: str) -> bool:
+    """Return whether a server rejects tool calls without reasoning, also those of other models."""
+    return provider != "openrouter" and _REQUIRES_REASONING.search(model) is not None
 
 
 def may_reason(model: str) -> bool:

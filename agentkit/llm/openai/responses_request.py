@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from openai import AsyncOpenAI, AsyncStream
+from openai import AsyncOpenAI, AsyncStream, omit
 from openai.types.responses import ResponseStreamEvent
 from pydantic import JsonValue
 
 from agentkit.interfaces import Emit, ModelRequest
+from agentkit.llm.openai.call_ids import CallIds
 from agentkit.llm.openai.profile import (
+    OutputMode,
     accepts_temperature,
     arguments_json,
     image_url,
     json_schema_format,
     may_reason,
-    provider_call_id,
+    output_mode,
     reasoning_effort,
     result_text,
     system_prompt,
 )
 from agentkit.llm.openai.responses_stream import ResponsesResponseBuilder
 from agentkit.llm.shared.identifiers import provider_tool_name
+from agentkit.llm.shared.output_tool import output_tool
+from agentkit.llm.shared.refused_fields import any_mention, quoted
+from agentkit.llm.shared.tool_parameters import object_parameters
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
@@ -29,27 +35,48 @@ __all__ = ["ResponsesApi", "responses_body"]
 
 _Item = dict[str, JsonValue]
 
+_OPTIONAL_FIELDS: Mapping[str, re.Pattern[str]] = {
+    "include": re.compile(rf"{quoted('include').pattern}|{any_mention('reasoning.encrypted_content').pattern}"),
+    "phase": quoted("phase"),
+    "store": quoted("store"),
+    "text": re.compile(rf"{any_mention('text.format').pattern}|{any_mention('response_format').pattern}"),
+}
+
 
 class ResponsesApi:
     """The Responses API of one client. OpenAI stores nothing: each request contains the complete transcript."""
 
+    optional_fields = _OPTIONAL_FIELDS
+
     def __init__(self, client: AsyncOpenAI) -> None:
         self._responses = client.responses  # here, as the SDK imports it on first use
 
+    def body(self, request: ModelRequest) -> Mapping[str, object]:
+        """Return a request's body without the model's name."""
+        return responses_body(request) | ({} if _leaves_out_store(request) else {"store": False})
+
     async def open_stream(self, request: ModelRequest) -> AsyncStream[ResponseStreamEvent]:
-        """Send a request."""
+        """Send a request, and return the stream of response events."""
         return await self._responses.create(
             model=request.model.partition(":")[2] or request.model,
             input=[],
             stream=True,
-            store=False,
+            store=omit if _leaves_out_store(request) else False,
             extra_headers=request.settings.extra_headers,
             extra_body=responses_body(request),  # overrides `input`, which the SDK would check item by item
         )
 
     def new_builder(self, request: ModelRequest, emit: Emit | None) -> ResponsesResponseBuilder:
-        """Return the builder for its response."""
-        return ResponsesResponseBuilder(request, emit)
+        """Return a builder for the response to ``request``."""
+        return ResponsesResponseBuilder(request, emit, output_tool=_output_mode(request) == "tool")
+
+
+def _leaves_out_store(request: ModelRequest) -> bool:
+    return "store" in (request.settings.omit or ())
+
+
+def _output_mode(request: ModelRequest) -> OutputMode | None:
+    return output_mode(request, format_field="text")
 
 
 def responses_body(request: ModelRequest) -> dict[str, object]:
@@ -57,21 +84,26 @@ def responses_body(request: ModelRequest) -> dict[str, object]:
 
     This API has no seed.
     """
-    provider, _, name = request.model.partition(":")
+    name = request.model.partition(":")[2]
     settings = request.settings
     effort = reasoning_effort(name, settings.thinking_budget)
-    schema = json_schema_format(request.output_schema)
+    mode = _output_mode(request)
+    tools = [*request.tools]
+    if mode == "tool" and request.output_schema is not None:
+        tools.append(output_tool(request.output_schema))
+    schema = json_schema_format(request.output_schema) if mode == "format" else None
     optional: dict[str, object] = {
-        "instructions": system_prompt(request) or None,
-        "input": [item for message in request.messages for item in _items(message, provider)],
-        "tools": _tools(request.tools) or None,
+        "instructions": system_prompt(request, mode) or None,
+        "input": [*_ItemWriter(request).items()],
+        "tools": _tools(tools) or None,
         "include": ["reasoning.encrypted_content"] if may_reason(name) else None,
         "reasoning": {"effort": effort} if effort is not None else None,
         "temperature": settings.temperature if accepts_temperature(name) else None,
         "max_output_tokens": settings.max_output_tokens,
         "text": {"format": {"type": "json_schema", **schema}} if schema is not None else None,
     }
-    return {key: value for key, value in optional.items() if value is not None}
+    omitted = frozenset(settings.omit or ())
+    return {key: value for key, value in optional.items() if key not in omitted and value is not None}
 
 
 def _tools(tools: Iterable[ToolSpec]) -> list[_Item]:
@@ -81,21 +113,57 @@ def _tools(tools: Iterable[ToolSpec]) -> list[_Item]:
             "type": "function",
             "name": provider_tool_name(tool.name),
             "description": tool.description,
-            "parameters": tool.parameters,
+            "parameters": object_parameters(tool.parameters),
             "strict": False,
         }
         for tool in tools
     ]
 
 
-def _items(message: Message, provider: str) -> Iterator[_Item]:
-    match message.role:
-        case "user":
-            yield {"role": "user", "content": _content(message.parts)}
-        case "assistant":
-            yield from _assistant_items(message.parts, provider)
-        case "tool":
-            yield from (_result(part) for part in message.parts if isinstance(part, ToolResult))
+class _ItemWriter:
+    """Writes the transcript of one request as items."""
+
+    def __init__(self, request: ModelRequest) -> None:
+        self._messages = request.messages
+        self._provider = request.model.partition(":")[0]
+        self._omitted = frozenset(request.settings.omit or ())
+        self._ids = CallIds(request.messages, request.model)
+
+    def items(self) -> Iterator[_Item]:
+        """Yield the items of all messages."""
+        for message in self._messages:
+            match message.role:
+                case "user":
+                    yield {"role": "user", "content": _content(message.parts)}
+                case "assistant":
+                    yield from self._response(message)
+                case "tool":
+                    yield from (self._result(part) for part in message.parts if isinstance(part, ToolResult))
+
+    def _response(self, message: Message) -> Iterator[_Item]:
+        """Yield a response of a model in order, without reasoning at its end: the API rejects it before nothing."""
+        contents = [index for index, part in enumerate(message.parts) if _is_content(part)]
+        phase: JsonValue = None
+        for part in message.parts[: max(contents, default=-1) + 1]:
+            match part:
+                case ThinkingPart(data=dict() as item) if part.provider == self._provider:
+                    if item.get("type") == "reasoning":
+                        yield item
+                    phase = item.get("phase")
+                case TextPart() if _is_content(part):
+                    text: _Item = {"role": "assistant", "content": part.text}
+                    yield text if phase is None or "phase" in self._omitted else {**text, "phase": phase}
+                case ToolCall():
+                    call: _Item = {"call_id": self._ids.sent(part.id), "name": provider_tool_name(part.name)}
+                    yield {"type": "function_call", **call, "arguments": arguments_json(part)}
+
+    def _result(self, result: ToolResult) -> _Item:
+        call_id = self._ids.sent(result.call_id)
+        return {"type": "function_call_output", "call_id": call_id, "output": result_text(result)}
+
+
+def _is_content(part: ContentPart) -> bool:
+    return isinstance(part, ToolCall) or (isinstance(part, TextPart) and bool(part.text.strip()))
 
 
 def _content(parts: Sequence[ContentPart]) -> JsonValue:
@@ -108,29 +176,3 @@ def _content(parts: Sequence[ContentPart]) -> JsonValue:
         elif isinstance(part, ImagePart):
             content.append({"type": "input_image", "image_url": image_url(part), "detail": "auto"})
     return content
-
-
-def _assistant_items(parts: Sequence[ContentPart], provider: str) -> Iterator[_Item]:
-    """Yield a response of a model in order, without reasoning at its end: the API rejects reasoning before nothing."""
-    last = max((index for index, part in enumerate(parts) if isinstance(part, TextPart | ToolCall)), default=-1)
-    phase: JsonValue = None
-    for part in parts[: last + 1]:
-        match part:
-            case ThinkingPart(data=dict() as item) if part.provider == provider:
-                if item.get("type") == "reasoning":
-                    yield item
-                phase = item.get("phase")
-            case TextPart():
-                text: _Item = {"role": "assistant", "content": part.text}
-                yield text if phase is None else {**text, "phase": phase}
-            case ToolCall():
-                call: _Item = {"call_id": provider_call_id(part.id), "name": provider_tool_name(part.name)}
-                yield {"type": "function_call", **call, "arguments": arguments_json(part)}
-
-
-def _result(result: ToolResult) -> _Item:
-    return {
-        "type": "function_call_output",
-        "call_id": provider_call_id(result.call_id),
-        "output": result_text(result),
-    }

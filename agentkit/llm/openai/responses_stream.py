@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from openai import BaseModel
 from pydantic import JsonValue, TypeAdapter
 
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.openai.compatible_model import OpenAIResponseBuilder
+from agentkit.llm.openai.responses_items import PARAGRAPH, PartialItem, PartialItems, ResponseItem
+from agentkit.llm.openai.usage import OpenAIUsage, OptionalUsage
 from agentkit.llm.shared.failures import ProviderStreamError
+from agentkit.llm.shared.lenient_types import Text
 from agentkit.llm.shared.response_builder import DeltaKind
-from agentkit.messages import ContentPart, TextPart, ThinkingPart, Usage
+from agentkit.messages import ContentPart, TextPart, ThinkingPart
 from agentkit.records import Record
 
 __all__ = ["ResponsesResponseBuilder"]
@@ -23,9 +25,12 @@ _DELTAS: Mapping[str, DeltaKind] = {
     "response.reasoning_text.delta": "thinking",
     "response.function_call_arguments.delta": "tool_arguments",
 }
-_FINAL_EVENTS = {"response.completed", "response.incomplete", "response.failed"}
-_PARAGRAPH = "\n\n"
-"""Separates the parts of a reasoning summary."""
+_STATUS_OF_FINAL_EVENT = {
+    "response.completed": "completed",
+    "response.done": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+}
 
 
 class _Event(Record):
@@ -33,64 +38,12 @@ class _Event(Record):
 
     type: str
     output_index: int | None = None
+    item_id: Text = ""
     summary_index: int | None = None
-    delta: str | None = None
-
-
-class _Text(Record):
-    type: str
-    text: str = ""
-    refusal: str = ""
-
-
-class _Item(Record):
-    """One output item: reasoning, a message, or a tool call."""
-
-    type: str
-    call_id: str = ""
-    name: str = ""
-    arguments: str = ""
-    phase: str | None = None
-    encrypted_content: str | None = None
-    summary: tuple[_Text, ...] = ()
-    content: tuple[_Text, ...] | None = None
-
-    @property
-    def reasoning_text(self) -> str:
-        return _PARAGRAPH.join(part.text for part in self.summary) or "".join(part.text for part in self.content or ())
-
-    @property
-    def message_text(self) -> str:
-        return "".join(part.text or part.refusal for part in self.content or ())
-
-    @property
-    def is_refusal(self) -> bool:
-        return any(part.type == "refusal" for part in self.content or ())
-
-
-class _TokenDetails(Record):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _ResponsesUsage(Record):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _TokenDetails | None = None
-    output_tokens_details: _TokenDetails | None = None
-
-    def usage(self) -> Usage:
-        input_details = self.input_tokens_details or _TokenDetails()
-        output_details = self.output_tokens_details or _TokenDetails()
-        return Usage(
-            input_tokens=self.input_tokens or 0,
-            output_tokens=self.output_tokens or 0,
-            reasoning_tokens=output_details.reasoning_tokens or 0,
-            cached_tokens=input_details.cached_tokens or 0,
-            cache_write_tokens=input_details.cache_write_tokens or 0,
-            model_calls=1,
-        )
+    delta: Text = ""
+    item: dict[str, JsonValue] | None = None
+    response: dict[str, JsonValue] | None = None
+    usage: OptionalUsage = None
 
 
 class _IncompleteDetails(Record):
@@ -102,7 +55,9 @@ class _FinalResponse(Record):
 
     status: str | None = None
     incomplete_details: _IncompleteDetails | None = None
-    usage: _ResponsesUsage | None = None
+    usage: OptionalUsage = None
+    output: tuple[dict[str, JsonValue], ...] | None = None
+    error: JsonValue = None
 
 
 _JSON_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
@@ -111,13 +66,12 @@ _JSON_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValu
 class ResponsesResponseBuilder(OpenAIResponseBuilder):
     """One response of the Responses API: a list of items, each of which is sent again in full when it is complete."""
 
-    def __init__(self, request: ModelRequest, emit: Emit | None) -> None:
-        super().__init__(request, emit)
-        self._items: dict[int, dict[str, JsonValue]] = {}
-        self._streamed: set[int] = set()
-        """The indices of items whose deltas were emitted."""
+    def __init__(self, request: ModelRequest, emit: Emit | None, *, output_tool: bool = False) -> None:
+        super().__init__(request, emit, output_tool=output_tool)
+        self._items = PartialItems()
         self._is_thinking = True
         self._final: _FinalResponse | None = None
+        self._usage: OpenAIUsage | None = None
 
     @property
     def is_thinking(self) -> bool:
@@ -126,52 +80,66 @@ class ResponsesResponseBuilder(OpenAIResponseBuilder):
 
     def add(self, received: object) -> None:
         """Add the next event."""
-        event = _Event.model_validate(received, from_attributes=True)
-        index = len(self._items) if event.output_index is None else event.output_index
+        event = _Event.model_validate(received)
+        self._add_usage(event.usage)
         if event.type in _DELTAS and event.delta:
-            self._streamed.add(index)
-            self._is_thinking = _DELTAS[event.type] == "thinking"
-            self.emit_delta(_DELTAS[event.type], event.delta)
+            self._add_delta(_DELTAS[event.type], event)
         elif event.type == "response.reasoning_summary_part.added" and event.summary_index:
-            self.emit_delta("thinking", _PARAGRAPH)
+            self._items.for_delta("thinking", event.output_index, event.item_id).add(PARAGRAPH)
+            self.emit_delta("thinking", PARAGRAPH)
         elif event.type == "response.output_item.added":
-            self._is_thinking = _as_json(received, "item").get("type") == "reasoning"
+            item = _JSON_OBJECT.validate_python(event.item)
+            self._is_thinking = item.get("type") == "reasoning"
+            self._items.start(item, event.output_index)
         elif event.type == "response.output_item.done":
             self._is_thinking = True
-            self._add_item(index, _as_json(received, "item"))
-        elif event.type in _FINAL_EVENTS:
-            self._finish(_as_json(received, "response"))
+            self._emit_item(self._items.finish(_JSON_OBJECT.validate_python(event.item), event.output_index))
+        elif event.type in _STATUS_OF_FINAL_EVENT:
+            self._finish(_JSON_OBJECT.validate_python(event.response), _STATUS_OF_FINAL_EVENT[event.type])
         elif event.type == "error":
-            raise ProviderStreamError(_as_json(received))
+            raise ProviderStreamError(_JSON_OBJECT.validate_python(received))
 
     def add_complete(self, received: object) -> None:
         """Add the response of a server that doesn't stream."""
-        response = _as_json(received)
-        if response.get("error"):
-            raise ProviderStreamError(response["error"])
-        self._finish(response)
+        response = _JSON_OBJECT.validate_python(received)
+        self._finish(response, "completed" if "output" in response else "in_progress")
 
-    def _add_item(self, index: int, item: dict[str, JsonValue]) -> None:
-        self._items[index] = item
-        if index in self._streamed:
+    def add_end(self) -> None:
+        """Take what was received for the complete response, if the server has sent no final event."""
+        if self._final is None and self._items.received:
+            self._final = _FinalResponse(status="completed")
+
+    def _add_delta(self, kind: DeltaKind, event: _Event) -> None:
+        self._is_thinking = kind == "thinking"
+        item = self._items.for_delta(kind, event.output_index, event.item_id)
+        item.add(event.delta)
+        is_output = self.is_output_tool(item.state.name)
+        self.emit_delta(None if is_output else kind, event.delta)
+
+    def _add_usage(self, usage: OpenAIUsage | None) -> None:
+        if usage is not None:
+            self._usage = usage.merged_over(self._usage)
+
+    def _emit_item(self, item: PartialItem) -> None:
+        """Emit an item that no deltas came of."""
+        if item.is_streamed:
             return
-        parsed = _Item.model_validate(item)
-        match parsed.type:
+        match item.state.type:
             case "reasoning":
-                self.emit_delta("thinking", parsed.reasoning_text)
+                self.emit_delta("thinking", item.state.reasoning_text)
             case "message":
-                self.emit_delta("text", parsed.message_text)
-            case "function_call":
-                self.emit_delta("tool_arguments", parsed.arguments)
+                self.emit_delta("text", item.state.message_text)
+            case "function_call" if not self.is_output_tool(item.state.name):
+                self.emit_delta("tool_arguments", item.state.arguments_json)
 
-    def _finish(self, response: dict[str, JsonValue]) -> None:
-        final = _FinalResponse.model_validate(response)
+    def _finish(self, response: dict[str, JsonValue], status: str) -> None:
+        """Add the complete response; ``status`` is that of a response without any."""
+        final = _FinalResponse.model_validate({**response, "status": response.get("status") or status})
         if final.status == "failed":
-            raise ProviderStreamError(response.get("error"))
-        items = response.get("output")
-        if not self._items and isinstance(items, list):
-            for index, item in enumerate(items):
-                self._add_item(index, _JSON_OBJECT.validate_python(item))
+            raise ProviderStreamError(final.error)
+        for item in self._items.merge([*(final.output or ())]):
+            self._emit_item(item)
+        self._add_usage(final.usage)
         self._final = final
 
     def build(self) -> ModelResponse:
@@ -183,12 +151,13 @@ class ResponsesResponseBuilder(OpenAIResponseBuilder):
         """
         if self._final is None or self._final.status not in ("completed", "incomplete"):
             raise self.incomplete_error()
-        items = [(self._items[index], _Item.model_validate(self._items[index])) for index in sorted(self._items)]
+        received = [item.read() for item in self._items.received]
+        items = [(item, ResponseItem.model_validate(item)) for item in received]
         parts = [part for item, parsed in items for part in self._parts(item, parsed)]
-        usage = self._final.usage.usage() if self._final.usage is not None else None
-        return self.assemble(parts, _stop_reason(self._final, [parsed for _, parsed in items]), usage)
+        usage = self._usage.usage() if self._usage is not None else None
+        return self.assemble(parts, _stop_reason(self._final, [parsed for _, parsed in items], parts), usage)
 
-    def _parts(self, item: dict[str, JsonValue], parsed: _Item) -> Iterator[ContentPart]:
+    def _parts(self, item: dict[str, JsonValue], parsed: ResponseItem) -> Iterator[ContentPart]:
         if parsed.type == "reasoning":
             # Without its content, an item is a reference to reasoning that OpenAI was asked not to store.
             can_be_sent_back = parsed.encrypted_content or parsed.content
@@ -201,23 +170,15 @@ class ResponsesResponseBuilder(OpenAIResponseBuilder):
                 yield ThinkingPart(text="", provider=self.provider, data=phase)
             yield TextPart(text=parsed.message_text)
         elif parsed.type == "function_call":
-            yield self.tool_call(parsed.call_id, parsed.name, parsed.arguments)
+            yield self.tool_call_part(parsed.call_id, parsed.name, parsed.arguments_json)
 
 
-def _stop_reason(final: _FinalResponse, items: Sequence[_Item]) -> StopReason:
+def _stop_reason(final: _FinalResponse, items: Sequence[ResponseItem], parts: Sequence[ContentPart]) -> StopReason:
     if any(item.is_refusal for item in items):
         return "refusal"
     if final.status == "incomplete":
         details = final.incomplete_details
         return "refusal" if details is not None and details.reason == "content_filter" else "length"
-    return "tool_calls" if any(item.type == "function_call" for item in items) else "end"
-
-
-def _as_json(received: object, field: str | None = None) -> dict[str, JsonValue]:
-    """Return an object of the SDK, or one of its fields, as JSON, without the fields that weren't sent."""
-    value = getattr(received, field, None) if field and isinstance(received, BaseModel) else received
-    if isinstance(value, Mapping) and field and value is received:
-        value = value.get(field)
-    if isinstance(value, BaseModel):
-        return value.to_dict(mode="json", warnings=False)  # type: ignore[return-value]  # JSON, by its mode
-    return _JSON_OBJECT.validate_python(value)
+    if any(item.type == "function_call" and item.status == "incomplete" for item in items):
+        return "length"
+    return "tool_calls" if any(part.type == "tool_call" for part in parts) else "end"

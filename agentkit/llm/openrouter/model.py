@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
-from typing import Any
-
-from openai.types.chat import ChatCompletionMessageParam
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.openai.chat_request import ChatCompletionsApi, assistant_message, chat_body, chat_messages
+from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.shared.streaming_model import DEFAULT_TIMEOUTS, OnHeaders, ResponseTimeouts
-from agentkit.messages import Message, ThinkingPart
 
 __all__ = ["OpenRouterModel", "openrouter_body"]
 
@@ -31,6 +28,7 @@ class OpenRouterModel(OpenAICompatibleModel):
         title: str | None = None,
         timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
         on_headers: OnHeaders | None = None,
+        omit: Collection[str] = (),
     ) -> None:
         """Set up the client; nothing is sent yet.
 
@@ -41,10 +39,11 @@ class OpenRouterModel(OpenAICompatibleModel):
             title: the name of your application, for the same.
             timeouts: how long to wait for the server.
             on_headers: receives the headers of each response.
+            omit: fields of the API that are left out of all requests.
         """
         headers = {"HTTP-Referer": referer, "X-Title": title}
         super().__init__(
-            partial(ChatCompletionsApi, body=openrouter_body),
+            partial(ChatCompletionsApi, provider=_PROVIDER, body=openrouter_body),
             provider=_PROVIDER,
             base_url=base_url or _OPENROUTER_URL,
             api_key=api_key,
@@ -52,27 +51,18 @@ class OpenRouterModel(OpenAICompatibleModel):
             headers={key: value for key, value in headers.items() if value},
             timeouts=timeouts,
             on_headers=on_headers,
+            omit=omit,
         )
 
 
-def openrouter_body(request: ModelRequest) -> dict[str, object]:
+def openrouter_body(request: ModelRequest, provider: str = _PROVIDER) -> dict[str, object]:
     """Return a request's body without the model's name: that of Chat Completions with OpenRouter's own fields."""
-    body = chat_body(request, _PROVIDER)
-    body["messages"] = chat_messages(request, partial(_assistant_message, model=request.model))
-    body["usage"] = {"include": True}
+    body = chat_body(request, provider)
     # OpenRouter accepts a number of tokens, and translates it for each model.
     body.pop("reasoning_effort", None)
     budget = request.settings.thinking_budget
+    own: dict[str, object] = {"usage": {"include": True}}
     if budget is not None:
-        body["reasoning"] = {"max_tokens": budget} if budget else {"effort": "none"}
-    return body
-
-
-def _assistant_message(message: Message, model: str) -> ChatCompletionMessageParam:
-    """Return a response with its reasoning, which is signed: only the model that it came from accepts it."""
-    written: dict[str, Any] = dict(assistant_message(message))
-    if message.model in (None, model):
-        own = [part for part in message.parts if isinstance(part, ThinkingPart) and part.provider == _PROVIDER]
-        if details := [detail for part in own if isinstance(part.data, list) for detail in part.data]:
-            written["reasoning_details"] = details
-    return written  # type: ignore[return-value]  # OpenAI's types lack OpenRouter's field
+        own["reasoning"] = {"max_tokens": budget} if budget else {"effort": "none"}
+    omitted = request.settings.omit or ()
+    return body | {key: value for key, value in own.items() if key not in omitted}

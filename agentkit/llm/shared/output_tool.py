@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
+from agentkit.llm.shared.tool_parameters import is_plain_object
 from agentkit.messages import TextPart, ToolCall
 from agentkit.specs import ToolSpec
 
@@ -23,13 +24,13 @@ _DEFINITIONS = ("$defs", "definitions")
 
 
 def output_tool(schema: Mapping[str, JsonValue]) -> ToolSpec:
-    """Return the tool whose arguments are the output; a schema that is no object is wrapped in one."""
+    """Return the tool whose arguments are the output; a schema that is no plain object is wrapped in one."""
     parameters = dict(schema)
-    if not _is_object(schema):
+    if not is_plain_object(schema):
         # References are resolved from the root, which is now the wrapper.
-        definitions = {key: value for key, value in schema.items() if key in _DEFINITIONS}
-        inner = {key: value for key, value in schema.items() if key not in _DEFINITIONS}
-        parameters = {"type": "object", "properties": {_WRAPPER_KEY: inner}, "required": [_WRAPPER_KEY], **definitions}
+        moved = {key: _move_references(value, key) for key, value in schema.items()}
+        definitions = {key: moved.pop(key) for key in _DEFINITIONS if key in moved}
+        parameters = {"type": "object", "properties": {_WRAPPER_KEY: moved}, "required": [_WRAPPER_KEY], **definitions}
     return ToolSpec(name=OUTPUT_TOOL, description=_DESCRIPTION, parameters=parameters, effect="pure")
 
 
@@ -37,9 +38,17 @@ def output_part(call: ToolCall, schema: Mapping[str, JsonValue]) -> TextPart:
     """Return the output that a call of the tool contains, as JSON text; malformed arguments stay as written."""
     if call.malformed is not None:
         return TextPart(text=call.malformed)
-    value = call.arguments if _is_object(schema) else call.arguments.get(_WRAPPER_KEY)
+    value = call.arguments if is_plain_object(schema) else call.arguments.get(_WRAPPER_KEY)
     return TextPart(text=json.dumps(value, ensure_ascii=False))
 
 
-def _is_object(schema: Mapping[str, JsonValue]) -> bool:
-    return schema.get("type") == "object"
+def _move_references(value: JsonValue, key: str = "") -> JsonValue:
+    """Return the value of a key, with its references to the root leading to the wrapped schema."""
+    if isinstance(value, list):
+        return [_move_references(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _move_references(inner, name) for name, inner in value.items()}
+    if key != "$ref" or not isinstance(value, str) or not value.startswith("#"):
+        return value
+    is_definition = value.startswith(tuple(f"#/{name}/" for name in _DEFINITIONS))
+    return value if is_definition else f"#/properties/{_WRAPPER_KEY}{value[1:]}"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
+
+from pydantic import JsonValue
 
 from agentkit.errors import ContentRefused, ModelOutputInvalid, ModelUnavailable
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_part
 from agentkit.llm.shared.surrogates import ends_with_high_surrogate, repair_json_surrogates, repair_surrogates
+from agentkit.llm.shared.think_tags import ThinkTagSplitter, split_think_tags
 from agentkit.llm.shared.token_estimates import estimate_usage
-from agentkit.llm.shared.tool_arguments import parse_object
-from agentkit.messages import ContentPart, Message, ThinkingPart, ToolCall, Usage
+from agentkit.llm.shared.tool_arguments import parse_arguments
+from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolCall, Usage
 
 __all__ = ["MAX_OUTPUT_CHARS", "DeltaKind", "ResponseBuilder", "has_content"]
 
@@ -48,8 +51,11 @@ class ResponseBuilder(ABC):
         self._char_count = 0
         self._high_surrogate = ""
         """The first half of a surrogate pair, held back until the next delta brings the second."""
+        self._think_tags = ThinkTagSplitter()
         self._tool_names = {tool_name(tool.name): tool.name for tool in request.tools}
         self._output_schema = request.output_schema if output_tool else None
+        self._output: TextPart | None = None
+        """What a call of the output tool contained."""
 
     @property
     def has_output(self) -> bool:
@@ -76,7 +82,7 @@ class ResponseBuilder(ABC):
         """
 
     def emit_delta(self, kind: DeltaKind | None, text: str) -> None:
-        """Emit the next delta; with None it only counts towards the limit.
+        """Emit the next delta; with None it only counts towards the limit. Thinking in tags is emitted as thinking.
 
         Raises:
             ModelOutputInvalid: the response is too long.
@@ -84,18 +90,28 @@ class ResponseBuilder(ABC):
         if not text:
             return
         self._char_count += len(text)
-        if self._emit is not None and kind is not None:
-            text = self._high_surrogate + text
+        if kind == "text":
+            self._emit_all(self._think_tags.add(text))
+        elif kind is not None:
+            if kind == "tool_arguments":
+                self._emit_all(self._think_tags.end())
+            self._emit_all([(kind, text)])
+        if self._char_count > MAX_OUTPUT_CHARS:
+            raise ModelOutputInvalid(f"{self._model} wrote more than {MAX_OUTPUT_CHARS:,} characters and was cut off")
+
+    def _emit_all(self, deltas: Iterable[tuple[DeltaKind, str]]) -> None:
+        if self._emit is None:
+            return
+        for kind, delta in deltas:
+            text = self._high_surrogate + delta
             self._high_surrogate = text[-1] if ends_with_high_surrogate(text) else ""
             if valid := text.removesuffix(self._high_surrogate):
                 self._emit(ModelDelta(kind, repair_surrogates(valid)))
-        if self._char_count > MAX_OUTPUT_CHARS:
-            raise ModelOutputInvalid(f"{self._model} wrote more than {MAX_OUTPUT_CHARS:,} characters and was cut off")
 
     def tool_call(self, call_id: str, sent_name: str, arguments_json: str) -> ToolCall:
         """Return a tool call under the tool's own name, with its arguments parsed."""
         arguments_json = repair_surrogates(arguments_json)
-        arguments = parse_object(arguments_json)
+        arguments = parse_arguments(arguments_json)
         return ToolCall(
             id=call_id,
             name=self._tool_names.get(sent_name, sent_name),
@@ -112,9 +128,9 @@ class ResponseBuilder(ABC):
         call = self.tool_call(call_id, sent_name, arguments_json)
         if self._output_schema is None or not self.is_output_tool(sent_name):
             return call
-        part = output_part(call, self._output_schema)
-        self.emit_delta("text", part.text)
-        return part
+        self._output = output_part(call, self._output_schema)
+        self._emit_all([*self._think_tags.end(), ("text", self._output.text)])
+        return self._output
 
     def incomplete_error(self) -> ModelUnavailable:
         """Return the error for a stream that ended before the response did."""
@@ -124,16 +140,62 @@ class ResponseBuilder(ABC):
     def assemble(
         self, parts: Sequence[ContentPart], stop: StopReason, usage: Usage | None, served_by: str | None = None
     ) -> ModelResponse:
-        """Return a response of these parts; its usage is estimated if the provider sent none.
+        """Return a response of these parts; counts of tokens that the provider did not send are estimated.
+
+        Thinking in tags before the text becomes a part of its own. A call that ends in the middle, at the output limit
+        of the request, has the stop reason ``length``, whatever the server sent.
 
         Raises:
             ContentRefused: the provider's filter left nothing.
         """
+        self._emit_all(self._think_tags.end())
+        parts = [*self._without_think_tags(self._only_output(parts))]
         if stop == "refusal" and not has_content(parts):
             raise ContentRefused(f"The content filter of {self._model} left nothing of the response")
         message = Message(role="assistant", parts=tuple(map(_repair_part, parts)), model=self._model)
-        usage = usage or estimate_usage(self._request, message)
+        usage = self._with_estimates(usage, message)
+        if self._is_cut_off(message, usage):
+            stop = "length"
         return ModelResponse(message=message, stop_reason=stop, usage=usage, served_by=served_by)
+
+    def _only_output(self, parts: Sequence[ContentPart]) -> Sequence[ContentPart]:
+        """Return the parts without any text beside the output, if the output tool was called and no other."""
+        if self._output is None or any(isinstance(part, ToolCall) for part in parts):
+            return parts
+        return [part for part in parts if part is self._output or not isinstance(part, TextPart)]
+
+    def _without_think_tags(self, parts: Iterable[ContentPart]) -> Iterator[ContentPart]:
+        """Yield the parts, with the thinking at the beginning of the first text as a part of its own."""
+        is_first_text = True
+        for part in parts:
+            if not isinstance(part, TextPart) or not is_first_text:
+                yield part
+                continue
+            is_first_text = False
+            tagged = split_think_tags(part.text)
+            if not tagged.closing_tag:
+                yield part
+                continue
+            tags: JsonValue = {"tags": [tagged.opening_tag, tagged.closing_tag]}
+            yield ThinkingPart(text=tagged.thinking, provider=self.provider, data=tags)
+            if tagged.text:
+                yield TextPart(text=tagged.text)
+
+    def _with_estimates(self, usage: Usage | None, message: Message) -> Usage:
+        if usage is not None and usage.input_tokens and usage.output_tokens:
+            return usage
+        estimate = estimate_usage(self._request, message)
+        if usage is None:
+            return estimate
+        input_tokens = usage.input_tokens or estimate.input_tokens
+        output_tokens = usage.output_tokens or estimate.output_tokens
+        return usage.model_copy(update={"input_tokens": input_tokens, "output_tokens": output_tokens})
+
+    def _is_cut_off(self, message: Message, usage: Usage) -> bool:
+        """Return whether the last call is incomplete and the output limit of the request is reached."""
+        limit = self._request.settings.max_output_tokens
+        calls = message.tool_calls
+        return limit is not None and usage.output_tokens >= limit and bool(calls) and calls[-1].malformed is not None
 
 
 def has_content(parts: Sequence[ContentPart]) -> bool:

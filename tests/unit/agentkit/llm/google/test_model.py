@@ -34,7 +34,6 @@ async def test_it_sends_the_key_as_a_header_and_the_settings_in_the_body() -> No
     assert received.body == {
         "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
         "systemInstruction": {"parts": [{"text": "Be brief."}]},
-        "generationConfig": {},
     }
 
 

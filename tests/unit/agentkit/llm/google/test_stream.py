@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from google.genai.types import GenerateContentResponse
 from pydantic import JsonValue, ValidationError
 
 from agentkit.errors import ContentRefused, ModelRequestRejected, ModelUnavailable
@@ -23,8 +22,7 @@ Part = dict[str, JsonValue]
 
 
 def _chunk(**fields: object) -> GeminiChunk:
-    """Return a chunk as the SDK parses it, from its JSON."""
-    return GeminiChunk.from_sdk(GenerateContentResponse.model_validate(fields))
+    return GeminiChunk.model_validate(fields)
 
 
 def _build(
@@ -114,7 +112,7 @@ def test_a_blocked_prompt_is_a_refusal() -> None:
 
 def test_a_chunk_with_fields_of_the_wrong_type_is_rejected() -> None:
     with pytest.raises(ValidationError):
-        GeminiChunk.from_sdk(GenerateContentResponse.model_construct(candidates=1))
+        GeminiChunk.model_validate({"candidates": 1})
 
 
 @pytest.mark.parametrize(("sent_name", "name"), [(gemini_tool_name(GITHUB.name), GITHUB.name), ("unknown", "unknown")])

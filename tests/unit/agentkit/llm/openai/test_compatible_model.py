@@ -7,13 +7,13 @@ import pytest
 
 from agentkit.errors import ModelNotAuthorized, ModelUnavailable
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
+from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.messages import user_message
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerFailure, ServerResponse
 
 REQUEST = ModelRequest(model="acme:small", system="", messages=(user_message("Hi"),))
-CHAT = partial(ChatCompletionsApi, body=partial(chat_body, provider="acme"))
+CHAT = partial(ChatCompletionsApi, provider="acme")
 
 
 def _model(url: str) -> OpenAICompatibleModel:

@@ -1,31 +1,31 @@
 from __future__ import annotations
 
-import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.profile import (
+    accepts_format_with_tools,
     accepts_temperature,
     arguments_json,
     image_url,
-    is_strict,
     json_schema_format,
     may_reason,
-    provider_call_id,
+    output_mode,
     reasoning_effort,
+    requires_reasoning,
     result_text,
     system_prompt,
 )
 from agentkit.messages import ImagePart, ToolCall, ToolResult
+from agentkit.specs import ModelSettings, ToolSpec
 
-
-@given(st.text())
-def test_any_call_id_becomes_an_allowed_one(text: str) -> None:
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", provider_call_id(text))
+CLOCK = ToolSpec(name="clock", description="Tells the time.", parameters={"type": "object", "properties": {}})
+WITHOUT_FORMAT = ModelSettings(omit=("response_format",))
+REQUEST = ModelRequest(model="openai:m", system="Be brief.", messages=(), output_schema={"type": "object"})
 
 
 def test_malformed_arguments_are_sent_as_an_empty_object() -> None:
@@ -46,41 +46,6 @@ def test_an_image_is_its_url_or_a_data_url() -> None:
     assert image_url(ImagePart(data=b"aGk=", media_type="image/png")) == "data:image/png;base64,aGk="
 
 
-CLOSED: dict[str, JsonValue] = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-    "additionalProperties": False,
-}
-
-
-def _with(city: JsonValue) -> dict[str, JsonValue]:
-    return {**CLOSED, "properties": {"city": city}}
-
-
-@pytest.mark.parametrize(
-    ("schema", "strict"),
-    [
-        pytest.param(CLOSED, True, id="closed"),
-        pytest.param({**CLOSED, "additionalProperties": True}, False, id="open"),
-        pytest.param({**CLOSED, "required": []}, False, id="optional property"),
-        pytest.param({**CLOSED, "required": None}, False, id="nothing required"),
-        pytest.param({"type": "object", "additionalProperties": False}, True, id="empty"),
-        pytest.param(_with({"type": "object"}), False, id="open inside"),
-        pytest.param(_with({"anyOf": [CLOSED, {"type": "null"}]}), True, id="closed inside"),
-        pytest.param(_with({"type": "array", "items": {"type": "object"}}), False, id="open in a list"),
-        pytest.param(_with({"type": "string", "minLength": 3}), False, id="a keyword that OpenAI lacks"),
-        pytest.param(_with({"allOf": [{"type": "string"}]}), False, id="allOf"),
-        pytest.param({**CLOSED, "properties": {"allOf": {"type": "string"}}, "required": ["allOf"]}, True,
-                     id="a property named like a keyword"),
-        pytest.param({**CLOSED, "$defs": {"x": {"type": "object"}}}, False, id="open in a definition"),
-    ],
-)  # fmt: skip
-def test_a_schema_is_strict_if_openai_can_enforce_it(schema: dict[str, JsonValue], strict: bool) -> None:
-    assert is_strict(schema) is strict
-    assert json_schema_format(schema) == {"name": "output", "schema": schema, "strict": strict}
-
-
 @pytest.mark.parametrize(
     ("schema", "any_root", "is_sent"),
     [
@@ -90,14 +55,61 @@ def test_a_schema_is_strict_if_openai_can_enforce_it(schema: dict[str, JsonValue
         ({"type": "object"}, False, True),
     ],
 )
-def test_a_schema_is_sent_as_a_format_or_written_into_the_instructions(
+def test_a_schema_is_sent_as_a_format_only_if_the_server_accepts_its_root(
     schema: dict[str, JsonValue] | None, any_root: bool, is_sent: bool
 ) -> None:
-    request = ModelRequest(model="openai:m", system="Be brief.", messages=(), output_schema=schema)
-    prompt = system_prompt(request, any_root=any_root)
-    assert (json_schema_format(schema, any_root=any_root) is not None) == is_sent
-    assert prompt.startswith("Be brief.")
-    assert ("fits this schema" in prompt) == (schema is not None and not is_sent)
+    expected = {"name": "output", "schema": schema, "strict": False} if is_sent else None
+    assert json_schema_format(schema, any_root=any_root) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "with_tools", "expected"),
+    [
+        pytest.param({"output_schema": None}, True, None, id="no schema"),
+        pytest.param({}, True, "format", id="format"),
+        pytest.param({"tools": (CLOCK,)}, True, "format", id="format and tools"),
+        pytest.param({"tools": (CLOCK,)}, False, "tool", id="not together with tools"),
+        pytest.param({}, False, "format", id="no tools"),
+        pytest.param({"output_schema": {"type": "array"}}, True, "instructions", id="no object"),
+        pytest.param({"output_schema": {"type": "array"}, "tools": (CLOCK,)}, True, "tool", id="no object, tools"),
+        pytest.param({"settings": WITHOUT_FORMAT}, True, "instructions", id="left out"),
+        pytest.param({"settings": WITHOUT_FORMAT, "tools": (CLOCK,)}, True, "tool", id="left out, tools"),
+    ],
+)
+def test_a_schema_is_sent_as_a_format_as_a_tool_or_in_words(
+    changes: dict[str, Any], with_tools: bool, expected: str | None
+) -> None:
+    request = replace(REQUEST, **changes)
+    mode = output_mode(request, format_field="response_format", with_tools=with_tools)
+    assert mode == expected
+    assert ("fits this schema" in system_prompt(request, mode)) == (expected == "instructions")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "expected"),
+    [
+        ("openai", "gpt-5-mini", True),
+        ("openrouter", "openai/gpt-5-mini", True),
+        ("openrouter", "openai/gpt-oss-120b", False),
+        ("openrouter", "anthropic/claude-sonnet-5", False),
+        ("openai-compatible", "gpt-5-mini", False),
+    ],
+)
+def test_a_format_and_tools_are_sent_together_only_to_openais_models(provider: str, model: str, expected: bool) -> None:
+    assert accepts_format_with_tools(provider, model) is expected
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "expected"),
+    [
+        ("openai-compatible", "kimi-k2-thinking", True),
+        ("openai", "deepseek-v4-pro", True),
+        ("openrouter", "moonshotai/kimi-k2", False),
+        ("openai-compatible", "llama3.2", False),
+    ],
+)
+def test_some_models_require_reasoning_with_calls(provider: str, model: str, expected: bool) -> None:
+    assert requires_reasoning(provider, model) is expected
 
 
 @pytest.mark.parametrize(

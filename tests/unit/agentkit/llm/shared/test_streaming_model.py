@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,6 +66,13 @@ class EventModel(StreamingModel[EventBuilder]):
             await asyncio.sleep(event.delay)
             builder.add(event)
             on_event()
+
+    @property
+    def _optional_fields(self) -> Mapping[str, re.Pattern[str]]:
+        return {}
+
+    def _body(self, request: ModelRequest) -> Mapping[str, object]:
+        return {}
 
     def _map_error(self, error: Exception) -> ModelError:
         return transport_error(error, self._endpoint)

@@ -1,0 +1,153 @@
+"""Read the response to a streaming request: server-sent events in any dialect, or one JSON body."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import JsonValue
+
+from agentkit.llm.shared.failures import ProviderStreamError
+
+__all__ = ["ServerEvent", "check_no_error", "read_events"]
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_END = "[DONE]"
+_DRAIN_TIMEOUT_S = 0.1
+"""Seconds to read on after the end event: only if the body is read to its end, the connection can be reused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One event of a stream, or all of a response that is not streamed."""
+
+    kind: Literal["event", "body", "ping", "end"]
+    """``body``: JSON that is no event of a stream. ``ping``: an event without data. ``end``: ``[DONE]``, the last."""
+    data: JsonValue = None
+    name: str = ""
+    """The event's type in the stream; empty if it has none."""
+
+
+def check_no_error(event: ServerEvent) -> None:
+    """Raise the error that an event reports, if any.
+
+    Raises:
+        ProviderStreamError: it has an ``error``, or its name is ``error``.
+    """
+    error = event.data.get("error") if isinstance(event.data, dict) else None
+    if error or event.name == "error":
+        raise ProviderStreamError(error or event.data)
+
+
+async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[ServerEvent, None]:
+    """Yield what a response contains, parsed; comments are left out.
+
+    A body that starts with a brace or bracket is JSON, whatever its content type; an array has one event in each item.
+
+    Raises:
+        JSONDecodeError: data is no JSON.
+        UnicodeDecodeError: it is no UTF-8.
+    """
+    lines = _lines(chunks)
+    decoder = _EventDecoder()
+    async for line in lines:
+        if not decoder.has_started and line.lstrip()[:1] in (b"{", b"["):
+            for item in _body_events(b"\n".join([line, *[rest async for rest in lines]])):
+                yield item
+            return
+        event = decoder.add_line(line.decode())
+        if event is None:
+            continue
+        yield event
+        if event.kind == "end":
+            await _drain(lines)
+            return
+    if (event := decoder.add_line("")) is not None:
+        yield event
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield lines that end with CR, LF or both, and what follows the last one."""
+    rest, at_start = b"", True
+    async for chunk in chunks:
+        text = rest + chunk
+        if at_start and not _BYTE_ORDER_MARK.startswith(text):
+            text, at_start = text.removeprefix(_BYTE_ORDER_MARK), False
+        complete = text.removesuffix(b"\r")  # its LF may be in the next chunk
+        *lines, rest = _LINE_END.split(complete)
+        rest += text[len(complete) :]
+        for line in lines:
+            yield line
+    yield rest.removesuffix(b"\r")
+
+
+def _body_events(body: bytes) -> list[ServerEvent]:
+    value: JsonValue = json.loads(body)
+    return [ServerEvent("body", item) for item in (value if isinstance(value, list) else [value])]
+
+
+async def _drain(lines: AsyncIterator[bytes]) -> None:
+    """Read the rest, for a short time: some servers never close the connection."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+            async for _ in lines:
+                pass
+
+
+class _EventDecoder:
+    """Builds events of lines. A line of data that is JSON by itself is an event at once.
+
+    So servers are understood that put no empty line between events.
+    """
+
+    def __init__(self) -> None:
+        self.has_started = False
+        """Whether any line was not empty."""
+        self._name = ""
+        self._data: list[str] = []
+        self._is_emitted = False
+        """Whether the data since the last empty line is an event already."""
+
+    def add_line(self, line: str) -> ServerEvent | None:
+        """Return the event that the line completes, or None."""
+        if not line.strip():
+            return self._complete()
+        self.has_started = True
+        field, _, value = line.partition(":")
+        value = value.strip()
+        if field == "event":
+            self._name = value
+        elif field == "data":
+            return self._add_data(value)
+        return None
+
+    def _add_data(self, value: str) -> ServerEvent | None:
+        self._data.append(value)
+        if len(self._data) > 1:
+            return None
+        if value.startswith(_END):
+            event = ServerEvent("end")
+        else:
+            try:
+                event = ServerEvent("event", json.loads(value), self._name)
+            except ValueError:
+                return None
+        self._data.clear()
+        self._is_emitted = True
+        return event
+
+    def _complete(self) -> ServerEvent | None:
+        name, data, is_emitted = self._name, "\n".join(self._data), self._is_emitted
+        self._name, self._is_emitted = "", False
+        self._data.clear()
+        if not data.strip():
+            return ServerEvent("ping", name=name) if name and not is_emitted else None
+        if name in ("error", "ping"):  # which may have plain text
+            return ServerEvent("event" if name == "error" else "ping", data, name)
+        return ServerEvent("event", json.loads(data), name)

@@ -30,6 +30,7 @@ AGENT = "name: clerk\nmodel: demo:demo\ntools: [order_count]\n"
 def write_project(directory: Path) -> None:
     files = {
         "api/__init__.py": "OWNER = 'the project'\n",
+        "workflows/__init__.py": "",
         "workflows/orders.py": "ORDERS = 7\n",
         "worker.py": "OWNER = 'its worker'\n",
         "README.md": "Mine.\n",

@@ -128,7 +128,9 @@ class Usage(Record):
     cache_write_tokens: int = 0
     """The tokens among ``input_tokens`` that the provider wrote to its cache, where it charges for that."""
     cost_usd: float | None = None
-    """US dollars; None if the price is unknown."""
+    """US dollars, without the calls that ``unpriced_calls`` counts; None if no price is known."""
+    unpriced_calls: int = 0
+    """The model calls among ``model_calls`` whose price is unknown."""
     model_calls: int = 0
     tool_calls: int = 0
 
@@ -146,6 +148,7 @@ class Usage(Record):
             cached_tokens=self.cached_tokens + other.cached_tokens,
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             cost_usd=sum(costs) if costs else None,
+            unpriced_calls=self.unpriced_calls + other.unpriced_calls,
             model_calls=self.model_calls + other.model_calls,
             tool_calls=self.tool_calls + other.tool_calls,
         )

@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from agentkit.config.model_prices import ModelPrice
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation_messages import did_you_mean, validation_issues
 
@@ -39,6 +40,14 @@ def _parse_networks(value: object) -> object:
 
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_networks)]
 """IP networks; separated by commas in the environment."""
+
+
+def _split_names(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+FieldNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+"""Names of fields in requests to a provider; separated by commas in the environment."""
 
 
 class AgentSettings(BaseSettings):
@@ -100,12 +109,22 @@ class AgentSettings(BaseSettings):
     openrouter_title: str | None = None
     """The name of your application, for OpenRouter's rankings."""
 
+    openai_omit: FieldNames = ()
+    """Fields that are left out of all requests to this provider, as its server rejects them."""
+    openai_compatible_omit: FieldNames = ()
+    anthropic_omit: FieldNames = ()
+    google_omit: FieldNames = ()
+    openrouter_omit: FieldNames = ()
+
     model_concurrency: int = Field(default=64, ge=1)
     """The most concurrent requests of a worker to one provider."""
     model_requests_per_minute: int | None = Field(default=None, ge=1)
     """The most requests of a worker to one provider; None: the limit that the provider's responses state."""
     model_tokens_per_minute: int | None = Field(default=None, ge=1)
     """The same for input and output tokens together."""
+
+    prices: dict[str, ModelPrice] = Field(default_factory=dict)
+    """Prices of models by ``provider:name``, where ``*`` matches any text; the first that matches applies."""
 
     @classmethod
     def settings_customise_sources(
@@ -176,7 +195,8 @@ class AgentSettings(BaseSettings):
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     key = str(first["loc"][0])
-    name = key if key.isupper() else f"{key} (OPSPAWN_{key.upper()})"
+    path = ".".join(map(str, first["loc"]))
+    name = key if key.isupper() else f"{path} (OPSPAWN_{key.upper()})"
     if "api_key" in key.lower() or "secret" in key.lower():
         return f"Setting {name}: expected text"
     return f"Setting {name}: {validation_issues(error, {key: first['input']})[0].message}"

@@ -26,6 +26,8 @@ async def request_model(
 ) -> ModelResponse:
     """Render the messages by the agent's planner, send them once, and return the response with unique call ids.
 
+    Its usage counts the call as unpriced if its cost is unknown.
+
     Args:
         model: The client of the provider.
         agent: Whose planner, instructions, tools and settings the request is made of.
@@ -40,4 +42,9 @@ async def request_model(
     """
     request = get_planner(agent.planner).render(agent, messages, agent.tools)
     response = await model.respond(replace(request, model=name, attempt=attempt), emit)
-    return response.model_copy(update={"message": with_unique_call_ids(response.message, messages, step)})
+    usage = response.usage
+    if usage.cost_usd is None:
+        usage = usage.model_copy(update={"unpriced_calls": usage.model_calls})
+    return response.model_copy(
+        update={"message": with_unique_call_ids(response.message, messages, step), "usage": usage}
+    )

@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from agentkit.errors import LoopDetected
 from agentkit.messages import ToolCall, ToolResult
 
-__all__ = ["REPEATS_BEFORE_NOTICE", "RepeatedCalls"]
+__all__ = ["DEFAULT_MAX_REPEATS", "REPEATS_BEFORE_NOTICE", "RepeatedCalls"]
+
+DEFAULT_MAX_REPEATS = 6
+"""For agents that set no limit."""
 
 REPEATS_BEFORE_NOTICE = 3
 """Number of steps in a row with the same call and result from which the result has a note for the model."""
@@ -22,14 +25,14 @@ class RepeatedCalls:
     """Counts in how many steps in a row the same call had the same arguments and the same result."""
 
     def __init__(self, limit: int | None, counts: Mapping[str, int] | None = None) -> None:
-        """Set up the limit, which is None for no detection, and the counts so far."""
-        self._limit = limit
+        """Set up the limit, as ``Limits.max_repeats`` has it, and the counts so far."""
+        self._limit = DEFAULT_MAX_REPEATS if limit is None else limit
         self.counts: Mapping[str, int] = dict(counts or {})
         """In how many steps in a row each call of the newest step was made, by a digest of call and result."""
 
     def record(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> Sequence[ToolResult]:
         """Count a step's calls, and return their results; those of repeated calls have a note for the model."""
-        if self._limit is None:
+        if not self._limit:
             return results
         digests = [_digest(call, result) for call, result in zip(calls, results, strict=True)]
         self.counts = {digest: self.counts.get(digest, 0) + 1 for digest in digests}
@@ -43,7 +46,7 @@ class RepeatedCalls:
         Raises:
             LoopDetected: all its calls had the same results in as many steps as the limit.
         """
-        if self._limit is None or not self.counts or min(self.counts.values()) < self._limit:
+        if not self._limit or not self.counts or min(self.counts.values()) < self._limit:
             return
         arguments = json.dumps(calls[0].arguments, ensure_ascii=False)[:_MAX_ARGUMENT_CHARS]
         raise LoopDetected(
@@ -56,7 +59,7 @@ class RepeatedCalls:
         count = self.counts[digest]
         if count < REPEATS_BEFORE_NOTICE:
             return result
-        warning = " Once more, and the task ends." if self._limit is not None and count == self._limit - 1 else ""
+        warning = " Once more, and the task ends." if count == self._limit - 1 else ""
         note = (
             f"\n\n[The same call had the same result in {count} steps in a row, and would have it again. "
             f"Do something else, or finish with what you know.{warning}]"

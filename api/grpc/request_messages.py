@@ -136,6 +136,8 @@ def _limits(limits: tasks_pb2.LimitsChange) -> _Fields:
         fields["max_tokens"] = limits.max_tokens
     if limits.HasField("max_cost_usd"):
         fields["max_cost_usd"] = limits.max_cost_usd
+    if limits.HasField("max_repeats"):
+        fields["max_repeats"] = limits.max_repeats
     if limits.HasField("deadline"):
         fields["deadline"] = limits.deadline.seconds + limits.deadline.nanos / 1e9
     if limits.on_exhausted:

@@ -100,6 +100,9 @@ class LimitsChange(_Request):
     max_steps: int = Field(default=30, ge=1, le=10_000)
     max_tokens: int | None = Field(default=None, ge=1)
     max_cost_usd: float | None = Field(default=None, gt=0)
+    max_repeats: int | None = Field(
+        default=None, ge=0, le=10_000, description="So many identical steps in a row end the task; 0 is no limit."
+    )
     deadline: Duration | None = Field(
         default=None, le=315_360_000, description='Seconds, or text such as "10m"; ten years at most.'
     )

@@ -8,6 +8,7 @@ import secrets
 import time
 
 from activities.settings import Settings
+from agentkit.config.model_prices import missing_price
 from agentkit.config.providers import missing_configuration
 from agentkit.messages import Message
 from agentkit.specs import AgentSpec
@@ -17,6 +18,7 @@ from api.tasks.task_visibility import DEFAULT_TENANT
 __all__ = [
     "IDEMPOTENCY_KEY_RULE",
     "is_idempotency_key",
+    "missing_cost_price",
     "missing_key",
     "new_task_id",
     "request_hash",
@@ -55,6 +57,11 @@ def missing_key(agent: AgentSpec, settings: Settings) -> str | None:
     if not settings.check_keys:
         return None
     return next(filter(None, (missing_configuration(model, settings) for model in agent.models)), None)
+
+
+def missing_cost_price(agent: AgentSpec, settings: Settings) -> str | None:
+    """Return which price must be set before ``max_cost_usd`` can be kept, as a sentence; None if nothing is missing."""
+    return missing_price(agent.models, settings.prices) if agent.limits.max_cost_usd is not None else None
 
 
 def task_title(message: Message) -> str:

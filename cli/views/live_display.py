@@ -117,7 +117,7 @@ class LiveDisplay(PlainLines):
         if self._started_at is not None:
             elapsed_s = max(0.0, (datetime.now(UTC) - self._started_at).total_seconds())
         facts = [self._status, *([f"step {self._step}", self._response.model] if self._step else [])]
-        facts += [f"{self._usage.tokens:,} tokens", *cost_text(self._usage.cost_usd), f"{elapsed_s:.0f} s"]
+        facts += [f"{self._usage.tokens:,} tokens", *cost_text(self._usage), f"{elapsed_s:.0f} s"]
         if self._connection_lost:
             facts = ["connection lost, retrying; the task goes on meanwhile"]
         self._spinner.update(text=Text(" · ".join(facts), style="dim", no_wrap=True, overflow="ellipsis"))

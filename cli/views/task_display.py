@@ -8,6 +8,7 @@ from typing import Protocol, Self
 from rich.console import Console
 
 from agentkit.client import ConnectionLost, ConnectionRestored, Task, TaskUpdate
+from agentkit.messages import Usage
 from cli.views.console import err, write_json, write_message
 from cli.views.step_lines import EventLines, write_step_line
 
@@ -80,9 +81,12 @@ def summary(task: Task) -> str:
     facts = [task.status, f"{task.steps} step{'' if task.steps == 1 else 's'}", f"{task.usage.tokens:,} tokens"]
     if task.created_at is not None and task.completed_at is not None:
         facts.append(f"{(task.completed_at - task.created_at).total_seconds():.1f} s")
-    return " · ".join([*facts, *cost_text(task.usage.cost_usd)])
+    return " · ".join([*facts, *cost_text(task.usage)])
 
 
-def cost_text(dollars: float | None) -> list[str]:
-    """Return the cost as an item of a line; an empty list when it is unknown."""
-    return [] if dollars is None else [f"${dollars:.4f}"]
+def cost_text(usage: Usage) -> list[str]:
+    """Return the cost as an item of a line; an empty list when it is unknown, or nothing."""
+    if not usage.cost_usd:
+        return []
+    unpriced = f" + {usage.unpriced_calls} calls of unknown price" if usage.unpriced_calls else ""
+    return [f"${usage.cost_usd:.4f}{unpriced}"]

@@ -64,9 +64,9 @@ async def test_a_task_fails_when_the_model_repeats_a_call_and_the_model_reads_it
     assert last_request == results[4], "the model reads the note, too"
 
 
-async def test_without_max_repeats_a_model_may_repeat_itself(env: TaskEnvironment) -> None:
+async def test_with_max_repeats_of_zero_a_model_may_repeat_itself(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel(call_in_every_step), double):
-        handle = await env.start("Go.", env.agent(double, limits={"max_repeats": None, "max_steps": 8}))
+        handle = await env.start("Go.", env.agent(double, limits={"max_repeats": 0, "max_steps": 8}))
         error, failure = await env.failure(handle)
     assert (error.type, failure.step) == ("LimitExceeded", 8)
 

@@ -45,7 +45,7 @@ def test_the_text_itself_and_blocks_may_be_any_json(text: str, values: list[Json
     ],
 )
 def test_an_object_is_found_in_any_fence_and_among_words(text: str) -> None:
-    assert {"a": "```"} in json_values(text)
+    assert {"a": "```"} in list(json_values(text))
 
 
 def test_blocks_come_before_what_stands_among_words() -> None:

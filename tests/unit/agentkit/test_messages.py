@@ -75,7 +75,7 @@ def test_a_part_of_an_unknown_type_is_refused() -> None:
 def test_the_sum_of_two_usages_has_the_sum_of_every_field() -> None:
     one = Usage(
         input_tokens=1, output_tokens=2, reasoning_tokens=3, cached_tokens=4, cache_write_tokens=5,
-        cost_usd=0.5, model_calls=6, tool_calls=7,
+        cost_usd=0.5, unpriced_calls=8, model_calls=6, tool_calls=7,
     )  # fmt: skip
     assert one.model_fields_set == set(Usage.model_fields)
     assert (one + one).model_dump() == {name: 2 * value for name, value in one.model_dump().items()}

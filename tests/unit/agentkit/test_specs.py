@@ -56,6 +56,8 @@ def test_invalid_names_are_refused(name: str) -> None:
     [
         {"max_steps": 0},
         {"max_steps": 10_001},
+        {"max_repeats": 1},
+        {"max_repeats": -1},
         {"max_tokens": 0},
         {"max_cost_usd": 0},
         {"deadline": "0s"},

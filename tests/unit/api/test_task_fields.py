@@ -20,12 +20,13 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from agentkit.messages import Usage, user_message
+from agentkit.specs import Limits
 from api.grpc.request_messages import new_task, task_list_request
 from api.grpc.response_messages import task_message
 from api.proto.opspawn.v1 import tasks_pb2
 from api.rest.task_schemas import TaskErrorResponse, TaskLinksResponse, TaskResponse, TaskUsageResponse
 from api.tasks.task_listing import visibility_query
-from api.tasks.task_requests import NewTask, TaskFilter, TaskListRequest
+from api.tasks.task_requests import LimitsChange, NewTask, TaskFilter, TaskListRequest
 from api.tasks.task_snapshot import FailureReason, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage
 from api.tasks.task_visibility import listed_task, new_task_memo, new_task_search_attributes, queued_task
 from tests.unit.api.tasks.executions import CREATED_AT, execution
@@ -35,6 +36,9 @@ URLS = TaskUrls("/api/v1/tasks/", "http://localhost:8233/namespaces/default/work
 
 NOT_LISTED = {"input", "output", "error", "doing", "started_at", "input_requests"}
 """What lists leave out: it is in history, or only the workflow has it."""
+
+OF_TASK_QUEUES = {"waiting_for_worker"}
+"""What is neither in visibility nor in history: ``TaskService`` adds it."""
 
 FULL = TaskSnapshot(
     id="task-1",
@@ -51,11 +55,13 @@ FULL = TaskSnapshot(
         reasoning_tokens=4,
         cached_tokens=5,
         cost_usd=0.01,
+        unpriced_calls=1,
         model_calls=2,
         tool_calls=1,
     ),
     steps=2,
     doing="step 2",
+    waiting_for_worker=True,
     input_requests=({"id": "r1"},),
     conversation_id="conversation-1",
     parent_id="task-0",
@@ -108,6 +114,7 @@ def test_each_field_is_in_rests_schema(schema: type[BaseModel], names: set[str])
         (tasks_pb2.TaskUsage.DESCRIPTOR, set(TaskUsage.model_fields)),
         (tasks_pb2.TaskError.DESCRIPTOR, set(FailureReason.model_fields)),
         (tasks_pb2.TaskLinks.DESCRIPTOR, set(TaskLinks.__annotations__)),
+        (tasks_pb2.LimitsChange.DESCRIPTOR, set(Limits.model_fields)),
         (tasks_pb2.CreateTaskRequest.DESCRIPTOR, {*NewTask.model_fields, "idempotency_key"}),
         (tasks_pb2.ListTasksRequest.DESCRIPTOR, set(TaskListRequest.model_fields)),
     ],
@@ -115,6 +122,10 @@ def test_each_field_is_in_rests_schema(schema: type[BaseModel], names: set[str])
 )
 def test_each_field_is_in_grpcs_message(message: Descriptor, names: set[str]) -> None:
     assert_same_fields(message.fields_by_name, names, f"api/proto/opspawn/v1/tasks.proto, message {message.name}")
+
+
+def test_a_request_can_set_each_limit() -> None:
+    assert_same_fields(LimitsChange.model_fields, Limits.model_fields, "api/tasks/task_requests.py, LimitsChange")
 
 
 @pytest.mark.parametrize("name", sorted(SNAPSHOT_FIELDS))
@@ -150,7 +161,8 @@ async def test_each_field_of_a_list_is_read_from_search_attributes_or_memo() -> 
         URLS,
     )
     unset = {field.name for field in fields(TaskSnapshot) if getattr(listed, field.name) == default_of(field)}
-    assert unset == NOT_LISTED, f"api/tasks/task_visibility.py, listed_task: sets no {sorted(unset - NOT_LISTED)}"
+    not_read = NOT_LISTED | OF_TASK_QUEUES
+    assert unset == not_read, f"api/tasks/task_visibility.py, listed_task: sets no {sorted(unset - not_read)}"
 
 
 async def test_a_field_of_the_request_is_in_the_first_response_and_in_lists() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.config.agent_settings import AgentSettings
+from agentkit.config.model_prices import ModelPrice
 from agentkit.errors import ConfigurationInvalid
 
 Load = Callable[..., AgentSettings]
@@ -84,6 +85,36 @@ def test_networks_are_a_list_or_text_separated_by_commas(load: Load, monkeypatch
 def test_an_invalid_network_is_refused_with_an_example(load: Load) -> None:
     with pytest.raises(ConfigurationInvalid, match=r"expected networks such as 10\.0\.0\.0/8: 10\.0\.0\.1/8 has host"):
         load("http_fetch_allow = ['10.0.0.1/8']")
+
+
+def test_prices_are_a_table_of_the_file_or_json_in_the_environment(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = """
+        [prices]
+        "openai-compatible:*" = {input = 0.5, output = 2}
+        "openai:gpt-5" = {input = 1, output = 10, cached_input = 0.1}
+    """
+    assert load().prices == {}
+    assert load(table).prices == {
+        "openai-compatible:*": ModelPrice(input=0.5, output=2),
+        "openai:gpt-5": ModelPrice(input=1, output=10, cached_input=0.1),
+    }
+    monkeypatch.setenv("OPSPAWN_PRICES", '{"a:b": {"input": 1, "output": 2}}')
+    assert load(table).prices == {"a:b": ModelPrice(input=1, output=2)}
+
+
+@pytest.mark.parametrize(
+    ("price", "message"),
+    [
+        ("{input = 1}", r"prices\.openai:\*\.output \(OPSPAWN_PRICES\): required, but missing"),
+        ("{input = 1, output = 'x'}", r"prices\.openai:\*\.output .*: expected a valid number"),
+        ("{input = 1, output = 2, outptu = 2}", r"prices\.openai:\*\.outptu .*: unknown"),
+        ("1", r"prices\.openai:\*.*: expected keys with values"),
+    ],
+    ids=["missing", "text", "unknown", "number"],
+)
+def test_an_invalid_price_is_refused_with_its_place(load: Load, price: str, message: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=message):
+        load(f'[prices]\n"openai:*" = {price}')
 
 
 def test_a_key_of_the_api_is_unknown_to_the_settings_of_agents(load: Load) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from agentkit.errors import ModelUnavailable
-from agentkit.interfaces import ModelDelta
-from agentkit.messages import Message, ToolCall, user_message
+from agentkit.interfaces import ModelDelta, ModelResponse
+from agentkit.messages import Message, ToolCall, Usage, user_message
 from agentkit.runtime.model_request import request_model
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ScriptedModel
@@ -33,6 +33,19 @@ async def test_call_ids_that_the_transcript_has_already_are_replaced() -> None:
     response = await request_model(model, AGENT, MESSAGES, name="demo:first", step=2)
     ids = [call.id for call in response.message.tool_calls]
     assert len({*ids, "c", ""}) == 4
+
+
+@pytest.mark.parametrize(
+    ("cost_usd", "unpriced_calls"), [(None, 1), (0.0, 0), (0.5, 0)], ids=["unknown", "free", "known"]
+)
+async def test_a_response_without_a_cost_counts_as_an_unpriced_call(
+    cost_usd: float | None, unpriced_calls: int
+) -> None:
+    scripted = ModelResponse(
+        message=Message(role="assistant", parts=()), stop_reason="end", usage=Usage(cost_usd=cost_usd, model_calls=1)
+    )
+    response = await request_model(ScriptedModel([scripted]), AGENT, MESSAGES, name="demo:first", step=1)
+    assert (response.usage.cost_usd, response.usage.unpriced_calls) == (cost_usd, unpriced_calls)
 
 
 async def test_deltas_go_to_emit() -> None:

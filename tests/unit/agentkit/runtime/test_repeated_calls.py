@@ -86,8 +86,16 @@ def test_the_same_calls_in_parallel_are_counted_by_steps_and_in_any_order() -> N
         record(repeated, LOOK, SEE)
 
 
-def test_without_a_limit_nothing_is_counted() -> None:
+def test_the_limit_is_six_where_none_is_set() -> None:
     repeated = RepeatedCalls(None)
+    for _ in range(5):
+        record(repeated, LOOK)
+    with pytest.raises(LoopDetected, match="max_repeats is 6"):
+        record(repeated, LOOK)
+
+
+def test_with_a_limit_of_zero_nothing_is_counted() -> None:
+    repeated = RepeatedCalls(0)
     contents = {record(repeated, LOOK)[0].content for _ in range(20)}
     assert (contents, dict(repeated.counts)) == ({"fog"}, {})
 

@@ -36,14 +36,14 @@ def test_a_request_is_the_same_task_as_over_rest() -> None:
     image = tasks_pb2.InputPart(image=IMAGE)
     request = create(
         input=tasks_pb2.Input(parts=[tasks_pb2.InputPart(text="Look:"), image]),
-        limits=tasks_pb2.LimitsChange(max_steps=2, deadline=Duration(seconds=90)),
+        limits=tasks_pb2.LimitsChange(max_steps=2, max_repeats=0, deadline=Duration(seconds=90)),
         tags=["a"],
         metadata={"k": "v"},
     )
     body = {
         "agent": "assistant",
         "input": [{"type": "text", "text": "Look:"}, {"type": "image", "data": "iVBORw==", "media_type": "image/png"}],
-        "limits": {"max_steps": 2, "deadline": 90.0},
+        "limits": {"max_steps": 2, "max_repeats": 0, "deadline": 90.0},
         "tags": ["a"],
         "metadata": {"k": "v"},
     }

@@ -3,12 +3,22 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from pydantic import JsonValue
 
 from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
+from agentkit.config.model_prices import ModelPrice
 from agentkit.messages import ImagePart, TextPart, user_message
 from api.tasks.task_requests import NewTask
-from api.tasks.task_start import is_idempotency_key, missing_key, new_task_id, request_hash, task_id_for_key, task_title
+from api.tasks.task_start import (
+    is_idempotency_key,
+    missing_cost_price,
+    missing_key,
+    new_task_id,
+    request_hash,
+    task_id_for_key,
+    task_title,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,3 +83,23 @@ def test_a_missing_key_is_named_unless_keys_are_not_checked(
     agent = load_catalog(settings).spec("assistant", model=model)
     problem = missing_key(agent, settings.model_copy(update={"check_keys": check_keys}))
     assert ("OPENAI_API_KEY" in (problem or "")) is missing
+
+
+@pytest.mark.parametrize(
+    ("model", "limits", "missing"),
+    [
+        ("openai-compatible:llama3", {"max_cost_usd": 1.0}, True),
+        ("openai-compatible:llama3", {}, False),
+        ("openai-compatible:priced", {"max_cost_usd": 1.0}, False),
+        ("openai:gpt-5-mini", {"max_cost_usd": 1.0}, False),
+        ("demo:demo", {"max_cost_usd": 1.0}, False),
+    ],
+    ids=["unknown price", "no cost limit", "price of the settings", "listed", "free"],
+)
+def test_a_cost_limit_needs_the_price_of_the_model(
+    settings: Settings, model: str, limits: dict[str, JsonValue], missing: bool
+) -> None:
+    priced = settings.model_copy(update={"prices": {"*:priced": ModelPrice(input=1, output=2)}})
+    agent = load_catalog(settings).spec("assistant", model=["demo:demo", model], limits=limits)
+    problem = missing_cost_price(agent, priced)
+    assert ("'openai-compatible:llama3' is unknown" in (problem or "")) is missing

@@ -58,8 +58,13 @@ def test_notices_ignore_events(capsys: pytest.CaptureFixture[str]) -> None:
         ({}, "completed · 2 steps · 164 tokens · 1.0 s"),
         ({"steps": 1, "completed_at": None}, "completed · 1 step · 164 tokens"),
         ({"usage": {"input_tokens": 5000, "cost_usd": 0.25}}, "completed · 2 steps · 5,000 tokens · 1.0 s · $0.2500"),
+        ({"usage": {"input_tokens": 5000, "cost_usd": 0.0}}, "completed · 2 steps · 5,000 tokens · 1.0 s"),
+        (
+            {"usage": {"input_tokens": 5000, "cost_usd": 0.25, "unpriced_calls": 2}},
+            "completed · 2 steps · 5,000 tokens · 1.0 s · $0.2500 + 2 calls of unknown price",
+        ),
     ],
-    ids=["ended", "running", "priced"],
+    ids=["ended", "running", "priced", "free", "partly priced"],
 )
 def test_a_summary_holds_status_steps_tokens_time_and_cost(fields: dict[str, Any], text: str) -> None:
     assert summary(Task.from_json(task(**fields))) == text

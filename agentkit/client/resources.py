@@ -154,6 +154,8 @@ class DefaultModel(Record):
 
     name: str | None = None
     """``provider:name``; None when the API's settings name none that exists."""
+    unconfigured: bool = False
+    """The API has no key and no model set, so the demo model is used."""
     problem: str | None = None
     """What the API's settings lack for it; None when nothing."""
 
@@ -164,8 +166,8 @@ class SystemInfo(ApiObject):
     version: str = ""
     app: str = ""
     """The app's name, as the identities of its workers have it."""
-    app_dir: str = ""
-    """An absolute path on the API's machine."""
+    app_dir: str | None = None
+    """An absolute path on the API's machine; None when other machines can reach the API."""
     default_model: DefaultModel = DefaultModel()
     task_queue: str
     temporal: str
@@ -173,3 +175,5 @@ class SystemInfo(ApiObject):
     temporal_namespace: str = "default"
     temporal_ui: str = ""
     """Base URL of the Temporal Web UI."""
+    worker_command: str = ""
+    """Starts a worker of this app, on the API's machine."""

@@ -12,6 +12,7 @@ from agentkit.config.providers import default_model, missing_configuration
 from agentkit.errors import ConfigurationInvalid
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
+from api.tasks.readiness import is_local, start_worker
 
 __all__ = ["DefaultModelResponse", "SystemResponse", "router"]
 
@@ -22,11 +23,12 @@ _SYSTEM: JsonValue = {
     "app": "my-app-1f0c2d3e",
     "app_dir": "/srv/my-app",
     "data_dir": "/srv/my-app/.opspawn",
-    "default_model": {"name": "demo:demo", "problem": None},
+    "default_model": {"name": "demo:demo", "unconfigured": True, "problem": None},
     "task_queue": "opspawn",
     "temporal": "127.0.0.1:7233",
     "temporal_namespace": "default",
     "temporal_ui": "http://localhost:8233",
+    "worker_command": "/srv/venv/bin/opspawn worker --app-dir /srv/my-app --data-dir /srv/my-app/.opspawn",
 }
 
 
@@ -37,6 +39,8 @@ class DefaultModelResponse(BaseModel):
 
     name: str | None
     """``provider:name``; null when the settings name none that exists."""
+    unconfigured: bool = False
+    """No key and no model is set, so the demo model is used."""
     problem: str | None = None
     """What is missing or wrong in the settings; null when nothing is."""
 
@@ -49,9 +53,9 @@ class SystemResponse(BaseModel):
     version: str
     app: str
     """The app's name, which the identities of its workers have, too."""
-    app_dir: str
-    """An absolute path on the API's machine, as ``data_dir`` is."""
-    data_dir: str
+    app_dir: str | None
+    """An absolute path on the API's machine, as ``data_dir`` is; null when other machines can reach the API."""
+    data_dir: str | None
     default_model: DefaultModelResponse
     task_queue: str
     temporal: str
@@ -59,6 +63,8 @@ class SystemResponse(BaseModel):
     temporal_namespace: str
     temporal_ui: str
     """Base URL of the Temporal Web UI."""
+    worker_command: str
+    """Starts a worker of this app, on the API's machine."""
 
 
 @router.get("/system", operation_id="getSystem")
@@ -69,19 +75,23 @@ async def get_system(request: Request) -> SystemResponse:
     return SystemResponse(
         version=request.app.version,
         app=app_id(settings),
-        app_dir=str(settings.app_dir.absolute()),
-        data_dir=str(settings.data_dir.absolute()),
+        app_dir=str(settings.app_dir.absolute()) if is_local(settings) else None,
+        data_dir=str(settings.data_dir.absolute()) if is_local(settings) else None,
         default_model=_default_model(settings),
         task_queue=settings.task_queue,
         temporal=temporal_address(settings),
         temporal_namespace=services.client.namespace,
         temporal_ui=settings.temporal_ui_url,
+        worker_command=start_worker(settings),
     )
 
 
 def _default_model(settings: Settings) -> DefaultModelResponse:
     try:
         name = default_model(settings)
-        return DefaultModelResponse(name=name, problem=missing_configuration(name, settings))
+        unconfigured = name == "demo:demo" and settings.default_provider is None and settings.default_model is None
+        return DefaultModelResponse(
+            name=name, unconfigured=unconfigured, problem=missing_configuration(name, settings)
+        )
     except ConfigurationInvalid as error:
         return DefaultModelResponse(name=None, problem=str(error))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from agentkit.client import ClientError, OpspawnClient
 from cli.command_options import AsJson, Server, Url, parse_limits
 from cli.errors import Interrupted, UsageWrong
+from cli.views.console import err, write_message
 from cli.views.follow_task import follow_until_ended, wait_until_ended
+from cli.views.notices import demo_notice, dev_command
+from cli.views.worker_watch import system_info
 
 __all__ = ["run"]
 
@@ -43,10 +48,27 @@ def run(
                 agent, text, model=model, limits=limits, tags=tag or (), idempotency_key=idempotency_key
             )
         )
+        if not as_json and model is None:
+            server.call(partial(_explain_demo_model, agent))
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted. The task may have started: `{server.command_line('tasks')}` shows it.") from None
+        raise Interrupted(
+            f"Interrupted. The task may have started: `{server.command_line('tasks')}` shows it."
+        ) from None
     show = follow_until_ended if follow else wait_until_ended
     show(server, task, as_json=as_json)
+
+
+async def _explain_demo_model(agent: str, client: OpspawnClient) -> None:
+    """Write a notice if the agent uses the demo model because the API has no key."""
+    system = await system_info(client)
+    if system is None or not system.default_model.unconfigured:
+        return
+    try:
+        agents = {listed.name: listed for listed in (await client.agents()).agents}
+    except ClientError:  # waiting for the task reports it
+        return
+    if agent in agents and agents[agent].models[:1] == (system.default_model.name,):
+        write_message(err, demo_notice(dev_command(system)), style="yellow")
 
 
 def _input_text(argument: str) -> str:

@@ -13,10 +13,12 @@ from activities.shell_commands import with_local_commands
 from agentkit.client import OpspawnClient, Task
 from cli.command_options import AsJson, Server, TaskId, Url
 from cli.errors import ServerUnreachable
-from cli.views.console import one_line, out, write_json, write_line, write_message, write_text
+from cli.views.console import err, one_line, out, write_json, write_line, write_message, write_text
+from cli.views.notices import worker_notice
 from cli.views.step_lines import MessageLines, output_text, write_step_line
 from cli.views.table import write_table
 from cli.views.task_display import summary
+from cli.views.worker_watch import system_info
 
 __all__ = ["cancel", "show", "tasks"]
 
@@ -35,13 +37,16 @@ def tasks(
 ) -> None:
     """List tasks, newest first."""
     statuses = [] if status is None else [status]
-    page = Server(url).call(lambda client: client.tasks(status=statuses, agent=agent, limit=limit))
+    server = Server(url)
+    page = server.call(lambda client: client.tasks(status=statuses, agent=agent, limit=limit))
     if as_json:
         write_json(page.raw)
     elif not page.tasks:
         out.print("No tasks." if not (status or agent) else "No such tasks.")
     else:
         _print_tasks(page.tasks)
+        if any(task.waiting_for_worker for task in page.tasks):
+            write_message(err, worker_notice(server.call(system_info)), style="yellow")
         if page.total is not None and page.total > len(page.tasks):
             out.print(f"{len(page.tasks)} of {page.total}; --limit shows more.", style="dim")
 
@@ -54,6 +59,8 @@ def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
         write_json(task.raw)
         return
     _print_facts(task)
+    if task.waiting_for_worker:
+        write_message(out, worker_notice(server.call(system_info)), style="yellow")
     out.print()
     _print_transcript(server, task_id)
     if task.error is not None:
@@ -86,6 +93,8 @@ def _print_tasks(tasks: tuple[Task, ...]) -> None:
     rows = []
     for task in tasks:
         status = Text(task.status, style=_STYLES.get(task.status, "red"))
+        if task.waiting_for_worker:
+            status.stylize("yellow")
         numbers = (str(task.steps), f"{task.usage.tokens:,}", _age(task.created_at))
         rows.append(
             [Text(task.id), Text(task.agent), status, *map(Text, numbers), Text(one_line(task.title, _MAX_TITLE_WIDTH))]

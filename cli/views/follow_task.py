@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from functools import partial
 
 from activities.shell_commands import with_local_commands
 from agentkit.client import OpspawnClient, Task
 from cli.command_options import Server
-from cli.errors import CommandFailed, Interrupted, ServerUnreachable
-from cli.views.console import err, one_line, out, write_json, write_text
+from cli.errors import CommandFailed, Interrupted, OutputClosed, ServerUnreachable
+from cli.views.console import err, one_line, out, write_json, write_message, write_text
 from cli.views.live_display import LiveDisplay
 from cli.views.step_lines import output_text
 from cli.views.task_display import ConnectionNotices, Display, JsonLines, PlainLines, summary
+from cli.views.worker_watch import WorkerWatch
 
 __all__ = ["follow_until_ended", "wait_until_ended"]
 
@@ -25,11 +27,13 @@ def wait_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
         Interrupted, ServerUnreachable: the wait ended; the task goes on.
     """
     if err.is_terminal:
-        err.print(f"task {task.id}", style="dim")
+        err.print(f"task {task.id}", style="dim", soft_wrap=True)
     task = _watch(server, task, ConnectionNotices())
-    if as_json:
-        write_json(task.raw)
-    _require_completed(task)
+    try:
+        if as_json:
+            write_json(task.raw)
+    finally:  # also when the reader of the output has ended
+        _require_completed(task)
     if not as_json:
         write_text(output_text(task.output))
 
@@ -40,16 +44,26 @@ def follow_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
     Raises:
         CommandFailed: the task didn't complete.
         Interrupted, ServerUnreachable: the watch ended; the task goes on.
+        OutputClosed: the reader of the output has ended, and the task didn't fail before.
     """
-    if as_json:
-        _require_completed(_watch(server, task, JsonLines()))
-        return
-    out.print(f"task {task.id}", style="dim")
+    try:
+        if as_json:
+            _require_completed(_watch(server, task, JsonLines()))
+        else:
+            _follow(server, task)
+    except OutputClosed:
+        if task.ended:
+            _require_completed(task)
+        raise
+
+
+def _follow(server: Server, task: Task) -> None:
+    out.print(f"task {task.id}", style="dim", soft_wrap=True)
     is_live = out.is_terminal and not out.is_dumb_terminal
     task = _watch(server, task, LiveDisplay(out) if is_live else PlainLines(out))
     _require_completed(task)
     write_text(output_text(task.output))
-    err.print(summary(task), style="dim")
+    write_message(err, summary(task), style="dim")
 
 
 def _watch(server: Server, task: Task, display: Display) -> Task:
@@ -57,19 +71,26 @@ def _watch(server: Server, task: Task, display: Display) -> Task:
     commands = {"Come back": "follow", "See it": "show", "Stop it": "cancel"}
     next_steps = "\n".join(f"{label}: `{server.command_line(name, task.id)}`" for label, name in commands.items())
     try:
-        return server.call(partial(_show, task.id, display))
+        return server.call(partial(_show, task, display))
     except KeyboardInterrupt:
         raise Interrupted(f"Task {task.id} goes on.\n{next_steps}") from None
     except ServerUnreachable as error:
         raise ServerUnreachable(f"{error}\nTask {task.id} goes on.\n{next_steps}") from None
 
 
-async def _show(task_id: str, display: Display, client: OpspawnClient) -> Task:
-    with display:
-        async with aclosing(client.watch(task_id)) as updates:
-            async for update in updates:
-                display.show(update)
-    return await client.wait(task_id)
+async def _show(task: Task, display: Display, client: OpspawnClient) -> Task:
+    worker_watch = WorkerWatch(client, task)
+    watching = asyncio.create_task(worker_watch.run())
+    try:
+        with display:
+            async with aclosing(client.watch(task.id)) as updates:
+                async for update in updates:
+                    worker_watch.on_update()
+                    display.show(update)
+        return await client.wait(task.id)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def _require_completed(task: Task) -> None:

@@ -50,12 +50,13 @@ class ScriptedApi:
             for response in responses
         ]
 
-    def wait_for_request(self, method: str, path: str) -> None:
-        """Wait until ``method path`` has been requested."""
+    def wait_for_request(self, method: str, path: str, *, count: int = 1) -> None:
+        """Wait until ``method path`` has been requested, ``count`` times."""
         expected = (method, f"/api/v1{path}")
         with self._request_received:
             assert self._request_received.wait_for(
-                lambda: any((each.method, each.path.partition("?")[0]) == expected for each in self.requests), 20
+                lambda: [(each.method, each.path.partition("?")[0]) for each in self.requests].count(expected) >= count,
+                20,
             )
 
     def respond(self, request: RecordedRequest) -> ScriptedResponse:

@@ -13,6 +13,12 @@ from cli.main import build
 from tests.unit.scripted_api import ScriptedApi, serve_scripted_api
 
 
+@pytest.fixture(autouse=True)
+def no_width_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write lines of any width, whatever the developer's terminal has."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def api() -> Iterator[ScriptedApi]:
     with serve_scripted_api() as scripted:

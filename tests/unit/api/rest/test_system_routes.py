@@ -8,6 +8,7 @@ from activities.settings import Settings
 from activities.temporal.worker_identity import app_id
 from agentkit.catalog.catalog import load_catalog
 from api.app import create_app
+from api.tasks.readiness import start_worker
 
 
 async def system_of(app: FastAPI) -> dict[str, object]:
@@ -28,12 +29,21 @@ async def test_the_api_shows_its_own_settings_without_temporal(app: FastAPI, set
         "app": app_id(settings),
         "app_dir": str(settings.app_dir),
         "data_dir": str(settings.data_dir),
-        "default_model": {"name": "demo:demo", "problem": None},
+        "default_model": {"name": "demo:demo", "unconfigured": True, "problem": None},
         "task_queue": "opspawn",
         "temporal": f"127.0.0.1:{settings.temporal_port}",
         "temporal_namespace": "default",
         "temporal_ui": "http://localhost:8233",
+        "worker_command": start_worker(settings),
     }
+
+
+async def test_paths_are_shown_to_this_machine_only(settings: Settings) -> None:
+    settings = settings.model_copy(update={"host": "0.0.0.0"})
+
+    system = await system_of(create_app(settings, load_catalog(settings)))
+
+    assert (system["app_dir"], system["data_dir"], system["worker_command"]) == (None, None, "opspawn worker")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from activities.shell_commands import opspawn_command
 from tests.unit.cli.conftest import Opspawn
 from tests.unit.scripted_api import ScriptedApi
 
@@ -24,4 +25,4 @@ def test_agents_are_listed_with_the_problems_of_their_files(api: ScriptedApi, op
 def test_without_agents_it_prints_how_to_make_one(api: ScriptedApi, opspawn: Opspawn) -> None:
     api.on("GET", "/agents", {"agents": [], "problems": []})
 
-    assert "opspawn init DIR" in opspawn("agents").out
+    assert f"`{opspawn_command('init', 'my-app')}`" in opspawn("agents").out

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+
+import pytest
 
 from tests.reserved_ports import refusing_port
 from tests.unit.cli.conftest import Opspawn
@@ -129,3 +133,67 @@ def test_a_stream_of_another_server_exits_with_3_and_the_command_to_come_back(
     assert result.code == 3
     assert "not as Opspawn's API does" in result.err
     assert f"opspawn follow task-1 --url {api.url}" in result.err
+
+
+def follow_with_head(api: ScriptedApi, *options: str) -> tuple[int, str]:
+    """Run ``opspawn follow task-1`` into a pipe that is closed after one line; return the exit code and stderr."""
+    command = [sys.executable, "-c", "from cli.main import main; main()", "follow", "task-1", "--url", api.url]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        errors = running.stderr.read()
+        return running.wait(30), errors
+
+
+MANY_EVENTS = [
+    *EVENTS[:3],
+    *(event(100 + number, "plan.updated", step=1, plan=["x" * 150] * 100) for number in range(50)),
+    final_event(),
+]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+def test_a_pipe_that_is_closed_early_is_no_error(api: ScriptedApi, options: list[str]) -> None:
+    api.on("GET", "/tasks/task-1", task(output="It is 42"))
+    api.on("GET", "/tasks/task-1/events", stream(*MANY_EVENTS))
+
+    assert follow_with_head(api, *options) == (0, "")
+
+
+def test_a_task_that_failed_exits_with_1_also_when_the_pipe_is_closed_early(api: ScriptedApi) -> None:
+    error = {"type": "ModelNotAuthorized", "message": "the key is wrong", "step": 1}
+    api.on("GET", "/tasks/task-1", task("failed", error=error))
+    api.on("GET", "/tasks/task-1/events", stream(*MANY_EVENTS[:-1], final_event("failed")))
+
+    code, errors = follow_with_head(api)
+
+    assert (code, errors) == (1, "Task task-1 failed at step 1: the key is wrong (ModelNotAuthorized)\n")
+
+
+def test_steps_fit_40_columns(api: ScriptedApi, opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    long_call = {**CALL, "arguments": {"expression": "1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10"}}
+    long_result = {**RESULT, "content": "a result of many words that doesn't fit a line of 40 columns"}
+    api.on("GET", "/tasks/task-1", task(output="It is 42"))
+    api.on(
+        *("GET", "/tasks/task-1/events"),
+        stream(
+            event(5, "tool.started", step=1, call=long_call),
+            event(6, "tool.completed", step=1, result=long_result),
+            final_event(),
+        ),
+    )
+
+    result = opspawn("follow", "task-1")
+
+    assert result.out.splitlines() == [
+        "task task-1",
+        '   → calculator {"expression": "1 + 2 +',
+        '     3 + 4 + 5 + 6 + 7 + 8 + 9 + 10"}',
+        "   ← calculator a result of many words",
+        "     that doesn't fit a line of 40",
+        "     columns (0 ms)",
+        "It is 42",
+    ]

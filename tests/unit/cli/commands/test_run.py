@@ -152,3 +152,67 @@ def test_ctrl_c_leaves_the_task_running_and_prints_the_commands_to_come_back(
     assert f"opspawn show task-1 --url {api.url}" in errors
     assert f"opspawn cancel task-1 --url {api.url}" in errors
     assert not any("cancel" in request.path for request in api.requests)
+
+
+SYSTEM = {"task_queue": "mine", "temporal": "127.0.0.1:7233", "worker_command": "opspawn worker --app-dir /srv/app"}
+
+
+def script_models(api: ScriptedApi, model: str, *, unconfigured: bool) -> None:
+    default_model = {"name": "demo:demo" if unconfigured else "openai:gpt-5-mini", "unconfigured": unconfigured}
+    api.on("GET", "/system", {**SYSTEM, "default_model": default_model})
+    api.on("GET", "/agents", {"agents": [{"name": "assistant", "models": [model]}]})
+
+
+@pytest.mark.parametrize("options", [[], ["--follow"]], ids=["wait", "follow"])
+def test_without_a_key_the_demo_model_is_explained_once_on_stderr(
+    api: ScriptedApi, opspawn: Opspawn, options: list[str]
+) -> None:
+    script_task(api, task())
+    script_models(api, "demo:demo", unconfigured=True)
+
+    result = opspawn("run", "assistant", "hello", *options)
+
+    assert result.code == 0
+    assert result.err.count("demo model") == 1
+    assert result.err.startswith("No key is set, so this is the demo model")
+    assert "\n  export OPENAI_API_KEY=...\n" in result.err
+    assert "demo model" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("model", "unconfigured", "options"),
+    [
+        ("demo:demo", True, ["--json"]),
+        ("demo:demo", True, ["--model", "demo:demo"]),
+        ("openai:gpt-5-mini", True, []),
+        ("demo:demo", False, []),
+    ],
+    ids=["json", "chosen by option", "agent with a model", "key"],
+)
+def test_the_demo_model_is_not_explained_to_programs_or_where_it_was_chosen(
+    api: ScriptedApi, opspawn: Opspawn, model: str, unconfigured: bool, options: list[str]
+) -> None:
+    script_task(api, task())
+    script_models(api, model, unconfigured=unconfigured)
+
+    result = opspawn("run", "assistant", "hello", *options)
+
+    assert (result.code, result.err) == (0, "")
+
+
+@pytest.mark.parametrize("options", [[], ["--follow"], ["--follow", "--json"]], ids=["wait", "follow", "json"])
+def test_a_task_without_a_worker_is_reported_with_the_command_that_starts_one(
+    api: ScriptedApi, opspawn: Opspawn, options: list[str]
+) -> None:
+    waiting = task("queued", waiting_for_worker=True)
+    unavailable = ScriptedResponse(502, "<html>no</html>", "text/html")
+    script_task(api, task(), unavailable, unavailable, unavailable, stream(final_event()))
+    api.on("POST", "/tasks", ScriptedResponse(201, waiting))
+    api.on("GET", "/tasks/task-1", waiting, task())
+    api.on("GET", "/system", SYSTEM)
+
+    result = opspawn("run", "assistant", "hello", *options)
+
+    assert result.code == 0
+    assert result.err.count("No worker polls task queue 'mine', so the task waits. Start one: `") == 1
+    assert "opspawn worker --app-dir /srv/app`" in result.err

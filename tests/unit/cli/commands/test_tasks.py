@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+
+import pytest
 
 from tests.unit.cli.conftest import Opspawn
 from tests.unit.scripted_api import ScriptedApi, ScriptedResponse, problem, task
+
+LONG_ID = "task-" + "0123456789abcdef" * 2
 
 
 def test_tasks_are_listed_with_uncut_ids_and_filters_reach_the_api(api: ScriptedApi, opspawn: Opspawn) -> None:
@@ -76,3 +81,57 @@ def test_json_prints_the_response_of_the_api(api: ScriptedApi, opspawn: Opspawn)
     api.on("GET", "/tasks", listed)
 
     assert json.loads(opspawn("tasks", "--json").out) == listed
+
+
+def test_running_tasks_are_listed_with_their_steps_and_tokens(api: ScriptedApi, opspawn: Opspawn) -> None:
+    usage = {"tokens": 1234, "input_tokens": 1200, "output_tokens": 34}
+    api.on("GET", "/tasks", {"tasks": [task("running", steps=7, usage=usage)], "next_cursor": None, "total": 1})
+
+    assert opspawn("tasks").out.splitlines()[1].split()[2:5] == ["running", "7", "1,234"]
+
+
+def test_in_40_columns_a_task_takes_several_lines_and_its_id_stays_whole(
+    api: ScriptedApi, opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    listed = task("running", id=LONG_ID, created_at=datetime.now(UTC).isoformat())
+    api.on("GET", "/tasks", {"tasks": [listed], "next_cursor": None, "total": 1})
+
+    assert opspawn("tasks").out.splitlines() == [
+        LONG_ID,
+        "  agent assistant · status running ·",
+        "  steps 2 · tokens 164 · age 0s",
+        "  What is 6 times 7?",
+    ]
+
+
+def test_a_task_is_shown_in_40_columns_with_an_id_and_an_address_to_copy(
+    api: ScriptedApi, opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    error = {"type": "X", "message": "a reason of many words that doesn't fit a line", "step": 1}
+    api.on("GET", f"/tasks/{LONG_ID}", task("failed", id=LONG_ID, error=error))
+    api.on("GET", f"/tasks/{LONG_ID}/transcript", {"messages": []})
+
+    lines = opspawn("show", LONG_ID).out.splitlines()
+
+    assert lines[:2] == ["task", f"      {LONG_ID}"]
+    assert lines[-2:] == ["a reason of many words that doesn't fit", "a line"]
+    assert max(len(line) for line in lines if LONG_ID not in line) <= 40
+
+
+@pytest.mark.parametrize("command", [["tasks"], ["show", "task-1"]], ids=["tasks", "show"])
+def test_a_task_that_waits_for_a_worker_is_listed_and_shown_with_the_command_that_starts_one(
+    api: ScriptedApi, opspawn: Opspawn, command: list[str]
+) -> None:
+    waiting = task("queued", waiting_for_worker=True)
+    api.on("GET", "/tasks", {"tasks": [waiting], "next_cursor": None, "total": 1})
+    api.on("GET", "/tasks/task-1", waiting)
+    api.on("GET", "/tasks/task-1/transcript", {"messages": []})
+    api.on("GET", "/system", {"task_queue": "mine", "temporal": "t:1", "worker_command": "/bin/opspawn worker"})
+
+    result = opspawn(*command)
+
+    assert result.code == 0
+    notice = "No worker polls task queue 'mine', so the task waits. Start one: `/bin/opspawn worker`"
+    assert (result.out + result.err).count(notice) == 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
-from cli.views.console import one_line, printable, write_json, write_text
+from cli.views.console import err, one_line, out, printable, text_width, wrap, write_json, write_message, write_text
 
 
 def test_control_characters_are_removed_but_line_breaks_and_tabs_stay() -> None:
@@ -34,3 +37,50 @@ def test_json_is_one_line_without_indent(capsys: pytest.CaptureFixture[str]) -> 
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line) == {"name": "é", "list": [1, 2] * 100}
     assert "é" in line
+
+
+def test_lines_are_as_wide_as_the_terminal_or_as_columns_says_and_those_of_a_pipe_are_not_broken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert text_width(Console(file=io.StringIO(), force_terminal=True, width=37)) == 37
+    assert text_width(out) is None
+    monkeypatch.setenv("COLUMNS", "40")
+    assert text_width(out) == 40
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "lines"),
+    [
+        ("one two three four", None, ["one two three four"]),
+        ("one two three four", 9, ["one two", "  three", "  four"]),
+        ("   → one two three", 10, ["   → one", "  two", "  three"]),
+        ("see task-0123456789abcdef now", 10, ["see", "  task-0123456789abcdef", "  now"]),
+        ("try `opspawn show task-1 --json` now", 12, ["try", "  `opspawn show task-1 --json`", "  now"]),
+        ("見出し 見出し", 8, ["見出し", "  見出し"]),
+    ],
+    ids=["pipe", "words", "indented", "long word", "command", "wide characters"],
+)
+def test_lines_are_wrapped_between_words_and_ids_and_commands_stay_whole(
+    line: str, width: int | None, lines: list[str]
+) -> None:
+    assert [part.plain for part in wrap(Text(line), width, 2)] == lines
+
+
+def test_styles_survive_wrapping() -> None:
+    parts = list(wrap(Text.assemble("plain ", ("bold words", "bold")), 7))
+
+    assert [(part.plain, [span.style for span in part.spans]) for part in parts] == [
+        ("plain", []),
+        ("bold", ["bold"]),
+        ("words", ["bold"]),
+    ]
+
+
+def test_commands_on_lines_of_their_own_are_never_wrapped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+
+    write_message(err, "Start it with:\n  opspawn dev --port 8001")
+
+    assert capsys.readouterr().err.splitlines() == ["Start it", "with:", "  opspawn dev --port 8001"]

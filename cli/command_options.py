@@ -40,7 +40,7 @@ Url = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's response, as JSON.")]
 AppDir = Annotated[Path | None, typer.Option(help="Directory of agents/ and tools/. Default: .")]
-DataDir = Annotated[Path | None, typer.Option(help="Where tasks are stored. Default: .opspawn")]
+DataDir = Annotated[Path | None, typer.Option(help="Where tasks are stored. Default: .opspawn in the app directory.")]
 TemporalPort = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Of Temporal on this machine. Default: TEMPORAL_ADDRESS, else 7233."),
@@ -119,9 +119,7 @@ def app_settings(app_dir: Path | None, **options: object) -> Settings:
     if not settings.app_dir.is_dir():
         path = shell_path(settings.app_dir)
         raise UsageWrong(f"--app-dir {path}: no such directory. Make one with `{opspawn_command('init', path)}`.")
-    return settings.model_copy(
-        update={"app_dir": settings.app_dir.absolute(), "data_dir": settings.data_dir.absolute()}
-    )
+    return settings.model_copy(update={"app_dir": settings.app_dir.absolute()})
 
 
 def parse_limits(pairs: list[str]) -> dict[str, JsonValue]:

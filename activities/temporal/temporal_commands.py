@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from temporalio.envconfig import ClientConfigProfile
 
 from activities.settings import Settings
@@ -27,7 +25,7 @@ def worker_command(settings: Settings, address: str | None = None, *, anywhere: 
         if (value := getattr(settings, key)) != _default(key):
             variables[f"OPSPAWN_{key.upper()}"] = str(value)
     options = ["--app-dir", shell_path(settings.app_dir, anywhere=anywhere)]
-    if anywhere or settings.data_dir.absolute() != Path(str(_default("data_dir"))).absolute():
+    if settings.data_dir != settings.app_dir.absolute() / str(_default("data_dir")):
         options += ["--data-dir", shell_path(settings.data_dir, anywhere=anywhere)]
     if host in _LOOPBACK and port != str(_default("temporal_port")):
         options += ["--temporal-port", port]

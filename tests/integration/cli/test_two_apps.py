@@ -91,7 +91,7 @@ def test_a_worker_of_another_app_is_refused(red: DevProcess, blue: DevProcess) -
 
 def test_an_app_has_any_number_of_workers_and_the_doctor_names_their_app(red: DevProcess) -> None:
     with subprocess.Popen(
-        [*OPSPAWN, "worker", "--data-dir", str(red.directory / "data")],
+        [*OPSPAWN, "worker", "--data-dir", "data"],
         cwd=red.directory,
         env=red.environment,
         stderr=subprocess.PIPE,

@@ -9,7 +9,7 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext, StorageDriverStoreContext
 
-from activities.temporal.payload_storage import DirectoryStorageDriver, PayloadStorageFailed
+from activities.temporal.payload_storage import DirectoryStorageDriver, PayloadStorageFailed, is_read_failure
 
 STORING, RETRIEVING = StorageDriverStoreContext(), StorageDriverRetrieveContext()
 PAYLOAD = Payload(metadata={"encoding": b"json/plain"}, data=b'"' + b"x" * 200_000 + b'"')
@@ -39,6 +39,7 @@ async def unreadable(driver: DirectoryStorageDriver, claim: StorageDriverClaim) 
     """Return the message about a payload that can't be read."""
     with pytest.raises(PayloadStorageFailed) as raised:
         await driver.retrieve(RETRIEVING, [claim])
+    assert is_read_failure(str(raised.value))
     return str(raised.value)
 
 

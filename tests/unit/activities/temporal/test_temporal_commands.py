@@ -13,16 +13,16 @@ from activities.temporal.temporal_commands import setup_command, worker_command
 
 def test_in_its_own_directory_a_worker_needs_only_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = Settings(app_dir=tmp_path / "app", data_dir=tmp_path / ".opspawn")
+    settings = Settings(app_dir=tmp_path / "app")
 
     assert worker_command(settings) == opspawn_command("worker", "--app-dir", "app")
 
 
 def test_for_any_shell_the_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = Settings(app_dir=Path("app"), data_dir=Path(".opspawn"))
+    settings = Settings(app_dir=Path("app"), data_dir=Path("data"))
 
-    options = ["--app-dir", str(tmp_path / "app"), "--data-dir", str(tmp_path / ".opspawn")]
+    options = ["--app-dir", str(tmp_path / "app"), "--data-dir", str(tmp_path / "data")]
     assert worker_command(settings, anywhere=True) == opspawn_command("worker", *options, anywhere=True)
 
 

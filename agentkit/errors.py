@@ -84,10 +84,19 @@ class ModelError(OpspawnError):
 class ModelUnavailable(ModelError):
     """Overloaded, rate limited, timed out or disconnected. Retry after ``retry_after`` seconds."""
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        upstream: str | None = None,
+    ) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
         """Seconds to wait, if the provider named any."""
+        self.upstream = upstream
+        """The provider behind a router that failed, if it was not the router itself."""
 
 
 class ModelRequestRejected(ModelError):

@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from agentkit.config.durations import Duration
 from agentkit.config.model_prices import ModelPrice
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation_messages import did_you_mean, validation_issues
@@ -122,6 +123,8 @@ class AgentSettings(BaseSettings):
     """The most requests of a worker to one provider; None: the limit that the provider's responses state."""
     model_tokens_per_minute: int | None = Field(default=None, ge=1)
     """The same for input and output tokens together."""
+    model_max_wait: Duration = 600.0
+    """The longest that a provider's refusal or rate-limit headers hold up requests to one model, in seconds."""
 
     prices: dict[str, ModelPrice] = Field(default_factory=dict)
     """Prices of models by ``provider:name``, where ``*`` matches any text; the first that matches applies."""

@@ -40,6 +40,7 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
                 concurrency=settings.model_concurrency,
                 requests_per_minute=settings.model_requests_per_minute,
                 tokens_per_minute=settings.model_tokens_per_minute,
+                max_wait_s=settings.model_max_wait,
             )
             priced = PricedModel(build(settings, limiter.read_headers), settings.prices)
             models[provider] = RateLimitedModel(priced, limiter)
@@ -51,28 +52,37 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
 def _openai(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("OPENAI_API_KEY", settings.openai_api_key)
     url = _checked_url("OPENAI_BASE_URL", settings.openai_base_url)
-    return OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, on_headers=on_headers)
+    return OpenAIModel(
+        api_key=key, base_url=url, api=settings.openai_api, on_headers=on_headers, omit=settings.openai_omit
+    )
 
 
 def _anthropic(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("ANTHROPIC_API_KEY", settings.anthropic_api_key)
     url = _checked_url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
     build = _import_model("anthropic", "AnthropicModel")
-    return build(api_key=key, base_url=url, on_headers=on_headers)
+    return build(api_key=key, base_url=url, on_headers=on_headers, omit=settings.anthropic_omit)
 
 
 def _google(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("GOOGLE_API_KEY", settings.google_api_key)
     url = _checked_url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
     build = _import_model("google", "GoogleModel")
-    return build(api_key=key, base_url=url, on_headers=on_headers)
+    return build(api_key=key, base_url=url, on_headers=on_headers, omit=settings.google_omit)
 
 
 def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("OPENROUTER_API_KEY", settings.openrouter_api_key)
     url = _checked_url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
-    return OpenRouterModel(api_key=key, base_url=url, referer=referer, title=title, on_headers=on_headers)
+    return OpenRouterModel(
+        api_key=key,
+        base_url=url,
+        referer=referer,
+        title=title,
+        on_headers=on_headers,
+        omit=settings.openrouter_omit,
+    )
 
 
 def _openai_compatible(settings: AgentSettings, on_headers: OnHeaders) -> Model:
@@ -81,7 +91,12 @@ def _openai_compatible(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key(variable, settings.openai_compatible_api_key)
     url = _checked_url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
     return OpenAIModel(
-        api_key=key, base_url=url, provider="openai-compatible", key_variable=variable, on_headers=on_headers
+        api_key=key,
+        base_url=url,
+        provider="openai-compatible",
+        key_variable=variable,
+        on_headers=on_headers,
+        omit=settings.openai_compatible_omit,
     )
 
 

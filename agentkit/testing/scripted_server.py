@@ -122,7 +122,7 @@ class ScriptedServer(ABC):
                 headers = {**JSON_HEADERS, **entry.headers}
                 await connection.send_response(entry.status, self._error_body(entry), headers)
             case RawResponse():
-                headers = {"content-type": entry.content_type}
+                headers = {"content-type": entry.content_type, **entry.headers}
                 await connection.send_response(entry.status, entry.body.encode(), headers)
             case ServerResponse() if streamed:
                 await _send_stream(entry, self._response_stream(entry, request), connection)

@@ -125,6 +125,8 @@ class RawResponse(_ScriptRecord):
     body: str
     content_type: str = "text/html"
     status: int = 200
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Further headers."""
     delay: float = 0
     """Seconds before it is sent."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import openai
 from pydantic import field_validator
 
-from agentkit.errors import ModelError
+from agentkit.errors import ModelError, ModelUnavailable
 from agentkit.llm.shared.failures import (
     TRANSPORT_FAILURES,
     ProviderEndpoint,
@@ -149,4 +149,7 @@ class _ErrorBody(Record):
 def _reported(
     status: int, body: _ErrorBody, endpoint: ProviderEndpoint, retry_after: float | None = None
 ) -> ModelError:
-    return provider_error(endpoint, status, body.description, code=body.reason, retry_after=retry_after)
+    error = provider_error(endpoint, status, body.description, code=body.reason, retry_after=retry_after)
+    if isinstance(error, ModelUnavailable) and body.metadata is not None:
+        error.upstream = body.metadata.provider_name
+    return error

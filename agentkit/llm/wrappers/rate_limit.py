@@ -1,15 +1,17 @@
 """Limit the rate of requests to a provider: one limiter for each provider and key of a process.
 
 A request above the limit waits here, in order of arrival, instead of being refused by the provider: that costs no
-attempt. The limits come from the settings, from the headers of responses, and from the provider's refusals.
+attempt. The limits come from the settings, for all models together, and for each model from the headers of responses
+and from the provider's refusals. A model that is held up never holds up another one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
@@ -20,10 +22,13 @@ from agentkit.llm.shared.token_estimates import estimate_usage
 from agentkit.llm.wrappers.token_bucket import LimitedResource, TokenBucket, bucket_from_headers
 from agentkit.messages import Message
 
-__all__ = ["MAX_QUEUE_TIME_S", "RateLimitedModel", "RateLimiter"]
+__all__ = ["DEFAULT_MAX_WAIT_S", "MAX_QUEUE_TIME_S", "RateLimitedModel", "RateLimiter"]
 
 MAX_QUEUE_TIME_S = 300.0
 """The longest wait for a slot. The model activity has 10 minutes, and the response needs some of them."""
+
+DEFAULT_MAX_WAIT_S = 600.0
+"""How long a refusal or headers hold up a model at most: some providers state the hours until a daily limit ends."""
 
 _ROUNDING_S = 1e-6
 """Seconds; a shorter wait is a rounding error."""
@@ -32,7 +37,9 @@ _EMPTY_RESPONSE = Message(role="assistant", parts=())
 
 
 class _QueuedRequest:
-    def __init__(self, model: str, tokens: int, deadline: float) -> None:
+    def __init__(self, number: int, model: str, tokens: int, deadline: float) -> None:
+        self.number = number
+        """Greater than those of all requests that arrived before."""
         self.model = model
         self.amounts: dict[LimitedResource, int] = {"requests": 1, "tokens": tokens}
         self.deadline = deadline
@@ -49,6 +56,7 @@ class RateLimiter:
         concurrency: int,
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
+        max_wait_s: float = DEFAULT_MAX_WAIT_S,
     ) -> None:
         """Set up the limits.
 
@@ -56,11 +64,16 @@ class RateLimiter:
             concurrency: the most requests at once.
             requests_per_minute: the most requests that start in a minute; None is unlimited.
             tokens_per_minute: the same for tokens, input and output together.
+            max_wait_s: the longest that a refusal or the headers of a response hold up a model, in seconds.
         """
         self._concurrency = concurrency
+        self._max_wait_s = max_wait_s
         self._running = 0
-        self._queue: deque[_QueuedRequest] = deque()
-        self._paused_until = -math.inf
+        self._numbers = itertools.count()
+        self._queues: dict[str, deque[_QueuedRequest]] = {}
+        """By model; none is empty."""
+        self._paused_until: dict[str, float] = {}
+        """By model."""
         per_minute: dict[LimitedResource, int | None] = {"requests": requests_per_minute, "tokens": tokens_per_minute}
         self._configured = {
             resource: TokenBucket(capacity=amount, level=amount, rate=amount / 60, updated_at=0.0)
@@ -77,8 +90,8 @@ class RateLimiter:
 
     @property
     def waiting(self) -> int:
-        """The number of requests in the queue."""
-        return len(self._queue)
+        """The number of requests in the queues."""
+        return sum(map(len, self._queues.values()))
 
     def limits_tokens(self, model: str) -> bool:
         """Return whether any limit on tokens is known for a model."""
@@ -91,24 +104,28 @@ class RateLimiter:
         Raises:
             ModelUnavailable: there would be no slot within ``MAX_QUEUE_TIME_S``; ``retry_after`` is the wait.
         """
-        await self._acquire(_QueuedRequest(model, tokens, _now() + MAX_QUEUE_TIME_S))
+        await self._acquire(_QueuedRequest(next(self._numbers), model, tokens, _now() + MAX_QUEUE_TIME_S))
         try:
             yield
         finally:
             self._running -= 1
-            self._wake_first()
+            self._wake_heads()
 
     def read_headers(self, model: str, headers: Mapping[str, str]) -> None:
         """Update the model's limits from the headers of a response."""
         now = _now()
         for resource in ("requests", "tokens"):
-            if bucket := bucket_from_headers(headers, resource, now, datetime.now(UTC)):
+            if bucket := bucket_from_headers(headers, resource, now, datetime.now(UTC), self._max_wait_s):
                 self._reported[model, resource] = bucket
-        self._wake_first()
+        self._wake_heads()
 
-    def pause(self, seconds: float) -> None:
-        """Start no request for so long, as the provider asked."""
-        self._paused_until = max(self._paused_until, _now() + seconds)
+    def pause(self, model: str, seconds: float) -> None:
+        """Start no request to the model for so long, as the provider asked, but at most for ``max_wait_s``."""
+        now = _now()
+        self._paused_until = {paused: until for paused, until in self._paused_until.items() if until > now}
+        until = now + min(seconds, self._max_wait_s)
+        self._paused_until[model] = max(until, self._paused_until.get(model, 0.0))
+        self._wake_heads()
 
     def correct_tokens(self, difference: int) -> None:
         """Count the tokens that a request used beyond its expected usage; negative if it used fewer."""
@@ -116,51 +133,66 @@ class RateLimiter:
             bucket.take(difference, _now())
 
     async def _acquire(self, request: _QueuedRequest) -> None:
-        self._queue.append(request)
+        queue = self._queues.setdefault(request.model, deque())
+        queue.append(request)
         try:
-            while wait := self._time_until_start(request):
+            while wait := self._wait(request):
                 remaining = request.deadline - _now()
                 if remaining <= 0 or remaining < wait < math.inf:
-                    raise self._too_busy(wait)
+                    raise self._too_busy(request.model, wait)
                 request.changed.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(wait, remaining)):
                         await request.changed.wait()
             self._running += 1
             now = _now()
-            for resource, bucket in self._buckets(request):
+            for resource, bucket in chain(self._configured.items(), self._model_buckets(request)):
                 bucket.take(request.amounts[resource], now)
         finally:
-            self._queue.remove(request)
-            self._wake_first()
+            queue.remove(request)
+            if not queue:
+                del self._queues[request.model]
+            self._wake_heads()
 
-    def _time_until_start(self, request: _QueuedRequest) -> float:
-        """Return the seconds until a request may start; infinity if another request has to start or end first."""
-        if self._queue[0] is not request or self._running >= self._concurrency:
-            return math.inf
+    def _wait(self, request: _QueuedRequest) -> float:
+        """Return the seconds until a request may start: 0 is now, infinity is after another request."""
         now = _now()
-        waits = [bucket.wait(request.amounts[resource], now) for resource, bucket in self._buckets(request)]
-        wait = max(self._paused_until - now, *waits, 0.0)
-        return wait if wait > _ROUNDING_S else 0.0
+        if self._queues[request.model][0] is not request:
+            return math.inf
+        if wait := self._model_wait(request, now):
+            return wait
+        # What the models share goes to the first request whose model is not held up.
+        heads = (queue[0] for queue in self._queues.values())
+        first = min((head for head in heads if not self._model_wait(head, now)), key=lambda head: head.number)
+        if first is not request or self._running >= self._concurrency:
+            return math.inf
+        return _longest(bucket.wait(request.amounts[resource], now) for resource, bucket in self._configured.items())
 
-    def _buckets(self, request: _QueuedRequest) -> list[tuple[LimitedResource, TokenBucket]]:
-        reported = (
-            (resource, self._reported[request.model, resource])
-            for resource in request.amounts
-            if (request.model, resource) in self._reported
-        )
-        return list(chain(self._configured.items(), reported))
+    def _model_wait(self, request: _QueuedRequest, now: float) -> float:
+        """Return the seconds for which the request's own model is held up."""
+        waits = (bucket.wait(request.amounts[resource], now) for resource, bucket in self._model_buckets(request))
+        return _longest((self._paused_until.get(request.model, 0.0) - now, *waits))
 
-    def _wake_first(self) -> None:
-        if self._queue:
-            self._queue[0].changed.set()
+    def _model_buckets(self, request: _QueuedRequest) -> Iterator[tuple[LimitedResource, TokenBucket]]:
+        for resource in request.amounts:
+            if bucket := self._reported.get((request.model, resource)):
+                yield resource, bucket
 
-    def _too_busy(self, wait: float) -> ModelUnavailable:
+    def _wake_heads(self) -> None:
+        for queue in self._queues.values():
+            queue[0].changed.set()
+
+    def _too_busy(self, model: str, wait: float) -> ModelUnavailable:
         return ModelUnavailable(
-            f"{len(self._queue)} requests wait for this provider's rate limit: "
+            f"{len(self._queues[model])} requests wait for the provider's rate limit of {model}: "
             f"this one would not start within {MAX_QUEUE_TIME_S:.0f} s",
             retry_after=wait if wait < math.inf else None,
         )
+
+
+def _longest(waits: Iterable[float]) -> float:
+    longest = max(waits, default=0.0)
+    return longest if longest > _ROUNDING_S else 0.0
 
 
 def _now() -> float:
@@ -178,7 +210,10 @@ class RateLimitedModel:
         return repr(self._model)
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        """Wait for a slot, and return the model's response. A failure with ``retry_after`` pauses all requests.
+        """Wait for a slot, and return the model's response.
+
+        A failure with ``retry_after`` pauses the requests to the same model; but not if it is that of one upstream of a
+        router, which sends other requests to other upstreams.
 
         Raises:
             ModelUnavailable: also if there would be no slot within ``MAX_QUEUE_TIME_S``.
@@ -189,8 +224,8 @@ class RateLimitedModel:
             try:
                 response = await self._model.respond(request, emit)
             except ModelUnavailable as error:
-                if error.retry_after:
-                    self._limiter.pause(error.retry_after)
+                if error.retry_after and error.upstream is None:
+                    self._limiter.pause(request.model, error.retry_after)
                 raise
         self._limiter.correct_tokens(response.usage.tokens - expected)
         return response

@@ -47,17 +47,18 @@ class TokenBucket:
 
 
 def bucket_from_headers(
-    headers: Mapping[str, str], resource: LimitedResource, now: float, today: datetime
+    headers: Mapping[str, str], resource: LimitedResource, now: float, today: datetime, max_reset_s: float
 ) -> TokenBucket | None:
     """Return the bucket that rate-limit headers describe for a resource; None if they don't.
 
-    Their "reset" is when the bucket will be full again. ``today`` is the date and time at ``now``, with its time zone.
+    Their "reset" is when the bucket will be full again; a later one than in ``max_reset_s`` is taken for that.
+    ``today`` is the date and time at ``now``, with its time zone.
     """
     for pattern in _HEADER_PATTERNS:
         values = {field: headers.get(pattern.format(field=field, resource=resource), "") for field in _FIELDS}
         if _NUMBER.fullmatch(values["remaining"]) is None or (reset := _seconds_until(values["reset"], today)) is None:
             continue
-        remaining = float(values["remaining"])
+        remaining, reset = float(values["remaining"]), min(reset, max_reset_s)
         limit = float(values["limit"]) if _NUMBER.fullmatch(values["limit"]) else 0.0
         capacity = max(limit, remaining, 1.0)
         # The headers of a full bucket don't show its rate: assume a full one every second.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -11,10 +12,17 @@ from hypothesis import strategies as st
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelRequest
-from agentkit.llm import OpenAIModel
+from agentkit.llm import OpenAIModel, OpenRouterModel
 from agentkit.llm.wrappers.rate_limit import MAX_QUEUE_TIME_S, RateLimitedModel, RateLimiter
 from agentkit.messages import user_message
-from agentkit.testing import ScriptedModel, ScriptedOpenAIServer, ScriptedResponse, ServerFailure, ServerResponse
+from agentkit.testing import (
+    RawResponse,
+    ScriptedModel,
+    ScriptedOpenAIServer,
+    ScriptedResponse,
+    ServerFailure,
+    ServerResponse,
+)
 from tests.unit.agentkit.llm.virtual_time_loop import run_in_virtual_time
 
 REQUEST = ModelRequest(model="openai:gpt-5-mini", system="", messages=(user_message("Hi"),))
@@ -123,20 +131,88 @@ def test_new_headers_wake_a_request_that_waits_for_the_old_limit() -> None:
     assert run_in_virtual_time(scenario()) == 5
 
 
-def test_the_longest_pause_holds_back_every_request() -> None:
-    async def scenario() -> list[float]:
-        limiter = RateLimiter(concurrency=100)
-        limiter.pause(7)
-        limiter.pause(3)
-        return list(await asyncio.gather(_start_time(limiter), _start_time(limiter, model="openai:gpt-5")))
+OTHER = "openai:gpt-5"
 
-    assert run_in_virtual_time(scenario()) == pytest.approx([7, 7])
+
+def test_the_longest_pause_holds_back_the_requests_to_its_model_only() -> None:
+    async def scenario() -> tuple[float, float]:
+        limiter = RateLimiter(concurrency=100)
+        limiter.pause(MODEL, 7)
+        limiter.pause(MODEL, 3)
+        limiter.pause(OTHER, 1)
+        return await asyncio.gather(_start_time(limiter), _start_time(limiter, model=OTHER))
+
+    assert run_in_virtual_time(scenario()) == pytest.approx((7, 1))
+
+
+def test_a_model_that_is_held_up_by_its_headers_does_not_hold_up_others_that_came_later() -> None:
+    async def scenario() -> tuple[list[float], list[float]]:
+        limiter = RateLimiter(concurrency=1)
+        limiter.read_headers(MODEL, _limit("requests", 1, 0, "30s"))
+        own = asyncio.create_task(_start_times(limiter, [0, 0]))
+        await asyncio.sleep(1)
+        others = [await _start_time(limiter, model=OTHER, duration=2) for _ in range(3)]
+        return await own, others
+
+    own, others = run_in_virtual_time(scenario())
+    assert own == pytest.approx([30, 60])
+    assert others == [1, 3, 5]
+
+
+def test_what_the_models_share_goes_to_the_request_that_came_first() -> None:
+    async def scenario() -> list[float]:
+        limiter = RateLimiter(concurrency=100, tokens_per_minute=60)
+        large = _start_time(limiter, tokens=60)
+        next_large = _start_time(limiter, tokens=50)
+        small = _start_time(limiter, tokens=1, model=OTHER)
+        return list(await asyncio.gather(large, next_large, small))
+
+    assert run_in_virtual_time(scenario()) == pytest.approx([0, 50, 51])
+
+
+def test_a_model_whose_pause_ends_takes_its_turn_by_its_arrival() -> None:
+    async def scenario() -> tuple[float, list[float]]:
+        limiter = RateLimiter(concurrency=100, requests_per_minute=1)
+        await _start_time(limiter, model=OTHER)
+        limiter.pause(MODEL, 30)
+        own = asyncio.create_task(_start_time(limiter))
+        await asyncio.sleep(1)
+        others = await asyncio.gather(*(_start_time(limiter, model=OTHER) for _ in range(2)))
+        return await own, others
+
+    own, others = run_in_virtual_time(scenario())
+    assert own == pytest.approx(60)
+    assert others == pytest.approx([120, 180])
+
+
+def test_a_pause_that_begins_while_a_model_waits_lets_others_pass() -> None:
+    async def scenario() -> tuple[float, float]:
+        limiter = RateLimiter(concurrency=100, requests_per_minute=1)
+        await _start_time(limiter)
+        own = asyncio.create_task(_start_time(limiter))
+        other = asyncio.create_task(_start_time(limiter, model=OTHER))
+        await asyncio.sleep(1)
+        limiter.pause(MODEL, 100)
+        return await own, await other
+
+    assert run_in_virtual_time(scenario()) == pytest.approx((120, 60))
+
+
+@pytest.mark.parametrize(("max_wait_s", "start"), [(600, 200), (50, 50)])
+def test_no_model_is_held_up_for_longer_than_the_longest_wait(max_wait_s: float, start: float) -> None:
+    async def scenario() -> tuple[float, float]:
+        limiter = RateLimiter(concurrency=100, max_wait_s=max_wait_s)
+        limiter.pause(MODEL, 200)
+        limiter.read_headers(OTHER, _limit("requests", 1, 0, "200s"))
+        return await asyncio.gather(_start_time(limiter), _start_time(limiter, model=OTHER))
+
+    assert run_in_virtual_time(scenario()) == pytest.approx((start, start))
 
 
 def test_a_request_that_would_wait_too_long_fails_at_once_with_the_wait() -> None:
     async def scenario() -> None:
         limiter = RateLimiter(concurrency=100)
-        limiter.pause(MAX_QUEUE_TIME_S + 60)
+        limiter.pause(MODEL, MAX_QUEUE_TIME_S + 60)
         errors = await asyncio.gather(*(_start_time(limiter) for _ in range(3)), return_exceptions=True)
         assert _now() == 0
         for error in errors:
@@ -175,6 +251,54 @@ def test_only_a_failure_with_retry_after_delays_the_next_request() -> None:
         assert [*ends, _now()] == [0, 0, 9]
 
     run_in_virtual_time(scenario())
+
+
+def test_a_refusal_of_one_model_does_not_delay_another() -> None:
+    async def scenario() -> list[float]:
+        async def respond(request: ModelRequest) -> ScriptedResponse:
+            return "Noon." if request.model == OTHER else ModelUnavailable("slow down", retry_after=9)
+
+        ends: list[float] = []
+        async with aclosing(RateLimitedModel(ScriptedModel(respond), RateLimiter(concurrency=100))) as model:
+            with pytest.raises(ModelUnavailable):
+                await model.respond(REQUEST)
+            await model.respond(replace(REQUEST, model=OTHER))
+            ends.append(_now())
+            with pytest.raises(ModelUnavailable):
+                await model.respond(REQUEST)
+            ends.append(_now())
+        return ends
+
+    assert run_in_virtual_time(scenario()) == [0, 9]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "waiting"),
+    [
+        pytest.param({"provider_name": "Chutes", "raw": "slow down"}, 0, id="an upstream"),
+        pytest.param({}, 1, id="the router itself"),
+    ],
+)
+async def test_retry_after_of_one_upstream_of_openrouter_closes_nothing(metadata: dict[str, str], waiting: int) -> None:
+    body = json.dumps({"error": {"message": "Provider returned error", "code": 429, "metadata": metadata}})
+    refusal = RawResponse(body=body, content_type="application/json", status=429, headers={"retry-after": "60"})
+    limiter = RateLimiter(concurrency=100)
+    request = replace(REQUEST, model="openrouter:deepseek/deepseek-r1")
+    async with (
+        ScriptedOpenAIServer([refusal, ServerResponse(text="ok")]) as server,
+        aclosing(OpenRouterModel(base_url=server.url)) as openrouter,
+    ):
+        model = RateLimitedModel(openrouter, limiter)
+        with pytest.raises(ModelUnavailable) as raised:
+            await model.respond(request)
+        assert raised.value.retry_after == 60
+        second = asyncio.create_task(model.respond(request))
+        await asyncio.sleep(0)  # the request joins the queue, or starts, in its first step
+        assert limiter.waiting == waiting
+        if waiting:
+            second.cancel()
+        else:
+            assert (await second).message.text == "ok"
 
 
 def test_the_tokens_of_a_response_delay_the_next_request() -> None:
@@ -240,7 +364,7 @@ def test_requests_start_in_order_within_the_concurrency_and_cancelled_ones_give_
 ) -> None:
     async def scenario() -> None:
         limiter = RateLimiter(concurrency=concurrency)
-        limiter.pause(pause)
+        limiter.pause(MODEL, pause)
         started: list[int] = []
         running: set[int] = set()
         most_running = 0

@@ -32,13 +32,16 @@ def _anthropic(limit: str, remaining: str, reset: str) -> dict[str, str]:
         pytest.param(_openai("", "0", "20s"), 20.0, id="no limit: not before the reset"),
         pytest.param(_openai("60", "0", "0s"), 1 / 60, id="about to be full"),
         pytest.param(_openai("60", "60", "1s"), 0.0, id="full"),
+        pytest.param(_openai("1", "0", "10m"), 600.0, id="the longest reset"),
+        pytest.param(_openai("1", "0", "24h"), 600.0, id="a reset that is far away"),
+        pytest.param(_anthropic("1", "0", "2026-11-22T12:00:00Z"), 600.0, id="a time that is far away"),
         pytest.param(_anthropic("50", "0", "2026-11-21T12:01:00Z"), 1.2, id="a time"),
         pytest.param(_anthropic("50", "0", "2026-11-21T12:01:00"), 1.2, id="a time without a zone is UTC"),
         pytest.param(_anthropic("50", "0", "2026-11-21T11:59:00Z"), 0.02, id="a time in the past"),
     ],
 )
 def test_headers_give_the_wait_for_the_next_request(headers: dict[str, str], wait: float) -> None:
-    bucket = bucket_from_headers(headers, "requests", 5.0, NOON)
+    bucket = bucket_from_headers(headers, "requests", 5.0, NOON, 600.0)
     assert bucket is not None
     assert bucket.wait(1, 5.0) == pytest.approx(wait)
 
@@ -54,13 +57,13 @@ def test_headers_give_the_wait_for_the_next_request(headers: dict[str, str], wai
     ],
 )
 def test_invalid_headers_give_no_bucket(headers: dict[str, str]) -> None:
-    assert bucket_from_headers(headers, "requests", 5.0, NOON) is None
+    assert bucket_from_headers(headers, "requests", 5.0, NOON, 600.0) is None
 
 
 def test_headers_about_tokens_do_not_limit_requests() -> None:
     headers = {"x-ratelimit-limit-tokens": "100", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1s"}
-    assert bucket_from_headers(headers, "tokens", 0, NOON) is not None
-    assert bucket_from_headers(headers, "requests", 0, NOON) is None
+    assert bucket_from_headers(headers, "tokens", 0, NOON, 600.0) is not None
+    assert bucket_from_headers(headers, "requests", 0, NOON, 600.0) is None
 
 
 @given(capacity=st.floats(1, 1_000), rate=st.floats(0.1, 100), taken=st.lists(AMOUNTS, max_size=5), amount=AMOUNTS)

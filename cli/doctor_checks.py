@@ -147,7 +147,7 @@ async def _temporal(settings: Settings) -> list[Finding]:
     except CommandFailed as error:
         if host in ("127.0.0.1", "localhost") and accepts_connections(host, port):
             problem = f"port {port} is in use by something that isn't Temporal"
-            remedy = opspawn_command("dev", "--temporal-port", str(next_free_port(port + 1)))
+            remedy = opspawn_command("dev", "--temporal-port", str(next_free_port(port)))
             return [Finding("Temporal", "missing", problem, remedy)]
         return [Finding("Temporal", "missing", str(error))]
     return [
@@ -204,5 +204,5 @@ async def _api(settings: Settings) -> Finding:
 def _api_port(settings: Settings) -> Finding:
     if is_free(settings.port, settings.host):
         return Finding("Ports", "ok", f"{settings.port} is free for the API")
-    remedy = opspawn_command("dev", "--port", str(next_free_port(settings.port + 1, settings.host)))
+    remedy = opspawn_command("dev", "--port", str(next_free_port(settings.port, settings.host)))
     return Finding("Ports", "missing", f"{settings.port} (API) is in use", remedy)

@@ -125,18 +125,20 @@ async def _running_temporal(settings: Settings, host: str, port: int) -> Client 
 
 def _task_queue_cures(settings: Settings, temporal_port: int) -> dict[str, str]:
     """Return the commands that start this app beside the one that uses the task queue."""
-    options = {}
-    if not is_free(settings.port, settings.host):
-        options["--port"] = str(next_free_port(settings.port + 1, settings.host))
-    own_temporal = {
-        "--temporal-port": str(next_free_port(temporal_port + 1)),
-        "--ui-port": str(next_free_port(settings.ui_port + 1)),
-    }
+    ports = {"--port": settings.port, "--temporal-port": temporal_port, "--ui-port": settings.ui_port}
+    reserved = {*ports.values(), settings.grpc_port}
+    if is_free(settings.port, settings.host):
+        del ports["--port"]
+    options: dict[str, str] = {}
+    for option, port in ports.items():
+        free = next_free_port(port, reserved=reserved)
+        reserved.add(free)
+        options[option] = str(free)
+    api_port = {option: text for option, text in options.items() if option == "--port"}
+    variables = {"OPSPAWN_TASK_QUEUE": free_task_queue(settings)}
     return {
-        "Give this app a task queue of its own": same_command(
-            options, variables={"OPSPAWN_TASK_QUEUE": free_task_queue(settings)}
-        ),
-        "or a Temporal of its own": same_command(options | own_temporal),
+        "Give this app a task queue of its own": same_command(api_port, variables=variables),
+        "or a Temporal of its own": same_command(options),
     }
 
 

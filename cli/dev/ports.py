@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 
 from cli.errors import UsageWrong
 
@@ -29,9 +30,9 @@ def free_port(host: str = "127.0.0.1") -> int:
         return port
 
 
-def next_free_port(port: int, host: str = "127.0.0.1") -> int:
-    """Return the first port from ``port`` on that is free now; any free one if the next hundred are in use."""
-    ports = range(port, min(port + 100, 65536))
+def next_free_port(port: int, host: str = "127.0.0.1", *, reserved: Collection[int] = ()) -> int:
+    """Return the first port after ``port`` that is free now and not reserved; if a hundred are in use, any free one."""
+    ports = [candidate for candidate in range(port + 1, min(port + 101, 65536)) if candidate not in reserved]
     return next((candidate for candidate in ports if is_free(candidate, host)), None) or free_port(host)
 
 

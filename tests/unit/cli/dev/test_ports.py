@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from cli.dev.ports import accepts_connections, free_port, is_free, require_free
+from cli.dev.ports import accepts_connections, free_port, is_free, next_free_port, require_free
 from cli.errors import UsageWrong
 from tests.reserved_ports import refusing_port, reserve_port
 
@@ -35,3 +35,13 @@ def test_a_bound_port_accepts_no_connections_and_is_not_chosen() -> None:
         assert not is_free(port)
         assert not accepts_connections("127.0.0.1", port)
         assert free_port() != port
+
+
+def test_the_next_free_port_is_neither_in_use_nor_reserved() -> None:
+    with socket.create_server(("127.0.0.1", reserve_port())) as server:
+        used = server.getsockname()[1]
+        first = next_free_port(used - 1)
+
+        assert first > used
+        assert is_free(first)
+        assert next_free_port(used - 1, reserved={first}) > first

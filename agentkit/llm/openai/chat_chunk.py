@@ -49,7 +49,7 @@ class ChatToolCall(Record):
     @model_validator(mode="before")
     @classmethod
     def _with_function(cls, received: object) -> object:
-        if not isinstance(received, dict) or isinstance(received.get("function"), dict):
+        if not isinstance(received, dict) or isinstance(received.get("function"), dict | ChatFunction):
             return received
         # Some servers send null, or name and arguments without the object around them.
         return {**received, "function": {"name": received.get("name"), "arguments": received.get("arguments")}}

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from agentkit.llm.shared.lenient_types import Count, Text, as_list, as_object, as_text
+
+
+class Received(BaseModel):
+    text: Text = ""
+    count: Count = None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a", "a"),
+        (None, ""),
+        (7, "7"),
+        (["a", {"type": "text", "text": "b"}], "ab"),
+        ({"thinking": [{"text": "a"}, {"text": "b"}]}, "ab"),
+        ({"other": "a"}, ""),
+    ],
+)
+def test_a_text_may_come_in_any_form(value: object, expected: str) -> None:
+    assert as_text(value) == expected
+    assert Received.model_validate({"text": value}).text == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(7, 7), (7.5, 7.5), (None, None), ("7", None), ({}, None), ([7], None)]
+)
+def test_a_count_is_a_number_or_nothing(value: object, expected: float | None) -> None:
+    assert Received.model_validate({"count": value}).count == expected
+
+
+def test_lists_and_objects_may_be_missing() -> None:
+    assert (as_list([1]), as_list({"a": 1}), as_list({}), as_list(None)) == ([1], [{"a": 1}], (), ())
+    assert (as_object({"a": 1}), as_object([]), as_object(None)) == ({"a": 1}, None, None)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from agentkit.llm.shared.tool_parameters import is_plain_object, object_parameters
+
+A: dict[str, JsonValue] = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+B: dict[str, JsonValue] = {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]}
+BOTH = {**A["properties"], **B["properties"]}  # type: ignore[dict-item]  # objects, as above
+
+
+@pytest.mark.parametrize("schema", [A, {"type": "object"}, {"properties": {}}, {}])
+def test_a_plain_object_stays_as_it_is(schema: dict[str, JsonValue]) -> None:
+    assert object_parameters(schema) == schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        pytest.param({"anyOf": [A, B]}, {"type": "object", "properties": BOTH}, id="anyOf"),
+        pytest.param({"type": "object", "oneOf": [A, B]}, {"type": "object", "properties": BOTH}, id="oneOf"),
+        pytest.param(
+            {"allOf": [A, B]}, {"type": "object", "properties": BOTH, "required": ["a", "b"]}, id="allOf"
+        ),
+        pytest.param(
+            {**A, "anyOf": [B, {"required": ["a"]}]},
+            {"type": "object", "properties": BOTH, "required": ["a"]},
+            id="an object with alternatives",
+        ),
+        pytest.param({"$ref": "#/$defs/A", "$defs": {"A": A}}, {**A, "$defs": {"A": A}}, id="a reference"),
+        pytest.param({"$ref": "#"}, {"type": "object", "properties": {}}, id="a reference to itself"),
+        pytest.param(
+            {**A, "if": B, "then": B, "description": "x"}, {**A, "description": "x"}, id="conditions"
+        ),
+    ],
+)  # fmt: skip
+def test_other_schemas_become_an_object_with_all_their_properties(
+    schema: dict[str, JsonValue], expected: dict[str, JsonValue]
+) -> None:
+    assert not is_plain_object(schema)
+    assert object_parameters(schema) == expected

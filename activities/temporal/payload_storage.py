@@ -19,11 +19,22 @@ from temporalio.converter import (
 
 from agentkit.errors import OpspawnError
 
-__all__ = ["DirectoryStorageDriver", "PayloadStorageFailed"]
+__all__ = ["DirectoryStorageDriver", "PayloadStorageFailed", "is_read_failure"]
+
+_READ_FAILURE = "Stored payload "
+"""How each message about a payload that can't be read begins."""
 
 
 class PayloadStorageFailed(OpspawnError):
     """A payload can't be read from its file, or written to it. The message names the place and what to check."""
+
+
+def is_read_failure(message: str) -> bool:
+    """Return whether this is the message of a ``PayloadStorageFailed`` on reading, in this process or a worker.
+
+    Temporal passes a worker's message on, and not its type.
+    """
+    return message.startswith(_READ_FAILURE)
 
 
 class DirectoryStorageDriver(StorageDriver):
@@ -77,17 +88,17 @@ class DirectoryStorageDriver(StorageDriver):
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise PayloadStorageFailed(
-                f"There is no stored payload {path}: it was written to another directory, or deleted. Check that the "
+                f"{_READ_FAILURE}{path} is missing: it was written to another directory, or deleted. Check that the "
                 "API and all workers use the same data_dir (OPSPAWN_DATA_DIR)."
             ) from error
         except OSError as error:
             raise PayloadStorageFailed(
-                f"The stored payload {path} can't be read ({error.strerror or error}). Check its permissions, and "
+                f"{_READ_FAILURE}{path} can't be read ({error.strerror or error}). Check its permissions, and "
                 "those of its directory."
             ) from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise PayloadStorageFailed(
-                f"The stored payload {path} is damaged: its content has changed. Restore the file from a backup."
+                f"{_READ_FAILURE}{path} is damaged: its content has changed. Restore the file from a backup."
             )
         return Payload.FromString(data)
 

@@ -12,6 +12,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import DataConverter
 
+from api.tasks.payload_decoding import unreadable_reason
 from workflows.journal import JOURNAL_KEY
 
 __all__ = ["LOCAL_ACTIVITY", "DecodedEvent", "HistoryDecoder"]
@@ -92,7 +93,7 @@ class HistoryDecoder:
             if failure_of := _FAILURE_GETTERS.get(event.event_type):
                 failure = await self.failure(failure_of(event))
         except Exception as error:  # the boundary: a payload may be damaged, or stored where this process can't read it
-            unreadable = f"{type(error).__name__}: {error}"
+            unreadable = unreadable_reason(error)
         return DecodedEvent(event, values, failure, local_activity, unreadable)
 
     async def failure(self, failure: Failure) -> BaseException | None:

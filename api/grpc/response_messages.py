@@ -21,6 +21,7 @@ def task_message(task: TaskSnapshot) -> tasks_pb2.Task:
         usage=tasks_pb2.TaskUsage(**task.usage.model_dump()),
         steps=task.steps,
         doing=task.doing,
+        waiting_for_worker=task.waiting_for_worker,
         input_requests=map(to_struct, task.input_requests),
         conversation_id=task.conversation_id or "",
         parent_id=task.parent_id or "",

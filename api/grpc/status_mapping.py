@@ -19,6 +19,7 @@ from api.tasks.errors import (
     CursorInvalid,
     FieldPath,
     IdempotencyConflict,
+    PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
     ServiceError,
@@ -47,6 +48,7 @@ _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
     CursorInvalid: (StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"),
     IdempotencyConflict: (StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT"),
     NotInThisRelease: (StatusCode.UNIMPLEMENTED, "NOT_IN_THIS_RELEASE"),
+    PayloadUnavailable: (StatusCode.UNAVAILABLE, "PAYLOAD_UNAVAILABLE"),
     PositionInvalid: (StatusCode.INVALID_ARGUMENT, "POSITION_INVALID"),
     RequestInvalid: (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"),
     TaskEnded: (StatusCode.FAILED_PRECONDITION, "TASK_ENDED"),
@@ -68,7 +70,7 @@ def error_status(error: ServiceError) -> Status:
     if violations:
         fields = [BadRequest.FieldViolation(field=field, description=text) for field, text in violations]
         details.append(BadRequest(field_violations=fields))
-    if code is StatusCode.UNAVAILABLE:
+    if code is StatusCode.UNAVAILABLE and not isinstance(error, PayloadUnavailable):
         retry = RetryInfo()
         retry.retry_delay.seconds = _RETRY_DELAY_S
         details.append(retry)

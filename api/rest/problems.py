@@ -21,6 +21,7 @@ from api.tasks.errors import (
     FieldIssue,
     FieldPath,
     IdempotencyConflict,
+    PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
     ServiceError,
@@ -60,6 +61,7 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     PositionInvalid: (400, "position-invalid", "Wrong position"),
     WatchInterrupted: (503, "watch-interrupted", "The stream was interrupted"),
     WorkerUnavailable: (503, "workers-silent", "No worker responds"),
+    PayloadUnavailable: (503, "payload-unavailable", "Stored data can't be read or written"),
     TemporalUnreachable: (503, "temporal-unreachable", "Temporal is unreachable"),
     TemporalNotReady: (503, "temporal-not-ready", "Temporal isn't set up"),
 }
@@ -159,7 +161,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
         return _invalid_request(map(_body_detail, error.issues))
     status, kind, title = _PROBLEMS[type(error)]
     errors = [_body_detail(FieldIssue(error.path, str(error)))] if isinstance(error, TaskRefused) else None
-    headers = _RETRY_AFTER if status == 503 else None
+    headers = _RETRY_AFTER if status == 503 and not isinstance(error, PayloadUnavailable) else None
     return problem_response(status, str(error), kind=kind, title=title, errors=errors, headers=headers)
 
 

@@ -45,6 +45,7 @@ _TASK: JsonValue = {
     "usage": {
         "tokens": 164,
         "cost_usd": None,
+        "unpriced_calls": 2,
         "input_tokens": 140,
         "output_tokens": 24,
         "cached_tokens": 0,
@@ -53,6 +54,7 @@ _TASK: JsonValue = {
     },
     "steps": 2,
     "doing": "",
+    "waiting_for_worker": False,
     "input_requests": [],
     "conversation_id": None,
     "parent_id": None,
@@ -117,7 +119,9 @@ class TaskUsageResponse(_Response):
     reasoning_tokens: int = 0
     cached_tokens: int = 0
     cost_usd: float | None = None
-    """US dollars; null where a price isn't known."""
+    """US dollars, without the calls that `unpriced_calls` counts; null where no price is known."""
+    unpriced_calls: int = 0
+    """Model calls whose price isn't known."""
     model_calls: int = 0
     tool_calls: int = 0
 
@@ -159,6 +163,8 @@ class TaskResponse(_Response):
     """While no worker responds, and in lists, as last recorded."""
     doing: str = ""
     """What a running task does now, for people."""
+    waiting_for_worker: bool = False
+    """Whether it can't go on because no worker polls its task queue. Not checked when it is created."""
     input_requests: tuple[JsonValue, ...] = ()
     """Not in this release: always empty."""
     conversation_id: str | None = None

@@ -10,6 +10,7 @@ ServiceError
 ├── PositionInvalid       not a position in this task's events
 ├── WatchInterrupted      a stream of events ends before its task does
 ├── WorkerUnavailable     only a worker could respond, and none did
+├── PayloadUnavailable    stored data of a task can't be read or written
 ├── TemporalUnreachable   Temporal doesn't respond
 └── TemporalNotReady      Temporal responds, but isn't set up for Opspawn
 """
@@ -26,6 +27,7 @@ __all__ = [
     "FieldIssue",
     "FieldPath",
     "IdempotencyConflict",
+    "PayloadUnavailable",
     "PositionInvalid",
     "RequestInvalid",
     "ServiceError",
@@ -106,6 +108,10 @@ class WatchInterrupted(ServiceError):
 
 class WorkerUnavailable(ServiceError):
     """Start a worker (``opspawn worker``), then try again."""
+
+
+class PayloadUnavailable(ServiceError):
+    """Correct the file or directory that the message names: trying again doesn't help before."""
 
 
 class TemporalUnreachable(ServiceError):

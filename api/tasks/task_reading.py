@@ -10,16 +10,18 @@ from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import WorkflowHandle, WorkflowHistoryEventFilterType
+from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventFilterType
 from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError, FailureError
 
+from api.tasks.errors import PayloadUnavailable
+from api.tasks.payload_decoding import decode_failure, decode_record
 from api.tasks.task_snapshot import FailureReason, TaskSnapshot, TaskUsage, input_content
 from api.tasks.task_visibility import RUNNING_STATUSES
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from workflows.task_types import TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
 
-__all__ = ["ClosingFailure", "closing_failure", "with_ending", "with_opening", "with_view"]
+__all__ = ["ClosingFailure", "closing_failure", "until_closed", "with_ending", "with_opening", "with_view"]
 
 
 def with_view(task: TaskSnapshot, view: TaskView) -> TaskSnapshot:
@@ -37,15 +39,17 @@ def with_view(task: TaskSnapshot, view: TaskView) -> TaskSnapshot:
 async def with_opening(
     task: TaskSnapshot, handle: WorkflowHandle[object, object], converter: DataConverter
 ) -> TaskSnapshot:
-    """Return the task with what its first events hold: agent, input and start. Unchanged where it has no TaskInput."""
+    """Return the task with what its first events hold: agent, input and start. Unchanged where it has no TaskInput.
+
+    Raises:
+        PayloadUnavailable: what it was given can't be read.
+    """
     events = handle.fetch_history_events(page_size=3, rpc_timeout=RPC_TIMEOUT)
     await events.fetch_next_page()
     page = events.current_page or ()
     payloads = page[0].workflow_execution_started_event_attributes.input.payloads
-    try:
-        (argument,) = await converter.decode(payloads, [TaskInput])
-        task_input = TaskInput.model_validate(argument)
-    except (ValueError, RuntimeError):
+    task_input = await decode_record(converter, payloads, TaskInput)
+    if task_input is None:
         return task
     task = replace(task, agent=task_input.agent.name, input=input_content(task_input.message))
     if task_input.carried is not None:
@@ -58,7 +62,11 @@ async def with_opening(
 async def with_ending(
     task: TaskSnapshot, handle: WorkflowHandle[object, object], converter: DataConverter
 ) -> TaskSnapshot:
-    """Return an ended task with its output or error, from the event that closed it."""
+    """Return an ended task with its output or error, from the event that closed it.
+
+    Raises:
+        PayloadUnavailable: they can't be read.
+    """
     closing = WorkflowHistoryEventFilterType.CLOSE_EVENT
     events = handle.fetch_history_events(event_filter_type=closing, rpc_timeout=RPC_TIMEOUT)
     async for event in events:
@@ -67,10 +75,23 @@ async def with_ending(
             return await _completed(task, converter, payloads)
         failure = None
         if event.HasField("workflow_execution_failed_event_attributes"):
-            failure = await converter.decode_failure(event.workflow_execution_failed_event_attributes.failure)
+            failure = await decode_failure(converter, event.workflow_execution_failed_event_attributes.failure)
         if ending := closing_failure(event, failure):
             return _with_failure(task, ending)
     return task
+
+
+async def until_closed(client: Client, task_id: str) -> None:
+    """Return when the task has ended, in its newest run or a later one. Its result isn't read."""
+    run_id: str | None = None
+    while True:
+        events = client.get_workflow_handle(task_id, run_id=run_id).fetch_history_events(
+            wait_new_event=True, event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT, skip_archival=True
+        )
+        closing = await anext(aiter(events))
+        run_id = closing.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        if not run_id:
+            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +119,9 @@ def closing_failure(event: HistoryEvent, failure: BaseException | None) -> Closi
 
 
 async def _completed(task: TaskSnapshot, converter: DataConverter, payloads: Sequence[Payload]) -> TaskSnapshot:
-    (value,) = await converter.decode(payloads, [TaskResult])
-    result = TaskResult.model_validate(value)
+    result = await decode_record(converter, payloads, TaskResult)
+    if result is None:
+        raise PayloadUnavailable("The task's result can't be read: a worker of another release wrote it.")
     return replace(task, output=result.output, steps=result.steps, usage=TaskUsage.of(result.usage))
 
 

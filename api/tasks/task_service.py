@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from pydantic import ValidationError
 from temporalio.client import (
     Client,
     WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
-    WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
 )
@@ -24,19 +24,37 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.payload_types import TranscriptPage, TranscriptRange
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
+from activities.temporal.payload_storage import is_read_failure
+from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.catalog.catalog import Catalog
 from agentkit.config.providers import split_model
 from agentkit.errors import ConfigurationInvalid
 from agentkit.messages import user_message
 from agentkit.runtime.structured_output import check_schema
 from agentkit.specs import AgentSpec
-from api.tasks.errors import IdempotencyConflict, TaskEnded, TaskNotFound, TaskRefused, WorkerUnavailable
+from api.tasks.errors import (
+    IdempotencyConflict,
+    PayloadUnavailable,
+    TaskEnded,
+    TaskNotFound,
+    TaskRefused,
+    WorkerUnavailable,
+)
+from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.readiness import start_worker
 from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
-from api.tasks.task_reading import with_ending, with_opening, with_view
+from api.tasks.task_reading import until_closed, with_ending, with_opening
 from api.tasks.task_requests import NewTask, TaskListRequest
 from api.tasks.task_snapshot import CreatedTask, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
-from api.tasks.task_start import missing_key, new_task_id, request_hash, task_id_for_key, task_title
+from api.tasks.task_start import (
+    missing_cost_price,
+    missing_key,
+    new_task_id,
+    request_hash,
+    start_delay,
+    task_id_for_key,
+    task_title,
+)
 from api.tasks.task_visibility import (
     listed_task,
     new_task_memo,
@@ -44,27 +62,28 @@ from api.tasks.task_visibility import (
     queued_task,
     visible_status,
 )
-from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal, has_worker
+from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
+from api.tasks.worker_presence import WorkerPresence
+from api.tasks.workflow_views import WorkflowViews
 from workflows.search_attributes import MEMO_BODY_HASH
-from workflows.task_types import WORKFLOW_TYPE, TaskInput, TaskView
+from workflows.task_types import WORKFLOW_TYPE, TaskInput
 
 __all__ = ["TaskService"]
 
-_VIEW_TIMEOUT = timedelta(seconds=1)
-"""How long showing a task waits for its worker."""
 _TRANSCRIPT_TIMEOUT = timedelta(seconds=15)
 """A worker that doesn't have the task in its cache replays it first."""
 _TRANSCRIPT_CALLS_TIMEOUT_S = 30.0
-_NO_VIEW_S = 3.0
-"""How long no view is requested after a worker didn't respond, so that showing many tasks stays fast."""
 _MAX_ID_BYTES = 255
 """Temporal's SQL stores hold workflow ids of this length."""
-_MAX_START_DELAY = timedelta(days=366)
 _Handle = WorkflowHandle[object, object]
 
 
 class TaskService:
-    """Tasks, as Temporal holds them. Every method may raise TemporalUnreachable and TemporalNotReady."""
+    """Tasks, as Temporal holds them.
+
+    Every method may raise TemporalUnreachable and TemporalNotReady, and PayloadUnavailable where it stores or reads
+    what a task was given or what it gave.
+    """
 
     def __init__(self, client: Client, catalog: Catalog, settings: Settings) -> None:
         self._client = client
@@ -73,7 +92,8 @@ class TaskService:
         self._address = temporal_address(settings)
         ui = settings.temporal_ui_url.rstrip("/")
         self._urls = TaskUrls("/api/v1/tasks/", f"{ui}/namespaces/{client.namespace}/workflows/")
-        self._no_view_until = 0.0
+        self._workers = WorkerPresence(client)
+        self._views = WorkflowViews()
 
     async def create(self, new_task: NewTask, *, key: str | None = None) -> CreatedTask:
         """Start a task. The same idempotency key and request return the first task again.
@@ -83,7 +103,7 @@ class TaskService:
             IdempotencyConflict: the key was used for another request.
         """
         agent = self._agent(new_task)
-        delay = _start_delay(new_task.start_at)
+        delay = start_delay(new_task.start_at)
         message = user_message(new_task.content)
         title = task_title(message)
         hashed = request_hash(new_task) if key is not None else None
@@ -99,7 +119,7 @@ class TaskService:
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     memo=new_task_memo(new_task, title, hashed),
                     search_attributes=new_task_search_attributes(new_task, agent.name),
-                    static_summary=title,
+                    static_summary=f"{agent.name}: {title}",
                     static_details=f"Agent **{agent.name}** on {', '.join(agent.models)}",
                     start_delay=delay,
                     rpc_timeout=RPC_TIMEOUT,
@@ -127,13 +147,16 @@ class TaskService:
         converter = self._converter(task_id)
         async with calling_temporal(self._address, task_id):
             execution = await self._describe(handle)
-            task = await listed_task(execution, self._urls)
+            task = await listed_task(execution, self._urls, complete=True)
             task = await with_opening(task, handle, converter)
-            if execution.status is not WorkflowExecutionStatus.RUNNING:
+            is_running = execution.status is WorkflowExecutionStatus.RUNNING
+            if not is_running:
                 task = await with_ending(task, handle, converter)
-            if execution.status not in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED):
-                task = await self._with_workflow_view(task, handle)
-            return task
+            if execution.status in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED):
+                return task
+            if not await self._workers.polls(execution.task_queue):
+                return replace(task, waiting_for_worker=is_running)
+            return await self._views.add(task, handle)
 
     async def describe(self, task_id: str) -> WorkflowExecutionDescription:
         """Return Temporal's description of the task's newest run.
@@ -154,9 +177,9 @@ class TaskService:
         handle = self._handle(task_id)
         async with calling_temporal(self._address, task_id, timeout_s=timeout_s + RPC_TIMEOUT.total_seconds()):
             await self._describe(handle)
-            with suppress(WorkflowFailureError, TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
-                    await handle.result()
+                    await until_closed(self._client, task_id)
 
     async def list(self, request: TaskListRequest) -> TaskPage:
         """Return a page of tasks, newest first.
@@ -172,7 +195,7 @@ class TaskService:
                 self._client.count_workflows(query, rpc_timeout=RPC_TIMEOUT),
             )
             page = executions[: request.limit]
-            tasks = tuple([await listed_task(execution, self._urls) for execution in page])
+            tasks = tuple([await self._listed(execution) for execution in page])
         has_more = len(executions) > request.limit
         next_cursor = PageCursor.after(page[-1]).encode(query) if has_more else None
         return TaskPage(tasks, next_cursor, counted.count)
@@ -183,25 +206,14 @@ class TaskService:
         Raises:
             TaskNotFound: there is no task of this id.
             WorkerUnavailable: no worker responds; only they can read a transcript.
+            PayloadUnavailable: the worker can't read it, or this process can't read the worker's response.
         """
         handle = self._handle(task_id)
         async with calling_temporal(self._address, task_id, timeout_s=_TRANSCRIPT_CALLS_TIMEOUT_S):
-            await self._describe(handle)
-            if not await has_worker(self._client, self._settings.task_queue):
+            execution = await self._describe(handle)
+            if not await recent_pollers(self._client, execution.task_queue):
                 raise self._worker_unavailable("none polls")
-            try:
-                page: TranscriptPage = await handle.query(
-                    "transcript",
-                    TranscriptRange(start=start, end=start + limit),
-                    result_type=TranscriptPage,
-                    rpc_timeout=_TRANSCRIPT_TIMEOUT,
-                )
-            except WorkflowQueryFailedError as error:
-                raise self._worker_unavailable(str(error)) from error
-            except RPCError as error:
-                if error.status is RPCStatusCode.UNAVAILABLE:
-                    raise
-                raise self._worker_unavailable(error.message) from error
+            page = await self._transcript_page(handle, TranscriptRange(start=start, end=start + limit))
         end = start + len(page.messages)
         next_start = end if page.messages and end < page.total else None
         return TranscriptSlice(start, page.messages, page.total, next_start)
@@ -216,7 +228,7 @@ class TaskService:
         handle = await self._running(task_id)
         async with calling_temporal(self._address, task_id):
             await handle.cancel(reason="Cancelled through the API", rpc_timeout=RPC_TIMEOUT)
-        return await self.get(task_id)
+        return await self._changed(task_id)
 
     async def terminate(self, task_id: str) -> TaskSnapshot:
         """End the task at once, whatever it does; that needs no worker.
@@ -230,8 +242,8 @@ class TaskService:
             async with calling_temporal(self._address, task_id):
                 await handle.terminate(reason="Terminated through the API", rpc_timeout=RPC_TIMEOUT)
         except TaskNotFound:  # Temporal's error when the task ended after `_running`
-            raise TaskEnded(task_id, (await self.get(task_id)).status) from None
-        return await self.get(task_id)
+            raise TaskEnded(task_id, (await self._changed(task_id)).status) from None
+        return await self._changed(task_id)
 
     def _agent(self, new_task: NewTask) -> AgentSpec:
         field = "model"
@@ -251,6 +263,9 @@ class TaskService:
             raise TaskRefused(str(error), path=(field,)) from error
         if key_problem := missing_key(spec, self._settings):
             raise TaskRefused(key_problem, path=("model" if new_task.model else field,))
+        if price_problem := missing_cost_price(spec, self._settings):
+            has_own_limit = "max_cost_usd" in new_task.limit_changes
+            raise TaskRefused(price_problem, path=("limits", "max_cost_usd") if has_own_limit else (field,))
         return spec
 
     async def _earlier_task(self, task_id: str, hashed: str | None) -> TaskSnapshot:
@@ -289,32 +304,40 @@ class TaskService:
                 raise TaskEnded(task_id, visible_status(execution))
         return handle
 
-    async def _with_workflow_view(self, task: TaskSnapshot, handle: _Handle) -> TaskSnapshot:
-        """Return the task with its workflow's view; unchanged when no worker responds in time.
-
-        A queued task has no view yet, and Temporal holds back other requests about it while a query waits.
-        """
-        if task.status == "queued" or time.monotonic() < self._no_view_until:
-            return task
+    async def _transcript_page(self, handle: _Handle, page_range: TranscriptRange) -> TranscriptPage:
         try:
-            view: TaskView = await handle.query("status", result_type=TaskView, rpc_timeout=_VIEW_TIMEOUT)
-        except (RPCError, WorkflowQueryFailedError) as error:
-            if isinstance(error, RPCError) and error.status is not RPCStatusCode.FAILED_PRECONDITION:
-                self._no_view_until = time.monotonic() + _NO_VIEW_S
+            page: TranscriptPage = await handle.query(
+                "transcript", page_range, result_type=TranscriptPage, rpc_timeout=_TRANSCRIPT_TIMEOUT
+            )
+        except WorkflowQueryFailedError as error:
+            if is_read_failure(str(error)):
+                raise PayloadUnavailable(str(error)) from error
+            raise self._worker_unavailable(str(error)) from error
+        except ValidationError as error:
+            raise payload_unavailable(error) from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.UNAVAILABLE:
+                raise
+            raise self._worker_unavailable(error.message) from error
+        return page
+
+    async def _listed(self, execution: WorkflowExecution) -> TaskSnapshot:
+        """Return a task as lists show it: what visibility has of it, and whether it has a worker."""
+        task = await listed_task(execution, self._urls)
+        is_running = execution.status is WorkflowExecutionStatus.RUNNING
+        if not is_running or await self._workers.polls(execution.task_queue):
             return task
-        return with_view(task, view)
+        return replace(task, waiting_for_worker=True)
+
+    async def _changed(self, task_id: str) -> TaskSnapshot:
+        """Return a task that was changed; as lists show it where more can't be read, for the change is made."""
+        try:
+            return await self.get(task_id)
+        except PayloadUnavailable:
+            return await self._listed(await self.describe(task_id))
 
     def _worker_unavailable(self, reason: str) -> WorkerUnavailable:
         return WorkerUnavailable(
             f"No worker on task queue {self._settings.task_queue!r} could read the transcript ({reason}). "
             f"Start one (`{start_worker(self._settings)}`) and ask again; the task itself is safe."
         )
-
-
-def _start_delay(start_at: datetime | None) -> timedelta | None:
-    if start_at is None:
-        return None
-    delay = start_at - datetime.now(UTC)
-    if delay > _MAX_START_DELAY:
-        raise TaskRefused("start_at lies more than a year ahead. Take an earlier time.", path=("start_at",))
-    return delay if delay > timedelta() else None

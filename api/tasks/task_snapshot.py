@@ -37,7 +37,9 @@ class TaskUsage(Record):
     reasoning_tokens: int = 0
     cached_tokens: int = 0
     cost_usd: float | None = None
-    """None where a price isn't known."""
+    """Without the calls that ``unpriced_calls`` counts; None where no price is known."""
+    unpriced_calls: int = 0
+    """Model calls whose price isn't known."""
     model_calls: int = 0
     tool_calls: int = 0
 
@@ -98,6 +100,8 @@ class TaskSnapshot:
     """In lists, and while no worker responds, as last recorded."""
     doing: str = ""
     """What a running task does now, for people."""
+    waiting_for_worker: bool = False
+    """Whether it can't go on because no worker polls its task queue. Not checked when it is created."""
     input_requests: tuple[dict[str, JsonValue], ...] = ()
     """Not in this release: always empty."""
     conversation_id: str | None = None

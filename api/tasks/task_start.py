@@ -6,12 +6,14 @@ import hashlib
 import json
 import secrets
 import time
+from datetime import UTC, datetime, timedelta
 
 from activities.settings import Settings
 from agentkit.config.model_prices import missing_price
 from agentkit.config.providers import missing_configuration
 from agentkit.messages import Message
 from agentkit.specs import AgentSpec
+from api.tasks.errors import TaskRefused
 from api.tasks.task_requests import NewTask
 from api.tasks.task_visibility import DEFAULT_TENANT
 
@@ -22,6 +24,7 @@ __all__ = [
     "missing_key",
     "new_task_id",
     "request_hash",
+    "start_delay",
     "task_id_for_key",
     "task_title",
 ]
@@ -29,6 +32,7 @@ __all__ = [
 _MAX_KEY_CHARS = 255
 IDEMPOTENCY_KEY_RULE = f"An idempotency key takes 1 to {_MAX_KEY_CHARS} printable ASCII characters"
 _MAX_TITLE_CHARS = 80
+_MAX_START_DELAY = timedelta(days=366)
 
 
 def new_task_id() -> str:
@@ -50,6 +54,20 @@ def request_hash(task: NewTask) -> str:
     """Return the SHA-256 of a request, independent of the order of its fields."""
     fields = task.model_dump(mode="json", exclude_unset=True)
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def start_delay(start_at: datetime | None) -> timedelta | None:
+    """Return how long from now a task is to start; None: at once.
+
+    Raises:
+        TaskRefused: that is more than a year.
+    """
+    if start_at is None:
+        return None
+    delay = start_at - datetime.now(UTC)
+    if delay > _MAX_START_DELAY:
+        raise TaskRefused("start_at lies more than a year ahead. Take an earlier time.", path=("start_at",))
+    return delay if delay > timedelta() else None
 
 
 def missing_key(agent: AgentSpec, settings: Settings) -> str | None:

@@ -12,6 +12,7 @@ from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from agentkit.messages import Message, Usage
+from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.task_requests import NewTask
 from api.tasks.task_snapshot import TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
 from workflows.search_attributes import (
@@ -50,6 +51,7 @@ _ENDED: dict[WorkflowExecutionStatus, TaskStatus] = {
     WorkflowExecutionStatus.TERMINATED: "terminated",
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
+_MEMO_KEYS = (MEMO_TITLE, MEMO_USAGE, MEMO_METADATA, MEMO_USER)
 _RUNNING_STATUS: TypeAdapter[RunningStatus] = TypeAdapter(RunningStatus)
 _METADATA: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
@@ -103,21 +105,29 @@ def queued_task(
     )
 
 
-async def listed_task(execution: WorkflowExecution, urls: TaskUrls) -> TaskSnapshot:
-    """Return a task from Temporal's visibility, which has no input, output, error and start."""
-    memo, attributes = await execution.memo(), execution.typed_search_attributes
-    user = memo.get(MEMO_USER)
+async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete: bool = False) -> TaskSnapshot:
+    """Return a task from Temporal's visibility, which has no input, output, error and start.
+
+    What can't be read of its memo is left out, so that the other tasks of a list are shown; not if it is to be
+    ``complete``.
+
+    Raises:
+        PayloadUnavailable: it is to be complete, and some of its memo can't be read.
+    """
+    memo = {key: await _memo_value(execution, key, required=complete) for key in _MEMO_KEYS}
+    attributes = execution.typed_search_attributes
+    user = memo[MEMO_USER]
     return TaskSnapshot(
         id=execution.id,
         agent=attributes.get(AGENT) or "",
         status=visible_status(execution),
-        title=str(memo.get(MEMO_TITLE, "")),
-        usage=_usage(memo.get(MEMO_USAGE)),
+        title=str(memo[MEMO_TITLE] or ""),
+        usage=_usage(memo[MEMO_USAGE]),
         steps=attributes.get(STEPS) or 0,
         conversation_id=attributes.get(CONVERSATION),
         parent_id=attributes.get(PARENT) or execution.parent_id,
         tags=tuple(attributes.get(TAGS) or ()),
-        metadata=_metadata(memo.get(MEMO_METADATA)),
+        metadata=_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
         created_at=execution.start_time,
         completed_at=execution.close_time,
@@ -134,6 +144,17 @@ def visible_status(execution: WorkflowExecution) -> TaskStatus:
     if ended is not None:
         return ended
     return _RUNNING_STATUS.validate_python(recorded) if recorded in RUNNING_STATUSES else "running"
+
+
+async def _memo_value(execution: WorkflowExecution, key: str, *, required: bool) -> object:
+    """Return a value of the memo; None where it has none, or where it can't be read and isn't required."""
+    try:
+        value: object = await execution.memo_value(key, None)
+    except Exception as error:  # the boundary: large values are stored in files, and other clients may encode theirs
+        if required:
+            raise payload_unavailable(error) from error
+        return None
+    return value
 
 
 def _metadata(value: object) -> dict[str, str]:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.temporal.payload_storage import PayloadStorageFailed
 from activities.temporal.temporal_commands import setup_command
-from api.tasks.errors import ServiceError, TaskNotFound, TemporalNotReady, TemporalUnreachable
+from api.tasks.errors import PayloadUnavailable, ServiceError, TaskNotFound, TemporalNotReady, TemporalUnreachable
 
-__all__ = ["RPC_TIMEOUT", "calling_temporal", "has_worker"]
+__all__ = ["RPC_TIMEOUT", "calling_temporal"]
 
 RPC_TIMEOUT = timedelta(seconds=5)
 """Timeout of one call, the SDK's own retries included."""
 _CALLS_TIMEOUT_S = 10.0
 """Seconds that all calls of one request may take; a lazy client connects without a limit of its own."""
-_POLLER_AGE = timedelta(seconds=70)
-"""A worker's long poll lasts 60 s, so a live one has polled within this time."""
 
 _UNREACHABLE = {
     RPCStatusCode.UNAVAILABLE,
@@ -44,6 +39,7 @@ async def calling_temporal(
         TaskNotFound: there is no workflow ``task_id``.
         TemporalUnreachable: no response within ``timeout_s``.
         TemporalNotReady: the namespace, the search attributes or the credentials are wrong.
+        PayloadUnavailable: a large payload can't be stored, or read again.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -56,20 +52,8 @@ async def calling_temporal(
         if not str(error).startswith("Failed client connect"):
             raise
         raise TemporalUnreachable(address, "connection failed") from error
-
-
-async def has_worker(client: Client, task_queue: str) -> bool:
-    """Return whether a worker polls the task queue, or did within the last minute."""
-    description = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace,
-            task_queue=TaskQueue(name=task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        ),
-        timeout=RPC_TIMEOUT,
-    )
-    now = datetime.now(UTC)
-    return any(now - poller.last_access_time.ToDatetime(tzinfo=UTC) < _POLLER_AGE for poller in description.pollers)
+    except PayloadStorageFailed as error:
+        raise PayloadUnavailable(str(error)) from error
 
 
 def _translated(error: RPCError, address: str, task_id: str) -> ServiceError | RPCError:

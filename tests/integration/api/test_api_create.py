@@ -33,6 +33,7 @@ async def test_the_first_response_and_a_later_one_differ_only_in_the_clock(harne
     first = (await harness.post(tags=["a", "b", "a"], metadata={"x": ""}, user="ada")).json()
     again = await harness.task(first["id"])
     lag = datetime.fromisoformat(again.pop("created_at")) - datetime.fromisoformat(first.pop("created_at"))
+    assert (first.pop("waiting_for_worker"), again.pop("waiting_for_worker")) == (False, True)
     assert again == first
     assert timedelta() <= lag < timedelta(seconds=5)
 
@@ -43,7 +44,7 @@ async def test_a_task_has_search_attributes_memo_and_summary_in_temporal(harness
     attributes = execution.typed_search_attributes
     assert (attributes.get(AGENT), attributes.get(STATUS), attributes.get(TAGS)) == ("assistant", "queued", ["x"])
     assert await execution.memo() == {"title": "First line"}
-    assert await execution.static_summary() == "First line"
+    assert await execution.static_summary() == "assistant: First line"
 
 
 async def test_ids_sort_in_the_order_of_creation(harness: ApiHarness) -> None:

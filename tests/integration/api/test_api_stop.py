@@ -57,7 +57,7 @@ async def test_a_transcript_without_a_worker_is_refused_at_once(harness: ApiHarn
         response = await harness.http.get(f"/api/v1/tasks/{task_id}/transcript")
     assert response.status_code == 503
     assert harness.settings.task_queue in response.json()["detail"]
-    assert "opspawn dev" in response.json()["detail"]
+    assert "opspawn worker" in response.json()["detail"]
 
 
 async def test_the_api_is_ready_when_a_worker_polls(harness: ApiHarness) -> None:

@@ -6,6 +6,7 @@ from api.tasks.errors import (
     CursorInvalid,
     FieldIssue,
     IdempotencyConflict,
+    PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
     ServiceError,
@@ -28,6 +29,7 @@ SERVICE_ERRORS: tuple[ServiceError, ...] = (
     PositionInvalid("Not a position."),
     WatchInterrupted("Too slow."),
     WorkerUnavailable("None polls."),
+    PayloadUnavailable("Stored payload /data/ab is missing."),
     TemporalUnreachable("127.0.0.1:7233", "timed out"),
     TemporalNotReady("No such namespace."),
 )

@@ -570,10 +570,13 @@ class LimitsChange(_message.Message):
     MAX_COST_USD_FIELD_NUMBER: _builtins.int
     DEADLINE_FIELD_NUMBER: _builtins.int
     ON_EXHAUSTED_FIELD_NUMBER: _builtins.int
+    MAX_REPEATS_FIELD_NUMBER: _builtins.int
     max_steps: _builtins.int
     max_tokens: _builtins.int
     max_cost_usd: _builtins.float
     on_exhausted: Global___OnExhausted.ValueType
+    max_repeats: _builtins.int
+    """So many identical steps in a row end the task; 0 is no limit."""
     @_builtins.property
     def deadline(self) -> _duration_pb2.Duration: ...
     def __init__(
@@ -584,19 +587,24 @@ class LimitsChange(_message.Message):
         max_cost_usd: _builtins.float | None = ...,
         deadline: _duration_pb2.Duration | None = ...,
         on_exhausted: Global___OnExhausted.ValueType = ...,
+        max_repeats: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_cost_usd", b"_max_cost_usd", "_max_steps", b"_max_steps", "_max_tokens", b"_max_tokens", "deadline", b"deadline", "max_cost_usd", b"max_cost_usd", "max_steps", b"max_steps", "max_tokens", b"max_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_cost_usd", b"_max_cost_usd", "_max_repeats", b"_max_repeats", "_max_steps", b"_max_steps", "_max_tokens", b"_max_tokens", "deadline", b"deadline", "max_cost_usd", b"max_cost_usd", "max_repeats", b"max_repeats", "max_steps", b"max_steps", "max_tokens", b"max_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_cost_usd", b"_max_cost_usd", "_max_steps", b"_max_steps", "_max_tokens", b"_max_tokens", "deadline", b"deadline", "max_cost_usd", b"max_cost_usd", "max_steps", b"max_steps", "max_tokens", b"max_tokens", "on_exhausted", b"on_exhausted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_cost_usd", b"_max_cost_usd", "_max_repeats", b"_max_repeats", "_max_steps", b"_max_steps", "_max_tokens", b"_max_tokens", "deadline", b"deadline", "max_cost_usd", b"max_cost_usd", "max_repeats", b"max_repeats", "max_steps", b"max_steps", "max_tokens", b"max_tokens", "on_exhausted", b"on_exhausted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_cost_usd: _TypeAlias = _typing.Literal["max_cost_usd"]  # noqa: Y015
     _WhichOneofArgType__max_cost_usd: _TypeAlias = _typing.Literal["_max_cost_usd", b"_max_cost_usd"]  # noqa: Y015
+    _WhichOneofReturnType__max_repeats: _TypeAlias = _typing.Literal["max_repeats"]  # noqa: Y015
+    _WhichOneofArgType__max_repeats: _TypeAlias = _typing.Literal["_max_repeats", b"_max_repeats"]  # noqa: Y015
     _WhichOneofReturnType__max_steps: _TypeAlias = _typing.Literal["max_steps"]  # noqa: Y015
     _WhichOneofArgType__max_steps: _TypeAlias = _typing.Literal["_max_steps", b"_max_steps"]  # noqa: Y015
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_cost_usd) -> _WhichOneofReturnType__max_cost_usd | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_repeats) -> _WhichOneofReturnType__max_repeats | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_steps) -> _WhichOneofReturnType__max_steps | None: ...
     @_typing.overload
@@ -650,6 +658,7 @@ class Task(_message.Message):
     STARTED_AT_FIELD_NUMBER: _builtins.int
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_WORKER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its Temporal workflow id."""
     agent: _builtins.str
@@ -662,6 +671,8 @@ class Task(_message.Message):
     conversation_id: _builtins.str
     parent_id: _builtins.str
     user: _builtins.str
+    waiting_for_worker: _builtins.bool
+    """It can't go on because no worker polls its task queue. Not checked when it is created."""
     @_builtins.property
     def input(self) -> Global___Input: ...
     @_builtins.property
@@ -717,10 +728,11 @@ class Task(_message.Message):
         started_at: _timestamp_pb2.Timestamp | None = ...,
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         links: Global___TaskLinks | None = ...,
+        waiting_for_worker: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "input", b"input", "links", b"links", "output", b"output", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "completed_at", b"completed_at", "conversation_id", b"conversation_id", "created_at", b"created_at", "doing", b"doing", "error", b"error", "id", b"id", "input", b"input", "input_requests", b"input_requests", "links", b"links", "metadata", b"metadata", "output", b"output", "parent_id", b"parent_id", "started_at", b"started_at", "status", b"status", "steps", b"steps", "tags", b"tags", "title", b"title", "usage", b"usage", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "completed_at", b"completed_at", "conversation_id", b"conversation_id", "created_at", b"created_at", "doing", b"doing", "error", b"error", "id", b"id", "input", b"input", "input_requests", b"input_requests", "links", b"links", "metadata", b"metadata", "output", b"output", "parent_id", b"parent_id", "started_at", b"started_at", "status", b"status", "steps", b"steps", "tags", b"tags", "title", b"title", "usage", b"usage", "user", b"user", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -767,6 +779,7 @@ class TaskUsage(_message.Message):
     COST_USD_FIELD_NUMBER: _builtins.int
     MODEL_CALLS_FIELD_NUMBER: _builtins.int
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    UNPRICED_CALLS_FIELD_NUMBER: _builtins.int
     tokens: _builtins.int
     """Input and output together."""
     input_tokens: _builtins.int
@@ -774,9 +787,11 @@ class TaskUsage(_message.Message):
     reasoning_tokens: _builtins.int
     cached_tokens: _builtins.int
     cost_usd: _builtins.float
-    """US dollars; absent where a price isn't known."""
+    """US dollars; without the calls that unpriced_calls counts. Absent where no price is known."""
     model_calls: _builtins.int
     tool_calls: _builtins.int
+    unpriced_calls: _builtins.int
+    """Model calls whose price isn't known."""
     def __init__(
         self,
         *,
@@ -788,10 +803,11 @@ class TaskUsage(_message.Message):
         cost_usd: _builtins.float | None = ...,
         model_calls: _builtins.int = ...,
         tool_calls: _builtins.int = ...,
+        unpriced_calls: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd", "cost_usd", b"cost_usd"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd", "cached_tokens", b"cached_tokens", "cost_usd", b"cost_usd", "input_tokens", b"input_tokens", "model_calls", b"model_calls", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "tokens", b"tokens", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd", "cached_tokens", b"cached_tokens", "cost_usd", b"cost_usd", "input_tokens", b"input_tokens", "model_calls", b"model_calls", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "tokens", b"tokens", "tool_calls", b"tool_calls", "unpriced_calls", b"unpriced_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
     _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015

@@ -76,7 +76,15 @@ async def test_an_undecodable_payload_is_noted_and_not_raised(decoder: HistoryDe
     event.activity_task_completed_event_attributes.result.payloads[0].data = b"\xff"
     decoded = await decoder.decode(event)
     assert decoded.values == ()
-    assert "Error: " in str(decoded.unreadable)
+    assert str(decoded.unreadable).startswith("Invalid JSON: ")
+
+
+async def test_an_event_whose_stored_payload_is_missing_names_its_file(tmp_path: Path) -> None:
+    payloads = await data_converter(Settings(data_dir=tmp_path / "a", payload_threshold_bytes=1)).encode(["large"])
+    event = HistoryEvent(event_type=EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
+    event.activity_task_completed_event_attributes.result.payloads.extend(payloads)
+    decoded = await HistoryDecoder(data_converter(Settings(data_dir=tmp_path / "b"))).decode(event)
+    assert str(decoded.unreadable).startswith(f"Stored payload {tmp_path}/b/payloads/")
 
 
 async def test_events_without_payloads_are_empty(decoder: HistoryDecoder) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, ListWorkersRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -74,7 +74,7 @@ class Poller:
 
 
 async def recent_pollers(client: Client, task_queue: str) -> list[Poller]:
-    """Return the workers that polled within ``MAX_POLL_AGE``, sorted by identity.
+    """Return the workers that polled within ``MAX_POLL_AGE`` and haven't stopped since, sorted by identity.
 
     Raises:
         RPCError: Temporal refuses or doesn't respond.
@@ -88,8 +88,25 @@ async def recent_pollers(client: Client, task_queue: str) -> list[Poller]:
         timeout=_RPC_TIMEOUT,
     )
     oldest = datetime.now(UTC) - MAX_POLL_AGE
-    pollers = (Poller(poller.identity, poller.last_access_time.ToDatetime(tzinfo=UTC)) for poller in response.pollers)
-    return sorted((poller for poller in pollers if poller.last_poll_at > oldest), key=lambda poller: poller.identity)
+    listed = (Poller(poller.identity, poller.last_access_time.ToDatetime(tzinfo=UTC)) for poller in response.pollers)
+    recent = [poller for poller in listed if poller.last_poll_at > oldest]
+    stopped = await _stop_times(client, task_queue) if recent else {}
+    pollers = (poller for poller in recent if stopped.get(poller.identity, oldest) < poller.last_poll_at)
+    return sorted(pollers, key=lambda poller: poller.identity)
+
+
+async def _stop_times(client: Client, task_queue: str) -> Mapping[str, datetime]:
+    """Return when workers of the task queue said that they stop, by identity: one that is killed doesn't say so."""
+    name = task_queue.replace("'", "\\'")
+    request = ListWorkersRequest(namespace=client.namespace, query=f"TaskQueue = '{name}' AND Status = 'ShuttingDown'")
+    try:
+        response = await client.workflow_service.list_workers(request, timeout=_RPC_TIMEOUT)
+    except RPCError:  # an older server doesn't have this call
+        return {}
+    heartbeats = sorted(
+        (info.worker_heartbeat for info in response.workers_info), key=lambda sent: sent.heartbeat_time.ToNanoseconds()
+    )
+    return {sent.worker_identity: sent.heartbeat_time.ToDatetime(tzinfo=UTC) for sent in heartbeats}
 
 
 async def connect_worker(settings: Settings) -> Client:

@@ -10,6 +10,8 @@ from agentkit.client.errors import ApiFailed, ApiUnreachable, ClientError, Reque
 __all__ = ["error_from_response", "unexpected_response"]
 
 _TEMPORARY_STATUSES = (502, 503, 504)
+_PAYLOAD_UNAVAILABLE = "urn:opspawn:problem:payload-unavailable"
+"""The one problem of these statuses that stays until a person has done something."""
 
 
 def error_from_response(response: Response) -> ClientError:
@@ -27,7 +29,7 @@ def error_from_response(response: Response) -> ClientError:
     # A single error often repeats the detail.
     lines.extend(f"  {line}" for line in error_lines if len(error_lines) > 1 or line.partition(": ")[2] not in lines[0])
     message = "\n".join(lines)
-    if response.status_code in _TEMPORARY_STATUSES:
+    if response.status_code in _TEMPORARY_STATUSES and problem.get("type") != _PAYLOAD_UNAVAILABLE:
         return ApiUnreachable(message, status=response.status_code, temporary=True)
     if response.status_code < 500:
         return RequestRefused(message, status=response.status_code)

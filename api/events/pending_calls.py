@@ -42,7 +42,12 @@ PendingCall = PendingModelCall | PendingToolCall
 
 
 def call_error(call: PendingCall, failure: BaseException | None) -> dict[str, JsonValue]:
-    """Return why an attempt failed: ``{type, message, status?}``, where ``status`` is a provider's HTTP status."""
+    """Return why an attempt failed: ``{type, message, status?}``, where ``status`` is a provider's HTTP status.
+
+    None is a failure that can't be read.
+    """
+    if failure is None:
+        return {"type": "Unknown", "message": "Its failure can't be read."}
     if isinstance(failure, CancelledError):
         return {"type": "Cancelled", "message": "It was cancelled."}
     if isinstance(call, PendingModelCall):

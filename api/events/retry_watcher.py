@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.service import RPCError
 
@@ -16,8 +17,11 @@ from api.events.event import Event
 from api.events.history_mapper import event_data
 from api.events.pending_calls import PendingCall, PendingModelCall, call_error
 from api.events.task_history import TaskHistory
+from api.tasks.payload_decoding import unreadable_reason
 
 __all__ = ["RetryWatcher"]
+
+logger = logging.getLogger(__name__)
 
 _FIRST_POLL_DELAY_S = 1.0
 """Seconds from a call's scheduling to its first poll; most calls end sooner, and are never polled."""
@@ -66,8 +70,12 @@ class RetryWatcher:
             polled = self._pending
             await asyncio.sleep(delay)
             if self._pending.keys() & polled.keys():
-                with suppress(RPCError, RuntimeError):  # Temporal is away: the long poll logs it
+                try:
                     await self._poll()
+                except (RPCError, RuntimeError):  # Temporal is away: the long poll logs it
+                    continue
+                except Exception:  # the boundary: later polls may succeed
+                    logger.exception("Can't read the retries of task %s", self._history.task_id)
 
     async def _poll(self) -> None:
         for activity in await self._history.pending_activities(self._run_id):
@@ -85,7 +93,7 @@ class RetryWatcher:
         if activity.maximum_attempts:
             data["max_attempts"] = activity.maximum_attempts
         if activity.HasField("last_failure"):
-            data["error"] = call_error(call, await self._history.decoder.failure(activity.last_failure))
+            data["error"] = await self._error(call, activity.last_failure)
         if activity.HasField("next_attempt_schedule_time"):
             data["next_attempt_at"] = to_jsonable_python(activity.next_attempt_schedule_time.ToDatetime(tzinfo=UTC))
         if isinstance(call, PendingModelCall):
@@ -93,3 +101,9 @@ class RetryWatcher:
             return Event("model.retrying", self._history.task_id, datetime.now(UTC), data, call.step)
         data["call"] = event_data(call.call)
         return Event("tool.retrying", self._history.task_id, datetime.now(UTC), data, call.step)
+
+    async def _error(self, call: PendingCall, failure: Failure) -> dict[str, JsonValue]:
+        try:
+            return call_error(call, await self._history.decoder.failure(failure))
+        except Exception as error:  # the boundary: its details may be stored where this process can't read them
+            return {**call_error(call, None), "unreadable": unreadable_reason(error)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from pydantic import JsonValue
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
@@ -16,12 +17,15 @@ from activities.temporal.client import temporal_address
 from api.events.event import Event
 from api.events.event_buffer import EventBuffer
 from api.tasks.errors import WatchInterrupted
+from api.tasks.payload_decoding import unreadable_reason
 from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
 from workflows.search_attributes import AGENT, MEMO_TITLE
 from workflows.task_types import WORKFLOW_TYPE
 
 __all__ = ["StatusFeed"]
+
+logger = logging.getLogger(__name__)
 
 _POLL_INTERVAL_S = 1.0
 """Seconds between two polls; more if a poll takes long, so that polling takes a fifth of the time at most."""
@@ -82,17 +86,26 @@ class StatusFeed:
                 self._polling = None
 
     async def _keep_polling(self) -> None:
-        duration = 0.0
+        duration, is_failing = 0.0, False
         while True:
             await asyncio.sleep(max(self._poll_interval_s, 4 * duration))
             started_at = time.monotonic()
-            with suppress(RPCError, RuntimeError):  # Temporal is away: later polls find what changes meanwhile
-                statuses = await self._poll()
-                for task_id, (status, execution) in statuses.items():
-                    if task_id not in self._statuses or self._statuses[task_id][0] != status:
-                        self._buffer.append(await _status_event(task_id, status, execution))
-                self._statuses = statuses
+            try:
+                await self._publish_changes()
+                is_failing = False
+            except Exception as error:  # the boundary: later polls find what changes meanwhile
+                if not is_failing:
+                    is_outage = isinstance(error, RPCError | RuntimeError)
+                    logger.warning("Can't read the statuses of tasks; trying again: %s", error, exc_info=not is_outage)
+                is_failing = True
             duration = time.monotonic() - started_at
+
+    async def _publish_changes(self) -> None:
+        statuses = await self._poll()
+        for task_id, (status, execution) in statuses.items():
+            if task_id not in self._statuses or self._statuses[task_id][0] != status:
+                self._buffer.append(await _status_event(task_id, status, execution))
+        self._statuses = statuses
 
     async def _poll(self) -> _Statuses:
         since = (datetime.now(UTC) - _ENDED_WITHIN).isoformat().replace("+00:00", "Z")
@@ -109,7 +122,9 @@ class StatusFeed:
 
 
 async def _status_event(task_id: str, status: str, execution: WorkflowExecution) -> Event:
-    memo = await execution.memo()
-    agent = execution.typed_search_attributes.get(AGENT) or ""
-    data = {"status": status, "agent": agent, "title": str(memo.get(MEMO_TITLE, ""))}
+    data: dict[str, JsonValue] = {"status": status, "agent": execution.typed_search_attributes.get(AGENT) or ""}
+    try:
+        data["title"] = str(await execution.memo_value(MEMO_TITLE, ""))
+    except Exception as error:  # the boundary: other clients may encode the memo in another way
+        data |= {"title": "", "unreadable": unreadable_reason(error)}
     return Event("task.status", task_id, execution.close_time or datetime.now(UTC), data)

@@ -127,6 +127,8 @@ async def _completed(task: TaskSnapshot, converter: DataConverter, payloads: Seq
 
 def _failed(failure: BaseException | None) -> ClosingFailure:
     kind, message = type(failure).__name__, str(failure)
+    if failure is None:
+        kind, message = "Unknown", "Its failure can't be read."
     if isinstance(failure, ApplicationError):
         kind = failure.type or kind
     if isinstance(failure, FailureError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 import httpx2
 import pytest
 from grpc import StatusCode
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
 
 from activities.temporal.client import connect
 from api.app import create_app
 from api.proto.opspawn.v1 import tasks_pb2
 from tests.integration.api.conftest import WITHIN, ApiHarness, client_of
 from tests.integration.api.grpc_harness import failure, request, serve_grpc
-from tests.integration.api.watching import served
+from tests.integration.api.watching import Seen, served
 
 LARGE = 200_000
 """Characters that are stored in a file."""
@@ -150,3 +153,22 @@ async def test_an_input_that_can_not_be_stored_is_a_problem(harness: ApiHarness)
         failed = await failure(grpc.stub.CreateTask(request("i" * LARGE), timeout=WITHIN))
     assert failed.reason == "PAYLOAD_UNAVAILABLE"
     assert (await harness.post()).status_code == 201
+
+
+async def test_the_feed_of_all_tasks_goes_on_after_a_task_whose_memo_no_one_can_read(harness: ApiHarness) -> None:
+    queue = harness.settings.task_queue
+    foreign = await Client.connect(harness.temporal.service_client.config.target_host)
+    unreadable = Payload(metadata={"encoding": b"binary/encrypted"}, data=b"?")
+    ours: list[Seen] = []
+    async with served(harness) as api, api.stream("/events") as stream, asyncio.timeout(WITHIN):
+        await foreign.start_workflow("AgentTask", id=f"{queue}-1", task_queue=queue, memo={"title": unreadable})
+        async for event in stream:
+            if event.data["task_id"].startswith(queue):
+                ours.append(event)
+                if len(ours) == 2:
+                    break
+                await foreign.start_workflow("AgentTask", id=f"{queue}-2", task_queue=queue, memo={"title": "Hello"})
+    assert (ours[0].data["title"], "unreadable" in ours[0].data) == ("", True)
+    assert (ours[1].data["title"], "unreadable" in ours[1].data) == ("Hello", False)
+    page = await harness.get("/tasks")
+    assert {f"{queue}-1", f"{queue}-2"} <= {task["id"] for task in page["tasks"]}

@@ -36,6 +36,13 @@ def test_statuses_of_an_unavailable_server_are_temporary(status: int) -> None:
     assert (error.temporary, error.status) == (True, status)
 
 
+def test_unreadable_files_of_the_api_are_no_reason_to_try_again() -> None:
+    kind = "urn:opspawn:problem:payload-unavailable"
+    error = error_from_response(problem(503, type=kind, detail="/data is missing."))
+    assert isinstance(error, ApiFailed)
+    assert str(error) == "Title: /data is missing."
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -103,6 +104,36 @@ async def test_temporal_is_not_polled_without_pending_calls(temporal: ScriptedTe
     watcher.update_pending(temporal.run_id, {})
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(polls(temporal, 1), 0.05)
+
+
+async def test_a_failure_that_can_not_be_read_is_published_with_the_reason_and_polling_goes_on(
+    temporal: ScriptedTemporal, watcher: RetryWatcher, published: asyncio.Queue[Event]
+) -> None:
+    unreadable, readable = activity("c", 2), activity("d", 2)
+    unreadable.last_failure.application_failure_info.details.payloads.add(
+        metadata={"encoding": b"json/plain"}, data=b"{"
+    )
+    temporal.pending = [unreadable, readable]
+    watcher.update_pending(temporal.run_id, {"c": TOOL_CALL, "d": replace(TOOL_CALL, activity_id="d")})
+    errors = [(await asyncio.wait_for(published.get(), TIMEOUT_S)).data["error"] for _ in range(2)]
+    assert isinstance(errors[0], dict)
+    assert "could not be converted" in str(errors[0].pop("unreadable"))
+    assert errors == [
+        {"type": "Unknown", "message": "Its failure can't be read."},
+        {"type": "ToolUnavailable", "message": "Not now."},
+    ]
+
+
+async def test_polling_continues_after_an_error_of_any_kind(
+    temporal: ScriptedTemporal, watcher: RetryWatcher, published: asyncio.Queue[Event]
+) -> None:
+    broken = activity("c", 2)
+    broken.next_attempt_schedule_time.seconds = 2**60  # no time that Python can represent
+    temporal.pending = [broken]
+    watcher.update_pending(temporal.run_id, {"c": TOOL_CALL})
+    await polls(temporal, 2)
+    temporal.pending = [activity("c", 2)]
+    assert (await asyncio.wait_for(published.get(), TIMEOUT_S)).type == "tool.retrying"
 
 
 async def test_polling_continues_after_an_outage(

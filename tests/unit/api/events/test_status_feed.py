@@ -89,6 +89,35 @@ async def test_changes_during_an_outage_are_published_after_it(temporal: Scripte
         assert (await change).task_id == "new"
 
 
+async def test_a_task_whose_memo_can_not_be_read_is_published_with_the_reason(
+    temporal: ScriptedTemporal, feed: StatusFeed
+) -> None:
+    async with asyncio.timeout(TIMEOUT_S), aclosing(await feed.watch()) as changes:
+        damaged, other = execution("damaged", "queued"), execution("other", "queued")
+        damaged.memo.fields[MEMO_TITLE].data = b"{"
+        temporal.executions = [damaged, other]
+        events = [await anext(changes), await anext(changes)]
+    assert (events[0].task_id, events[0].data["title"]) == ("damaged", "")
+    assert "could not be converted" in str(events[0].data["unreadable"])
+    assert events[1].data == {"status": "queued", "agent": "assistant", "title": "Hello"}
+
+
+async def test_polling_goes_on_after_an_error_of_any_kind(
+    temporal: ScriptedTemporal, feed: StatusFeed, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with asyncio.timeout(TIMEOUT_S), aclosing(await feed.watch()) as changes:
+        change = asyncio.ensure_future(anext(changes))
+        broken = execution("broken", "queued")
+        broken.close_time.seconds = 2**60  # no time that Python can represent
+        temporal.executions = [broken]
+        await next_poll(temporal)
+        await next_poll(temporal)
+        await next_poll(temporal)
+        temporal.executions = [execution("new", "queued")]
+        assert (await change).task_id == "new"
+    assert len(caplog.records) == 1, "each failed poll was logged"
+
+
 async def test_without_temporal_the_first_watcher_is_refused(temporal: ScriptedTemporal, feed: StatusFeed) -> None:
     temporal.fail()
     with pytest.raises(TemporalUnreachable):

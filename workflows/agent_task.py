@@ -19,8 +19,9 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.runtime.approval_policy import ApprovalPolicy
     from agentkit.runtime.loop import AgentLoop, run_step
     from agentkit.specs import AgentSpec
+    from workflows.listed_progress import progress_attributes
     from workflows.loop_effects import DurableEffects
-    from workflows.search_attributes import COST_USD, MEMO_USAGE, STATUS, STEPS, TOKENS
+    from workflows.search_attributes import MEMO_USAGE, STATUS
     from workflows.task_types import (
         WORKFLOW_TYPE,
         CarriedState,
@@ -115,14 +116,7 @@ class AgentTask:
     def _end(self, status: TaskStatus) -> None:
         self._status = status
         usage = self._loop.usage
-        workflow.upsert_search_attributes(
-            [
-                STATUS.value_set(status),
-                STEPS.value_set(self._loop.steps),
-                TOKENS.value_set(usage.tokens),
-                *([] if usage.cost_usd is None else [COST_USD.value_set(usage.cost_usd)]),
-            ]
-        )
+        workflow.upsert_search_attributes([STATUS.value_set(status), *progress_attributes(self._loop.steps, usage)])
         workflow.upsert_memo({MEMO_USAGE: usage})
         self._effects.details.ended(status, usage, self._error)
 

@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         RefusedCallEntry,
         journal_batches,
     )
+    from workflows.listed_progress import ListedProgress
     from workflows.progress_details import ProgressDetails
     from workflows.tool_execution import is_local, run_tool
     from workflows.transcript_sharing import SHARE_TRANSCRIPT
@@ -40,6 +41,7 @@ class DurableEffects:
 
     def __init__(self, loop: AgentLoop) -> None:
         self.details = ProgressDetails()
+        self._listed_progress = ListedProgress()
         self._loop = loop
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
@@ -58,6 +60,7 @@ class DurableEffects:
             composed_messages=composed,
         )
         self.details.model_requested(loop.steps, loop.model)
+        self._listed_progress.step_started(loop.steps, loop.usage)
         policy = model_policy(fallback=loop.has_fallback)
         try:
             reply: ModelReply = await workflow.execute_activity(

@@ -31,7 +31,7 @@ PARENT = SearchAttributeKey.for_keyword("OpspawnParentId")
 TENANT = SearchAttributeKey.for_keyword("OpspawnTenant")
 TAGS = SearchAttributeKey.for_keyword_list("OpspawnTags")
 STEPS = SearchAttributeKey.for_int("OpspawnSteps")
-"""Set when the status changes, and at the end."""
+"""Set at the end, and at most every few seconds before, as the next two are."""
 TOKENS = SearchAttributeKey.for_int("OpspawnTokens")
 COST_USD = SearchAttributeKey.for_float("OpspawnCostUsd")
 
@@ -42,7 +42,7 @@ MEMO_TITLE = "title"
 MEMO_BODY_HASH = "body_hash"
 """SHA-256 of the request body, beside an Idempotency-Key."""
 MEMO_USAGE = "usage"
-"""The ``Usage`` of a task that has ended."""
+"""The ``Usage`` of a task: set with the search attributes of its steps and tokens."""
 MEMO_METADATA = "metadata"
 """The task's ``metadata``, an object of text."""
 MEMO_USER = "user"

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
+from agentkit.errors import ModelUnavailable
+from agentkit.interfaces import ModelRequest
+from agentkit.messages import ToolCall
+from agentkit.testing import ScriptedResponse
 from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
 from api.tasks.task_requests import TaskFilter
-from tests.integration.api.conftest import WITHIN, ApiHarness
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
+from tests.integration.api.gated_model import GatedModel
 
 
 def label(harness: ApiHarness) -> str:
@@ -125,6 +130,31 @@ async def test_a_listed_task_has_what_visibility_holds(harness: ApiHarness) -> N
         "links",
     ):
         assert listed[field] == shown[field], field
+
+
+async def test_a_running_task_is_listed_with_its_steps_and_usage(harness: ApiHarness) -> None:
+    gate, pause = GatedModel(), ModelUnavailable("Later.", status=503, retry_after=5.0)
+    call = ToolCall(id="1", name="calculator", arguments={"expression": "6*7"})
+    script = iter([call, pause, call.model_copy(update={"id": "2"})])
+
+    async def respond(request: ModelRequest) -> ScriptedResponse:
+        return next(script, None) or await gate(request)
+
+    async with harness.worker(respond, harness.catalog.toolset.get("calculator")):
+        task_id = await harness.submit(tags=[label(harness)])
+        shown = await eventually(lambda: harness.task(task_id), lambda task: task["steps"] == 2)
+        (listed,) = (await harness.listed(1, tag=label(harness)))["tasks"]
+        assert (shown["usage"]["tokens"], listed["steps"], listed["usage"]["tokens"]) == (15, 0, 0)
+        await asyncio.wait_for(gate.requested.wait(), WITHIN)
+        shown = await harness.task(task_id)
+        listed = await eventually(
+            lambda: harness.listed(1, tag=label(harness)), lambda page: page["tasks"][0]["steps"] > 0
+        )
+        gate.released.set()
+        await harness.task(task_id, wait=WITHIN)
+    assert (shown["steps"], shown["usage"]["model_calls"]) == (3, 2)
+    for field in ("status", "steps", "usage"):
+        assert listed["tasks"][0][field] == shown[field], field
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "", "W10", "e30", "WzEsMiwzXQ", "é", "W25hbiwxLDJd"])

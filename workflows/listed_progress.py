@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
@@ -17,7 +18,7 @@ _MIN_INTERVAL = timedelta(seconds=5)
 """Time between two updates while a task runs: each adds two events to its history, and short tasks need none."""
 
 
-def progress_attributes(steps: int, usage: Usage) -> list[SearchAttributeUpdate]:
+def progress_attributes(steps: int, usage: Usage) -> list[SearchAttributeUpdate[Any]]:
     """Return the updates of the search attributes for steps and usage."""
     cost = [] if usage.cost_usd is None else [COST_USD.value_set(usage.cost_usd)]
     return [STEPS.value_set(steps), TOKENS.value_set(usage.tokens), *cost]

@@ -25,6 +25,7 @@ __all__ = [
     "Poller",
     "TaskQueueInUse",
     "connect_worker",
+    "listed_pollers",
     "recent_pollers",
     "require_no_other_app",
     "require_no_other_app_started",
@@ -79,6 +80,18 @@ async def recent_pollers(client: Client, task_queue: str) -> list[Poller]:
     Raises:
         RPCError: Temporal refuses or doesn't respond.
     """
+    oldest = datetime.now(UTC) - MAX_POLL_AGE
+    return [poller for poller in await listed_pollers(client, task_queue) if poller.last_poll_at > oldest]
+
+
+async def listed_pollers(client: Client, task_queue: str) -> list[Poller]:
+    """Return the workers that Temporal lists and that haven't stopped since, sorted by identity.
+
+    One that was killed is listed for five minutes more.
+
+    Raises:
+        RPCError: Temporal refuses or doesn't respond.
+    """
     response = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
@@ -87,16 +100,15 @@ async def recent_pollers(client: Client, task_queue: str) -> list[Poller]:
         ),
         timeout=_RPC_TIMEOUT,
     )
-    oldest = datetime.now(UTC) - MAX_POLL_AGE
     listed = (Poller(poller.identity, poller.last_access_time.ToDatetime(tzinfo=UTC)) for poller in response.pollers)
-    recent = [poller for poller in listed if poller.last_poll_at > oldest]
-    stopped = await _stop_times(client, task_queue) if recent else {}
-    pollers = (poller for poller in recent if stopped.get(poller.identity, oldest) < poller.last_poll_at)
+    stopped = await _stop_times(client, task_queue) if response.pollers else {}
+    never = datetime.min.replace(tzinfo=UTC)
+    pollers = (poller for poller in listed if stopped.get(poller.identity, never) < poller.last_poll_at)
     return sorted(pollers, key=lambda poller: poller.identity)
 
 
 async def _stop_times(client: Client, task_queue: str) -> Mapping[str, datetime]:
-    """Return when workers of the task queue said that they stop, by identity: one that is killed doesn't say so."""
+    """Return when workers of the task queue reported that they stop, by identity. A killed worker reports nothing."""
     name = task_queue.replace("'", "\\'")
     request = ListWorkersRequest(namespace=client.namespace, query=f"TaskQueue = '{name}' AND Status = 'ShuttingDown'")
     try:

@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from api.grpc.health_service import HealthCheckServicer
+from api.grpc.request_decoding import RequestDecoding
 from api.grpc.task_servicer import TaskServicer
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import add_TaskServiceServicer_to_server
@@ -27,13 +28,14 @@ class GrpcServer:
     def __init__(self, services: ApiServices, *, max_request_bytes: int) -> None:
         """Serve ``services``; larger requests are refused."""
         self._server = aio.server(
+            interceptors=[RequestDecoding()],
             options=[
                 ("grpc.so_reuseport", 0),  # otherwise a second process would share the port unnoticed
                 ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
                 ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
                 ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_MS // 3),
-            ]
+            ],
         )
         add_TaskServiceServicer_to_server(TaskServicer(services), self._server)
         add_HealthServicer_to_server(HealthCheckServicer(services, frozenset({TASK_SERVICE})), self._server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 
@@ -12,6 +13,9 @@ __all__ = ["NotJSON", "from_struct", "to_struct", "to_value"]
 
 _MAX_INTEGER = 2**53
 """Protobuf's numbers are doubles, which hold every integer up to this one."""
+_MAX_DEPTH = 30
+"""Levels of objects and lists. Parsers of protobuf refuse more than 100 messages in each other, and a level of JSON
+takes up to three."""
 
 
 class NotJSON(ValueError):
@@ -19,12 +23,24 @@ class NotJSON(ValueError):
 
 
 def to_struct(values: Mapping[str, JsonValue]) -> Struct:
-    """Return an object as a message; integers that a double doesn't hold become text."""
-    return Struct(fields={key: to_value(value) for key, value in values.items()})
+    """Return an object as a message.
+
+    What protobuf doesn't hold becomes text: integers beyond a double's, and objects and lists below ``_MAX_DEPTH``
+    others as their JSON.
+    """
+    return _to_struct(values, _MAX_DEPTH)
 
 
 def to_value(value: JsonValue) -> Value:
-    """Return any value as a message; integers as in ``to_struct``."""
+    """Return any value as a message, as in ``to_struct``."""
+    return _to_value(value, _MAX_DEPTH)
+
+
+def _to_struct(values: Mapping[str, JsonValue], levels: int) -> Struct:
+    return Struct(fields={key: _to_value(value, levels - 1) for key, value in values.items()})
+
+
+def _to_value(value: JsonValue, levels: int) -> Value:
     match value:
         case None:
             return Value(null_value=NULL_VALUE)
@@ -36,10 +52,12 @@ def to_value(value: JsonValue) -> Value:
             return Value(number_value=value)
         case str():
             return Value(string_value=value)
+        case list() | dict() if levels <= 0:
+            return Value(string_value=json.dumps(value, ensure_ascii=False))
         case list():
-            return Value(list_value=ListValue(values=map(to_value, value)))
+            return Value(list_value=ListValue(values=[_to_value(item, levels - 1) for item in value]))
         case _:
-            return Value(struct_value=to_struct(value))
+            return Value(struct_value=_to_struct(value, levels))
 
 
 def from_struct(struct: Struct) -> dict[str, JsonValue]:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.rest.request_bodies import BodyNotJSON
 from api.tasks.errors import (
     CursorInvalid,
     FieldIssue,
@@ -175,7 +176,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         headers["Allow"] = _allowed_methods(request)
         detail = f"{request.url.path} doesn't take {request.method}, only {headers['Allow']}."
-    return problem_response(error.status_code, detail, headers=headers)
+    kind, title = ("json-invalid", "Wrong JSON") if isinstance(error, BodyNotJSON) else (None, None)
+    return problem_response(error.status_code, detail, kind=kind, title=title, headers=headers)
 
 
 def _allowed_methods(request: Request) -> str:

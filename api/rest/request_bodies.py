@@ -15,7 +15,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BodyLimitMiddleware", "JSONRoute"]
+__all__ = ["BodyLimitMiddleware", "BodyNotJSON", "JSONRoute"]
+
+_MAX_DEPTH = 100
+"""Levels of objects and lists in a body: what carries it further adds some, and JSON parsers end at 200."""
+
+
+_TOO_DEEP = f"The body is nested too deeply: {_MAX_DEPTH} levels are the most that is taken"
+
+
+class BodyNotJSON(HTTPException):
+    """The body isn't JSON, or JSON that other parsers may not read."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(400, detail)
 
 
 class JSONRoute(APIRoute):
@@ -42,13 +55,13 @@ class _StrictRequest(Request):
             if rb"\ud" in body.lower():
                 json.dumps(value, ensure_ascii=False).encode()
         except UnicodeDecodeError:
-            raise HTTPException(400, "The body isn't JSON: it isn't UTF-8") from None
+            raise BodyNotJSON("The body isn't JSON: it isn't UTF-8") from None
         except UnicodeEncodeError:
-            raise HTTPException(
-                400, "The body holds half a surrogate pair, such as \\ud800, which is no text"
-            ) from None
+            raise BodyNotJSON("The body holds half a surrogate pair, such as \\ud800, which is no text") from None
         except RecursionError:
-            raise HTTPException(400, "The body is nested too deeply") from None
+            raise BodyNotJSON(_TOO_DEEP) from None
+        if body.count(b"[") + body.count(b"{") > _MAX_DEPTH and _is_deeper(value, _MAX_DEPTH):
+            raise BodyNotJSON(_TOO_DEEP)
         return value
 
 
@@ -90,12 +103,25 @@ def _is_json(content_type: str) -> bool:
     return header.get_content_maintype() == "application" and (kind == "json" or kind.endswith("+json"))
 
 
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether objects and lists are nested in more than so many levels."""
+    containers = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        containers = [
+            child
+            for container in containers
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, dict | list)
+        ]
+    return bool(containers)
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise HTTPException(400, f"The body isn't JSON: {name} is no number in JSON")
+    raise BodyNotJSON(f"The body isn't JSON: {name} is no number in JSON")
 
 
 def _finite_float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise HTTPException(400, f"The number {text[:40]} is too large")
+        raise BodyNotJSON(f"The number {text[:40]} is too large")
     return number

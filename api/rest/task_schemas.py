@@ -110,7 +110,7 @@ def _with_example(example: JsonValue) -> ConfigDict:
 
 
 class TaskUsageResponse(_Response):
-    """What a task has spent. In lists, and while no worker responds, an unfinished task shows nothing yet."""
+    """What a task has spent. In lists, and while no worker responds, what an unfinished task recorded last."""
 
     tokens: int = 0
     """Input and output together."""

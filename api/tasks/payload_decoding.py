@@ -1,4 +1,4 @@
-"""Decode what Temporal holds of tasks; where that fails, the error says why."""
+"""Decode what Temporal holds of tasks; where that fails, the error has the reason."""
 
 from __future__ import annotations
 

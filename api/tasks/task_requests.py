@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -48,6 +51,18 @@ _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 _TAG = r"^[^\x00-\x1f\x7f\"'\\]+$"
 """Neither quotes nor backslashes: Temporal's embedded store can't search for them."""
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+"""The beginning of a time of RFC 3339."""
+
+
+def _refuse_numbers(value: object) -> object:
+    """Return a time, or the text of one; pydantic would take numbers, also as text, for seconds since 1970."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _TIME.match(value)):
+        return value
+    raise ValueError("Expected a time such as 2026-11-21T19:53:11Z")
+
+
+_Time = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROLS)]
 _TaskTag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_TAG)]
 _MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -126,7 +141,7 @@ class NewTask(_Request):
     tags: tuple[_TaskTag, ...] = Field(default=(), max_length=20)
     metadata: dict[_MetadataKey, _MetadataValue] = Field(default_factory=dict, max_length=50)
     user: _Name | None = Field(default=None, description="Whose task this is: the scope of long-term memory.")
-    start_at: AwareDatetime | None = Field(
+    start_at: _Time | None = Field(
         default=None, description="Not before this time (with its zone; at most a year ahead). The past means now."
     )
 
@@ -177,8 +192,8 @@ class TaskFilter(_Request):
     conversation_id: _Name | None = None
     parent_id: _Name | None = None
     tag: _TaskTag | None = Field(default=None, description="One of the task's tags.")
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: _Time | None = None
+    created_before: _Time | None = None
 
 
 class TaskListRequest(TaskFilter):

@@ -28,7 +28,7 @@ __all__ = [
 
 
 class TaskUsage(Record):
-    """What a task has spent. In lists, and while no worker responds, that of an unfinished task is all zeros."""
+    """What a task has spent. In lists, and while no worker responds, what an unfinished task recorded last."""
 
     tokens: int = 0
     """Input and output together."""

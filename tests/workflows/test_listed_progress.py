@@ -44,7 +44,7 @@ async def test_the_first_step_after_five_seconds_records_the_progress(time_skipp
     def pause(seconds: float) -> ScriptedResponse:
         return ModelUnavailable("Later.", status=503, retry_after=seconds)
 
-    script = [call(1), pause(3), call(2), pause(3), call(3), call(4), pause(4), call(5), "done"]
+    script: list[ScriptedResponse] = [call(1), pause(3), call(2), pause(3), call(3), call(4), pause(4), call(5), "done"]
     async with time_skipping_env.worker(ScriptedModel(script), lookup):
         _, handle = await time_skipping_env.run("Go.", time_skipping_env.agent(lookup))
     events = await time_skipping_env.history(handle)
@@ -53,7 +53,7 @@ async def test_the_first_step_after_five_seconds_records_the_progress(time_skipp
 
 
 async def test_the_usage_of_a_running_task_is_in_its_memo(time_skipping_env: TaskEnvironment) -> None:
-    script = [call(1), ModelUnavailable("Later.", status=503, retry_after=60), call(2), "done"]
+    script: list[ScriptedResponse] = [call(1), ModelUnavailable("Later.", status=503, retry_after=60), call(2), "done"]
     async with time_skipping_env.worker(ScriptedModel(script), lookup):
         _, handle = await time_skipping_env.run("Go.", time_skipping_env.agent(lookup))
     memos = [

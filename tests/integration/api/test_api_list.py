@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -135,7 +136,7 @@ async def test_a_listed_task_has_what_visibility_holds(harness: ApiHarness) -> N
 async def test_a_running_task_is_listed_with_its_steps_and_usage(harness: ApiHarness) -> None:
     gate, pause = GatedModel(), ModelUnavailable("Later.", status=503, retry_after=5.0)
     call = ToolCall(id="1", name="calculator", arguments={"expression": "6*7"})
-    script = iter([call, pause, call.model_copy(update={"id": "2"})])
+    script: Iterator[ScriptedResponse] = iter([call, pause, call.model_copy(update={"id": "2"})])
 
     async def respond(request: ModelRequest) -> ScriptedResponse:
         return next(script, None) or await gate(request)

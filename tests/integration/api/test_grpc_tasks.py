@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -194,3 +195,72 @@ async def test_a_wait_ends_when_the_server_stops_or_the_client_disconnects(harne
 
 async def _asyncio_tasks() -> int:
     return len(asyncio.all_tasks())
+
+
+async def raw_call(channel: Any, method: str, data: bytes) -> object:
+    """Make a call with these bytes as its request; return the bytes of the first response."""
+    path = f"/opspawn.v1.TaskService/{method}"
+    if method == "WatchTask":
+        return await anext(aiter(channel.unary_stream(path)(data, timeout=WITHIN)))
+    return await channel.unary_unary(path)(data, timeout=WITHIN)
+
+
+def varint(number: int) -> bytes:
+    """Return a number as protobuf writes it."""
+    return bytes([number & 0x7F | 0x80]) + varint(number >> 7) if number > 0x7F else bytes([number])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\xff\xff\xff", id="garbage"),
+        pytest.param(b"\x0a\x02\xff\xfe", id="no UTF-8"),
+        pytest.param(b"\x0a\x7f", id="cut off"),
+    ],
+)
+@pytest.mark.parametrize("method", ["CreateTask", "GetTask", "ListTasks", "CancelTask", "WatchTask", "AnswerInput"])
+async def test_a_request_that_can_not_be_decoded_is_invalid(harness: ApiHarness, method: str, data: bytes) -> None:
+    async with serve_grpc(harness) as api:
+        refused = await failure(raw_call(api.channel, method, data))
+        assert (await api.task((await api.stub.CreateTask(request())).task.id)).agent == "assistant"
+    assert (refused.code, refused.reason) == (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+    assert "can't be decoded" in refused.message
+
+
+async def test_a_request_that_is_nested_too_deeply_is_invalid(harness: ApiHarness) -> None:
+    value = b"\x11" + bytes(8)
+    for _ in range(60):  # each is a Value with a list of one
+        value = b"\x32" + varint(len(value) + len(varint(len(value))) + 1) + b"\x0a" + varint(len(value)) + value
+    entry = b"\x0a\x05const\x12" + varint(len(value)) + value
+    schema = b"\x0a" + varint(len(entry)) + entry
+    async with serve_grpc(harness) as api:
+        refused = await failure(raw_call(api.channel, "CreateTask", b"\x32" + varint(len(schema)) + schema))
+    assert refused.reason == "REQUEST_INVALID"
+
+
+@pytest.mark.parametrize("levels", [40, 150], ids=["protobuf", "JSON parsers of some languages"])
+async def test_a_deep_output_and_deep_arguments_are_sent_over_rest_and_grpc(harness: ApiHarness, levels: int) -> None:
+    deep: Any = "x"
+    for _ in range(levels):
+        deep = [deep]
+    schema = struct(type="array")
+    call = ToolCall(id="1", name="calculator", arguments={"expression": deep})
+    calculator = harness.catalog.toolset.get("calculator")
+    async with harness.worker([call, json.dumps(deep)], calculator), serve_grpc(harness) as api:
+        task_id = await api.submit(output_schema=schema)
+        task = await api.task(task_id, wait=WITHIN)
+        events = await api.all(task_id)
+    assert (await harness.task(task_id))["output"] == deep
+    assert innermost(MessageToDict(task.output)) == innermost(deep) == "x"
+    (started,) = [event for event in events if event.type == "tool.started"]
+    assert innermost(MessageToDict(started.data)["call"]["arguments"]["expression"]) == "x"
+
+
+def innermost(value: Any) -> Any:
+    """Return what is in nested lists, in their JSON, too."""
+    while True:
+        if isinstance(value, str) and value.startswith("["):
+            value = json.loads(value)
+        if not isinstance(value, list):
+            return value
+        value = value[0]

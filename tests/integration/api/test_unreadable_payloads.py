@@ -86,7 +86,7 @@ async def test_a_task_whose_payloads_are_unreadable_is_a_problem_over_rest_and_g
     assert str(directory) in failed.message
 
 
-async def test_events_of_unreadable_payloads_say_so_and_go_on_to_the_last(harness: ApiHarness) -> None:
+async def test_events_of_unreadable_payloads_have_the_reason_and_go_on_to_the_last(harness: ApiHarness) -> None:
     task_id = await completed_task(harness)
     for file in stored(harness):
         file.unlink()

@@ -1,4 +1,4 @@
-"""Tasks without a worker say so, at a bounded cost, and a silent worker hides nothing of other tasks."""
+"""Tasks are shown as waiting for a worker, at a bounded cost; a silent worker hides nothing of other tasks."""
 
 from __future__ import annotations
 

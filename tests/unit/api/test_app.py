@@ -18,7 +18,7 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
     assert set(operations(app)) == {
         *("createTask", "listTasks", "getTask", "getTranscript", "cancelTask", "terminateTask"),
         *("watchTask", "watchTasks"),
-        *("listAgents", "getAgent", "listTools", "getHealth", "getReadiness", "getMetrics"),
+        *("listAgents", "getAgent", "listTools", "getSystem", "getHealth", "getReadiness", "getMetrics"),
     }
 
 

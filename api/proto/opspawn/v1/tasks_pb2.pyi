@@ -223,7 +223,7 @@ class GetTaskRequest(_message.Message):
     task_id: _builtins.str
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
-        """How long to wait for the task's end, 60 s at most; the answer comes as soon as it ends."""
+        """How long to wait for the task's end, 60 s at most; the response comes as soon as it ends."""
 
     def __init__(
         self,
@@ -767,7 +767,7 @@ Global___TaskError: _TypeAlias = TaskError  # noqa: Y015
 
 @_typing.final
 class TaskUsage(_message.Message):
-    """What a task has spent. In lists, and while no worker answers, an unfinished task shows nothing yet."""
+    """What a task has spent. In lists, and while no worker responds, what an unfinished task recorded last."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -72,14 +72,14 @@ class TaskServiceServicer:
     """
 
     def CreateTask(self, request, context):
-        """Start a task: one input for one agent. It is durable from this answer on.
+        """Start a task: one input for one agent. It is durable once this call returns.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTask(self, request, context):
-        """Show a task. While no worker answers, status, steps and usage are as last recorded.
+        """Show a task. While no worker responds, status, steps and usage are as last recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,9 +38,9 @@ class TaskServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
     CreateTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CreateTaskRequest, _tasks_pb2.CreateTaskResponse]
-    """Start a task: one input for one agent. It is durable from this answer on."""
+    """Start a task: one input for one agent. It is durable once this call returns."""
     GetTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.GetTaskRequest, _tasks_pb2.GetTaskResponse]
-    """Show a task. While no worker answers, status, steps and usage are as last recorded."""
+    """Show a task. While no worker responds, status, steps and usage are as last recorded."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.ListTasksRequest, _tasks_pb2.ListTasksResponse]
     """List tasks, newest first. A new task may take a moment to show."""
     CancelTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.CancelTaskResponse]
@@ -56,9 +56,9 @@ class TaskServiceAsyncStub(TaskServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CreateTaskRequest, _tasks_pb2.CreateTaskResponse]  # type: ignore[assignment]
-    """Start a task: one input for one agent. It is durable from this answer on."""
+    """Start a task: one input for one agent. It is durable once this call returns."""
     GetTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.GetTaskRequest, _tasks_pb2.GetTaskResponse]  # type: ignore[assignment]
-    """Show a task. While no worker answers, status, steps and usage are as last recorded."""
+    """Show a task. While no worker responds, status, steps and usage are as last recorded."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_tasks_pb2.ListTasksRequest, _tasks_pb2.ListTasksResponse]  # type: ignore[assignment]
     """List tasks, newest first. A new task may take a moment to show."""
     CancelTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.CancelTaskResponse]  # type: ignore[assignment]
@@ -77,7 +77,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.CreateTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.CreateTaskResponse, _abc.Awaitable[_tasks_pb2.CreateTaskResponse]]:
-        """Start a task: one input for one agent. It is durable from this answer on."""
+        """Start a task: one input for one agent. It is durable once this call returns."""
 
     @_abc_1.abstractmethod
     def GetTask(
@@ -85,7 +85,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.GetTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.GetTaskResponse, _abc.Awaitable[_tasks_pb2.GetTaskResponse]]:
-        """Show a task. While no worker answers, status, steps and usage are as last recorded."""
+        """Show a task. While no worker responds, status, steps and usage are as last recorded."""
 
     @_abc_1.abstractmethod
     def ListTasks(

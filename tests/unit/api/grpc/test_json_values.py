@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from api.grpc.json_values import NotJSON, from_struct, to_struct, to_value
+from api.proto.opspawn.v1 import tasks_pb2
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 LEAVES = (
@@ -38,6 +40,27 @@ def test_whole_numbers_come_back_as_integers() -> None:
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 10**400], ids=["above", "below", "huge"])
 def test_an_integer_that_a_double_does_not_hold_becomes_text(number: int) -> None:
     assert to_value(number).string_value == str(number)
+
+
+def nested(levels: int, *, in_objects: bool) -> JsonValue:
+    value: JsonValue = "x"
+    for _ in range(levels):
+        value = {"a": value} if in_objects else [value]
+    return value
+
+
+@pytest.mark.parametrize("in_objects", [True, False], ids=["objects", "lists"])
+def test_what_is_nested_too_deeply_for_protobuf_becomes_text(in_objects: bool) -> None:
+    deep = nested(200, in_objects=in_objects)
+    task = tasks_pb2.Task.FromString(tasks_pb2.Task(output=to_value(deep)).SerializeToString())
+    event = tasks_pb2.Event.FromString(tasks_pb2.Event(data=to_struct({"a": deep})).SerializeToString())
+    for message in (task.output, event.data.fields["a"]):
+        read: Any = MessageToDict(message)
+        levels = 0
+        while not isinstance(read, str):
+            read, levels = (read["a"] if in_objects else read[0]), levels + 1
+        assert json.loads(read) == nested(200 - levels, in_objects=in_objects)
+        assert levels >= 29
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")], ids=str)

@@ -16,19 +16,42 @@ from tests.unit.api.rest.http_problems import JSON_HEADERS, create_task, problem
         (b'{"agent": "assistant"', "line 1, column 22"),
         (b"\xff", "UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
+        (b'{"output_schema": ' + b'{"a": [' * 50 + b"1" + b"]}" * 50 + b"}", "nested too deeply: 100 levels"),
+        (b'{"input": [' + b"{}, " * 200 + b"[" * 101 + b"]" * 101 + b"]}", "nested too deeply"),
         (b'{"limits": {"deadline": NaN}}', "NaN"),
         (b'{"limits": {"deadline": -Infinity}}', "-Infinity"),
         (b'{"limits": {"max_cost_usd": 1e999}}', "1e999"),
         (b'{"input": "\\ud800"}', "surrogate"),
         (b'{"metadata": {"\\uDFFF": ""}}', "surrogate"),
     ],
-    ids=["word", "cut", "bytes", "deep", "nan", "infinity", "huge", "surrogate", "surrogate-key"],
+    ids=[
+        "word",
+        "cut",
+        "bytes",
+        "endless",
+        "deep",
+        "deep-list",
+        "nan",
+        "infinity",
+        "huge",
+        "surrogate",
+        "surrogate-key",
+    ],
 )
 async def test_a_body_that_is_not_json_is_refused_with_the_place(
     http: httpx2.AsyncClient, body: bytes, text: str
 ) -> None:
     response = await http.post("/api/v1/tasks", content=body, headers=JSON_HEADERS)
-    assert text in problem(response, 400)["detail"]
+    document = problem(response, 400)
+    assert text in document["detail"]
+    assert document["type"] == "urn:opspawn:problem:json-invalid"
+
+
+async def test_a_body_of_100_levels_is_accepted(http: httpx2.AsyncClient) -> None:
+    schema = b'{"const": ' + b"[" * 98 + b"]" * 98 + b"}"
+    body = b'{"agent": "nobody", "input": "[[[[' + b"[" * 200 + b'", "output_schema": ' + schema + b"}"
+    document = problem(await http.post("/api/v1/tasks", content=body, headers=JSON_HEADERS), 422)
+    assert document["type"] == "urn:opspawn:problem:task-refused"
 
 
 @pytest.mark.parametrize(

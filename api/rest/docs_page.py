@@ -10,16 +10,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
+from api.rest.html_pages import html_page
+
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222 }
-code, pre { font: 14px/1.4 ui-monospace, monospace; background: #f4f4f4; border-radius: 4px }
-code { padding: .1em .3em } pre { padding: .8em; overflow-x: auto }
-h2 { margin-top: 2rem; font-size: 1.1rem } td { padding-right: 1.5rem; vertical-align: top }
-"""
 
 
 @router.get("/docs")
@@ -27,11 +22,10 @@ async def get_docs(request: Request) -> HTMLResponse:
     """Show every call, its parameters and examples."""
     description = request.app.openapi()
     calls = "".join(_call(path, method, call, description) for path, method, call in _calls(description))
-    title = escape(f"{description['info']['title']} {description['info']['version']}")
-    return HTMLResponse(
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title}</h1><p>{escape(description['info'].get('description', ''))}</p>"
-        f'<p>For tools: <a href="openapi.json">openapi.json</a></p>{calls}</html>'
+    return html_page(
+        f"{description['info']['title']} {description['info']['version']}",
+        f"<p>{escape(description['info'].get('description', ''))}</p>"
+        f'<p>For tools: <a href="openapi.json">openapi.json</a></p>{calls}',
     )
 
 

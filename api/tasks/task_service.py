@@ -90,8 +90,7 @@ class TaskService:
         self._catalog = catalog
         self._settings = settings
         self._address = temporal_address(settings)
-        ui = settings.temporal_ui_url.rstrip("/")
-        self._urls = TaskUrls("/api/v1/tasks/", f"{ui}/namespaces/{client.namespace}/workflows/")
+        self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
         self._workers = WorkerPresence(client)
         self._views = WorkflowViews()
 

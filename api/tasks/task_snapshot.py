@@ -74,6 +74,11 @@ class TaskUrls:
     temporal_ui: str
     """URL before the workflow's id."""
 
+    @classmethod
+    def of(cls, temporal_ui_url: str, namespace: str) -> Self:
+        """Return the prefixes for this API, and for the Temporal Web UI at a base URL."""
+        return cls("/api/v1/tasks/", f"{temporal_ui_url.rstrip('/')}/namespaces/{namespace}/workflows/")
+
     def links(self, task_id: str) -> TaskLinks:
         """Return a task's links."""
         name = quote(task_id, safe="")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import httpx2
@@ -57,7 +58,7 @@ async def test_a_chosen_model_that_can_not_be_used_is_shown(settings: Settings) 
 
 @pytest.mark.parametrize("field", ["app_name", "task_queue", "temporal_ui_url"])
 async def test_every_text_is_escaped(settings: Settings, field: str) -> None:
-    (settings.app_dir / "agents" / "hostile.yaml").write_text(f"name: a\n{HOSTILE!r}: 1\n")
+    (settings.app_dir / "agents" / "hostile.yaml").write_text(f"name: a\n? {json.dumps(HOSTILE)}\n: 1\n")
     page = (await home(settings.model_copy(update={field: HOSTILE, "host": "0.0.0.0"}))).text
     assert page.count("&lt;img src=x onerror=alert(1)&gt;") >= 2
     assert "<img" not in page

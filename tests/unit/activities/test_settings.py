@@ -123,3 +123,41 @@ def test_the_environment_of_the_process_is_checked(
     warn_of_unknown_variables()
 
     assert caplog.messages == ["Unknown variable OPSPAWN_PROT is ignored. Did you mean OPSPAWN_PORT?"]
+
+
+def test_the_data_directory_is_in_the_app_directory_wherever_the_process_starts(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert load().data_dir == tmp_path / ".opspawn"
+    monkeypatch.chdir(elsewhere)
+    assert load().data_dir == tmp_path / ".opspawn"
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load().data_dir == tmp_path / ".opspawn"
+    assert Settings.load(Path("elsewhere")).data_dir == elsewhere / ".opspawn"
+
+
+def test_paths_in_the_file_are_relative_to_it_and_typed_ones_to_the_working_directory(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    file = "data_dir = 'data'\ntemporal_bin = 'bin/temporal'\nrelay_tls_ca = '/etc/ca.pem'"
+    settings = load(file)
+    assert (settings.data_dir, settings.temporal_bin) == (tmp_path / "data", tmp_path / "bin" / "temporal")
+    assert settings.relay_tls_ca == Path("/etc/ca.pem")
+    assert load(file, data_dir=Path("typed")).data_dir == elsewhere / "typed"
+    monkeypatch.setenv("OPSPAWN_DATA_DIR", "variable")
+    assert load(file).data_dir == elsewhere / "variable"
+
+
+def test_the_data_directory_stays_where_it_is_when_the_process_changes_its_directory(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(data_dir=Path("data"))
+    monkeypatch.chdir("/")
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.model_copy(update={"port": 1}).data_dir == tmp_path / "data"

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -15,9 +14,10 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
 from activities.temporal.client import connect
+from activities.temporal.task_queue_pollers import recent_pollers
 from api.app import create_app
 from api.proto.opspawn.v1 import tasks_pb2
-from tests.integration.api.conftest import WITHIN, ApiHarness, client_of
+from tests.integration.api.conftest import WITHIN, ApiHarness, client_of, eventually
 from tests.integration.api.grpc_harness import failure, request, serve_grpc
 from tests.integration.api.watching import Seen, served
 
@@ -37,10 +37,10 @@ def replace_by_directory(file: Path) -> None:
     file.mkdir()
 
 
-async def completed_task(harness: ApiHarness, **body: Any) -> str:
+async def completed_task(harness: ApiHarness) -> str:
     """Run a task with a large input and output to its end; return its id."""
     async with harness.worker(["o" * LARGE]):
-        task_id = await harness.submit(input="i" * LARGE, tags=[harness.settings.task_queue], **body)
+        task_id = await harness.submit(input="i" * LARGE)
         assert (await harness.task(task_id, wait=WITHIN))["status"] == "completed"
     return task_id
 
@@ -103,7 +103,9 @@ async def test_events_of_unreadable_payloads_have_the_reason_and_go_on_to_the_la
 
 async def test_a_list_shows_tasks_whose_payloads_are_unreadable_and_all_others(harness: ApiHarness) -> None:
     metadata = {f"key-{number}": "€" * 1024 for number in range(50)}
-    task_id = await completed_task(harness, metadata=metadata)
+    async with harness.worker(["small"]):
+        task_id = await harness.submit(metadata=metadata, tags=[harness.settings.task_queue])
+        await harness.task(task_id, wait=WITHIN)
     other = await harness.submit(tags=[harness.settings.task_queue])
     for file in stored(harness):
         file.unlink()
@@ -132,6 +134,7 @@ async def test_a_transcript_that_workers_can_not_read_is_the_same_problem(harnes
     for file in stored(harness):
         file.unlink()
     async with harness.worker([]):
+        await eventually(lambda: recent_pollers(harness.temporal, harness.settings.task_queue), bool)
         response = await harness.http.get(f"/api/v1/tasks/{task_id}/transcript")
     assert_problem(response, harness.settings.data_dir)
 

@@ -31,6 +31,7 @@ from activities.temporal.worker_identity import own_identity
 from activities.tool import ToolActivities
 from activities.transcript_cache import TranscriptCache
 from activities.transcript_reader import TranscriptReader
+from activities.worker_description import WorkerDescriptionActivity
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
@@ -67,7 +68,11 @@ def build_worker(
         task_queue=settings.task_queue,
         identity=str(own_identity(settings)),
         workflows=[AgentTask],
-        activities=[ModelActivities(models, reader, publisher).request_model, ToolActivities(toolset).call_tool],
+        activities=[
+            ModelActivities(models, reader, publisher).request_model,
+            ToolActivities(toolset).call_tool,
+            WorkerDescriptionActivity(settings, toolset).describe_worker,
+        ],
         interceptors=[TranscriptSharing(cache.put)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed_runner(),

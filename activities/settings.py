@@ -63,7 +63,7 @@ class Settings(AgentSettings):
     """All settings. ``repr`` hides secrets."""
 
     app_name: AppName | None = None
-    """Name of the app, by which its workers are told from another app's. None: its directory's name and a hash of its
+    """Name of the app, which distinguishes its workers from another app's. None: its directory's name and a hash of its
     path."""
     data_dir: Path = Path(".opspawn")
     """Directory of the embedded Temporal's database and large payloads, always absolute. By default in the app

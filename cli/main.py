@@ -39,7 +39,9 @@ COMMANDS = {
     "tools": Command("cli.commands.tools", "List the tools that agents can be given, or show one with its arguments."),
     "init": Command("cli.commands.init", "Make a new app directory with an agent and a tool to start from."),
     "setup": Command("cli.commands.setup", "Register the search attributes at Temporal. Safe to repeat."),
-    "doctor": Command("cli.commands.doctor", "Check the installation, and name what is missing and its remedy."),
+    "doctor": Command(
+        "cli.commands.doctor", "Check the installation and what runs, and name what is missing and its remedy."
+    ),
 }
 
 

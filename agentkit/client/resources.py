@@ -141,6 +141,8 @@ class ToolInfo(Record):
     """``pure``, ``idempotent`` or ``irreversible``."""
     timeout: float | None = None
     """Seconds that a call may take."""
+    task_queue: str | None = None
+    """The queue that its worker polls; None: that of the task."""
 
 
 class ToolList(ApiObject):
@@ -168,6 +170,8 @@ class SystemInfo(ApiObject):
     """The app's name, as the identities of its workers have it."""
     app_dir: str | None = None
     """An absolute path on the API's machine; None when other machines can reach the API."""
+    data_dir: str | None = None
+    """Where it stores large payloads; as ``app_dir``."""
     default_model: DefaultModel = DefaultModel()
     task_queue: str
     temporal: str

@@ -9,7 +9,15 @@ from agentkit.config.local_models import local_model_path
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation_messages import most_similar
 
-__all__ = ["PROVIDERS", "default_model", "is_configured", "missing_configuration", "models_to_check", "split_model"]
+__all__ = [
+    "PROVIDERS",
+    "default_model",
+    "is_configured",
+    "is_unconfigured",
+    "missing_configuration",
+    "models_to_check",
+    "split_model",
+]
 
 PROVIDERS = ("demo", "openai", "anthropic", "google", "openrouter", "openai-compatible", "local")
 """Every name that is allowed before the colon of a model."""
@@ -92,6 +100,15 @@ def default_model(settings: AgentSettings) -> str:
     if name is None:
         raise ConfigurationInvalid(f"AGENTKIT_LLM_MODEL isn't set, and provider {provider!r} has no default model")
     return f"{provider}:{name}"
+
+
+def is_unconfigured(settings: AgentSettings) -> bool:
+    """Return whether no model, no provider and no key is set, so that agents that name no model use ``demo``."""
+    return (
+        settings.default_provider is None
+        and settings.default_model is None
+        and not any(is_configured(provider, settings) for provider in _PREFERRED)
+    )
 
 
 def missing_configuration(model: str, settings: AgentSettings) -> str | None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.worker_identity import app_id
-from agentkit.config.providers import default_model, missing_configuration
+from agentkit.config.providers import default_model, is_unconfigured, missing_configuration
 from agentkit.errors import ConfigurationInvalid
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
@@ -89,9 +89,7 @@ async def get_system(request: Request) -> SystemResponse:
 def _default_model(settings: Settings) -> DefaultModelResponse:
     try:
         name = default_model(settings)
-        unconfigured = name == "demo:demo" and settings.default_provider is None and settings.default_model is None
-        return DefaultModelResponse(
-            name=name, unconfigured=unconfigured, problem=missing_configuration(name, settings)
-        )
+        problem = missing_configuration(name, settings)
+        return DefaultModelResponse(name=name, unconfigured=is_unconfigured(settings), problem=problem)
     except ConfigurationInvalid as error:
         return DefaultModelResponse(name=None, problem=str(error))

@@ -58,6 +58,7 @@ def _settings(app_dir: Path | None, **options: object) -> Settings:
 
 async def _run(settings: Settings, workers: int, temporal_port: int | None, lock: DataDirLock) -> None:
     plan = await make_plan(settings, workers, temporal_port=temporal_port)
+    lock.record_url(plan.api_url)
     stopping = asyncio.Event()
     guard = await ProcessGuard.start(lock.fd)
     try:

@@ -68,14 +68,8 @@ def one_line(text: str, width: int) -> str:
 
 
 def text_width(console: Console) -> int | None:
-    """Return the columns of a terminal, or of ``COLUMNS``; None for a pipe or file, whose lines are never broken."""
-    if console.is_terminal:
-        return console.width
-    # Not in every command: pydantic takes longer to load than some commands to run.
-    from activities.settings import inherited_environment
-
-    columns = inherited_environment().get("COLUMNS", "")
-    return int(columns) if columns.isdigit() and int(columns) else None
+    """Return the columns of a terminal; None for a pipe or a file, whose lines are never broken."""
+    return console.width if console.is_terminal else None
 
 
 def wrap(line: Text, width: int | None, indent: int = 0) -> Iterator[Text]:

@@ -43,9 +43,9 @@ class ScriptedApi:
     _request_received: threading.Condition = field(default_factory=threading.Condition)
     _script: dict[str, list[ScriptedResponse]] = field(default_factory=dict)
 
-    def on(self, method: str, path: str, *responses: ScriptedResponse | JsonObject) -> None:
+    def on(self, method: str, path: str, *responses: ScriptedResponse | JsonObject, prefix: str = "/api/v1") -> None:
         """Set the responses to ``method path``, whatever its query string."""
-        self._script[f"{method} /api/v1{path}"] = [
+        self._script[f"{method} {prefix}{path}"] = [
             response if isinstance(response, ScriptedResponse) else ScriptedResponse(200, response)
             for response in responses
         ]

@@ -133,12 +133,18 @@ class DevProcess:
         if self._process is not None and self._process.poll() is None:
             self.end(signal.SIGTERM)
 
-    def opspawn(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run another command against it."""
+    def opspawn(
+        self,
+        *arguments: str,
+        timeout_s: float = 60,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run another command against it, in its directory and environment unless others are given."""
         return subprocess.run(
-            [*self.program, *arguments],
-            cwd=self.directory,
-            env=self.environment,
+            [*OPSPAWN, *arguments],
+            cwd=cwd or self.directory,
+            env=environment or self.environment,
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -10,13 +10,20 @@ from typer.testing import CliRunner, Result
 
 from cli.errors import CommandFailed
 from cli.main import build
+from cli.views.console import err, out
 from tests.unit.scripted_api import ScriptedApi, serve_scripted_api
 
 
-@pytest.fixture(autouse=True)
-def no_width_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write lines of any width, whatever the developer's terminal has."""
-    monkeypatch.delenv("COLUMNS", raising=False)
+@pytest.fixture
+def set_width(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return a function that lets commands in this process write to a terminal of so many columns, without colours."""
+
+    def set_columns(columns: int) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")  # rich's variable for output that counts as a terminal
+        for console in (out, err):
+            monkeypatch.setattr(console, "width", columns)
+
+    return set_columns
 
 
 @pytest.fixture

@@ -170,30 +170,3 @@ def test_a_task_that_failed_exits_with_1_also_when_the_pipe_is_closed_early(api:
     code, errors = follow_with_head(api)
 
     assert (code, errors) == (1, "Task task-1 failed at step 1: the key is wrong (ModelNotAuthorized)\n")
-
-
-def test_steps_fit_40_columns(api: ScriptedApi, opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    long_call = {**CALL, "arguments": {"expression": "1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10"}}
-    long_result = {**RESULT, "content": "a result of many words that doesn't fit a line of 40 columns"}
-    api.on("GET", "/tasks/task-1", task(output="It is 42"))
-    api.on(
-        *("GET", "/tasks/task-1/events"),
-        stream(
-            event(5, "tool.started", step=1, call=long_call),
-            event(6, "tool.completed", step=1, result=long_result),
-            final_event(),
-        ),
-    )
-
-    result = opspawn("follow", "task-1")
-
-    assert result.out.splitlines() == [
-        "task task-1",
-        '   → calculator {"expression": "1 + 2 +',
-        '     3 + 4 + 5 + 6 + 7 + 8 + 9 + 10"}',
-        "   ← calculator a result of many words",
-        "     that doesn't fit a line of 40",
-        "     columns (0 ms)",
-        "It is 42",
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -91,9 +92,9 @@ def test_running_tasks_are_listed_with_their_steps_and_tokens(api: ScriptedApi, 
 
 
 def test_in_40_columns_a_task_takes_several_lines_and_its_id_stays_whole(
-    api: ScriptedApi, opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch
+    api: ScriptedApi, opspawn: Opspawn, set_width: Callable[[int], None]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    set_width(40)
     listed = task("running", id=LONG_ID, created_at=datetime.now(UTC).isoformat())
     api.on("GET", "/tasks", {"tasks": [listed], "next_cursor": None, "total": 1})
 
@@ -106,9 +107,9 @@ def test_in_40_columns_a_task_takes_several_lines_and_its_id_stays_whole(
 
 
 def test_a_task_is_shown_in_40_columns_with_an_id_and_an_address_to_copy(
-    api: ScriptedApi, opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch
+    api: ScriptedApi, opspawn: Opspawn, set_width: Callable[[int], None]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    set_width(40)
     error = {"type": "X", "message": "a reason of many words that doesn't fit a line", "step": 1}
     api.on("GET", f"/tasks/{LONG_ID}", task("failed", id=LONG_ID, error=error))
     api.on("GET", f"/tasks/{LONG_ID}/transcript", {"messages": []})

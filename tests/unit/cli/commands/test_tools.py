@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -56,8 +57,8 @@ def test_a_tool_without_arguments_is_shown_as_such(opspawn: Opspawn) -> None:
     assert lines[-1] == "arguments  none"
 
 
-def test_a_tool_fits_40_columns(opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+def test_a_tool_fits_40_columns(opspawn: Opspawn, set_width: Callable[[int], None]) -> None:
+    set_width(40)
 
     lines = [*opspawn("tools").out.splitlines(), *opspawn("tools", "calculator").out.splitlines()]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.dev.data_dir_lock import DataDirLock
+from cli.dev.data_dir_lock import DataDirLock, RunningDev, running_dev
 from cli.errors import CommandFailed, UsageWrong
 
 
@@ -47,3 +47,17 @@ def test_a_lock_whose_holder_has_died_is_awaited(tmp_path: Path) -> None:
     DataDirLock(tmp_path).release()
 
     assert (tmp_path / "dev.lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_the_holder_of_the_lock_can_be_seen_with_its_url_while_it_runs(tmp_path: Path) -> None:
+    assert running_dev(tmp_path) is None
+
+    lock = DataDirLock(tmp_path)
+    assert running_dev(tmp_path) == RunningDev(str(os.getpid()), "")
+    lock.record_url("http://127.0.0.1:8001")
+    assert running_dev(tmp_path) == RunningDev(str(os.getpid()), "http://127.0.0.1:8001")
+    with pytest.raises(UsageWrong, match=rf"\(process {os.getpid()}\)"):
+        DataDirLock(tmp_path)
+
+    lock.release()
+    assert running_dev(tmp_path) is None

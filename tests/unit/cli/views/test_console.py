@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -39,13 +40,11 @@ def test_json_is_one_line_without_indent(capsys: pytest.CaptureFixture[str]) -> 
     assert "é" in line
 
 
-def test_lines_are_as_wide_as_the_terminal_or_as_columns_says_and_those_of_a_pipe_are_not_broken(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_lines_are_as_wide_as_the_terminal_and_those_of_a_pipe_are_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")  # it is a terminal's width, not a pipe's
     assert text_width(Console(file=io.StringIO(), force_terminal=True, width=37)) == 37
+    assert text_width(Console(file=io.StringIO(), force_terminal=True)) == 40
     assert text_width(out) is None
-    monkeypatch.setenv("COLUMNS", "40")
-    assert text_width(out) == 40
 
 
 @pytest.mark.parametrize(
@@ -77,9 +76,9 @@ def test_styles_survive_wrapping() -> None:
 
 
 def test_commands_on_lines_of_their_own_are_never_wrapped(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    set_width: Callable[[int], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "12")
+    set_width(12)
 
     write_message(err, "Start it with:\n  opspawn dev --port 8001")
 

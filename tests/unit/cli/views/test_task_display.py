@@ -12,7 +12,7 @@ from rich.console import Console
 from agentkit.client import ConnectionLost, ConnectionRestored, Task
 from agentkit.client.task_events import parse_event
 from cli.views.task_display import ConnectionNotices, Display, JsonLines, PlainLines, summary
-from tests.unit.scripted_api import EVENTS, task
+from tests.unit.scripted_api import CALL, EVENTS, RESULT, event, task
 
 LOST, RESTORED = ConnectionLost("refused"), ConnectionRestored(5.2)
 
@@ -68,3 +68,21 @@ def test_notices_ignore_events(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_a_summary_holds_status_steps_tokens_time_and_cost(fields: dict[str, Any], text: str) -> None:
     assert summary(Task.from_json(task(**fields))) == text
+
+
+def test_steps_fit_40_columns() -> None:
+    terminal = io.StringIO()
+    display = PlainLines(Console(file=terminal, force_terminal=True, color_system=None, width=40))
+    call = {**CALL, "arguments": {"expression": "1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10"}}
+    result = {**RESULT, "content": "a result of many words that doesn't fit a line of 40 columns"}
+
+    for data in (event(5, "tool.started", step=1, call=call), event(6, "tool.completed", step=1, result=result)):
+        display.show(parse_event(json.dumps(data), None))
+
+    assert terminal.getvalue().splitlines() == [
+        '   → calculator {"expression": "1 + 2 +',
+        '     3 + 4 + 5 + 6 + 7 + 8 + 9 + 10"}',
+        "   ← calculator a result of many words",
+        "     that doesn't fit a line of 40",
+        "     columns (0 ms)",
+    ]

@@ -1,0 +1,51 @@
+"""What a worker has loaded: an activity for ``opspawn doctor``, which asks the worker itself."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from activities.settings import Settings
+from activities.temporal.worker_identity import own_identity
+from agentkit.config.providers import default_model
+from agentkit.errors import ConfigurationInvalid
+from agentkit.interfaces import Toolset
+from agentkit.records import Record
+
+__all__ = ["WorkerDescription", "WorkerDescriptionActivity"]
+
+
+class WorkerDescription(Record):
+    """A worker and what it has loaded."""
+
+    identity: str
+    """Its identity, as Temporal shows it."""
+    app_dir: str
+    """An absolute path on the worker's machine, as ``data_dir`` is."""
+    data_dir: str
+    default_model: str | None = None
+    """``provider:name``; None when the worker's settings name none that exists."""
+    tools: tuple[str, ...] = ()
+    """The names of its tools, sorted."""
+
+
+class WorkerDescriptionActivity:
+    """Describes the worker that runs it."""
+
+    def __init__(self, settings: Settings, toolset: Toolset) -> None:
+        self._settings = settings
+        self._toolset = toolset
+
+    @activity.defn
+    async def describe_worker(self) -> WorkerDescription:
+        """Return the worker's app directory, default model and tools, as they are now."""
+        try:
+            model = default_model(self._settings)
+        except ConfigurationInvalid:
+            model = None
+        return WorkerDescription(
+            identity=str(own_identity(self._settings)),
+            app_dir=str(self._settings.app_dir.absolute()),
+            data_dir=str(self._settings.data_dir.absolute()),
+            default_model=model,
+            tools=tuple(sorted(spec.name for spec in self._toolset.specs())),
+        )

@@ -1,0 +1,61 @@
+"""Which workers poll and which are gone, by Temporal's clock. ``tests/integration`` asks real workers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from activities.temporal.task_queue_pollers import Poller
+from cli.worker_checks import ExpectedWorkers, poller_findings
+
+YEARS_FROM_NOW = datetime(2040, 1, 1, tzinfo=UTC)
+"""By Temporal's clock, which isn't ours."""
+EXPECTED = ExpectedWorkers("mine", "app-1", "opspawn worker --app-dir app")
+
+
+def poller(identity: str, age_s: float) -> Poller:
+    return Poller(identity, YEARS_FROM_NOW - timedelta(seconds=age_s))
+
+
+def test_a_worker_that_polled_within_a_long_poll_is_listed() -> None:
+    (workers,) = poller_findings([poller("1@elsewhere app=app-1", 65)], YEARS_FROM_NOW, EXPECTED)
+
+    assert (workers.status, workers.detail) == ("ok", "1 on task queue 'mine': 1@elsewhere app=app-1")
+
+
+def test_a_worker_that_polled_longer_ago_is_shown_as_dead_and_counts_for_nothing() -> None:
+    workers, dead = poller_findings([poller("1@elsewhere app=app-1", 95)], YEARS_FROM_NOW, EXPECTED)
+
+    assert (workers.status, workers.detail) == ("missing", "none polls task queue 'mine'")
+    assert workers.remedies == ("opspawn worker --app-dir app",)
+    assert (dead.subject, dead.status) == ("Worker 1@elsewhere app=app-1", "note")
+    assert dead.detail.startswith("dead: it last polled 95 s ago by Temporal's clock; a poll lasts less")
+
+
+def test_a_worker_whose_process_has_ended_is_dead_at_once() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait(30)
+    host = socket.gethostname()
+    pollers = [poller(f"{ended.pid}@{host} app=app-1", 5), poller(f"{os.getpid()}@{host} app=app-1", 5)]
+
+    workers, dead = poller_findings(pollers, YEARS_FROM_NOW, EXPECTED)
+
+    assert workers.detail == f"1 on task queue 'mine': {os.getpid()}@{host} app=app-1"
+    assert "last polled 5 s ago by Temporal's clock; its process has ended" in dead.detail
+
+
+@pytest.mark.parametrize(
+    ("identity", "status"),
+    [("1@elsewhere app=app-2", "note"), ("1@elsewhere", "ok")],
+    ids=["of another app", "in another language"],
+)
+def test_workers_of_another_app_are_named(identity: str, status: str) -> None:
+    (workers,) = poller_findings([poller(identity, 1)], YEARS_FROM_NOW, EXPECTED)
+
+    assert workers.status == status
+    assert ("they serve app-2" in workers.detail) == (status == "note")

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import resource
+import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ __all__ = ["CallServer", "project_files"]
 logger = logging.getLogger("opspawn.tools")
 
 _MAX_THREADS = 32
+_MAX_ERROR_CHARS = 100_000
 _MAX_GROWTH_BYTES = 512 * 1_048_576
 """A host whose memory has grown by more is replaced."""
 _MAXRSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -61,7 +63,7 @@ class CallServer:
         self._log = ChannelLogHandler(channel)
         self._threads = _CountingThreads()
         self._directory = os.getcwd()
-        self._thread_count = _thread._count()
+        self._thread_count = _thread_count()
         self._memory = _peak_memory()
         self._module_count = len(sys.modules)
         self._call: asyncio.Task[None] | None = None
@@ -74,7 +76,9 @@ class CallServer:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(self._threads)
         loop.add_reader(self._channel.fileno(), self._on_readable)
-        await loop.create_future()
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):  # a tool that cancels all tasks ends its own call only
+                await loop.create_future()
 
     def _on_readable(self) -> None:
         for message in self._channel.receive():
@@ -94,8 +98,7 @@ class CallServer:
             response = self._failure(name, error)
         self._call = None
         _flush_output()
-        with contextlib.suppress(OSError):
-            os.chdir(self._directory)
+        self._reset_process()
         self._channel.send_encoded(self._encoded(name, {"done": message["call"], **response, **self._leftovers()}))
 
     async def _respond(self, name: str, message: HostMessage) -> HostMessage:
@@ -105,13 +108,18 @@ class CallServer:
         try:
             return {"value": await tool.call(arguments, context)}
         except ToolError as error:
-            return {"error": error_message(error)}
+            return {"error": error_message(error, _MAX_ERROR_CHARS)}
 
     def _failure(self, name: str, error: BaseException) -> HostMessage:
         if self._cancelled and isinstance(error, asyncio.CancelledError):
             return {"cancelled": True}
         logger.error("Tool call failed", exc_info=error)
-        return {"error": {"type": "ToolError", "message": f"{name} failed: {type(error).__name__}: {_text(error)}"}}
+        return {
+            "error": {
+                "type": "ToolError",
+                "message": f"{name} failed: {type(error).__name__}: {_text(error)[:_MAX_ERROR_CHARS]}",
+            }
+        }
 
     def _encoded(self, name: str, response: HostMessage) -> bytes:
         line = encode(response)
@@ -124,11 +132,17 @@ class CallServer:
         kept = {key: value for key, value in response.items() if key != "value"}
         return encode({**kept, "error": {"type": "ToolError", "message": text}})
 
+    def _reset_process(self) -> None:
+        """Undo what would disturb calls of other tools."""
+        with contextlib.suppress(OSError):
+            os.chdir(self._directory)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
     def _leftovers(self) -> HostMessage:
         """Return the response's fields about what the call left behind; empty for most calls."""
         fields: HostMessage = {}
         tasks = len(asyncio.all_tasks()) - 2  # this call's and the server's own
-        threads = _thread._count() - self._thread_count - len(self._threads.threads)
+        threads = _thread_count() - self._thread_count - len(self._threads.threads)
         count = tasks + threads + len(self._threads.unfinished) + _has_children()
         if count > 0:
             fields["leftovers"] = count
@@ -145,6 +159,13 @@ def project_files(app_dir: Path) -> Sequence[str]:
     files = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
     root = f"{app_dir}{os.sep}"
     return sorted(file for file in files if file.startswith(root) and "site-packages" not in file)
+
+
+def _thread_count() -> int:
+    try:
+        return os.stat("/proc/self/task").st_nlink  # a directory for each thread, also for those of C libraries
+    except OSError:
+        return _thread._count()
 
 
 def _peak_memory() -> int:

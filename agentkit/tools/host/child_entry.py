@@ -6,6 +6,7 @@ named like ours.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ def main(mode: str, app_dir: str, descriptor: str, *skipped: str) -> None:
         describe_tools(connection, Path(app_dir), skipped)
     else:
         ForkServer(connection, Path(app_dir)).run()
+    os._exit(0)
 
 
 def _set_import_path(app_dir: str) -> None:

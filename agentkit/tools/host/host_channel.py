@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from typing import NoReturn
 
@@ -32,6 +33,11 @@ class HostChannel:
         self._lines = LineBuffer()
         os.register_at_fork(after_in_child=self._after_fork)
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process is one that a tool has forked."""
+        return os.getpid() != self._pid
+
     def fileno(self) -> int:
         """Return the file descriptor to wait for."""
         return self._connection.fileno()
@@ -42,13 +48,15 @@ class HostChannel:
 
     def send_encoded(self, line: bytes) -> None:
         """Send a message that is encoded already."""
-        if os.getpid() != self._pid:
+        if self.is_inherited:
             os._exit(0)
         try:
             with self._lock:
                 self._connection.sendall(line)
-        except OSError:
+        except ConnectionError:
             end_process_group()
+        except OSError:  # a tool has closed it
+            os._exit(1)
 
     def receive(self) -> list[HostMessage]:
         """Return the messages that have arrived, without waiting. The process ends when the worker is gone."""
@@ -56,8 +64,8 @@ class HostChannel:
             data = self._connection.recv(_READ_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return []
-        except OSError:
-            data = b""
+        except OSError:  # a tool has closed it
+            os._exit(1)
         if not data:
             end_process_group()
         return [decode(line) for line in self._lines.feed(data)]
@@ -65,8 +73,6 @@ class HostChannel:
     def _after_fork(self) -> None:
         self._connection.close()
         self._lock = threading.Lock()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end_process_group() -> NoReturn:
@@ -96,5 +102,8 @@ class ChannelLogHandler(logging.Handler):
             text = self.format(record)
         except Exception:
             self.handleError(record)
+            return
+        if self._channel.is_inherited:
+            sys.stderr.write(f"{text[:_MAX_RECORD_CHARS]}\n")
             return
         self._channel.send({"log": {"level": record.levelno, "logger": record.name, "text": text[:_MAX_RECORD_CHARS]}})

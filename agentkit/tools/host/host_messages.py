@@ -83,10 +83,10 @@ class LineBuffer:
             raise ValueError(f"a line of more than {MAX_MESSAGE_BYTES} bytes")
 
 
-def error_message(error: ToolError) -> HostMessage:
+def error_message(error: ToolError, max_chars: int) -> HostMessage:
     """Return a tool's error as a message; of a subclass that only the project has, the nearest one of ours."""
     kind = next(kind.__name__ for kind in type(error).__mro__ if _ERRORS.get(kind.__name__) is kind)
-    return {"type": kind, "message": str(error)}
+    return {"type": kind, "message": str(error)[:max_chars]}
 
 
 def read_error(message: HostMessage) -> ToolError:

@@ -40,6 +40,7 @@ class _Waiter:
 
     tool: str
     host: asyncio.Future[ToolHost]
+    since: float
 
 
 class HostPool:
@@ -63,6 +64,11 @@ class HostPool:
         self._waiters: deque[_Waiter] = deque()
         self._starting: set[asyncio.Task[None]] = set()
         self._shrinking: asyncio.TimerHandle | None = None
+
+    @property
+    def size(self) -> int:
+        """How many hosts are idle, lent or starting."""
+        return len(self._hosts) + len(self._starting)
 
     def use(self, project: ProjectDescription) -> None:
         """Use hosts that have imported ``project`` for calls from now on; may be called in any thread."""
@@ -108,12 +114,12 @@ class HostPool:
     async def _acquire(self, tool: str) -> ToolHost:
         self._bind_to_loop()
         self._end_outdated()
-        for host in reversed(self._idle):  # the newest, so that the others can end for being idle
-            if host.only_for in (None, tool):
-                self._idle.remove(host)
-                self._start_hosts()
-                return host
-        waiter = _Waiter(tool, asyncio.get_running_loop().create_future())
+        if (host := self._idle_host(tool)) is not None:
+            self._idle.remove(host)
+            self._start_hosts()
+            return host
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(tool, loop.create_future(), loop.time())
         self._waiters.append(waiter)
         self._start_hosts()
         try:
@@ -127,6 +133,11 @@ class HostPool:
         except asyncio.CancelledError:
             self._give_up(waiter)
             raise
+
+    def _idle_host(self, tool: str) -> ToolHost | None:
+        """Return the host that is kept for the tool, or the newest for all tools, so that others can end for being idle."""
+        usable = [host for host in self._idle if host.only_for in (None, tool)]
+        return max(usable, key=lambda host: (host.only_for is not None, host.idle_since), default=None)
 
     def _give_up(self, waiter: _Waiter) -> None:
         if waiter in self._waiters:
@@ -185,7 +196,7 @@ class HostPool:
     def _has_room(self) -> bool:
         if not self._can_start and self._hosts:
             return False
-        if len(self._hosts) + len(self._starting) < self._max_hosts:
+        if self.size < self._max_hosts:
             return True
         kept_for_one_tool = next((host for host in self._idle if host.only_for is not None), None)
         if kept_for_one_tool is None or not self._waiters:
@@ -194,22 +205,22 @@ class HostPool:
         return True
 
     async def _start_host(self) -> None:
-        starter, project = self._starter, self._project
+        starter, project, started_at = self._starter, self._project, asyncio.get_running_loop().time()
         if starter is None:
             return
         try:
             host = await starter.start(project.importable)
         except ToolUnavailable as error:
-            self._fail_first_waiter(str(error))
+            self._fail_waiter(str(error), started_at)
             return
         first: list[asyncio.Future[Any]] = [host.ready, host.ended]
         await asyncio.wait(first, timeout=_START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-        if not host.ready.done():
+        if starter is not self._starter:  # the pool was closed
+            host.end()
+        elif not host.ready.done():
             how = host.ended.result() if host.ended.done() else f"took more than {_START_TIMEOUT_S:g} s"
             host.end()
-            self._fail_first_waiter(f"a process that was to import the project's tools {how}")
-        elif starter is not self._starter:
-            host.end()
+            self._fail_waiter(f"a process that was to import the project's tools {how}", started_at)
         else:
             self._hosts[host] = project
             host.ended.add_done_callback(lambda _: self._forget(host))
@@ -219,15 +230,16 @@ class HostPool:
         self._starting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A process for the project's tools could not be started", exc_info=error)
-            self._fail_first_waiter(f"a process for it could not be started ({error})")
         if self._waiters:
             self._start_hosts()
 
-    def _fail_first_waiter(self, reason: str) -> None:
-        if self._waiters:
-            waiter = self._waiters.popleft()
+    def _fail_waiter(self, reason: str, started_at: float) -> None:
+        """Fail the first call that a start was for; for one that came later another host is started."""
+        waiter = next((waiter for waiter in self._waiters if waiter.since <= started_at), None)
+        if waiter is not None:
+            self._waiters.remove(waiter)
             waiter.host.set_exception(ToolUnavailable(f"{waiter.tool} was not called: {reason}."))
-        else:
+        elif not self._waiters:
             logger.warning("No spare process for the project's tools: %s", reason)
 
     def _end_outdated(self) -> None:

@@ -24,6 +24,7 @@ from agentkit.tools.host.tool_files import ToolFiles
 __all__ = ["describe_tools", "run_host"]
 
 _PR_SET_PDEATHSIG = 1
+_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _OOM_SCORE = "500"
 """A high score: when memory runs out, the kernel ends a host and not the worker."""
 
@@ -45,12 +46,12 @@ def run_host(connection: socket.socket, output_fd: int, app_dir: Path, names: Se
                 problems[path.name] = str(error)
     channel.send({"ready": sorted(tools), "problems": problems})
     server = CallServer(channel, tools, app_dir.resolve())
-    with asyncio.Runner() as runner:
-        runner.run(server.run())
+    # Not asyncio.run: when the loop fails, it would cancel the call, which is to end with the process.
+    asyncio.new_event_loop().run_until_complete(server.run())
 
 
 def describe_tools(connection: socket.socket, app_dir: Path, skipped: Sequence[str]) -> None:
-    """Import the tool files, and report each file's tools or what is wrong with it; never return."""
+    """Import the tool files, and report each file's tools or what is wrong with it."""
     _set_up_process(os.getppid())
     channel = HostChannel(connection)
     files = ToolFiles(app_dir)
@@ -65,15 +66,13 @@ def describe_tools(connection: socket.socket, app_dir: Path, skipped: Sequence[s
             continue
         channel.send({"tools": [{"spec": tool.spec.model_dump(mode="json"), "origin": tool.origin} for tool in tools]})
     channel.send({"files": project_files(app_dir.resolve())})
-    os._exit(0)
 
 
 def _set_up_process(parent_pid: int) -> None:
     """Separate the process from its worker's terminal and signals, and tie its life to its parent's."""
     with contextlib.suppress(OSError):  # already the leader of a session
         os.setpgid(0, 0)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _ignore)  # the worker decides when it ends; a handler isn't inherited by other programs
+    _ignore_signals()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         with contextlib.suppress(OSError):
@@ -85,7 +84,28 @@ def _set_up_process(parent_pid: int) -> None:
     sys.argv = ["opspawn-tool-host"]
 
 
-def _ignore(number: int, frame: Any) -> None:
+def _ignore_signals() -> None:
+    """Ignore the signals that may be sent to a worker with all of its processes: the worker decides when they end.
+
+    By handlers, which programs that a tool starts don't inherit. A process that it forks gets the default actions back,
+    before a signal can reach it.
+    """
+    for number in _IGNORED:
+        signal.signal(number, _do_nothing)
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED),
+        after_in_child=_restore_signals,
+    )
+
+
+def _restore_signals() -> None:
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
+
+
+def _do_nothing(number: int, frame: Any) -> None:
     pass
 
 

@@ -18,8 +18,10 @@ from agentkit.tools.host.tool_host import ToolHost
 
 __all__ = ["HostStarter", "child_command", "end_description"]
 
+_FORK_TIMEOUT_S = 10.0
+"""Seconds in which the fork server must fork; else it is ended, and all hosts with it."""
 _KILL_TIMEOUT_S = 5.0
-"""Seconds in which a host must end when asked to; else the fork server is ended, and all hosts with it."""
+"""Seconds after which a killed host is given up: it waits for a disk that doesn't respond, say."""
 _CLOSE_TIMEOUT_S = 5.0
 _READ_BYTES = 65_536
 
@@ -62,6 +64,7 @@ class HostStarter:
         self._lines = LineBuffer()
         self._hosts: dict[int, ToolHost] = {}
         """All hosts that have not ended, by the number of their request."""
+        self._connected: set[ToolHost] = set()
         self._last_request = 0
         self.is_running = True
 
@@ -86,6 +89,9 @@ class HostStarter:
         finally:
             child_end.close()
             os.close(child_output)
+        self._loop.call_later(_FORK_TIMEOUT_S, self._end_all_unless_forked, host)
+        self._connected.add(host)
+        host.disconnected.add_done_callback(lambda _: self._connected.discard(host))
         await self._loop.create_unix_connection(lambda: host, sock=connection)
         return host
 
@@ -95,10 +101,14 @@ class HostStarter:
         if host.pid is not None:
             with suppress(OSError):
                 self._control.send(encode({"kill": host.pid}))
-        self._loop.call_later(_KILL_TIMEOUT_S, self._end_all_unless_ended, host)
+        self._loop.call_later(_KILL_TIMEOUT_S, self._give_up, host)
 
-    def _end_all_unless_ended(self, host: ToolHost) -> None:
+    def _give_up(self, host: ToolHost) -> None:
         if not host.ended.done():
+            host.ended.set_result("did not end when it was killed")
+
+    def _end_all_unless_forked(self, host: ToolHost) -> None:
+        if host.pid is None and not host.ended.done():
             self._end_all()
 
     def _on_readable(self) -> None:
@@ -124,7 +134,8 @@ class HostStarter:
         for request, host in list(self._hosts.items()):
             if host.pid == report["ended"]:
                 del self._hosts[request]
-                host.ended.set_result(end_description(report["status"]))
+                if not host.ended.done():
+                    host.ended.set_result(end_description(report["status"]))
 
     def _end_all(self) -> None:
         """End the fork server and all hosts at once: it has ended, or doesn't do what it is asked for."""
@@ -149,6 +160,11 @@ class HostStarter:
             self._process.kill()
             self._process.wait()
         self._forget_hosts()
+        connected = list(self._connected)
+        for host in connected:
+            host.disconnect()
+        if connected:
+            await asyncio.wait([host.disconnected for host in connected], timeout=_CLOSE_TIMEOUT_S)
 
     def abandon(self) -> None:
         """End all hosts and the fork server; for use when their event loop has been closed."""

@@ -23,6 +23,7 @@ __all__ = ["DescribedFile", "DescribedTool", "ProjectDescription", "describe_pro
 
 logger = logging.getLogger("opspawn.tools")
 
+_START_TIMEOUT_S = 30.0
 _TIMEOUT_S = 30.0
 """Seconds that the import of one file may take."""
 _READ_BYTES = 65_536
@@ -128,7 +129,7 @@ class _Reading:
             selector.register(connection, selectors.EVENT_READ)
             if process.stdout is not None:
                 selector.register(process.stdout, selectors.EVENT_READ)
-            deadline = time.monotonic() + _TIMEOUT_S
+            deadline = time.monotonic() + _START_TIMEOUT_S
             while (remaining := deadline - time.monotonic()) > 0:
                 for key, _ in selector.select(remaining):
                     data = os.read(key.fd, _READ_BYTES)

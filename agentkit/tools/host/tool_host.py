@@ -45,6 +45,8 @@ class ToolHost(asyncio.Protocol):
         """Set when the host has imported the tools: its message about them."""
         self.ended: asyncio.Future[str] = self._loop.create_future()
         """Set when the process has ended: a description of how, for people."""
+        self.disconnected: asyncio.Future[None] = self._loop.create_future()
+        """Set when the connection is closed."""
         self.pid: int | None = None
         self.only_for: str | None = None
         """The tool that has left threads, tasks or child processes behind; only that tool is called here again."""
@@ -56,6 +58,8 @@ class ToolHost(asyncio.Protocol):
         self.stopping: asyncio.Task[HostMessage | None] | None = None
         """The end of a cancelled call."""
         self._kill = kill
+        self._reason: str | None = None
+        """Why the worker has ended the process."""
         self._transport: asyncio.Transport | None = None
         self._lines = LineBuffer()
         self._is_connected = False
@@ -133,10 +137,16 @@ class ToolHost(asyncio.Protocol):
             return None
         return self._response.result()
 
-    def end(self) -> None:
-        """End the process, and the processes that it has started."""
+    def end(self, reason: str | None = None) -> None:
+        """End the process, and the processes that it has started; a running call fails with the reason."""
+        self._reason = self._reason or reason
         self.needs_replacement = True
         self._kill(self)
+
+    def disconnect(self) -> None:
+        """Close the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
 
     # The connection.
 
@@ -144,6 +154,8 @@ class ToolHost(asyncio.Protocol):
         """Store the connection's transport."""
         if isinstance(transport, asyncio.Transport):
             self._transport, self._is_connected = transport, True
+        if self.ended.done():
+            self.disconnect()
 
     def data_received(self, data: bytes) -> None:
         """Handle the messages that have arrived; end a host that sends anything else."""
@@ -152,17 +164,22 @@ class ToolHost(asyncio.Protocol):
                 self._on_message(decode(line))
         except (ValueError, KeyError, TypeError) as error:
             logger.warning("The process of %s sent an invalid message and was ended: %s", self._tool, error)
-            self.end()
-            if self._transport is not None:
-                self._transport.abort()
+            self.end("was ended, because it disturbed the connection to the worker")
+            self.disconnect()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the process, if it hasn't ended."""
         self._is_connected = False
+        if not self.disconnected.done():
+            self.disconnected.set_result(None)
         if self.ended.done():
             self._fail_call()
         else:
-            self.end()
+            self._loop.call_later(_LAST_BYTES_S, self._end_disconnected)
+
+    def _end_disconnected(self) -> None:
+        if not self.ended.done():
+            self.end("has closed the connection to the worker")
 
     def _on_message(self, message: HostMessage) -> None:
         if "log" in message:
@@ -195,10 +212,9 @@ class ToolHost(asyncio.Protocol):
             self._fail_call()
 
     def _fail_call(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        self.disconnect()
         if not self._response.done():
-            how = self.ended.result() if self.ended.done() else "is gone"
+            how = self._reason or (self.ended.result() if self.ended.done() else "is gone")
             self._response.set_exception(ToolInterrupted(f"{self._tool} failed: its process {how}."))
             self._response.exception()  # it may have no reader: asyncio would log that
 

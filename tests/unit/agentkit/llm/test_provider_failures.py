@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
 import pytest
 
@@ -19,59 +17,21 @@ from agentkit.errors import (
     ModelRequestRejected,
     ModelUnavailable,
 )
-from agentkit.interfaces import Model, ModelRequest
-from agentkit.llm import OpenAIModel, OpenRouterModel
-from agentkit.llm.anthropic.model import AnthropicModel
-from agentkit.llm.google.model import GoogleModel
 from agentkit.llm.shared.streaming_model import ResponseTimeouts
-from agentkit.messages import user_message
 from agentkit.specs import ModelSettings
 from agentkit.testing import (
     RawResponse,
-    ScriptedAnthropicServer,
-    ScriptedGeminiServer,
-    ScriptedOpenAIServer,
     ServerFailure,
     ServerResponse,
     ServerScriptEntry,
 )
-from agentkit.testing.scripted_server import ScriptedServer
+from tests.unit.agentkit.llm.providers import PROVIDERS, Provider
 
 KEY = "sk-test-0123456789abcdef"
 LONG = "word " * 40
 STREAM = "text/event-stream"
 JSON = "application/json"
 
-
-@dataclass(frozen=True)
-class Provider:
-    """One provider's model, and a server with its API."""
-
-    server: type[ScriptedServer]
-    model: Callable[..., Model]
-    model_name: str
-    key_variable: str
-
-    @property
-    def name(self) -> str:
-        return self.model_name.partition(":")[0]
-
-    @property
-    def request(self) -> ModelRequest:
-        return ModelRequest(model=self.model_name, system="", messages=(user_message("Hi"),))
-
-
-PROVIDERS = {
-    "openai-chat": Provider(
-        ScriptedOpenAIServer, partial(OpenAIModel, api="chat"), "openai:gpt-5-mini", "OPENAI_API_KEY"
-    ),
-    "openai-responses": Provider(
-        ScriptedOpenAIServer, partial(OpenAIModel, api="responses"), "openai:gpt-5-mini", "OPENAI_API_KEY"
-    ),
-    "openrouter": Provider(ScriptedOpenAIServer, OpenRouterModel, "openrouter:openai/gpt-5-mini", "OPENROUTER_API_KEY"),
-    "anthropic": Provider(ScriptedAnthropicServer, AnthropicModel, "anthropic:claude-sonnet-5", "ANTHROPIC_API_KEY"),
-    "google": Provider(ScriptedGeminiServer, GoogleModel, "google:gemini-3.8-flash", "GOOGLE_API_KEY"),
-}
 every_provider = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 
 

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 from fastapi import FastAPI
 
+from activities.settings import Settings
+from agentkit.catalog.catalog import load_catalog
+from api.app import create_app
 from api.services import app_services
 from api.tasks.errors import CursorInvalid, TaskNotFound, TaskRefused, TemporalUnreachable
 from api.tasks.task_requests import NewTask, TaskListRequest
@@ -40,6 +43,24 @@ async def test_a_task_that_can_not_run_is_refused_at_its_field(
     with pytest.raises(TaskRefused) as raised:
         await tasks.create(new_task(**fields))
     assert raised.value.path == (field,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"limits": {"max_cost_usd": 1}}, ("limits", "max_cost_usd")),
+        ({"agent": None, "agent_spec": {"name": "a", "limits": {"max_cost_usd": 1}}}, ("agent_spec",)),
+    ],
+    ids=["limit of the request", "limit of the agent"],
+)
+async def test_a_cost_limit_on_a_model_without_a_price_is_refused_with_the_cure(
+    settings: Settings, fields: Mapping[str, object], path: tuple[str, ...]
+) -> None:
+    app = create_app(settings.model_copy(update={"check_keys": False}), load_catalog(settings))
+    async with app.router.lifespan_context(app):
+        with pytest.raises(TaskRefused, match=r'\[prices\] "openai-compatible:llama3" =') as raised:
+            await app_services(app).tasks.create(new_task(model="openai-compatible:llama3", **fields))
+    assert raised.value.path == path
 
 
 async def test_a_valid_task_fails_only_for_want_of_temporal(tasks: TaskService) -> None:

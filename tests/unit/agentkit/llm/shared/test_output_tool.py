@@ -38,3 +38,17 @@ def test_another_schema_is_wrapped_in_an_object_and_its_definitions_stay_at_the_
 )  # fmt: skip
 def test_a_call_becomes_the_text_of_the_output(schema: dict[str, JsonValue], call: ToolCall, text: str) -> None:
     assert output_part(call, schema).text == text
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        pytest.param({"$ref": "#/$defs/A", "$defs": {"A": OBJECT}}, {"$ref": "#/$defs/A"}, id="a definition"),
+        pytest.param({"items": {"$ref": "#"}}, {"items": {"$ref": "#/properties/output"}}, id="the root"),
+        pytest.param({"type": "object", "anyOf": [OBJECT]}, {"type": "object", "anyOf": [OBJECT]}, id="alternatives"),
+    ],
+)  # fmt: skip
+def test_references_in_a_wrapped_schema_lead_to_the_same_schemas(
+    schema: dict[str, JsonValue], expected: JsonValue
+) -> None:
+    assert output_tool(schema).parameters["properties"] == {"output": expected}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agentkit.errors import ContentRefused, ModelOutputInvalid
@@ -7,7 +9,7 @@ from agentkit.interfaces import ModelDelta, ModelRequest, ModelResponse
 from agentkit.llm.shared.output_tool import OUTPUT_TOOL
 from agentkit.llm.shared.response_builder import MAX_OUTPUT_CHARS, DeltaKind, ResponseBuilder
 from agentkit.messages import TextPart, ThinkingPart, ToolCall, Usage, user_message
-from agentkit.specs import ToolSpec
+from agentkit.specs import ModelSettings, ToolSpec
 
 ISSUE = ToolSpec(name="mcp:github/issue", description="", parameters={})
 REQUEST = ModelRequest(
@@ -105,6 +107,66 @@ def test_usage_is_that_of_the_provider_and_estimated_without_one() -> None:
     text = [TextPart(text="x" * 40)]
     assert _builder().assemble(text, "end", reported).usage == reported
     assert _builder().assemble(text, "end", None).usage.output_tokens == 10
+
+
+@pytest.mark.parametrize("missing", ["input_tokens", "output_tokens"])
+def test_a_count_that_the_provider_leaves_out_is_estimated(missing: str) -> None:
+    reported = Usage(input_tokens=700, output_tokens=800, cached_tokens=5, model_calls=1)
+    text = [TextPart(text="x" * 40)]
+    estimate = _builder().assemble(text, "end", None).usage
+    usage = _builder().assemble(text, "end", reported.model_copy(update={missing: 0})).usage
+    assert usage == reported.model_copy(update={missing: getattr(estimate, missing)})
+
+
+def test_thinking_in_tags_becomes_a_part_and_a_delta_of_its_own() -> None:
+    deltas: list[ModelDelta] = []
+    builder = _builder(deltas)
+    for piece in ("<thi", "nk>Hm", "</think>\n", "\nNoon", "."):
+        builder.emit_delta("text", piece)
+    text = TextPart(text="<think>Hm</think>\n\nNoon.")
+    parts = builder.assemble([text, TextPart(text="<think>x</think>")], "end", None).message.parts
+    tags = {"tags": ["<think>", "</think>"]}
+    thought = ThinkingPart(text="Hm", provider="test", data=tags)
+    assert parts == (thought, TextPart(text="Noon."), TextPart(text="<think>x</think>"))
+    assert deltas == [ModelDelta("thinking", "Hm"), ModelDelta("text", "Noon"), ModelDelta("text", ".")]
+
+
+@pytest.mark.parametrize("kind", ["tool_arguments", None])
+def test_text_that_was_held_back_is_emitted_in_its_place(kind: DeltaKind | None) -> None:
+    deltas: list[ModelDelta] = []
+    builder = _builder(deltas)
+    builder.emit_delta("text", "<")
+    builder.emit_delta(kind, "{}")
+    builder.assemble([TextPart(text="<")], "end", None)
+    assert [delta.kind for delta in deltas] == ["text", *([kind] if kind else [])]
+
+
+def test_text_beside_the_output_is_left_out_unless_another_tool_is_called() -> None:
+    builder = _builder(output_tool=True)
+    output = builder.tool_call_part("1", OUTPUT_TOOL, '{"a": 1}')
+    parts = [ThinkingPart(text="Hm"), TextPart(text="Here: "), output]
+    assert builder.assemble(parts, "end", None).message.text == '{"a": 1}'
+    call = ToolCall(id="2", name="clock")
+    assert builder.assemble([*parts, call], "tool_calls", None).message.text == 'Here: {"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("limit", "arguments", "expected"),
+    [
+        pytest.param(50, '{"a', "length", id="limit reached"),
+        pytest.param(51, '{"a', "tool_calls", id="limit not reached"),
+        pytest.param(None, '{"a', "tool_calls", id="no limit"),
+        pytest.param(50, '{"a": 1}', "tool_calls", id="complete"),
+    ],
+)
+def test_a_call_that_ends_in_the_middle_at_the_output_limit_is_cut_off(
+    limit: int | None, arguments: str, expected: str
+) -> None:
+    settings = ModelSettings(max_output_tokens=limit)
+    builder = TextBuilder(replace(REQUEST, settings=settings), None)
+    usage = Usage(input_tokens=9, output_tokens=50, model_calls=1)
+    call = builder.tool_call_part("1", "clock", arguments)
+    assert builder.assemble([call], "tool_calls", usage).stop_reason == expected
 
 
 def test_a_refusal_with_text_is_a_response_and_without_it_an_error() -> None:

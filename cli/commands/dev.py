@@ -16,6 +16,7 @@ from cli.dev.dev_plan import make_plan, with_free_grpc_port
 from cli.dev.log_view import LogView
 from cli.dev.supervisor import Supervisor
 from cli.views.console import out
+from cli.views.notices import write_variable_warnings
 
 __all__ = ["dev"]
 
@@ -38,6 +39,7 @@ def dev(
     A Temporal server that runs already is used, not started. Tasks survive a restart. Changed tools and agents are live
     within seconds.
     """
+    write_variable_warnings()
     ports = {"port": port, "grpc_port": grpc_port, "temporal_port": temporal_port, "ui_port": ui_port}
     settings = _settings(app_dir, data_dir=data_dir, reload=False if no_reload else None, **ports)
     lock = DataDirLock(settings.data_dir)

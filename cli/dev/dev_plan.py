@@ -12,7 +12,7 @@ from activities.settings import Settings
 from activities.shell_commands import same_command
 from activities.temporal.client import temporal_address
 from activities.temporal.temporal_commands import worker_command
-from agentkit.config.providers import default_model, missing_configuration
+from agentkit.config.providers import default_model, is_unconfigured, missing_configuration
 from agentkit.errors import ConfigurationInvalid
 from cli.dev.child_environment import child_environment
 from cli.dev.child_process import ChildSpec
@@ -23,6 +23,7 @@ from cli.errors import ServerUnreachable, UsageWrong
 from cli.task_queue_check import check_task_queue, free_task_queue
 from cli.temporal_checks import connect_to_temporal, host_and_port, register_search_attributes
 from cli.temporal_server import TemporalServer, find_temporal
+from cli.views.notices import demo_notice
 
 __all__ = ["DevPlan", "make_plan", "with_free_grpc_port"]
 
@@ -41,6 +42,8 @@ class DevPlan:
     """The API's URL on this machine."""
     table: dict[str, str]
     """Names and addresses, printed when everything is ready."""
+    notice: str = ""
+    """Printed before them."""
 
     @property
     def children(self) -> tuple[ChildSpec, ...]:
@@ -87,6 +90,7 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
             "Data": str(settings.data_dir),
             "Model": _default_model(settings),
         },
+        notice=demo_notice(same_command({})) if is_unconfigured(settings) else "",
     )
 
 
@@ -184,4 +188,4 @@ def _default_model(settings: Settings) -> str:
         return str(error)
     if problem:
         return problem
-    return "demo (no key set)" if model == "demo:demo" and settings.default_provider is None else model
+    return "demo (no key set)" if is_unconfigured(settings) else model

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.errors import OutputClosed
-from cli.views.console import printable
+from cli.views.console import printable, write_line, write_message
 
 __all__ = ["LogView", "api_line_is_shown", "temporal_line_is_shown", "worker_line_is_shown"]
 
@@ -54,23 +54,24 @@ class LogView:
         if self._children_muted:
             return
         style = _STYLES.get(name, _WORKER_STYLE)
-        self._print(Text.assemble((f"{name:<{_PREFIX_WIDTH}} │ ", style), printable(line)))
+        text = Text.assemble((f"{name:<{_PREFIX_WIDTH}} │ ", style), printable(line))
+        self._print(lambda: self._console.print(text, soft_wrap=True))
 
     def notice(self, text: str, style: str = "") -> None:
         """Print a message of ``opspawn dev`` itself."""
-        self._print(Text(text, style=style))
+        self._print(lambda: write_message(self._console, text, style=style))
 
     def table(self, rows: dict[str, str]) -> None:
         """Print names and values in two columns."""
         width = max(len(name) for name in rows)
-        for name, value in rows.items():
-            self._print(Text.assemble((f"{name:<{width}}  ", "bold"), value))
+        lines = [Text.assemble((f"{name:<{width}}  ", "bold"), value) for name, value in rows.items()]
+        self._print(lambda: [write_line(self._console, line, width + 2) for line in lines])
 
-    def _print(self, text: Text) -> None:
+    def _print(self, write: Callable[[], object]) -> None:
         if self._closed:
             return
         try:
-            self._console.print(text, soft_wrap=True)
+            write()
         except (OSError, OutputClosed):  # the terminal was closed, or the pipe's reader has ended
             self._closed = True
             self._on_closed()

@@ -110,6 +110,8 @@ class Supervisor:
         self._ready = True
         seconds = time.monotonic() - started_at
         self._view.notice("")
+        if self._plan.notice:
+            self._view.notice(f"{self._plan.notice}\n", "yellow")
         self._view.table(self._plan.table)
         self._view.notice(f"\nReady after {seconds:.1f} s. Ctrl-C stops everything. In another terminal, try:")
         example = """call calculator {"expression": "6*7"}"""

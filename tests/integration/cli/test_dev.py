@@ -159,3 +159,16 @@ def test_an_address_without_a_port_is_refused(dev: DevProcess) -> None:
 
     assert result.returncode == 2
     assert result.stderr == "TEMPORAL_ADDRESS 'localhost': expected host:port, such as 127.0.0.1:7233\n"
+
+
+def test_the_demo_model_is_explained_before_the_addresses_and_a_misspelt_variable_once(
+    dev: DevProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPSPAWN_PROT", "1")
+    dev.start()
+    dev.end()
+
+    assert dev.output.count("Unknown variable OPSPAWN_PROT is ignored. Did you mean OPSPAWN_PORT?") == 1
+    notice, ready = dev.output.index("No key is set, so this is the demo model"), dev.output.index("Ready after")
+    assert notice < ready
+    assert "\n  export OPENAI_API_KEY=...\n" in dev.output[notice:ready]

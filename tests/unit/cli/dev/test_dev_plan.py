@@ -52,6 +52,20 @@ async def test_without_workers_the_table_names_the_command_that_starts_one(tmp_p
     assert plan.table["Workers"] == f"none; start one with: {command}"
 
 
+@pytest.mark.parametrize(
+    ("setting", "explained"),
+    [({}, True), ({"openai_api_key": "k"}, False), ({"default_provider": "demo"}, False)],
+    ids=["no key", "key", "chosen"],
+)
+async def test_the_demo_model_is_explained_where_no_key_is_set(
+    tmp_path: Path, setting: dict[str, Any], explained: bool
+) -> None:
+    plan = await make_plan(settings_with(tmp_path, **setting), 1, temporal_port=reserve_port())
+
+    assert plan.notice.startswith("No key is set, so this is the demo model") is explained
+    assert (plan.table["Model"] == "demo (no key set)") is explained
+
+
 async def test_an_api_on_all_interfaces_is_shown_at_loopback(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, host="0.0.0.0")
 

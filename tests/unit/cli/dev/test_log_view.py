@@ -84,3 +84,19 @@ def test_muted_children_are_silent_and_notices_are_not() -> None:
     view.notice("Stopping.")
 
     assert pipe.getvalue() == "Stopping.\n"
+
+
+def test_notices_and_addresses_are_wrapped_at_words_on_a_terminal() -> None:
+    terminal = io.StringIO()
+    view = LogView(Console(file=terminal, force_terminal=True, color_system=None, width=30), lambda: None)
+
+    view.notice("No key is set, so this is the demo model:\n  a command that is never wrapped")
+    view.table({"Workers": "none; start one with another command"})
+
+    assert terminal.getvalue().splitlines() == [
+        "No key is set, so this is the",
+        "demo model:",
+        "  a command that is never wrapped",
+        "Workers  none; start one with",
+        "         another command",
+    ]

@@ -75,7 +75,7 @@ class Run:
             ChildSpec(name, (sys.executable, "-c", script, str(self.stopped), name, port), {}, bool, grace_s=10.0)
             for name, script in defaults.items()
         )
-        plan = DevPlan(temporal, (worker,), api, f"http://127.0.0.1:{port}", {"API": "here"})
+        plan = DevPlan(temporal, (worker,), api, f"http://127.0.0.1:{port}", {"API": "here"}, "This is the demo model.")
         view = LogView(Console(file=self.log, width=200), self.stopping.set)
         self.task = asyncio.create_task(Supervisor(plan, view, guard, self.stopping).run())
 
@@ -90,7 +90,7 @@ async def test_it_reports_readiness_and_stops_the_api_first_and_temporal_last(
     run = Run(tmp_path, guard)
     for name in ("temporal", "worker"):
         await run.log.wait_for(rf"{name} +│ running")
-    await run.log.wait_for(r"API  here\n\nReady after \d+\.\d s\.")
+    await run.log.wait_for(r"\nThis is the demo model\.\n\nAPI  here\n\nReady after \d+\.\d s\.")
 
     await run.stop()
 

@@ -33,9 +33,9 @@ $(STAMP): $(INSTALLED_FROM)
 $(DEV_STAMP): $(INSTALLED_FROM)
 	@DEV=1 $(INSTALL)
 
-# No shell in between and no `exec`: Ctrl-C reaches opspawn, which stops everything and exits with 0.
+# In a terminal, Ctrl-C reaches opspawn alone, which stops everything and exits with 0: so does make, then.
 dev: $(STAMP) ## Start Temporal, a worker and the API; stop with Ctrl-C
-	@$(BIN)/opspawn dev $(ARGS)
+	@$(BIN)/python -I .ci/foreground.py $(BIN)/opspawn dev $(ARGS)
 
 test: $(DEV_STAMP) ## Run every test that needs no browser, no key and no root
 ifeq ($(strip $(ARGS)),)

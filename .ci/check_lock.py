@@ -1,9 +1,9 @@
 """Check that the lock files fit pyproject.toml: without network and clock, so with the same result every day.
 
 ``make lock`` writes beside each locked package which package requires it. So the requirements of pyproject.toml can be
-compared with those that a lock was made from, and each locked version with its requirement. ``requirements.lock`` holds
-all packages to run, ``.ci/requirements-dev.lock`` all that development adds, and ``.ci/requirements-EXTRA.lock`` those of
-an extra, without their dependencies.
+compared with those that a lock was made from, and each locked version with its requirement.
+``requirements.lock`` holds all packages to run, ``.ci/requirements-dev.lock`` all that development adds, and
+``.ci/requirements-EXTRA.lock`` those of an extra, without their dependencies.
 """
 
 from __future__ import annotations

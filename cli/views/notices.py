@@ -25,8 +25,8 @@ def demo_notice(restart: str) -> str:
             "It does what each line of the input says, and repeats any other text:",
             '  call calculator {"expression": "6*7"}',
             "  say Hello",
-            "For a real model, stop `opspawn dev`, and start it again with a key of OpenAI, or with",
-            "ANTHROPIC_API_KEY, GOOGLE_API_KEY or OPENROUTER_API_KEY:",
+            "For a real model, stop `opspawn dev`, and start it again with a key of OpenAI "
+            "(or ANTHROPIC_API_KEY, GOOGLE_API_KEY, OPENROUTER_API_KEY):",
             "  export OPENAI_API_KEY=...",
             f"  {restart}",
             f"Or with a small one on this machine, without a key{_local_installation()}:",

@@ -27,6 +27,7 @@ from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.specs import ApprovalRule
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
+
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, TaskEnvironment
 

@@ -130,7 +130,7 @@ def _response_parts(message: Message, model: str) -> Iterator[_Part]:
                     signature = _PLACEHOLDER_SIGNATURE
                 yield _signed(_call(part), signature)
                 signature, signature_missing = None, False  # only the first of parallel calls has a signature
-            case TextPart() if part.text:
+            case TextPart() if part.text.strip() or signature:
                 yield _signed({"text": part.text}, signature)
                 signature = None
 

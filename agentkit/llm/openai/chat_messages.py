@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.openai.call_ids import CallIds
+from agentkit.llm.openai.openai_call_ids import CallIds
 from agentkit.llm.openai.profile import arguments_json, image_url, requires_reasoning, result_text
 from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult

@@ -10,7 +10,7 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import JsonValue
 
 from agentkit.interfaces import Emit, ModelRequest
-from agentkit.llm.openai.call_ids import CallIds
+from agentkit.llm.openai.openai_call_ids import CallIds
 from agentkit.llm.openai.profile import (
     OutputMode,
     accepts_temperature,

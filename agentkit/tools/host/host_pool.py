@@ -135,7 +135,7 @@ class HostPool:
             raise
 
     def _idle_host(self, tool: str) -> ToolHost | None:
-        """Return the host that is kept for the tool, or the newest for all tools, so that others can end for being idle."""
+        """Return the idle host kept for the tool, else the one used last, so that the others reach their idle limit."""
         usable = [host for host in self._idle if host.only_for in (None, tool)]
         return max(usable, key=lambda host: (host.only_for is not None, host.idle_since), default=None)
 

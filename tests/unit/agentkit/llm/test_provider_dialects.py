@@ -177,16 +177,22 @@ async def test_a_stream_that_is_cut_off_is_no_response(name: str, end: str) -> N
 HALF = '{"zone": "Eu'
 CUT_OFF: dict[str, Sequence[Event]] = {
     "openai-chat": [
-        _chat_choice({"delta": {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "clock", "arguments": HALF}}]}},
-                     None),
+        _chat_choice(
+            {"delta": {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "clock", "arguments": HALF}}]}}, None
+        ),
         _chat_choice({"delta": {}}, "length"),
     ],
     "openai-responses": [
-        {"type": "response.output_item.added", "output_index": 0, "item": {"type": "function_call", "id": "f", "call_id": "1",
-                                                                           "name": "clock", "arguments": ""}},
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {"type": "function_call", "id": "f", "call_id": "1", "name": "clock", "arguments": ""},
+        },
         {"type": "response.function_call_arguments.delta", "output_index": 0, "item_id": "f", "delta": HALF},
-        {"type": "response.incomplete",
-         "response": {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []}},
+        {
+            "type": "response.incomplete",
+            "response": {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []},
+        },
     ],
     "anthropic": [
         {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "1", "name": "clock"}},
@@ -194,10 +200,16 @@ CUT_OFF: dict[str, Sequence[Event]] = {
         {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}},
     ],
     "google": [
-        {"candidates": [{"content": {"parts": [{"functionCall": {"id": "1", "name": "clock", "args": HALF}}]},
-                         "finishReason": "MAX_TOKENS"}]}
+        {
+            "candidates": [
+                {
+                    "content": {"parts": [{"functionCall": {"id": "1", "name": "clock", "args": HALF}}]},
+                    "finishReason": "MAX_TOKENS",
+                }
+            ]
+        }
     ],
-}  # fmt: skip
+}
 CUT_OFF["openrouter"] = CUT_OFF["openai-chat"]
 
 
@@ -289,15 +301,25 @@ OPTIONAL_FIELDS = [
     Optional("openai-responses", "include", "Unknown parameter: 'include'.", {}),
     Optional("openai-responses", "store", "Unsupported parameter: 'store'", {}),
     Optional("openai-responses", "text", "Unknown parameter: 'text.format'.", _with_schema()),
-    Optional("anthropic", "cache_control", "system.0.cache_control: Extra inputs are not permitted",
-             {"system": "Be brief.", "tools": (CLOCK,)}),
+    Optional(
+        "anthropic",
+        "cache_control",
+        "system.0.cache_control: Extra inputs are not permitted",
+        {"system": "Be brief.", "tools": (CLOCK,)},
+    ),
     Optional("anthropic", "output_config", "output_config: Extra inputs are not permitted", _with_schema()),
-    Optional("google", "responseJsonSchema", "Unknown name \"responseJsonSchema\" at 'generation_config': Cannot find field.",
-             _with_schema()),
+    Optional(
+        "google",
+        "responseJsonSchema",
+        "Unknown name \"responseJsonSchema\" at 'generation_config': Cannot find field.",
+        _with_schema(),
+    ),
     Optional("google", "responseJsonSchema", 'Unknown name "response_json_schema": Cannot find field.', _with_schema()),
-]  # fmt: skip
+]
 every_optional_field = pytest.mark.parametrize(
-    "optional", OPTIONAL_FIELDS, ids=[f"{optional.provider} {optional.field}" for optional in OPTIONAL_FIELDS]
+    "optional",
+    OPTIONAL_FIELDS,
+    ids=[f"{optional.provider} {optional.field} {index}" for index, optional in enumerate(OPTIONAL_FIELDS)],
 )
 
 
@@ -331,8 +353,11 @@ async def test_a_field_can_be_left_out_by_the_agent_or_for_the_provider(optional
         assert [f'"{optional.field}"' in json.dumps(one.body) for one in server.requests] == [False, False]
 
 
-@pytest.mark.parametrize("optional", [field for field in OPTIONAL_FIELDS if field.changes.get("output_schema")],
-                         ids=lambda optional: optional.provider)  # fmt: skip
+@pytest.mark.parametrize(
+    "optional",
+    [field for field in OPTIONAL_FIELDS if field.changes.get("output_schema")],
+    ids=lambda optional: f"{optional.provider} {optional.error}",
+)
 @pytest.mark.parametrize("tools", [(), (CLOCK,)], ids=["no tools", "tools"])
 async def test_without_its_field_a_schema_is_still_sent(optional: Optional, tools: tuple[ToolSpec, ...]) -> None:
     changes = {**optional.changes, "tools": tools, "settings": ModelSettings(omit=(optional.field,))}
@@ -354,13 +379,19 @@ async def test_a_request_is_not_sent_again_for_another_reason(name: str) -> None
 def _zeros(name: str) -> list[Event]:
     """Return events with counts, then with zeros in their place."""
     counts: dict[str, tuple[Event, Event]] = {
-        "openai": ({"usage": {"prompt_tokens": 100, "completion_tokens": 1}},
-                   {"usage": {"prompt_tokens": 0, "completion_tokens": 20}}),
-        "anthropic": ({"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 100, "output_tokens": 1}}},
-                      {"type": "message_delta", "delta": {}, "usage": {"input_tokens": 0, "output_tokens": 20}}),
-        "google": ({"usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 1}},
-                   {"usageMetadata": {"promptTokenCount": 0, "candidatesTokenCount": 20}}),
-    }  # fmt: skip
+        "openai": (
+            {"usage": {"prompt_tokens": 100, "completion_tokens": 1}},
+            {"usage": {"prompt_tokens": 0, "completion_tokens": 20}},
+        ),
+        "anthropic": (
+            {"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 100, "output_tokens": 1}}},
+            {"type": "message_delta", "delta": {}, "usage": {"input_tokens": 0, "output_tokens": 20}},
+        ),
+        "google": (
+            {"usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 1}},
+            {"usageMetadata": {"promptTokenCount": 0, "candidatesTokenCount": 20}},
+        ),
+    }
     wire = WIRES[name]
     first, last = counts["openai" if name.startswith("open") else name]
     if name == "openai-responses":
@@ -386,7 +417,6 @@ async def test_a_tool_with_alternatives_at_its_root_is_sent_as_an_object(name: s
 
 @every_provider
 async def test_the_id_of_a_call_and_its_result_are_the_same(name: str) -> None:
-    provider = PROVIDERS[name]
     call = ToolCall(id="a.b:c/d==", name="clock")
     messages: Sequence[Message] = (
         user_message("Hi"),
@@ -409,6 +439,6 @@ def _strings(value: JsonValue) -> list[str]:
     return [value] if isinstance(value, str) and len(value) > 6 else []
 
 
-def test_every_provider_has_a_wire() -> None:
+def test_every_provider_has_a_format() -> None:
     assert WIRES.keys() == CUT_OFF.keys() == PROVIDERS.keys()
     assert isinstance(PROVIDERS["google"].request, ModelRequest)

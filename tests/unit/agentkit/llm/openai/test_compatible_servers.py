@@ -134,8 +134,8 @@ async def test_reasoning_goes_back_with_its_calls_in_its_own_field(field: str) -
 
 
 async def test_reasoning_in_a_list_goes_back_in_a_list() -> None:  # Mistral's magistral
-    content = [{"type": "thinking", "thinking": [{"type": "text", "text": "Let me look"}]}]
-    text = [{"type": "text", "text": "Well."}]
+    content: list[JsonValue] = [{"type": "thinking", "thinking": [{"type": "text", "text": "Let me look"}]}]
+    text: list[JsonValue] = [{"type": "text", "text": "Well."}]
     ran = await _run(
         _sse(_chunk({"content": content}), _chunk({"content": text}), _chunk({"tool_calls": [WHOLE]}, "tool_calls")),
         OK,
@@ -201,8 +201,8 @@ async def test_calls_in_a_whole_body_are_all_made(calls: list[JsonValue]) -> Non
 
 
 async def test_the_call_of_the_first_version_of_the_api_is_made() -> None:
-    pieces = ({"name": "wipe", "arguments": '{"path":'}, {"arguments": ' "/x"}'})
-    ran = await _run(_sse(*(_chunk({"function_call": piece}) for piece in pieces), _chunk({}, "function_call")), OK)
+    parts: tuple[dict[str, JsonValue], ...] = ({"name": "wipe", "arguments": '{"path":'}, {"arguments": ' "/x"}'})
+    ran = await _run(_sse(*(_chunk({"function_call": part}) for part in parts), _chunk({}, "function_call")), OK)
     assert ran.paths == ["/x"]
 
 
@@ -250,8 +250,8 @@ async def test_a_response_of_nothing_is_not_sent_back(delta: dict[str, JsonValue
 
 
 async def test_a_signature_beside_a_call_goes_back_with_it() -> None:  # openhuman#3548, langroid#969, pi#6733
-    extra = {"google": {"thought_signature": "SIG"}}
-    calls = [{**WHOLE, "extra_content": extra}, _call("{}", "c2", index=1)]
+    extra: JsonValue = {"google": {"thought_signature": "SIG"}}
+    calls: JsonValue = [{**WHOLE, "extra_content": extra}, _call("{}", "c2", index=1)]
     ran = await _run(_sse(_chunk({"tool_calls": calls}, "tool_calls")), OK)
     first, second = ran.response_sent_back["tool_calls"]
     assert first["extra_content"] == extra
@@ -373,12 +373,10 @@ async def test_items_of_the_responses_api_may_share_an_index() -> None:  # opena
     call = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "wipe", "arguments": '{"path": "/x"}'}
     content = [{"type": "output_text", "text": "Let me look.", "annotations": []}]
     items = [call, {"type": "message", "id": "m1", "role": "assistant", "content": content}]
-    events = [{"type": "response.output_item.done", "output_index": 0, "item": item} for item in items]
+    done = [{"type": "response.output_item.done", "output_index": 0, "item": item} for item in items]
     final = {"id": "r", "status": "completed", "output": items}
-    body = "".join(
-        f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
-        for event in (*events, {"type": "response.completed", "response": final})
-    )
+    events: list[dict[str, object]] = [*done, {"type": "response.completed", "response": final}]
+    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
     paths: list[str] = []
     toolset = _tools(paths)
     script: list[ServerScriptEntry] = [

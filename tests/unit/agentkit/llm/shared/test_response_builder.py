@@ -3,12 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pydantic import JsonValue
 
 from agentkit.errors import ContentRefused, ModelOutputInvalid
 from agentkit.interfaces import ModelDelta, ModelRequest, ModelResponse
 from agentkit.llm.shared.output_tool import OUTPUT_TOOL
 from agentkit.llm.shared.response_builder import MAX_OUTPUT_CHARS, DeltaKind, ResponseBuilder
-from agentkit.messages import TextPart, ThinkingPart, ToolCall, Usage, user_message
+from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage, user_message
 from agentkit.specs import ModelSettings, ToolSpec
 
 ISSUE = ToolSpec(name="mcp:github/issue", description="", parameters={})
@@ -121,11 +122,11 @@ def test_a_count_that_the_provider_leaves_out_is_estimated(missing: str) -> None
 def test_thinking_in_tags_becomes_a_part_and_a_delta_of_its_own() -> None:
     deltas: list[ModelDelta] = []
     builder = _builder(deltas)
-    for piece in ("<thi", "nk>Hm", "</think>\n", "\nNoon", "."):
-        builder.emit_delta("text", piece)
+    for chunk in ("<thi", "nk>Hm", "</think>\n", "\nNoon", "."):
+        builder.emit_delta("text", chunk)
     text = TextPart(text="<think>Hm</think>\n\nNoon.")
     parts = builder.assemble([text, TextPart(text="<think>x</think>")], "end", None).message.parts
-    tags = {"tags": ["<think>", "</think>"]}
+    tags: JsonValue = {"tags": ["<think>", "</think>"]}
     thought = ThinkingPart(text="Hm", provider="test", data=tags)
     assert parts == (thought, TextPart(text="Noon."), TextPart(text="<think>x</think>"))
     assert deltas == [ModelDelta("thinking", "Hm"), ModelDelta("text", "Noon"), ModelDelta("text", ".")]
@@ -144,7 +145,7 @@ def test_text_that_was_held_back_is_emitted_in_its_place(kind: DeltaKind | None)
 def test_text_beside_the_output_is_left_out_unless_another_tool_is_called() -> None:
     builder = _builder(output_tool=True)
     output = builder.tool_call_part("1", OUTPUT_TOOL, '{"a": 1}')
-    parts = [ThinkingPart(text="Hm"), TextPart(text="Here: "), output]
+    parts: list[ContentPart] = [ThinkingPart(text="Hm"), TextPart(text="Here: "), output]
     assert builder.assemble(parts, "end", None).message.text == '{"a": 1}'
     call = ToolCall(id="2", name="clock")
     assert builder.assemble([*parts, call], "tool_calls", None).message.text == 'Here: {"a": 1}'

@@ -13,7 +13,8 @@ from pydantic import JsonValue
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.server_events import ServerEvent, check_no_error, read_events
 
-ONE, TWO = {"n": 1}, {"n": 2}
+ONE: dict[str, JsonValue] = {"n": 1}
+TWO: dict[str, JsonValue] = {"n": 2}
 
 
 async def _chunks(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
@@ -54,7 +55,8 @@ async def test_events_are_read_in_every_dialect_and_in_chunks_of_any_size(body: 
 @given(st.lists(st.text(), max_size=3), st.lists(st.integers(min_value=1, max_value=9), min_size=1))
 def test_any_text_arrives_whatever_the_chunks(texts: list[str], sizes: list[int]) -> None:
     body = "".join(f"data: {json.dumps(text, ensure_ascii=False)}\n\n" for text in texts).encode()
-    chunks, start = [], 0
+    chunks: list[bytes] = []
+    start = 0
     while start < len(body):
         size = sizes[len(chunks) % len(sizes)]
         chunks.append(body[start : start + size])

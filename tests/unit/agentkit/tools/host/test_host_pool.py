@@ -213,7 +213,9 @@ async def test_idle_processes_are_ended_but_for_one(
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(10):
-        while not condition():
+        while True:
+            if condition():
+                return
             await asyncio.sleep(0.02)
 
 

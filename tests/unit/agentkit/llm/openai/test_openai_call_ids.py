@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentkit.llm.openai.call_ids import CallIds, openai_call_id, short_call_id
+from agentkit.llm.openai.openai_call_ids import CallIds, openai_call_id, short_call_id
 from agentkit.messages import Message, ToolCall
 
 SIGNED = "call_0123456789abcdef__thought__" + "QUFB" * 80

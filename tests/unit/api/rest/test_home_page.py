@@ -34,7 +34,7 @@ async def test_the_page_shows_what_runs_and_where_to_go(settings: Settings) -> N
         assert f'href="{link}"' in response.text
 
 
-async def test_without_temporal_the_page_is_shown_and_says_what_to_start(settings: Settings) -> None:
+async def test_without_temporal_the_page_names_what_to_start(settings: Settings) -> None:
     page = (await home(settings)).text
     assert "Needs attention" in page
     assert f"Temporal doesn&#x27;t respond at 127.0.0.1:{settings.temporal_port}" in page

@@ -12,10 +12,13 @@ from agentkit.llm.shared.lenient_types import Text, as_list
 from agentkit.llm.shared.response_builder import DeltaKind
 from agentkit.records import Record
 
-__all__ = ["PARAGRAPH", "PartialItem", "PartialItems", "ResponseItem"]
+__all__ = ["CALL_ITEM", "PARAGRAPH", "PartialItem", "PartialItems", "ResponseItem"]
 
 PARAGRAPH = "\n\n"
 """Separates the parts of a reasoning summary."""
+
+CALL_ITEM = "function_call"
+"""The API's type of an item that holds a tool call."""
 
 ItemType = Literal["reasoning", "message", "function_call"]
 _TYPES: Mapping[DeltaKind, ItemType] = {"thinking": "reasoning", "text": "message", "tool_arguments": "function_call"}

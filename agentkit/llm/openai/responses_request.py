@@ -23,6 +23,7 @@ from agentkit.llm.openai.profile import (
     result_text,
     system_prompt,
 )
+from agentkit.llm.openai.responses_items import CALL_ITEM
 from agentkit.llm.openai.responses_stream import ResponsesResponseBuilder
 from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.llm.shared.output_tool import output_tool
@@ -155,7 +156,7 @@ class _ItemWriter:
                     yield text if phase is None or "phase" in self._omitted else {**text, "phase": phase}
                 case ToolCall():
                     call: _Item = {"call_id": self._ids.sent(part.id), "name": provider_tool_name(part.name)}
-                    yield {"type": "function_call", **call, "arguments": arguments_json(part)}
+                    yield {"type": CALL_ITEM, **call, "arguments": arguments_json(part)}
 
     def _result(self, result: ToolResult) -> _Item:
         call_id = self._ids.sent(result.call_id)

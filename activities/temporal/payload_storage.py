@@ -19,22 +19,24 @@ from temporalio.converter import (
 
 from agentkit.errors import OpspawnError
 
-__all__ = ["DirectoryStorageDriver", "PayloadStorageFailed", "is_read_failure"]
+__all__ = ["DirectoryStorageDriver", "PayloadStorageFailed", "storage_failure_in"]
 
 _READ_FAILURE = "Stored payload "
 """How each message about a payload that can't be read begins."""
+_WRITE_FAILURE = "A payload can't be stored in "
 
 
 class PayloadStorageFailed(OpspawnError):
     """A payload can't be read from its file, or written to it. The message names the place and what to check."""
 
 
-def is_read_failure(message: str) -> bool:
-    """Return whether this is the message of a ``PayloadStorageFailed`` on reading, in this process or a worker.
+def storage_failure_in(message: str) -> str | None:
+    """Return the message of a ``PayloadStorageFailed`` that a worker's ``message`` ends with; None: it has none.
 
-    Temporal passes a worker's message on, and not its type.
+    Temporal passes a worker's messages on, and not their types.
     """
-    return message.startswith(_READ_FAILURE)
+    starts = [message.find(start) for start in (_READ_FAILURE, _WRITE_FAILURE) if start in message]
+    return message[min(starts) :] if starts else None
 
 
 class DirectoryStorageDriver(StorageDriver):
@@ -77,7 +79,7 @@ class DirectoryStorageDriver(StorageDriver):
                 _write_file(path, data)
         except OSError as error:
             raise PayloadStorageFailed(
-                f"A payload can't be stored in {self._directory} ({error.strerror or error}). Check that this process "
+                f"{_WRITE_FAILURE}{self._directory} ({error.strerror or error}). Check that this process "
                 "may write there, and that the disk has space."
             ) from error
         return StorageDriverClaim(claim_data={"sha256": digest})

@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.payload_types import TranscriptPage, TranscriptRange
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.payload_storage import is_read_failure
+from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.catalog.catalog import Catalog
 from agentkit.config.providers import split_model
@@ -309,8 +309,8 @@ class TaskService:
                 "transcript", page_range, result_type=TranscriptPage, rpc_timeout=_TRANSCRIPT_TIMEOUT
             )
         except WorkflowQueryFailedError as error:
-            if is_read_failure(str(error)):
-                raise PayloadUnavailable(str(error)) from error
+            if (failure := storage_failure_in(str(error))) is not None:
+                raise PayloadUnavailable(failure) from error
             raise self._worker_unavailable(str(error)) from error
         except ValidationError as error:
             raise payload_unavailable(error) from error

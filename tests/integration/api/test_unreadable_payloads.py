@@ -139,6 +139,16 @@ async def test_a_transcript_that_workers_can_not_read_is_the_same_problem(harnes
     assert_problem(response, harness.settings.data_dir)
 
 
+async def test_a_transcript_that_workers_can_not_store_for_the_api_is_the_same_problem(harness: ApiHarness) -> None:
+    async with harness.worker(["o" * 100_000]):
+        task_id = await harness.submit(input="i" * 100_000)
+        await harness.task(task_id, wait=WITHIN)
+        harness.settings.data_dir.mkdir(exist_ok=True)
+        (harness.settings.data_dir / "payloads").write_text("not a directory")
+        response = await harness.http.get(f"/api/v1/tasks/{task_id}/transcript")
+    assert_problem(response, harness.settings.data_dir / "payloads")
+
+
 async def test_a_task_with_unreadable_payloads_can_still_be_stopped(harness: ApiHarness) -> None:
     for action, status in (("cancel", "queued"), ("terminate", "terminated")):
         task_id = await harness.submit(input="i" * LARGE)

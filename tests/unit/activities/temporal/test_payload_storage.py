@@ -9,7 +9,7 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext, StorageDriverStoreContext
 
-from activities.temporal.payload_storage import DirectoryStorageDriver, PayloadStorageFailed, is_read_failure
+from activities.temporal.payload_storage import DirectoryStorageDriver, PayloadStorageFailed, storage_failure_in
 
 STORING, RETRIEVING = StorageDriverStoreContext(), StorageDriverRetrieveContext()
 PAYLOAD = Payload(metadata={"encoding": b"json/plain"}, data=b'"' + b"x" * 200_000 + b'"')
@@ -39,7 +39,7 @@ async def unreadable(driver: DirectoryStorageDriver, claim: StorageDriverClaim) 
     """Return the message about a payload that can't be read."""
     with pytest.raises(PayloadStorageFailed) as raised:
         await driver.retrieve(RETRIEVING, [claim])
-    assert is_read_failure(str(raised.value))
+    assert storage_failure_in(f"Failed: {raised.value}") == str(raised.value)
     return str(raised.value)
 
 
@@ -72,8 +72,13 @@ async def test_the_error_about_a_file_that_the_system_does_not_let_read_says_why
 async def test_the_error_about_a_payload_that_can_not_be_stored_names_the_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     directory = tmp_path / "file" / "payloads"
-    with pytest.raises(PayloadStorageFailed, match=rf"can't be stored in {directory} \(Not a directory\)"):
+    with pytest.raises(PayloadStorageFailed, match=rf"can't be stored in {directory} \(Not a directory\)") as raised:
         await DirectoryStorageDriver(directory).store(STORING, [PAYLOAD])
+    assert storage_failure_in(f"Failed: {raised.value}") == str(raised.value)
+
+
+def test_other_messages_have_no_storage_failure() -> None:
+    assert storage_failure_in("Workflow not found") is None
 
 
 async def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:

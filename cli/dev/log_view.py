@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 from rich.text import Text
@@ -55,17 +56,18 @@ class LogView:
             return
         style = _STYLES.get(name, _WORKER_STYLE)
         text = Text.assemble((f"{name:<{_PREFIX_WIDTH}} │ ", style), printable(line))
-        self._print(lambda: self._console.print(text, soft_wrap=True))
+        self._print(partial(self._console.print, text, soft_wrap=True))
 
     def notice(self, text: str, style: str = "") -> None:
         """Print a message of ``opspawn dev`` itself."""
-        self._print(lambda: write_message(self._console, text, style=style))
+        self._print(partial(write_message, self._console, text, style=style))
 
     def table(self, rows: dict[str, str]) -> None:
         """Print names and values in two columns."""
         width = max(len(name) for name in rows)
         lines = [Text.assemble((f"{name:<{width}}  ", "bold"), value) for name, value in rows.items()]
-        self._print(lambda: [write_line(self._console, line, width + 2) for line in lines])
+        for line in lines:
+            self._print(partial(write_line, self._console, line, width + 2))
 
     def _print(self, write: Callable[[], object]) -> None:
         if self._closed:

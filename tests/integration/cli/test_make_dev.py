@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.dev_process import DevProcess, still_running
+from cli.dev.ports import is_free
+from tests.integration.cli.dev_process import DevProcess, children_of, still_running
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -34,48 +34,118 @@ pytestmark = [
 ]
 
 
+TAKE_TERMINAL = "import fcntl, os, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp('sh', ['sh', '-i'])"
+
+
 @dataclass
 class Terminal:
     """A shell in a terminal of its own."""
 
-    shell: subprocess.Popen[bytes]
-    _fd: int
+    fd: int
     output: str = ""
+    _position: int = 0
+    """The output before it was waited for already."""
+
+    @property
+    def foreground_group(self) -> int:
+        """The process group that Ctrl-C reaches."""
+        return os.tcgetpgrp(self.fd)
 
     def type(self, text: str) -> None:
         """Send keys; ``\\x03`` is Ctrl-C."""
-        os.write(self._fd, text.encode())
+        os.write(self.fd, text.encode())
 
-    def wait_for(self, pattern: str, *, timeout_s: float = 60) -> re.Match[str]:
-        """Wait until new output matches, and return the match."""
+    def wait_for(self, pattern: str, *, timeout_s: float = 60) -> str:
+        """Wait until new output matches, and return the pattern's group."""
         deadline = time.monotonic() + timeout_s
-        start = len(self.output)
-        while (match := re.search(pattern, self.output[start:])) is None:
+        while (match := re.compile(pattern).search(self.output, self._position)) is None:
             remaining = deadline - time.monotonic()
             assert remaining > 0, f"no {pattern!r} in the output:\n{self.output}"
-            if select.select([self._fd], [], [], remaining)[0]:
-                self.output += os.read(self._fd, 65_536).decode(errors="replace")
-        return match
+            if select.select([self.fd], [], [], remaining)[0]:
+                self.output += os.read(self.fd, 65_536).decode(errors="replace")
+        self._position = match.end()
+        return match[1]
 
 
 @pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    """Start ``sh`` with job control, as a terminal's window does."""
-    controller, terminal_fd = pty.openpty()
-
-    def own_terminal() -> None:
-        fcntl.ioctl(terminal_fd, termios.TIOCSCTTY, 0)
-
-    streams = {"stdin": terminal_fd, "stdout": terminal_fd, "stderr": terminal_fd}
-    with subprocess.Popen(["sh", "-i"], cwd=ROOT, start_new_session=True, preexec_fn=own_terminal, **streams) as shell:  # type: ignore[call-overload]  # the streams
-        os.close(terminal_fd)
-        yield Terminal(shell, controller)
-        shell.kill()
-    os.close(controller)
-
-
-def make_dev(dev: DevProcess) -> str:
-    """Return the command line: with this Python's environment, which isn't installed again."""
+def dev(tmp_path: Path) -> DevProcess:
+    """Return one that isn't started by itself, for its ports and directories."""
+    dev = DevProcess(tmp_path / "work")
     dev.directory.mkdir()
-    options = " ".join([*dev.command()[len(dev.command()) - 10 :], "--app-dir", str(dev.directory)])
-    return f"make BIN={BIN} -o .venv/.installed dev ARGS='{options}'"
+    return dev
+
+
+@pytest.fixture
+def terminal(dev: DevProcess) -> Iterator[Terminal]:
+    """Start ``sh`` with job control, as the window of a terminal does."""
+    controller, shells_end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", TAKE_TERMINAL],
+        cwd=ROOT,
+        env=dev.environment,
+        stdin=shells_end,
+        stdout=shells_end,
+        stderr=shells_end,
+        start_new_session=True,
+    ) as shell:
+        os.close(shells_end)
+        yield Terminal(controller)
+        os.close(controller)  # hangs up: the shell and its jobs end
+        shell.wait(30)
+
+
+def make_dev(dev: DevProcess) -> list[str]:
+    """Return the command: for the environment of this Python, which isn't installed again."""
+    ports = {"port": dev.api_port, "temporal-port": dev.temporal_port, "ui-port": dev.ui_port, "grpc-port": 0}
+    options = [f"--{option}={port}" for option, port in ports.items()]
+    arguments = " ".join([*options, f"--data-dir={dev.directory}/data", f"--app-dir={dev.directory}"])
+    return ["make", f"BIN={BIN}", "--assume-old=.venv/.installed", "dev", f"ARGS={arguments}"]
+
+
+def test_ctrl_c_exits_with_0_and_leaves_the_terminal_to_the_shell(dev: DevProcess, terminal: Terminal) -> None:
+    terminal.type(f"{shlex.join(make_dev(dev))}; echo code=$?\n")
+    terminal.wait_for("(Ready after)")
+
+    terminal.type("\x03")
+
+    assert terminal.wait_for(r"code=(\d+)") == "0"
+    terminal.type("read line; echo got=$line\nhello\n")
+    terminal.wait_for("(got=hello)")
+    assert all(is_free(port) for port in (dev.api_port, dev.temporal_port, dev.ui_port))
+
+
+def test_ctrl_z_stops_it_and_fg_continues_it(dev: DevProcess, terminal: Terminal) -> None:
+    terminal.type(f"{shlex.join(make_dev(dev))}\n")
+    terminal.wait_for("(Ready after)")
+
+    job = terminal.foreground_group
+
+    terminal.type("\x1a")
+    terminal.wait_for("(Stopped|Suspended)")
+    assert terminal.foreground_group != job
+    terminal.type("fg; echo code=$?\n")
+    deadline = time.monotonic() + 30
+    while terminal.foreground_group != job:
+        assert time.monotonic() < deadline, "the job didn't get the terminal back"
+    terminal.type("\x03")
+
+    assert terminal.wait_for(r"code=(\d+)") == "0"
+
+
+def test_sigint_to_the_process_group_without_a_terminal_leaves_no_process(dev: DevProcess) -> None:
+    """Make itself ends by the signal then, after opspawn has."""
+    with subprocess.Popen(
+        make_dev(dev), cwd=ROOT, env=dev.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as make:  # fmt: skip
+        assert make.stdout is not None
+        assert any("Ready after" in line for line in make.stdout)
+        (opspawn,) = children_of(make.pid)
+        children = children_of(opspawn)
+
+        os.killpg(make.pid, signal.SIGINT)
+        output = make.stdout.read()
+
+    assert "Stopping. Tasks go on when opspawn dev is started again." in output
+    assert make.returncode == -signal.SIGINT
+    assert not still_running([opspawn, *children])

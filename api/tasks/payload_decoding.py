@@ -24,9 +24,11 @@ async def decode_record(converter: DataConverter, payloads: Sequence[Payload], k
     Raises:
         PayloadUnavailable: they can't be read.
     """
+    if len(payloads) != 1:
+        return None
     try:
-        values = await converter.decode(payloads, [kind])
-        return kind.model_validate(values[0]) if len(values) == 1 else None
+        (value,) = await converter.decode(payloads, [kind])
+        return kind.model_validate(value)
     except ValidationError as error:
         if _is_json(error):
             return None

@@ -87,6 +87,9 @@ def _print_facts(task: Task) -> None:
         facts["web"] = Text(ui)
     for label, value in facts.items():
         write_line(out, Text.assemble((f"{label:<{_LABEL_WIDTH}}", "bold"), value), _LABEL_WIDTH)
+    if ui:
+        hint = Text("see its tab User Metadata: the input, each step, and the totals, as text", style="dim")
+        write_line(out, Text.assemble(" " * _LABEL_WIDTH, hint), _LABEL_WIDTH)
 
 
 def _print_tasks(tasks: tuple[Task, ...]) -> None:

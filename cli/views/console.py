@@ -75,7 +75,7 @@ def text_width(console: Console) -> int | None:
 def wrap(line: Text, width: int | None, indent: int = 0) -> Iterator[Text]:
     """Yield a line in parts of at most ``width`` columns, broken between words; longer words stay whole.
 
-    All parts but the first are indented by ``indent`` columns.
+    All parts but the first are indented by ``indent`` columns, where they fit.
     """
     if width is None or cell_len(line.plain) <= width:
         yield line
@@ -88,7 +88,7 @@ def wrap(line: Text, width: int | None, indent: int = 0) -> Iterator[Text]:
         used += cell_len(word[0])
     for number, part in enumerate(line.divide(offsets)):
         part.rstrip()
-        if number:
+        if number and indent + cell_len(part.plain) <= width:
             part.pad_left(indent)
         yield part
 

@@ -27,7 +27,7 @@ def wait_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
         Interrupted, ServerUnreachable: the wait ended; the task goes on.
     """
     if err.is_terminal:
-        err.print(f"task {task.id}", style="dim", soft_wrap=True)
+        write_message(err, f"task {task.id}", style="dim")
     task = _watch(server, task, ConnectionNotices())
     try:
         if as_json:
@@ -58,7 +58,7 @@ def follow_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
 
 
 def _follow(server: Server, task: Task) -> None:
-    out.print(f"task {task.id}", style="dim", soft_wrap=True)
+    write_message(out, f"task {task.id}", style="dim")
     is_live = out.is_terminal and not out.is_dumb_terminal
     task = _watch(server, task, LiveDisplay(out) if is_live else PlainLines(out))
     _require_completed(task)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -161,7 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", response.content_type)
         self.send_header("content-length", str(len(content.encode()) + response.cut))
         self.end_headers()
-        self.wfile.write(content.encode())
+        with suppress(ConnectionError):  # the client has ended
+            self.wfile.write(content.encode())
         self.close_connection = self.close_connection or response.cut
 
     do_GET = do_POST = _serve

@@ -103,8 +103,8 @@ def test_the_reference_names_every_setting_with_its_default() -> None:
     text = (REFERENCE / "settings.md").read_text()
     for key, field in Settings.model_fields.items():
         assert f"`{key}`" in text, key
-        default = field.default
-        if field.validation_alias is None and default not in (None, ()):
+        default = field.get_default(call_default_factory=True)
+        if field.validation_alias is None and default not in (None, (), {}):
             shown = str(default).lower() if isinstance(default, bool) else str(default)
             assert f"| `{key}` | `{shown}` |" in text, key
 

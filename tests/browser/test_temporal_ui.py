@@ -1,0 +1,41 @@
+"""The page of a task in the Temporal Web UI that ``opspawn show`` names, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page
+
+from tests.integration.cli.dev_process import DevProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Iterator[DevProcess]:
+    """Run one, with the Web UI."""
+    dev = DevProcess(tmp_path / "work")
+    dev.start()
+    yield dev
+    dev.close()
+
+
+async def test_the_tab_that_show_names_has_the_input_each_step_and_the_totals(page: Page, dev: DevProcess) -> None:
+    task = dev.json_of("run", "assistant", 'call calculator {"expression": "6*7"}')
+    shown = dev.opspawn("show", task["id"]).stdout
+    address, tab = re.search(r"^web +(\S+)\n +see its tab ([\w ]+):", shown, re.MULTILINE).groups()  # type: ignore[union-attr]  # or the test fails
+
+    await page.goto(address)
+    await page.get_by_role("tab", name=tab).or_(page.get_by_role("link", name=tab)).first.click()
+
+    for text in (
+        "assistant: call calculator",
+        "2 model calls, 1 tool calls",
+        "Step 1",
+        "calculator gave: 42",
+        "Step 2",
+    ):
+        await page.get_by_text(text).first.wait_for()

@@ -31,11 +31,9 @@ async def test_the_tab_that_show_names_has_the_input_each_step_and_the_totals(pa
     await page.goto(address)
     await page.get_by_role("tab", name=tab).or_(page.get_by_role("link", name=tab)).first.click()
 
-    for text in (
-        "assistant: call calculator",
-        "2 model calls, 1 tool calls",
-        "Step 1",
-        "calculator gave: 42",
-        "Step 2",
-    ):
-        await page.get_by_text(text).first.wait_for()
+    # Each text is Markdown, in a frame of its own: summary, details, current details.
+    summary, details, current_details = (page.frame_locator("iframe").nth(index) for index in range(3))
+    await summary.get_by_text("assistant: call calculator").wait_for()
+    await details.get_by_text("Agent assistant on demo:demo").wait_for()
+    for text in ("2 model calls, 1 tool calls", "Step 1", "calculator gave: 42", "Step 2"):
+        await current_details.get_by_text(text).first.wait_for()

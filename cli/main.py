@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module, metadata
-from typing import Annotated, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 
@@ -16,6 +17,9 @@ from cli.errors import CommandFailed, OutputClosed
 from cli.views.console import err, out, write_message
 
 __all__ = ["COMMANDS", "Command", "build", "main"]
+
+_MIN_BOX_WIDTH = 70
+"""Columns that the help's boxes need."""
 
 
 class Command(NamedTuple):
@@ -76,13 +80,21 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     take to run.
     """
     named = next((argument for argument in arguments if not argument.startswith("-")), None)
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, **_help_format())
     app.callback()(_start)
     for name, command in COMMANDS.items():
         app.command(name, help=None if name == named else command.summary)(
             _import_command(name) if name == named else _placeholder
         )
     return app
+
+
+def _help_format() -> dict[str, Any]:
+    """Return how help is printed: in boxes, unless the terminal is too narrow for them, where they cut options."""
+    columns = shutil.get_terminal_size().columns
+    if columns >= _MIN_BOX_WIDTH:
+        return {}
+    return {"rich_markup_mode": None, "context_settings": {"terminal_width": columns - 1}}
 
 
 def main() -> None:

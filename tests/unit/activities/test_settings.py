@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from activities.settings import Settings, unknown_variables, warn_of_unknown_variables
+from activities.settings import Settings, inherited_environment, unknown_variables, warn_of_unknown_variables
 from agentkit.errors import ConfigurationInvalid
 
 Load = Callable[..., Settings]
@@ -161,3 +163,16 @@ def test_the_data_directory_stays_where_it_is_when_the_process_changes_its_direc
     monkeypatch.chdir("/")
     assert settings.data_dir == tmp_path / "data"
     assert settings.model_copy(update={"port": 1}).data_dir == tmp_path / "data"
+
+
+@pytest.mark.parametrize("command", [["worker", "--check-models"], ["api"]], ids=["worker", "api"])
+def test_workers_and_the_api_warn_of_unknown_variables_when_they_start(command: list[str]) -> None:
+    environment = {**inherited_environment(), "OPSPAWN_PROT": "1", "OPSPAWN_PORT": "wrong: it ends at once"}
+
+    result = subprocess.run(
+        [sys.executable, "-m", *command], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert result.returncode == 2
+    warning = "WARNING opspawn.settings: Unknown variable OPSPAWN_PROT is ignored. Did you mean OPSPAWN_PORT?"
+    assert result.stderr.splitlines().count(warning) == 1

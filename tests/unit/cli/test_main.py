@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cli.main import COMMANDS, build
@@ -75,3 +77,30 @@ def test_a_wrong_setting_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert result.returncode == 2
     assert "OPSPAWN_PORT" in result.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_cuts_no_option_in_40_columns(name: str) -> None:
+    environment = {**os.environ, "COLUMNS": "40"}  # noqa: TID251  # children need PATH
+    result = subprocess.run(
+        [*MAIN, name, "--help"], env=environment, capture_output=True, text=True, check=True, timeout=30
+    )
+
+    group = typer.main.get_command(build([name]))
+    options = [option for parameter in group.commands[name].params for option in parameter.opts]  # type: ignore[attr-defined]  # a click group
+    assert [option for option in options if option.startswith("--") and f"{option} " not in result.stdout] == []
+    assert "…" not in result.stdout
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_closed_pipe_ends_the_command_without_an_error(stream: str) -> None:
+    arguments = ["--version"] if stream == "stdout" else ["tasks", "--url", "nonsense"]
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: write_end}
+
+    result = subprocess.run([*MAIN, *arguments], text=True, check=False, timeout=30, **streams)  # type: ignore[call-overload]  # the streams
+    os.close(write_end)
+
+    assert result.returncode == (0 if stream == "stdout" else 2)
+    assert {result.stdout, result.stderr} <= {None, ""}

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from activities.settings import Settings, inherited_environment
 from activities.shell_commands import opspawn_command, shell_path, with_local_commands
+from agentkit.catalog.agent_files import named_models
 from agentkit.catalog.catalog import Catalog, load_catalog
+from agentkit.config.providers import default_model
+from agentkit.errors import ConfigurationInvalid
 from agentkit.runtime.model_check import ModelCheck
 from cli.dev.module_command import module_command
 from cli.finding import Finding
@@ -45,8 +48,35 @@ def app_findings(settings: Settings, catalog: Catalog | None) -> list[Finding]:
     return findings or [Finding("App directory", "ok", str(settings.app_dir.absolute()))]
 
 
-async def model_findings(settings: Settings) -> list[Finding]:
-    """Send each model a request in a worker's process: the command line imports no provider's SDK."""
+async def model_findings(settings: Settings, catalog: Catalog, running_default: str | None) -> list[Finding]:
+    """Send each model of the agents a request, with the keys of this shell.
+
+    ``running_default`` is the default model of the running API. If this shell has another one, neither is asked: the
+    one isn't used, and for the other this shell probably lacks the key.
+    """
+    findings = await _asked_models(settings)
+    default = _default_model(settings)
+    if running_default in (None, default):
+        return findings
+    named = {model for agent in catalog.agents.values() for model in named_models(agent)}
+    findings = [found for found in findings if default in named or found.subject != f"Model {default}"]
+    if not any(found.subject == f"Model {running_default}" for found in findings):
+        detail = f"not asked: it is the running API's default, and this shell's is {default or 'wrong'}"
+        key = _KEYS.get(str(running_default).partition(":")[0])
+        remedies = (f"export {key}=...",) if key else ()
+        findings.append(Finding(f"Model {running_default}", "note", detail, remedies))
+    return findings
+
+
+def _default_model(settings: Settings) -> str | None:
+    try:
+        return default_model(settings)
+    except ConfigurationInvalid:
+        return None
+
+
+async def _asked_models(settings: Settings) -> list[Finding]:
+    """Ask in a worker's process: the command line imports no provider's SDK."""
     environment = {**inherited_environment(), "OPSPAWN_APP_DIR": str(settings.app_dir.absolute())}
     process = await asyncio.create_subprocess_exec(
         *module_command("worker", "--check-models"),

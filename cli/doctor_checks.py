@@ -59,7 +59,9 @@ async def run_checks(settings: Settings) -> Checkup:
     catalog = await load_app(settings)
     findings = [_python(), await _binary(settings), _data_dir(settings), *_variables()]
     findings += app_findings(settings, catalog)
-    findings += await model_findings(settings) if catalog is not None else []
+    if catalog is not None:
+        running_default = api.system.default_model.name if api.system is not None else None
+        findings += await model_findings(settings, catalog, running_default)
     findings += await _temporal(settings, api, catalog)
     findings += api_findings(api, settings, is_chosen=is_chosen)
     ports = await port_finding(api, settings)

@@ -9,6 +9,13 @@ import pytest
 from activities.settings import Settings
 from activities.shell_commands import opspawn_command
 from cli.app_checks import app_findings, is_app_dir, load_app, model_findings
+from cli.finding import Finding
+
+
+async def models_of(settings: Settings, running_default: str | None) -> dict[str, Finding]:
+    catalog = await load_app(settings)
+    assert catalog is not None
+    return {finding.subject: finding for finding in await model_findings(settings, catalog, running_default)}
 
 
 @pytest.mark.parametrize("name", ["agents", "tools", "opspawn.toml"])
@@ -49,8 +56,29 @@ async def test_the_models_of_the_agents_in_that_directory_are_asked_and_a_missin
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "poet.yaml").write_text("name: poet\nmodel: anthropic:claude-x\n")
 
-    found = {finding.subject: finding for finding in await model_findings(Settings(app_dir=tmp_path))}
+    found = await models_of(Settings(app_dir=tmp_path), None)
 
     assert found["Model demo:demo"].status == "ok"
     claude = found["Model anthropic:claude-x"]
     assert (claude.status, claude.remedies) == ("missing", ("export ANTHROPIC_API_KEY=...",))
+
+
+async def test_the_default_model_of_another_shell_is_not_asked_with_the_keys_of_this_one(tmp_path: Path) -> None:
+    found = await models_of(Settings(app_dir=tmp_path), "openai:gpt-5-mini")
+
+    assert list(found) == ["Model openai:gpt-5-mini"]
+    running = found["Model openai:gpt-5-mini"]
+    assert (running.status, running.remedies) == ("note", ("export OPENAI_API_KEY=...",))
+    assert running.detail == "not asked: it is the running API's default, and this shell's is demo:demo"
+
+
+async def test_a_model_that_an_agent_names_is_asked_whatever_the_default_is(tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "poet.yaml").write_text("name: poet\nmodel: demo:demo\n")
+
+    found = await models_of(Settings(app_dir=tmp_path), "openai:gpt-5-mini")
+
+    assert {subject: finding.status for subject, finding in found.items()} == {
+        "Model demo:demo": "ok",
+        "Model openai:gpt-5-mini": "note",
+    }

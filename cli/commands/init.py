@@ -39,7 +39,7 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The dire
     except OSError as error:
         raise CommandFailed(f"Can't write {error.filename}: {error.strerror}") from None
     if new:
-        out.print(f"Made {directory} with {_listed(new)}", soft_wrap=True)
+        out.print(f"Wrote to {directory}: {_listed(new)}", soft_wrap=True)
     if kept := template.keys() - new.keys():
         out.print(f"Kept as it was: {_listed(kept)}", soft_wrap=True)
     if _GITIGNORE in kept and ".opspawn" not in (directory / _GITIGNORE).read_text(errors="replace"):

@@ -48,7 +48,7 @@ def test_a_second_time_nothing_is_written(tmp_path: Path) -> None:
 
     output = init(tmp_path)
 
-    assert "Made" not in output
+    assert "Wrote" not in output
     assert "Add .opspawn/" not in output
     assert agent.read_text() == "mine"
 

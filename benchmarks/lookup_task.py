@@ -55,5 +55,5 @@ def agent(model: str, *, fast: bool = False) -> AgentSpec:
         planner="tools",
         instructions=INSTRUCTIONS,
         tools=((look_up_fast if fast else look_up).spec,),
-        limits=Limits(max_steps=10_000, max_repeats=0),
+        limits=Limits(max_steps=10_000, max_repeats=10_000),
     )

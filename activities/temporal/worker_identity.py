@@ -40,7 +40,7 @@ class WorkerIdentity:
 
 
 def app_id(settings: Settings) -> str:
-    """Return what tells this app from others: ``app_name``, else the app directory's name and a hash of its path."""
+    """Return the id of this app: ``app_name``, else the app directory's name and a hash of its path."""
     if settings.app_name is not None:
         return settings.app_name
     path = settings.app_dir.resolve()

@@ -108,7 +108,7 @@ class _Server(uvicorn.Server):
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m api", description="Serve Opspawn's REST and gRPC APIs.")
+    parser = argparse.ArgumentParser(prog="opspawn --module api", description="Serve Opspawn's REST and gRPC APIs.")
     parser.add_argument("--host", help="address to listen on (OPSPAWN_HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for any free one (OPSPAWN_PORT, 8000)")
     parser.add_argument("--grpc-port", type=int, help="port for gRPC, 0 for none (OPSPAWN_GRPC_PORT, 50051)")

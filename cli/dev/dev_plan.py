@@ -27,6 +27,7 @@ from cli.views.notices import demo_notice
 
 __all__ = ["DevPlan", "make_plan", "with_free_grpc_port"]
 
+_DEMO_INPUT = 'call calculator {"expression": "6*7"}'
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -44,6 +45,8 @@ class DevPlan:
     """Names and addresses, printed when everything is ready."""
     notice: str = ""
     """Printed before them."""
+    example_input: str = "What is 6*7?"
+    """Input of a first task to try."""
 
     @property
     def children(self) -> tuple[ChildSpec, ...]:
@@ -73,6 +76,7 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
     settings = settings.model_copy(update={"relay_port": _relay_port(settings)})
     environment = child_environment(settings, temporal_address=address, relay_port=settings.relay_port)
     api_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    model = _default_model(settings)
     url = f"http://{api_host}:{settings.port}"
     return DevPlan(
         temporal=None if running_temporal else _temporal(settings, port, environment),
@@ -88,8 +92,9 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
             "App": str(settings.app_dir),
             "Task queue": settings.task_queue,
             "Data": str(settings.data_dir),
-            "Model": _default_model(settings),
+            "Model": model,
         },
+        example_input=_DEMO_INPUT if model.startswith("demo") else "What is 6*7?",
         notice=demo_notice(same_command({})) if is_unconfigured(settings) else "",
     )
 

@@ -114,8 +114,8 @@ class Supervisor:
             self._view.notice(f"{self._plan.notice}\n", "yellow")
         self._view.table(self._plan.table)
         self._view.notice(f"\nReady after {seconds:.1f} s. Ctrl-C stops everything. In another terminal, try:")
-        example = """call calculator {"expression": "6*7"}"""
-        command = opspawn_command("run", "assistant", example, "--follow", *url_option(self._plan.api_url))
+        url = url_option(self._plan.api_url)
+        command = opspawn_command("run", "assistant", self._plan.example_input, "--follow", *url)
         self._view.notice(f"  {command}\n")
 
     async def _stop(self) -> None:

@@ -66,6 +66,14 @@ async def test_the_demo_model_is_explained_where_no_key_is_set(
     assert (plan.table["Model"] == "demo (no key set)") is explained
 
 
+async def test_the_example_fits_the_model(tmp_path: Path) -> None:
+    demo, real = settings_with(tmp_path), settings_with(tmp_path, default_provider="openai", openai_api_key="sk-test")
+
+    plans = [await make_plan(settings, 1, temporal_port=reserve_port()) for settings in (demo, real)]
+
+    assert [plan.example_input for plan in plans] == ['call calculator {"expression": "6*7"}', "What is 6*7?"]
+
+
 async def test_an_api_on_all_interfaces_is_shown_at_loopback(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, host="0.0.0.0")
 

@@ -76,7 +76,7 @@ class _Connection:
                 logger.warning(
                     "No tokens are shown live by the API at %s: %s. Retrying until it accepts them.",
                     self._address,
-                    reason,
+                    reason.rstrip("."),
                 )
             await asyncio.sleep(delay)
             delay = min(2 * delay, _MAX_RECONNECT_DELAY_S)

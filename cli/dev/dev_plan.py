@@ -87,7 +87,7 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
             "API": f"{url} (documentation: {url}/docs)",
             "gRPC": f"{api_host}:{settings.grpc_port}" if settings.grpc_port else "none",
             "Temporal": f"{host}:{port} ({'already running' if running_temporal else 'embedded'})",
-            "Web UI": settings.temporal_ui_url,
+            "Web UI": _web_ui(settings, is_embedded=running_temporal is None),
             "Workers": str(workers) if workers else f"none; start one with: {worker_command(settings, address)}",
             "App": str(settings.app_dir),
             "Task queue": settings.task_queue,
@@ -149,6 +149,14 @@ def _task_queue_cures(settings: Settings, temporal_port: int) -> dict[str, str]:
         "Give this app a task queue of its own": same_command(api_port, variables=variables),
         "or a Temporal of its own": same_command(options),
     }
+
+
+def _web_ui(settings: Settings, *, is_embedded: bool) -> str:
+    """Return the address of Temporal's Web UI, or how to name it: one that runs elsewhere isn't at our port."""
+    is_guessed = settings.temporal_ui_url == f"http://localhost:{settings.ui_port}"
+    if is_guessed and not is_embedded and not accepts_connections("localhost", settings.ui_port):
+        return "unknown; name it by OPSPAWN_TEMPORAL_UI_URL"
+    return settings.temporal_ui_url
 
 
 def _temporal(settings: Settings, port: int, environment: Mapping[str, str]) -> ChildSpec:

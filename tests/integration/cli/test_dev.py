@@ -99,6 +99,7 @@ def test_a_running_temporal_is_used_and_left_running(dev: DevProcess) -> None:
         other.start("--no-worker", "--app-dir", str(dev.directory))
 
         assert f"127.0.0.1:{dev.temporal_port} (already running)" in other.output
+        assert "unknown; name it by OPSPAWN_TEMPORAL_UI_URL" in other.output  # not at this one's port
         assert len(other.children()) == 2  # the API and the guard
         assert other.opspawn("run", "assistant", SUM).stdout.strip().endswith("42")
     finally:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
+from agentkit.interfaces import PREPARATION_TIMEOUT_S
 from agentkit.specs import ToolSpec
 
 __all__ = [
@@ -66,11 +67,12 @@ def model_policy(*, fallback: bool) -> ActivityPolicy:
 def tool_policy(tool: ToolSpec) -> ActivityPolicy:
     """Return the policy of a tool's calls: irreversible ones get one attempt, others up to 4.
 
-    The activity itself ends an attempt after ``tool.timeout``; Temporal does so 5 s later, should that fail.
+    The activity itself ends an attempt ``tool.timeout`` after the tool is ready; Temporal does so 5 s later, should
+    that fail.
     """
     repeatable = tool.effect != "irreversible"
     return ActivityPolicy(
-        start_to_close=timedelta(seconds=tool.timeout + 5),
+        start_to_close=timedelta(seconds=PREPARATION_TIMEOUT_S + tool.timeout + 5),
         schedule_to_start=timedelta(minutes=5) if tool.task_queue else None,
         retry=RetryPolicy(
             initial_interval=timedelta(seconds=1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ class Catalog:
     async def aclose(self) -> None:
         """Stop watching files, and end the tools' processes."""
         if self._watcher is not None:
-            self._watcher.stop()
+            await asyncio.to_thread(self._watcher.stop)
         await self.toolset.aclose()
 
     def _watched_versions(self) -> FileVersions:
@@ -170,7 +171,8 @@ class Catalog:
         if not is_used:
             log.warning("Until that is corrected, the tools are used as they were before.")
         elif not problems:
-            log.info("Loaded again: %s", ", ".join(sorted(path.name for path in changed)))
+            files = sorted(path.name for path in changed if not path.is_dir())
+            log.info("Loaded again after a change: %s", ", ".join(files))
 
     def _resolve(self, agent: AgentFile) -> AgentSpec:
         definition = agent.definition

@@ -19,6 +19,7 @@ _POLL_S = 0.25
 _SETTLE_S = 0.1
 """An editor may write a file in several steps: a change counts when it has lasted for so long."""
 _MAX_SETTLE_CHECKS = 10
+_STOP_TIMEOUT_S = 1.0
 
 
 def file_version(path: Path) -> tuple[int, int, int] | None:
@@ -43,9 +44,9 @@ class ChangeWatcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and wait for a call that is running."""
+        """Stop, and wait a moment for a call that is running."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(_STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         while not self._stopped.wait(_POLL_S):

@@ -7,9 +7,10 @@ from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import Emit, Model, ModelDelta, ModelRequest, ModelResponse, StopReason
 from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
 from agentkit.interfaces.policy import PolicyDecision, SecurityPolicy
-from agentkit.interfaces.tool import PreparedTool, Tool, ToolContext, Toolset
+from agentkit.interfaces.tool import PREPARATION_TIMEOUT_S, PreparedTool, Tool, ToolContext, Toolset
 
 __all__ = [
+    "PREPARATION_TIMEOUT_S",
     "CallTools",
     "Decision",
     "Emit",

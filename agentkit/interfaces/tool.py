@@ -11,7 +11,11 @@ from pydantic import Field, JsonValue
 from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
-__all__ = ["PreparedTool", "Tool", "ToolContext", "Toolset"]
+__all__ = ["PREPARATION_TIMEOUT_S", "PreparedTool", "Tool", "ToolContext", "Toolset"]
+
+
+PREPARATION_TIMEOUT_S = 10.0
+"""How long a call may wait until a ``PreparedTool`` is ready."""
 
 
 class ToolContext(Record):
@@ -50,7 +54,7 @@ class PreparedTool(Tool, Protocol):
     """A tool that needs something before it can be called, such as a process. Its timeout starts afterwards."""
 
     def prepared(self) -> AbstractAsyncContextManager[Tool]:
-        """Return the tool, ready for one call.
+        """Return the tool, ready for one call, within ``PREPARATION_TIMEOUT_S``.
 
         Raises:
             ToolUnavailable: what it needs is not available now; the tool was not called.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections import deque
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agentkit.errors import ToolUnavailable
+from agentkit.interfaces import PREPARATION_TIMEOUT_S
 from agentkit.tools.host.host_starter import HostStarter
 from agentkit.tools.host.project_description import ProjectDescription
 from agentkit.tools.host.tool_host import ToolHost
@@ -26,7 +28,7 @@ MAX_HOSTS = 100
 
 _START_TIMEOUT_S = 30.0
 """Seconds that a new host may take to import a project's tools."""
-_WAIT_S = 10.0
+_WAIT_S = PREPARATION_TIMEOUT_S
 """Seconds that a call waits for a host; its own timeout starts afterwards."""
 _MAX_STARTING = max(2, os.cpu_count() or 1)
 """Hosts that start at once: imports need CPU, and running hosts become free meanwhile."""
@@ -136,7 +138,7 @@ class HostPool:
 
     def _idle_host(self, tool: str) -> ToolHost | None:
         """Return the idle host kept for the tool, else the one used last, so that the others reach their idle limit."""
-        usable = [host for host in self._idle if host.only_for in (None, tool)]
+        usable = [host for host in self._idle if host.is_usable and host.only_for in (None, tool)]
         return max(usable, key=lambda host: (host.only_for is not None, host.idle_since), default=None)
 
     def _give_up(self, waiter: _Waiter) -> None:
@@ -182,7 +184,10 @@ class HostPool:
             self._reset()
             self._loop = loop
         if self._starter is None or not self._starter.is_running:
-            self._starter = HostStarter(self._app_dir)
+            try:
+                self._starter = HostStarter(self._app_dir)
+            except OSError as error:  # such as too many open files
+                raise ToolUnavailable(f"No process for the project's tools can be started ({error}).") from error
 
     def _start_hosts(self) -> None:
         """Start as many hosts as calls wait for, and a spare one for the next call."""
@@ -210,14 +215,14 @@ class HostPool:
             return
         try:
             host = await starter.start(project.importable)
-        except ToolUnavailable as error:
-            self._fail_waiter(str(error), started_at)
+        except (ToolUnavailable, OSError) as error:
+            self._fail_waiter(f"no process for it can be started ({error})", started_at)
             return
         first: list[asyncio.Future[Any]] = [host.ready, host.ended]
         await asyncio.wait(first, timeout=_START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         if starter is not self._starter:  # the pool was closed
             host.end()
-        elif not host.ready.done():
+        elif not host.is_usable:
             how = host.ended.result() if host.ended.done() else f"took more than {_START_TIMEOUT_S:g} s"
             host.end()
             self._fail_waiter(f"a process that was to import the project's tools {how}", started_at)
@@ -230,6 +235,7 @@ class HostPool:
         self._starting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("A process for the project's tools could not be started", exc_info=error)
+            self._fail_waiter(f"a process for it could not be started ({error})", math.inf)
         if self._waiters:
             self._start_hosts()
 

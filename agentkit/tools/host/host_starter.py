@@ -85,7 +85,7 @@ class HostStarter:
         except OSError as error:
             connection.close()
             self._end_all()
-            raise ToolUnavailable("The processes of the tools have ended") from error
+            raise ToolUnavailable("the processes of the tools have ended") from error
         finally:
             child_end.close()
             os.close(child_output)

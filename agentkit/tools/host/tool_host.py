@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from agentkit.errors import ToolInterrupted
+from agentkit.errors import ToolInterrupted, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode, encode
 
@@ -83,6 +83,7 @@ class ToolHost(asyncio.Protocol):
         its response is returned.
 
         Raises:
+            ToolUnavailable: the process had ended; the tool was not called.
             ToolInterrupted: the process ended before it responded.
         """
         self._tool, self._call_id, self._log_records = tool, self._call_id + 1, 0
@@ -95,9 +96,9 @@ class ToolHost(asyncio.Protocol):
             "context": context.model_dump(mode="json"),
         }
         if self._transport is None or not self._is_connected:
-            self._fail_call()
-        else:
-            self._transport.write(encode(request))
+            self._response.cancel()
+            raise ToolUnavailable(f"{tool} was not called: its process has ended.")
+        self._transport.write(encode(request))
         try:
             return await self._response
         except asyncio.CancelledError:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from activities.retry_policies import HEARTBEAT_INTERVAL, ActivityPolicy, fast_tool_policy, model_policy, tool_policy
+from agentkit.interfaces import PREPARATION_TIMEOUT_S
 from agentkit.specs import ToolSpec
 
 
@@ -22,7 +23,7 @@ def test_irreversible_tools_get_one_attempt(effect: str, attempts: int) -> None:
 
 
 def test_temporals_timeout_is_longer_than_the_tools_own() -> None:
-    assert tool_policy(spec(timeout=7)).start_to_close > timedelta(seconds=7)
+    assert tool_policy(spec(timeout=7)).start_to_close > timedelta(seconds=7 + PREPARATION_TIMEOUT_S)
 
 
 def test_only_a_task_queue_of_its_own_limits_the_wait_for_a_worker() -> None:

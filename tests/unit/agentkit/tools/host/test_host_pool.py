@@ -263,5 +263,6 @@ async def test_an_import_that_ends_or_blocks_a_process_fails_the_call_and_is_tri
     project.write("tools/a.py", text)
     with pytest.raises(ToolError, match=f"pid was not called: a process that was to import .* {reason}"):
         await project.call("pid")
+    monkeypatch.setattr(host_pool, "_START_TIMEOUT_S", 30.0)
     project.write("tools/a.py", TOOLS)
     assert isinstance(await project.call("pid"), int)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -216,16 +216,24 @@ def temporal_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     stack.stop()
 
 
-def _stack(directory: Path, port: int) -> Stack:
+@pytest.fixture
+def app_files() -> Mapping[str, str]:
+    """More files of the app directory; a test module may replace them."""
+    return {}
+
+
+def _stack(directory: Path, port: int, app_files: Mapping[str, str]) -> Stack:
     stack = Stack(directory, port, f"acceptance-{uuid.uuid4().hex[:8]}")
     stack.write_app()
+    for name, text in app_files.items():
+        (stack.app_dir / name).write_text(text)
     return stack
 
 
 @pytest.fixture
-async def stack(tmp_path: Path, temporal_port: int) -> AsyncIterator[Stack]:
+async def stack(tmp_path: Path, temporal_port: int, app_files: Mapping[str, str]) -> AsyncIterator[Stack]:
     """Start a worker and an API for one test, on the shared Temporal."""
-    stack = _stack(tmp_path, temporal_port)
+    stack = _stack(tmp_path, temporal_port, app_files)
     try:
         stack.start_worker()
         stack.start_api()
@@ -236,9 +244,9 @@ async def stack(tmp_path: Path, temporal_port: int) -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-async def own_temporal_stack(tmp_path: Path) -> AsyncIterator[Stack]:
+async def own_temporal_stack(tmp_path: Path, app_files: Mapping[str, str]) -> AsyncIterator[Stack]:
     """Start Temporal, a worker and an API for one test."""
-    stack = _stack(tmp_path, reserve_port())
+    stack = _stack(tmp_path, reserve_port(), app_files)
     try:
         stack.start_temporal()
         stack.start_worker()

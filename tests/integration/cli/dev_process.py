@@ -26,13 +26,6 @@ def children_of(pid: int) -> dict[int, str]:
     return {int(row[0]): row[2] for row in rows if int(row[1]) == pid}
 
 
-def still_running(pids: list[int]) -> list[int]:
-    """Return the processes that still run; zombies do not."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True)
-    states = dict(line.split(None, 1) for line in listed.stdout.splitlines())
-    return [pid for pid in pids if not states.get(str(pid), "Z").startswith("Z")]
-
-
 @dataclass
 class DevProcess:
     """An ``opspawn dev`` with a directory and ports of its own."""

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from cli.dev.ports import is_free
-from tests.integration.cli.dev_process import OPSPAWN, DevProcess, still_running
+from tests.integration.cli.dev_process import OPSPAWN, DevProcess
+from tests.process_states import still_running
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

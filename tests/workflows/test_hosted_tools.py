@@ -1,0 +1,114 @@
+"""Tools in processes of their own, called by tasks: what goes wrong there is a result that the model reads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.worker import Worker
+
+from agentkit.catalog.catalog import Catalog, load_catalog
+from agentkit.messages import ToolCall
+from agentkit.specs import AgentSpec
+from agentkit.testing import ScriptedModel
+from tests.process_states import still_running
+from worker import build_worker
+
+if TYPE_CHECKING:
+    from tests.workflows.conftest import TaskEnvironment
+
+TOOLS = """
+import os, time
+from pathlib import Path
+from agentkit.tools import ToolContext, ToolUnavailable, tool
+
+@tool(effect="irreversible", approval="never")
+def crash(directory: str, context: ToolContext) -> None:
+    Path(directory, f"crash-{context.attempt}").touch()
+    os._exit(9)
+
+@tool(effect="pure", timeout="500ms")
+async def block() -> None:
+    while True:
+        pass
+
+@tool(effect="pure")
+def wait(fifo: str) -> None:
+    Path(fifo).write_text(str(os.getpid()))
+    time.sleep(60)
+
+@tool(effect="idempotent")
+def try_twice(directory: str, context: ToolContext) -> str:
+    if context.attempt == 1:
+        raise ToolUnavailable("closed")
+    return context.idempotency_key
+
+@tool(effect="pure", fast=True)
+def half(number: int) -> float:
+    return number / 2
+"""
+
+
+@pytest.fixture
+async def catalog(env: TaskEnvironment, tmp_path: Path) -> AsyncIterator[Catalog]:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "a.py").write_text(TOOLS)
+    catalog = load_catalog(env.settings.model_copy(update={"app_dir": tmp_path}))
+    yield catalog
+    await catalog.aclose()
+
+
+def worker(env: TaskEnvironment, catalog: Catalog, *script: object) -> Worker:
+    model = ScriptedModel(list(script))  # type: ignore[arg-type]  # its entries are of several types
+    return build_worker(env.client, env.settings, {"scripted": model}, catalog.toolset)
+
+
+def agent(env: TaskEnvironment, catalog: Catalog) -> AgentSpec:
+    return env.agent(*(catalog.toolset.get(name) for name in ("crash", "block", "wait", "try_twice", "half")))
+
+
+async def test_calls_end_with_a_clear_result_whatever_happens_to_their_processes(
+    env: TaskEnvironment, catalog: Catalog, tmp_path: Path
+) -> None:
+    calls = [
+        ToolCall(id="c1", name="crash", arguments={"directory": str(tmp_path)}),
+        ToolCall(id="c2", name="block"),
+        ToolCall(id="c3", name="half", arguments={"number": 5}),
+        ToolCall(id="c4", name="try_twice", arguments={"directory": str(tmp_path)}),
+    ]
+    async with worker(env, catalog, calls, "done"):
+        result, handle = await env.run("Go.", agent(env, catalog))
+        results = await env.tool_results(handle)
+    assert result.output == "done"
+    assert [(each.content, each.is_error) for each in results] == [
+        (
+            "crash failed: its process ended with exit code 9. Whether it took effect is UNKNOWN. "
+            "Don't call it again before you have checked.",
+            True,
+        ),
+        ("block timed out after 0.5 s. Ask for something smaller.", True),
+        ("2.5", False),
+        (f"{handle.id}/c4", False),
+    ]
+    assert sorted(path.name for path in tmp_path.glob("crash-*")) == ["crash-1"]  # noqa: ASYNC240  # one file
+
+
+async def test_cancelling_a_task_stops_its_plain_function(
+    env: TaskEnvironment, catalog: Catalog, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    call = ToolCall(id="c", name="wait", arguments={"fifo": str(tmp_path / "fifo")})
+    async with worker(env, catalog, call):
+        handle = await env.start("Go.", agent(env, catalog))
+        pid = int(await asyncio.wait_for(asyncio.to_thread((tmp_path / "fifo").read_text), 20))
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await env.result(handle)
+        async with asyncio.timeout(20):
+            while still_running([pid]):  # noqa: ASYNC110  # the activity ends after the task
+                await asyncio.sleep(0.05)

@@ -81,14 +81,16 @@ async def _measure() -> tuple[list[float], list[float]]:
 
 
 def main() -> None:
-    """Measure, and print the medians over the rounds."""
+    """Measure, and print the medians over the rounds; ratio and difference are of the two times of one round."""
     inline, hosted = asyncio.run(_measure())
     more = statistics.median(after - before for before, after in zip(inline, hosted, strict=True))
+    ratio = statistics.median(after / before for before, after in zip(inline, hosted, strict=True))
     sys.stdout.write(
         "| call of 400 bytes | p50, ms |\n|:--|--:|\n"
         f"| in the worker | {statistics.median(inline):.3f} |\n"
         f"| in a tool host | {statistics.median(hosted):.3f} |\n"
         f"| more (aim: at most 0.5) | {more:.3f} |\n"
+        f"| ratio | {ratio:.0f} |\n"
     )
 
 

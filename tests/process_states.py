@@ -5,7 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-__all__ = ["still_running"]
+__all__ = ["children_of", "still_running"]
+
+
+def children_of(pid: int) -> dict[int, str]:
+    """Return the living children of a process, with their command lines."""
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    return {int(row[0]): row[2] for row in rows if int(row[1]) == pid}
 
 
 def still_running(pids: Sequence[int]) -> list[int]:

@@ -14,7 +14,7 @@ __all__ = ["MAX_MESSAGE_BYTES", "HostMessage", "LineBuffer", "decode", "encode",
 
 HostMessage = dict[str, Any]
 
-MAX_MESSAGE_BYTES = 64 * 1_048_576
+MAX_MESSAGE_BYTES = 64_000_000
 """The largest size of one message, such as a tool's result."""
 
 _ERRORS: Mapping[str, type[ToolError]] = {

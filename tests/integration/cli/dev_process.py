@@ -14,16 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.process_states import children_of
 from tests.reserved_ports import reserve_port
 
 OPSPAWN = [sys.executable, "-P", "-m", "opspawn"]
-
-
-def children_of(pid: int) -> dict[int, str]:
-    """Return the living children of a process, with their command lines."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
-    rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
-    return {int(row[0]): row[2] for row in rows if int(row[1]) == pid}
 
 
 @dataclass

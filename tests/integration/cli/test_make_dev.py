@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from cli.dev.ports import is_free
-from tests.integration.cli.dev_process import DevProcess, children_of
-from tests.process_states import still_running
+from tests.integration.cli.dev_process import DevProcess
+from tests.process_states import children_of, still_running
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent

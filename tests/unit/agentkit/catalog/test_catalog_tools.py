@@ -17,6 +17,7 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ToolNotFound, ToolUnavailable
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from tests.process_states import children_of
 
 TOOL = """
 from agentkit.tools import tool
@@ -105,6 +106,15 @@ async def test_tools_run_in_another_process_and_inline_in_this_one(app: App) -> 
     await app.catalog.aclose()
     app.load(tool_host="inline")
     assert await app.call() == os.getpid()
+
+
+async def test_without_tools_of_its_own_a_project_has_no_process(app: App) -> None:
+    app.write("agents/helper.yaml", "tools: [calculator]")
+    app.load()
+    await app.catalog.toolset.warm_up()
+    calculator = app.catalog.toolset.get("calculator")
+    assert await invoke_tool(calculator, {"expression": "6*7"}, tool_context("task", "call", 1)) == "42"
+    assert [command for command in children_of(os.getpid()).values() if "child_entry" in command] == []
 
 
 async def test_inline_the_project_is_importable_and_replaces_no_module_of_ours(app: App) -> None:

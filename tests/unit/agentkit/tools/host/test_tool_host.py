@@ -192,7 +192,7 @@ async def test_arguments_and_results_of_10_mb_are_passed_on(project: Project) ->
 
 async def test_a_result_that_is_too_large_is_named_as_such(project: Project) -> None:
     project.write("tools/a.py", "@tool\ndef f() -> str:\n    return 'x' * 70_000_000\n")
-    with pytest.raises(ToolError, match="f did its work, but what it returned is too large: 70 MB, 67 MB at most"):
+    with pytest.raises(ToolError, match="f did its work, but what it returned is too large: 70 MB, 64 MB at most"):
         await project.call("f")
 
 

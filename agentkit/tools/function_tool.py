@@ -35,8 +35,8 @@ class FunctionTool(Generic[P, R]):
     """A function that a model can call. Code can still call it as a function.
 
     A plain ``def``, also one that wraps an ``async def``, runs in a thread, so that it doesn't block its process. A
-    thread can't be stopped: after a call is cancelled or times out, its function runs to its end, unless it is in a tool
-    host: that is ended.
+    thread can't be stopped: after a call is cancelled or times out, its function runs to its end, unless it is in a
+    tool host: that is ended.
     """
 
     def __init__(self, function: Callable[P, R], spec: Mapping[str, Any]) -> None:

@@ -13,14 +13,17 @@ from activities.shell_commands import python_command
 from cli.errors import UsageWrong
 from workflows.search_attributes import search_attribute_types
 
-__all__ = ["TemporalServer", "find_temporal"]
+__all__ = ["DYNAMIC_CONFIG", "TemporalServer", "find_temporal"]
 
-_DYNAMIC_CONFIG = (
+DYNAMIC_CONFIG = (
     # There is one shard: with the default of 20 polls a second, each workflow task waits 50 ms after a burst.
     "history.transferProcessorMaxPollRPS=2000",
+    # Lists show a task as stalled after its second failed workflow task: by default after the fifth, minutes later.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
     "matching.enableFairness=true",
     "matching.useNewMatcher=true",
 )
+"""Settings of the server, each ``name=value``."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 """Seven times the throughput of SQLite's defaults; nothing is lost when the process crashes."""
 
@@ -69,7 +72,7 @@ class TemporalServer:
         if self.database is not None:
             command += ["--db-filename", str(self.database)]
             command += [argument for pragma in _PRAGMAS for argument in ("--sqlite-pragma", pragma)]
-        command += [argument for value in _DYNAMIC_CONFIG for argument in ("--dynamic-config-value", value)]
+        command += [argument for value in DYNAMIC_CONFIG for argument in ("--dynamic-config-value", value)]
         for name, kind in search_attribute_types().items():
             command += ["--search-attribute", f"{name}={kind}"]
         if self.namespace is not None and self.namespace != "default":

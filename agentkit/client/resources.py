@@ -17,6 +17,7 @@ __all__ = [
     "DefaultModel",
     "JsonObject",
     "MessageList",
+    "Stalled",
     "SystemInfo",
     "Task",
     "TaskError",
@@ -59,6 +60,14 @@ class TaskError(Record):
     step: int | None = None
 
 
+class Stalled(Record):
+    """Why a task can't go on: its workflow code fails."""
+
+    message: str = ""
+    since: datetime | None = None
+    """When it failed first. None in lists."""
+
+
 class Task(ApiObject):
     """One input, one output, and the state between them."""
 
@@ -78,6 +87,8 @@ class Task(ApiObject):
     """The current activity, for people."""
     waiting_for_worker: bool = False
     """Whether it can't go on because no worker polls its task queue."""
+    stalled: Stalled | None = None
+    """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
     conversation_id: str | None = None
     parent_id: str | None = None
     tags: tuple[str, ...] = ()

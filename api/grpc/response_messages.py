@@ -39,6 +39,10 @@ def task_message(task: TaskSnapshot) -> tasks_pb2.Task:
         message.input.CopyFrom(_input(task.input))
     if task.output is not None:
         message.output.CopyFrom(to_value(task.output))
+    if task.stalled is not None:
+        message.stalled.message = task.stalled.message
+        if task.stalled.since is not None:
+            message.stalled.since.FromDatetime(task.stalled.since)
     if task.error is not None:
         message.error.CopyFrom(tasks_pb2.TaskError(**task.error.model_dump(exclude_none=True)))
     return message

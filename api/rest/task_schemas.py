@@ -17,6 +17,7 @@ from workflows.task_types import TaskStatus
 
 __all__ = [
     "CreateTaskRequest",
+    "StalledResponse",
     "TaskErrorResponse",
     "TaskLinksResponse",
     "TaskListParams",
@@ -55,6 +56,7 @@ _TASK: JsonValue = {
     "steps": 2,
     "doing": "",
     "waiting_for_worker": False,
+    "stalled": None,
     "input_requests": [],
     "conversation_id": None,
     "parent_id": None,
@@ -134,6 +136,15 @@ class TaskErrorResponse(_Response):
     step: int | None = None
 
 
+class StalledResponse(_Response):
+    """Why a task can't go on: its workflow code fails. It goes on by itself when workers run code that doesn't."""
+
+    message: str
+    """The exception of the workflow's code; in lists only Temporal's name of the cause."""
+    since: datetime | None = None
+    """When it failed first. Null in lists."""
+
+
 class TaskLinksResponse(_Response):
     """Related resources."""
 
@@ -165,6 +176,8 @@ class TaskResponse(_Response):
     """What a running task does now, for people."""
     waiting_for_worker: bool = False
     """Whether it can't go on because no worker polls its task queue. Not checked when it is created."""
+    stalled: StalledResponse | None = None
+    """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
     input_requests: tuple[JsonValue, ...] = ()
     """Not in this release: always empty."""
     conversation_id: str | None = None

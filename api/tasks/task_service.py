@@ -42,6 +42,7 @@ from api.tasks.errors import (
 )
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.readiness import start_worker
+from api.tasks.stalled_workflow import stalled_reason
 from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
 from api.tasks.task_reading import until_closed, with_ending, with_opening
 from api.tasks.task_requests import NewTask, TaskListRequest
@@ -153,8 +154,12 @@ class TaskService:
                 task = await with_ending(task, handle, converter)
             if execution.status in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED):
                 return task
+            stalled = await stalled_reason(self._client, execution, converter) if is_running else None
+            task = replace(task, stalled=stalled)
             if not await self._workers.polls(execution.task_queue):
                 return replace(task, waiting_for_worker=is_running)
+            if stalled is not None:
+                return task
             return await self._views.add(task, handle)
 
     async def describe(self, task_id: str) -> WorkflowExecutionDescription:

@@ -17,6 +17,7 @@ from workflows.task_types import TaskStatus
 __all__ = [
     "CreatedTask",
     "FailureReason",
+    "StalledReason",
     "TaskLinks",
     "TaskPage",
     "TaskSnapshot",
@@ -55,6 +56,15 @@ class FailureReason(Record):
     type: str
     message: str
     step: int | None = None
+
+
+class StalledReason(Record):
+    """Why a task can't go on: its workflow code fails. It goes on by itself when workers run code that doesn't."""
+
+    message: str
+    """The exception of the workflow's code; in lists only Temporal's name of the cause."""
+    since: datetime | None = None
+    """When it failed first. None in lists."""
 
 
 class TaskLinks(TypedDict):
@@ -107,6 +117,8 @@ class TaskSnapshot:
     """What a running task does now, for people."""
     waiting_for_worker: bool = False
     """Whether it can't go on because no worker polls its task queue. Not checked when it is created."""
+    stalled: StalledReason | None = None
+    """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
     input_requests: tuple[dict[str, JsonValue], ...] = ()
     """Not in this release: always empty."""
     conversation_id: str | None = None

@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from agentkit.messages import Message, Usage
 from api.tasks.payload_decoding import payload_unavailable
+from api.tasks.stalled_workflow import listed_stall
 from api.tasks.task_requests import NewTask
 from api.tasks.task_snapshot import TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
 from workflows.search_attributes import (
@@ -129,6 +130,7 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
         tags=tuple(attributes.get(TAGS) or ()),
         metadata=_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
+        stalled=listed_stall(execution),
         created_at=execution.start_time,
         completed_at=execution.close_time,
         links=urls.links(execution.id),

@@ -14,7 +14,7 @@ from agentkit.client import OpspawnClient, Task
 from cli.command_options import AsJson, Server, TaskId, Url
 from cli.errors import ServerUnreachable
 from cli.views.console import err, one_line, out, write_json, write_line, write_message, write_text
-from cli.views.notices import worker_notice
+from cli.views.notices import stalled_notice, worker_notice
 from cli.views.step_lines import MessageLines, output_text, write_step_line
 from cli.views.table import write_table
 from cli.views.task_display import summary
@@ -59,6 +59,8 @@ def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
         write_json(task.raw)
         return
     _print_facts(task)
+    if task.stalled is not None:
+        write_message(out, stalled_notice(task.stalled), style="red")
     if task.waiting_for_worker:
         write_message(out, worker_notice(server.call(system_info)), style="yellow")
     out.print()
@@ -96,6 +98,8 @@ def _print_tasks(tasks: tuple[Task, ...]) -> None:
     rows = []
     for task in tasks:
         status = Text(task.status, style=_STYLES.get(task.status, "red"))
+        if task.stalled is not None:
+            status = Text("stalled", style="red")
         if task.waiting_for_worker:
             status.stylize("yellow")
         numbers = (str(task.steps), f"{task.usage.tokens:,}", _age(task.created_at))

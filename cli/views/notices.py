@@ -6,12 +6,12 @@ from pathlib import Path
 
 from activities.settings import unknown_variables
 from activities.shell_commands import opspawn_command, shell_path, with_local_commands
-from agentkit.client import SystemInfo
+from agentkit.client import Stalled, SystemInfo
 from agentkit.config.local_models import LOCAL_MODELS, local_install_command, local_model_path
 from agentkit.errors import ConfigurationInvalid
 from cli.views.console import err, write_message
 
-__all__ = ["demo_notice", "dev_command", "worker_notice", "write_variable_warnings"]
+__all__ = ["demo_notice", "dev_command", "stalled_notice", "worker_notice", "write_variable_warnings"]
 
 
 def demo_notice(restart: str) -> str:
@@ -48,6 +48,15 @@ def worker_notice(system: SystemInfo | None) -> str:
     return (
         f"No worker polls task queue {system.task_queue!r}, so the task waits. "
         f"Start one: `{with_local_commands(system.worker_command)}`"
+    )
+
+
+def stalled_notice(stalled: Stalled) -> str:
+    """Return why a task can't go on though workers run."""
+    since = "" if stalled.since is None else f" since {stalled.since:%Y-%m-%d %H:%M:%S} UTC"
+    return (
+        f"The task can't go on{since}: its workflow code fails. {stalled.message}\n"
+        "Nothing is lost: it goes on by itself as soon as workers of a release run that doesn't fail."
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from cli.temporal_server import DYNAMIC_CONFIG
 from tests.reserved_ports import reserve_port
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
@@ -25,7 +26,7 @@ def temporal_port() -> Iterator[int]:
                 port=reserve_port(),
                 dev_server_existing_path=str(_TEMPORAL),
                 search_attributes=SEARCH_ATTRIBUTES,
-                dev_server_extra_args=["--dynamic-config-value", "history.transferProcessorMaxPollRPS=2000"],
+                dev_server_extra_args=[part for value in DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)],
             )
         )
         yield int(environment.client.service_client.config.target_host.rpartition(":")[2])

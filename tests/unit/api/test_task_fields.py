@@ -24,10 +24,17 @@ from agentkit.specs import Limits
 from api.grpc.request_messages import new_task, task_list_request
 from api.grpc.response_messages import task_message
 from api.proto.opspawn.v1 import tasks_pb2
-from api.rest.task_schemas import TaskErrorResponse, TaskLinksResponse, TaskResponse, TaskUsageResponse
+from api.rest.task_schemas import (
+    StalledResponse,
+    TaskErrorResponse,
+    TaskLinksResponse,
+    TaskResponse,
+    TaskUsageResponse,
+)
+from api.tasks.stalled_workflow import REPORTED_PROBLEMS
 from api.tasks.task_listing import visibility_query
 from api.tasks.task_requests import LimitsChange, NewTask, TaskFilter, TaskListRequest
-from api.tasks.task_snapshot import FailureReason, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage
+from api.tasks.task_snapshot import FailureReason, StalledReason, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage
 from api.tasks.task_visibility import listed_task, new_task_memo, new_task_search_attributes, queued_task
 from tests.unit.api.tasks.executions import CREATED_AT, execution
 from workflows.search_attributes import CONVERSATION, MEMO_USAGE, PARENT, STEPS
@@ -62,6 +69,7 @@ FULL = TaskSnapshot(
     steps=2,
     doing="step 2",
     waiting_for_worker=True,
+    stalled=StalledReason(message="KeyError: 'x'", since=CREATED_AT),
     input_requests=({"id": "r1"},),
     conversation_id="conversation-1",
     parent_id="task-0",
@@ -100,6 +108,7 @@ def test_the_full_snapshot_has_a_value_in_each_field() -> None:
         (TaskResponse, SNAPSHOT_FIELDS),
         (TaskUsageResponse, set(TaskUsage.model_fields)),
         (TaskErrorResponse, set(FailureReason.model_fields)),
+        (StalledResponse, set(StalledReason.model_fields)),
         (TaskLinksResponse, set(TaskLinks.__annotations__)),
     ],
 )
@@ -113,6 +122,7 @@ def test_each_field_is_in_rests_schema(schema: type[BaseModel], names: set[str])
         (tasks_pb2.Task.DESCRIPTOR, SNAPSHOT_FIELDS),
         (tasks_pb2.TaskUsage.DESCRIPTOR, set(TaskUsage.model_fields)),
         (tasks_pb2.TaskError.DESCRIPTOR, set(FailureReason.model_fields)),
+        (tasks_pb2.Stalled.DESCRIPTOR, set(StalledReason.model_fields)),
         (tasks_pb2.TaskLinks.DESCRIPTOR, set(TaskLinks.__annotations__)),
         (tasks_pb2.LimitsChange.DESCRIPTOR, set(Limits.model_fields)),
         (tasks_pb2.CreateTaskRequest.DESCRIPTOR, {*NewTask.model_fields, "idempotency_key"}),
@@ -152,6 +162,7 @@ async def test_each_field_of_a_list_is_read_from_search_attributes_or_memo() -> 
         SearchAttributePair(STEPS, 2),
         SearchAttributePair(CONVERSATION, "conversation-1"),
         SearchAttributePair(PARENT, "task-0"),
+        SearchAttributePair(REPORTED_PROBLEMS, ["cause=WorkflowTaskFailedCauseNonDeterminismError"]),
     ]
     memo = {**new_task_memo(NEW_TASK, "Hello"), MEMO_USAGE: Usage(input_tokens=20, model_calls=2).model_dump()}
     listed = await listed_task(

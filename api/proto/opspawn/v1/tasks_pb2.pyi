@@ -659,6 +659,7 @@ class Task(_message.Message):
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
     WAITING_FOR_WORKER_FIELD_NUMBER: _builtins.int
+    STALLED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its Temporal workflow id."""
     agent: _builtins.str
@@ -705,6 +706,10 @@ class Task(_message.Message):
 
     @_builtins.property
     def links(self) -> Global___TaskLinks: ...
+    @_builtins.property
+    def stalled(self) -> Global___Stalled:
+        """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
+
     def __init__(
         self,
         *,
@@ -729,14 +734,43 @@ class Task(_message.Message):
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         links: Global___TaskLinks | None = ...,
         waiting_for_worker: _builtins.bool = ...,
+        stalled: Global___Stalled | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "input", b"input", "links", b"links", "output", b"output", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "input", b"input", "links", b"links", "output", b"output", "stalled", b"stalled", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "completed_at", b"completed_at", "conversation_id", b"conversation_id", "created_at", b"created_at", "doing", b"doing", "error", b"error", "id", b"id", "input", b"input", "input_requests", b"input_requests", "links", b"links", "metadata", b"metadata", "output", b"output", "parent_id", b"parent_id", "started_at", b"started_at", "status", b"status", "steps", b"steps", "tags", b"tags", "title", b"title", "usage", b"usage", "user", b"user", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "completed_at", b"completed_at", "conversation_id", b"conversation_id", "created_at", b"created_at", "doing", b"doing", "error", b"error", "id", b"id", "input", b"input", "input_requests", b"input_requests", "links", b"links", "metadata", b"metadata", "output", b"output", "parent_id", b"parent_id", "stalled", b"stalled", "started_at", b"started_at", "status", b"status", "steps", b"steps", "tags", b"tags", "title", b"title", "usage", b"usage", "user", b"user", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class Stalled(_message.Message):
+    """Why a task can't go on: its workflow code fails. It goes on by itself when workers run code that doesn't."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """The exception of the workflow's code; in lists only Temporal's name of the cause."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """When it failed first. Absent in lists."""
+
+    def __init__(
+        self,
+        *,
+        message: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stalled: _TypeAlias = Stalled  # noqa: Y015
 
 @_typing.final
 class TaskError(_message.Message):

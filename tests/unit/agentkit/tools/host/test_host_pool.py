@@ -266,3 +266,19 @@ async def test_an_import_that_ends_or_blocks_a_process_fails_the_call_and_is_tri
     monkeypatch.setattr(host_pool, "_START_TIMEOUT_S", 30.0)
     project.write("tools/a.py", TOOLS)
     assert isinstance(await project.call("pid"), int)
+
+
+async def test_a_spare_process_that_lacks_tools_is_not_kept_beside_one_that_has_them(
+    project: Project, tmp_path: Path
+) -> None:
+    project.write("tools/a.py", TOOLS)
+    await project.pool.warm_up()
+    project.write("tools/a.py", "1 / 0")
+    directory = tmp_path / "meeting"
+    directory.mkdir()
+    meeting = asyncio.create_task(project.call("meet", directory=str(directory), count=2))
+    await asyncio.wait_for(asyncio.to_thread(_wait_for_file, directory), 30)
+    await project.pool.warm_up()
+    assert project.pool.size == 1
+    (directory / "second").touch()
+    assert await meeting == await project.call("pid")

@@ -226,8 +226,8 @@ class HostPool:
             how = host.ended.result() if host.ended.done() else f"took more than {_START_TIMEOUT_S:g} s"
             host.end()
             self._fail_waiter(f"a process that was to import the project's tools {how}", started_at)
-        elif self._hosts and not self._waiters and host.ready.result()["problems"]:
-            host.end()  # a file was broken meanwhile: the other hosts have imported its good version
+        elif self._hosts and not self._waiters and project.tool_names - set(host.ready.result()["ready"]):
+            host.end()  # a file has changed meanwhile: the other hosts have imported what is in use
         else:
             self._hosts[host] = project
             host.ended.add_done_callback(lambda _: self._forget(host))

@@ -64,6 +64,11 @@ class ProjectDescription:
         """The names of the tool files without a problem."""
         return [file.path.name for file in self.files if file.problem is None]
 
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The names of all tools."""
+        return frozenset(tool.spec.name for file in self.files for tool in file.tools)
+
 
 def describe_project(app_dir: Path) -> ProjectDescription:
     """Import the tool files in a process of their own, and return what they contain; no process without tool files.

@@ -31,7 +31,9 @@ class Project:
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         header = HEADER if name.startswith("tools/") else ""
-        path.write_text(header + textwrap.dedent(text), encoding="utf-8")
+        part = path.with_suffix(".part")
+        part.write_text(header + textwrap.dedent(text), encoding="utf-8")
+        part.replace(path)  # a process that starts now finds the old or the new text
         return path
 
     @cached_property

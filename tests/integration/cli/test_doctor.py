@@ -73,7 +73,7 @@ def test_another_app_directory_is_not_the_running_one(running_dev: DevProcess, t
 
 def test_a_killed_worker_is_shown_as_dead_beside_the_new_one(dev: DevProcess) -> None:
     dev.start()
-    worker = dev.child("worker")
+    worker = dev.child("--module worker")
     subprocess.run(["kill", "-9", str(worker)], check=True)
     dev.wait_for_output("starting it again")
     assert dev.json_of("run", "assistant", "say again")["status"] == "completed"

@@ -60,12 +60,12 @@ def test_an_app_directory_without_tools_starts_no_process(project: Project, monk
         ),
         pytest.param("while True: pass", "a.py: its import took more than 0.5 s.", id="endless loop"),
         pytest.param(
-            "import os, time\nos.closerange(3, 100)\ntime.sleep(60)",
+            "import os, time\nos.closerange(3, 4096)\ntime.sleep(60)",
             "a.py: its import closed the connection to this process.",
             id="descriptors closed",
         ),
         pytest.param(
-            "import os, time\nfor fd in range(3, 100):\n  try: os.write(fd, b'noise\\n')\n  except OSError: pass\n"
+            "import os, time\nfor fd in range(3, 4096):\n  try: os.write(fd, b'noise\\n')\n  except OSError: pass\n"
             "time.sleep(60)",
             "a.py: its import disturbed the connection to this process.",
             id="noise",

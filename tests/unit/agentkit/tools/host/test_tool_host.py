@@ -58,12 +58,12 @@ ENDINGS = """
 
     @tool(effect="pure")
     async def close_descriptors() -> None:
-        os.closerange(3, 1000)
+        os.closerange(3, 4096)
 
     @tool(effect="pure")
     def close_sockets() -> None:
         import socket, stat, time
-        for descriptor in range(3, 100):
+        for descriptor in range(3, 4096):
             try:
                 if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                     os.close(descriptor)
@@ -74,7 +74,7 @@ ENDINGS = """
     @tool(effect="pure")
     async def disturb_connection() -> None:
         import socket
-        for descriptor in range(3, 100):
+        for descriptor in range(3, 4096):
             try:
                 socket.socket(fileno=os.dup(descriptor)).send(b"noise\\n")
             except OSError:

@@ -35,9 +35,10 @@ from activities.worker_description import WorkerDescriptionActivity
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
-from agentkit.interfaces import Model, Toolset
+from agentkit.interfaces import Model, OutputChecker, Toolset
 from agentkit.llm import build_models
 from agentkit.runtime.model_check import check_models
+from agentkit.schemas.output_checker import OutputCheckProcesses
 from agentkit.web import PublicFetcher
 from workflows.agent_task import AgentTask
 from workflows.transcript_sharing import TranscriptSharing
@@ -58,6 +59,7 @@ def build_worker(
     settings: Settings,
     models: Mapping[str, Model],
     toolset: Toolset,
+    checker: OutputChecker,
     publisher: TokenPublisher | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
@@ -69,7 +71,7 @@ def build_worker(
         identity=str(own_identity(settings)),
         workflows=[AgentTask],
         activities=[
-            ModelActivities(models, reader, publisher).request_model,
+            ModelActivities(models, reader, checker, publisher).request_model,
             ToolActivities(toolset).call_tool,
             WorkerDescriptionActivity(settings, toolset).describe_worker,
         ],
@@ -108,7 +110,8 @@ async def _serve(settings: Settings) -> None:
             await warming_up
             async with (
                 token_relay(settings) as publisher,
-                build_worker(client, settings, models, catalog.toolset, publisher),
+                OutputCheckProcesses() as checker,
+                build_worker(client, settings, models, catalog.toolset, checker, publisher),
             ):
                 await require_no_other_app_started(client, settings)
                 logger.info("Working on task queue %s for the app %s", settings.task_queue, settings.app_dir)
@@ -116,7 +119,7 @@ async def _serve(settings: Settings) -> None:
     finally:
         connecting.cancel()
         await catalog.aclose()
-        await _close(models)
+        await asyncio.gather(*(model.aclose() for model in models.values()))
 
 
 async def _check_models(settings: Settings) -> None:
@@ -124,10 +127,6 @@ async def _check_models(settings: Settings) -> None:
     models = build_models(settings)
     for check in await check_models(models, models_to_check(load_catalog(settings).models, settings)):
         sys.stdout.write(check.model_dump_json() + "\n")
-    await _close(models)
-
-
-async def _close(models: Mapping[str, Model]) -> None:
     await asyncio.gather(*(model.aclose() for model in models.values()))
 
 

@@ -13,7 +13,7 @@ from activities.streaming.token_batches import ResponseId
 from activities.streaming.token_streams import NullTokenPublisher, TokenPublisher
 from activities.transcript_reader import TranscriptReader
 from agentkit.errors import ModelNotAuthorized, OpspawnError
-from agentkit.interfaces import Model, ModelResponse
+from agentkit.interfaces import Model, ModelResponse, OutputChecker
 from agentkit.runtime.model_request import request_model
 
 __all__ = ["ModelActivities"]
@@ -23,11 +23,16 @@ class ModelActivities:
     """The model activity of a worker."""
 
     def __init__(
-        self, models: Mapping[str, Model], reader: TranscriptReader, publisher: TokenPublisher | None = None
+        self,
+        models: Mapping[str, Model],
+        reader: TranscriptReader,
+        checker: OutputChecker,
+        publisher: TokenPublisher | None = None,
     ) -> None:
         """Request ``models``, keyed by provider; ``publisher`` gets the deltas of their responses."""
         self._models = models
         self._reader = reader
+        self._checker = checker
         self._publisher = publisher or NullTokenPublisher()
 
     @activity.defn(name=MODEL_ACTIVITY)
@@ -50,7 +55,14 @@ class ModelActivities:
         model, attempt = self._model(call.model), activity.info().attempt
         async with self._publisher.publishing(_response_id(call)) as emit:
             return await request_model(
-                model, agent, messages, name=call.model, step=call.step, attempt=attempt, emit=emit
+                model,
+                agent,
+                messages,
+                checker=self._checker,
+                name=call.model,
+                step=call.step,
+                attempt=attempt,
+                emit=emit,
             )
 
     def _model(self, name: str) -> Model:

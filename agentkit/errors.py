@@ -12,7 +12,7 @@ OpspawnError
 │   ├── ModelNotAuthorized    the key is wrong or missing
 │   ├── ContentRefused        the provider's filter refused the content
 │   └── ModelOutputInvalid    the response can't be used
-├── ResponseTextInvalid       a response's text is not the JSON that was requested
+├── OutputUncheckable         the output schema can't be evaluated
 ├── ToolError                 a message for the model that called the tool
 │   ├── ToolNotFound
 │   ├── ToolArgumentsInvalid
@@ -40,7 +40,7 @@ __all__ = [
     "ModelRequestRejected",
     "ModelUnavailable",
     "OpspawnError",
-    "ResponseTextInvalid",
+    "OutputUncheckable",
     "ToolArgumentsInvalid",
     "ToolError",
     "ToolInterrupted",
@@ -119,8 +119,8 @@ class ModelOutputInvalid(ModelError):
     """A response is too long, or too many responses in a row were empty or unusable."""
 
 
-class ResponseTextInvalid(OpspawnError):
-    """A response's text is not JSON, or doesn't fit the schema. The message is feedback for the model."""
+class OutputUncheckable(OpspawnError):
+    """Checking a response against the output schema failed or took too long. Simplify the schema."""
 
 
 class ToolError(OpspawnError):

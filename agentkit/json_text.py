@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-__all__ = ["check_strict_json", "embedded_json", "json_at", "json_values"]
+__all__ = ["MAX_JSON_DEPTH", "check_strict_json", "embedded_json", "is_deeper_than", "json_at", "json_values"]
+
+MAX_JSON_DEPTH = 100
+"""Levels of objects and lists in JSON that comes from outside. Python, pydantic and protobuf fail from about 200 on."""
 
 _DECODER = json.JSONDecoder(strict=False)
 """Accepts line ends and tabs inside strings, which many models don't escape."""
@@ -30,6 +33,21 @@ def check_strict_json(value: JsonValue) -> JsonValue:
     """
     json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     return value
+
+
+def is_deeper_than(value: object, levels: int) -> bool:
+    """Return whether objects and lists are nested in more than so many levels."""
+    containers = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        if not containers:
+            return False
+        containers = [
+            child
+            for container in containers
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, dict | list)
+        ]
+    return bool(containers)
 
 
 def json_at(text: str, position: int = 0) -> tuple[JsonValue, int] | None:

@@ -19,6 +19,7 @@ from activities.streaming.relay_client import token_relay
 from activities.temporal.data_converter import data_converter
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import Message, TextPart, Usage
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.tools import ToolRegistry
 from worker import build_worker
 
@@ -51,7 +52,7 @@ async def _serve(options: Namespace) -> None:
     client = await Client.connect(options.temporal, data_converter=data_converter(settings))
     async with (
         token_relay(settings) as tokens,
-        build_worker(client, settings, {"demo": ClockModel()}, ToolRegistry([]), tokens),
+        build_worker(client, settings, {"demo": ClockModel()}, ToolRegistry([]), InlineOutputChecker(), tokens),
     ):
         while await asyncio.to_thread(sys.stdin.readline):
             sys.stdout.write(f"{time.process_time()}\n")

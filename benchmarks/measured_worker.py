@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from agentkit.llm import OpenAIModel
+from agentkit.schemas.output_check import InlineOutputChecker
 from benchmarks.bare_loop import BareActivities, BareLoop
 from benchmarks.lookup_task import RESULT, chat_tool, toolset
 from worker import build_worker
@@ -32,7 +33,7 @@ async def _opspawn(options: Namespace, stack: AsyncExitStack) -> Worker:
     client = await Client.connect(options.temporal, data_converter=data_converter(settings))
     model = OpenAIModel(base_url=options.openai)
     stack.push_async_callback(model.aclose)
-    return build_worker(client, settings, {"openai": model}, toolset)
+    return build_worker(client, settings, {"openai": model}, toolset, InlineOutputChecker())
 
 
 async def _bare(options: Namespace, stack: AsyncExitStack) -> Worker:

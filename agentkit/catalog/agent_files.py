@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agentkit.config.providers import split_model
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.planners import PLANNERS
-from agentkit.runtime.structured_output import check_schema
+from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentDefinition, ApprovalRule, Limits, MemorySettings, ModelSettings
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import Emit, Model, ModelDelta, ModelRequest, ModelResponse, StopReason
+from agentkit.interfaces.output import OutputCheck, OutputChecker
 from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
 from agentkit.interfaces.policy import PolicyDecision, SecurityPolicy
 from agentkit.interfaces.tool import PREPARATION_TIMEOUT_S, PreparedTool, Tool, ToolContext, Toolset
@@ -23,6 +24,8 @@ __all__ = [
     "ModelDelta",
     "ModelRequest",
     "ModelResponse",
+    "OutputCheck",
+    "OutputChecker",
     "Planner",
     "PolicyDecision",
     "PreparedTool",

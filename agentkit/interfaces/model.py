@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
+from agentkit.interfaces.output import OutputCheck
 from agentkit.messages import Message, Usage
 from agentkit.records import Record
 from agentkit.specs import ModelSettings, ToolSpec
@@ -54,6 +55,8 @@ class ModelResponse(Record):
     usage: Usage
     served_by: str | None = None
     """The provider that served the request, if a router forwarded it, such as ``Anthropic`` for OpenRouter."""
+    output_check: OutputCheck | None = Field(default=None, exclude_if=lambda check: check is None)
+    """Whether the text that ends the task fits the output schema; ``request_model`` sets it, no model does."""
 
 
 class Model(Protocol):

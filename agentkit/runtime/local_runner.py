@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected
-from agentkit.interfaces import Emit, Model, ModelResponse, SecurityPolicy, Toolset
+from agentkit.interfaces import Emit, Model, ModelResponse, OutputChecker, SecurityPolicy, Toolset
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import AgentLoop, CheckedCall, run_step
 from agentkit.runtime.model_request import request_model
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
 
 __all__ = ["LocalResult", "LocalRunner"]
@@ -35,13 +36,20 @@ class LocalRunner:
     """Runs tasks by the same loop and rules as the workflow.
 
     Models are keyed by provider, the text before the colon of ``provider:name``. A model that fails is not
-    requested again: retries belong to Temporal.
+    requested again: retries belong to Temporal. Without a ``checker``, output is checked in this process.
     """
 
-    def __init__(self, models: Mapping[str, Model], toolset: Toolset, policy: SecurityPolicy | None = None) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        toolset: Toolset,
+        policy: SecurityPolicy | None = None,
+        checker: OutputChecker | None = None,
+    ) -> None:
         self._models = models
         self._toolset = toolset
         self._policy = policy or ApprovalPolicy()
+        self._checker = checker or InlineOutputChecker()
 
     async def run(
         self, agent: AgentSpec, message: str | Message, *, task_id: str = "local", emit: Emit | None = None
@@ -54,7 +62,7 @@ class LocalRunner:
         """
         first = user_message(message) if isinstance(message, str) else message
         loop = AgentLoop(agent, get_planner(agent.planner), self._policy, [first])
-        effects = _LocalEffects(self._models, self._toolset, task_id, emit)
+        effects = _LocalEffects(self._models, self._toolset, self._checker, task_id, emit)
         deadline = asyncio.timeout(agent.limits.deadline)
         try:
             async with deadline:
@@ -73,6 +81,7 @@ class _LocalEffects:
 
     models: Mapping[str, Model]
     toolset: Toolset
+    checker: OutputChecker
     task_id: str
     emit: Emit | None
 
@@ -81,7 +90,9 @@ class _LocalEffects:
         if provider not in self.models:
             raise ModelRequestRejected(f"No model was given for provider {provider!r} of {loop.model!r}")
         model, messages = self.models[provider], loop.transcript.read()
-        return await request_model(model, loop.agent, messages, name=loop.model, step=loop.steps, emit=self.emit)
+        return await request_model(
+            model, loop.agent, messages, checker=self.checker, name=loop.model, step=loop.steps, emit=self.emit
+        )
 
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
         context = tool_context(self.task_id, call.id, step)

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid, ResponseTextInvalid, ToolError
-from agentkit.interfaces import CallTools, Decision, Finish, ModelResponse, Planner, Proceed, Retry, SecurityPolicy
+from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid, OutputUncheckable, ToolError
+from agentkit.interfaces import (
+    CallTools,
+    Decision,
+    Finish,
+    ModelResponse,
+    OutputCheck,
+    Planner,
+    Proceed,
+    Retry,
+    SecurityPolicy,
+)
+from agentkit.json_text import json_values
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.repeated_calls import RepeatedCalls
-from agentkit.runtime.structured_output import read_output
 from agentkit.runtime.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, Limits, ToolSpec
 from agentkit.transcript import Transcript
@@ -165,6 +176,7 @@ class AgentLoop:
 
         Raises:
             ModelOutputInvalid: more than ``MAX_RETRIES`` responses in a row were unusable.
+            OutputUncheckable: the output schema can't be evaluated.
         """
         self.usage += response.usage
         self.transcript.append(response.message)
@@ -203,7 +215,7 @@ class AgentLoop:
                 )
                 return CallTools(tuple(with_ids))
             case Finish(str() as text) if self.agent.output_schema is not None:
-                return _structured(text, self.agent.output_schema)
+                return _structured(text, response.output_check)
         return decision
 
     def _count_retry(self, response: ModelResponse, feedback: str) -> None:
@@ -313,11 +325,18 @@ def _cut_off_error(model: str, count: int, agent: AgentSpec, text: str) -> str:
     )
 
 
-def _structured(text: str, schema: Mapping[str, JsonValue]) -> Decision:
-    try:
-        return Finish(read_output(text, schema))
-    except ResponseTextInvalid as error:
-        return Retry(str(error))
+def _structured(text: str, check: OutputCheck | None) -> Decision:
+    """Return the decision for a text that was to fit the output schema.
+
+    Without a check, as in a response that no model gave, the output is the text.
+    """
+    if check is None:
+        return Finish(text)
+    if check.failure is not None:
+        raise OutputUncheckable(f"The output can't be checked against output_schema: {check.failure}.")
+    if check.index is None:
+        return Retry(check.mismatch or "Your response doesn't fit the requested schema.")
+    return Finish(next(itertools.islice(json_values(text), check.index, None)))
 
 
 def _refusal(tool: ToolSpec, action: str, reason: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agentkit.interfaces import Emit, Model, ModelResponse
+from agentkit.interfaces import Emit, Finish, Model, ModelResponse, OutputCheck, OutputChecker
 from agentkit.messages import Message
 from agentkit.planners import get_planner
 from agentkit.runtime.call_ids import with_unique_call_ids
@@ -19,6 +19,7 @@ async def request_model(
     agent: AgentSpec,
     messages: Sequence[Message],
     *,
+    checker: OutputChecker,
     name: str,
     step: int,
     attempt: int = 1,
@@ -26,12 +27,14 @@ async def request_model(
 ) -> ModelResponse:
     """Render the messages by the agent's planner, send them once, and return the response with unique call ids.
 
-    Its usage counts the call as unpriced if its cost is unknown.
+    Its usage counts the call as unpriced if its cost is unknown. A text that ends the task is checked here against the
+    agent's output schema: a check may take long, and workflow code must not.
 
     Args:
         model: The client of the provider.
         agent: Whose planner, instructions, tools and settings the request is made of.
         messages: The transcript.
+        checker: Checks the output.
         name: The model, as ``provider:name``.
         step: Number of the step, from 1; part of the ids that replace missing or repeated ones.
         attempt: From 1; greater when an earlier attempt of the same request failed.
@@ -45,6 +48,15 @@ async def request_model(
     usage = response.usage
     if usage.cost_usd is None:
         usage = usage.model_copy(update={"unpriced_calls": usage.model_calls})
-    return response.model_copy(
-        update={"message": with_unique_call_ids(response.message, messages, step), "usage": usage}
-    )
+    message = with_unique_call_ids(response.message, messages, step)
+    output_check = await _check_output(checker, agent, response)
+    return response.model_copy(update={"message": message, "usage": usage, "output_check": output_check})
+
+
+async def _check_output(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> OutputCheck | None:
+    if agent.output_schema is None or response.stop_reason == "length":
+        return None
+    match get_planner(agent.planner).decide(response, agent):
+        case Finish(str() as text):
+            return await checker.check(text, agent.output_schema)
+    return None

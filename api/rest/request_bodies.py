@@ -15,13 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
+
 __all__ = ["BodyLimitMiddleware", "BodyNotJSON", "JSONRoute"]
 
-_MAX_DEPTH = 100
-"""Levels of objects and lists in a body: what carries it further adds some, and JSON parsers end at 200."""
-
-
-_TOO_DEEP = f"The body is nested too deeply: {_MAX_DEPTH} levels are the most that is taken"
+_TOO_DEEP = f"The body is nested too deeply: {MAX_JSON_DEPTH} levels are the most that is taken"
 
 
 class BodyNotJSON(HTTPException):
@@ -60,7 +58,7 @@ class _StrictRequest(Request):
             raise BodyNotJSON("The body holds half a surrogate pair, such as \\ud800, which is no text") from None
         except RecursionError:
             raise BodyNotJSON(_TOO_DEEP) from None
-        if body.count(b"[") + body.count(b"{") > _MAX_DEPTH and _is_deeper(value, _MAX_DEPTH):
+        if body.count(b"[") + body.count(b"{") > MAX_JSON_DEPTH and is_deeper_than(value, MAX_JSON_DEPTH):
             raise BodyNotJSON(_TOO_DEEP)
         return value
 
@@ -101,19 +99,6 @@ def _is_json(content_type: str) -> bool:
     header["content-type"] = content_type
     kind = header.get_content_subtype()
     return header.get_content_maintype() == "application" and (kind == "json" or kind.endswith("+json"))
-
-
-def _is_deeper(value: object, levels: int) -> bool:
-    """Return whether objects and lists are nested in more than so many levels."""
-    containers = [value] if isinstance(value, dict | list) else []
-    for _ in range(levels):
-        containers = [
-            child
-            for container in containers
-            for child in (container.values() if isinstance(container, dict) else container)
-            if isinstance(child, dict | list)
-        ]
-    return bool(containers)
 
 
 def _refuse_constant(name: str) -> NoReturn:

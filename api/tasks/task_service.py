@@ -30,7 +30,7 @@ from agentkit.catalog.catalog import Catalog
 from agentkit.config.providers import split_model
 from agentkit.errors import ConfigurationInvalid
 from agentkit.messages import user_message
-from agentkit.runtime.structured_output import check_schema
+from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentSpec
 from api.tasks.errors import (
     IdempotencyConflict,
@@ -42,6 +42,7 @@ from api.tasks.errors import (
 )
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.readiness import start_worker
+from api.tasks.schema_checks import SchemaChecks
 from api.tasks.stalled_workflow import stalled_reason
 from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
 from api.tasks.task_reading import until_closed, with_ending, with_opening
@@ -94,6 +95,7 @@ class TaskService:
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
         self._workers = WorkerPresence(client)
         self._views = WorkflowViews()
+        self._schemas = SchemaChecks()
 
     async def create(self, new_task: NewTask, *, key: str | None = None) -> CreatedTask:
         """Start a task. The same idempotency key and request return the first task again.
@@ -102,6 +104,7 @@ class TaskService:
             TaskRefused: no such agent, or its model, tools or start time can't be used.
             IdempotencyConflict: the key was used for another request.
         """
+        await self._schemas.check(new_task)
         agent = self._agent(new_task)
         delay = start_delay(new_task.start_at)
         message = user_message(new_task.content)

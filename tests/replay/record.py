@@ -22,6 +22,7 @@ from activities.temporal.data_converter import data_converter
 from agentkit.errors import ModelNotAuthorized, ToolError, ToolNotFound
 from agentkit.interfaces import ModelRequest, Tool, Toolset
 from agentkit.messages import Message, TextPart, ToolCall, user_message
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
@@ -173,7 +174,9 @@ def without_stack_traces(value: Any) -> Any:
 
 async def record(client: Client, settings: Settings, recording: Recording) -> None:
     """Run the task, and write the history of each of its runs to a file."""
-    async with build_worker(client, settings, {"scripted": ScriptedModel(recording.script)}, recording.toolset):
+    async with build_worker(
+        client, settings, {"scripted": ScriptedModel(recording.script)}, recording.toolset, InlineOutputChecker()
+    ):
         handle = await client.start_workflow(
             AgentTask.run,
             TaskInput(agent=recording.agent, message=user_message(f"Show {recording.name}.")),

@@ -29,6 +29,7 @@ from activities.transcript_cache import TranscriptCache
 from activities.transcript_reader import TranscriptReader
 from agentkit.interfaces import Model, Tool
 from agentkit.messages import Message, ToolResult, user_message
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.tools import ToolRegistry
 from worker import build_worker
@@ -91,7 +92,7 @@ class TaskEnvironment:
     def worker(self, model: Model, *tools: Tool, **changed: Any) -> Worker:
         """Return the worker that we ship; ``changed`` replaces settings."""
         settings = self.settings.model_copy(update=changed)
-        return build_worker(self.client, settings, {"scripted": model}, ToolRegistry(tools))
+        return build_worker(self.client, settings, {"scripted": model}, ToolRegistry(tools), InlineOutputChecker())
 
     def worker_without_sharing(
         self, model: Model, *tools: Tool, cache: TranscriptCache | None = None, interceptors: Sequence[Interceptor] = ()
@@ -103,7 +104,7 @@ class TaskEnvironment:
             task_queue=self.settings.task_queue,
             workflows=[AgentTask],
             activities=[
-                ModelActivities({"scripted": model}, reader).request_model,
+                ModelActivities({"scripted": model}, reader, InlineOutputChecker()).request_model,
                 ToolActivities(ToolRegistry(tools)).call_tool,
             ],
             interceptors=interceptors,

@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.messages import ToolCall
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel
 from tests.process_states import still_running
@@ -65,7 +66,7 @@ async def catalog(env: TaskEnvironment, tmp_path: Path) -> AsyncIterator[Catalog
 
 def worker(env: TaskEnvironment, catalog: Catalog, *script: object) -> Worker:
     model = ScriptedModel(list(script))  # type: ignore[arg-type]  # its entries are of several types
-    return build_worker(env.client, env.settings, {"scripted": model}, catalog.toolset)
+    return build_worker(env.client, env.settings, {"scripted": model}, catalog.toolset, InlineOutputChecker())
 
 
 def agent(env: TaskEnvironment, catalog: Catalog) -> AgentSpec:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from agentkit.llm import build_models
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.testing import (
     ReceivedRequest,
     ScriptedAnthropicServer,
@@ -60,7 +61,7 @@ async def test_keys_are_in_no_history_log_error_or_repr(env: TaskEnvironment, ca
         models = build_models(settings)
         for model in models.values():
             stack.push_async_callback(model.aclose)
-        async with build_worker(env.client, settings, models, ToolRegistry([])):
+        async with build_worker(env.client, settings, models, ToolRegistry([]), InlineOutputChecker()):
             handle = await env.start("Go.", env.agent(models=MODELS))
             raised, failure = await env.failure(handle)
             details = str(await handle.query("__temporal_workflow_metadata"))

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from activities.settings import Settings
 from agentkit.llm import build_models
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.testing import (
     ScriptedAnthropicServer,
     ScriptedGeminiServer,
@@ -121,7 +122,7 @@ async def run(env: TaskEnvironment, servers: Servers, *models: str) -> list[Mess
     settings = servers.settings(env.settings)
     available = build_models(settings)
     try:
-        async with build_worker(env.client, settings, available, ToolRegistry([double])):
+        async with build_worker(env.client, settings, available, ToolRegistry([double]), InlineOutputChecker()):
             agent = env.agent(double, models=models, output_schema=SUM)
             result, handle = await env.run("Twice 20 and twice 1, summed?", agent)
             assert result.output == {"sum": 42}

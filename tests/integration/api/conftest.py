@@ -20,6 +20,7 @@ from activities.settings import Settings
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.interfaces import Tool
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry
 from api.app import create_app
@@ -66,7 +67,9 @@ class ApiHarness:
 
     def worker(self, model: Sequence[ScriptedResponse] | ModelScript, *tools: Tool) -> Worker:
         """Return the worker that we ship, with a scripted model as ``demo``."""
-        return build_worker(self.temporal, self.settings, {"demo": ScriptedModel(model)}, ToolRegistry(tools))
+        return build_worker(
+            self.temporal, self.settings, {"demo": ScriptedModel(model)}, ToolRegistry(tools), InlineOutputChecker()
+        )
 
     async def post(self, **body: Any) -> httpx2.Response:
         """Request a task; ``body`` changes a valid request."""

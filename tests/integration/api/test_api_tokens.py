@@ -20,6 +20,7 @@ from activities.streaming.relay_client import token_relay
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import Message, TextPart, Usage
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.tools import ToolRegistry
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.watching import Seen, Served, Stream, served
@@ -101,7 +102,7 @@ async def working(harness: ApiHarness, model: TokenModel, **changed: Any) -> Asy
     settings = harness.settings.model_copy(update=changed)
     async with (
         token_relay(settings) as publisher,
-        build_worker(harness.temporal, settings, {"demo": model}, ToolRegistry([]), publisher),
+        build_worker(harness.temporal, settings, {"demo": model}, ToolRegistry([]), InlineOutputChecker(), publisher),
     ):
         yield
 

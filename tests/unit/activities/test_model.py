@@ -18,6 +18,7 @@ from activities.transcript_cache import TranscriptCache
 from activities.transcript_reader import TranscriptReader
 from agentkit.errors import ModelRequestRejected, ModelUnavailable
 from agentkit.messages import Message, TextPart, ToolCall, user_message
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.transcript import Transcript
@@ -51,7 +52,8 @@ async def test_the_request_holds_the_referenced_transcript_and_the_composed_mess
     model = ScriptedModel(["fine"])
     feedback = Message(role="user", parts=(TextPart(text="try again"),), source="planner")
     reply = await ActivityEnvironment().run(
-        ModelActivities({"demo": model}, reader).request_model, model_call("demo:other", feedback)
+        ModelActivities({"demo": model}, reader, InlineOutputChecker()).request_model,
+        model_call("demo:other", feedback),
     )
     (request,) = model.requests
     assert list(request.messages) == [*MESSAGES, feedback]
@@ -64,7 +66,7 @@ async def test_the_request_has_the_attempt_of_the_activity(reader: TranscriptRea
     model = ScriptedModel(["fine"])
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, attempt=3)
-    await environment.run(ModelActivities({"demo": model}, reader).request_model, model_call())
+    await environment.run(ModelActivities({"demo": model}, reader, InlineOutputChecker()).request_model, model_call())
     assert model.requests[0].attempt == 3
 
 
@@ -78,7 +80,7 @@ async def test_the_request_has_the_attempt_of_the_activity(reader: TranscriptRea
 async def test_an_error_of_the_model_is_a_failure_of_its_type(
     reader: TranscriptReader, error: Exception, is_retryable: bool
 ) -> None:
-    activities = ModelActivities({"demo": ScriptedModel([error])}, reader)
+    activities = ModelActivities({"demo": ScriptedModel([error])}, reader, InlineOutputChecker())
     with pytest.raises(ApplicationError, match=str(error)) as raised:
         await ActivityEnvironment().run(activities.request_model, model_call())
     assert (raised.value.type, raised.value.non_retryable) == (type(error).__name__, not is_retryable)
@@ -87,7 +89,7 @@ async def test_an_error_of_the_model_is_a_failure_of_its_type(
 async def test_a_model_of_a_provider_that_the_worker_does_not_have_is_refused_with_its_name(
     reader: TranscriptReader,
 ) -> None:
-    activities = ModelActivities({"demo": ScriptedModel([])}, reader)
+    activities = ModelActivities({"demo": ScriptedModel([])}, reader, InlineOutputChecker())
     with pytest.raises(ApplicationError, match=r"no openai model for 'openai:gpt'.*opspawn doctor") as raised:
         await ActivityEnvironment().run(activities.request_model, model_call("openai:gpt"))
     assert (raised.value.type, raised.value.non_retryable) == ("ModelNotAuthorized", True)
@@ -99,7 +101,7 @@ async def test_deltas_are_published_under_the_id_of_the_response(reader: Transcr
     subscriber.watch("task")
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, workflow_run_id="run", activity_id="7", attempt=2)
-    activities = ModelActivities({"demo": ScriptedModel(["fine"])}, reader, streams)
+    activities = ModelActivities({"demo": ScriptedModel(["fine"])}, reader, InlineOutputChecker(), streams)
     received: list[TokenBatch] = []
 
     async def receive() -> None:

@@ -3,16 +3,18 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelOutputInvalid
-from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed, Retry, StopReason
+from agentkit.errors import LimitExceeded, ModelOutputInvalid, OutputUncheckable
+from agentkit.interfaces import CallTools, Finish, ModelResponse, OutputCheck, Proceed, Retry, StopReason
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, AgentLoop
+from agentkit.schemas.output_check import check_output
 from agentkit.specs import AgentSpec, ApprovalRule, Limits, ModelSettings, ToolSpec
 
 LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
 SEND = ToolSpec(name="send", description="", parameters={}, effect="irreversible")
+SCHEMA: dict[str, JsonValue] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
 def agent_loop(
@@ -45,6 +47,11 @@ def response(*parts: ContentPart | str, stop: StopReason = "end", usage: Usage |
     content = tuple(TextPart(text=part) if isinstance(part, str) else part for part in parts)
     message = Message(role="assistant", parts=content, model="demo:demo")
     return ModelResponse(message=message, stop_reason=stop, usage=usage or Usage(model_calls=1))
+
+
+def checked(text: str) -> ModelResponse:
+    """Return a response with the check that ``request_model`` makes."""
+    return response(text).model_copy(update={"output_check": check_output(text, SCHEMA)})
 
 
 def refusal(loop: AgentLoop, call: ToolCall, index: int = 0) -> str:
@@ -271,21 +278,26 @@ def test_calls_beyond_the_limit_of_a_step_are_refused() -> None:
     assert content == f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
 
 
-SCHEMA: dict[str, JsonValue] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-
-
 def test_a_response_that_fits_the_schema_is_the_output_as_a_json_value() -> None:
     loop = agent_loop(output_schema=SCHEMA)
-    assert loop.record_response(response('```json\n{"n": 42}\n```')) == Finish({"n": 42})
+    assert loop.record_response(checked('```json\n{"n": 42}\n```')) == Finish({"n": 42})
 
 
 @pytest.mark.parametrize("text", ["forty-two", '{"n": "42"}', "{}"])
 def test_a_response_that_does_not_fit_the_schema_gets_feedback_with_the_reason(text: str) -> None:
     loop = agent_loop(output_schema=SCHEMA)
-    decision = loop.record_response(response(text))
+    decision = loop.record_response(checked(text))
     assert isinstance(decision, Retry)
     assert loop.composed_messages[0].text == decision.feedback
     assert "JSON" in decision.feedback
+
+
+def test_a_check_without_a_result_ends_the_task_and_its_response_is_recorded() -> None:
+    loop = agent_loop(output_schema=SCHEMA)
+    failed = checked("{}").model_copy(update={"output_check": OutputCheck(failure="it took too long")})
+    with pytest.raises(OutputUncheckable, match="can't be checked against output_schema: it took too long"):
+        loop.record_response(failed)
+    assert (loop.transcript.read()[-1].text, loop.usage.model_calls) == ("{}", 1)
 
 
 def test_a_plan_is_kept_and_feedback_asks_the_model_to_carry_it_out() -> None:

@@ -6,6 +6,7 @@ from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelDelta, ModelResponse
 from agentkit.messages import Message, ToolCall, Usage, user_message
 from agentkit.runtime.model_request import request_model
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ScriptedModel
 
@@ -16,12 +17,17 @@ AGENT = AgentSpec(
     instructions="Be brief.",
     tools=(ToolSpec(name="look", description="", parameters={}),),
 )
-MESSAGES = [user_message("hello"), Message(role="assistant", parts=(ToolCall(id="c", name="look"),))]
+MESSAGES = [
+    user_message("hello"),
+    Message(role="assistant", parts=(ToolCall(id="c", name="look"),)),
+]
 
 
 async def test_the_request_holds_the_agents_instructions_and_tools_and_the_messages() -> None:
     model = ScriptedModel(["fine"])
-    response = await request_model(model, AGENT, MESSAGES, name="demo:second", step=2, attempt=3)
+    response = await request_model(
+        model, AGENT, MESSAGES, checker=InlineOutputChecker(), name="demo:second", step=2, attempt=3
+    )
     (request,) = model.requests
     assert (request.model, request.attempt, request.system) == ("demo:second", 3, "Be brief.")
     assert (list(request.messages), tuple(request.tools)) == (MESSAGES, AGENT.tools)
@@ -29,8 +35,15 @@ async def test_the_request_holds_the_agents_instructions_and_tools_and_the_messa
 
 
 async def test_call_ids_that_the_transcript_has_already_are_replaced() -> None:
-    model = ScriptedModel([(ToolCall(id="c", name="look"), ToolCall(id="", name="look"))])
-    response = await request_model(model, AGENT, MESSAGES, name="demo:first", step=2)
+    model = ScriptedModel(
+        [
+            (
+                ToolCall(id="c", name="look"),
+                ToolCall(id="", name="look"),
+            )
+        ]
+    )
+    response = await request_model(model, AGENT, MESSAGES, checker=InlineOutputChecker(), name="demo:first", step=2)
     ids = [call.id for call in response.message.tool_calls]
     assert len({*ids, "c", ""}) == 4
 
@@ -44,16 +57,33 @@ async def test_a_response_without_a_cost_counts_as_an_unpriced_call(
     scripted = ModelResponse(
         message=Message(role="assistant", parts=()), stop_reason="end", usage=Usage(cost_usd=cost_usd, model_calls=1)
     )
-    response = await request_model(ScriptedModel([scripted]), AGENT, MESSAGES, name="demo:first", step=1)
+    response = await request_model(
+        ScriptedModel([scripted]), AGENT, MESSAGES, checker=InlineOutputChecker(), name="demo:first", step=1
+    )
     assert (response.usage.cost_usd, response.usage.unpriced_calls) == (cost_usd, unpriced_calls)
 
 
 async def test_deltas_go_to_emit() -> None:
     deltas: list[ModelDelta] = []
-    await request_model(ScriptedModel(["hi there"]), AGENT, MESSAGES, name="demo:first", step=2, emit=deltas.append)
+    await request_model(
+        ScriptedModel(["hi there"]),
+        AGENT,
+        MESSAGES,
+        checker=InlineOutputChecker(),
+        name="demo:first",
+        step=2,
+        emit=deltas.append,
+    )
     assert "".join(delta.text for delta in deltas) == "hi there"
 
 
 async def test_an_error_of_the_model_is_raised_as_it_is() -> None:
     with pytest.raises(ModelUnavailable, match="overloaded"):
-        await request_model(ScriptedModel([ModelUnavailable("overloaded")]), AGENT, MESSAGES, name="demo:x", step=2)
+        await request_model(
+            ScriptedModel([ModelUnavailable("overloaded")]),
+            AGENT,
+            MESSAGES,
+            checker=InlineOutputChecker(),
+            name="demo:x",
+            step=2,
+        )

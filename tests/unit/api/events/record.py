@@ -22,6 +22,7 @@ from activities.temporal.data_converter import data_converter
 from agentkit.errors import ModelNotAuthorized, ToolError
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ImagePart, TextPart, ToolCall, user_message
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, Limits
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
@@ -136,7 +137,9 @@ async def record(client: Client, settings: Settings, name: str, scenario: Scenar
     message = user_message(f"Show {name}.")
     if scenario.with_image:
         message = user_message((TextPart(text="Look."), ImagePart(url="https://images.example/one.png")))
-    async with build_worker(client, settings, {"scripted": ScriptedModel(scenario.script)}, TOOLS):
+    async with build_worker(
+        client, settings, {"scripted": ScriptedModel(scenario.script)}, TOOLS, InlineOutputChecker()
+    ):
         handle = await client.start_workflow(
             AgentTask.run,
             TaskInput(agent=scenario.agent, message=message),

@@ -1,0 +1,31 @@
+"""The ``OutputChecker`` Protocol: does a response fit the agent's output schema?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import Field, JsonValue
+
+from agentkit.records import Record
+
+__all__ = ["OutputCheck", "OutputChecker"]
+
+
+class OutputCheck(Record):
+    """The result of a check: exactly one of the three is set."""
+
+    index: int | None = Field(default=None, exclude_if=lambda index: index is None)
+    """Position, among ``json_values`` of the text, of the first value that fits."""
+    mismatch: str | None = Field(default=None, exclude_if=lambda text: text is None)
+    """Why none fits: feedback for the model."""
+    failure: str | None = Field(default=None, exclude_if=lambda text: text is None)
+    """Why the check has no result, such as a schema that takes too long: for the people who wrote the schema."""
+
+
+class OutputChecker(Protocol):
+    """Checks texts of models against JSON Schemas that users wrote, in bounded time and memory."""
+
+    async def check(self, text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
+        """Check a text. A check that fails is a result, too: nothing is raised."""
+        ...

@@ -1,0 +1,57 @@
+"""Check a response's text against a schema: pure, and unbounded in time; see ``OutputCheckProcesses``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from jsonschema.exceptions import ValidationError, best_match
+from pydantic import JsonValue
+
+from agentkit.interfaces import OutputCheck
+from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than, json_values
+from agentkit.schemas.exact_validator import NO_DOCUMENTS, ExactValidator
+
+__all__ = ["InlineOutputChecker", "check_output"]
+
+_MAX_VALUES = 20
+"""How many JSON values of one response are validated."""
+_MAX_ERROR_CHARS = 500
+_MAX_PATH_CHARS = 200
+
+_NO_JSON = "Your response is no JSON. Respond with the JSON only: no other words, no code fence."
+_TOO_DEEP = f"Your response is nested too deeply: {MAX_JSON_DEPTH} levels at most. Respond again with flatter JSON."
+
+
+def check_output(text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
+    """Return the position of the first JSON value in the text that fits the schema, or why none fits.
+
+    Raises:
+        Exception: the schema can't be evaluated; ``check_schema`` refuses nearly all such schemas.
+    """
+    validator = ExactValidator(schema, registry=NO_DOCUMENTS)
+    first: ValidationError | None = None
+    is_too_deep = False
+    for index, value in enumerate(itertools.islice(json_values(text), _MAX_VALUES)):
+        if is_deeper_than(value, MAX_JSON_DEPTH):
+            is_too_deep = True
+            continue
+        error = best_match(validator.iter_errors(value))
+        if error is None:
+            return OutputCheck(index=index)
+        first = first or error
+    if first is None:
+        return OutputCheck(mismatch=_TOO_DEEP if is_too_deep else _NO_JSON)
+    place, message = first.json_path[:_MAX_PATH_CHARS], first.message[:_MAX_ERROR_CHARS]
+    return OutputCheck(
+        mismatch=f"Your response doesn't fit the requested schema: at {place}: {message}. "
+        "Respond again with the complete JSON only."
+    )
+
+
+class InlineOutputChecker:
+    """Checks in this thread, in unbounded time: for tests and local runs, where the schema is one's own."""
+
+    async def check(self, text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
+        """Check a text."""
+        return check_output(text, schema)

@@ -1,0 +1,118 @@
+"""Check outputs in processes of their own, so that no schema and no text can hold up a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from pydantic import JsonValue, ValidationError
+
+from agentkit.interfaces import OutputCheck
+
+__all__ = ["OutputCheckProcesses"]
+
+logger = logging.getLogger("opspawn.output_check")
+
+_MAX_PROCESSES = 2
+_TIMEOUT_S = 5.0
+_START_TIMEOUT_S = 20.0
+"""A new process imports its libraries first, which takes long on a busy machine."""
+_MAX_RESULT_BYTES = 65_536
+_MODULE = "agentkit.schemas.check_process"
+_WARM_UP = b'{"text": "0", "schema": {}}\n'
+
+
+class OutputCheckProcesses:
+    """An ``OutputChecker``: a few processes, started when they are first needed. One that takes too long is ended.
+
+    A context manager, which ends them.
+    """
+
+    def __init__(self, *, timeout_s: float = _TIMEOUT_S, max_processes: int = _MAX_PROCESSES) -> None:
+        self._timeout_s = timeout_s
+        self._free = asyncio.Semaphore(max_processes)
+        self._idle: list[Process] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._idle:
+            await _end(self._idle.pop())
+
+    async def check(self, text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
+        """Check a text, within ``timeout_s`` from when a process is free for it."""
+        request = json.dumps({"text": text, "schema": schema}).encode() + b"\n"
+        async with self._free:
+            process = await self._process()
+            if process is None:
+                return OutputCheck(failure="the process that checks it could not be started; see the worker's log")
+            try:
+                line = await self._exchange(process, request, self._timeout_s)
+            except TimeoutError:
+                logger.warning("A check of structured output took more than %g s and was ended", self._timeout_s)
+                return OutputCheck(
+                    failure=f"the check took more than {self._timeout_s:g} s. Simplify the schema: "
+                    "its regular expressions, and alternatives that refer to one another"
+                )
+            return _result(line)
+
+    async def _process(self) -> Process | None:
+        while self._idle:
+            process = self._idle.pop()
+            if process.returncode is None:
+                return process
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", _MODULE, stdin=PIPE, stdout=PIPE, limit=_MAX_RESULT_BYTES
+            )
+            await self._exchange(process, _WARM_UP, _START_TIMEOUT_S, keep=False)
+        except (OSError, TimeoutError) as error:
+            logger.error("The process that checks structured output could not be started: %r", error)
+            return None
+        return process
+
+    async def _exchange(self, process: Process, request: bytes, timeout_s: float, *, keep: bool = True) -> bytes:
+        """Return the process's line for the request; a process without one in time is ended.
+
+        Raises:
+            TimeoutError: it took longer.
+        """
+        is_usable = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                if process.stdin is None or process.stdout is None:
+                    return b""
+                process.stdin.write(request)
+                await process.stdin.drain()
+                line = await process.stdout.readline()
+            is_usable = line.endswith(b"\n")
+            return line
+        except (ConnectionError, ValueError):  # it ended, or wrote too long a line
+            return b""
+        finally:
+            if not is_usable:
+                await _end(process)
+            elif keep:
+                self._idle.append(process)
+
+
+def _result(line: bytes) -> OutputCheck:
+    try:
+        return OutputCheck.model_validate_json(line)
+    except ValidationError:
+        return OutputCheck(failure="the process that checks it ended: the schema or the response needs too much memory")
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()

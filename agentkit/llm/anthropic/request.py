@@ -16,6 +16,7 @@ from agentkit.llm.shared.inline_images import inline_image
 from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_tool
 from agentkit.llm.shared.refused_fields import any_mention
 from agentkit.llm.shared.tool_parameters import object_parameters
+from agentkit.llm.shared.user_content import user_content
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
@@ -145,7 +146,7 @@ def _continues_without_thinking(messages: Sequence[Message], model: str) -> bool
 
 
 def _tool(tool: ToolSpec) -> _Block:
-    schema: dict[str, JsonValue] = {**object_parameters(tool.parameters), "type": "object"}
+    schema = object_parameters(tool.parameters)
     return {"name": provider_tool_name(tool.name), "description": tool.description, "input_schema": schema}
 
 
@@ -180,7 +181,7 @@ def _blocks(message: Message, model: str, own_ids: Collection[str] = ()) -> Iter
     """Yield a message as blocks, without thinking at its end: the API rejects it before nothing."""
     is_own = message.model in (None, model)  # newer models reject the thinking of other models
     thinking: list[_Block] = []
-    for part in message.parts:
+    for part in user_content(message) if message.role == "user" else message.parts:
         if isinstance(part, ThinkingPart):
             if is_own and part.provider == model.partition(":")[0]:
                 thinking += _thinking_blocks(part, model)
@@ -192,7 +193,8 @@ def _blocks(message: Message, model: str, own_ids: Collection[str] = ()) -> Iter
 
 def _thinking_blocks(part: ThinkingPart, model: str) -> Iterator[_Block]:
     if isinstance(part.data, dict) and "redacted" in part.data:
-        yield {"type": "redacted_thinking", "data": part.data["redacted"]}
+        if part.data["redacted"] is not None:
+            yield {"type": "redacted_thinking", "data": part.data["redacted"]}
     elif part.signature is not None or (part.data is None and not _is_claude(model)):
         # Claude rejects thinking without a signature; other servers give none, and may want it back nevertheless.
         yield {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}

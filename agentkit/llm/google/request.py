@@ -18,6 +18,7 @@ from agentkit.llm.shared.inline_images import inline_image
 from agentkit.llm.shared.output_tool import output_tool
 from agentkit.llm.shared.refused_fields import any_mention
 from agentkit.llm.shared.tool_parameters import object_parameters
+from agentkit.llm.shared.user_content import user_content
 from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
@@ -64,7 +65,7 @@ def _declaration(tool: ToolSpec) -> JsonValue:
     declaration: _Part = {"name": gemini_tool_name(tool.name), "description": tool.description}
     parameters = object_parameters(tool.parameters)
     if parameters.get("properties"):  # Google rejects the schema of an object without properties
-        declaration["parametersJsonSchema"] = gemini_schema({**parameters, "type": "object"})
+        declaration["parametersJsonSchema"] = gemini_schema(parameters)
     return declaration
 
 
@@ -97,7 +98,7 @@ def _contents(messages: Sequence[Message], model: str) -> Iterator[JsonValue]:
             yield {"role": "user", "parts": results}
             results = []
         is_response = message.role == "assistant"
-        parts = [*(_response_parts(message, model) if is_response else _user_parts(message))]
+        parts = [*_response_parts(message, model)] if is_response else [*_user_parts(message)]
         if parts and not (is_response and all("thought" in part for part in parts)):
             yield {"role": "model" if is_response else "user", "parts": [*parts]}
     if results:
@@ -105,11 +106,8 @@ def _contents(messages: Sequence[Message], model: str) -> Iterator[JsonValue]:
 
 
 def _user_parts(message: Message) -> Iterator[_Part]:
-    for part in message.parts:
-        if isinstance(part, TextPart) and part.text:
-            yield {"text": part.text}
-        elif isinstance(part, ImagePart):
-            yield _image(part)
+    for part in user_content(message):
+        yield {"text": part.text} if isinstance(part, TextPart) else _image(part)
 
 
 def _response_parts(message: Message, model: str) -> Iterator[_Part]:

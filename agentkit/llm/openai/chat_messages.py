@@ -11,7 +11,8 @@ from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.openai_call_ids import CallIds
 from agentkit.llm.openai.profile import arguments_json, image_url, requires_reasoning, result_text
 from agentkit.llm.shared.identifiers import provider_tool_name
-from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
+from agentkit.llm.shared.user_content import user_content
+from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 
 __all__ = ["chat_messages"]
 
@@ -28,7 +29,7 @@ def chat_messages(request: ModelRequest, provider: str, system: str) -> list[_Js
     for message in request.messages:
         match message.role:
             case "user":
-                messages.append({"role": "user", "content": _content(message.parts)})
+                messages.append({"role": "user", "content": _content(user_content(message))})
             case "assistant":
                 messages.extend(writer.write(message))
             case "tool":
@@ -37,7 +38,7 @@ def chat_messages(request: ModelRequest, provider: str, system: str) -> list[_Js
     return messages
 
 
-def _content(parts: Sequence[ContentPart]) -> JsonValue:
+def _content(parts: Sequence[TextPart | ImagePart]) -> JsonValue:
     """Return plain text if there is nothing else: some servers accept no list."""
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
@@ -45,7 +46,7 @@ def _content(parts: Sequence[ContentPart]) -> JsonValue:
     for part in parts:
         if isinstance(part, TextPart):
             content.append({"type": "text", "text": part.text})
-        elif isinstance(part, ImagePart):
+        else:
             content.append({"type": "image_url", "image_url": {"url": image_url(part)}})
     return content
 
@@ -73,8 +74,8 @@ class _AssistantWriter:
         thoughts = [part for part in message.parts if isinstance(part, ThinkingPart) and self._is_own(message, part)]
         for thought in thoughts:
             self._add_thought(written, thought, has_calls=bool(calls))
-        if calls and self._requires_reasoning and message.model != self._model:
-            written["reasoning_content"] = ""
+        if calls and self._requires_reasoning:
+            written.setdefault("reasoning_content", "")
         yield {key: value for key, value in written.items() if key not in self._omitted}
 
     def write_result(self, result: ToolResult) -> _Json:

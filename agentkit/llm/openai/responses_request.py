@@ -29,6 +29,7 @@ from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.llm.shared.output_tool import output_tool
 from agentkit.llm.shared.refused_fields import any_mention, quoted
 from agentkit.llm.shared.tool_parameters import object_parameters
+from agentkit.llm.shared.user_content import user_content
 from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
@@ -135,7 +136,7 @@ class _ItemWriter:
         for message in self._messages:
             match message.role:
                 case "user":
-                    yield {"role": "user", "content": _content(message.parts)}
+                    yield {"role": "user", "content": _content(user_content(message))}
                 case "assistant":
                     yield from self._response(message)
                 case "tool":
@@ -149,7 +150,7 @@ class _ItemWriter:
             match part:
                 case ThinkingPart(data=dict() as item) if part.provider == self._provider:
                     if item.get("type") == "reasoning":
-                        yield item
+                        yield {**item, "summary": item.get("summary") or []}  # required, even if empty
                     phase = item.get("phase")
                 case TextPart() if _is_content(part):
                     text: _Item = {"role": "assistant", "content": part.text}
@@ -167,13 +168,13 @@ def _is_content(part: ContentPart) -> bool:
     return isinstance(part, ToolCall) or (isinstance(part, TextPart) and bool(part.text.strip()))
 
 
-def _content(parts: Sequence[ContentPart]) -> JsonValue:
+def _content(parts: Sequence[TextPart | ImagePart]) -> JsonValue:
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     content: list[JsonValue] = []
     for part in parts:
         if isinstance(part, TextPart):
             content.append({"type": "input_text", "text": part.text})
-        elif isinstance(part, ImagePart):
+        else:
             content.append({"type": "input_image", "image_url": image_url(part), "detail": "auto"})
     return content

@@ -23,10 +23,11 @@ def is_plain_object(schema: _Schema) -> bool:
 def object_parameters(schema: _Schema) -> dict[str, JsonValue]:
     """Return the schema if its root is a plain object; otherwise one that allows the same properties, and maybe more.
 
-    The tool itself checks the arguments against its own schema.
+    It always has a type and properties, which OpenAI requires. The tool itself checks the arguments against its own
+    schema.
     """
     if is_plain_object(schema) or not any(key in schema for key in _NOT_AT_ROOT):
-        return dict(schema)
+        return {**schema, "type": "object", "properties": schema.get("properties") or {}}
     properties: dict[str, JsonValue] = {}
     required: dict[str, None] = {}
     for variant, is_alternative in _variants(schema, schema, depth=0):

@@ -98,11 +98,11 @@ def test_a_field_that_is_left_out_is_in_no_message(omit: tuple[str, ...]) -> Non
     [
         ("openai-compatible:kimi-k2-thinking", "openai:gpt-5", ""),
         ("openai-compatible:deepseek-v4", None, ""),
-        ("openai-compatible:kimi-k2-thinking", "openai-compatible:kimi-k2-thinking", None),
+        ("openai-compatible:kimi-k2-thinking", "openai-compatible:kimi-k2-thinking", ""),
         ("openai-compatible:llama", "openai:gpt-5", None),
     ],
 )
-def test_calls_of_other_models_have_empty_reasoning_where_it_is_required(
+def test_calls_without_reasoning_have_it_empty_where_it_is_required(
     model: str, author: str | None, expected: str | None
 ) -> None:
     (message,) = _sent(CALL, author=author, model=model)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
@@ -54,6 +55,7 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "parameters": ("type", "properties"),
 }
 """The fields that objects under a name require."""
+NO_PARAMETERS: Sequence[dict[str, JsonValue]] = ({}, {"type": "object"}, {"type": "object", "properties": None})
 
 
 def _objects(value: object, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -108,7 +110,7 @@ def _empty_request(provider: Provider) -> ModelRequest:
         ),
         tools=tuple(
             ToolSpec(name=f"t{index}", description="", parameters=parameters)
-            for index, parameters in enumerate([{}, {"type": "object"}, {"type": "object", "properties": None}])
+            for index, parameters in enumerate(NO_PARAMETERS)
         ),
     )
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -27,9 +26,6 @@ from agentkit.tools import tool
 def {name}() -> object:
     return {value}
 """
-
-LIVE_WITHIN_S = 3.0
-"""How soon a change must be live."""
 
 
 class App:
@@ -86,10 +82,8 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def live(app: App, value: JsonValue, name: str = "answer") -> None:
-    """Wait until a tool returns the value, and check that this didn't take too long."""
-    started_at = time.monotonic()
+    """Wait until a tool returns the value."""
     await eventually(lambda: app.returns(value, name))
-    assert time.monotonic() - started_at < LIVE_WITHIN_S
 
 
 async def logged(caplog: pytest.LogCaptureFixture, count: int) -> None:

@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from agentkit.interfaces import Tool
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from agentkit.tools import tool
+from agentkit.tools.host.host_limits import HostLimits
 from agentkit.tools.host.host_pool import HostPool
 from agentkit.tools.host.hosted_tool import HostedTool
 from agentkit.tools.host.project_description import ProjectDescription, describe_project
@@ -69,7 +70,7 @@ async def _measure() -> tuple[list[float], list[float]]:
     with TemporaryDirectory() as directory:
         description = await asyncio.to_thread(_write_project, Path(directory))
         (spec,) = (found.spec for file in description.files for found in file.tools)
-        pool = HostPool(Path(directory), description, 4)
+        pool = HostPool(Path(directory), description, HostLimits(max_hosts=4))
         try:
             hosted = HostedTool(spec, pool)
             await _milliseconds(hosted, _WARM_UP)

@@ -28,6 +28,7 @@ from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid
 from agentkit.interfaces import Fetcher
 from agentkit.specs import AgentDefinition, AgentSpec, Limits
 from agentkit.tools import builtin_tools
+from agentkit.tools.host.host_limits import HostLimits
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["Catalog", "load_catalog"]
@@ -42,8 +43,11 @@ def load_catalog(settings: AgentSettings, fetcher: Fetcher | None = None) -> Cat
     A project's tools are imported in processes of their own, and called there, unless ``settings.tool_host`` is
     ``inline``. Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail.
     """
-    load_tools = InlineTools if settings.tool_host == "inline" else HostedTools
-    return Catalog(settings, load_tools(settings.app_dir, builtin_tools(fetcher)))
+    builtin = builtin_tools(fetcher)
+    if settings.tool_host == "inline":
+        return Catalog(settings, InlineTools(settings.app_dir, builtin))
+    limits = HostLimits(memory_bytes=settings.tool_memory_bytes)
+    return Catalog(settings, HostedTools(settings.app_dir, builtin, limits))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from agentkit.errors import ToolInvalid, ToolNotFound
 from agentkit.interfaces import Tool
 from agentkit.specs import ToolSpec
 from agentkit.tools import ToolRegistry
+from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
 from agentkit.tools.host.host_pool import HostPool
 from agentkit.tools.host.hosted_tool import HostedTool
 from agentkit.tools.host.project_description import ProjectDescription, describe_project
@@ -104,10 +105,11 @@ class InlineTools(ProjectTools):
 class HostedTools(ProjectTools):
     """The tools of a project, called in processes of their own; nothing of it is imported here."""
 
-    def __init__(self, app_dir: Path, builtin: Sequence[Tool]) -> None:
+    def __init__(self, app_dir: Path, builtin: Sequence[Tool], limits: HostLimits = DEFAULT_LIMITS) -> None:
         self._app_dir = app_dir
-        self._described = describe_project(app_dir)
-        self._pool = HostPool(app_dir, self._described)
+        self._limits = limits
+        self._described = describe_project(app_dir, limits)
+        self._pool = HostPool(app_dir, self._described, limits)
         self._refused: Mapping[Path, str] = {}
         """Problems of files that were good before: their good version is in use."""
         super().__init__(builtin, self._files(self._described))
@@ -131,7 +133,7 @@ class HostedTools(ProjectTools):
 
     def reload(self) -> bool:
         """Read the tool files again; new calls use new processes, and running ones end in theirs."""
-        described = describe_project(self._app_dir)
+        described = describe_project(self._app_dir, self._limits)
         registry, problems = self._register(self._files(described))
         good_before = {file.path for file in self._described.files} - self._problems.keys()
         broken = {path: problem for path, problem in problems.items() if path in good_before}

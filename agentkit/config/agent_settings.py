@@ -62,6 +62,9 @@ class AgentSettings(BaseSettings):
     """The directory with ``agents/``, ``tools/`` and ``opspawn.toml``."""
     tool_host: Literal["process", "inline"] = "process"
     """Where a project's tools run: in processes of their own, or in the worker itself, for debuggers."""
+    tool_memory_bytes: int = Field(default=4 * 2**30, ge=0)
+    """The memory that each process of a project's tools may allocate; what goes beyond fails with ``MemoryError``. 0:
+    no limit."""
     reload: bool = False
     """Load tool files again when they change; ``opspawn dev`` turns it on."""
     http_fetch_allow: Networks = ()

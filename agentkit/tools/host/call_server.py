@@ -108,18 +108,18 @@ class CallServer:
         try:
             return {"value": await tool.call(arguments, context)}
         except ToolError as error:
+            if isinstance(error.__cause__, MemoryError):
+                raise error.__cause__ from None
             return {"error": error_message(error, _MAX_ERROR_CHARS)}
 
     def _failure(self, name: str, error: BaseException) -> HostMessage:
         if self._cancelled and isinstance(error, asyncio.CancelledError):
             return {"cancelled": True}
         logger.error("Tool call failed", exc_info=error)
-        return {
-            "error": {
-                "type": "ToolError",
-                "message": f"{name} failed: {type(error).__name__}: {_text(error)[:_MAX_ERROR_CHARS]}",
-            }
-        }
+        text = f"{name} failed: {type(error).__name__}: {_text(error)[:_MAX_ERROR_CHARS]}"
+        if isinstance(error, MemoryError):
+            text += _memory_hint()
+        return {"error": {"type": "ToolError", "message": text}}
 
     def _encoded(self, name: str, response: HostMessage) -> bytes:
         line = encode(response)
@@ -181,6 +181,12 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def _memory_hint() -> str:
+    limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    allowed = "" if limit == resource.RLIM_INFINITY else f" Its process may use {limit / 2**30:.3g} GiB."
+    return f"{allowed} Ask for less at a time."
 
 
 def _text(error: BaseException) -> str:

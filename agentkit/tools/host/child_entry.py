@@ -1,6 +1,6 @@
-"""The program of the processes that run a project's tools: ``child_entry.py MODE APP_DIR SOCKET [SKIPPED...]``.
+"""The program of the processes that run a project's tools.
 
-It is run by its path, and finds agentkit beside itself. Nothing else of ours may be found: a project may have modules
+``child_entry.py MODE APP_DIR SOCKET MEMORY_BYTES [SKIPPED...]``. It is run by its path, and finds agentkit beside itself. Nothing else of ours may be found: a project may have modules
 named like ours.
 """
 
@@ -17,7 +17,7 @@ _ROOT = str(Path(__file__).resolve().parents[3])
 """The directory that holds the package agentkit."""
 
 
-def main(mode: str, app_dir: str, descriptor: str, *skipped: str) -> None:
+def main(mode: str, app_dir: str, descriptor: str, memory_bytes: str, *skipped: str) -> None:
     """Describe the tools of an app directory, or serve requests to start hosts for them."""
     sys.path.insert(0, _ROOT)
     from agentkit.tools.host.fork_server import ForkServer
@@ -26,9 +26,9 @@ def main(mode: str, app_dir: str, descriptor: str, *skipped: str) -> None:
     _set_import_path(str(Path(app_dir).resolve()))
     connection = socket.socket(fileno=int(descriptor))
     if mode == "describe":
-        describe_tools(connection, Path(app_dir), skipped)
+        describe_tools(connection, Path(app_dir), skipped, int(memory_bytes))
     else:
-        ForkServer(connection, Path(app_dir)).run()
+        ForkServer(connection, Path(app_dir), int(memory_bytes)).run()
     os._exit(0)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode, encode
-from agentkit.tools.host.host_process import run_host
+from agentkit.tools.host.host_process import limit_memory, run_host
 
 __all__ = ["ForkServer"]
 
@@ -30,9 +30,10 @@ _MAX_DESCRIPTORS = 64
 class ForkServer:
     """Serves requests to start and kill hosts."""
 
-    def __init__(self, control: socket.socket, app_dir: Path) -> None:
+    def __init__(self, control: socket.socket, app_dir: Path, memory_bytes: int) -> None:
         self._control = control
         self._app_dir = app_dir
+        self._memory_bytes = memory_bytes
         self._lines = LineBuffer()
         self._descriptors: list[int] = []
         self._hosts: set[int] = set()
@@ -100,6 +101,7 @@ class ForkServer:
                 end.close()
             for descriptor in self._descriptors:  # of hosts that are started next
                 os.close(descriptor)
+            limit_memory(self._memory_bytes)
             run_host(socket.socket(fileno=connection), output, self._app_dir, request["files"], server_pid)
         except BaseException:  # such as SystemExit in a task that a tool has left behind
             traceback.print_exc()

@@ -14,26 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from agentkit.errors import ToolUnavailable
-from agentkit.interfaces import PREPARATION_TIMEOUT_S
+from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
 from agentkit.tools.host.host_starter import HostStarter
 from agentkit.tools.host.project_description import ProjectDescription
 from agentkit.tools.host.tool_host import ToolHost
 
-__all__ = ["MAX_HOSTS", "HostPool"]
+__all__ = ["HostPool"]
 
 logger = logging.getLogger("opspawn.tools")
 
-MAX_HOSTS = 100
-"""The most hosts of a pool: one for each activity slot of a worker."""
-
-_START_TIMEOUT_S = 30.0
-"""Seconds that a new host may take to import a project's tools."""
-_WAIT_S = PREPARATION_TIMEOUT_S
-"""Seconds that a call waits for a host; its own timeout starts afterwards."""
 _MAX_STARTING = max(2, os.cpu_count() or 1)
 """Hosts that start at once: imports need CPU, and running hosts become free meanwhile."""
-_IDLE_S = 60.0
-"""Seconds after which an idle host is ended, unless it is the last one."""
 
 
 @dataclass(eq=False)
@@ -48,12 +39,12 @@ class _Waiter:
 class HostPool:
     """Lends hosts to calls, each to one at a time. The first call starts the first host."""
 
-    def __init__(self, app_dir: Path, project: ProjectDescription, max_hosts: int = MAX_HOSTS) -> None:
+    def __init__(self, app_dir: Path, project: ProjectDescription, limits: HostLimits = DEFAULT_LIMITS) -> None:
         self.imported_files: frozenset[Path] = frozenset()
         """Files of the project that calls have imported."""
         self._app_dir = app_dir
         self._project = project
-        self._max_hosts = max_hosts
+        self._limits = limits
         self._can_start = True
         self._reset()
 
@@ -125,12 +116,13 @@ class HostPool:
         self._waiters.append(waiter)
         self._start_hosts()
         try:
-            async with asyncio.timeout(_WAIT_S):
+            async with asyncio.timeout(self._limits.wait_timeout_s):
                 return await waiter.host
         except TimeoutError:
             self._give_up(waiter)
             raise ToolUnavailable(
-                f"{tool} was not called: no process for it became free within {_WAIT_S:g} s. Try again later."
+                f"{tool} was not called: no process for it became free within {self._limits.wait_timeout_s:g} s. "
+                "Try again later."
             ) from None
         except asyncio.CancelledError:
             self._give_up(waiter)
@@ -185,7 +177,7 @@ class HostPool:
             self._loop = loop
         if self._starter is None or not self._starter.is_running:
             try:
-                self._starter = HostStarter(self._app_dir)
+                self._starter = HostStarter(self._app_dir, self._limits)
             except OSError as error:  # such as too many open files
                 raise ToolUnavailable(f"No process for the project's tools can be started ({error}).") from error
 
@@ -201,7 +193,7 @@ class HostPool:
     def _has_room(self) -> bool:
         if not self._can_start and self._hosts:
             return False
-        if self.size < self._max_hosts:
+        if self.size < self._limits.max_hosts:
             return True
         kept_for_one_tool = next((host for host in self._idle if host.only_for is not None), None)
         if kept_for_one_tool is None or not self._waiters:
@@ -211,6 +203,7 @@ class HostPool:
 
     async def _start_host(self) -> None:
         starter, project, started_at = self._starter, self._project, asyncio.get_running_loop().time()
+        timeout_s = self._limits.start_timeout_s
         if starter is None:
             return
         try:
@@ -219,11 +212,11 @@ class HostPool:
             self._fail_waiter(f"no process for it can be started ({error})", started_at)
             return
         first: list[asyncio.Future[Any]] = [host.ready, host.ended]
-        await asyncio.wait(first, timeout=_START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(first, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if starter is not self._starter:  # the pool was closed
             host.end()
         elif not host.is_usable:
-            how = host.ended.result() if host.ended.done() else f"took more than {_START_TIMEOUT_S:g} s"
+            how = host.ended.result() if host.ended.done() else f"took more than {timeout_s:g} s"
             host.end()
             self._fail_waiter(f"a process that was to import the project's tools {how}", started_at)
         elif self._hosts and not self._waiters and project.tool_names - set(host.ready.result()["ready"]):
@@ -266,13 +259,13 @@ class HostPool:
 
     def _schedule_shrinking(self) -> None:
         if self._shrinking is None and len(self._idle) > 1:
-            self._shrinking = asyncio.get_running_loop().call_later(_IDLE_S, self._shrink)
+            self._shrinking = asyncio.get_running_loop().call_later(self._limits.idle_timeout_s, self._shrink)
 
     def _shrink(self) -> None:
         self._shrinking = None
         self._end_outdated()
         newest = next((host for host in reversed(self._idle) if host.only_for is None), None)
-        idle_before = asyncio.get_running_loop().time() - _IDLE_S
+        idle_before = asyncio.get_running_loop().time() - self._limits.idle_timeout_s
         for host in list(self._idle):
             if host is not newest and host.idle_since <= idle_before:
                 self._discard(host)

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import faulthandler
 import os
+import resource
 import signal
 import socket
 import sys
@@ -21,7 +22,7 @@ from agentkit.tools.host.call_server import CallServer, project_files
 from agentkit.tools.host.host_channel import HostChannel
 from agentkit.tools.host.tool_files import ToolFiles
 
-__all__ = ["describe_tools", "run_host"]
+__all__ = ["describe_tools", "limit_memory", "run_host"]
 
 _PR_SET_PDEATHSIG = 1
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -50,9 +51,10 @@ def run_host(connection: socket.socket, output_fd: int, app_dir: Path, names: Se
     asyncio.new_event_loop().run_until_complete(server.run())
 
 
-def describe_tools(connection: socket.socket, app_dir: Path, skipped: Sequence[str]) -> None:
+def describe_tools(connection: socket.socket, app_dir: Path, skipped: Sequence[str], memory_bytes: int) -> None:
     """Import the tool files, and report each file's tools or what is wrong with it."""
     _set_up_process(os.getppid())
+    limit_memory(memory_bytes)
     channel = HostChannel(connection)
     files = ToolFiles(app_dir)
     for path in files.paths():
@@ -66,6 +68,18 @@ def describe_tools(connection: socket.socket, app_dir: Path, skipped: Sequence[s
             continue
         channel.send({"tools": [{"spec": tool.spec.model_dump(mode="json"), "origin": tool.origin} for tool in tools]})
     channel.send({"files": project_files(app_dir.resolve())})
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Let allocations fail that would bring this process, or one that it starts, above ``memory_bytes``; 0: none.
+
+    What is allocated counts, not what is reserved: a limit of the address space would end the runtimes of other
+    languages, which reserve much more than they use. A tool may raise the limit for itself.
+    """
+    if memory_bytes:
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        allowed = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (allowed, most))
 
 
 def _set_up_process(parent_pid: int) -> None:

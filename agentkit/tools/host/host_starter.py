@@ -11,12 +11,17 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from agentkit.errors import ToolUnavailable
+from agentkit.tools.host.host_limits import HostLimits
 from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode, encode
 from agentkit.tools.host.tool_host import ToolHost
 
-__all__ = ["HostStarter", "child_command", "end_description"]
+__all__ = ["ChildMode", "HostStarter", "child_command", "end_description"]
+
+ChildMode = Literal["describe", "serve"]
+"""What a process of a project's tools does: describe them, or start hosts that serve calls."""
 
 _FORK_TIMEOUT_S = 10.0
 """Seconds in which the fork server must fork; else it is ended, and all hosts with it."""
@@ -26,10 +31,10 @@ _CLOSE_TIMEOUT_S = 5.0
 _READ_BYTES = 65_536
 
 
-def child_command(mode: str, app_dir: Path, descriptor: int, *arguments: str) -> Sequence[str]:
+def child_command(mode: ChildMode, app_dir: Path, descriptor: int, memory_bytes: int, *skipped: str) -> Sequence[str]:
     """Return the command of a process that runs a project's code. It finds agentkit, and nothing else of ours."""
     entry = Path(__file__).with_name("child_entry.py")
-    return (sys.executable, "-P", str(entry), mode, str(app_dir), str(descriptor), *arguments)
+    return (sys.executable, "-P", str(entry), mode, str(app_dir), str(descriptor), str(memory_bytes), *skipped)
 
 
 def end_description(code: int) -> str:
@@ -47,13 +52,13 @@ def end_description(code: int) -> str:
 class HostStarter:
     """Starts hosts for the tools of one app directory. It belongs to one event loop."""
 
-    def __init__(self, app_dir: Path) -> None:
+    def __init__(self, app_dir: Path, limits: HostLimits) -> None:
         """Start the fork server."""
         self._loop = asyncio.get_running_loop()
         self._control, child_end = socket.socketpair()
         with child_end:
             self._process = subprocess.Popen(
-                child_command("serve", app_dir, child_end.fileno()),
+                child_command("serve", app_dir, child_end.fileno(), limits.memory_bytes),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[child_end.fileno()],

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentkit.specs import ToolSpec
+from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
 from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode
 from agentkit.tools.host.host_starter import child_command, end_description
 from agentkit.tools.host.tool_files import tool_paths
@@ -23,13 +24,9 @@ __all__ = ["DescribedFile", "DescribedTool", "ProjectDescription", "describe_pro
 
 logger = logging.getLogger("opspawn.tools")
 
-_START_TIMEOUT_S = 30.0
-_TIMEOUT_S = 30.0
-"""Seconds that the import of one file may take."""
 _READ_BYTES = 65_536
 _MAX_OUTPUT_BYTES = 65_536
 """The most bytes in the log of what the files print while they are imported."""
-_EXIT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class ProjectDescription:
         return frozenset(tool.spec.name for file in self.files for tool in file.tools)
 
 
-def describe_project(app_dir: Path) -> ProjectDescription:
+def describe_project(app_dir: Path, limits: HostLimits = DEFAULT_LIMITS) -> ProjectDescription:
     """Import the tool files in a process of their own, and return what they contain; no process without tool files.
 
     A file that ends the process or blocks it is a problem of that file; the others are read without it.
@@ -80,7 +77,7 @@ def describe_project(app_dir: Path) -> ProjectDescription:
     if not paths:
         return ProjectDescription()
     while True:
-        reading = _Reading(app_dir, list(problems))
+        reading = _Reading(app_dir, list(problems), limits)
         failure = reading.run()
         if failure is None or reading.importing is None or reading.importing in problems:
             break
@@ -100,6 +97,7 @@ class _Reading:
 
     app_dir: Path
     skipped: Sequence[str]
+    limits: HostLimits
     files: dict[str, DescribedFile] = field(default_factory=dict)
     imported: tuple[Path, ...] = ()
     importing: str | None = None
@@ -111,7 +109,7 @@ class _Reading:
         connection, child_end = socket.socketpair()
         with connection, child_end:
             process = subprocess.Popen(
-                child_command("describe", self.app_dir, child_end.fileno(), *self.skipped),
+                child_command("describe", self.app_dir, child_end.fileno(), self.limits.memory_bytes, *self.skipped),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -134,7 +132,7 @@ class _Reading:
             selector.register(connection, selectors.EVENT_READ)
             if process.stdout is not None:
                 selector.register(process.stdout, selectors.EVENT_READ)
-            deadline = time.monotonic() + _START_TIMEOUT_S
+            deadline = time.monotonic() + self.limits.start_timeout_s
             while (remaining := deadline - time.monotonic()) > 0:
                 for key, _ in selector.select(remaining):
                     data = os.read(key.fd, _READ_BYTES)
@@ -144,14 +142,14 @@ class _Reading:
                             selector.unregister(key.fileobj)
                         continue
                     if not data:
-                        return _how_it_ended(process)
+                        return _how_it_ended(process, self.limits.exit_timeout_s)
                     try:
                         for line in lines.feed(data):
                             self._on_report(decode(line))
-                            deadline = time.monotonic() + _TIMEOUT_S
+                            deadline = time.monotonic() + self.limits.import_timeout_s
                     except (ValueError, KeyError, TypeError):
                         return "its import disturbed the connection to this process."
-        return f"its import took more than {_TIMEOUT_S:g} s."
+        return f"its import took more than {self.limits.import_timeout_s:g} s."
 
     def _on_report(self, report: HostMessage) -> None:
         name = self.importing or ""
@@ -183,9 +181,9 @@ class _ImportOutput:
         self._remaining = max(0, self._remaining - len(data))
 
 
-def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
+def _how_it_ended(process: subprocess.Popen[bytes], timeout_s: float) -> str:
     try:
-        code = process.wait(_EXIT_TIMEOUT_S)
+        code = process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         return "its import closed the connection to this process."
     return f"its import ended the process, which {end_description(code)}."

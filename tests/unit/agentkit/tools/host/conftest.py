@@ -12,6 +12,7 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
 from agentkit.tools.host.host_pool import HostPool
 from agentkit.tools.host.hosted_tool import HostedTool
 from agentkit.tools.host.project_description import ProjectDescription, describe_project
@@ -24,7 +25,7 @@ class Project:
     """An app directory, and its tools in a pool of hosts."""
 
     directory: Path
-    max_hosts: int = 100
+    limits: HostLimits = DEFAULT_LIMITS
 
     def write(self, name: str, text: str) -> Path:
         """Write a file; one of ``tools/`` with our imports before it."""
@@ -39,11 +40,11 @@ class Project:
     @cached_property
     def pool(self) -> HostPool:
         """The pool for the tools as they are at the first use."""
-        return HostPool(self.directory, self.description, self.max_hosts)
+        return HostPool(self.directory, self.description, self.limits)
 
     @cached_property
     def description(self) -> ProjectDescription:
-        return describe_project(self.directory)
+        return describe_project(self.directory, self.limits)
 
     async def call(self, name: str, **arguments: JsonValue) -> JsonValue:
         """Call a tool, as a worker does."""

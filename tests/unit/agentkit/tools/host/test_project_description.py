@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import logging
+import resource
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agentkit.tools.host import project_description
+from agentkit.tools.host.host_limits import HostLimits
 
 if TYPE_CHECKING:
     from tests.unit.agentkit.tools.host.conftest import Project
@@ -35,9 +36,10 @@ def test_the_files_that_the_tools_import_are_named(project: Project) -> None:
     assert list(project.description.imported) == paths
 
 
-def test_an_app_directory_without_tools_starts_no_process(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(project_description, "child_command", None)
+def test_an_app_directory_without_tools_starts_no_process(project: Project) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert project.description.files == ()
+    assert resource.getrusage(resource.RUSAGE_CHILDREN) == before
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,8 @@ def test_an_app_directory_without_tools_starts_no_process(project: Project, monk
         pytest.param(
             "raise KeyboardInterrupt", "a.py: its import ended the process, which was ended by SIGINT", id="interrupt"
         ),
-        pytest.param("while True: pass", "a.py: its import took more than 0.5 s.", id="endless loop"),
+        pytest.param("bytearray(10**10)", "a.py:2: MemoryError: .", id="10 GB of memory"),
+        pytest.param("while True: pass", "a.py: its import took more than 2 s.", id="endless loop"),
         pytest.param(
             "import os, time\nos.closerange(3, 4096)\ntime.sleep(60)",
             "a.py: its import closed the connection to this process.",
@@ -73,10 +76,9 @@ def test_an_app_directory_without_tools_starts_no_process(project: Project, monk
     ],
 )
 def test_a_file_that_can_not_be_imported_is_a_problem_and_the_others_are_read(
-    project: Project, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+    project: Project, text: str, problem: str
 ) -> None:
-    monkeypatch.setattr(project_description, "_TIMEOUT_S", 0.5 if "0.5 s" in problem else 10.0)
-    monkeypatch.setattr(project_description, "_EXIT_TIMEOUT_S", 0.5)
+    project.limits = HostLimits(import_timeout_s=2 if "2 s" in problem else 30, exit_timeout_s=0.5)
     project.write("tools/a.py", text)
     project.write("tools/b.py", GOOD)
     bad, good = project.description.files

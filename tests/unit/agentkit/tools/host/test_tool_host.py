@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInterrupted, ToolUnavailable
+from agentkit.tools.host.host_limits import HostLimits
 from tests.process_states import still_running
 
 if TYPE_CHECKING:
@@ -112,6 +114,52 @@ async def test_a_tool_that_ends_its_process_ends_its_own_call_only(
     assert str(raised.value) == f"{name} failed: its process {how}. {cure}"
     assert isinstance(await other, int)
     assert isinstance(await project.call("pid"), int)
+
+
+MEMORY = """
+    import ctypes, os, subprocess, sys
+
+    @tool(effect="pure")
+    def allocate(count: int) -> int:
+        return len(bytearray(count))
+
+    @tool(effect="pure")
+    async def allocate_in_c() -> None:
+        libc = ctypes.CDLL(None)
+        libc.malloc.restype = ctypes.c_void_p
+        if not libc.malloc(ctypes.c_size_t(10**10)):
+            libc.abort()
+
+    @tool(effect="pure")
+    def allocate_in_a_child() -> str:
+        return subprocess.run([sys.executable, "-c", "bytearray(10**10)"], stderr=-1, text=True).stderr
+
+    @tool(effect="pure")
+    def reserve() -> int:
+        import mmap
+        return len(mmap.mmap(-1, 10**11, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit has no effect")
+async def test_a_tool_that_allocates_10_gb_fails_and_the_others_go_on(project: Project) -> None:
+    project.write("tools/a.py", MEMORY)
+    with pytest.raises(ToolError, match=r"allocate failed: MemoryError: .*may use 4 GiB. Ask for less at a time"):
+        await project.call("allocate", count=10**10)
+    with pytest.raises(ToolInterrupted, match="allocate_in_c failed: its process was ended by SIGABRT"):
+        await project.call("allocate_in_c")
+    assert str(await project.call("allocate_in_a_child")).endswith("MemoryError\n")
+    assert await project.call("reserve") == 10**11, "address space is no memory"
+    assert await project.call("allocate", count=10**6) == 10**6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the limit has no effect")
+async def test_the_memory_limit_is_a_setting(project: Project) -> None:
+    project.limits = HostLimits(memory_bytes=300_000_000)
+    project.write("tools/a.py", MEMORY)
+    assert await project.call("allocate", count=10**8) == 10**8
+    with pytest.raises(ToolError, match=r"may use 0.279 GiB"):
+        await project.call("allocate", count=4 * 10**8)
 
 
 async def test_a_tool_that_cancels_all_tasks_ends_its_own_call_only(project: Project) -> None:

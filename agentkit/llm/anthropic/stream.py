@@ -13,6 +13,7 @@ from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.anthropic.request import uses_output_tool
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.lenient_types import Count, Text
+from agentkit.llm.shared.received_text import ReceivedText
 from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
 from agentkit.llm.shared.tool_arguments import parse_arguments
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
@@ -63,7 +64,7 @@ class _Delta(_AnthropicRecord):
     thinking: Text = ""
     signature: str = ""
     partial_json: JsonValue = ""
-    stop_reason: str | None = None
+    stop_reason: Text | None = None
     stop_details: _StopDetails | None = None
 
 
@@ -100,7 +101,7 @@ class _AnthropicUsage(_AnthropicRecord):
 
 class _Message(_AnthropicRecord):
     content: Annotated[tuple[_Block, ...], BeforeValidator(_as_blocks)] = ()
-    stop_reason: str | None = None
+    stop_reason: Text | None = None
     stop_details: _StopDetails | None = None
     usage: _AnthropicUsage | None = None
 
@@ -132,17 +133,17 @@ class _OpenBlock:
     def __init__(self, start: _Block) -> None:
         self.start = start
         self.signature = start.signature
-        self._chunks: list[str] = []
+        self._text = ReceivedText()
 
-    def add(self, delta: _Delta) -> None:
-        """Add a delta of any type: it has one of the texts."""
+    def add(self, delta: _Delta) -> str:
+        """Add a delta of any type, which has one of the texts; return what is new of it."""
         self.signature += delta.signature
-        self._chunks.append(delta.text + delta.thinking + _as_json_text(delta.partial_json))
+        return self._text.add(delta.text + delta.thinking + _as_json_text(delta.partial_json))
 
     @property
     def text(self) -> str:
         """The text, thinking or arguments so far."""
-        return "".join(self._chunks)
+        return str(self._text)
 
     @property
     def arguments_json(self) -> str:
@@ -181,7 +182,7 @@ class AnthropicResponseBuilder(ResponseBuilder):
             self._has_ended = True
         if event.message is not None:
             self._add_message(event.message)
-        if event.content_block is not None:
+        if event.content_block is not None and not self._is_known(event):
             self._start_block(event.index, event.content_block)
         if event.usage is not None:
             self._usage = event.usage.merged_over(self._usage)
@@ -195,12 +196,23 @@ class AnthropicResponseBuilder(ResponseBuilder):
         self._has_ended = bool(self._blocks)
 
     def _add_message(self, message: _Message) -> None:
-        """Add a message: empty at the start of a stream, complete from a server that doesn't stream."""
-        for block in message.content:
+        """Add a message: empty at the start of a stream, complete from a server that doesn't stream.
+
+        At the end of a stream some servers repeat the whole message.
+        """
+        for block in message.content if not self._blocks else ():
             self._start_block(None, block)
         if message.usage is not None:
             self._usage = message.usage.merged_over(self._usage)
         self._set_stop(message.stop_reason, message.stop_details)
+
+    def _is_known(self, event: AnthropicEvent) -> bool:
+        """Return whether an event has a block that was started before: some servers send it again at its end."""
+        known = self._blocks_by_index.get(event.index) if event.index is not None else next(iter(self._blocks), None)
+        if known is None or event.content_block is None:
+            return False
+        call_id = event.content_block.id
+        return event.type == "content_block_stop" or (bool(call_id) and known.start.id == call_id)
 
     def _start_block(self, index: int | None, start: _Block) -> None:
         block = self._new_block(index, start)
@@ -221,7 +233,8 @@ class AnthropicResponseBuilder(ResponseBuilder):
         return block
 
     def _add_delta(self, block: _OpenBlock, delta: _Delta) -> None:
-        block.add(delta)
+        if not block.add(delta):
+            return
         self.emit_delta("text", delta.text)
         self.emit_delta("thinking", delta.thinking)
         self.emit_delta(

@@ -12,6 +12,7 @@ from agentkit.errors import ContentRefused, ModelRequestRejected, ModelUnavailab
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.google.profile import gemini_tool_name, uses_output_tool
 from agentkit.llm.shared.lenient_types import Count, Text
+from agentkit.llm.shared.received_text import ReceivedText
 from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record
@@ -108,7 +109,7 @@ class _OpenPart:
         self.call = part.function_call
         self.is_thinking = bool(part.thought)
         self.signature: str | None = None
-        self._texts: list[str] = []
+        self._text = ReceivedText()
 
     def accepts(self, part: _Part) -> bool:
         """Return whether a part continues this one: signed text must not be joined with other text."""
@@ -116,16 +117,23 @@ class _OpenPart:
         has_signature = self.signature is not None or part.thought_signature is not None
         return not has_call and not has_signature and self.is_thinking == bool(part.thought)
 
+    def is_repeated_by(self, part: _Part) -> bool:
+        """Return whether a part was received before: the same call, or the same text in several chunks."""
+        if part.function_call is not None:
+            return self.call is not None and bool(self.call.id) and self.call == part.function_call
+        has_kind = self.call is None and self.is_thinking == bool(part.thought)
+        return has_kind and self._text.is_repeated_by(part.text or "")
+
     def add(self, part: _Part) -> None:
         """Add the text and the signature of a part."""
-        self._texts.append(part.text or "")
+        self._text.add(part.text or "")
         if part.thought_signature is not None:
             self.signature = part.thought_signature
 
     @property
     def text(self) -> str:
         """The text so far."""
-        return "".join(self._texts)
+        return str(self._text)
 
 
 class GeminiResponseBuilder(ResponseBuilder):
@@ -151,8 +159,8 @@ class GeminiResponseBuilder(ResponseBuilder):
         if feedback is not None and feedback.block_reason is not None:
             self._block_reason = feedback.block_reason_message or feedback.block_reason
         for candidate in (chunk.candidates or ())[:1]:
-            if candidate.finish_reason != _NO_FINISH_REASON:
-                self._finish_reason = candidate.finish_reason or self._finish_reason
+            if candidate.finish_reason.upper() != _NO_FINISH_REASON:
+                self._finish_reason = candidate.finish_reason.upper() or self._finish_reason
             for part in (candidate.content.parts if candidate.content is not None else None) or ():
                 self._add_part(part)
 
@@ -163,6 +171,8 @@ class GeminiResponseBuilder(ResponseBuilder):
     def _add_part(self, part: _Part) -> None:
         if part.function_call is None and not part.text and part.thought_signature is None:
             return  # media, for example, which were not requested
+        if any(received.is_repeated_by(part) for received in self._parts):
+            return
         if not self._parts or not self._parts[-1].accepts(part):
             self._parts.append(_OpenPart(part))
         self._parts[-1].add(part)

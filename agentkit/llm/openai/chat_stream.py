@@ -13,6 +13,7 @@ from agentkit.llm.openai.compatible_model import OpenAIResponseBuilder
 from agentkit.llm.openai.partial_calls import PartialCalls
 from agentkit.llm.openai.usage import OpenAIUsage
 from agentkit.llm.shared.failures import ProviderStreamError
+from agentkit.llm.shared.received_text import ReceivedText
 from agentkit.messages import ContentPart, TextPart, ThinkingPart
 
 __all__ = ["ChatResponseBuilder"]
@@ -40,8 +41,8 @@ class ChatResponseBuilder(OpenAIResponseBuilder):
 
     def __init__(self, request: ModelRequest, emit: Emit | None, *, output_tool: bool = False) -> None:
         super().__init__(request, emit, output_tool=output_tool)
-        self._text: list[str] = []
-        self._thinking: list[str] = []
+        self._text = ReceivedText()
+        self._thinking = ReceivedText()
         self._reasoning_field = ""
         self._reasoning_details: list[dict[str, JsonValue]] = []
         self._calls = PartialCalls(self._tool_names)
@@ -77,24 +78,30 @@ class ChatResponseBuilder(OpenAIResponseBuilder):
         if choice.error:
             raise ProviderStreamError(choice.error)
         self._finish_reason = choice.finish_reason or choice.native_finish_reason or self._finish_reason
-        if choice.message is not None:
-            if not self.has_output and not self._calls.received:  # otherwise it repeats what was streamed
-                self._add_delta(choice.message, is_complete=True)
-        elif choice.delta is not None:
+        if choice.delta is not None:
             self._add_delta(choice.delta)
+        if choice.message is not None:
+            self._add_delta(self._without_received(choice.message), is_complete=True)
+
+    def _without_received(self, message: ChatDelta) -> ChatDelta:
+        """Return what a message has besides what was streamed: servers send it with the last chunk, or with each."""
+        received = {
+            **({"text": "", "refusal": ""} if self._text else {}),
+            **({"reasoning": "", "reasoning_details": ()} if self._thinking or self._reasoning_details else {}),
+            **({"tool_calls": (), "function_call": None} if self._calls.received else {}),
+        }
+        return message.model_copy(update=received)
 
     def _add_delta(self, delta: ChatDelta, *, is_complete: bool = False) -> None:
         if delta.reasoning:
             self._reasoning_field = self._reasoning_field or delta.reasoning_field
-            self._thinking.append(delta.reasoning)
-            self.emit_delta("thinking", delta.reasoning)
+            self.emit_delta("thinking", self._thinking.add(delta.reasoning))
         for detail in delta.reasoning_details:
             _merge_detail(self._reasoning_details, detail)
         if delta.refusal:
             self._is_refused = True
-        for text in filter(None, (delta.text, delta.refusal)):
-            self._text.append(text)
-            self.emit_delta("text", text)
+        for text in (delta.text, delta.refusal):
+            self.emit_delta("text", self._text.add(text))
         self._extra_content = self._extra_content or delta.extra_content
         self._add_calls(delta, is_complete=is_complete)
 
@@ -126,10 +133,10 @@ class ChatResponseBuilder(OpenAIResponseBuilder):
         if self._thinking or self._reasoning_details:
             data: JsonValue = {"field": self._reasoning_field} if self._reasoning_field else None
             data = [*self._reasoning_details] or data
-            yield ThinkingPart(text="".join(self._thinking), provider=self.provider, data=data)
+            yield ThinkingPart(text=str(self._thinking), provider=self.provider, data=data)
         if self._text:
             yield from self._signature(self._extra_content)
-            yield TextPart(text="".join(self._text))
+            yield TextPart(text=str(self._text))
         for call in self._calls.received:
             yield from self._signature(call.extra_content)
             yield self.tool_call_part(call.id, call.name, call.arguments)

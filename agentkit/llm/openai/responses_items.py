@@ -96,10 +96,11 @@ class PartialItem:
     """An item that is still being received."""
 
     def __init__(self, received: _Json) -> None:
-        self._received = received
+        self.received = received
+        """As it was sent last."""
         self._texts: list[str] = []
         self.state = ResponseItem.model_validate(received)
-        """As it was sent last: at its start without content."""
+        """The same, parsed: at the start without content."""
         self.is_done = False
 
     @property
@@ -113,7 +114,7 @@ class PartialItem:
 
     def finish(self, received: _Json) -> None:
         """Replace the item by its final state."""
-        self._received = received
+        self.received = received
         self.state = ResponseItem.model_validate(received)
         self.is_done = True
 
@@ -122,12 +123,12 @@ class PartialItem:
         text = "".join(self._texts)
         match self.state.type:
             case "function_call" if text and not self.state.arguments_json:
-                return {**self._received, "arguments": text}
+                return {**self.received, "arguments": text}
             case "message" if text and not self.state.message_text:
-                return {**self._received, "content": [{"type": "output_text", "text": text}]}
+                return {**self.received, "content": [{"type": "output_text", "text": text}]}
             case "reasoning" if text and not self.state.reasoning_text:
-                return {**self._received, "summary": [{"type": "summary_text", "text": text}]}
-        return self._received
+                return {**self.received, "summary": [{"type": "summary_text", "text": text}]}
+        return self.received
 
 
 class PartialItems:
@@ -158,8 +159,10 @@ class PartialItems:
             return at_index if at_index in fitting else fitting[-1]
         return self._add(PartialItem({"type": item_type, "id": item_id}), index)
 
-    def finish(self, received: _Json, index: int | None) -> PartialItem:
-        """Add the final state of an item; return it."""
+    def finish(self, received: _Json, index: int | None) -> PartialItem | None:
+        """Add the final state of an item; return it, or None if this state is known already."""
+        if any(item.is_done and item.received == received for item in self._items):
+            return None
         state = ResponseItem.model_validate(received)
         at_index = self._by_index.get(index) if index is not None else None
         item = next((item for item in self._items if item.state.is_same(state)), None)

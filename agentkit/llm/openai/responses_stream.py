@@ -25,6 +25,7 @@ _DELTAS: Mapping[str, DeltaKind] = {
     "response.reasoning_text.delta": "thinking",
     "response.function_call_arguments.delta": "tool_arguments",
 }
+_UNFINISHED = ("cancelled", "in_progress", "queued")
 _STATUS_OF_FINAL_EVENT = {
     "response.completed": "completed",
     "response.done": "completed",
@@ -47,13 +48,13 @@ class _Event(Record):
 
 
 class _IncompleteDetails(Record):
-    reason: str | None = None
+    reason: Text = ""
 
 
 class _FinalResponse(Record):
     """The response object of a final event."""
 
-    status: str | None = None
+    status: Text = ""
     incomplete_details: _IncompleteDetails | None = None
     usage: OptionalUsage = None
     output: tuple[dict[str, JsonValue], ...] | None = None
@@ -93,9 +94,11 @@ class ResponsesResponseBuilder(OpenAIResponseBuilder):
             self._items.start(item, event.output_index)
         elif event.type == "response.output_item.done":
             self._is_thinking = True
-            self._emit_item(self._items.finish(_JSON_OBJECT.validate_python(event.item), event.output_index))
+            finished = self._items.finish(_JSON_OBJECT.validate_python(event.item), event.output_index)
+            if finished is not None:
+                self._emit_item(finished)
         elif event.type in _STATUS_OF_FINAL_EVENT:
-            self._finish(_JSON_OBJECT.validate_python(event.response), _STATUS_OF_FINAL_EVENT[event.type])
+            self._finish_stream(_JSON_OBJECT.validate_python(event.response), _STATUS_OF_FINAL_EVENT[event.type])
         elif event.type == "error":
             raise ProviderStreamError(_JSON_OBJECT.validate_python(received))
 
@@ -132,6 +135,11 @@ class ResponsesResponseBuilder(OpenAIResponseBuilder):
             case "function_call" if not self.is_output_tool(item.state.name):
                 self.emit_delta("tool_arguments", item.state.arguments_json)
 
+    def _finish_stream(self, response: dict[str, JsonValue], status: str) -> None:
+        """Add the response object of a final event; some servers leave its status as it was at the start."""
+        is_complete = response.get("status") not in _UNFINISHED or not (response.get("output") or self._items.received)
+        self._finish(response if is_complete else {**response, "status": status}, status)
+
     def _finish(self, response: dict[str, JsonValue], status: str) -> None:
         """Add the complete response; ``status`` is that of a response without any."""
         final = _FinalResponse.model_validate({**response, "status": response.get("status") or status})
@@ -149,7 +157,7 @@ class ResponsesResponseBuilder(OpenAIResponseBuilder):
             ModelUnavailable: there was no final event: the stream ended too early.
             ContentRefused: the provider's filter left nothing.
         """
-        if self._final is None or self._final.status not in ("completed", "incomplete"):
+        if self._final is None or self._final.status in _UNFINISHED:
             raise self.incomplete_error()
         received = [item.read() for item in self._items.received]
         items = [(item, ResponseItem.model_validate(item)) for item in received]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,97 +13,19 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.errors import ModelUnavailable
-from agentkit.interfaces import ModelDelta, ModelRequest, ModelResponse
+from agentkit.interfaces import ModelDelta, ModelRequest
 from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolCall, user_message
 from agentkit.specs import ModelSettings, ToolSpec
-from agentkit.testing import RawResponse, ReceivedRequest, ServerFailure, ServerResponse, ServerScriptEntry
+from agentkit.testing import RawResponse, ServerFailure, ServerResponse
 from tests.unit.agentkit.llm.providers import PROVIDERS, Provider
+from tests.unit.agentkit.llm.wires import CLOCK, WIRES, Event, chat_choice, event_stream, every_provider, respond
 
-CLOCK = ToolSpec(name="clock", description="Tells the time.", parameters={"type": "object", "properties": {}})
 OBJECT: dict[str, JsonValue] = {
     "type": "object",
     "properties": {"a": {"type": "integer"}},
     "required": ["a"],
     "additionalProperties": False,
 }
-Event = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Wire:
-    """The text "Noon." in the format of one API, as servers send it without a reason for its end."""
-
-    events: Sequence[Event]
-    """Those of a stream, without the one that ends it."""
-    end: Callable[[str], Sequence[Event]]
-    """Returns the events that end a stream for a reason."""
-    body: Callable[[str | None], Event]
-    """Returns the whole response, with a reason or without."""
-    reason: str
-    """The usual one."""
-    ends_with_marker: bool = True
-    """Whether other servers may end a stream with ``[DONE]``."""
-
-
-def _chat_choice(fields: Event, reason: str | None) -> Event:
-    return {"choices": [{"index": 0, **fields, "finish_reason": reason}]}
-
-
-MESSAGE = {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text", "text": "Noon."}]}
-BLOCK = {"type": "text", "text": "Noon."}
-CONTENT = {"content": {"role": "model", "parts": [{"text": "Noon."}]}}
-CHAT = Wire(
-    events=[_chat_choice({"delta": {"content": "No"}}, None), _chat_choice({"delta": {"content": "on."}}, None)],
-    end=lambda reason: [_chat_choice({"delta": {}}, reason)],
-    body=lambda reason: _chat_choice({"message": {"role": "assistant", "content": "Noon."}}, reason),
-    reason="stop",
-)
-WIRES = {
-    "openai-chat": CHAT,
-    "openrouter": CHAT,
-    "openai-responses": Wire(
-        events=[{"type": "response.output_item.done", "output_index": 0, "item": MESSAGE}],
-        end=lambda reason: [{"type": "response.completed", "response": {"status": reason, "output": [MESSAGE]}}],
-        body=lambda reason: {"object": "response", "output": [MESSAGE]} | ({"status": reason} if reason else {}),
-        reason="completed",
-    ),
-    "anthropic": Wire(
-        events=[
-            {"type": "message_start", "message": {"content": []}},
-            {"type": "content_block_start", "index": 0, "content_block": BLOCK},
-        ],
-        end=lambda reason: [{"type": "message_delta", "delta": {"stop_reason": reason}}],
-        body=lambda reason: {"type": "message", "content": [BLOCK], "stop_reason": reason},
-        reason="end_turn",
-    ),
-    "google": Wire(
-        events=[{"candidates": [CONTENT]}],
-        end=lambda reason: [{"candidates": [{"finishReason": reason}]}],
-        body=lambda reason: {"candidates": [CONTENT | ({"finishReason": reason} if reason else {})]},
-        reason="STOP",
-    ),
-}
-every_provider = pytest.mark.parametrize("name", PROVIDERS)
-
-
-async def _respond(
-    name: str,
-    *script: ServerScriptEntry,
-    changes: Mapping[str, Any] | None = None,
-    deltas: list[ModelDelta] | None = None,
-) -> tuple[ModelResponse, list[ReceivedRequest]]:
-    """Return the response to one request for each entry of the script that is no error, and the requests."""
-    provider: Provider = PROVIDERS[name]
-    request = replace(provider.request, **(changes or {}))
-    async with provider.server(script) as server, aclosing(provider.model(base_url=server.url)) as model:
-        while server.request_count < len(script):
-            response = await model.respond(request, deltas.append if deltas is not None else None)
-        return response, server.requests
-
-
-def _stream(events: Sequence[Event], form: str = "data: {}\n\n") -> RawResponse:
-    body = "".join(form.replace("{}", json.dumps(event)) for event in events)
-    return RawResponse(body=body, content_type="text/event-stream")
 
 
 @every_provider
@@ -121,7 +43,7 @@ def _stream(events: Sequence[Event], form: str = "data: {}\n\n") -> RawResponse:
 async def test_events_are_read_in_every_dialect(name: str, form: str) -> None:
     wire = WIRES[name]
     deltas: list[ModelDelta] = []
-    response, _ = await _respond(name, _stream([*wire.events, *wire.end(wire.reason)], form), deltas=deltas)
+    response, _ = await respond(name, event_stream([*wire.events, *wire.end(wire.reason)], form), deltas=deltas)
     assert response.message.parts == (TextPart(text="Noon."),)
     assert response.stop_reason == "end"
     assert "".join(delta.text for delta in deltas) == "Noon."
@@ -135,52 +57,25 @@ async def test_events_are_read_in_every_dialect(name: str, form: str) -> None:
 async def test_a_whole_body_is_read_whatever_its_type(name: str, content_type: str, indent: int | None) -> None:
     wire = WIRES[name]
     body = json.dumps(wire.body(wire.reason), indent=indent)
-    response, _ = await _respond(name, RawResponse(body=body, content_type=content_type))
-    assert response.message.text == "Noon."
-
-
-@every_provider
-@pytest.mark.parametrize("reason", ["odd", "STOP", "eos"])
-async def test_an_odd_reason_ends_a_response_like_any_other(name: str, reason: str) -> None:
-    if name == "openai-responses":
-        pytest.skip("its status is no reason")
-    wire = WIRES[name]
-    response, _ = await _respond(name, _stream([*wire.events, *wire.end(reason)]))
-    assert (response.message.text, response.stop_reason) == ("Noon.", "end")
-
-
-@every_provider
-async def test_a_complete_response_needs_no_reason(name: str) -> None:
-    wire = WIRES[name]
-    body = RawResponse(body=json.dumps(wire.body(None)), content_type="application/json")
-    stream = _stream(wire.events)
-    ended = stream.model_copy(update={"body": stream.body + "data: [DONE]\n\n"})
-    for entry in (body, ended):
-        response, _ = await _respond(name, entry)
-        assert (response.message.text, response.stop_reason) == ("Noon.", "end")
-
-
-async def test_the_last_event_of_anthropics_stream_needs_no_reason_before_it() -> None:
-    events = [*WIRES["anthropic"].events, {"type": "message_stop"}]
-    response, _ = await _respond("anthropic", _stream(events))
+    response, _ = await respond(name, RawResponse(body=body, content_type=content_type))
     assert response.message.text == "Noon."
 
 
 @every_provider
 @pytest.mark.parametrize("end", ["", "data: [DONE]\n\n"], ids=["cut off", "nothing but an end"])
 async def test_a_stream_that_is_cut_off_is_no_response(name: str, end: str) -> None:
-    stream = _stream([] if end else WIRES[name].events)
+    stream = event_stream([] if end else WIRES[name].events)
     with pytest.raises(ModelUnavailable, match="no finish reason came"):
-        await _respond(name, stream.model_copy(update={"body": stream.body + end}))
+        await respond(name, stream.model_copy(update={"body": stream.body + end}))
 
 
 HALF = '{"zone": "Eu'
 CUT_OFF: dict[str, Sequence[Event]] = {
     "openai-chat": [
-        _chat_choice(
+        chat_choice(
             {"delta": {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "clock", "arguments": HALF}}]}}, None
         ),
-        _chat_choice({"delta": {}}, "length"),
+        chat_choice({"delta": {}}, "length"),
     ],
     "openai-responses": [
         {
@@ -215,7 +110,7 @@ CUT_OFF["openrouter"] = CUT_OFF["openai-chat"]
 
 @every_provider
 async def test_a_response_that_is_cut_off_in_a_call_stops_at_its_length(name: str) -> None:
-    response, _ = await _respond(name, _stream(CUT_OFF[name]))
+    response, _ = await respond(name, event_stream(CUT_OFF[name]))
     assert response.stop_reason == "length"
     assert [(call.name, call.malformed) for call in response.message.tool_calls] == [("clock", HALF)]
 
@@ -224,7 +119,7 @@ async def test_a_response_that_is_cut_off_in_a_call_stops_at_its_length(name: st
 async def test_a_response_that_is_cut_off_after_a_call_stops_at_its_length(name: str) -> None:
     provider = PROVIDERS[name]
     entry = (
-        _stream(
+        event_stream(
             [
                 {
                     "candidates": [
@@ -236,7 +131,7 @@ async def test_a_response_that_is_cut_off_after_a_call_stops_at_its_length(name:
         if provider.name == "google"
         else ServerResponse(calls=({"name": "clock"},), finish_reason="length")  # type: ignore[arg-type]  # parsed
     )
-    response, _ = await _respond(name, entry)
+    response, _ = await respond(name, entry)
     assert (response.stop_reason, len(response.message.tool_calls)) == ("length", 1)
 
 
@@ -249,7 +144,7 @@ async def test_a_response_that_is_cut_off_after_a_call_stops_at_its_length(name:
 @pytest.mark.parametrize("size", [3, 1_000])
 async def test_thinking_in_tags_is_no_text(name: str, text: str, thinking: str | None, rest: str, size: int) -> None:
     deltas: list[ModelDelta] = []
-    response, _ = await _respond(name, ServerResponse(text=text, chunk_chars=size), deltas=deltas)
+    response, _ = await respond(name, ServerResponse(text=text, chunk_chars=size), deltas=deltas)
     thoughts = [part.text for part in response.message.parts if isinstance(part, ThinkingPart)]
     assert (thoughts, response.message.text) == ([] if thinking is None else [thinking], rest)
     assert "".join(delta.text for delta in deltas if delta.kind == "text") == rest
@@ -267,7 +162,7 @@ async def test_a_response_of_nothing_is_not_sent_back(name: str, index: int) -> 
     provider = PROVIDERS[name]
     response = Message(role="assistant", parts=_unsent(provider)[index], model=provider.model_name)
     messages = (user_message("Hi"), response, user_message("Well?"))
-    _, (received,) = await _respond(name, ServerResponse(text="ok"), changes={"messages": messages})
+    _, (received,) = await respond(name, ServerResponse(text="ok"), changes={"messages": messages})
     assert {message["role"] for message in received.messages} == {"user"}
 
 
@@ -276,7 +171,7 @@ async def test_thinking_at_the_end_of_a_response_is_not_sent_to_anthropic() -> N
     thought = ThinkingPart(text="Hm", provider="anthropic", signature="sig")
     response = Message(role="assistant", parts=(thought, TextPart(text="Hi"), thought), model=provider.model_name)
     messages = (user_message("Hi"), response, user_message("Well?"))
-    _, (received,) = await _respond("anthropic", ServerResponse(text="ok"), changes={"messages": messages})
+    _, (received,) = await respond("anthropic", ServerResponse(text="ok"), changes={"messages": messages})
     assert [block["type"] for block in received.messages[1]["content"]] == ["thinking", "text"]
 
 
@@ -331,7 +226,7 @@ async def test_a_field_that_a_server_refuses_is_left_out_of_this_and_all_later_r
     refusal = ServerFailure(status=status, message=optional.error)
     ok = ServerResponse(text='{"a": 1}')
     with caplog.at_level(logging.WARNING, "agentkit.llm"):
-        _, received = await _respond(optional.provider, refusal, ok, ok, changes=optional.changes)
+        _, received = await respond(optional.provider, refusal, ok, ok, changes=optional.changes)
     sent = [f'"{optional.field}"' in json.dumps(request.body) for request in received]
     assert sent == [True, False, False]
     assert [record.getMessage() for record in caplog.records] == [
@@ -361,7 +256,7 @@ async def test_a_field_can_be_left_out_by_the_agent_or_for_the_provider(optional
 @pytest.mark.parametrize("tools", [(), (CLOCK,)], ids=["no tools", "tools"])
 async def test_without_its_field_a_schema_is_still_sent(optional: Optional, tools: tuple[ToolSpec, ...]) -> None:
     changes = {**optional.changes, "tools": tools, "settings": ModelSettings(omit=(optional.field,))}
-    _, (received,) = await _respond(optional.provider, ServerResponse(text='{"a": 1}'), changes=changes)
+    _, (received,) = await respond(optional.provider, ServerResponse(text='{"a": 1}'), changes=changes)
     text = json.dumps(received.body)
     assert ("give_final_output" in text) != ("fits this schema" in text)
 
@@ -401,7 +296,7 @@ def _zeros(name: str) -> list[Event]:
 
 @every_provider
 async def test_counts_are_not_replaced_by_zeros(name: str) -> None:
-    response, _ = await _respond(name, _stream(_zeros(name)))
+    response, _ = await respond(name, event_stream(_zeros(name)))
     assert (response.usage.input_tokens, response.usage.output_tokens) == (100, 20)
 
 
@@ -409,7 +304,7 @@ async def test_counts_are_not_replaced_by_zeros(name: str) -> None:
 async def test_a_tool_with_alternatives_at_its_root_is_sent_as_an_object(name: str) -> None:
     parameters: dict[str, JsonValue] = {"anyOf": [{"type": "object", "properties": {"zone": {"type": "string"}}}]}
     tool = CLOCK.model_copy(update={"parameters": parameters})
-    _, (received,) = await _respond(name, ServerResponse(text="ok"), changes={"tools": (tool,)})
+    _, (received,) = await respond(name, ServerResponse(text="ok"), changes={"tools": (tool,)})
     text = json.dumps(received.body["tools"])
     assert "anyOf" not in text
     assert '"zone"' in text
@@ -425,7 +320,7 @@ async def test_the_id_of_a_call_and_its_result_are_the_same(name: str) -> None:
             {"role": "tool", "parts": [{"type": "tool_result", "call_id": call.id, "name": "clock", "content": "noon"}]}
         ),
     )
-    _, (received,) = await _respond(name, ServerResponse(text="ok"), changes={"messages": messages})
+    _, (received,) = await respond(name, ServerResponse(text="ok"), changes={"messages": messages})
     sent, result = json.dumps(received.messages[1]), json.dumps(received.messages[2])
     ids = {value for value in _strings(json.loads(sent)) if value in _strings(json.loads(result))}
     assert ids - {"clock"}

@@ -1,7 +1,7 @@
 """The program of the processes that run a project's tools.
 
-``child_entry.py MODE APP_DIR SOCKET MEMORY_BYTES [SKIPPED...]``. It is run by its path, and finds agentkit beside itself. Nothing else of ours may be found: a project may have modules
-named like ours.
+``child_entry.py MODE APP_DIR SOCKET MEMORY_BYTES [SKIPPED...]``. It is run by its path, and finds agentkit beside
+itself. Nothing else of ours may be found: a project may have modules named like ours.
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Base64Bytes, Field, JsonValue, model_validator
+from pydantic import Base64Bytes, BeforeValidator, Field, JsonValue, model_validator
 
+from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
 from agentkit.records import Record
 
 __all__ = [
+    "MAX_COUNT",
     "ContentPart",
     "ImagePart",
     "InputPart",
@@ -20,6 +22,24 @@ __all__ = [
     "Usage",
     "user_message",
 ]
+
+MAX_COUNT = 2**53
+"""The highest count: doubles hold every integer up to it, and sums of counts stay below what Temporal can hold."""
+
+
+def _clamped(value: object) -> object:
+    """Return a count, or a cost, within what all stores hold; a sum may exceed that, and servers send anything."""
+    if not isinstance(value, int | float):
+        return value
+    return max(0, min(value, MAX_COUNT)) if value == value else 0
+
+
+_Count = Annotated[int, BeforeValidator(_clamped)]
+
+
+def _bounded_data(value: object) -> object:
+    """Return a provider's data, or None where it is nested so deeply that it can't be stored."""
+    return None if is_deeper_than(value, MAX_JSON_DEPTH) else value
 
 
 class TextPart(Record):
@@ -56,7 +76,7 @@ class ThinkingPart(Record):
     """The provider's signature of the text; sent back unchanged."""
     provider: str | None = None
     """The provider whose model wrote it; requests to other providers leave it out."""
-    data: JsonValue | None = None
+    data: Annotated[JsonValue | None, BeforeValidator(_bounded_data)] = None
     """Further data to send back to the provider, such as an encrypted item."""
 
 
@@ -115,24 +135,24 @@ def user_message(content: str | tuple[InputPart, ...]) -> Message:
 
 
 class Usage(Record):
-    """Tokens, cost and calls; sums with ``+``."""
+    """Tokens, cost and calls, each from 0 to ``MAX_COUNT``; sums with ``+``."""
 
-    input_tokens: int = 0
+    input_tokens: _Count = 0
     """All tokens of the prompts, including cached ones."""
-    output_tokens: int = 0
+    output_tokens: _Count = 0
     """All tokens of the responses, including reasoning."""
-    reasoning_tokens: int = 0
+    reasoning_tokens: _Count = 0
     """The reasoning tokens among ``output_tokens``, where the provider reports them."""
-    cached_tokens: int = 0
+    cached_tokens: _Count = 0
     """The tokens among ``input_tokens`` that the provider read from its cache."""
-    cache_write_tokens: int = 0
+    cache_write_tokens: _Count = 0
     """The tokens among ``input_tokens`` that the provider wrote to its cache, where it charges for that."""
-    cost_usd: float | None = None
+    cost_usd: Annotated[float | None, BeforeValidator(_clamped)] = None
     """US dollars, without the calls that ``unpriced_calls`` counts; None if no price is known."""
-    unpriced_calls: int = 0
+    unpriced_calls: _Count = 0
     """The model calls among ``model_calls`` whose price is unknown."""
-    model_calls: int = 0
-    tool_calls: int = 0
+    model_calls: _Count = 0
+    tool_calls: _Count = 0
 
     @property
     def tokens(self) -> int:

@@ -34,6 +34,12 @@ with workflow.unsafe.imports_passed_through():
 
 __all__ = ["AgentTask"]
 
+_DATA_ERRORS = (ValueError, OverflowError, RecursionError)
+"""What data can cause, such as numbers and texts that can't be stored: it ends the task, for it would fail again.
+
+Any other exception is a defect: Temporal repeats the workflow task until workers run mended code.
+"""
+
 
 @workflow.defn(name=WORKFLOW_TYPE)
 class AgentTask:
@@ -83,6 +89,8 @@ class AgentTask:
         except asyncio.CancelledError:
             self._end("cancelled")
             raise
+        except _DATA_ERRORS as error:
+            self._fail(type(error).__name__, f"Data of the task can't be processed: {str(error)[:500]}")
         self._end("completed")
         return TaskResult(output=output, usage=self._loop.usage, steps=self._loop.steps)
 

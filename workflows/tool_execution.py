@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -14,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.retry_policies import fast_tool_policy, tool_policy
     from agentkit.errors import ToolError, ToolNotServed
     from agentkit.interfaces import ToolContext
+    from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
     from agentkit.messages import ToolCall
     from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
@@ -76,9 +78,10 @@ def _not_served_text(tool: ToolSpec, refusal: str) -> str:
 
 async def _run_as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:
     policy = tool_policy(tool)
-    value: JsonValue = await workflow.execute_activity(
+    result: RawValue = await workflow.execute_activity(
         tool_activity(tool.name),
         args=[call.arguments, context],
+        result_type=RawValue,
         activity_id=tool_activity_id(call.id),
         task_queue=tool.task_queue,
         start_to_close_timeout=policy.start_to_close,
@@ -87,19 +90,37 @@ async def _run_as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext)
         retry_policy=policy.retry,
         summary=call_summary(call),
     )
-    return value
+    return _decoded(tool, result)
 
 
 async def _run_locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:
     policy = fast_tool_policy(tool)
-    value: JsonValue = await workflow.execute_local_activity(
+    result: RawValue = await workflow.execute_local_activity(
         tool_activity(tool.name),
         args=[call.arguments, context],
+        result_type=RawValue,
         activity_id=tool_activity_id(call.id),
         start_to_close_timeout=policy.start_to_close,
         retry_policy=policy.retry,
         summary=call_summary(call),
     )
+    return _decoded(tool, result)
+
+
+def _decoded(tool: ToolSpec, result: RawValue) -> JsonValue:
+    """Return an activity's value. The worker that sent it may be anyone's, so it is decoded here, where it may fail.
+
+    Raises:
+        ToolError: it is no JSON, or nested too deeply.
+    """
+    try:
+        value: JsonValue = workflow.payload_converter().from_payload(result.payload)
+    except (ValueError, RecursionError) as error:
+        value, reason = None, str(error)[:200]
+    else:
+        reason = f"it is nested more than {MAX_JSON_DEPTH} levels deep" if is_deeper_than(value, MAX_JSON_DEPTH) else ""
+    if reason:
+        raise ToolError(f"{tool.name} did its work, but its result can't be read: {reason}. Don't call it again.")
     return value
 
 

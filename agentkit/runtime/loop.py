@@ -21,7 +21,7 @@ from agentkit.interfaces import (
     Retry,
     SecurityPolicy,
 )
-from agentkit.json_text import json_values
+from agentkit.json_text import MAX_JSON_DEPTH, json_values
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.repeated_calls import RepeatedCalls
 from agentkit.runtime.tool_results import error_result, tool_result
@@ -249,7 +249,11 @@ class AgentLoop:
             names = ", ".join(tool.name for tool in self.agent.tools) or "none"
             return error_result(call, f"There is no tool {call.name!r}. Your tools: {names}.")
         if call.malformed is not None:
-            return error_result(call, f"Send one JSON object as arguments. This is none: {call.malformed[:200]!r}")
+            return error_result(
+                call,
+                f"Send one JSON object as arguments, nested at most {MAX_JSON_DEPTH} levels deep. "
+                f"This is none: {call.malformed[:200]!r}",
+            )
         decision = self._policy.decide(self.agent, tool, call)
         if decision.action == "allow":
             return tool

@@ -6,6 +6,7 @@ import json
 
 from pydantic import JsonValue
 
+from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
 from agentkit.messages import ToolCall, ToolResult
 
 __all__ = ["MAX_RESULT_CHARS", "bounded", "bounded_value", "error_result", "result_text", "tool_result"]
@@ -35,9 +36,10 @@ def result_text(value: JsonValue) -> str:
 
 
 def bounded_value(value: JsonValue) -> JsonValue:
-    """Return the value itself where its text is short enough for the model, else its bounded text."""
+    """Return the value itself where it can be stored and its text is short enough for the model, else bounded text."""
     text = _text(value)
-    return value if len(text) <= MAX_RESULT_CHARS else bounded(text)
+    is_kept = len(text) <= MAX_RESULT_CHARS and not is_deeper_than(value, MAX_JSON_DEPTH)
+    return value if is_kept else bounded(text)
 
 
 def tool_result(call: ToolCall, value: JsonValue) -> ToolResult:

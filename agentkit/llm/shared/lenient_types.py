@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator
+
+from agentkit.messages import MAX_COUNT
 
 __all__ = ["Count", "Text", "as_list", "as_object", "as_text"]
 
@@ -34,9 +37,11 @@ def as_object(value: object) -> object:
 
 
 def _as_number(value: object) -> object:
-    return value if isinstance(value, int | float) else None
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:  # NaN compares as false
+        return None
+    return min(value, MAX_COUNT)
 
 
 Text = Annotated[str, BeforeValidator(as_text)]
 Count = Annotated[float | None, BeforeValidator(_as_number)]
-"""A number, or None for anything else."""
+"""A number from 0 to ``MAX_COUNT``; larger ones become that, and anything else None."""

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from pydantic import JsonValue
 
+from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
+
 __all__ = ["parse_arguments", "parse_object", "parse_object_at"]
 
 
@@ -22,10 +24,13 @@ _DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 def parse_object_at(text: str, start: int) -> tuple[dict[str, JsonValue] | None, int]:
-    """Return the JSON object that begins at ``start`` and the position after it, or None and ``start``."""
+    """Return the JSON object that begins at ``start`` and the position after it, or None and ``start``.
+
+    One that is nested more than ``MAX_JSON_DEPTH`` levels deep counts as none: it could not be stored.
+    """
     try:
         value, end = _DECODER.raw_decode(text, start)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and not is_deeper_than(value, MAX_JSON_DEPTH):
             json.dumps(value, ensure_ascii=False).encode()
             return value, end
     except (ValueError, RecursionError):

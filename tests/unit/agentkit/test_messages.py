@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from agentkit.messages import (
+    MAX_COUNT,
     ImagePart,
     Message,
     TextPart,
@@ -95,3 +96,27 @@ def test_tokens_are_input_and_output_without_counting_a_kind_twice() -> None:
 )
 def test_an_unknown_price_is_not_a_price_of_zero(left: float | None, right: float | None, total: float | None) -> None:
     assert (Usage(cost_usd=left) + Usage(cost_usd=right)).cost_usd == total
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        (10**20, MAX_COUNT),
+        (10**400, MAX_COUNT),
+        (-5, 0),
+        (1e300, MAX_COUNT),
+        (float("nan"), 0),
+        (float("inf"), MAX_COUNT),
+    ],
+)
+def test_counts_and_sums_stay_within_what_stores_hold(value: float, count: int) -> None:
+    usage = Usage.model_validate({"input_tokens": value, "cost_usd": value})
+    assert (usage.input_tokens, usage.cost_usd) == (count, count)
+    assert (usage + usage).input_tokens == min(2 * count, MAX_COUNT)
+
+
+def test_data_of_a_provider_that_is_nested_too_deeply_is_left_out() -> None:
+    data: list[object] = []
+    for _ in range(150):
+        data = [data]
+    assert ThinkingPart.model_validate({"text": "", "data": data}).data is None

@@ -255,7 +255,8 @@ def test_a_call_of_an_unknown_tool_is_refused_with_the_names_of_the_agents_tools
 
 def test_malformed_arguments_are_refused_with_their_first_characters() -> None:
     content = refusal(agent_loop(), ToolCall(id="1", name="look", malformed='{"a": ' + "9" * 1000))
-    assert content.startswith('Send one JSON object as arguments. This is none: \'{"a": 999')
+    assert content.startswith("Send one JSON object as arguments, nested at most 100 levels deep. This is none: ")
+    assert '{"a": 999' in content
     assert len(content) < 300
 
 

@@ -56,3 +56,9 @@ def test_an_object_inside_a_text_is_parsed_from_its_position() -> None:
 )
 def test_arguments_are_parsed_in_every_form(text: str, expected: dict[str, JsonValue] | None) -> None:
     assert parse_arguments(text) == expected
+
+
+@pytest.mark.parametrize(("levels", "is_parsed"), [(99, True), (100, False), (249, False), (100_000, False)])
+def test_arguments_that_are_nested_too_deeply_count_as_malformed(levels: int, is_parsed: bool) -> None:
+    text = '{"a": ' + "[" * levels + "]" * levels + "}"
+    assert (parse_arguments(text) is not None) is is_parsed

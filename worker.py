@@ -25,6 +25,7 @@ from activities.retry_policies import (
 from activities.settings import Settings, warn_of_unknown_variables
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
+from activities.temporal.payload_collector import collecting_payloads
 from activities.temporal.process_exit import exit_process
 from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
 from activities.temporal.worker_identity import own_identity
@@ -75,7 +76,7 @@ def build_worker(
             ToolActivities(toolset).call_tool,
             WorkerDescriptionActivity(settings, toolset).describe_worker,
         ],
-        interceptors=[TranscriptSharing(cache.put)],
+        interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed_runner(),
         sticky_queue_schedule_to_start_timeout=STICKY_QUEUE_TIMEOUT,
@@ -111,6 +112,7 @@ async def _serve(settings: Settings) -> None:
             async with (
                 token_relay(settings) as publisher,
                 OutputCheckProcesses() as checker,
+                collecting_payloads(client, settings),
                 build_worker(client, settings, models, catalog.toolset, checker, publisher),
             ):
                 await require_no_other_app_started(client, settings)

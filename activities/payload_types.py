@@ -84,7 +84,7 @@ class TranscriptRange(Record):
     """Position of the first message, from 0."""
     end: int | None = None
     """Position after the last message; None is the end of the transcript."""
-    max_bytes: int = 1_000_000
+    max_bytes: int = 400_000
     """Bytes of JSON that a page may have; it holds at least one message even so."""
 
 

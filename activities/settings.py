@@ -92,6 +92,9 @@ class Settings(AgentSettings):
     """Size of a worker's cache of transcripts."""
     payload_threshold_bytes: int = 131_072
     """Payloads of this size and more are stored in files under ``data_dir`` instead of Temporal's history."""
+    collect_payloads: bool = False
+    """Workers delete stored payloads of tasks that Temporal has deleted. Not where several Temporal servers share a
+    ``data_dir``. ``opspawn dev`` turns it on with the embedded server."""
 
     relay_port: Port = 8001
     """Port at which the API receives token deltas from workers; 0: none."""

@@ -65,7 +65,7 @@ class TranscriptReader:
             transcript = Transcript()
             await self._extend(transcript, segment)
         transcript.verify(segment)
-        self._cache.put_transcript(segment.workflow_id, segment.version, transcript)
+        self._cache.put_queried(segment.workflow_id, segment.version, transcript)
         return transcript.read(segment.start, segment.end)
 
     async def _extend(self, transcript: Transcript, segment: Segment) -> None:

@@ -7,7 +7,7 @@ messages before it. A segment names a range and holds the digest at its end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import Field
 
@@ -46,6 +46,7 @@ class Transcript:
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._messages: list[Message] = []
         self._digests: list[str] = [EMPTY_DIGEST]
+        self._sizes: list[int] = []
         self._size = 0
         self.append(*messages)
 
@@ -58,6 +59,7 @@ class Transcript:
             content = message.canonical_json()
             self._digests.append(next_digest(self._digests[-1], content))
             self._messages.append(message)
+            self._sizes.append(len(content))
             self._size += len(content)
 
     def read(self, start: int = 0, end: int | None = None) -> Sequence[Message]:
@@ -72,6 +74,20 @@ class Transcript:
     def size(self) -> int:
         """Bytes of the messages' canonical JSON."""
         return self._size
+
+    def pages(self, max_bytes: int) -> Iterator[Sequence[Message]]:
+        """Yield all messages in pages of at most ``max_bytes`` of canonical JSON; a longer message has its own page.
+
+        A longer transcript begins with the same pages, but for the last one.
+        """
+        start = size = 0
+        for position, length in enumerate(self._sizes):
+            if size + length > max_bytes and position > start:
+                yield self._messages[start:position]
+                start, size = position, 0
+            size += length
+        if start < len(self._messages):
+            yield self._messages[start:]
 
     def segment(self, workflow_id: str, end: int, version: int = 1) -> Segment:
         """Return a reference to the first ``end`` messages."""

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.search_attributes import MEMO_USAGE, STATUS
     from workflows.task_types import (
         WORKFLOW_TYPE,
+        CarriedPage,
         CarriedState,
         TaskFailure,
         TaskInput,
@@ -33,6 +34,9 @@ with workflow.unsafe.imports_passed_through():
     )
 
 __all__ = ["AgentTask"]
+
+_CARRIED_PAGE_BYTES = 512 * 1024
+"""Pages are stored by their content, so a run stores only what is newer than the last full page of the run before."""
 
 _DATA_ERRORS = (ValueError, OverflowError, RecursionError)
 """What data can cause, such as numbers and texts that can't be stored: it ends the task, for it would fail again.
@@ -46,13 +50,16 @@ class AgentTask:
     """Owns the transcript of a task; its activities get references to it."""
 
     @workflow.init
-    def __init__(self, task: TaskInput) -> None:
+    def __init__(self, task: TaskInput, *pages: CarriedPage) -> None:
+        # As their number varies, the SDK decodes the arguments as plain JSON.
+        task = TaskInput.model_validate(task)
         carried = task.carried
+        messages = [message for page in pages for message in CarriedPage.model_validate(page).messages]
         self._loop = AgentLoop(
             task.agent,
             get_planner(task.agent.planner),
             ApprovalPolicy(),
-            carried.messages if carried else [task.message],
+            messages or [task.message],
             usage=carried.usage if carried else None,
             steps=carried.steps if carried else 0,
             plan=carried.plan if carried else (),
@@ -67,9 +74,9 @@ class AgentTask:
         self._error: str | None = None
 
     @workflow.run
-    async def run(self, task: TaskInput) -> TaskResult:
+    async def run(self, task: TaskInput, *pages: CarriedPage) -> TaskResult:
         """Run steps until the task is completed, reaches a limit, fails or is cancelled."""
-        if not task.carried:
+        if not self._task.carried:
             workflow.upsert_search_attributes([STATUS.value_set("running")])
         deadline = asyncio.timeout(self._remaining_seconds())
         try:
@@ -110,7 +117,6 @@ class AgentTask:
         if not workflow.info().is_continue_as_new_suggested():
             return
         carried = CarriedState(
-            messages=tuple(self._loop.transcript.read()),
             usage=self._loop.usage,
             steps=self._loop.steps,
             started_at=self._started_at,
@@ -119,7 +125,8 @@ class AgentTask:
             retry_count=self._loop.retry_count,
             repeats=dict(self._loop.repeats),
         )
-        workflow.continue_as_new(self._task.model_copy(update={"carried": carried}))
+        pages = [CarriedPage(messages=tuple(page)) for page in self._loop.transcript.pages(_CARRIED_PAGE_BYTES)]
+        workflow.continue_as_new(args=[self._task.model_copy(update={"carried": carried}), *pages])
 
     def _end(self, status: TaskStatus) -> None:
         self._status = status

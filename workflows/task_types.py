@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 __all__ = [
     "WORKFLOW_TYPE",
+    "CarriedPage",
     "CarriedState",
     "RunningStatus",
     "TaskFailure",
@@ -35,9 +36,8 @@ RunningStatus = Literal["queued", "running", "waiting", "paused"]
 
 
 class CarriedState(Record):
-    """State that survives continue-as-new."""
+    """State that survives continue-as-new, with the messages in ``CarriedPage``s."""
 
-    messages: tuple[Message, ...]
     usage: Usage
     steps: int
     started_at: datetime
@@ -51,8 +51,14 @@ class CarriedState(Record):
     """In how many steps in a row each call of the newest step was made, by a digest of call and result."""
 
 
+class CarriedPage(Record):
+    """Successive messages of the transcript: an argument of its own, so that it is stored once for all later runs."""
+
+    messages: tuple[Message, ...]
+
+
 class TaskInput(Record):
-    """The workflow's only argument. History holds the agent and the first message here, and nowhere else."""
+    """The workflow's first argument. History holds the agent and the first message here, and nowhere else."""
 
     agent: AgentSpec
     message: Message

@@ -21,7 +21,7 @@ SHARE_TRANSCRIPT = "opspawn.share_transcript"
 """Name of the extern function."""
 
 ShareTranscript = Callable[[str, int, Transcript, AgentSpec], None]
-"""Takes task id, transcript version, transcript and agent; such as ``TranscriptCache.put``."""
+"""Takes task id, transcript version, transcript and agent; such as ``TranscriptCache.share``."""
 
 
 class TranscriptSharing(Interceptor):

@@ -13,19 +13,30 @@ from temporalio.converter import (
     DefaultPayloadConverter,
     ExternalStorage,
     JSONPlainPayloadConverter,
+    StorageDriverSelectContext,
 )
 
+from activities.payload_types import TranscriptPage
 from activities.settings import Settings
 from activities.temporal.payload_storage import DirectoryStorageDriver
 
 __all__ = ["CompactPayloadConverter", "data_converter"]
 
 
+_QUERY_RESULT = "opspawn-query-result"
+"""Metadata of payloads that no history holds: to store them in files would fill the disk."""
+_MAX_INLINE_BYTES = 1_500_000
+"""Of a query's result; Temporal takes 2 MiB. A page that is larger, because one message is, is stored."""
+
+
 class _CompactJSON(PydanticJSONPlainPayloadConverter):
     """pydantic's JSON without ``None`` fields: smaller histories, and for records the canonical JSON of digests."""
 
     def to_payload(self, value: Any) -> Payload | None:
-        return Payload(metadata={"encoding": self.encoding.encode()}, data=to_json(value, exclude_none=True))
+        metadata = {"encoding": self.encoding.encode()}
+        if isinstance(value, TranscriptPage):
+            metadata[_QUERY_RESULT] = b"1"
+        return Payload(metadata=metadata, data=to_json(value, exclude_none=True))
 
 
 _COMPACT_JSON = _CompactJSON()
@@ -49,5 +60,10 @@ class CompactPayloadConverter(CompositePayloadConverter):
 def data_converter(settings: Settings) -> DataConverter:
     """Return the data converter: payloads from ``payload_threshold_bytes`` on are files under ``data_dir``."""
     driver = DirectoryStorageDriver(settings.data_dir / "payloads")
-    storage = ExternalStorage(drivers=[driver], payload_size_threshold=settings.payload_threshold_bytes)
+
+    def select(context: StorageDriverSelectContext, payload: Payload) -> DirectoryStorageDriver | None:
+        is_inline = _QUERY_RESULT in payload.metadata and payload.ByteSize() <= _MAX_INLINE_BYTES
+        return None if is_inline else driver
+
+    storage = ExternalStorage([driver], driver_selector=select, payload_size_threshold=settings.payload_threshold_bytes)
     return DataConverter(payload_converter_class=CompactPayloadConverter, external_storage=storage)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from temporalio.api.common.v1 import Payload
@@ -15,11 +17,17 @@ from temporalio.converter import (
     StorageDriverClaim,
     StorageDriverRetrieveContext,
     StorageDriverStoreContext,
+    StorageDriverWorkflowInfo,
 )
 
 from agentkit.errors import OpspawnError
 
-__all__ = ["DirectoryStorageDriver", "PayloadStorageFailed", "storage_failure_in"]
+__all__ = ["OWNER_FILE", "DirectoryStorageDriver", "PayloadStorageFailed", "payload_directory", "storage_failure_in"]
+
+OWNER_FILE = "owner.json"
+"""In each directory of payloads: ``namespace`` and ``workflow_id`` of the workflow whose history refers to them."""
+_NO_OWNER = "other"
+"""The directory of payloads that belong to no workflow."""
 
 _READ_FAILURE = "Stored payload "
 """How each message about a payload that can't be read begins."""
@@ -39,8 +47,17 @@ def storage_failure_in(message: str) -> str | None:
     return message[min(starts) :] if starts else None
 
 
+def payload_directory(namespace: str, workflow_id: str) -> str:
+    """Return the name of the directory of a workflow's payloads, below that of all payloads."""
+    digest = hashlib.sha256(f"{namespace}/{workflow_id}".encode()).hexdigest()[:32]
+    return f"{digest[:2]}/{digest}"
+
+
 class DirectoryStorageDriver(StorageDriver):
-    """Stores each payload in a file named by its SHA-256: once, atomically, and verified on reading."""
+    """Stores each payload in a file named by its SHA-256: once for a workflow, atomically, and verified on reading.
+
+    Each workflow has a directory of its own, so that its payloads can be deleted when Temporal has deleted it.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Store files under ``directory``, created when needed. API and workers must share it."""
@@ -56,7 +73,8 @@ class DirectoryStorageDriver(StorageDriver):
         Raises:
             PayloadStorageFailed: a file can't be written.
         """
-        return [await asyncio.to_thread(self._write, payload.SerializeToString()) for payload in payloads]
+        directory = await asyncio.to_thread(self._directory_for, context)
+        return [await asyncio.to_thread(self._write, directory, payload.SerializeToString()) for payload in payloads]
 
     async def retrieve(
         self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
@@ -66,26 +84,43 @@ class DirectoryStorageDriver(StorageDriver):
         Raises:
             PayloadStorageFailed: a file is missing, can't be read, or isn't what was stored.
         """
-        return [await asyncio.to_thread(self._read, claim.claim_data["sha256"]) for claim in claims]
+        return [await asyncio.to_thread(self._read, claim.claim_data) for claim in claims]
 
-    def _path(self, digest: str) -> Path:
-        return self._directory / digest[:2] / digest
-
-    def _write(self, data: bytes) -> StorageDriverClaim:
-        digest = hashlib.sha256(data).hexdigest()
-        path = self._path(digest)
-        try:
+    def _directory_for(self, context: StorageDriverStoreContext) -> str:
+        """Return the name of the directory for the workflow of ``context``; created with its owner file."""
+        owner = context.target
+        if not isinstance(owner, StorageDriverWorkflowInfo) or owner.id is None:
+            return _NO_OWNER
+        name = payload_directory(owner.namespace, owner.id)
+        path = self._directory / name / OWNER_FILE
+        with self._writing():
             if not path.exists():
+                _write_file(path, json.dumps({"namespace": owner.namespace, "workflow_id": owner.id}).encode())
+        return name
+
+    def _write(self, directory: str, data: bytes) -> StorageDriverClaim:
+        digest = hashlib.sha256(data).hexdigest()
+        path = self._directory / directory / digest
+        with self._writing():
+            if path.exists():
+                os.utime(path)  # a collector leaves files alone that were used lately
+            else:
                 _write_file(path, data)
+        return StorageDriverClaim(claim_data={"directory": directory, "sha256": digest})
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise PayloadStorageFailed(
                 f"{_WRITE_FAILURE}{self._directory} ({error.strerror or error}). Check that this process "
                 "may write there, and that the disk has space."
             ) from error
-        return StorageDriverClaim(claim_data={"sha256": digest})
 
-    def _read(self, digest: str) -> Payload:
-        path = self._path(digest)
+    def _read(self, claim: Mapping[str, str]) -> Payload:
+        digest = claim["sha256"]
+        path = self._directory / claim["directory"] / digest
         try:
             data = path.read_bytes()
         except FileNotFoundError as error:
@@ -107,7 +142,7 @@ class DirectoryStorageDriver(StorageDriver):
 
 def _write_file(path: Path, data: bytes) -> None:
     """Write a file at once: a reader never finds a part of it, and nothing is left of a failed attempt."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
             file.write(data)

@@ -47,7 +47,7 @@ async def with_opening(
     events = handle.fetch_history_events(page_size=3, rpc_timeout=RPC_TIMEOUT)
     await events.fetch_next_page()
     page = events.current_page or ()
-    payloads = page[0].workflow_execution_started_event_attributes.input.payloads
+    payloads = page[0].workflow_execution_started_event_attributes.input.payloads[:1]
     task_input = await decode_record(converter, payloads, TaskInput)
     if task_input is None:
         return task

@@ -6,7 +6,17 @@ from activities.settings import Settings, inherited_environment
 
 __all__ = ["child_environment"]
 
-_PASSED_ON = ("app_dir", "data_dir", "host", "port", "temporal_port", "ui_port", "temporal_ui_url", "reload")
+_PASSED_ON = (
+    "app_dir",
+    "data_dir",
+    "host",
+    "port",
+    "temporal_port",
+    "ui_port",
+    "temporal_ui_url",
+    "reload",
+    "collect_payloads",
+)
 
 
 def child_environment(settings: Settings, *, temporal_address: str, relay_port: int) -> dict[str, str]:

@@ -74,6 +74,8 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
     if settings.grpc_port:
         require_free(settings.grpc_port, "--grpc-port", "gRPC", settings.host)
     settings = settings.model_copy(update={"relay_port": _relay_port(settings)})
+    if running_temporal is None and "collect_payloads" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"collect_payloads": True})
     environment = child_environment(settings, temporal_address=address, relay_port=settings.relay_port)
     api_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     model = _default_model(settings)

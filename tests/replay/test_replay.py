@@ -43,7 +43,7 @@ def replayer(tmp_path: Path) -> Replayer:
     """A replayer with the sandbox, data converter and interceptor of the worker that we ship."""
     return Replayer(
         workflows=[AgentTask],
-        interceptors=[TranscriptSharing(TranscriptCache(1_000_000).put)],
+        interceptors=[TranscriptSharing(TranscriptCache(1_000_000).share)],
         data_converter=data_converter(Settings(data_dir=tmp_path)),
         workflow_runner=sandboxed_runner(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,13 @@ from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import AGENT, MEMO_TITLE, STATUS, STEPS
-from workflows.task_types import CarriedState, TaskInput
+from workflows.task_types import CarriedPage, CarriedState, TaskInput
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, TaskEnvironment
 
 STEPS_WITH_CALLS = 12
+GO = user_message("Go.")
 
 
 @tool(effect="pure")
@@ -70,8 +72,9 @@ async def test_a_task_that_continues_as_new_has_the_same_result_transcript_and_r
     assert outcomes[0][0].steps == STEPS_WITH_CALLS + 1
     assert len(await histories_of_runs(env, task_ids[0])) == 1
     assert len(await histories_of_runs(short_history_env, task_ids[1])) > 2
-    largest = max(path.stat().st_size for path in (short_history_env.settings.data_dir / "payloads").rglob("*"))
-    assert largest > 2 * 1024 * 1024, "the carried state was too large for a payload in history"
+    stored = sum(path.stat().st_size for path in (short_history_env.settings.data_dir / "payloads").rglob("*/*/*"))
+    size = sum(len(message.canonical_json()) for message in outcomes[1][1])
+    assert stored < 4 * size, "each run stores only what is newer than the run before"
 
 
 async def test_memo_and_search_attributes_survive_continue_as_new(short_history_env: TaskEnvironment) -> None:
@@ -98,11 +101,16 @@ async def test_memo_and_search_attributes_survive_continue_as_new(short_history_
     assert newest.events[-1].HasField("workflow_execution_completed_event_attributes")
 
 
-async def start_continued(env: TaskEnvironment, agent: AgentSpec, carried: CarriedState) -> Handle:
+async def start_continued(
+    env: TaskEnvironment, agent: AgentSpec, carried: CarriedState, messages: Sequence[Message] = (GO,)
+) -> Handle:
     """Start a task as continue-as-new does: with the state of an earlier run."""
     return await env.client.start_workflow(
         AgentTask.run,
-        TaskInput(agent=agent, message=carried.messages[0], carried=carried),
+        args=[
+            TaskInput(agent=agent, message=messages[0], carried=carried),
+            *(CarriedPage(messages=(message,)) for message in messages),
+        ],
         id=f"task-{uuid.uuid4().hex}",
         task_queue=env.settings.task_queue,
     )
@@ -110,7 +118,6 @@ async def start_continued(env: TaskEnvironment, agent: AgentSpec, carried: Carri
 
 async def test_limits_include_the_steps_and_usage_of_earlier_runs(env: TaskEnvironment) -> None:
     carried = CarriedState(
-        messages=(user_message("Go."),),
         usage=Usage(input_tokens=7, model_calls=2),
         steps=2,
         started_at=datetime.now(UTC),
@@ -126,7 +133,7 @@ async def test_limits_include_the_steps_and_usage_of_earlier_runs(env: TaskEnvir
 
 async def test_the_deadline_counts_from_the_start_of_the_first_run(env: TaskEnvironment) -> None:
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    carried = CarriedState(messages=(user_message("Go."),), usage=Usage(), steps=1, started_at=an_hour_ago)
+    carried = CarriedState(usage=Usage(), steps=1, started_at=an_hour_ago)
     async with env.worker(ScriptedModel(["never"])):
         handle = await start_continued(env, env.agent(limits={"deadline": "30m"}), carried)
         error, _ = await env.failure(handle)
@@ -136,10 +143,10 @@ async def test_the_deadline_counts_from_the_start_of_the_first_run(env: TaskEnvi
 async def test_feedback_in_the_carried_messages_is_sent_to_the_model_once(env: TaskEnvironment) -> None:
     feedback = Message(role="user", parts=(TextPart(text="Write more."),), source="planner")
     messages = (user_message("Go."), Message(role="assistant", parts=(TextPart(text=""),)), feedback)
-    carried = CarriedState(messages=messages, usage=Usage(), steps=1, started_at=datetime.now(UTC))
+    carried = CarriedState(usage=Usage(), steps=1, started_at=datetime.now(UTC))
     model = ScriptedModel(["more"])
     async with env.worker_without_sharing(model):
-        handle = await start_continued(env, env.agent(), carried)
+        handle = await start_continued(env, env.agent(), carried, messages)
         await env.result(handle)
     assert tuple(model.requests[0].messages) == messages
 
@@ -157,10 +164,7 @@ async def test_repeated_calls_are_counted_across_runs(short_history_env: TaskEnv
 
 
 async def test_unusable_responses_are_counted_across_runs(env: TaskEnvironment) -> None:
-    messages = (user_message("Go."),)
-    carried = CarriedState(
-        messages=messages, usage=Usage(), steps=3, started_at=datetime.now(UTC), retry_count=MAX_RETRIES
-    )
+    carried = CarriedState(usage=Usage(), steps=3, started_at=datetime.now(UTC), retry_count=MAX_RETRIES)
     async with env.worker(ScriptedModel(["", "never"])):
         error, failure = await env.failure(await start_continued(env, env.agent(), carried))
     assert (error.type, failure.step) == ("ModelOutputInvalid", 4)

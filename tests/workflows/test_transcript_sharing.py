@@ -132,7 +132,8 @@ async def test_a_cached_transcript_with_another_digest_is_replaced_by_query(env:
     cache = TranscriptCache(1_000_000)
 
     def share_another_transcript(task_id: str, version: int, transcript: Transcript, agent: AgentSpec) -> None:
-        cache.put(task_id, version, Transcript([user_message("wrong")] * length), agent)
+        cache.put_agent(agent)
+        cache.put_queried(task_id, version, Transcript([user_message("wrong")] * length))
 
     model = ScriptedModel([call_look(1), "done"])
     sharing = TranscriptSharing(share_another_transcript)

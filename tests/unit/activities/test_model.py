@@ -37,7 +37,8 @@ MESSAGES = [user_message("hello"), Message(role="assistant", parts=(ToolCall(id=
 async def reader(tmp_path: Path) -> TranscriptReader:
     """A reader whose cache has all messages; its client has no server, so a query would fail."""
     cache = TranscriptCache(10_000)
-    cache.put("task", 1, Transcript(MESSAGES), AGENT)
+    cache.put_agent(AGENT)
+    cache.put_queried("task", 1, Transcript(MESSAGES))
     return TranscriptReader(await connect(Settings(data_dir=tmp_path, temporal_port=1), lazy=True), cache)
 
 

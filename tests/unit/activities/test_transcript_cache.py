@@ -24,43 +24,46 @@ def is_cached(cache: TranscriptCache, task_id: str, version: int = 1) -> bool:
 
 def test_the_least_recently_used_transcript_is_dropped_when_the_cache_is_full() -> None:
     cache = TranscriptCache(1000)
-    cache.put_transcript("one", 1, transcript_of_bytes(400))
-    cache.put_transcript("two", 1, transcript_of_bytes(400))
+    cache.put_queried("one", 1, transcript_of_bytes(400))
+    cache.put_queried("two", 1, transcript_of_bytes(400))
     assert is_cached(cache, "one")  # a use
-    cache.put_transcript("three", 1, transcript_of_bytes(400))
+    cache.put_queried("three", 1, transcript_of_bytes(400))
     assert [is_cached(cache, task_id) for task_id in ("one", "two", "three")] == [True, False, True]
     assert cache.size == 800
 
 
-def test_a_transcript_larger_than_the_cache_is_not_kept() -> None:
+def test_of_transcripts_larger_than_the_cache_two_are_kept_and_displace_no_smaller_ones() -> None:
     cache = TranscriptCache(1000)
-    cache.put_transcript("one", 1, transcript_of_bytes(300))
-    cache.put_transcript("one", 1, transcript_of_bytes(1001))
-    assert not is_cached(cache, "one")
-    assert cache.size == 0
+    cache.put_queried("small", 1, transcript_of_bytes(300))
+    cache.put_queried("one", 1, transcript_of_bytes(300))
+    for task_id in ("one", "two", "three"):
+        cache.put_queried(task_id, 1, transcript_of_bytes(1001))
+    assert [is_cached(cache, task_id) for task_id in ("small", "one", "two", "three")] == [True, False, True, True]
+    assert cache.size == 300
 
 
 def test_a_replaced_transcript_no_longer_counts() -> None:
     cache = TranscriptCache(1000)
-    cache.put_transcript("one", 1, transcript_of_bytes(300))
-    cache.put_transcript("one", 1, transcript_of_bytes(500))
+    cache.put_queried("one", 1, transcript_of_bytes(300))
+    cache.put_queried("one", 1, transcript_of_bytes(500))
     assert cache.size == 500
 
 
-def test_a_transcript_that_has_grown_counts_with_its_new_size_when_it_is_put_again() -> None:
+def test_a_workflows_own_transcript_takes_no_space_and_is_kept_as_long_as_the_workflow_keeps_it() -> None:
     cache = TranscriptCache(1000)
-    transcript = transcript_of_bytes(300)
-    cache.put("one", 1, transcript, agent())
-    transcript.append(*transcript_of_bytes(600).read())
-    cache.put("one", 1, transcript, agent())
-    assert cache.size == 900
-    cache.put_transcript("two", 1, transcript_of_bytes(200))
-    assert (is_cached(cache, "one"), cache.size) == (False, 200)
+    cache.put_queried("one", 1, transcript_of_bytes(300))
+    cache.put_queried("two", 1, transcript_of_bytes(300))
+    transcript = transcript_of_bytes(5_000)
+    cache.share("one", 1, transcript, agent())
+    assert (is_cached(cache, "one"), is_cached(cache, "two"), cache.size) == (True, True, 300)
+    assert cache.agent(agent().hash) == agent()
+    del transcript
+    assert not is_cached(cache, "one")
 
 
 def test_versions_of_a_transcript_are_separate() -> None:
     cache = TranscriptCache(1000)
-    cache.put_transcript("one", 2, transcript_of_bytes(300))
+    cache.put_queried("one", 2, transcript_of_bytes(300))
     assert (is_cached(cache, "one", 1), is_cached(cache, "one", 2)) == (False, True)
 
 

@@ -26,7 +26,8 @@ async def client_without_server(tmp_path: Path) -> Client:
 async def test_cached_messages_and_agents_are_read_without_a_query(client_without_server: Client) -> None:
     cache = TranscriptCache(10_000)
     messages = [user_message("a"), user_message("b"), user_message("c")]
-    cache.put("task", 1, Transcript(messages), AGENT)
+    cache.put_agent(AGENT)
+    cache.put_queried("task", 1, Transcript(messages))
     reader = TranscriptReader(client_without_server, cache)
     segment = Transcript(messages[:2]).segment("task", 2)
     call = ModelCall(task_id="task", step=1, agent_hash=AGENT.hash, model="demo:demo", segments=(segment,))
@@ -37,8 +38,10 @@ async def test_cached_messages_and_agents_are_read_without_a_query(client_withou
 async def test_several_segments_are_read_in_order(client_without_server: Client) -> None:
     cache = TranscriptCache(10_000)
     parent, own = Transcript([user_message("a"), user_message("b")]), Transcript([user_message("c")])
-    cache.put("parent", 1, parent, AGENT)
-    cache.put("task", 1, own, AGENT)
+    cache.put_agent(AGENT)
+    cache.put_queried("parent", 1, parent)
+    cache.put_agent(AGENT)
+    cache.put_queried("task", 1, own)
     reader = TranscriptReader(client_without_server, cache)
     segments = [parent.segment("parent", 1), own.segment("task", 1)]
     assert await reader.messages(segments) == [user_message("a"), user_message("c")]
@@ -46,7 +49,8 @@ async def test_several_segments_are_read_in_order(client_without_server: Client)
 
 async def test_a_cached_transcript_with_another_digest_is_not_used(client_without_server: Client) -> None:
     cache = TranscriptCache(10_000)
-    cache.put("task", 1, Transcript([user_message("wrong")]), AGENT)
+    cache.put_agent(AGENT)
+    cache.put_queried("task", 1, Transcript([user_message("wrong")]))
     segment = Transcript([user_message("right")]).segment("task", 1)
     with pytest.raises(RuntimeError, match="onnect"):  # the query that it falls back to
         await TranscriptReader(client_without_server, cache).messages([segment])

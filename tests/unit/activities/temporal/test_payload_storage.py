@@ -31,7 +31,7 @@ async def test_equal_payloads_are_stored_once_under_their_digest(tmp_path: Path)
     claims = await driver.store(STORING, [PAYLOAD, PAYLOAD])
     assert claims == await driver.store(STORING, [PAYLOAD]) * 2
     digest = hashlib.sha256(PAYLOAD.SerializeToString()).hexdigest()
-    assert claims[0].claim_data == {"sha256": digest}
+    assert claims[0].claim_data == {"directory": "other", "sha256": digest}
     assert [path.name for path in files(tmp_path)] == [digest]
 
 
@@ -52,9 +52,9 @@ async def test_a_changed_file_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 
 async def test_the_error_about_a_missing_file_names_its_place_and_the_setting_to_check(tmp_path: Path) -> None:
-    claim = StorageDriverClaim(claim_data={"sha256": "ab" * 32})
+    claim = StorageDriverClaim(claim_data={"directory": "ab/cd", "sha256": "ab" * 32})
     message = await unreadable(DirectoryStorageDriver(tmp_path), claim)
-    assert f"{tmp_path}/ab/{'ab' * 32}" in message
+    assert f"{tmp_path}/ab/cd/{'ab' * 32}" in message
     assert "OPSPAWN_DATA_DIR" in message
 
 

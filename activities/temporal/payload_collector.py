@@ -1,0 +1,104 @@
+"""Delete the stored payloads of workflows that Temporal has deleted, after their retention or by a person."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.settings import Settings
+from activities.temporal.payload_storage import OWNER_FILE
+
+__all__ = ["PayloadCollector", "collecting_payloads"]
+
+logger = logging.getLogger("opspawn.payloads")
+
+_MIN_AGE_S = 3600.0
+"""Payloads that were stored more lately stay: the start of their workflow may be under way."""
+_INTERVAL_S = 3600.0
+_PAUSE_S = 0.05
+"""Between two questions to Temporal, so that a large directory takes little of it."""
+_RPC_TIMEOUT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredWorkflow:
+    """A workflow's directory of payloads."""
+
+    directory: Path
+    workflow_id: str
+
+
+class PayloadCollector:
+    """Deletes the directories of workflows that Temporal doesn't have."""
+
+    def __init__(self, client: Client, directory: Path, *, min_age_s: float = _MIN_AGE_S, pause_s: float = _PAUSE_S):
+        self._client = client
+        self._directory = directory
+        self._min_age_s = min_age_s
+        self._pause_s = pause_s
+
+    async def collect(self) -> int:
+        """Look through all payloads once; return how many directories were deleted.
+
+        Raises:
+            RPCError: Temporal refuses or doesn't respond.
+        """
+        count = 0
+        for stored in await asyncio.to_thread(lambda: list(self._unused_for_long())):
+            if not await self._exists(stored.workflow_id):
+                await asyncio.to_thread(shutil.rmtree, stored.directory, ignore_errors=True)
+                count += 1
+            await asyncio.sleep(self._pause_s)
+        return count
+
+    async def run(self, interval_s: float = _INTERVAL_S) -> None:
+        """Collect at intervals, until it is cancelled."""
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                if count := await self.collect():
+                    logger.info("Deleted the payloads of %d tasks that Temporal no longer has", count)
+            except RPCError as error:
+                logger.warning("Can't look for payloads to delete: %s", error.message)
+
+    def _unused_for_long(self) -> Iterator[_StoredWorkflow]:
+        oldest = time.time() - self._min_age_s
+        for path in self._directory.glob(f"*/*/{OWNER_FILE}"):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                owner = json.loads(path.read_bytes())
+                newest = max(file.stat().st_mtime for file in path.parent.iterdir())
+                if owner["namespace"] == self._client.namespace and newest <= oldest:
+                    yield _StoredWorkflow(path.parent, str(owner["workflow_id"]))
+
+    async def _exists(self, workflow_id: str) -> bool:
+        try:
+            await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return True
+
+
+@asynccontextmanager
+async def collecting_payloads(client: Client, settings: Settings) -> AsyncIterator[None]:
+    """Collect in the background, if ``settings.collect_payloads``."""
+    if not settings.collect_payloads:
+        yield
+        return
+    running = asyncio.create_task(PayloadCollector(client, settings.data_dir / "payloads").run())
+    try:
+        yield
+    finally:
+        running.cancel()

@@ -62,6 +62,13 @@ class Transcript:
             self._sizes.append(len(content))
             self._size += len(content)
 
+    def append_known(self, messages: Sequence[Message], digests: Sequence[str], sizes: Sequence[int]) -> None:
+        """Add messages whose digests and sizes an earlier transcript of the same task has computed."""
+        self._messages += messages
+        self._digests += digests
+        self._sizes += sizes
+        self._size += sum(sizes)
+
     def read(self, start: int = 0, end: int | None = None) -> Sequence[Message]:
         """Return the messages from ``start`` up to and excluding ``end`` (None: the last one)."""
         return self._messages[start:end]
@@ -75,19 +82,27 @@ class Transcript:
         """Bytes of the messages' canonical JSON."""
         return self._size
 
-    def pages(self, max_bytes: int) -> Iterator[Sequence[Message]]:
-        """Yield all messages in pages of at most ``max_bytes`` of canonical JSON; a longer message has its own page.
+    def digests(self, start: int, end: int) -> Sequence[str]:
+        """Return the digests after the messages from ``start`` up to and excluding ``end``."""
+        return self._digests[start + 1 : end + 1]
+
+    def sizes(self, start: int, end: int) -> Sequence[int]:
+        """Return the bytes of the canonical JSON of these messages."""
+        return self._sizes[start:end]
+
+    def pages(self, max_bytes: int) -> Iterator[tuple[int, int]]:
+        """Yield start and end of pages with at most ``max_bytes`` of canonical JSON; longer messages have their own.
 
         A longer transcript begins with the same pages, but for the last one.
         """
         start = size = 0
         for position, length in enumerate(self._sizes):
             if size + length > max_bytes and position > start:
-                yield self._messages[start:position]
+                yield start, position
                 start, size = position, 0
             size += length
         if start < len(self._messages):
-            yield self._messages[start:]
+            yield start, len(self._messages)
 
     def segment(self, workflow_id: str, end: int, version: int = 1) -> Segment:
         """Return a reference to the first ``end`` messages."""

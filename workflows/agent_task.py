@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NoReturn
 
@@ -19,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.runtime.approval_policy import ApprovalPolicy
     from agentkit.runtime.loop import AgentLoop, run_step
     from agentkit.specs import AgentSpec
+    from agentkit.transcript import Transcript
     from workflows.listed_progress import progress_attributes
     from workflows.loop_effects import DurableEffects
     from workflows.search_attributes import MEMO_USAGE, STATUS
@@ -33,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
         TaskView,
     )
 
-__all__ = ["AgentTask"]
+__all__ = ["AgentTask", "carried_pages"]
 
 _CARRIED_PAGE_BYTES = 512 * 1024
 """Pages are stored by their content, so a run stores only what is newer than the last full page of the run before."""
@@ -45,6 +47,27 @@ Any other exception is a defect: Temporal repeats the workflow task until worker
 """
 
 
+def _transcript(task: TaskInput, pages: Sequence[CarriedPage]) -> Transcript:
+    if not pages:
+        return Transcript([task.message])
+    transcript = Transcript()
+    for page in map(CarriedPage.model_validate, pages):
+        transcript.append_known(page.messages, page.digests, page.sizes)
+    return transcript
+
+
+def carried_pages(transcript: Transcript) -> list[CarriedPage]:
+    """Return the messages as the arguments with which a task continues as new."""
+    return [
+        CarriedPage(
+            messages=tuple(transcript.read(start, end)),
+            digests=tuple(transcript.digests(start, end)),
+            sizes=tuple(transcript.sizes(start, end)),
+        )
+        for start, end in transcript.pages(_CARRIED_PAGE_BYTES)
+    ]
+
+
 @workflow.defn(name=WORKFLOW_TYPE)
 class AgentTask:
     """Owns the transcript of a task; its activities get references to it."""
@@ -54,12 +77,11 @@ class AgentTask:
         # As their number varies, the SDK decodes the arguments as plain JSON.
         task = TaskInput.model_validate(task)
         carried = task.carried
-        messages = [message for page in pages for message in CarriedPage.model_validate(page).messages]
         self._loop = AgentLoop(
             task.agent,
             get_planner(task.agent.planner),
             ApprovalPolicy(),
-            messages or [task.message],
+            _transcript(task, pages),
             usage=carried.usage if carried else None,
             steps=carried.steps if carried else 0,
             plan=carried.plan if carried else (),
@@ -125,8 +147,8 @@ class AgentTask:
             retry_count=self._loop.retry_count,
             repeats=dict(self._loop.repeats),
         )
-        pages = [CarriedPage(messages=tuple(page)) for page in self._loop.transcript.pages(_CARRIED_PAGE_BYTES)]
-        workflow.continue_as_new(args=[self._task.model_copy(update={"carried": carried}), *pages])
+        task = self._task.model_copy(update={"carried": carried})
+        workflow.continue_as_new(args=[task, *carried_pages(self._loop.transcript)])
 
     def _end(self, status: TaskStatus) -> None:
         self._status = status

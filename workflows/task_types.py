@@ -55,6 +55,10 @@ class CarriedPage(Record):
     """Successive messages of the transcript: an argument of its own, so that it is stored once for all later runs."""
 
     messages: tuple[Message, ...]
+    digests: tuple[str, ...]
+    """Of the transcript after each message: to compute them again takes a second for 100 MB."""
+    sizes: tuple[int, ...]
+    """Bytes of each message's canonical JSON."""
 
 
 class TaskInput(Record):

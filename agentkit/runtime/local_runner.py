@@ -18,6 +18,7 @@ from agentkit.runtime.model_request import request_model
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
+from agentkit.transcript import Transcript
 
 __all__ = ["LocalResult", "LocalRunner"]
 
@@ -61,7 +62,7 @@ class LocalRunner:
             ModelError: no model of the agent's chain gave a usable response.
         """
         first = user_message(message) if isinstance(message, str) else message
-        loop = AgentLoop(agent, get_planner(agent.planner), self._policy, [first])
+        loop = AgentLoop(agent, get_planner(agent.planner), self._policy, Transcript([first]))
         effects = _LocalEffects(self._models, self._toolset, self._checker, task_id, emit)
         deadline = asyncio.timeout(agent.limits.deadline)
         try:

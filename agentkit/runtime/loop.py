@@ -104,7 +104,7 @@ class AgentLoop:
         agent: AgentSpec,
         planner: Planner,
         policy: SecurityPolicy,
-        messages: Sequence[Message],
+        transcript: Transcript,
         *,
         usage: Usage | None = None,
         steps: int = 0,
@@ -114,7 +114,7 @@ class AgentLoop:
         repeats: Mapping[str, int] | None = None,
     ) -> None:
         self.agent = agent
-        self.transcript = Transcript(messages)
+        self.transcript = transcript
         self.usage = usage or Usage()
         self.steps = steps
         """Steps started so far."""

@@ -16,9 +16,10 @@ from agentkit.runtime.loop import MAX_RETRIES
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
-from workflows.agent_task import AgentTask
+from agentkit.transcript import Transcript
+from workflows.agent_task import AgentTask, carried_pages
 from workflows.search_attributes import AGENT, MEMO_TITLE, STATUS, STEPS
-from workflows.task_types import CarriedPage, CarriedState, TaskInput
+from workflows.task_types import CarriedState, TaskInput
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, TaskEnvironment
@@ -109,7 +110,7 @@ async def start_continued(
         AgentTask.run,
         args=[
             TaskInput(agent=agent, message=messages[0], carried=carried),
-            *(CarriedPage(messages=(message,)) for message in messages),
+            *carried_pages(Transcript(messages)),
         ],
         id=f"task-{uuid.uuid4().hex}",
         task_queue=env.settings.task_queue,

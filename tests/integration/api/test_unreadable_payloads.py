@@ -141,8 +141,8 @@ async def test_a_transcript_that_workers_can_not_read_is_the_same_problem(harnes
 
 
 async def test_a_transcript_is_read_without_storing_it_again(harness: ApiHarness) -> None:
-    async with harness.worker(["o" * 100_000]):
-        task_id = await harness.submit(input="i" * 100_000)
+    async with harness.worker(["o" * 50_000]):
+        task_id = await harness.submit(input="i" * 50_000)
         await harness.task(task_id, wait=WITHIN)
         harness.settings.data_dir.mkdir(exist_ok=True)
         (harness.settings.data_dir / "payloads").write_text("not a directory")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from agentkit.errors import TranscriptMismatch
 from agentkit.interfaces import ShortTermMemory
-from agentkit.messages import Message, TextPart, ToolCall, ToolResult
+from agentkit.messages import Message, TextPart, ToolCall, ToolResult, user_message
 from agentkit.transcript import EMPTY_DIGEST, Segment, Transcript, next_digest
 
 _text = st.text(max_size=20)
@@ -110,3 +110,28 @@ def test_a_transcript_is_a_short_term_memory() -> None:
     memory: ShortTermMemory = Transcript()
     memory.append(*user_messages("a", "b"))
     assert [message.text for message in memory.read(1)] == ["b"]
+
+
+def test_pages_hold_all_messages_and_those_of_a_longer_transcript_begin_the_same() -> None:
+    messages = [user_message("x" * (10 * number % 70)) for number in range(40)]
+    transcript = Transcript(messages)
+    pages = list(transcript.pages(300))
+    assert [start for start, _ in pages[1:]] == [end for _, end in pages[:-1]]
+    assert (pages[0][0], pages[-1][1]) == (0, 40)
+    assert all(sum(transcript.sizes(start, end)) <= 300 for start, end in pages)
+    assert (
+        list(Transcript(messages[:33]).pages(300))[:-1] == pages[: len(list(Transcript(messages[:33]).pages(300))) - 1]
+    )
+    assert list(transcript.pages(1)) == [(number, number + 1) for number in range(40)]
+    assert list(Transcript().pages(300)) == []
+
+
+def test_known_digests_and_sizes_make_the_same_transcript() -> None:
+    messages = [user_message(f"{number}") for number in range(5)]
+    transcript, copy = Transcript(messages), Transcript()
+    for start, end in transcript.pages(100):
+        copy.append_known(transcript.read(start, end), transcript.digests(start, end), transcript.sizes(start, end))
+    for each in (transcript, copy):
+        each.append(user_message("next"))
+    assert (copy.read(), copy.size, copy.digest(6)) == (transcript.read(), transcript.size, transcript.digest(6))
+    assert copy.digest(3) == transcript.digest(3)

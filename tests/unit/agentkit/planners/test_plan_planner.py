@@ -13,6 +13,7 @@ from agentkit.planners.plan_planner import plan_key, plan_schema, read_plan
 from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import MAX_RETRIES, AgentLoop
 from agentkit.specs import AgentSpec, ToolSpec
+from agentkit.transcript import Transcript
 
 LOOK = ToolSpec(name="look", description="Look.", parameters={"type": "object"}, effect="pure")
 AGENT = AgentSpec(name="a", models=("demo:demo",), planner="plan", tools=(LOOK,))
@@ -26,7 +27,7 @@ def response(*parts: ContentPart | str) -> ModelResponse:
 
 
 def start(agent: AgentSpec = AGENT) -> AgentLoop:
-    return AgentLoop(agent, PlanPlanner(), ApprovalPolicy(), [user_message("go")])
+    return AgentLoop(agent, PlanPlanner(), ApprovalPolicy(), Transcript([user_message("go")]))
 
 
 def test_after_a_plan_the_model_gets_a_message_with_its_first_step() -> None:

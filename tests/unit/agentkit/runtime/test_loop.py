@@ -11,6 +11,7 @@ from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, AgentLoop
 from agentkit.schemas.output_check import check_output
 from agentkit.specs import AgentSpec, ApprovalRule, Limits, ModelSettings, ToolSpec
+from agentkit.transcript import Transcript
 
 LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
 SEND = ToolSpec(name="send", description="", parameters={}, effect="irreversible")
@@ -37,9 +38,9 @@ def agent_loop(
         output_schema=output_schema,
         approvals=approvals,
     )
-    messages = [user_message("hello")]
+    transcript = Transcript([user_message("hello")])
     return AgentLoop(
-        agent, get_planner(planner), ApprovalPolicy(), messages, usage=usage, steps=steps, retry_count=retry_count
+        agent, get_planner(planner), ApprovalPolicy(), transcript, usage=usage, steps=steps, retry_count=retry_count
     )
 
 
@@ -149,7 +150,7 @@ def test_after_four_responses_in_a_row_that_were_cut_off_the_error_names_the_set
     part: ContentPart | str, max_output_tokens: int | None, setting: str
 ) -> None:
     agent = agent_loop().agent.model_copy(update={"model_settings": ModelSettings(max_output_tokens=max_output_tokens)})
-    loop = AgentLoop(agent, get_planner("tools"), ApprovalPolicy(), [user_message("hello")])
+    loop = AgentLoop(agent, get_planner("tools"), ApprovalPolicy(), Transcript([user_message("hello")]))
     cut_off = response("So far: ", part, stop="length")
     for _ in range(MAX_RETRIES):
         loop.record_response(cut_off)

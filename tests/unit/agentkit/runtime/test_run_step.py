@@ -15,6 +15,7 @@ from agentkit.planners import get_planner
 from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop, CheckedCall, run_step
 from agentkit.specs import AgentSpec, Limits, ToolSpec
+from agentkit.transcript import Transcript
 
 LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
 SEND = ToolSpec(name="send", description="", parameters={}, effect="irreversible")
@@ -73,7 +74,7 @@ def agent_loop(
     policy: SecurityPolicy | None = None,
 ) -> AgentLoop:
     agent = AgentSpec(name="a", models=models, planner=planner, tools=(LOOK, SEND), limits=limits or Limits())
-    return AgentLoop(agent, get_planner(planner), policy or ApprovalPolicy(), [user_message("hello")])
+    return AgentLoop(agent, get_planner(planner), policy or ApprovalPolicy(), Transcript([user_message("hello")]))
 
 
 def response(*parts: ContentPart) -> ModelResponse:

@@ -48,12 +48,27 @@ def _check_addresses(value: object) -> object:
     return addresses
 
 
+def _check_hosts(value: object) -> object:
+    hosts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(hosts, list | tuple):
+        return hosts
+    for host in hosts:
+        if host != "*" and not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", str(host)):
+            raise ValueError("expected names such as agents.example.com or *.example.com (no scheme, no port), or *")
+    return [str(host).lower() for host in hosts]
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 AppName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_origins)]
 """Web origins; separated by commas in the environment."""
+
+HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_hosts)]
+"""Names of hosts; separated by commas in the environment."""
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 HostPorts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_addresses)]
 """``host:port``; separated by commas in the environment."""
@@ -75,6 +90,19 @@ class Settings(AgentSettings):
     """The API's gRPC port, at the same host; 0: no gRPC."""
     cors_origins: Origins = ()
     """Web origins, such as ``https://chat.example.com``, whose pages may call the API; ``*`` is any."""
+    allowed_hosts: HostNames = ()
+    """Names in the ``Host`` header that are the API's, such as ``agents.example.com``; ``*.example.com`` are all below
+    it, ``*`` is any. Addresses, ``localhost``, this machine's name and that of ``url`` always are."""
+    max_connections: int = Field(default=2_000, ge=1)
+    """The most connections to the API, and as many to gRPC; further ones get a 503."""
+    header_timeout: Seconds = 10.0
+    """How long a client may take to send the headers of a request, in seconds."""
+    body_timeout: Seconds = 60.0
+    """How long it may take to send the body after them."""
+    write_timeout: Seconds = 60.0
+    """How long it may read nothing of a response that waits to be sent."""
+    keep_alive_timeout: int = Field(default=20, ge=1, le=86_400)
+    """How long a connection may stay open without a request, in seconds."""
     temporal_port: Port = 7233
     ui_port: Port = 8233
     temporal_bin: Path | None = None

@@ -19,6 +19,7 @@ from api.events.event_hub import EventHub
 from api.events.status_feed import StatusFeed
 from api.relay.relay_server import relay_server
 from api.rest import agent_routes, docs_page, event_routes, health_routes, home_page, system_routes, task_routes
+from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
 from api.rest.metrics import install_metrics
 from api.rest.problems import install_problems, problem_schemas
 from api.rest.request_bodies import BodyLimitMiddleware
@@ -67,6 +68,7 @@ def create_app(
     for module in (task_routes, event_routes, agent_routes, system_routes, health_routes, docs_page, home_page):
         app.include_router(module.router)
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes)
+    app.add_middleware(CrossSiteMiddleware, hosts=allowed_hosts(settings), origins=settings.cors_origins)
     install_problems(app)
     install_metrics(app)
     if settings.cors_origins:

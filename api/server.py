@@ -19,6 +19,8 @@ from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ConfigurationInvalid
 from api.app import create_app
 from api.grpc.grpc_server import GrpcServer
+from api.http_protocol import HttpConfig, HttpLimits
+from api.open_files import OpenFilesLog, affordable_connections
 from api.services import app_services
 
 __all__ = ["main", "serve"]
@@ -60,7 +62,8 @@ def _serve(settings: Settings, listener: socket.socket, grpc_port: int, catalog:
     if settings.reload:
         catalog.watch()
     app = create_app(settings, catalog, stopping=stopping, relay=True)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE_S)
+    limits = HttpLimits.of(settings, max_connections=affordable_connections(settings.max_connections))
+    config = HttpConfig(app, limits, grace_s=_GRACE_S)
     host, port = listener.getsockname()[:2]
     logger.info("API on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     _Server(config, app, settings, grpc_port, stopping).run(sockets=[listener])
@@ -74,9 +77,10 @@ class _Server(uvicorn.Server):
     """Serves gRPC beside HTTP, and ends waiting requests before it stops."""
 
     def __init__(
-        self, config: uvicorn.Config, app: FastAPI, settings: Settings, grpc_port: int, stopping: asyncio.Event
+        self, config: HttpConfig, app: FastAPI, settings: Settings, grpc_port: int, stopping: asyncio.Event
     ) -> None:
         super().__init__(config)
+        self._max_connections = config.limits.max_connections
         self._app = app
         self._settings = settings
         self._grpc_port = grpc_port
@@ -90,9 +94,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start HTTP, and then gRPC on the same services."""
+        asyncio.get_running_loop().set_exception_handler(OpenFilesLog())
         await super().startup(sockets)
         if self._grpc_port:
-            self._grpc = GrpcServer(app_services(self._app), max_request_bytes=self._settings.max_input_bytes)
+            self._grpc = GrpcServer(
+                app_services(self._app),
+                max_request_bytes=self._settings.max_input_bytes,
+                max_connections=self._max_connections,
+            )
             try:
                 await self._grpc.start(self._settings.host, self._grpc_port)
             except RuntimeError:  # taken since `_grpc_port` tried it

@@ -21,19 +21,28 @@ TASK_SERVICE = tasks_pb2.DESCRIPTOR.services_by_name["TaskService"].full_name
 _KEEPALIVE_MS = 15_000
 """A silent client is pinged after this time, and lost after the same time without a response: then its watch ends."""
 
+_IDLE_MS = 300_000
+"""A connection without a call is closed after this time; clients open another by themselves."""
+_HANDSHAKE_MS = 10_000
+"""The time that a client may take to begin HTTP/2."""
+
 
 class GrpcServer:
     """The server of ``opspawn.v1``, of health and of reflection."""
 
-    def __init__(self, services: ApiServices, *, max_request_bytes: int) -> None:
-        """Serve ``services``; larger requests are refused."""
+    def __init__(self, services: ApiServices, *, max_request_bytes: int, max_connections: int = 2_000) -> None:
+        """Serve ``services``; larger requests, and more connections and concurrent calls, are refused."""
         self._server = aio.server(
             interceptors=[RequestDecoding()],
+            maximum_concurrent_rpcs=max_connections,
             options=[
                 ("grpc.so_reuseport", 0),  # otherwise a second process would share the port unnoticed
                 ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
                 ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
+                ("grpc.max_allowed_incoming_connections", max_connections),
+                ("grpc.max_connection_idle_ms", _IDLE_MS),
+                ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
                 ("grpc.http2.min_ping_interval_without_data_ms", _KEEPALIVE_MS // 3),
             ],
         )

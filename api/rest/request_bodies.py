@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
 
-__all__ = ["BodyLimitMiddleware", "BodyNotJSON", "JSONRoute"]
+__all__ = ["BodyLimitMiddleware", "BodyNotJSON", "JSONRoute", "is_json"]
 
 _TOO_DEEP = f"The body is nested too deeply: {MAX_JSON_DEPTH} levels are the most that is taken"
 
@@ -38,7 +38,7 @@ class JSONRoute(APIRoute):
         has_body = self.body_field is not None
 
         async def read_strictly(request: Request) -> Response:
-            if has_body and not _is_json(request.headers.get("content-type", "")):
+            if has_body and not is_json(request.headers.get("content-type", "")):
                 raise HTTPException(415, "Send JSON, with the header Content-Type: application/json")
             return await handle(_StrictRequest(request.scope, request.receive))
 
@@ -94,7 +94,8 @@ class BodyLimitMiddleware:
         await self._app(scope, receive_counted, send)
 
 
-def _is_json(content_type: str) -> bool:
+def is_json(content_type: str) -> bool:
+    """Return whether a ``Content-Type`` is JSON's, or one of the kind ``application/...+json``."""
     header = Header()
     header["content-type"] = content_type
     kind = header.get_content_subtype()

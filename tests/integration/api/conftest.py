@@ -112,7 +112,7 @@ def settings_for(directory: Path, temporal_port: int) -> Settings:
 
 def client_of(app: FastAPI) -> httpx2.AsyncClient:
     """Return a client that calls the application without a socket."""
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://opspawn.test")
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx2
+import pytest
 import uvicorn
 
 from activities.settings import Settings
@@ -53,6 +55,48 @@ async def address_of(started: asyncio.subprocess.Process) -> str:
             if found := re.search(rb"http://\S+", line):
                 return found[0].decode()
     raise AssertionError("the process ended before it listened")
+
+
+async def test_requests_of_other_sites_change_nothing(tmp_path: Path, temporal_port: int) -> None:
+    settings = settings_for(tmp_path, temporal_port)
+    body = {"agent": "assistant", "input": "Hi"}
+    async with process(settings, "--port", "0") as started:
+        url = await address_of(started)
+        async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
+            rebound = await http.post("/api/v1/tasks", json=body, headers={"Host": "evil.example"})
+            assert (rebound.status_code, rebound.json()["type"]) == (421, "urn:opspawn:problem:host-not-allowed")
+            created = await http.post("/api/v1/tasks", json=body)
+            path = created.headers["location"]
+            for action in ("cancel", "terminate"):
+                text = await http.post(f"{path}/{action}", content="{}", headers={"Content-Type": "text/plain"})
+                assert text.status_code == 415
+                bare = await http.post(f"{path}/{action}", headers={"Origin": "http://evil.example"})
+                assert bare.status_code == 403
+            assert (await http.get(path)).json()["status"] == "queued"
+            assert (await http.post(f"{path}/terminate")).status_code == 202
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux changes the limits of another process")
+async def test_too_many_open_files_are_one_line_and_pass(tmp_path: Path, temporal_port: int) -> None:
+    async with process(settings_for(tmp_path, temporal_port), "--port", "0", "--grpc-port", "0") as started:
+        url = await address_of(started)
+        async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
+            assert (await http.get("/healthz")).status_code == 200
+        before, hard = resource.prlimit(started.pid, resource.RLIMIT_NOFILE)
+        open_files = len(os.listdir(f"/proc/{started.pid}/fd"))  # a Path blocks as long
+        resource.prlimit(started.pid, resource.RLIMIT_NOFILE, (open_files, hard))
+        host, port = url.removeprefix("http://").split(":")
+        held = [await asyncio.open_connection(host, int(port)) for _ in range(50)]
+        assert started.stderr is not None
+        async with asyncio.timeout(WITHIN):
+            await started.stderr.readuntil(b"Too many open files")
+        resource.prlimit(started.pid, resource.RLIMIT_NOFILE, (before, hard))
+        for _, writer in held:
+            writer.close()
+        async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
+            assert (await http.get("/healthz")).status_code == 200
+        started.send_signal(signal.SIGTERM)
+        assert b"Traceback" not in await started.stderr.read()
 
 
 def unused_port() -> int:
@@ -144,7 +188,7 @@ async def test_a_client_that_disconnects_frees_its_wait(harness: ApiHarness) -> 
     async with over_tcp(harness) as (host, port):
         before = await tasks_here()
         _, writer = await asyncio.open_connection(host, port)
-        writer.write(f"GET /api/v1/tasks/{task_id}?wait=60 HTTP/1.1\r\nHost: opspawn\r\n\r\n".encode())
+        writer.write(f"GET /api/v1/tasks/{task_id}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         await eventually(tasks_here, lambda count: count > before + 2)
         writer.close()
         await writer.wait_closed()

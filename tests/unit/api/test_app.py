@@ -59,7 +59,7 @@ async def test_pages_of_a_configured_origin_may_read_responses(settings: Setting
     app = create_app(settings, load_catalog(settings))
     transport = httpx2.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport) as http:
-        allowed = await http.get("http://opspawn.test/healthz", headers={"Origin": "https://app.example"})
-        other = await http.get("http://opspawn.test/healthz", headers={"Origin": "https://other.example"})
+        allowed = await http.get("http://localhost/healthz", headers={"Origin": "https://app.example"})
+        other = await http.get("http://localhost/healthz", headers={"Origin": "https://other.example"})
     assert allowed.headers["access-control-allow-origin"] == "https://app.example"
     assert "access-control-allow-origin" not in other.headers

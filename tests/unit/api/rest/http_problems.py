@@ -9,13 +9,13 @@ import httpx2
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 
-def problem(response: httpx2.Response, status: int) -> dict[str, Any]:
-    """Check that a response is a problem of that status; return the problem."""
+def problem(response: httpx2.Response, status: int, kind: str = "") -> dict[str, Any]:
+    """Check that a response is a problem of that status, and of that kind if one is given; return the problem."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = response.json()
     assert document["status"] == status
-    assert document["type"]
+    assert document["type"].endswith(f":{kind}") if kind else document["type"]
     assert document["title"]
     assert document["detail"]
     return document

@@ -19,7 +19,7 @@ async def home(settings: Settings) -> httpx2.Response:
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://opspawn.test") as http,
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http,
     ):
         return await http.get("/")
 

@@ -15,7 +15,7 @@ async def system_of(app: FastAPI) -> dict[str, object]:
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://opspawn.test") as http,
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http,
     ):
         system: dict[str, object] = (await http.get("/api/v1/system")).json()
         return system

@@ -1,0 +1,210 @@
+"""HTTP/1.1 whose clients are bounded in number, and in the time they take to send requests and to read responses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from activities.settings import Settings
+from api.rest.problems import problem_response
+
+__all__ = ["BoundedHttpProtocol", "HttpConfig", "HttpLimits"]
+
+logger = logging.getLogger(__name__)
+_REFUSABLE_CONNECTIONS = 100
+"""Connections beyond the limit that wait for a 503; still more are closed at once."""
+_LOG_INTERVAL_S = 60.0
+_LIVENESS_PATH = "/healthz"
+"""Gets its response from a full server, too: an orchestrator must not restart it for that."""
+
+
+@dataclass(frozen=True)
+class HttpLimits:
+    """How many connections there may be, and the seconds that their clients may take; see ``Settings``."""
+
+    max_connections: int
+    header_timeout: float
+    body_timeout: float
+    write_timeout: float
+    keep_alive_timeout: int
+
+    @classmethod
+    def of(cls, settings: Settings, *, max_connections: int) -> HttpLimits:
+        """Return the configured limits, with a number of connections for which there are enough file descriptors."""
+        return cls(
+            max_connections,
+            settings.header_timeout,
+            settings.body_timeout,
+            settings.write_timeout,
+            settings.keep_alive_timeout,
+        )
+
+
+class HttpConfig(uvicorn.Config):
+    """Uvicorn's configuration, with our limits and protocol."""
+
+    def __init__(self, app: ASGIApp, limits: HttpLimits, *, grace_s: int) -> None:
+        """Configure a server of ``app``; requests in flight may take ``grace_s`` seconds when it stops."""
+        super().__init__(
+            app,
+            http=BoundedHttpProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=limits.keep_alive_timeout,
+            timeout_graceful_shutdown=grace_s,
+        )
+        self.limits = limits
+        self.refusals = _RefusalLog(limits.max_connections)
+
+
+class BoundedHttpProtocol(H11Protocol):
+    """One connection. Uvicorn itself bounds only the time between requests."""
+
+    def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
+        """Prepare a connection; ``config`` must be an ``HttpConfig``, the rest is Uvicorn's."""
+        super().__init__(config, *args, **kwargs)
+        if not isinstance(config, HttpConfig):
+            raise TypeError("BoundedHttpProtocol needs an HttpConfig")
+        self._limits = config.limits
+        self._refusals = config.refusals
+        self._receive_timer: asyncio.TimerHandle | None = None
+        self._receiving: type[h11.IDLE] | type[h11.SEND_BODY] | None = None
+        """The part of a request that the timer is for: headers or body."""
+        self._write_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in H11Protocol
+        """Serve a connection, or refuse it where there are too many."""
+        super().connection_made(transport)
+        surplus = len(self.connections) - self._limits.max_connections
+        if surplus > 0:
+            self._refusals.count()
+            self.app = _unless_liveness(self.app)
+        if surplus > _REFUSABLE_CONNECTIONS:
+            transport.abort()
+        else:
+            self._expect(h11.IDLE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timers, which would keep this object until they end."""
+        super().connection_lost(exc)
+        self._expect(None)
+        self._stop_write_timer()
+
+    def handle_events(self) -> None:
+        """Parse what has been received; then give the client its time for what is missing."""
+        super().handle_events()
+        if self.transport.is_closing():
+            return
+        state = self.conn.their_state
+        if state is h11.IDLE and self.timeout_keep_alive_task is None:
+            self._expect(h11.IDLE)
+        else:
+            self._expect(h11.SEND_BODY if state is h11.SEND_BODY else None)
+
+    def _expect(self, part: type[h11.IDLE] | type[h11.SEND_BODY] | None) -> None:
+        """Start a timer for a part of a request; the timer of the same part goes on, so that bytes don't extend it."""
+        if part is self._receiving:
+            return
+        if self._receive_timer is not None:
+            self._receive_timer.cancel()
+        self._receiving, self._receive_timer = part, None
+        if part is not None:
+            timeout = self._limits.header_timeout if part is h11.IDLE else self._limits.body_timeout
+            self._receive_timer = self.loop.call_later(timeout, self._receive_too_slow, timeout)
+
+    def _receive_too_slow(self, timeout: float) -> None:
+        """Close the connection; with a response where none has begun and part of a request is there."""
+        if self.transport.is_closing():
+            return
+        has_part = self._receiving is h11.SEND_BODY or bool(self.conn.trailing_data[0])
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if has_part and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._send_timeout_response(timeout)
+        self.transport.close()
+
+    def _send_timeout_response(self, timeout: float) -> None:
+        detail = f"The request didn't arrive within {timeout:g} s."
+        response = problem_response(408, detail, kind="request-timeout", headers={"Connection": "close"})
+        for event in (
+            h11.Response(status_code=408, headers=response.raw_headers, reason=b"Request Timeout"),
+            h11.Data(data=bytes(response.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+
+    def pause_writing(self) -> None:
+        """Give a client its time to read: more is waiting to be sent than the transport takes."""
+        super().pause_writing()
+        self._start_write_timer()
+
+    def resume_writing(self) -> None:
+        """Go on sending."""
+        super().resume_writing()
+        self._stop_write_timer()
+
+    def _start_write_timer(self) -> None:
+        unsent = self.transport.get_write_buffer_size()
+        self._write_timer = self.loop.call_later(self._limits.write_timeout, self._write_too_slow, unsent)
+
+    def _write_too_slow(self, unsent_before: int) -> None:
+        if self.transport.get_write_buffer_size() < unsent_before:
+            self._start_write_timer()
+        else:
+            self.transport.abort()
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+
+class _RefusalLog:
+    """Logs refused connections, once a minute."""
+
+    def __init__(self, max_connections: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_connections = max_connections
+        self._clock = clock
+        self._next_log = clock()
+        self._refused = 0
+
+    def count(self) -> None:
+        """Count a refused connection."""
+        self._refused += 1
+        if self._clock() >= self._next_log:
+            logger.warning(
+                "Connections refused: %d, because %d are open (setting max_connections, and the limit of open files)",
+                self._refused,
+                self._max_connections,
+            )
+            self._refused, self._next_log = 0, self._clock() + _LOG_INTERVAL_S
+
+
+def _unless_liveness(app: ASGIApp) -> ASGIApp:
+    """Return an application that refuses every request but the one that asks whether this process lives."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == _LIVENESS_PATH:
+            await app(scope, receive, send)
+            return
+        await problem_response(
+            503,
+            "This API has as many connections as it takes (setting max_connections): try again when others have closed",
+            kind="too-many-connections",
+            title="Too many connections",
+            headers={"Retry-After": "2", "Connection": "close"},
+        )(scope, receive, send)
+
+    return refuse

@@ -1,0 +1,48 @@
+"""What a page of another site can do to the API, in a real browser: read nothing and change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Page
+
+from tests.acceptance.conftest import Stack
+from tests.acceptance.test_survival import gate
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+_SEND = """([url, type]) => fetch(url, {method: "POST", mode: "no-cors", body: type ? "{}" : null,
+    headers: type ? {"Content-Type": type} : {}}).then(response => response.status, error => -1)"""
+_SUBMIT = """url => fetch(url, {method: "POST", headers: {"Content-Type": "application/json"},
+    body: JSON.stringify({agent: "porter", input: "say rebound"})}).then(response => response.status)"""
+
+
+async def test_a_page_of_another_site_cannot_stop_a_task(
+    page: Page, origin: str, watched_stack: Stack, tmp_path: Path
+) -> None:
+    stack = watched_stack
+    task_id = await stack.submit(f"{gate(tmp_path)}\nsay through")
+    task = f"http://127.0.0.1:{stack.api_port}/api/v1/tasks/{task_id}"
+    await page.goto(f"http://evil.example:{urlsplit(origin).port}/page.html?url=about:blank&types=x")
+    for action in ("cancel", "terminate"):
+        for content_type in ("text/plain", "application/x-www-form-urlencoded", ""):
+            assert await page.evaluate(_SEND, [f"{task}/{action}", content_type]) == 0  # sent; not readable
+        await page.set_content(f'<form method="post" action="{task}/{action}"><button>Go</button></form>')
+        async with page.expect_navigation() as navigation:
+            await page.get_by_role("button").click()
+        assert (await (await navigation.value).json())["status"] in (403, 415)
+        await page.goto(f"http://evil.example:{urlsplit(origin).port}/page.html?url=about:blank&types=x")
+    (tmp_path / "open").touch()
+    assert (await stack.wait_for_end(task_id))["status"] == "completed"
+
+
+async def test_a_name_that_resolves_to_this_machine_gets_nothing(page: Page, watched_stack: Stack) -> None:
+    stack = watched_stack
+    response = await page.goto(f"http://evil.example:{stack.api_port}/")
+    assert response is not None
+    assert response.status == 421
+    assert await page.evaluate(_SUBMIT, "/api/v1/tasks") == 421
+    async with stack.client() as client:
+        assert (await client.get("/api/v1/tasks")).json()["total"] == 0

@@ -57,7 +57,7 @@ def test_origins_are_a_list_or_text_separated_by_commas(load: Load, monkeypatch:
     ("text", "message"),
     [
         pytest.param("relay_addresses = ['api-0']", "expected addresses such as api-0.example.com:8001", id="address"),
-        pytest.param("prot = 1", "unknown key 'prot'. Did you mean 'port'? Known keys: anthropic_api_key, ", id="key"),
+        pytest.param("prot = 1", "unknown key 'prot'. Did you mean 'port'? Known keys: allowed_hosts, ", id="key"),
         pytest.param("port = 'x'", "Setting port (OPSPAWN_PORT): expected a valid integer", id="type"),
         pytest.param(
             "port = 70000", "Setting port (OPSPAWN_PORT): expected less than or equal to 65535, got 70000", id="port"

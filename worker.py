@@ -14,14 +14,10 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from activities import retry_policies
 from activities.activity_log import shorten_activity_log
+from activities.event_loop_watch import watching_event_loop
 from activities.model import ModelActivities
-from activities.retry_policies import (
-    GRACEFUL_SHUTDOWN_TIMEOUT,
-    HEARTBEAT_INTERVAL,
-    MAX_CONCURRENT_ACTIVITIES,
-    STICKY_QUEUE_TIMEOUT,
-)
 from activities.settings import Settings, warn_of_unknown_variables
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
@@ -29,7 +25,9 @@ from activities.temporal.payload_collector import collecting_payloads
 from activities.temporal.process_exit import exit_process
 from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
 from activities.temporal.worker_identity import own_identity
+from activities.temporal.worker_metrics import start_metrics
 from activities.tool import ToolActivities
+from activities.tool_calls import ToolCalls
 from activities.transcript_cache import TranscriptCache
 from activities.transcript_reader import TranscriptReader
 from activities.worker_description import WorkerDescriptionActivity
@@ -62,6 +60,7 @@ def build_worker(
     toolset: Toolset,
     checker: OutputChecker,
     publisher: TokenPublisher | None = None,
+    tool_calls: ToolCalls | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
     cache = TranscriptCache(settings.transcript_cache_bytes)
@@ -73,28 +72,27 @@ def build_worker(
         workflows=[AgentTask],
         activities=[
             ModelActivities(models, reader, checker, publisher).request_model,
-            ToolActivities(toolset).call_tool,
+            ToolActivities(toolset, tool_calls).call_tool,
             WorkerDescriptionActivity(settings, toolset).describe_worker,
         ],
         interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed_runner(),
-        sticky_queue_schedule_to_start_timeout=STICKY_QUEUE_TIMEOUT,
-        max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
-        default_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
-        graceful_shutdown_timeout=GRACEFUL_SHUTDOWN_TIMEOUT,
-        max_concurrent_activities=MAX_CONCURRENT_ACTIVITIES,
+        sticky_queue_schedule_to_start_timeout=retry_policies.STICKY_QUEUE_TIMEOUT,
+        max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
+        default_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
+        graceful_shutdown_timeout=retry_policies.GRACEFUL_SHUTDOWN_TIMEOUT,
+        max_concurrent_activities=retry_policies.MAX_CONCURRENT_ACTIVITIES,
     )
 
 
 async def _serve(settings: Settings) -> None:
     """Run a worker until SIGTERM or Ctrl-C; wait for Temporal first, as long as it takes."""
-    stop_requested = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    meter = start_metrics(settings.worker_metrics)
+    loop, stop_requested = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_requested.set)
-    # A plain function among the built-in tools occupies a thread: as many threads as activity slots.
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=MAX_CONCURRENT_ACTIVITIES, thread_name_prefix="tool"))
+    loop.set_default_executor(ThreadPoolExecutor(32))  # for look-ups and payloads; tools have threads of their own
     catalog = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
     for problem in catalog.problems:
         logger.warning("%s", problem)
@@ -113,7 +111,9 @@ async def _serve(settings: Settings) -> None:
                 token_relay(settings) as publisher,
                 OutputCheckProcesses() as checker,
                 collecting_payloads(client, settings),
-                build_worker(client, settings, models, catalog.toolset, checker, publisher),
+                watching_event_loop(),
+                ToolCalls(meter=meter) as calls,
+                build_worker(client, settings, models, catalog.toolset, checker, publisher, calls),
             ):
                 await require_no_other_app_started(client, settings)
                 logger.info("Working on task queue %s for the app %s", settings.task_queue, settings.app_dir)

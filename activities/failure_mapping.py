@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TypeGuard
 
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
 from agentkit.errors import (
     ContentRefused,
     ContextTooLong,
+    LocalAttemptLost,
     ModelError,
     ModelNotAuthorized,
     ModelOutputInvalid,
     ModelRequestRejected,
     ModelUnavailable,
     OpspawnError,
+    ToolNotServed,
     ToolUnavailable,
     TranscriptMismatch,
+    WorkerBusy,
 )
 from agentkit.runtime.tool_results import bounded
 
-__all__ = ["MAX_RETRY_AFTER_S", "application_error", "model_error_from"]
+__all__ = ["MAX_RETRY_AFTER_S", "application_error", "is_local_timeout", "is_refusal", "model_error_from"]
 
 MAX_RETRY_AFTER_S = 600.0
 """The longest wait before the next attempt, whatever the provider asks for."""
@@ -42,6 +46,20 @@ def application_error(error: OpspawnError) -> ApplicationError:
         non_retryable=not retryable,
         next_retry_delay=None if retry_after is None else timedelta(seconds=min(retry_after, MAX_RETRY_AFTER_S)),
     )
+
+
+_REFUSALS = frozenset(kind.__name__ for kind in (ToolNotServed, WorkerBusy, LocalAttemptLost))
+
+
+def is_refusal(failure: BaseException | None) -> TypeGuard[ApplicationError]:
+    """Return whether a worker has refused a tool call: it has not started, and is made again."""
+    return isinstance(failure, ApplicationError) and failure.type in _REFUSALS
+
+
+def is_local_timeout(failure: BaseException | None) -> bool:
+    """Return whether a local activity took too long: its call is made again, as an activity."""
+    cause = failure.cause if isinstance(failure, ActivityError) else failure
+    return isinstance(cause, TimeoutError)
 
 
 _MODEL_ERRORS = {

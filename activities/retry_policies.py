@@ -24,14 +24,18 @@ __all__ = [
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """How often activities heartbeat, and so how soon a cancellation reaches them."""
 
-MAX_CONCURRENT_ACTIVITIES = 100
-"""How many model and tool calls one worker runs at once."""
+MAX_CONCURRENT_ACTIVITIES = 300
+"""How many model and tool calls one worker runs at once; tools leave a third of them to models: see
+``ToolCallLimits``."""
 
 STICKY_QUEUE_TIMEOUT = timedelta(seconds=1)
 """How long a workflow task waits for the worker that has the workflow cached, before any worker may take it."""
 
 GRACEFUL_SHUTDOWN_TIMEOUT = timedelta(seconds=5)
 """How long running activities may finish when the worker stops; then they are cancelled, and retried elsewhere."""
+
+_MAX_LOCAL_S = 2.0
+"""Seconds for all attempts of a local activity."""
 
 _HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 """After this long without a heartbeat a worker counts as dead."""
@@ -42,7 +46,7 @@ class ActivityPolicy:
     """Timeouts and retries of one kind of activity."""
 
     start_to_close: timedelta
-    """Limit of one attempt."""
+    """Limit of one attempt; for a local activity, of all."""
     retry: RetryPolicy
     schedule_to_start: timedelta | None = None
     """Limit of the wait for a worker; None is no limit: a worker may be deployed days later."""
@@ -64,8 +68,10 @@ def model_policy(*, fallback: bool) -> ActivityPolicy:
     )
 
 
-def tool_policy(tool: ToolSpec) -> ActivityPolicy:
+def tool_policy(tool: ToolSpec, *, may_end_workers: bool = False) -> ActivityPolicy:
     """Return the policy of a tool's calls: irreversible ones get one attempt, others up to 4.
+
+    A call that may have ended a worker before gets 2.
 
     The activity itself ends an attempt ``tool.timeout`` after the tool is ready; Temporal does so 5 s later, should
     that fail.
@@ -77,15 +83,18 @@ def tool_policy(tool: ToolSpec) -> ActivityPolicy:
         retry=RetryPolicy(
             initial_interval=timedelta(seconds=1),
             maximum_interval=timedelta(seconds=10),
-            maximum_attempts=4 if repeatable else 1,
+            maximum_attempts=(2 if may_end_workers else 4) if repeatable else 1,
         ),
     )
 
 
 def fast_tool_policy(tool: ToolSpec) -> ActivityPolicy:
-    """Return the policy of a fast tool's calls: as local activities, well within a workflow task (10 s)."""
+    """Return the policy of a fast tool's calls: as local activities, well within a workflow task (10 s).
+
+    A workflow task occupies its worker meanwhile: what takes longer is called again, as an activity.
+    """
     return ActivityPolicy(
-        start_to_close=timedelta(seconds=min(tool.timeout, 5.0)),
+        start_to_close=timedelta(seconds=min(tool.timeout + 1, _MAX_LOCAL_S)),
         retry=RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3),
         heartbeat=None,
     )

@@ -32,6 +32,9 @@ _PLANNED_VARIABLES = frozenset(
 """Settings of the contract that are not in this release: who sets one must not believe that it works."""
 
 
+_HOST_PORT = r"^(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}$"
+
+
 def _check_origins(value: object) -> object:
     origins = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
     for origin in origins if isinstance(origins, list | tuple) else ():
@@ -43,7 +46,7 @@ def _check_origins(value: object) -> object:
 def _check_addresses(value: object) -> object:
     addresses = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
     for address in addresses if isinstance(addresses, list | tuple) else ():
-        if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}", str(address)):
+        if not re.fullmatch(_HOST_PORT, str(address)):
             raise ValueError("expected addresses such as api-0.example.com:8001, with a port")
     return addresses
 
@@ -69,6 +72,8 @@ HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_hosts)]
 """Names of hosts; separated by commas in the environment."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+HostPort = Annotated[str, Field(pattern=_HOST_PORT)]
 
 HostPorts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_addresses)]
 """``host:port``; separated by commas in the environment."""
@@ -123,6 +128,10 @@ class Settings(AgentSettings):
     collect_payloads: bool = False
     """Workers delete stored payloads of tasks that Temporal has deleted. Not where several Temporal servers share a
     ``data_dir``. ``opspawn dev`` turns it on with the embedded server."""
+
+    worker_metrics: HostPort | None = None
+    """``host:port`` at which a worker serves its metrics (``/metrics``, Prometheus's format); None: not at all. Each
+    worker on a machine needs a port of its own."""
 
     relay_port: Port = 8001
     """Port at which the API receives token deltas from workers; 0: none."""

@@ -11,8 +11,10 @@ from temporalio.exceptions import ApplicationError
 
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
+from activities.lost_attempts import LostAttempts
 from activities.payload_types import TOOL_PREFIX
-from agentkit.errors import ToolError, ToolNotFound, ToolNotServed
+from activities.tool_calls import ToolCalls
+from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed
 from agentkit.interfaces import Tool, ToolContext, Toolset
 from agentkit.runtime.tool_invocation import invoke_tool
 from agentkit.runtime.tool_results import bounded_value
@@ -29,8 +31,10 @@ class ToolActivities:
     in any language can register ``tool.{name}`` in its place.
     """
 
-    def __init__(self, toolset: Toolset) -> None:
+    def __init__(self, toolset: Toolset, calls: ToolCalls | None = None) -> None:
         self._toolset = toolset
+        self._calls = calls or ToolCalls()
+        self._lost_attempts = LostAttempts()
 
     @activity.defn(dynamic=True)
     async def call_tool(self, args: Sequence[RawValue]) -> JsonValue:
@@ -38,17 +42,24 @@ class ToolActivities:
 
         Raises:
             ApplicationError: its message is written for the model; retryable only if the failure is transient. Of type
-                ``ToolNotServed``, the call has not started: another worker may have the tool.
+                one of the ``ToolCallRefused``, the call has not started, and is made again.
         """
         async with heartbeating():
             try:
-                tool = self._tool(activity.info().activity_type)
-                arguments, context = _decode(args)
-                value = await invoke_tool(tool, arguments, context)
-            except (ToolError, ToolNotServed) as error:
+                value = await self._call(args)
+            except (ToolError, ToolCallRefused) as error:
                 # "from None": the cause may be of any size, and its traceback is in the log.
                 raise application_error(error) from None
         return bounded_value(value)  # text that the model would not read stays out of history
+
+    async def _call(self, args: Sequence[RawValue]) -> JsonValue:
+        info = activity.info()
+        tool = self._tool(info.activity_type)
+        arguments, context = _decode(args)
+        if info.is_local and await self._lost_attempts.may_repeat_one():
+            raise LocalAttemptLost(f"{tool.spec.name} may have ended a worker before.")
+        async with self._calls.running(tool, context, may_wait=not info.is_local):
+            return await invoke_tool(tool, arguments, context)
 
     def _tool(self, activity_type: str) -> Tool:
         if not activity_type.startswith(TOOL_PREFIX):

@@ -18,7 +18,10 @@ OpspawnError
 │   ├── ToolArgumentsInvalid
 │   ├── ToolInterrupted       the call was cut off: whether it took effect is not known
 │   └── ToolUnavailable       transient: another attempt may succeed
-├── ToolNotServed             no worker has the tool
+├── ToolCallRefused           a worker has not started a call; another may
+│   ├── ToolNotServed         it doesn't have the tool
+│   ├── WorkerBusy            it runs as many calls as it may
+│   └── LocalAttemptLost      an earlier attempt in a workflow task may have ended a worker
 ├── LimitExceeded             a limit of the task is reached
 │   └── LoopDetected          the model made the same calls again and again
 └── TranscriptMismatch        a transcript is not the one that was referenced
@@ -33,6 +36,7 @@ __all__ = [
     "ContentRefused",
     "ContextTooLong",
     "LimitExceeded",
+    "LocalAttemptLost",
     "LoopDetected",
     "ModelError",
     "ModelNotAuthorized",
@@ -42,6 +46,7 @@ __all__ = [
     "OpspawnError",
     "OutputUncheckable",
     "ToolArgumentsInvalid",
+    "ToolCallRefused",
     "ToolError",
     "ToolInterrupted",
     "ToolInvalid",
@@ -49,6 +54,7 @@ __all__ = [
     "ToolNotServed",
     "ToolUnavailable",
     "TranscriptMismatch",
+    "WorkerBusy",
 ]
 
 
@@ -143,8 +149,20 @@ class ToolUnavailable(ToolError):
     """A transient failure: raise it in a tool to have the call retried (irreversible calls never are)."""
 
 
-class ToolNotServed(OpspawnError):
-    """The worker that was asked has no such tool, so the call has not started. Start a worker that has it."""
+class ToolCallRefused(OpspawnError):
+    """The worker that was asked has not started the call. It is made again, by any worker."""
+
+
+class ToolNotServed(ToolCallRefused):
+    """The worker that was asked has no such tool. Start a worker that has it."""
+
+
+class WorkerBusy(ToolCallRefused):
+    """The worker that was asked runs as many tool calls as it may. Start more workers, or look for calls that hang."""
+
+
+class LocalAttemptLost(ToolCallRefused):
+    """The call may have ended a worker before: it is made as an activity, whose attempts are counted."""
 
 
 class LimitExceeded(OpspawnError):

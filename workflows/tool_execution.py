@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
-
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, is_cancelled_exception
@@ -11,9 +9,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
+    from activities.failure_mapping import is_local_timeout, is_refusal
     from activities.payload_types import tool_activity, tool_activity_id
-    from activities.retry_policies import fast_tool_policy, tool_policy
-    from agentkit.errors import ToolError, ToolNotServed
+    from activities.retry_policies import ActivityPolicy, fast_tool_policy, tool_policy
+    from agentkit.errors import LocalAttemptLost, ToolError, ToolNotServed
     from agentkit.interfaces import ToolContext
     from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
     from agentkit.messages import ToolCall
@@ -36,7 +35,10 @@ def is_local(tool: ToolSpec) -> bool:
 
 
 async def run_tool(tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
-    """Run the call and return the tool's value. A worker that lacks the tool refuses it; then another one is asked.
+    """Run the call and return the tool's value.
+
+    A fast tool's call is a local activity first. If that takes long, or may have ended a worker, it is an activity,
+    whose attempts Temporal counts. A worker that lacks the tool, or is busy, refuses it; then another one is asked.
 
     Raises:
         ToolError: the call failed for good; the message is written for the model.
@@ -44,27 +46,42 @@ async def run_tool(tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
         FailureError: the task was cancelled.
     """
     context = tool_context(workflow.info().workflow_id, call.id, step)
-    run = _run_locally if is_local(tool) else _run_as_activity
-    refusal = ""
+    may_end_workers = False
+    if is_local(tool):
+        try:
+            return await _run_locally(tool, call, context)
+        except FailureError as error:
+            cause = _cause(error)
+            if not is_refusal(cause) and not is_local_timeout(cause):
+                raise ToolError(tool_failure_text(tool, cause)) from error
+            may_end_workers = is_refusal(cause) and cause.type == LocalAttemptLost.__name__
+    return await _run_as_activities(tool, call, context, tool_policy(tool, may_end_workers=may_end_workers))
+
+
+async def _run_as_activities(tool: ToolSpec, call: ToolCall, context: ToolContext, policy: ActivityPolicy) -> JsonValue:
+    """Run the call as an activity, and again until a worker starts it."""
+    refusals: list[ApplicationError] = []
     for pause_s in (*_REFUSAL_PAUSES_S, None):
         try:
-            return await run(tool, call, context)
+            return await _run_as_activity(tool, call, context, policy)
         except FailureError as error:
-            if is_cancelled_exception(error):
-                raise
-            # A local activity's failure comes without an ActivityError around it.
-            cause = error.cause if isinstance(error, ActivityError) else error
-            if not _is_refusal(cause):
+            cause = _cause(error)
+            if not is_refusal(cause):
                 raise ToolError(tool_failure_text(tool, cause)) from error
-            refusal = cause.message
+            refusals.append(cause)
         if pause_s is not None:
             await workflow.sleep(pause_s, summary=f"{tool.name}: ask another worker")
-        run = _run_as_activity  # any worker may take it; a local activity runs on this one
-    raise ToolNotServed(_not_served_text(tool, refusal))
+    if all(refusal.type == ToolNotServed.__name__ for refusal in refusals):
+        raise ToolNotServed(_not_served_text(tool, refusals[-1].message))
+    raise ToolError(f"{tool.name} was not called: all workers that have it were busy. Go on without it, or try later.")
 
 
-def _is_refusal(cause: BaseException | None) -> TypeGuard[ApplicationError]:
-    return isinstance(cause, ApplicationError) and cause.type == ToolNotServed.__name__
+def _cause(error: FailureError) -> BaseException | None:
+    """Return why an activity failed; raise the error itself if the task was cancelled."""
+    if is_cancelled_exception(error):
+        raise error
+    # A local activity's failure comes without an ActivityError around it.
+    return error.cause if isinstance(error, ActivityError) else error
 
 
 def _not_served_text(tool: ToolSpec, refusal: str) -> str:
@@ -76,8 +93,7 @@ def _not_served_text(tool: ToolSpec, refusal: str) -> str:
     )
 
 
-async def _run_as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:
-    policy = tool_policy(tool)
+async def _run_as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext, policy: ActivityPolicy) -> JsonValue:
     result: RawValue = await workflow.execute_activity(
         tool_activity(tool.name),
         args=[call.arguments, context],
@@ -100,7 +116,7 @@ async def _run_locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> 
         args=[call.arguments, context],
         result_type=RawValue,
         activity_id=tool_activity_id(call.id),
-        start_to_close_timeout=policy.start_to_close,
+        schedule_to_close_timeout=policy.start_to_close,
         retry_policy=policy.retry,
         summary=call_summary(call),
     )

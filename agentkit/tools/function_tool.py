@@ -18,6 +18,7 @@ from agentkit.config.durations import parse_duration
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.specs import Approval, Effect, ToolSpec
+from agentkit.tools.function_threads import FUNCTION_THREADS
 from agentkit.tools.tool_signature import inner_function, read_signature
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
@@ -100,7 +101,7 @@ class FunctionTool(Generic[P, R]):
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004  the method is needed
             result = function(**values)
         else:
-            result = await _run_in_thread(function, values)
+            result = await FUNCTION_THREADS.run(self._spec.name, _in_thread(function, values))
         # A plain decorator around an async function returns a coroutine.
         return await result if inspect.isawaitable(result) else result
 
@@ -131,14 +132,14 @@ class FunctionTool(Generic[P, R]):
         return value
 
 
-async def _run_in_thread(function: Callable[..., object], values: dict[str, Any]) -> object:
-    def in_thread() -> object:
+def _in_thread(function: Callable[..., object], values: dict[str, Any]) -> Callable[[], object]:
+    def call() -> object:
         try:
             return function(**values)
         except (StopIteration, KeyboardInterrupt) as error:  # a future can't hold these: the call would never end
             raise RuntimeError(type(error).__name__) from error
 
-    return await asyncio.to_thread(in_thread)
+    return call
 
 
 def _function_name(function: Callable[..., object]) -> str:

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 import httpx2
 
-from agentkit.errors import ToolError, ToolUnavailable
+from agentkit.errors import ToolError
 from agentkit.web.address_policy import AddressPolicy
 
-__all__ = ["GuardedTransport", "Resolve", "resolve"]
+__all__ = ["GuardedTransport", "Resolve"]
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to numeric addresses, the preferred one first."""
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Return a host's addresses from the system's resolver.
-
-    Raises:
-        ToolError: there is no such host.
-        ToolUnavailable: the name servers don't respond.
-    """
-    try:
-        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        if error.errno == socket.EAI_AGAIN:
-            raise ToolUnavailable(f"The name {host!r} can't be resolved at the moment.") from error
-        raise ToolError(f"There is no host {host!r}. Check the address.") from error
-    except UnicodeError as error:
-        raise ToolError(f"{host!r} can't be the name of a host. Check the address.") from error
-    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
@@ -43,9 +23,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     host's name. Connections aren't reused: one opened for a name must not serve another name at the same address.
     """
 
-    def __init__(
-        self, policy: AddressPolicy, *, resolve: Resolve = resolve, verify: ssl.SSLContext | bool = True
-    ) -> None:
+    def __init__(self, policy: AddressPolicy, *, resolve: Resolve, verify: ssl.SSLContext | bool = True) -> None:
         self._policy = policy
         self._resolve = resolve
         self._inner = httpx2.AsyncHTTPTransport(

@@ -6,19 +6,24 @@ import asyncio
 import re
 import ssl
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx2
 
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import FetchResult
 from agentkit.web.address_policy import AddressPolicy
-from agentkit.web.guarded_transport import GuardedTransport, Resolve, resolve
+from agentkit.web.guarded_transport import GuardedTransport, Resolve
 from agentkit.web.readable_text import html_to_text
+from agentkit.web.system_resolver import SystemResolver
 from agentkit.web.text_encoding import decode_text, has_byte_order_mark
 
 __all__ = ["PublicFetcher"]
 
 _MAX_REDIRECTS = 5
+_MAX_DECODERS = 4
+"""Threads that decode pages."""
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _TEXT_TYPES = re.compile(
     r"text/|application/([\w.-]+\+)?(json|xml|yaml)\b|application/(x-)?(javascript|ecmascript|ndjson|yaml|toml|sh|sql)\b"
@@ -35,7 +40,7 @@ class PublicFetcher:
     """
 
     def __init__(
-        self, *, allow: Iterable[str] = (), resolve: Resolve = resolve, verify: ssl.SSLContext | None = None
+        self, *, allow: Iterable[str] = (), resolve: Resolve | None = None, verify: ssl.SSLContext | None = None
     ) -> None:
         """Initialize the fetcher.
 
@@ -45,7 +50,8 @@ class PublicFetcher:
             verify: Replaces the trusted certificates.
         """
         self._policy = AddressPolicy(allow)
-        self._resolve = resolve
+        self._resolve = resolve or SystemResolver()
+        self._decoders = ThreadPoolExecutor(_MAX_DECODERS, thread_name_prefix="page")
         self._verify = verify or httpx2.create_ssl_context(trust_env=False)
 
     async def fetch(self, url: str, *, max_bytes: int, timeout_s: float) -> FetchResult:
@@ -78,9 +84,30 @@ class PublicFetcher:
         for _ in range(_MAX_REDIRECTS + 1):
             async with client.stream("GET", url) as response:
                 if response.next_request is None:
-                    return await _read(response, max_bytes)
+                    return await self._read(response, max_bytes)
                 url = _parse_url(str(response.next_request.url))
         raise ToolError(f"More than {_MAX_REDIRECTS} redirects, the last one to {url}. Try another address.")
+
+    async def _read(self, response: httpx2.Response, max_bytes: int) -> FetchResult:
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type and not _TEXT_TYPES.match(media_type):
+            raise ToolError(
+                f"{response.url} is {media_type}, not text (status {response.status_code}), so it can't be read."
+            )
+        body = bytearray()
+        async for chunk in response.aiter_bytes():  # decompressed in bounded chunks, so that a bomb is cut
+            body += chunk
+            if len(body) > max_bytes:
+                break
+        content, truncated = bytes(body[:max_bytes]), len(body) > max_bytes
+        if not media_type and b"\0" in content[:4096] and not has_byte_order_mark(content):
+            raise ToolError(f"{response.url} is not text, so it can't be read.")
+        url, charset = str(response.url), response.charset_encoding
+        decode = partial(_decode, content, media_type, charset, url, is_truncated=truncated)
+        text = await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
+        return FetchResult(
+            url=url, status=response.status_code, content_type=media_type, text=text, truncated=truncated
+        )
 
 
 def _parse_url(text: str) -> httpx2.URL:
@@ -97,25 +124,6 @@ def _parse_url(text: str) -> httpx2.URL:
             f"A URL with a user name or password isn't fetched. Leave out the part before the @ of {url.host}."
         )
     return url
-
-
-async def _read(response: httpx2.Response, max_bytes: int) -> FetchResult:
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type and not _TEXT_TYPES.match(media_type):
-        raise ToolError(
-            f"{response.url} is {media_type}, not text (status {response.status_code}), so it can't be read."
-        )
-    body = bytearray()
-    async for chunk in response.aiter_bytes():  # decompressed in bounded chunks, so a decompression bomb is cut, too
-        body += chunk
-        if len(body) > max_bytes:
-            break
-    content, truncated = bytes(body[:max_bytes]), len(body) > max_bytes
-    if not media_type and b"\0" in content[:4096] and not has_byte_order_mark(content):
-        raise ToolError(f"{response.url} is not text, so it can't be read.")
-    url, charset = str(response.url), response.charset_encoding
-    text = await asyncio.to_thread(_decode, content, media_type, charset, url, is_truncated=truncated)
-    return FetchResult(url=url, status=response.status_code, content_type=media_type, text=text, truncated=truncated)
 
 
 def _decode(content: bytes, media_type: str, charset: str | None, url: str, *, is_truncated: bool = False) -> str:

@@ -15,10 +15,10 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from temporalio.api.enums.v1 import EventType as HistoryType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import decode_typed_search_attributes
-from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.exceptions import CancelledError
 
+from activities.failure_mapping import is_local_timeout, is_refusal
 from activities.payload_types import MODEL_ACTIVITY, TOOL_PREFIX, ModelCall, ModelReply, tool_activity_id
-from agentkit.errors import ToolNotServed
 from agentkit.interfaces import ToolContext
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.tool_results import error_result, tool_result
@@ -231,7 +231,7 @@ class HistoryMapper:
         ended_at = _completion_time(local, _time_of(decoded.event))
         started_at = min(self._workflow_task_started_at, ended_at)
         yield _Draft("tool.started", {"call": event_data(call.call)}, call.step, started_at)
-        if _is_refusal(decoded.failure):
+        if is_refusal(decoded.failure) or is_local_timeout(decoded.failure):  # an activity follows
             self._refused.add(activity_id)
             return
         if not marker.HasField("failure"):
@@ -255,7 +255,7 @@ class HistoryMapper:
 
     def _failed(self, decoded: DecodedEvent, scheduled_event_id: int, failure: BaseException | None) -> _Drafts:
         call, attempts = self._finish(scheduled_event_id)
-        if call is not None and _is_refusal(failure):
+        if call is not None and is_refusal(failure):
             self._refused.add(call.activity_id)
         elif call is not None:
             yield _call_failed(call, decoded, failure, attempts)
@@ -336,10 +336,6 @@ def _call_failed(call: PendingCall, decoded: DecodedEvent, failure: BaseExceptio
         return _Draft("model.failed", {"model": call.model, "error": error, "attempts": attempts}, call.step)
     result = error_result(call.call, tool_failure_text(call.tool, failure))
     return _Draft("tool.failed", {"result": event_data(result), "error": error, "attempts": attempts}, call.step)
-
-
-def _is_refusal(failure: BaseException | None) -> bool:
-    return isinstance(failure, ApplicationError) and failure.type == ToolNotServed.__name__
 
 
 def _unreadable(decoded: DecodedEvent) -> _Data:

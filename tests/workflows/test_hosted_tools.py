@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.worker import Worker
 
+from activities.tool_calls import ToolCallLimits, ToolCalls
 from agentkit.catalog.catalog import Catalog, load_catalog
+from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
-from agentkit.testing import ScriptedModel
+from agentkit.testing import ScriptedModel, ScriptedResponse
 from tests.process_states import still_running
 from worker import build_worker
 
@@ -48,6 +51,10 @@ def try_twice(directory: str, context: ToolContext) -> str:
     if context.attempt == 1:
         raise ToolUnavailable("closed")
     return context.idempotency_key
+
+@tool(effect="pure", timeout=120)
+def hang() -> None:
+    time.sleep(120)
 
 @tool(effect="pure", fast=True)
 def half(number: int) -> float:
@@ -113,3 +120,48 @@ async def test_cancelling_a_task_stops_its_plain_function(
         async with asyncio.timeout(20):
             while still_running([pid]):  # noqa: ASYNC110  # the activity ends after the task
                 await asyncio.sleep(0.05)
+
+
+async def test_100_calls_that_hang_hold_up_no_other_task(
+    env: TaskEnvironment, catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    sum_call = ToolCall(id="s", name="calculator", arguments={"expression": "6*7"})
+
+    async def respond(request: ModelRequest) -> ScriptedResponse:
+        if request.messages[0].text == "Hang.":
+            return [ToolCall(id=f"h{number}", name="hang") for number in range(25)]
+        return sum_call if len(request.messages) == 1 else "done"
+
+    agent = env.agent(catalog.toolset.get("hang"), catalog.toolset.get("calculator"))
+    settings = env.settings
+    limits = ToolCallLimits(slow_after_s=1, check_interval_s=0.1)
+    with caplog.at_level(logging.WARNING):
+        async with (
+            ToolCalls(limits) as tool_calls,
+            build_worker(
+                env.client,
+                settings,
+                {"scripted": ScriptedModel(respond)},
+                catalog.toolset,
+                InlineOutputChecker(),
+                None,
+                tool_calls,
+            ),
+        ):
+            hanging = [await env.start("Hang.", agent) for _ in range(4)]
+            async with asyncio.timeout(90):
+                while tool_calls.running_counts["hang"] < 100:  # noqa: ASYNC110  # processes start
+                    await asyncio.sleep(0.1)
+            large = "x" * (settings.payload_threshold_bytes + 1)
+            result, handle = await env.run(large, agent)
+            (answer,) = await env.tool_results(handle)
+            async with asyncio.timeout(30):
+                while "hang: " not in caplog.text:  # noqa: ASYNC110  # logs have no event
+                    await asyncio.sleep(0.1)
+            for each in hanging:
+                await each.cancel()
+            for each in hanging:
+                with pytest.raises(WorkflowFailureError):
+                    await env.result(each)
+    assert (result.output, answer.content) == ("done", "42")
+    assert "calls have been running for more than 1 s (its timeout is 120 s), of tasks task-" in caplog.text

@@ -19,14 +19,18 @@ from temporalio.worker import (
 )
 
 from activities.payload_types import tool_activity_id
+from activities.tool_calls import ToolCallLimits, ToolCalls
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS
 from agentkit.runtime.tool_results import MAX_RESULT_CHARS
+from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import ApprovalRule
 from agentkit.testing import ScriptedModel
-from agentkit.tools import tool
+from agentkit.tools import ToolRegistry, tool
+from tests.unit.api.events.golden import events_of
+from worker import build_worker
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import Handle, TaskEnvironment
@@ -296,13 +300,13 @@ async def test_a_call_on_a_queue_without_a_worker_is_an_error_result_that_names_
     assert (result.content, result.is_error) == (content, True)
 
 
-async def wait_for_refusals(env: TaskEnvironment, handle: Handle, count: int = 1) -> None:
-    """Wait until workers have refused activities because they lack the tool."""
+async def wait_for_refusals(handle: Handle, count: int = 1, error_type: str = "ToolNotServed") -> None:
+    """Wait until workers have refused activities, by default because they lack the tool."""
     refused = 0
     async with asyncio.timeout(30):
         async for event in handle.fetch_history_events(wait_new_event=True):
             failure = event.activity_task_failed_event_attributes.failure
-            refused += failure.application_failure_info.type == "ToolNotServed"
+            refused += failure.application_failure_info.type == error_type
             if refused == count:
                 return
 
@@ -322,7 +326,7 @@ async def test_a_call_that_a_worker_without_the_tool_refused_is_made_once_by_a_w
     async with env.worker(model):
         agent = env.agent(send, approvals=(ApprovalRule(tool="send", when="never"),))
         handle = await env.start("Go.", agent)
-        await wait_for_refusals(env, handle)
+        await wait_for_refusals(handle)
     async with env.worker(model, send):
         task_result = await env.result(handle)
         (result,) = await env.tool_results(handle)
@@ -350,8 +354,52 @@ async def test_a_task_whose_tool_no_worker_has_fails_after_a_minute_and_names_wh
 async def test_a_task_can_be_cancelled_while_no_worker_has_its_tool(env: TaskEnvironment) -> None:
     async with env.worker(ScriptedModel([ToolCall(id="c", name="double")])):
         handle = await env.start("Go.", env.agent(double))
-        await wait_for_refusals(env, handle)
+        await wait_for_refusals(handle)
         await handle.cancel()
         with pytest.raises(WorkflowFailureError) as raised:
             await env.result(handle)
     assert isinstance(raised.value.cause, CancelledError)
+
+
+async def test_a_call_that_finds_its_worker_busy_is_made_once_as_soon_as_it_is_not(env: TaskEnvironment) -> None:
+    release, started = asyncio.Event(), list[str]()
+
+    @tool(effect="irreversible", approval="never")
+    async def hold(context: ToolContext) -> str:
+        started.append(context.call_id)
+        await release.wait()
+        return "held"
+
+    calls = [ToolCall(id="a", name="hold"), ToolCall(id="b", name="hold")]
+    model, tool_calls = ScriptedModel([calls, "done"]), ToolCalls(ToolCallLimits(running=1, waiting=0))
+    worker = build_worker(
+        env.client, env.settings, {"scripted": model}, ToolRegistry([hold]), InlineOutputChecker(), None, tool_calls
+    )
+    async with worker:
+        handle = await env.start("Go.", env.agent(hold))
+        await wait_for_refusals(handle, error_type="WorkerBusy")
+        assert len(started) == 1
+        release.set()
+        await env.result(handle)
+        results = await env.tool_results(handle)
+    assert [(result.content, result.is_error) for result in results] == [("held", False)] * 2
+    assert sorted(started) == ["a", "b"]
+
+
+async def test_a_fast_call_that_takes_long_is_made_again_as_an_activity(env: TaskEnvironment) -> None:
+    started = 0
+
+    @tool(effect="pure", fast=True)
+    async def look() -> str:
+        nonlocal started
+        started += 1
+        if started == 1:
+            await asyncio.Event().wait()
+        return "seen"
+
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="look"), "done"]), look):
+        _, handle = await env.run("Go.", env.agent(look))
+        (result,) = await env.tool_results(handle)
+        events = await events_of(await handle.fetch_history())
+    assert (result.content, result.is_error, started) == ("seen", False, 2)
+    assert [event.type for event in events if event.type.startswith("tool.")] == ["tool.started", "tool.completed"]

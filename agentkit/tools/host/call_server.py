@@ -10,16 +10,14 @@ import os
 import resource
 import signal
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 
 from agentkit.errors import ToolError
 from agentkit.interfaces import Tool, ToolContext
+from agentkit.tools.function_threads import FUNCTION_THREADS, TrackedThreads
 from agentkit.tools.host.host_channel import ChannelLogHandler, HostChannel
 from agentkit.tools.host.host_messages import MAX_MESSAGE_BYTES, HostMessage, encode, error_message
 
@@ -28,29 +26,11 @@ __all__ = ["CallServer", "project_files"]
 logger = logging.getLogger("opspawn.tools")
 
 _MAX_THREADS = 32
+"""Of asyncio's default executor, for tools that use it; a plain function runs in ``FUNCTION_THREADS``."""
 _MAX_ERROR_CHARS = 100_000
 _MAX_GROWTH_BYTES = 512 * 1_048_576
 """A host whose memory has grown by more is replaced."""
 _MAXRSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
-
-
-class _CountingThreads(ThreadPoolExecutor):
-    """Threads for plain functions; it knows its threads and its unfinished jobs."""
-
-    def __init__(self) -> None:
-        super().__init__(_MAX_THREADS, thread_name_prefix="tool", initializer=self._on_thread_started)
-        self.unfinished: set[Future[Any]] = set()
-        self.threads: list[threading.Thread] = []
-
-    def _on_thread_started(self) -> None:
-        self.threads.append(threading.current_thread())
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Submit a job, and remember it until it is done."""
-        future = super().submit(function, *args, **kwargs)
-        self.unfinished.add(future)
-        future.add_done_callback(self.unfinished.discard)
-        return future
 
 
 class CallServer:
@@ -61,7 +41,7 @@ class CallServer:
         self._tools = tools
         self._app_dir = app_dir
         self._log = ChannelLogHandler(channel)
-        self._threads = _CountingThreads()
+        self._default_threads = TrackedThreads(_MAX_THREADS)
         self._directory = os.getcwd()
         self._thread_count = _thread_count()
         self._memory = _peak_memory()
@@ -74,7 +54,7 @@ class CallServer:
         """Serve until the worker closes the connection; then the process ends."""
         logging.basicConfig(level=logging.INFO, handlers=[self._log], format="%(message)s", force=True)
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(self._threads)
+        loop.set_default_executor(self._default_threads)
         loop.add_reader(self._channel.fileno(), self._on_readable)
         while True:
             with contextlib.suppress(asyncio.CancelledError):  # a tool that cancels all tasks ends its own call only
@@ -142,8 +122,9 @@ class CallServer:
         """Return the response's fields about what the call left behind; empty for most calls."""
         fields: HostMessage = {}
         tasks = len(asyncio.all_tasks()) - 2  # this call's and the server's own
-        threads = _thread_count() - self._thread_count - len(self._threads.threads)
-        count = tasks + threads + len(self._threads.unfinished) + _has_children()
+        pools = (self._default_threads, FUNCTION_THREADS)
+        threads = _thread_count() - self._thread_count - sum(len(pool.threads) for pool in pools)
+        count = tasks + threads + sum(len(pool.unfinished) for pool in pools) + _has_children()
         if count > 0:
             fields["leftovers"] = count
         if _peak_memory() - self._memory > _MAX_GROWTH_BYTES:

@@ -7,9 +7,9 @@ import httpx2
 import pytest
 import trustme
 
-from agentkit.errors import ToolError, ToolUnavailable
+from agentkit.errors import ToolError
 from agentkit.web.address_policy import AddressPolicy
-from agentkit.web.guarded_transport import GuardedTransport, Resolve, resolve
+from agentkit.web.guarded_transport import GuardedTransport, Resolve
 from tests.unit.agentkit.web.scripted_site import LOOPBACK, ScriptedSite, page, serve_site, static_resolver
 
 
@@ -64,19 +64,3 @@ async def test_the_certificate_is_verified_for_the_name_and_not_the_address() ->
         assert await get(f"https://good.test:{site.port}/", resolver, verify=client) == "hello"
         with pytest.raises(httpx2.ConnectError, match="certificate verify failed"):
             await get(f"https://bad.test:{site.port}/", resolver, verify=client)
-
-
-async def test_the_systems_resolver_finds_this_machine() -> None:
-    assert "127.0.0.1" in await resolve("localhost", 80)
-
-
-async def test_an_unknown_host_is_a_tool_error() -> None:
-    # Without a name server the error is the transient one.
-    with pytest.raises(ToolError, match=r"no host 'nowhere\.invalid'|can't be resolved"):
-        await resolve("nowhere.invalid", 80)
-
-
-async def test_an_impossible_host_name_is_a_permanent_tool_error() -> None:
-    with pytest.raises(ToolError, match="can't be the name of a host") as raised:
-        await resolve("a" * 64 + ".test", 80)
-    assert not isinstance(raised.value, ToolUnavailable)

@@ -1,16 +1,13 @@
-"""Connect to a Temporal server, read its clock, check and register its search attributes."""
+"""Connect to a Temporal server, check and register its search attributes."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from datetime import timedelta
 
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, PollActivityTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -25,13 +22,9 @@ __all__ = [
     "host_and_port",
     "missing_search_attributes",
     "register_search_attributes",
-    "temporal_time",
 ]
 
 _TIMEOUT = timedelta(seconds=5)
-_CLOCK_QUEUE = "opspawn-doctor"
-"""A task queue without tasks."""
-_CLOCK_POLL_INTERVAL_S = 0.02
 _EXPECTED = {key.name: IndexedValueType.ValueType(int(key.indexed_value_type)) for key in SEARCH_ATTRIBUTES}
 
 
@@ -107,34 +100,6 @@ async def register_search_attributes(client: Client) -> list[str]:
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise _operator_error("add", client, error) from None
     return sorted(missing)
-
-
-async def temporal_time(client: Client) -> datetime:
-    """Return the time by Temporal's clock, to judge the times of its responses: this machine's may be wrong.
-
-    No call returns it. But Temporal records when each worker has polled, so this polls a task queue of its own.
-
-    Raises:
-        RPCError: Temporal refuses or doesn't respond.
-    """
-    queue = TaskQueue(name=_CLOCK_QUEUE)
-    poll = PollActivityTaskQueueRequest(namespace=client.namespace, task_queue=queue, identity=f"doctor-{uuid4().hex}")
-    kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
-    describe = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue, task_queue_type=kind)
-    polling = asyncio.create_task(client.workflow_service.poll_activity_task_queue(poll, timeout=_TIMEOUT))
-    try:
-        while True:
-            response = await client.workflow_service.describe_task_queue(describe, timeout=_TIMEOUT)
-            for poller in response.pollers:
-                if poller.identity == poll.identity:
-                    return poller.last_access_time.ToDatetime(tzinfo=UTC)
-            if polling.done():
-                polling.result()
-                raise RPCError("it doesn't list this poll", RPCStatusCode.DEADLINE_EXCEEDED, b"")
-            await asyncio.sleep(_CLOCK_POLL_INTERVAL_S)
-    finally:
-        polling.cancel()
-        await asyncio.gather(polling, return_exceptions=True)
 
 
 def _root_cause(reason: str) -> str:

@@ -14,10 +14,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.temporal.task_queue_pollers import MAX_POLL_AGE, Poller, listed_pollers
+from activities.temporal.temporal_clock import temporal_now
 from activities.worker_description import WorkerDescription
 from agentkit.client import AgentList, ToolList
 from cli.finding import Finding
-from cli.temporal_checks import temporal_time
 
 __all__ = ["ExpectedWorkers", "poller_findings", "worker_findings"]
 
@@ -49,7 +49,7 @@ async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Fin
     queue = expected.task_queue
     try:
         listed = await listed_pollers(client, queue)
-        now = await temporal_time(client)
+        now = await temporal_now(client)
     except RPCError as error:
         return [Finding("Workers", "missing", f"Temporal refuses to list the workers of {queue!r}: {error.message}")]
     findings = poller_findings(listed, now, expected)

@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 
 from activities.settings import Settings
 from activities.temporal.client import connect_when_ready
+from activities.temporal.temporal_clock import temporal_now
 from activities.temporal.worker_identity import WorkerIdentity, app_id, own_identity, parse_identity
 from agentkit.errors import ConfigurationInvalid
 
@@ -80,8 +81,10 @@ async def recent_pollers(client: Client, task_queue: str) -> list[Poller]:
     Raises:
         RPCError: Temporal refuses or doesn't respond.
     """
-    oldest = datetime.now(UTC) - MAX_POLL_AGE
-    return [poller for poller in await listed_pollers(client, task_queue) if poller.last_poll_at > oldest]
+    if not (listed := await listed_pollers(client, task_queue)):
+        return []
+    oldest = await temporal_now(client) - MAX_POLL_AGE
+    return [poller for poller in listed if poller.last_poll_at > oldest]
 
 
 async def listed_pollers(client: Client, task_queue: str) -> list[Poller]:

@@ -97,7 +97,7 @@ def _without_native_calls(message: Message) -> Message:
                 f"Observation ({result.name}{', failed' if result.is_error else ''}): {result.content}"
                 for result in results
             )
-            return Message(role="user", parts=(TextPart(text=observations),))
+            return Message(role="user", parts=(TextPart(text=observations),), source="planner")
         case "assistant":
             calls = "".join(_action_json(call) for call in message.tool_calls)
             return message.model_copy(update={"parts": (TextPart(text=message.text + calls),)})

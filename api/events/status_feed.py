@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
+from activities.temporal.temporal_clock import temporal_now
 from api.events.event import Event
 from api.events.event_buffer import EventBuffer
 from api.tasks.errors import WatchInterrupted
@@ -108,7 +109,7 @@ class StatusFeed:
         self._statuses = statuses
 
     async def _poll(self) -> _Statuses:
-        since = (datetime.now(UTC) - _ENDED_WITHIN).isoformat().replace("+00:00", "Z")
+        since = (await temporal_now(self._client) - _ENDED_WITHIN).isoformat().replace("+00:00", "Z")
         running = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
         ended = (
             f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus != 'Running' "

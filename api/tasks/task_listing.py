@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from temporalio.client import Client, WorkflowExecution
 
+from activities.temporal.temporal_clock import temporal_now
 from api.tasks.errors import CursorInvalid
 from api.tasks.task_requests import TaskFilter
 from api.tasks.temporal_calls import RPC_TIMEOUT
@@ -30,8 +31,8 @@ _FIRST_WINDOW_FACTOR = 4
 """Size of the first window, in pages: usually it holds all the tasks, or at least the newest ones."""
 _MAX_TIME_NS = 2**63 - 1
 """Temporal's times are nanoseconds since 1970 in 64 bits."""
-_MAX_CLOCK_SKEW_NS = 3600 * 1_000_000_000
-"""How far Temporal's clock may be ahead of ours."""
+_MAX_CLOCK_ERROR_NS = 60 * 1_000_000_000
+"""How far the clock of one of Temporal's hosts may be ahead of another's."""
 
 _ENDED: dict[TaskStatus, str] = {
     "completed": "ExecutionStatus = 'Completed'",
@@ -138,7 +139,7 @@ class _Window:
         """
         if await self._count(lower_ns) <= self.size:
             return lower_ns
-        upper_ns = self.cursor.started_ns if self.cursor else _nanoseconds(datetime.now(UTC)) + _MAX_CLOCK_SKEW_NS
+        upper_ns = self.cursor.started_ns if self.cursor else await self._now_ns() + _MAX_CLOCK_ERROR_NS
         needed = count + (await self._count(upper_ns) if self.cursor else 0)
         while upper_ns - lower_ns > 1000:
             middle_ns = (lower_ns + upper_ns) // 2
@@ -147,6 +148,9 @@ class _Window:
             if needed <= held <= self.size:
                 break
         return lower_ns
+
+    async def _now_ns(self) -> int:
+        return _nanoseconds(await temporal_now(self.client))
 
     def _since(self, lower_ns: int) -> str:
         terms = [self.query, f"StartTime >= '{_rfc3339(lower_ns)}'"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from temporalio.client import Client
 
 from activities.settings import Settings
+from activities.temporal.temporal_clock import temporal_now
 from api.tasks.task_listing import newest_tasks, visibility_query
 from api.tasks.task_requests import TaskFilter
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls
@@ -43,7 +44,7 @@ async def task_overview(client: Client, settings: Settings) -> TaskOverview:
     Raises:
         RPCError: Temporal refuses or doesn't respond.
     """
-    since = (datetime.now(UTC) - FAILED_WITHIN).isoformat().replace("+00:00", "Z")
+    since = (await temporal_now(client) - FAILED_WITHIN).isoformat().replace("+00:00", "Z")
     failed = f"{visibility_query(TaskFilter(status=('failed', 'timed_out')))} AND CloseTime > '{since}'"
     newest_executions, failed_executions, unended_count, failed_count = await asyncio.gather(
         newest_tasks(client, visibility_query(TaskFilter()), None, _MAX_TASKS),

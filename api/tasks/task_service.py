@@ -49,6 +49,7 @@ from api.tasks.task_reading import until_closed, with_ending, with_opening
 from api.tasks.task_requests import NewTask, TaskListRequest
 from api.tasks.task_snapshot import CreatedTask, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
 from api.tasks.task_start import (
+    check_start_at,
     missing_cost_price,
     missing_key,
     new_task_id,
@@ -106,7 +107,7 @@ class TaskService:
         """
         await self._schemas.check(new_task)
         agent = self._agent(new_task)
-        delay = start_delay(new_task.start_at)
+        check_start_at(new_task.start_at)
         message = user_message(new_task.content)
         title = task_title(message)
         hashed = request_hash(new_task) if key is not None else None
@@ -114,6 +115,7 @@ class TaskService:
         created_at = datetime.now(UTC)
         try:
             async with calling_temporal(self._address):
+                delay = await start_delay(new_task.start_at, self._client)
                 await self._client.start_workflow(
                     WORKFLOW_TYPE,
                     TaskInput(agent=agent, message=message),

@@ -8,7 +8,10 @@ import secrets
 import time
 from datetime import UTC, datetime, timedelta
 
+from temporalio.client import Client
+
 from activities.settings import Settings
+from activities.temporal.temporal_clock import temporal_now
 from agentkit.config.model_prices import missing_price
 from agentkit.config.providers import missing_configuration
 from agentkit.messages import Message
@@ -19,6 +22,7 @@ from api.tasks.task_visibility import DEFAULT_TENANT
 
 __all__ = [
     "IDEMPOTENCY_KEY_RULE",
+    "check_start_at",
     "is_idempotency_key",
     "missing_cost_price",
     "missing_key",
@@ -56,17 +60,21 @@ def request_hash(task: NewTask) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
-def start_delay(start_at: datetime | None) -> timedelta | None:
-    """Return how long from now a task is to start; None: at once.
+def check_start_at(start_at: datetime | None) -> None:
+    """Check the start time of a request.
 
     Raises:
-        TaskRefused: that is more than a year.
+        TaskRefused: it is more than a year ahead.
     """
+    if start_at is not None and start_at - datetime.now(UTC) > _MAX_START_DELAY:
+        raise TaskRefused("start_at lies more than a year ahead. Take an earlier time.", path=("start_at",))
+
+
+async def start_delay(start_at: datetime | None, client: Client) -> timedelta | None:
+    """Return how long from now, by Temporal's clock, a task is to start; None: at once."""
     if start_at is None:
         return None
-    delay = start_at - datetime.now(UTC)
-    if delay > _MAX_START_DELAY:
-        raise TaskRefused("start_at lies more than a year ahead. Take an earlier time.", path=("start_at",))
+    delay = start_at - await temporal_now(client)
     return delay if delay > timedelta() else None
 
 

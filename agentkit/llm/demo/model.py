@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse, StopReason
+from agentkit.llm.demo.planner_formats import final_action, is_plan, plan_text
 from agentkit.llm.demo.script import DemoResponse, DemoScript, parse_script
 from agentkit.llm.shared.http_status import status_error
 from agentkit.llm.shared.token_estimates import estimate_usage
@@ -26,25 +27,34 @@ class DemoModel:
 
     ``call NAME {json}`` calls tools (several joined by `` & ``), ``say TEXT`` finishes; ``think N`` and ``fail CODE
     [xN]`` modify the response that follows. After the last line, or at any other text, it finishes with the
-    input's other text and the last tool results.
+    input's other text and the last tool results. With the planner ``plan`` the lines are its plan first; with ``react``
+    it finishes by the action that does so.
     """
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
         """Return the response of the next line, at once unless a ``think`` line delays it."""
         emit = emit or _ignore_delta
         script, index = _find_script(request.messages)
+        plan = plan_text(request.output_schema, script.lines) if index == 0 else None
+        if plan is not None:
+            return _finished(request, (TextPart(text=plan),), emit)
         response = script.response(index)
         thinking = await _think(response.thinking_ms, emit)
         if failure := response.failure(request.attempt):
             raise status_error(failure.status, f"The input makes the demo model fail with {failure.status}")
-        parts = _response_parts(response, script, request.messages)
-        _emit_parts(parts, emit)
-        message = Message(role="assistant", parts=(*thinking, *parts), model=request.model)
-        stop: StopReason = "tool_calls" if response.calls else "end"
-        return ModelResponse(message=message, stop_reason=stop, usage=estimate_usage(request, message))
+        return _finished(request, _response_parts(response, script, request), emit, thinking)
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""
+
+
+def _finished(
+    request: ModelRequest, parts: Sequence[ContentPart], emit: Emit, thinking: Sequence[ContentPart] = ()
+) -> ModelResponse:
+    _emit_parts(parts, emit)
+    message = Message(role="assistant", parts=(*thinking, *parts), model=request.model)
+    stop: StopReason = "tool_calls" if message.tool_calls else "end"
+    return ModelResponse(message=message, stop_reason=stop, usage=estimate_usage(request, message))
 
 
 def _ignore_delta(_: ModelDelta) -> None:
@@ -52,14 +62,15 @@ def _ignore_delta(_: ModelDelta) -> None:
 
 
 def _find_script(messages: Sequence[Message]) -> tuple[DemoScript, int]:
-    """Return the script in the last message of a person, and the number of responses since."""
-    response_count = 0
+    """Return the script in the last message of a person, and the number of its responses since: plans don't count."""
+    responses: list[str] = []
     for message in reversed(messages):
         if message.role == "assistant":
-            response_count += 1
+            responses.append(message.text)
         elif message.role == "user" and message.source != "planner":
-            return parse_script(message.text), response_count
-    return parse_script(""), response_count
+            script = parse_script(message.text)
+            return script, sum(not is_plan(text, script.lines) for text in responses)
+    return parse_script(""), len(responses)
 
 
 async def _think(milliseconds: int, emit: Emit) -> tuple[ContentPart, ...]:
@@ -76,7 +87,8 @@ async def _think(milliseconds: int, emit: Emit) -> tuple[ContentPart, ...]:
     return (ThinkingPart(text="".join(words), provider="demo"),) if words else ()
 
 
-def _response_parts(response: DemoResponse, script: DemoScript, messages: Sequence[Message]) -> tuple[ContentPart, ...]:
+def _response_parts(response: DemoResponse, script: DemoScript, request: ModelRequest) -> tuple[ContentPart, ...]:
+    messages = request.messages
     if response.calls:
         response_number = 1 + sum(message.role == "assistant" for message in messages)
         return tuple(
@@ -84,9 +96,9 @@ def _response_parts(response: DemoResponse, script: DemoScript, messages: Sequen
             for number, call in enumerate(response.calls, 1)
         )
     if response.text is not None:
-        return (TextPart(text=response.text),)
-    echo = [script.other_text, *_last_results(messages)]
-    return (TextPart(text="\n".join(filter(str.strip, echo)) or _EMPTY_ECHO),)
+        return (TextPart(text=final_action(request.output_schema, response.text)),)
+    echo = "\n".join(filter(str.strip, [script.other_text, *_last_results(messages)])) or _EMPTY_ECHO
+    return (TextPart(text=final_action(request.output_schema, echo)),)
 
 
 def _last_results(messages: Sequence[Message]) -> list[str]:
@@ -95,6 +107,8 @@ def _last_results(messages: Sequence[Message]) -> list[str]:
     for message in reversed(messages):
         if message.role == "assistant":
             break
+        if message.role == "user" and message.text.startswith("Observation ("):  # with the planner react
+            results.insert(0, message.text)
         results[:0] = [part.content for part in message.parts if isinstance(part, ToolResult)]
     return results
 

@@ -56,6 +56,8 @@ class DemoScript:
     """The last one is an echo, which is repeated after the others."""
     other_text: str
     """The lines that are no commands."""
+    lines: Sequence[str] = ()
+    """The lines that are responses: a plan, where one is asked for."""
 
     def response(self, index: int) -> DemoResponse:
         """Return the response at ``index``, counted from 0."""
@@ -65,6 +67,7 @@ class DemoScript:
 def parse_script(text: str) -> DemoScript:
     """Parse a task's input; every text is a valid script."""
     responses: list[DemoResponse] = []
+    lines: list[str] = []
     other_lines: list[str] = []
     pending = DemoResponse()
     for line in filter(None, (line.strip() for line in text.splitlines())):
@@ -76,8 +79,9 @@ def parse_script(text: str) -> DemoScript:
             response = pending
             other_lines.append(line)
         responses.append(response)
+        lines.append(line)
         pending = DemoResponse()
-    return DemoScript((*responses, pending), "\n".join(other_lines))
+    return DemoScript((*responses, pending), "\n".join(other_lines), lines)
 
 
 def _apply_modifier(pending: DemoResponse, line: str) -> DemoResponse | None:

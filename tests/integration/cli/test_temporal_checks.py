@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
@@ -15,7 +13,6 @@ from cli.temporal_checks import (
     connect_to_temporal,
     missing_search_attributes,
     register_search_attributes,
-    temporal_time,
 )
 from tests.reserved_ports import refusing_port
 from workflows.search_attributes import SEARCH_ATTRIBUTES
@@ -51,11 +48,3 @@ async def test_a_search_attribute_of_another_type_is_an_error(client: Client) ->
 async def test_a_missing_temporal_is_named_with_its_address() -> None:
     with refusing_port() as port, pytest.raises(ServerUnreachable, match=rf"127\.0\.0\.1:{port}.*opspawn dev"):
         await connect_to_temporal(Settings(temporal_port=port))
-
-
-async def test_temporal_s_clock_can_be_read(client: Client) -> None:
-    before = datetime.now(UTC)
-
-    first, second = await temporal_time(client), await temporal_time(client)
-
-    assert before - timedelta(seconds=1) < first < second < datetime.now(UTC) + timedelta(seconds=1)

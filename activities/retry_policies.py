@@ -37,8 +37,8 @@ GRACEFUL_SHUTDOWN_TIMEOUT = timedelta(seconds=5)
 _MAX_LOCAL_S = 2.0
 """Seconds for all attempts of a local activity."""
 
-_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
-"""After this long without a heartbeat a worker counts as dead."""
+_HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+"""After this long without a heartbeat a worker counts as dead, and its activity is retried a second later."""
 
 
 @dataclass(frozen=True)

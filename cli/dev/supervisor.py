@@ -20,7 +20,7 @@ __all__ = ["Supervisor"]
 
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds before a child that ended is restarted; the last value repeats."""
-_STABLE_AFTER_S = 30.0
+_STABLE_AFTER_S = 10.0
 """A child that has run for so long is restarted with the first backoff again."""
 _END_TIMEOUT_S = 1.0
 """Seconds to wait for processes that were killed."""

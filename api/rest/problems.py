@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -232,7 +233,7 @@ class UnexpectedErrorMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond with 500 where the application raises before its response."""
+        """Respond with 500 where the application raises before its response, and 503 where the server stops."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -245,6 +246,11 @@ class UnexpectedErrorMiddleware:
 
         try:
             await self._app(scope, receive, send_and_track)
+        except asyncio.CancelledError:  # Uvicorn's, of a request that outlasts the time to stop
+            if response_started:
+                raise
+            detail = "This API process stops: send the request again."
+            await problem_response(503, detail, kind="stopping", headers=_RETRY_AFTER)(scope, receive, send)
         except Exception:  # any: the client gets a response, and the log the cause
             error_id = uuid.uuid4().hex
             logger.exception("Unexpected error %s at %s", error_id, scope["path"])

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import httpx2
 import pytest
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from activities.settings import Settings
 from api.grpc.status_mapping import error_status
-from api.rest.problems import json_pointer
+from api.rest.problems import UnexpectedErrorMiddleware, json_pointer
 from api.tasks.errors import FieldIssue, RequestInvalid, ServiceError, TaskRefused
 from tests.unit.api.grpc.status_details import reason_of
 from tests.unit.api.rest.http_problems import problem
@@ -88,3 +90,14 @@ async def test_the_path_of_an_error_becomes_a_pointer(
 )
 def test_a_pointer_escapes_its_parts(path: tuple[str | int, ...], pointer: str) -> None:
     assert json_pointer(path) == pointer
+
+
+async def test_a_request_that_is_cut_off_when_the_server_stops_is_to_be_sent_again() -> None:
+    async def cancelled(scope: Scope, receive: Receive, send: Send) -> None:
+        raise asyncio.CancelledError
+
+    transport = httpx2.ASGITransport(UnexpectedErrorMiddleware(cancelled))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        response = await http.get("/")
+    problem(response, 503, "stopping")
+    assert response.headers["retry-after"]

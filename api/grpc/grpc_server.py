@@ -30,7 +30,7 @@ _HANDSHAKE_MS = 10_000
 class GrpcServer:
     """The server of ``opspawn.v1``, of health and of reflection."""
 
-    def __init__(self, services: ApiServices, *, max_request_bytes: int, max_connections: int = 2_000) -> None:
+    def __init__(self, services: ApiServices, *, max_request_bytes: int, max_connections: int) -> None:
         """Serve ``services``; larger requests, and more connections and concurrent calls, are refused."""
         self._server = aio.server(
             interceptors=[RequestDecoding()],

@@ -97,12 +97,16 @@ async def failure(call: Awaitable[object]) -> Failure:
 
 
 @asynccontextmanager
-async def serve_grpc(harness: ApiHarness, client: Client | None = None) -> AsyncIterator[GrpcHarness]:
+async def serve_grpc(
+    harness: ApiHarness, client: Client | None = None, *, max_connections: int = 100
+) -> AsyncIterator[GrpcHarness]:
     """Serve the API of a harness over gRPC."""
     app = create_app(harness.settings, harness.catalog, client=client or harness.temporal, stopping=asyncio.Event())
     async with app.router.lifespan_context(app):
         services = app_services(app)
-        server = GrpcServer(services, max_request_bytes=harness.settings.max_input_bytes)
+        server = GrpcServer(
+            services, max_request_bytes=harness.settings.max_input_bytes, max_connections=max_connections
+        )
         address = f"127.0.0.1:{await server.start('127.0.0.1', 0)}"
         try:
             async with aio.insecure_channel(address) as channel:

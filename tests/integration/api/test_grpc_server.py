@@ -142,3 +142,15 @@ async def test_a_default_port_in_use_starts_without_grpc(tmp_path: Path, tempora
             lines = [(await asyncio.wait_for(started.stderr.readline(), WITHIN)).decode() for _ in range(2)]
     assert re.search(r"No gRPC here. Port 50051 .* in use", lines[0])
     assert "http://" in lines[1]
+
+
+async def test_connections_over_the_limit_are_unavailable_until_others_close(harness: ApiHarness) -> None:
+    request = tasks_pb2.ListTasksRequest()
+    own = [("grpc.use_local_subchannel_pool", 1)]  # otherwise channels to one address share a connection
+    async with serve_grpc(harness, max_connections=1) as api, aio.insecure_channel(api.address, options=own) as other:
+        await api.stub.ListTasks(request, timeout=WITHIN)
+        with pytest.raises(aio.AioRpcError) as refused:
+            await TaskServiceStub(other).ListTasks(request, timeout=WITHIN)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        await api.channel.close()
+        await TaskServiceStub(other).ListTasks(request, timeout=WITHIN, wait_for_ready=True)

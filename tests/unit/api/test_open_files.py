@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import resource
 import subprocess
 import sys
 
@@ -21,6 +22,9 @@ print(affordable_connections(1000), resource.getrlimit(resource.RLIMIT_NOFILE)[0
 
 @pytest.mark.parametrize(("hard", "expected"), [(3000, "1000 2200"), (1000, "400 1000"), (120, "15 120")])
 def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be(hard: int, expected: str) -> None:
+    own = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if own != resource.RLIM_INFINITY and own < hard:
+        pytest.skip(f"this machine allows {own} open files")
     run = subprocess.run(
         [sys.executable, "-c", _LIMITED.format(hard=hard)], capture_output=True, text=True, timeout=60, check=True
     )

@@ -20,7 +20,7 @@ from api.services import app_services
 @pytest.fixture
 async def health(app: FastAPI, settings: Settings) -> AsyncIterator[Any]:
     async with app.router.lifespan_context(app):
-        server = GrpcServer(app_services(app), max_request_bytes=settings.max_input_bytes)
+        server = GrpcServer(app_services(app), max_request_bytes=settings.max_input_bytes, max_connections=100)
         port = await server.start("127.0.0.1", 0)
         async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield HealthStub(channel)

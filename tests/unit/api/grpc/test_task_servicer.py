@@ -24,7 +24,7 @@ CREATE = tasks_pb2.CreateTaskRequest(agent="assistant", input=tasks_pb2.Input(te
 @pytest.fixture
 async def stub(app: FastAPI, settings: Settings) -> AsyncIterator[TaskServiceAsyncStub]:
     async with app.router.lifespan_context(app):
-        server = GrpcServer(app_services(app), max_request_bytes=settings.max_input_bytes)
+        server = GrpcServer(app_services(app), max_request_bytes=settings.max_input_bytes, max_connections=100)
         port = await server.start("127.0.0.1", 0)
         async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield TaskServiceStub(channel)

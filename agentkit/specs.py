@@ -51,7 +51,7 @@ class ToolSpec(Record):
     """JSON Schema of the arguments; an object."""
     effect: Effect = "irreversible"
     """The default is the strictest: calls are never repeated, and need approval."""
-    timeout: float = 60.0
+    timeout: Duration = 60.0
     """Seconds that one attempt may take."""
     approval: Approval | None = None
     """None: by effect (irreversible calls need approval)."""

@@ -18,6 +18,7 @@ from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import EventHub
 from api.events.status_feed import StatusFeed
 from api.relay.relay_server import relay_server
+from api.request_metrics import RequestMetrics
 from api.rest import agent_routes, docs_page, event_routes, health_routes, home_page, system_routes, task_routes
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
 from api.rest.metrics import install_metrics
@@ -56,21 +57,26 @@ def create_app(
         relay: whether to receive token deltas from the workers; that listens on a port of its own.
     """
 
+    metrics = RequestMetrics()
     app = _Api(
         title="Opspawn",
         version=_version(),
         description=_DESCRIPTION,
-        lifespan=_lifespan(settings, catalog, client, stopping or asyncio.Event(), relay=relay),
+        lifespan=_lifespan(settings, catalog, client, metrics, stopping or asyncio.Event(), relay=relay),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     for module in (task_routes, event_routes, agent_routes, system_routes, health_routes, docs_page, home_page):
         app.include_router(module.router)
+    _add_middleware(app, settings, metrics)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics) -> None:
+    """Add the layers around the routes, from the innermost to the outermost."""
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes)
-    app.add_middleware(CrossSiteMiddleware, hosts=allowed_hosts(settings), origins=settings.cors_origins)
     install_problems(app)
-    install_metrics(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -79,18 +85,25 @@ def create_app(
             allow_headers=["*"],
             expose_headers=["Location"],
         )
-    return app
+    app.add_middleware(CrossSiteMiddleware, hosts=allowed_hosts(settings), origins=settings.cors_origins)
+    install_metrics(app, metrics)
 
 
 def _lifespan(
-    settings: Settings, catalog: Catalog, client: Client | None, stopping: asyncio.Event, *, relay: bool
+    settings: Settings,
+    catalog: Catalog,
+    client: Client | None,
+    metrics: RequestMetrics,
+    stopping: asyncio.Event,
+    *,
+    relay: bool,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def run_services(app: FastAPI) -> AsyncIterator[None]:
         temporal = client or await connect(settings, lazy=True)
         tasks = TaskService(temporal, catalog, settings)
         hub, status_feed = EventHub(temporal, tasks, settings), StatusFeed(temporal, settings)
-        install_services(app, ApiServices(settings, catalog, temporal, tasks, hub, status_feed, stopping))
+        install_services(app, ApiServices(settings, catalog, temporal, tasks, hub, status_feed, metrics, stopping))
         async with relay_server(hub, settings) if relay else nullcontext():
             yield
         await asyncio.gather(hub.aclose(), status_feed.aclose())

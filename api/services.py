@@ -12,6 +12,7 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import EventHub
 from api.events.status_feed import StatusFeed
+from api.request_metrics import RequestMetrics
 from api.tasks.task_service import TaskService
 
 __all__ = ["ApiServices", "app_services", "install_services", "request_services"]
@@ -27,6 +28,7 @@ class ApiServices:
     tasks: TaskService
     hub: EventHub
     status_feed: StatusFeed
+    metrics: RequestMetrics
     stopping: asyncio.Event
     """Set when the server shuts down, so that waiting requests end."""
 

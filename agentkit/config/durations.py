@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-__all__ = ["Duration", "parse_duration"]
+__all__ = ["MAX_DURATION_S", "Duration", "parse_duration"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TOKEN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -28,8 +28,8 @@ def parse_duration(value: object) -> object:
     return sum(float(n) * _UNITS[u] for n, u in tokens)
 
 
-_MAX_DURATION_S = 10 * 365 * 86400.0
+MAX_DURATION_S = 10 * 365 * 86400.0
 """Ten years: longer ones are mistakes, and too long for timers."""
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=_MAX_DURATION_S)]
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=MAX_DURATION_S)]
 """Seconds, from a number or text with units (ms, s, m, h, d)."""

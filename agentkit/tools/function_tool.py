@@ -14,7 +14,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_args, overload
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json, to_json
 
-from agentkit.config.durations import parse_duration
+from agentkit.config.durations import MAX_DURATION_S, parse_duration
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.specs import Approval, Effect, ToolSpec
@@ -239,8 +239,9 @@ def _seconds(label: str, timeout: float | str) -> float:
         seconds = parse_duration(timeout)
     except ValueError as error:
         raise ToolInvalid(f"Tool function {label}: timeout: {error}.") from error
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= MAX_DURATION_S:
         raise ToolInvalid(
-            f"Tool function {label}: timeout: expected seconds above 0 or text such as '10s', got {timeout!r}."
+            f"Tool function {label}: timeout: expected seconds above 0, ten years at most, or text such as '10s', "
+            f"got {timeout!r}."
         )
     return float(seconds)

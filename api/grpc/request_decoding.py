@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,14 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
+from api.grpc.method_handlers import call_behavior, wrap_handler
 from api.grpc.status_mapping import errors_as_status
 from api.tasks.errors import FieldIssue, RequestInvalid
 
 __all__ = ["RequestDecoding"]
 
 if TYPE_CHECKING:
-    _Handler = grpc.RpcMethodHandler[Any, Any]  # only the types have parameters
-    _Context = aio.ServicerContext[Any, Any]
+    from api.grpc.method_handlers import Context, Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +28,19 @@ class _Undecodable:
 
 
 class RequestDecoding(aio.ServerInterceptor):
-    """Ends a call with INVALID_ARGUMENT where its one request can't be decoded, or is nested too deeply."""
+    """Ends a call with INVALID_ARGUMENT where a request can't be decoded, or is nested too deeply."""
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> _Handler | None:
+    ) -> Handler | None:
         """Return the call's handler, which decodes with care; None: there is no such call."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.request_streaming or handler.request_deserializer is None:
+        if handler is None or handler.request_deserializer is None:
             return handler
-        decode = _careful(handler.request_deserializer)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                _refusing(handler.unary_stream), decode, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(_refusing(handler.unary_unary), decode, handler.response_serializer)
+        refusing = _refusing_in_stream if handler.request_streaming else _refusing
+        return wrap_handler(handler, refusing, _careful(handler.request_deserializer))
 
 
 def _careful(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
@@ -58,12 +54,31 @@ def _careful(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 
 def _refusing(behavior: Any) -> Any:
-    """Return a servicer's method that refuses what can't be decoded."""
+    """Return a servicer's method that refuses a request that can't be decoded."""
 
-    async def call(request: object, context: _Context) -> Any:
-        if isinstance(request, _Undecodable):
-            async with errors_as_status(context):
-                raise RequestInvalid(FieldIssue((), f"The request can't be decoded: {request.reason}"))
-        return await behavior(request, context)
+    async def call(request: object, context: Context) -> Any:
+        async with errors_as_status(context):
+            _decoded(request)
+        return await call_behavior(behavior, request, context)
 
     return call
+
+
+def _refusing_in_stream(behavior: Any) -> Any:
+    """Return a servicer's method that ends at the first request that can't be decoded."""
+
+    async def decoded(requests: AsyncIterator[object]) -> AsyncIterator[object]:
+        async for request in requests:
+            yield _decoded(request)
+
+    async def call(requests: AsyncIterator[object], context: Context) -> Any:
+        async with errors_as_status(context):
+            return await call_behavior(behavior, decoded(requests), context)
+
+    return call
+
+
+def _decoded(request: object) -> object:
+    if isinstance(request, _Undecodable):
+        raise RequestInvalid(FieldIssue((), f"The request can't be decoded: {request.reason}"))
+    return request

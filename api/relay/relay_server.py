@@ -26,6 +26,12 @@ __all__ = ["RelayServicer", "relay_server"]
 
 logger = logging.getLogger(__name__)
 
+_SERVER_OPTIONS = [
+    ("grpc.max_allowed_incoming_connections", 1_000),  # one a worker
+    ("grpc.max_concurrent_streams", 16),  # of one worker, which has one, and another while it reconnects
+    ("grpc.server_handshake_timeout_ms", 10_000),
+]
+
 _Requests = AsyncIterator[RelayRequest]
 _Context = aio.ServicerContext[RelayRequest, RelayResponse]
 
@@ -117,7 +123,7 @@ async def relay_server(hub: EventHub, settings: Settings) -> AsyncIterator[None]
     Raises:
         ConfigurationInvalid: the certificate or its key can't be read.
     """
-    server = aio.server(options=CHANNEL_OPTIONS)
+    server = aio.server(options=[*CHANNEL_OPTIONS, *_SERVER_OPTIONS])
     serving = bool(settings.relay_port) and _add_port(server, settings)
     if serving:
         add_DeltaRelayServicer_to_server(RelayServicer(hub, relay_secret(settings)), server)

@@ -1,4 +1,4 @@
-"""Refuse what pages of other sites send: requests to names that aren't this API's, and changes without a preflight."""
+"""Refuse what pages of other sites send, and requests to names that aren't this API's."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class CrossSiteMiddleware:
-    """Refuses requests whose ``Host`` isn't allowed, and changes that a page of another site may have sent.
+    """Refuses requests whose ``Host`` isn't allowed, requests of other sites' pages, and changes that forms can send.
 
     ``Host`` is checked because a page may make its own name resolve to this machine (DNS rebinding): its requests then
-    have its name. Addresses are no names, and always allowed. Changes need what a browser sends to another site only
-    after it has asked this API (a preflight request, answered by the setting ``cors_origins``): a JSON content type or
-    an ``Authorization`` header. Programs may leave out both where there is no body.
+    have its name. Addresses are no names, and always allowed. Requests of another site's page are refused even where
+    it couldn't read the response: each would take a connection, or start to watch a task. Its links may be followed.
+    Changes need a JSON content type or an ``Authorization`` header, which browsers send to another site only after
+    they have asked this API (a preflight request, answered by the setting ``cors_origins``). Programs may leave out
+    both where there is no body.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str]) -> None:
@@ -42,7 +44,11 @@ class CrossSiteMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        problem = self._host_problem(headers) or self._change_problem(scope["method"], headers)
+        problem = (
+            self._host_problem(headers)
+            or self._page_problem(scope["method"], headers)
+            or _change_problem(scope["method"], headers)
+        )
         if problem is None:
             await self._app(scope, receive, send)
             return
@@ -59,28 +65,34 @@ class CrossSiteMiddleware:
         )
         return 421, "host-not-allowed", "Unknown host", detail
 
-    def _change_problem(self, method: str, headers: Headers) -> tuple[int, str, str, str] | None:
-        content_type = headers.get("content-type")
-        is_json_request = content_type is not None and is_json(content_type)
-        if method in _SAFE_METHODS or is_json_request or "authorization" in headers:
-            return None
-        if content_type is not None:
-            detail = f"Send JSON, with the header Content-Type: application/json, not {content_type[:100]!r}"
-            return 415, "content-type", "Wrong content type", detail
-        if not self._is_of_other_site(headers):
+    def _page_problem(self, method: str, headers: Headers) -> tuple[int, str, str, str] | None:
+        if not self._is_of_other_site(method, headers):
             return None
         detail = (
-            f"A page of {headers.get('origin', 'another site')[:100]} may change nothing here. If it should, add its "
-            "origin to the setting cors_origins, and send the header Content-Type: application/json."
+            f"A page of {headers.get('origin', 'another site')[:100]} may not use this API. If it should, add its "
+            "origin to the setting cors_origins."
         )
         return 403, "other-site", "Request of another site", detail
 
-    def _is_of_other_site(self, headers: Headers) -> bool:
+    def _is_of_other_site(self, method: str, headers: Headers) -> bool:
+        if "*" in self._origins:
+            return False
         origin = headers.get("origin")
-        if origin is None:
-            return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        is_own = origin.partition("://")[2] == headers.get("host", "")
-        return not is_own and origin not in self._origins and "*" not in self._origins
+        if origin is not None:
+            is_own = origin.partition("://")[2] == headers.get("host", "")
+            return not is_own and origin not in self._origins
+        if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            return False
+        is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        return method not in _SAFE_METHODS or not is_link
+
+
+def _change_problem(method: str, headers: Headers) -> tuple[int, str, str, str] | None:
+    content_type = headers.get("content-type")
+    if method in _SAFE_METHODS or content_type is None or is_json(content_type) or "authorization" in headers:
+        return None
+    detail = f"Send JSON, with the header Content-Type: application/json, not {content_type[:100]!r}"
+    return 415, "content-type", "Wrong content type", detail
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:

@@ -1,35 +1,22 @@
-"""Count requests and their seconds, for Prometheus (``/metrics``)."""
+"""Count HTTP requests and their seconds, and serve all counts of the process (``/metrics``)."""
 
 from __future__ import annotations
 
 import time
 
 from fastapi import APIRouter, FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.request_metrics import RequestMetrics
+
 __all__ = ["install_metrics"]
-
-
-class _Metrics:
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        labels = ("method", "route")
-        self.requests = Counter(
-            "opspawn_http_requests", "Requests with a response", (*labels, "status"), registry=self.registry
-        )
-        self.in_flight = Gauge(
-            "opspawn_http_requests_in_flight",
-            "Requests without a response yet, waiting ones included",
-            registry=self.registry,
-        )
-        self.seconds = Histogram("opspawn_http_request_seconds", "Time to the response", labels, registry=self.registry)
 
 
 class _MetricsMiddleware:
     """Counts each response under its route, so that ids don't make a series each."""
 
-    def __init__(self, app: ASGIApp, metrics: _Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
         self._metrics = metrics
 
@@ -43,17 +30,16 @@ class _MetricsMiddleware:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "other")
                 method = scope["method"] if route != "other" else "other"
-                self._metrics.requests.labels(method, route, message["status"]).inc()
-                self._metrics.seconds.labels(method, route).observe(time.perf_counter() - started)
+                self._metrics.http_requests.labels(method, route, message["status"]).inc()
+                self._metrics.http_seconds.labels(method, route).observe(time.perf_counter() - started)
             await send(message)
 
-        with self._metrics.in_flight.track_inprogress():
+        with self._metrics.http_in_flight.track_inprogress():
             await self._app(scope, receive, send_counted)
 
 
-def install_metrics(app: FastAPI) -> None:
-    """Count every request of ``app``, and serve the counts."""
-    metrics = _Metrics()
+def install_metrics(app: FastAPI, metrics: RequestMetrics) -> None:
+    """Count every request of ``app`` in ``metrics``, and serve them."""
     router = APIRouter(tags=["operation"])
 
     @router.get("/metrics", operation_id="getMetrics", response_class=Response)

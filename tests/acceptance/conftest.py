@@ -75,6 +75,7 @@ class Stack:
     task_queue: str
     api_port: int = field(default_factory=reserve_port)
     relay_port: int = field(default_factory=reserve_port)
+    grpc_port: int = 0
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[TextIO] = field(default_factory=list)
 
@@ -141,7 +142,7 @@ class Stack:
             "OPSPAWN_DATA_DIR": str(self.directory / "data"),
             "OPSPAWN_TASK_QUEUE": self.task_queue,
             "OPSPAWN_PORT": str(self.api_port),
-            "OPSPAWN_GRPC_PORT": "0",  # no test here uses gRPC
+            "OPSPAWN_GRPC_PORT": str(self.grpc_port),
             "OPSPAWN_RELAY_PORT": str(self.relay_port),
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
         }

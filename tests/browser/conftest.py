@@ -48,7 +48,7 @@ def origin() -> Iterator[str]:
 async def watched_stack(tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
     """Temporal, a worker and an API that lets pages of ``origin`` call it."""
     monkeypatch.setenv("OPSPAWN_CORS_ORIGINS", origin)
-    stack = Stack(tmp_path, reserve_port(), f"browser-{uuid.uuid4().hex[:8]}")
+    stack = Stack(tmp_path, reserve_port(), f"browser-{uuid.uuid4().hex[:8]}", grpc_port=reserve_port())
     stack.write_app()
     try:
         stack.start_temporal()

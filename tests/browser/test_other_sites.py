@@ -18,6 +18,32 @@ _SEND = """([url, type]) => fetch(url, {method: "POST", mode: "no-cors", body: t
 _SUBMIT = """url => fetch(url, {method: "POST", headers: {"Content-Type": "application/json"},
     body: JSON.stringify({agent: "porter", input: "say rebound"})}).then(response => response.status)"""
 
+_READ = """url => new Promise(resolve => {
+    const source = new EventSource(url);
+    source.onopen = () => resolve("open");
+    source.onerror = () => resolve("refused");
+})"""
+
+
+async def test_a_page_of_another_site_can_neither_read_nor_watch_nor_use_grpc(
+    page: Page, origin: str, watched_stack: Stack
+) -> None:
+    stack = watched_stack
+    task_id = await stack.submit("say through")
+    await stack.wait_for_end(task_id)
+    api = f"http://127.0.0.1:{stack.api_port}"
+    await page.goto(f"http://evil.example:{urlsplit(origin).port}/page.html?url=about:blank&types=x")
+    for path in (f"/api/v1/tasks/{task_id}/events", "/api/v1/events"):
+        assert await page.evaluate(_READ, f"{api}{path}") == "refused"
+    for port in (stack.grpc_port, stack.relay_port):
+        for content_type in ("text/plain", ""):
+            call = f"http://127.0.0.1:{port}/opspawn.v1.TaskService/CreateTask"
+            assert await page.evaluate(_SEND, [call, content_type]) == -1
+    async with stack.client() as client:
+        metrics = (await client.get("/metrics")).text
+        assert 'method="GET",route="/api/v1/events"' not in metrics  # it got no further than the check
+        assert (await client.get("/api/v1/tasks")).json()["total"] == 1
+
 
 async def test_a_page_of_another_site_cannot_stop_a_task(
     page: Page, origin: str, watched_stack: Stack, tmp_path: Path

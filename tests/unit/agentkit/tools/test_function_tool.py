@@ -383,6 +383,7 @@ def generate() -> Iterator[int]:
         pytest.param(lambda: tool(approval=WRONG)(print), "approval is one of None, 'always', 'never'", id="approval"),
         pytest.param(lambda: tool(fast=True)(add), r"fast=True is for pure tools only", id="fast"),
         pytest.param(lambda: tool(timeout="soon")(generate), "timeout: expected a duration such as 30s", id="timeout"),
+        pytest.param(lambda: tool(timeout=1e15)(generate), "timeout: expected seconds above 0", id="millions of years"),
         pytest.param(lambda: tool(timeout=0)(generate), "timeout: expected seconds above 0", id="no time"),
         pytest.param(lambda: tool(timeout=float("inf"))(generate), "timeout: expected seconds", id="endless"),
         pytest.param(lambda: tool(name="1st")(generate), "'1st' can't be a tool's name", id="name"),

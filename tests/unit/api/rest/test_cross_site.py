@@ -73,13 +73,39 @@ async def test_a_change_with_what_forms_send_is_refused(http: httpx2.AsyncClient
     assert "application/json" in problem(response, 415, "content-type")["detail"]
 
 
+_IMAGE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+_FRAME = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+_LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"},
+        {"Origin": "null"},
+        {"Origin": "http://evil.example", "Content-Type": "application/json"},
+        {"Origin": "http://evil.example", "Authorization": "Basic eDp5"},
+        {"Sec-Fetch-Site": "cross-site"},
+        _LINK,
+    ],
+    ids=["origin", "port", "null", "json", "stored-password", "no-origin", "form"],
 )
-async def test_a_change_without_a_content_type_is_refused_from_other_sites(
-    http: httpx2.AsyncClient, headers: dict[str, str]
-) -> None:
+async def test_a_change_is_refused_from_other_sites(http: httpx2.AsyncClient, headers: dict[str, str]) -> None:
     assert "cors_origins" in problem(await http.post(CANCEL, headers=headers), 403, "other-site")["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, _IMAGE, _FRAME], ids=["fetch", "image", "frame"]
+)
+async def test_another_sites_page_cannot_even_send_reads(http: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+    for path in ("/", "/healthz", "/api/v1/events", "/api/v1/agents"):
+        problem(await http.get(path, headers=headers), 403, "other-site")
+
+
+async def test_links_of_other_sites_can_be_followed(http: httpx2.AsyncClient) -> None:
+    assert (await http.get("/healthz", headers=_LINK)).status_code == 200
+    assert (await http.get("/docs", headers=_LINK)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -87,8 +113,8 @@ async def test_a_change_without_a_content_type_is_refused_from_other_sites(
     [
         {},
         {"Origin": "http://localhost"},
-        {"Origin": "http://evil.example", "Authorization": "Bearer token"},
-        {"Origin": "http://evil.example", "Content-Type": "application/json; charset=utf-8"},
+        {"Content-Type": "text/plain", "Authorization": "Bearer token"},
+        {"Content-Type": "application/json; charset=utf-8"},
     ],
     ids=["program", "own-page", "token", "json"],
 )
@@ -104,3 +130,6 @@ async def test_a_page_of_a_configured_origin_may_change_things(settings: Setting
     async with app.router.lifespan_context(app), client_of(app) as http:
         problem(await http.post(CANCEL, headers={"Origin": "https://app.example"}), 503, "temporal-unreachable")
         problem(await http.post(CANCEL, headers={"Origin": "https://other.example"}), 403, "other-site")
+        preflight = {"Access-Control-Request-Method": "POST"}
+        for origin, status in (("https://app.example", 200), ("https://other.example", 403)):
+            assert (await http.options(CANCEL, headers={"Origin": origin, **preflight})).status_code == status

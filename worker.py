@@ -72,7 +72,7 @@ def build_worker(
         workflows=[AgentTask],
         activities=[
             ModelActivities(models, reader, checker, publisher).request_model,
-            ToolActivities(toolset, tool_calls).call_tool,
+            ToolActivities(toolset, tool_calls, str(own_identity(settings))).call_tool,
             WorkerDescriptionActivity(settings, toolset).describe_worker,
         ],
         interceptors=[TranscriptSharing(cache.share)],

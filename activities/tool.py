@@ -31,8 +31,10 @@ class ToolActivities:
     in any language can register ``tool.{name}`` in its place.
     """
 
-    def __init__(self, toolset: Toolset, calls: ToolCalls | None = None) -> None:
+    def __init__(self, toolset: Toolset, calls: ToolCalls | None = None, worker: str = "this worker") -> None:
+        """Serve ``toolset``; ``worker`` names the worker in its refusals."""
         self._toolset = toolset
+        self._worker = worker
         self._calls = calls or ToolCalls()
         self._lost_attempts = LostAttempts()
 
@@ -67,7 +69,7 @@ class ToolActivities:
         try:
             return self._toolset.get(activity_type.removeprefix(TOOL_PREFIX))
         except ToolNotFound as error:
-            raise ToolNotServed(str(error)) from None
+            raise ToolNotServed(f"{self._worker}: {error}") from None
 
 
 def _decode(args: Sequence[RawValue]) -> tuple[_Arguments, ToolContext]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, is_cancelled_exception
@@ -24,6 +26,9 @@ __all__ = ["is_local", "run_tool", "tool_failure_text"]
 
 _REFUSAL_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 """Between the attempts to find a worker that has the tool: about a minute, so that one may be restarted meanwhile."""
+
+_MAX_REFUSALS = 3
+"""The most refusals that an error shows, each of another worker."""
 
 _WORKER_SHUTDOWN = "WorkerShutdown"
 """The SDK's type of the failure of an activity that a stopping worker did not wait for."""
@@ -72,7 +77,7 @@ async def _run_as_activities(tool: ToolSpec, call: ToolCall, context: ToolContex
         if pause_s is not None:
             await workflow.sleep(pause_s, summary=f"{tool.name}: ask another worker")
     if all(refusal.type == ToolNotServed.__name__ for refusal in refusals):
-        raise ToolNotServed(_not_served_text(tool, refusals[-1].message))
+        raise ToolNotServed(_not_served_text(tool, refusals))
     raise ToolError(f"{tool.name} was not called: all workers that have it were busy. Go on without it, or try later.")
 
 
@@ -84,12 +89,13 @@ def _cause(error: FailureError) -> BaseException | None:
     return error.cause if isinstance(error, ActivityError) else error
 
 
-def _not_served_text(tool: ToolSpec, refusal: str) -> str:
+def _not_served_text(tool: ToolSpec, refusals: Sequence[ApplicationError]) -> str:
+    asked = " ".join(list(dict.fromkeys(refusal.message for refusal in refusals))[:_MAX_REFUSALS])
     task_queue = tool.task_queue or workflow.info().task_queue
     return (
         f"No worker has the tool {tool.name!r}: those of task queue {task_queue!r} were asked "
-        f"{len(_REFUSAL_PAUSES_S) + 1} times in {sum(_REFUSAL_PAUSES_S):g} s. Start one there with the app directory "
-        f"that has the tool: opspawn worker --app-dir DIR. The last refusal: {refusal}"
+        f"{len(refusals)} times in {sum(_REFUSAL_PAUSES_S):g} s. Start one there with the app directory that has the "
+        f"tool: opspawn worker --app-dir DIR. Who was asked, and what they have: {asked}"
     )
 
 

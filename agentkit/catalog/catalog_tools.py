@@ -158,7 +158,7 @@ class HostedTools(ProjectTools):
     def _files(self, described: ProjectDescription) -> Iterator[_LoadedFile]:
         for file in described.files:
             tools = [(HostedTool(tool.spec, self._pool), tool.origin) for tool in file.tools]
-            yield _LoadedFile(file.path, tools, file.problem)
+            yield _LoadedFile(file.path, tools, file.import_error)
 
 
 def _imported_files(app_dir: Path) -> Iterator[_LoadedFile]:

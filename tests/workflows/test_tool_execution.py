@@ -19,6 +19,7 @@ from temporalio.worker import (
 )
 
 from activities.payload_types import tool_activity_id
+from activities.temporal.worker_identity import own_identity
 from activities.tool_calls import ToolCallLimits, ToolCalls
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
@@ -348,7 +349,7 @@ async def test_a_task_whose_tool_no_worker_has_fails_after_a_minute_and_names_wh
     assert "No worker has the tool 'half'" in error.message
     assert f"task queue '{env.settings.task_queue}'" in error.message
     assert "opspawn worker --app-dir DIR" in error.message
-    assert "There is no tool 'half'. Tools: double." in error.message
+    assert f"{own_identity(env.settings)}: There is no tool 'half'. Tools: double." in error.message
 
 
 async def test_a_task_can_be_cancelled_while_no_worker_has_its_tool(env: TaskEnvironment) -> None:

@@ -13,13 +13,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from agentkit.errors import ToolError
 from agentkit.interfaces import Tool, ToolContext
 from agentkit.tools.function_threads import FUNCTION_THREADS, TrackedThreads
 from agentkit.tools.host.host_channel import ChannelLogHandler, HostChannel
-from agentkit.tools.host.host_messages import MAX_MESSAGE_BYTES, HostMessage, encode, error_message
+from agentkit.tools.host.host_messages import (
+    MAX_MESSAGE_BYTES,
+    CallRequest,
+    CallResponse,
+    CallTraces,
+    encode,
+    error_record,
+)
 
 __all__ = ["CallServer", "project_files"]
 
@@ -47,7 +52,7 @@ class CallServer:
         self._memory = _peak_memory()
         self._module_count = len(sys.modules)
         self._call: asyncio.Task[None] | None = None
-        self._call_id: object = None
+        self._call_number = 0
         self._cancelled = False
 
     async def run(self) -> None:
@@ -62,46 +67,47 @@ class CallServer:
 
     def _on_readable(self) -> None:
         for message in self._channel.receive():
-            if "call" in message:
-                self._call_id, self._cancelled = message["call"], False
+            if message["kind"] == "call":
+                self._call_number, self._cancelled = message["call_number"], False
                 self._call = asyncio.create_task(self._serve(message))
-            elif message.get("cancel") == self._call_id and self._call is not None:
+            elif message["call_number"] == self._call_number and self._call is not None:
                 self._cancelled = True
                 self._call.cancel()
 
-    async def _serve(self, message: HostMessage) -> None:
+    async def _serve(self, request: CallRequest) -> None:
         self._log.start_call()
-        name = str(message["tool"])
         try:
-            response = await self._respond(name, message)
+            response = await self._respond(request)
         except BaseException as error:  # whatever a tool raises ends its call alone
-            response = self._failure(name, error)
+            response = self._failure(request, error)
         self._call = None
         _flush_output()
         self._reset_process()
-        self._channel.send_encoded(self._encoded(name, {"done": message["call"], **response, **self._leftovers()}))
+        response["traces"] = self._traces()
+        self._channel.send_encoded(self._encoded(request["tool"], response))
 
-    async def _respond(self, name: str, message: HostMessage) -> HostMessage:
-        tool = self._tools[name]
-        context = ToolContext.model_validate(message["context"])
-        arguments: dict[str, JsonValue] = message["arguments"]
+    async def _respond(self, request: CallRequest) -> CallResponse:
+        tool, number = self._tools[request["tool"]], request["call_number"]
+        context = ToolContext.model_validate(request["context"])
         try:
-            return {"value": await tool.call(arguments, context)}
+            value = await tool.call(request["arguments"], context)
+            return {"kind": "value", "call_number": number, "value": value, "traces": {}}
         except ToolError as error:
             if isinstance(error.__cause__, MemoryError):
                 raise error.__cause__ from None
-            return {"error": error_message(error, _MAX_ERROR_CHARS)}
+            return _error_response(number, error)
 
-    def _failure(self, name: str, error: BaseException) -> HostMessage:
+    def _failure(self, request: CallRequest, error: BaseException) -> CallResponse:
+        name, number = request["tool"], request["call_number"]
         if self._cancelled and isinstance(error, asyncio.CancelledError):
-            return {"cancelled": True}
+            return {"kind": "cancelled", "call_number": number, "traces": {}}
         logger.error("Tool call failed", exc_info=error)
         text = f"{name} failed: {type(error).__name__}: {_text(error)[:_MAX_ERROR_CHARS]}"
         if isinstance(error, MemoryError):
             text += _memory_hint()
-        return {"error": {"type": "ToolError", "message": text}}
+        return _error_response(number, ToolError(text))
 
-    def _encoded(self, name: str, response: HostMessage) -> bytes:
+    def _encoded(self, name: str, response: CallResponse) -> bytes:
         line = encode(response)
         if len(line) <= MAX_MESSAGE_BYTES:
             return line
@@ -109,8 +115,7 @@ class CallServer:
             f"{name} did its work, but what it returned is too large: {len(line) / 1e6:.0f} MB, "
             f"{MAX_MESSAGE_BYTES / 1e6:.0f} MB at most. Don't call it again for that; ask for less at a time."
         )
-        kept = {key: value for key, value in response.items() if key != "value"}
-        return encode({**kept, "error": {"type": "ToolError", "message": text}})
+        return encode(_error_response(response["call_number"], ToolError(text), response["traces"]))
 
     def _reset_process(self) -> None:
         """Undo what would disturb calls of other tools."""
@@ -118,21 +123,26 @@ class CallServer:
             os.chdir(self._directory)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _leftovers(self) -> HostMessage:
-        """Return the response's fields about what the call left behind; empty for most calls."""
-        fields: HostMessage = {}
+    def _traces(self) -> CallTraces:
+        """Return what the call left behind."""
+        traces: CallTraces = {}
         tasks = len(asyncio.all_tasks()) - 2  # this call's and the server's own
         pools = (self._default_threads, FUNCTION_THREADS)
         threads = _thread_count() - self._thread_count - sum(len(pool.threads) for pool in pools)
         count = tasks + threads + sum(len(pool.unfinished) for pool in pools) + _has_children()
         if count > 0:
-            fields["leftovers"] = count
+            traces["leftover_count"] = count
         if _peak_memory() - self._memory > _MAX_GROWTH_BYTES:
-            fields["memory_grown"] = True
+            traces["has_grown"] = True
         if len(sys.modules) != self._module_count:
             self._module_count = len(sys.modules)
-            fields["files"] = project_files(self._app_dir)
-        return fields
+            traces["imported_files"] = project_files(self._app_dir)
+        return traces
+
+
+def _error_response(call_number: int, error: ToolError, traces: CallTraces | None = None) -> CallResponse:
+    record = error_record(error, _MAX_ERROR_CHARS)
+    return {"kind": "error", "call_number": call_number, "error": record, "traces": traces or {}}
 
 
 def project_files(app_dir: Path) -> Sequence[str]:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode, encode
+from agentkit.tools.host.host_messages import ForkReport, ForkRequest, LineBuffer, StartRequest, decode, encode
 from agentkit.tools.host.host_process import limit_memory, run_host
 
 __all__ = ["ForkServer"]
@@ -72,14 +72,14 @@ class ForkServer:
         if not data:
             return False
         for line in self._lines.feed(data):
-            request = decode(line)
-            if "start" in request:
+            request: ForkRequest = decode(line)
+            if request["kind"] == "start":
                 self._start(request)
-            elif request.get("kill") in self._hosts:
-                _kill(request["kill"])
+            elif request["pid"] in self._hosts:
+                _kill(request["pid"])
         return True
 
-    def _start(self, request: HostMessage) -> None:
+    def _start(self, request: StartRequest) -> None:
         connection, output, *self._descriptors = self._descriptors
         server_pid = os.getpid()
         pid = os.fork()
@@ -90,9 +90,9 @@ class ForkServer:
         with suppress(OSError):  # the host does so, too; whoever is first
             os.setpgid(pid, pid)
         self._hosts.add(pid)
-        self._control.sendall(encode({"started": request["start"], "pid": pid}))
+        self._send({"kind": "started", "host_number": request["host_number"], "pid": pid})
 
-    def _become_host(self, connection: int, output: int, request: HostMessage, server_pid: int) -> None:
+    def _become_host(self, connection: int, output: int, request: StartRequest, server_pid: int) -> None:
         """Never return."""
         try:
             signal.set_wakeup_fd(-1)
@@ -108,6 +108,9 @@ class ForkServer:
         finally:
             os._exit(1)
 
+    def _send(self, report: ForkReport) -> None:
+        self._control.sendall(encode(report))
+
     def _report_ended(self) -> None:
         for pid in list(self._hosts):
             ended, status = os.waitpid(pid, os.WNOHANG)
@@ -115,7 +118,7 @@ class ForkServer:
                 self._hosts.discard(pid)
                 with suppress(OSError):
                     os.killpg(pid, signal.SIGKILL)  # what it has started
-                self._control.sendall(encode({"ended": pid, "status": os.waitstatus_to_exitcode(status)}))
+                self._send({"kind": "ended", "pid": pid, "exit_code": os.waitstatus_to_exitcode(status)})
 
 
 def _kill(pid: int) -> None:

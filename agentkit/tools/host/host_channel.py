@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import NoReturn
 
-from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode, encode
+from agentkit.tools.host.host_messages import DescribeReport, HostReport, HostRequest, LineBuffer, decode, encode
 
 __all__ = ["ChannelLogHandler", "HostChannel", "end_process_group"]
 
@@ -42,7 +42,7 @@ class HostChannel:
         """Return the file descriptor to wait for."""
         return self._connection.fileno()
 
-    def send(self, message: HostMessage) -> None:
+    def send(self, message: HostReport | DescribeReport) -> None:
         """Send a message. The process ends when it is a tool's fork, or when the worker is gone."""
         self.send_encoded(encode(message))
 
@@ -58,7 +58,7 @@ class HostChannel:
         except OSError:  # a tool has closed it
             os._exit(1)
 
-    def receive(self) -> list[HostMessage]:
+    def receive(self) -> list[HostRequest]:
         """Return the messages that have arrived, without waiting. The process ends when the worker is gone."""
         try:
             data = self._connection.recv(_READ_BYTES, socket.MSG_DONTWAIT)
@@ -106,4 +106,6 @@ class ChannelLogHandler(logging.Handler):
         if self._channel.is_inherited:
             sys.stderr.write(f"{text[:_MAX_RECORD_CHARS]}\n")
             return
-        self._channel.send({"log": {"level": record.levelno, "logger": record.name, "text": text[:_MAX_RECORD_CHARS]}})
+        self._channel.send(
+            {"kind": "log", "level": record.levelno, "logger": record.name, "text": text[:_MAX_RECORD_CHARS]}
+        )

@@ -1,18 +1,55 @@
-"""The messages between a worker and its tool hosts: JSON objects, one a line."""
+"""The messages between a worker and the processes of its tools: JSON objects, one a line, told apart by their kind.
+
+- worker to host: ``CallRequest``, ``CancelRequest``
+- host to worker: ``ReadyReport``, ``LogReport``, ``CallResponse``
+- worker to fork server: ``StartRequest``, ``KillRequest``
+- fork server to worker: ``StartedReport``, ``EndedReport``
+- process that describes the tools, to worker: ``DescribeReport``
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NotRequired, TypedDict
 
+from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolNotFound, ToolUnavailable
 
-__all__ = ["MAX_MESSAGE_BYTES", "HostMessage", "LineBuffer", "decode", "encode", "error_message", "read_error"]
-
-HostMessage = dict[str, Any]
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "CallRequest",
+    "CallResponse",
+    "CallTraces",
+    "CancelRequest",
+    "CancelledResponse",
+    "DescribeReport",
+    "DescribedFilesReport",
+    "EndedReport",
+    "ErrorRecord",
+    "ErrorResponse",
+    "ForkReport",
+    "ForkRequest",
+    "HostReport",
+    "HostRequest",
+    "ImportErrorReport",
+    "ImportingReport",
+    "KillRequest",
+    "LineBuffer",
+    "LogReport",
+    "ReadyReport",
+    "StartRequest",
+    "StartedReport",
+    "ToolRecord",
+    "ToolsReport",
+    "ValueResponse",
+    "decode",
+    "encode",
+    "error_record",
+    "read_error",
+]
 
 MAX_MESSAGE_BYTES = 64_000_000
 """The largest size of one message, such as a tool's result."""
@@ -20,6 +57,170 @@ MAX_MESSAGE_BYTES = 64_000_000
 _ERRORS: Mapping[str, type[ToolError]] = {
     kind.__name__: kind for kind in (ToolError, ToolUnavailable, ToolArgumentsInvalid, ToolNotFound)
 }
+
+
+class CallRequest(TypedDict):
+    """Run a call."""
+
+    kind: Literal["call"]
+    call_number: int
+    """Counts the calls of a host."""
+    tool: str
+    arguments: Mapping[str, JsonValue]
+    context: Mapping[str, JsonValue]
+
+
+class CancelRequest(TypedDict):
+    """Cancel the call that runs."""
+
+    kind: Literal["cancel"]
+    call_number: int
+
+
+HostRequest = CallRequest | CancelRequest
+
+
+class ReadyReport(TypedDict):
+    """The host has imported the tool files."""
+
+    kind: Literal["ready"]
+    tools: Sequence[str]
+    import_errors: Mapping[str, str]
+    """By the file's name."""
+
+
+class LogReport(TypedDict):
+    """A log record."""
+
+    kind: Literal["log"]
+    level: int
+    logger: str
+    text: str
+
+
+class ErrorRecord(TypedDict):
+    """A ``ToolError``."""
+
+    error_type: str
+    message: str
+
+
+class CallTraces(TypedDict):
+    """What a call has left in its process; empty for most calls."""
+
+    leftover_count: NotRequired[int]
+    """Threads, asyncio tasks and child processes."""
+    has_grown: NotRequired[bool]
+    """Whether the process has used so much memory that it is to be replaced."""
+    imported_files: NotRequired[Sequence[str]]
+    """The project's files that are imported, if the call has imported any module."""
+
+
+class ValueResponse(TypedDict):
+    """The value that a tool has returned."""
+
+    kind: Literal["value"]
+    call_number: int
+    value: JsonValue
+    traces: CallTraces
+
+
+class ErrorResponse(TypedDict):
+    """The error that a tool has raised."""
+
+    kind: Literal["error"]
+    call_number: int
+    error: ErrorRecord
+    traces: CallTraces
+
+
+class CancelledResponse(TypedDict):
+    """The call was cancelled."""
+
+    kind: Literal["cancelled"]
+    call_number: int
+    traces: CallTraces
+
+
+CallResponse = ValueResponse | ErrorResponse | CancelledResponse
+HostReport = ReadyReport | LogReport | CallResponse
+
+
+class StartRequest(TypedDict):
+    """Start a host; its two file descriptors come with the message."""
+
+    kind: Literal["start"]
+    host_number: int
+    files: Sequence[str]
+    """The names of the tool files to import."""
+
+
+class KillRequest(TypedDict):
+    """End a host with its process group."""
+
+    kind: Literal["kill"]
+    pid: int
+
+
+ForkRequest = StartRequest | KillRequest
+
+
+class StartedReport(TypedDict):
+    """A host has a process."""
+
+    kind: Literal["started"]
+    host_number: int
+    pid: int
+
+
+class EndedReport(TypedDict):
+    """A host's process has ended."""
+
+    kind: Literal["ended"]
+    pid: int
+    exit_code: int
+    """Negative after a signal."""
+
+
+ForkReport = StartedReport | EndedReport
+
+
+class ImportingReport(TypedDict):
+    """A tool file is being imported."""
+
+    kind: Literal["importing"]
+    file: str
+
+
+class ImportErrorReport(TypedDict):
+    """That file can't be imported."""
+
+    kind: Literal["import_error"]
+    message: str
+
+
+class ToolRecord(TypedDict):
+    """A tool: its spec, and file and line of its function."""
+
+    spec: Mapping[str, JsonValue]
+    origin: str
+
+
+class ToolsReport(TypedDict):
+    """The tools of that file."""
+
+    kind: Literal["tools"]
+    tools: Sequence[ToolRecord]
+
+
+class DescribedFilesReport(TypedDict):
+    """All tool files are described: the project's files that they import, with themselves."""
+
+    kind: Literal["files"]
+    files: Sequence[str]
+
+
+DescribeReport = ImportingReport | ImportErrorReport | ToolsReport | DescribedFilesReport
 
 
 def encode(message: Mapping[str, object]) -> bytes:
@@ -30,8 +231,8 @@ def encode(message: Mapping[str, object]) -> bytes:
         return json.dumps(message).encode() + b"\n"
 
 
-def decode(line: bytes) -> HostMessage:
-    """Return the message of a line.
+def decode(line: bytes) -> Any:
+    """Return the message of a line; the receiver knows which messages it gets.
 
     Raises:
         ValueError: the line is no JSON object.
@@ -83,12 +284,12 @@ class LineBuffer:
             raise ValueError(f"a line of more than {MAX_MESSAGE_BYTES} bytes")
 
 
-def error_message(error: ToolError, max_chars: int) -> HostMessage:
-    """Return a tool's error as a message; of a subclass that only the project has, the nearest one of ours."""
-    kind = next(kind.__name__ for kind in type(error).__mro__ if _ERRORS.get(kind.__name__) is kind)
-    return {"type": kind, "message": str(error)[:max_chars]}
+def error_record(error: ToolError, max_chars: int) -> ErrorRecord:
+    """Return a tool's error as a record; of a subclass that only the project has, the nearest one of ours."""
+    error_type = next(base.__name__ for base in type(error).__mro__ if _ERRORS.get(base.__name__) is base)
+    return {"error_type": error_type, "message": str(error)[:max_chars]}
 
 
-def read_error(message: HostMessage) -> ToolError:
-    """Return the error of a message."""
-    return _ERRORS.get(str(message.get("type")), ToolError)(str(message.get("message")))
+def read_error(record: ErrorRecord) -> ToolError:
+    """Return the error of a record."""
+    return _ERRORS.get(record["error_type"], ToolError)(record["message"])

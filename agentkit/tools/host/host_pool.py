@@ -130,8 +130,8 @@ class HostPool:
 
     def _idle_host(self, tool: str) -> ToolHost | None:
         """Return the idle host kept for the tool, else the one used last, so that the others reach their idle limit."""
-        usable = [host for host in self._idle if host.is_usable and host.only_for in (None, tool)]
-        return max(usable, key=lambda host: (host.only_for is not None, host.idle_since), default=None)
+        usable = [host for host in self._idle if host.is_usable and host.reserved_for in (None, tool)]
+        return max(usable, key=lambda host: (host.reserved_for is not None, host.idle_since), default=None)
 
     def _give_up(self, waiter: _Waiter) -> None:
         if waiter in self._waiters:
@@ -157,7 +157,7 @@ class HostPool:
     def _offer(self, host: ToolHost) -> None:
         """Lend the host to the first call that waits for one like it, or keep it idle."""
         for waiter in self._waiters:
-            if host.only_for in (None, waiter.tool):
+            if host.reserved_for in (None, waiter.tool):
                 self._waiters.remove(waiter)
                 waiter.host.set_result(host)
                 return
@@ -183,7 +183,7 @@ class HostPool:
 
     def _start_hosts(self) -> None:
         """Start as many hosts as calls wait for, and a spare one for the next call."""
-        has_spare = any(host.only_for is None for host in self._idle)
+        has_spare = any(host.reserved_for is None for host in self._idle)
         wanted = len(self._waiters) + (0 if has_spare else 1)
         while len(self._starting) < min(wanted, _MAX_STARTING) and self._has_room():
             task = asyncio.create_task(self._start_host())
@@ -195,7 +195,7 @@ class HostPool:
             return False
         if self.size < self._limits.max_hosts:
             return True
-        kept_for_one_tool = next((host for host in self._idle if host.only_for is not None), None)
+        kept_for_one_tool = next((host for host in self._idle if host.reserved_for is not None), None)
         if kept_for_one_tool is None or not self._waiters:
             return False
         self._discard(kept_for_one_tool)
@@ -219,7 +219,7 @@ class HostPool:
             how = host.ended.result() if host.ended.done() else f"took more than {timeout_s:g} s"
             host.end()
             self._fail_waiter(f"a process that was to import the project's tools {how}", started_at)
-        elif self._hosts and not self._waiters and project.tool_names - set(host.ready.result()["ready"]):
+        elif self._hosts and not self._waiters and project.tool_names - set(host.ready.result()["tools"]):
             host.end()  # a file has changed meanwhile: the other hosts have imported what is in use
         else:
             self._hosts[host] = project
@@ -264,7 +264,7 @@ class HostPool:
     def _shrink(self) -> None:
         self._shrinking = None
         self._end_outdated()
-        newest = next((host for host in reversed(self._idle) if host.only_for is None), None)
+        newest = next((host for host in reversed(self._idle) if host.reserved_for is None), None)
         idle_before = asyncio.get_running_loop().time() - self._limits.idle_timeout_s
         for host in list(self._idle):
             if host is not newest and host.idle_since <= idle_before:

@@ -20,6 +20,7 @@ from agentkit.errors import ToolInvalid
 from agentkit.interfaces import Tool
 from agentkit.tools.host.call_server import CallServer, project_files
 from agentkit.tools.host.host_channel import HostChannel
+from agentkit.tools.host.host_messages import ToolRecord
 from agentkit.tools.host.tool_files import ToolFiles
 
 __all__ = ["describe_tools", "limit_memory", "run_host"]
@@ -37,15 +38,15 @@ def run_host(connection: socket.socket, output_fd: int, app_dir: Path, names: Se
     channel = HostChannel(connection)
     files = ToolFiles(app_dir)
     tools: dict[str, Tool] = {}
-    problems: dict[str, str] = {}
+    import_errors: dict[str, str] = {}
     for path in files.paths():
         if path.name in names:
             try:
                 for tool in files.load(path):
                     tools.setdefault(tool.spec.name, tool)
             except ToolInvalid as error:
-                problems[path.name] = str(error)
-    channel.send({"ready": sorted(tools), "problems": problems})
+                import_errors[path.name] = str(error)
+    channel.send({"kind": "ready", "tools": sorted(tools), "import_errors": import_errors})
     server = CallServer(channel, tools, app_dir.resolve())
     # Not asyncio.run: when the loop fails, it would cancel the call, which is to end with the process.
     asyncio.new_event_loop().run_until_complete(server.run())
@@ -60,14 +61,17 @@ def describe_tools(connection: socket.socket, app_dir: Path, skipped: Sequence[s
     for path in files.paths():
         if path.name in skipped:
             continue
-        channel.send({"importing": path.name})
+        channel.send({"kind": "importing", "file": path.name})
         try:
             tools = files.load(path)
         except ToolInvalid as error:
-            channel.send({"problem": str(error)})
+            channel.send({"kind": "import_error", "message": str(error)})
             continue
-        channel.send({"tools": [{"spec": tool.spec.model_dump(mode="json"), "origin": tool.origin} for tool in tools]})
-    channel.send({"files": project_files(app_dir.resolve())})
+        records: list[ToolRecord] = [
+            {"spec": tool.spec.model_dump(mode="json"), "origin": tool.origin} for tool in tools
+        ]
+        channel.send({"kind": "tools", "tools": records})
+    channel.send({"kind": "files", "files": project_files(app_dir.resolve())})
 
 
 def limit_memory(memory_bytes: int) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from agentkit.errors import ToolUnavailable
 from agentkit.tools.host.host_limits import HostLimits
-from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode, encode
+from agentkit.tools.host.host_messages import ForkReport, KillRequest, LineBuffer, StartRequest, decode, encode
 from agentkit.tools.host.tool_host import ToolHost
 
 __all__ = ["ChildMode", "HostStarter", "child_command", "end_description"]
@@ -68,9 +68,9 @@ class HostStarter:
         self._loop.add_reader(self._control, self._on_readable)
         self._lines = LineBuffer()
         self._hosts: dict[int, ToolHost] = {}
-        """All hosts that have not ended, by the number of their request."""
+        """All hosts that have not ended, by their number."""
         self._connected: set[ToolHost] = set()
-        self._last_request = 0
+        self._last_number = 0
         self.is_running = True
 
     async def start(self, names: Sequence[str]) -> ToolHost:
@@ -82,9 +82,9 @@ class HostStarter:
         connection, child_end = socket.socketpair()
         output, child_output = os.pipe()
         host = ToolHost(output, self._kill)
-        self._last_request += 1
-        self._hosts[self._last_request] = host
-        request = {"start": self._last_request, "files": names}
+        self._last_number += 1
+        self._hosts[self._last_number] = host
+        request: StartRequest = {"kind": "start", "host_number": self._last_number, "files": names}
         try:
             socket.send_fds(self._control, [encode(request)], [child_end.fileno(), child_output])
         except OSError as error:
@@ -105,7 +105,8 @@ class HostStarter:
             return
         if host.pid is not None:
             with suppress(OSError):
-                self._control.send(encode({"kill": host.pid}))
+                request: KillRequest = {"kind": "kill", "pid": host.pid}
+                self._control.send(encode(request))
         self._loop.call_later(_KILL_TIMEOUT_S, self._give_up, host)
 
     def _give_up(self, host: ToolHost) -> None:
@@ -129,18 +130,18 @@ class HostStarter:
         for line in self._lines.feed(data):
             self._on_report(decode(line))
 
-    def _on_report(self, report: HostMessage) -> None:
-        if "started" in report:
-            host = self._hosts[report["started"]]
+    def _on_report(self, report: ForkReport) -> None:
+        if report["kind"] == "started":
+            host = self._hosts[report["host_number"]]
             host.pid = report["pid"]
             if host.needs_replacement:  # to be ended already
                 self._kill(host)
             return
-        for request, host in list(self._hosts.items()):
-            if host.pid == report["ended"]:
-                del self._hosts[request]
+        for number, host in list(self._hosts.items()):
+            if host.pid == report["pid"]:
+                del self._hosts[number]
                 if not host.ended.done():
-                    host.ended.set_result(end_description(report["status"]))
+                    host.ended.set_result(end_description(report["exit_code"]))
 
     def _end_all(self) -> None:
         """End the fork server and all hosts at once: it has ended, or doesn't do what it is asked for."""

@@ -40,9 +40,9 @@ class HostedTool:
         name = self._spec.name
         async with self._pool.lend(name) as host:
             ready = host.ready.result()
-            if name not in ready["ready"]:
-                problems = "; ".join(ready["problems"].values()) or "its file has changed"
-                raise ToolUnavailable(f"{name} was not called: {problems}")
+            if name not in ready["tools"]:
+                reason = "; ".join(ready["import_errors"].values()) or "its file has changed"
+                raise ToolUnavailable(f"{name} was not called: {reason}")
             yield _LentTool(self._spec, host)
 
     async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
@@ -67,7 +67,6 @@ class _LentTool:
 
     async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
         response = await self.host.call(self.spec.name, arguments, context)
-        if "error" in response:
+        if response["kind"] == "error":
             raise read_error(response["error"])
-        value: JsonValue = response["value"]
-        return value
+        return response["value"]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agentkit.specs import ToolSpec
 from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
-from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode
+from agentkit.tools.host.host_messages import DescribeReport, LineBuffer, decode
 from agentkit.tools.host.host_starter import child_command, end_description
 from agentkit.tools.host.tool_files import tool_paths
 
@@ -40,11 +40,11 @@ class DescribedTool:
 
 @dataclass(frozen=True)
 class DescribedFile:
-    """A tool file: its tools, or what is wrong with it."""
+    """A tool file: its tools, or why it can't be imported."""
 
     path: Path
     tools: tuple[DescribedTool, ...] = ()
-    problem: str | None = None
+    import_error: str | None = None
     """With file, line and error, for people."""
 
 
@@ -58,8 +58,8 @@ class ProjectDescription:
 
     @property
     def importable(self) -> Sequence[str]:
-        """The names of the tool files without a problem."""
-        return [file.path.name for file in self.files if file.problem is None]
+        """The names of the tool files that can be imported."""
+        return [file.path.name for file in self.files if file.import_error is None]
 
     @property
     def tool_names(self) -> frozenset[str]:
@@ -70,22 +70,22 @@ class ProjectDescription:
 def describe_project(app_dir: Path, limits: HostLimits = DEFAULT_LIMITS) -> ProjectDescription:
     """Import the tool files in a process of their own, and return what they contain; no process without tool files.
 
-    A file that ends the process or blocks it is a problem of that file; the others are read without it.
+    A file that ends the process or blocks it has an import error; the others are read without it.
     """
     paths = tool_paths(app_dir)
-    problems: dict[str, str] = {}
+    errors: dict[str, str] = {}
     if not paths:
         return ProjectDescription()
     while True:
-        reading = _Reading(app_dir, list(problems), limits)
+        reading = _Reading(app_dir, list(errors), limits)
         failure = reading.run()
-        if failure is None or reading.importing is None or reading.importing in problems:
+        if failure is None or reading.importing is None or reading.importing in errors:
             break
-        problems[reading.importing] = f"{app_dir / 'tools' / reading.importing}: {failure}"
+        errors[reading.importing] = f"{app_dir / 'tools' / reading.importing}: {failure}"
     if failure is not None:
-        problems |= {path.name: f"{path}: {failure}" for path in paths}
+        errors |= {path.name: f"{path}: {failure}" for path in paths}
     files = [
-        reading.files.get(path.name) if path.name not in problems else DescribedFile(path, problem=problems[path.name])
+        reading.files.get(path.name) if path.name not in errors else DescribedFile(path, import_error=errors[path.name])
         for path in paths
     ]
     return ProjectDescription(tuple(file for file in files if file is not None), reading.imported)
@@ -151,14 +151,14 @@ class _Reading:
                         return "its import disturbed the connection to this process."
         return f"its import took more than {self.limits.import_timeout_s:g} s."
 
-    def _on_report(self, report: HostMessage) -> None:
+    def _on_report(self, report: DescribeReport) -> None:
         name = self.importing or ""
         path = self.app_dir / "tools" / name
-        if "importing" in report:
-            self.importing = str(report["importing"])
-        elif "problem" in report:
-            self.files[name] = DescribedFile(path, problem=str(report["problem"]))
-        elif "tools" in report:
+        if report["kind"] == "importing":
+            self.importing = str(report["file"])
+        elif report["kind"] == "import_error":
+            self.files[name] = DescribedFile(path, import_error=str(report["message"]))
+        elif report["kind"] == "tools":
             tools = (
                 DescribedTool(ToolSpec.model_validate(tool["spec"]), str(tool["origin"])) for tool in report["tools"]
             )

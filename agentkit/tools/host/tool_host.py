@@ -13,11 +13,25 @@ from pydantic import JsonValue
 
 from agentkit.errors import ToolInterrupted, ToolUnavailable
 from agentkit.interfaces import ToolContext
-from agentkit.tools.host.host_messages import HostMessage, LineBuffer, decode, encode
+from agentkit.tools.host.host_messages import (
+    CallRequest,
+    CallResponse,
+    CancelRequest,
+    ErrorResponse,
+    HostReport,
+    LineBuffer,
+    LogReport,
+    ReadyReport,
+    ValueResponse,
+    decode,
+    encode,
+)
 
 __all__ = ["ToolHost"]
 
 logger = logging.getLogger("opspawn.tools")
+
+_CompletedCall = ValueResponse | ErrorResponse
 
 _CANCEL_GRACE_S = 1.0
 """Seconds that a cancelled async function may take to end; then its process is ended."""
@@ -41,21 +55,21 @@ class ToolHost(asyncio.Protocol):
     def __init__(self, output_fd: int, kill: Callable[[ToolHost], None]) -> None:
         """Set up; ``kill`` ends the host's process."""
         self._loop = asyncio.get_running_loop()
-        self.ready: asyncio.Future[HostMessage] = self._loop.create_future()
+        self.ready: asyncio.Future[ReadyReport] = self._loop.create_future()
         """Set when the host has imported the tools: its message about them."""
         self.ended: asyncio.Future[str] = self._loop.create_future()
         """Set when the process has ended: a description of how, for people."""
         self.disconnected: asyncio.Future[None] = self._loop.create_future()
         """Set when the connection is closed."""
         self.pid: int | None = None
-        self.only_for: str | None = None
+        self.reserved_for: str | None = None
         """The tool that has left threads, tasks or child processes behind; only that tool is called here again."""
         self.needs_replacement = False
         """Whether no further call is to be sent: it has used too much memory, or is being ended."""
         self.idle_since = 0.0
         self.imported_files: Sequence[str] = ()
         """Files of the project that a call imported, beside those that the tool files import."""
-        self.stopping: asyncio.Task[HostMessage | None] | None = None
+        self.stopping: asyncio.Task[_CompletedCall | None] | None = None
         """The end of a cancelled call."""
         self._kill = kill
         self._reason: str | None = None
@@ -64,8 +78,8 @@ class ToolHost(asyncio.Protocol):
         self._lines = LineBuffer()
         self._is_connected = False
         self._tool = "tools"
-        self._call_id = 0
-        self._response: asyncio.Future[HostMessage] = self._loop.create_future()
+        self._call_number = 0
+        self._response: asyncio.Future[CallResponse] = self._loop.create_future()
         self._log_records = 0
         self._output = _OutputLog(self._loop, output_fd)
         self.ended.add_done_callback(self._on_ended)
@@ -75,8 +89,8 @@ class ToolHost(asyncio.Protocol):
         """Whether another call can be sent."""
         return self._is_connected and not self.ended.done() and self._response.done() and not self.needs_replacement
 
-    async def call(self, tool: str, arguments: Mapping[str, JsonValue], context: ToolContext) -> HostMessage:
-        """Send a call, and return the response: with ``value`` or ``error``.
+    async def call(self, tool: str, arguments: Mapping[str, JsonValue], context: ToolContext) -> _CompletedCall:
+        """Send a call, and return the response: a value or an error.
 
         When a cancelled call returns, it has stopped: an async function gets its ``CancelledError`` and a second of
         grace, then the process is ended; that of a plain function at once. If the call was completed all the same,
@@ -86,11 +100,12 @@ class ToolHost(asyncio.Protocol):
             ToolUnavailable: the process had ended; the tool was not called.
             ToolInterrupted: the process ended before it responded.
         """
-        self._tool, self._call_id, self._log_records = tool, self._call_id + 1, 0
+        self._tool, self._call_number, self._log_records = tool, self._call_number + 1, 0
         self._output.start_call(tool)
         self._response = self._loop.create_future()
-        request = {
-            "call": self._call_id,
+        request: CallRequest = {
+            "kind": "call",
+            "call_number": self._call_number,
             "tool": tool,
             "arguments": arguments,
             "context": context.model_dump(mode="json"),
@@ -100,31 +115,35 @@ class ToolHost(asyncio.Protocol):
             raise ToolUnavailable(f"{tool} was not called: its process has ended.")
         self._transport.write(encode(request))
         try:
-            return await self._response
+            response = await self._response
         except asyncio.CancelledError:
             self.stopping = asyncio.create_task(self._stop_call())
-            response = await asyncio.shield(self.stopping)
-            if response is None:
+            completed = await asyncio.shield(self.stopping)
+            if completed is None:
                 raise
-            return response
+            return completed
+        if response["kind"] == "cancelled":
+            raise ToolInterrupted(f"{tool} failed: its call was cancelled in its process.")
+        return response
 
-    async def _stop_call(self) -> HostMessage | None:
+    async def _stop_call(self) -> _CompletedCall | None:
         """Cancel the call, and end the process if that doesn't stop it; return the response of a completed call."""
         if self._response.cancelled():
             self._response = self._loop.create_future()
         if self._transport is not None:
-            self._transport.write(encode({"cancel": self._call_id}))
+            request: CancelRequest = {"kind": "cancel", "call_number": self._call_number}
+            self._transport.write(encode(request))
         await asyncio.wait([self._response], timeout=_CANCEL_GRACE_S)
         response = self._received()
-        if response is None or ("cancelled" in response and response.get("leftovers")):
+        if response is None or (response["kind"] == "cancelled" and response["traces"].get("leftover_count")):
             self._log_stop(response)
             self.end()
             ends: list[asyncio.Future[Any]] = [self._response, self.ended]
             await asyncio.wait(ends)
             response = self._received()
-        return None if response is None or "cancelled" in response else response
+        return None if response is None or response["kind"] == "cancelled" else response
 
-    def _log_stop(self, response: HostMessage | None) -> None:
+    def _log_stop(self, response: CallResponse | None) -> None:
         if response is None:
             text = (
                 "%s did not react to its cancellation within %g s: its process was ended. Does it block its event loop?"
@@ -133,7 +152,7 @@ class ToolHost(asyncio.Protocol):
         else:
             logger.info("%s was cancelled: its process was ended, to stop what it had started", self._tool)
 
-    def _received(self) -> HostMessage | None:
+    def _received(self) -> CallResponse | None:
         if not self._response.done() or self._response.cancelled() or self._response.exception() is not None:
             return None
         return self._response.result()
@@ -182,22 +201,26 @@ class ToolHost(asyncio.Protocol):
         if not self.ended.done():
             self.end("has closed the connection to the worker")
 
-    def _on_message(self, message: HostMessage) -> None:
-        if "log" in message:
-            self._on_log(message["log"])
-        elif "ready" in message:
+    def _on_message(self, message: HostReport) -> None:
+        if message["kind"] == "log":
+            self._on_log(message)
+        elif message["kind"] == "ready":
             if not self.ready.done():
                 self.ready.set_result(message)
                 self._response.cancel()  # idle
-        elif message["done"] == self._call_id and not self._response.done():
-            if message.get("leftovers"):
-                self.only_for = self._tool
-            self.needs_replacement |= bool(message.get("memory_grown"))
-            self.imported_files = message.get("files", ())
-            self._output.end_call()
-            self._response.set_result(message)
+        elif message["call_number"] == self._call_number and not self._response.done():
+            self._on_response(message)
 
-    def _on_log(self, record: Mapping[str, Any]) -> None:
+    def _on_response(self, response: CallResponse) -> None:
+        traces = response["traces"]
+        if traces.get("leftover_count"):
+            self.reserved_for = self._tool
+        self.needs_replacement |= bool(traces.get("has_grown"))
+        self.imported_files = traces.get("imported_files", ())
+        self._output.end_call()
+        self._response.set_result(response)
+
+    def _on_log(self, record: LogReport) -> None:
         self._log_records += 1
         if self._log_records > _MAX_LOG_RECORDS:
             raise ValueError("too many log records")

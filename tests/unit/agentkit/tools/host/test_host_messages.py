@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInterrupted, ToolUnavailable
-from agentkit.tools.host.host_messages import MAX_MESSAGE_BYTES, LineBuffer, decode, encode, error_message, read_error
+from agentkit.tools.host.host_messages import MAX_MESSAGE_BYTES, LineBuffer, decode, encode, error_record, read_error
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ class StationClosed(ToolUnavailable):
     ],
 )
 def test_an_error_keeps_its_type_and_text(error: ToolError, received: type[ToolError]) -> None:
-    read = read_error(error_message(error, 100))
+    read = read_error(error_record(error, 100))
     assert (type(read), str(read)) == (received, "a")
 
 
 def test_a_long_text_of_an_error_is_cut() -> None:
-    assert str(read_error(error_message(ToolError("x" * 200), 100))) == "x" * 100
+    assert str(read_error(error_record(ToolError("x" * 200), 100))) == "x" * 100
 
 
 def test_an_error_of_an_unknown_type_is_a_tool_error() -> None:
-    assert type(read_error({"type": "SystemExit", "message": "a"})) is ToolError
+    assert type(read_error({"error_type": "SystemExit", "message": "a"})) is ToolError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -253,14 +254,18 @@ async def test_tools_that_can_not_be_imported_any_more_are_named_in_the_error(pr
 async def test_an_import_that_ends_or_blocks_a_process_fails_the_call_and_is_tried_again(
     project: Project, text: str, reason: str
 ) -> None:
-    project.limits = HostLimits(start_timeout_s=2.0 if "2 s" in reason else 30.0)
     project.write("tools/a.py", TOOLS)
     assert project.description.importable == ["a.py"]
+    project.limits = HostLimits(start_timeout_s=2.0 if "2 s" in reason else 30.0)
     project.write("tools/a.py", text)
     with pytest.raises(ToolError, match=f"pid was not called: a process that was to import .* {reason}"):
         await project.call("pid")
     project.write("tools/a.py", TOOLS)
-    assert isinstance(await project.call("pid"), int)
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(ToolUnavailable):  # a loaded machine may need more than 2 s
+                assert isinstance(await project.call("pid"), int)
+                return
 
 
 async def test_a_spare_process_that_lacks_tools_is_not_kept_beside_one_that_has_them(

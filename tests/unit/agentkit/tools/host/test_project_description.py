@@ -82,8 +82,8 @@ def test_a_file_that_can_not_be_imported_is_a_problem_and_the_others_are_read(
     project.write("tools/a.py", text)
     project.write("tools/b.py", GOOD)
     bad, good = project.description.files
-    assert bad.problem is not None
-    assert bad.problem.startswith(f"{project.directory}/tools/{problem}")
+    assert bad.import_error is not None
+    assert bad.import_error.startswith(f"{project.directory}/tools/{problem}")
     assert [tool.spec.name for tool in good.tools] == ["good"]
     assert project.description.importable == ["b.py"]
 
@@ -92,7 +92,7 @@ def test_several_files_that_end_the_process_are_each_a_problem(project: Project)
     for name in ("a", "b", "d"):
         project.write(f"tools/{name}.py", "import os\nos._exit(1)")
     project.write("tools/c.py", GOOD)
-    assert [file.problem is None for file in project.description.files] == [False, False, True, False]
+    assert [file.import_error is None for file in project.description.files] == [False, False, True, False]
 
 
 def test_what_an_import_prints_is_logged_and_bounded(project: Project, caplog: pytest.LogCaptureFixture) -> None:

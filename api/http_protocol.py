@@ -111,6 +111,9 @@ class BoundedHttpProtocol(H11Protocol):
         else:
             self._expect(h11.SEND_BODY if state is h11.SEND_BODY else None)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing: the request is served without the upgrade, as HTTP allows."""
+
     def _expect(self, part: type[h11.IDLE] | type[h11.SEND_BODY] | None) -> None:
         """Start a timer for a part of a request; the timer of the same part goes on, so that bytes don't extend it."""
         if part is self._receiving:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -166,3 +167,12 @@ async def test_connections_over_the_limit_get_a_503_and_still_more_are_closed(
             writer.close()
         assert await eventually_served(port)
     assert [record.name for record in caplog.records].count("api.http_protocol") == 1
+
+
+async def test_an_upgrade_is_ignored_without_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    upgrade = b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    async with serving(LIMITS) as port:
+        reader, writer = await connect(port, (REQUEST % b"").replace(b"\r\n\r\n", upgrade))
+        assert status_of(await reader.readuntil(b"\r\n")) == 200
+        writer.close()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

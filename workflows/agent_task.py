@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.transcript import Transcript
     from workflows.listed_progress import progress_attributes
     from workflows.loop_effects import DurableEffects
-    from workflows.search_attributes import MEMO_USAGE, STATUS
+    from workflows.search_attributes import MEMO_USAGE, STATUS, STEPS
     from workflows.task_types import (
         WORKFLOW_TYPE,
         CarriedPage,
@@ -99,7 +99,8 @@ class AgentTask:
     async def run(self, task: TaskInput, *pages: CarriedPage) -> TaskResult:
         """Run steps until the task is completed, reaches a limit, fails or is cancelled."""
         if not self._task.carried:
-            workflow.upsert_search_attributes([STATUS.value_set("running")])
+            # The first step may take long: lists show it from its start.
+            workflow.upsert_search_attributes([STATUS.value_set("running"), STEPS.value_set(1)])
         deadline = asyncio.timeout(self._remaining_seconds())
         try:
             async with deadline:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from activities.private_files import make_private_directory
 from activities.settings import Settings
 
 __all__ = ["has_secret", "relay_secret", "secret_metadata"]
@@ -58,7 +59,7 @@ def _read(file: Path) -> str:
 
 def _create(file: Path, secret: str) -> None:
     """Create the file atomically, readable by its owner only; an existing file is kept."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_private_directory(file.parent)
     with NamedTemporaryFile("w", dir=file.parent, prefix=f".{_FILE_NAME}.") as temporary:  # has mode 0600
         temporary.write(secret)
         temporary.flush()

@@ -20,6 +20,7 @@ from temporalio.converter import (
     StorageDriverWorkflowInfo,
 )
 
+from activities.private_files import make_private_directory
 from agentkit.errors import OpspawnError
 
 __all__ = ["OWNER_FILE", "DirectoryStorageDriver", "PayloadStorageFailed", "payload_directory", "storage_failure_in"]
@@ -142,7 +143,7 @@ class DirectoryStorageDriver(StorageDriver):
 
 def _write_file(path: Path, data: bytes) -> None:
     """Write a file at once: a reader never finds a part of it, and nothing is left of a failed attempt."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_directory(path.parent)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
             file.write(data)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from activities.private_files import make_private_directory
 from activities.temporal.worker_identity import is_running
 from cli.errors import CommandFailed, UsageWrong
 
@@ -31,8 +32,8 @@ class DataDirLock:
         """
         path = data_dir / "dev.lock"
         try:
-            data_dir.mkdir(parents=True, exist_ok=True)
-            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            make_private_directory(data_dir)
+            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise CommandFailed(
                 f"Can't write {path}: {error.strerror}. Correct that, or use another directory with --data-dir."

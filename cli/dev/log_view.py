@@ -8,7 +8,7 @@ from functools import partial
 from rich.console import Console
 from rich.text import Text
 
-from cli.errors import OutputClosed
+from cli.errors import CommandFailed, OutputClosed
 from cli.views.console import printable, write_line, write_message
 
 __all__ = ["LogView", "api_line_is_shown", "temporal_line_is_shown", "worker_line_is_shown"]
@@ -45,6 +45,8 @@ class LogView:
         self._on_closed = on_closed
         self._children_muted = False
         self._closed = False
+        self.failure: CommandFailed | None = None
+        """Why nothing can be printed any more; None also where the reader has ended."""
 
     def mute_children(self) -> None:
         """Drop the children's lines from now on: while they stop, each reports that another one is gone."""
@@ -74,6 +76,8 @@ class LogView:
             return
         try:
             write()
-        except (OSError, OutputClosed):  # the terminal was closed, or the pipe's reader has ended
+        except (OSError, CommandFailed) as error:  # the terminal was closed, the reader has ended, or the disk is full
+            if isinstance(error, CommandFailed) and not isinstance(error, OutputClosed):
+                self.failure = error
             self._closed = True
             self._on_closed()

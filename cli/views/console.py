@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from cli.errors import OutputClosed
+from cli.errors import CommandFailed, OutputClosed
 
 __all__ = [
     "CommandConsole",
@@ -36,7 +37,20 @@ _WORD = re.compile(r"(?:`[^`\n]*`|\S)+\s*")
 
 
 class CommandConsole(Console):
-    """A console whose reader may leave early, as ``head`` does."""
+    """A console whose reader may leave early, as ``head`` does, and whose disk may be full."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, as ``Console`` does.
+
+        Raises:
+            OutputClosed: the reader has ended.
+            CommandFailed: the output can't be written, such as to a full disk.
+        """
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self._drop_output()
+            raise CommandFailed(f"The output can't be written: {error.strerror or error}.") from None
 
     def on_broken_pipe(self) -> None:
         """End the command.
@@ -44,12 +58,15 @@ class CommandConsole(Console):
         Raises:
             OutputClosed: always.
         """
+        self._drop_output()
+        raise OutputClosed
+
+    def _drop_output(self) -> None:
         self.quiet = True
         with suppress(OSError, ValueError):  # a test's stream has no file descriptor
             devnull = os.open(os.devnull, os.O_WRONLY)
             os.dup2(devnull, self.file.fileno())  # what Python still has to flush goes there
             os.close(devnull)
-        raise OutputClosed
 
 
 out = CommandConsole(highlight=False, markup=False)

@@ -49,7 +49,7 @@ async def test_the_first_step_after_five_seconds_records_the_progress(time_skipp
         _, handle = await time_skipping_env.run("Go.", time_skipping_env.agent(lookup))
     events = await time_skipping_env.history(handle)
     # Steps 2, 3 and 5 are asked for twice, the second time 3, 3 and 4 s later; step 4 starts after 6 s, 6 after 4.
-    assert recorded_progress(events) == [(None, None), (4, 45), (6, 90)]
+    assert recorded_progress(events) == [(1, None), (4, 45), (6, 90)]
 
 
 async def test_the_usage_of_a_running_task_is_in_its_memo(time_skipping_env: TaskEnvironment) -> None:

@@ -19,8 +19,20 @@ _package_numbers = itertools.count(1)
 
 
 def tool_paths(app_dir: Path) -> Sequence[Path]:
-    """Return the tool files of an app directory, sorted by name, without those that start with ``_``."""
-    return sorted(path for path in (app_dir / "tools").glob("*.py") if not path.name.startswith("_"))
+    """Return the tool files of an app directory, sorted by name, without those that start with ``_``.
+
+    None, if no file below ``tools/`` mentions agentkit: then it is another project's directory, whose files must not be
+    run.
+    """
+    paths = sorted(path for path in (app_dir / "tools").glob("*.py") if not path.name.startswith("_"))
+    return paths if any(map(_mentions_agentkit, (app_dir / "tools").glob("*.py"))) else []
+
+
+def _mentions_agentkit(path: Path) -> bool:
+    try:
+        return b"agentkit" in path.read_bytes()
+    except OSError:
+        return False
 
 
 class ToolFiles:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from cli.dev.log_view import LogView, api_line_is_shown, temporal_line_is_shown, worker_line_is_shown
+from cli.views.console import CommandConsole
 
 
 class ClosedTerminal(io.StringIO):
@@ -100,3 +102,13 @@ def test_notices_and_addresses_are_wrapped_at_words_on_a_terminal() -> None:
         "Workers  none; start one with",
         "         another command",
     ]
+
+
+def test_output_that_can_not_be_written_is_a_failure() -> None:
+    calls: list[bool] = []
+    with Path("/dev/full").open("w") as full:
+        view = LogView(CommandConsole(file=full), lambda: calls.append(True))
+        view.notice("hello")
+        view.notice("hello")
+    assert calls == [True]
+    assert str(view.failure) == "The output can't be written: No space left on device."

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.errors import ToolInvalid
-from agentkit.tools.host.tool_files import ToolFiles
+from agentkit.tools.host.tool_files import ToolFiles, tool_paths
 
 TOOL = """
 from agentkit.tools import tool
@@ -123,3 +123,11 @@ def test_the_error_of_a_broken_file_has_file_line_and_error(
     with pytest.raises(ToolInvalid) as raised:
         ToolFiles(tmp_path).load(tmp_path / "tools/a.py")
     assert str(raised.value).startswith(f"{tmp_path}/tools/{message}")
+
+
+def test_the_files_of_a_project_without_agentkit_are_not_run(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "deploy.py").write_text("raise SystemExit('this must not run')")
+    assert tool_paths(tmp_path) == []
+    (tmp_path / "tools" / "sums.py").write_text("from agentkit.tools import tool")
+    assert [path.name for path in tool_paths(tmp_path)] == ["deploy.py", "sums.py"]

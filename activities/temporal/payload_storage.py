@@ -8,7 +8,9 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from temporalio.api.common.v1 import Payload
@@ -29,6 +31,9 @@ OWNER_FILE = "owner.json"
 """In each directory of payloads: ``namespace`` and ``workflow_id`` of the workflow whose history refers to them."""
 _NO_OWNER = "other"
 """The directory of payloads that belong to no workflow."""
+
+_MAX_THREADS = 8
+"""Threads that read and write files, for nothing else: what others block holds up no payload."""
 
 _READ_FAILURE = "Stored payload "
 """How each message about a payload that can't be read begins."""
@@ -63,6 +68,7 @@ class DirectoryStorageDriver(StorageDriver):
     def __init__(self, directory: Path) -> None:
         """Store files under ``directory``, created when needed. API and workers must share it."""
         self._directory = directory.absolute()
+        self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="payload")
 
     def name(self) -> str:
         """Return the name that is stored in histories; it must not change."""
@@ -74,8 +80,9 @@ class DirectoryStorageDriver(StorageDriver):
         Raises:
             PayloadStorageFailed: a file can't be written.
         """
-        directory = await asyncio.to_thread(self._directory_for, context)
-        return [await asyncio.to_thread(self._write, directory, payload.SerializeToString()) for payload in payloads]
+        run = partial(asyncio.get_running_loop().run_in_executor, self._threads)
+        directory = await run(self._directory_for, context)
+        return [await run(self._write, directory, payload.SerializeToString()) for payload in payloads]
 
     async def retrieve(
         self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
@@ -85,7 +92,8 @@ class DirectoryStorageDriver(StorageDriver):
         Raises:
             PayloadStorageFailed: a file is missing, can't be read, or isn't what was stored.
         """
-        return [await asyncio.to_thread(self._read, claim.claim_data) for claim in claims]
+        run = partial(asyncio.get_running_loop().run_in_executor, self._threads)
+        return [await run(self._read, claim.claim_data) for claim in claims]
 
     def _directory_for(self, context: StorageDriverStoreContext) -> str:
         """Return the name of the directory for the workflow of ``context``; created with its owner file."""

@@ -70,7 +70,7 @@ class Catalog:
         self._assistant = read_agent(ASSISTANT)
         self._files: dict[Path, _CachedFile] = {}
         self._specs: dict[str, tuple[AgentFile, int, AgentSpec]] = {}
-        """Resolved agents by name, with the files and the version of the tools that they were resolved from."""
+        """Resolved agents by name, with the files and the revision of the tools that they were resolved from."""
         self._watcher: ChangeWatcher | None = None
 
     @property
@@ -126,9 +126,9 @@ class Catalog:
             raise AgentInvalid(str(agent))
         if model is not None or limits or output_schema is not None:
             return self._resolve(AgentFile(_override(agent.definition, model, limits, output_schema), agent.source))
-        cached, version = self._specs.get(name), self.toolset.version
-        if cached is None or cached[0] is not agent or cached[1] != version:
-            cached = self._specs[name] = (agent, version, self._resolve(agent))
+        cached, revision = self._specs.get(name), self.toolset.revision
+        if cached is None or cached[0] is not agent or cached[1] != revision:
+            cached = self._specs[name] = (agent, revision, self._resolve(agent))
         return cached[2]
 
     def resolve(

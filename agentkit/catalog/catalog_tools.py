@@ -33,7 +33,7 @@ class ProjectTools:
     """A ``Toolset`` of built-in tools and a project's own. Files that can't be loaded are problems; others are used."""
 
     def __init__(self, builtin: Sequence[Tool], files: Iterable[_LoadedFile] = ()) -> None:
-        self.version = 0
+        self.revision = 0
         """Changes whenever the tools do."""
         self._builtin = builtin
         self._registry = ToolRegistry()
@@ -92,7 +92,7 @@ class ProjectTools:
 
     def _use(self, registry: ToolRegistry, problems: Mapping[Path, str]) -> None:
         self._registry, self._problems = registry, problems
-        self.version += 1
+        self.revision += 1
 
 
 class InlineTools(ProjectTools):

@@ -20,6 +20,7 @@ from agentkit.messages import ToolCall
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
+from tests.polling import eventually
 from tests.process_states import still_running
 from worker import build_worker
 
@@ -113,13 +114,11 @@ async def test_cancelling_a_task_stops_its_plain_function(
     call = ToolCall(id="c", name="wait", arguments={"fifo": str(tmp_path / "fifo")})
     async with worker(env, catalog, call):
         handle = await env.start("Go.", agent(env, catalog))
-        pid = int(await asyncio.wait_for(asyncio.to_thread((tmp_path / "fifo").read_text), 20))
+        pid = int(await asyncio.wait_for(asyncio.to_thread((tmp_path / "fifo").read_text), 60))
         await handle.cancel()
         with pytest.raises(WorkflowFailureError):
             await env.result(handle)
-        async with asyncio.timeout(20):
-            while still_running([pid]):  # noqa: ASYNC110  # the activity ends after the task
-                await asyncio.sleep(0.05)
+        await eventually(lambda: not still_running([pid]))  # the activity ends after the task
 
 
 async def test_100_calls_that_hang_hold_up_no_other_task(
@@ -149,15 +148,11 @@ async def test_100_calls_that_hang_hold_up_no_other_task(
             ),
         ):
             hanging = [await env.start("Hang.", agent) for _ in range(4)]
-            async with asyncio.timeout(90):
-                while tool_calls.running_counts["hang"] < 100:  # noqa: ASYNC110  # processes start
-                    await asyncio.sleep(0.1)
+            await eventually(lambda: tool_calls.running_counts["hang"] == 100, 90)
             large = "x" * (settings.payload_threshold_bytes + 1)
             result, handle = await env.run(large, agent)
             (answer,) = await env.tool_results(handle)
-            async with asyncio.timeout(30):
-                while "hang: " not in caplog.text:  # noqa: ASYNC110  # logs have no event
-                    await asyncio.sleep(0.1)
+            await eventually(lambda: "hang: " in caplog.text)
             for each in hanging:
                 await each.cancel()
             for each in hanging:

@@ -24,4 +24,4 @@ asyncio.run(main())
 def test_what_blocks_the_event_loop_is_in_the_log() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
     assert "in block_the_loop" in done.stderr
-    assert "The event loop of this worker was blocked for 1 s" in done.stderr
+    assert "The event loop of this worker was blocked for" in done.stderr

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -15,6 +15,7 @@ from agentkit.interfaces import Tool
 from agentkit.runtime.tool_invocation import tool_context
 from agentkit.tools import tool
 from agentkit.tools.function_threads import FunctionThreads
+from tests.polling import eventually
 
 
 @tool(effect="pure", timeout=45)
@@ -31,12 +32,6 @@ class HostedLook:
     @asynccontextmanager
     async def prepared(self) -> AsyncIterator[Tool]:
         yield look
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110  # metrics and logs have no event
-            await asyncio.sleep(0.01)
 
 
 async def test_a_call_beyond_the_limit_waits_for_another_to_end() -> None:

@@ -58,10 +58,10 @@ class App:
 
     async def reloaded(self) -> None:
         """Wait until the tools are loaded again."""
-        version = self.catalog.toolset.version
+        revision = self.catalog.toolset.revision
 
         async def is_newer() -> bool:
-            return self.catalog.toolset.version > version
+            return self.catalog.toolset.revision > revision
 
         await eventually(is_newer)
 

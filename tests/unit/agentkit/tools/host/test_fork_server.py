@@ -80,7 +80,7 @@ def start_worker(project: Project, directory: Path) -> tuple[subprocess.Popen[by
     root = Path(__file__).parents[5]
     command = [sys.executable, "-c", WORKER, str(project.directory), str(directory)]
     worker = subprocess.Popen(command, cwd=root, start_new_session=True)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while len(names := [path.name for path in directory.iterdir()]) < 3:
         assert time.monotonic() < deadline
         assert worker.poll() is None
@@ -88,7 +88,7 @@ def start_worker(project: Project, directory: Path) -> tuple[subprocess.Popen[by
 
 
 def wait_until_ended(pids: list[int]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while running := still_running(pids):
         assert time.monotonic() < deadline, f"still running: {running}"
 
@@ -97,14 +97,14 @@ def wait_until_ended(pids: list[int]) -> None:
 def test_no_process_of_a_tool_outlives_its_worker(project: Project, tmp_path: Path, number: signal.Signals) -> None:
     worker, hosts = start_worker(project, tmp_path / "running")
     worker.send_signal(number)
-    worker.wait(10)
+    worker.wait(60)
     wait_until_ended([pid for host in hosts for pid in host])
 
 
 def test_no_process_outlives_a_worker_whose_process_group_is_killed(project: Project, tmp_path: Path) -> None:
     worker, hosts = start_worker(project, tmp_path / "running")
     os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait(10)
+    worker.wait(60)
     wait_until_ended([pid for host in hosts for pid in host])
 
 
@@ -114,7 +114,7 @@ def test_no_host_outlives_a_worker_and_a_fork_server_that_are_killed_together(pr
     os.kill(worker.pid, signal.SIGSTOP)
     os.kill(hosts[0][1], signal.SIGKILL)
     worker.kill()
-    worker.wait(10)
+    worker.wait(60)
     wait_until_ended([host for host, _, _ in hosts])
     for _, _, child in hosts:  # what they have started is not ended in this case
         if still_running([child]):
@@ -129,7 +129,7 @@ def test_signals_to_all_processes_of_a_service_do_not_end_running_calls(project:
             os.kill(pid, number)
     assert still_running(pids) == pids
     worker.kill()
-    worker.wait(10)
+    worker.wait(60)
     wait_until_ended(pids)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import pytest
 
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.tools.host.host_limits import HostLimits
+from tests.polling import eventually
 from tests.process_states import still_running
 
 if TYPE_CHECKING:
@@ -205,15 +205,6 @@ async def test_idle_processes_are_ended_but_for_one(project: Project, tmp_path: 
     await eventually(lambda: project.pool.size == 1)
     await eventually(lambda: len(still_running(pids)) <= 1)
     assert isinstance(await project.call("pid"), int)
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds."""
-    async with asyncio.timeout(60):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.02)
 
 
 async def test_closing_ends_all_processes(project: Project, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -386,13 +385,13 @@ async def test_an_async_function_is_cancelled_and_its_process_serves_further_cal
     assert pids[0] == pids[1]
 
 
-async def test_a_plain_function_is_stopped_without_a_grace_period(project: Project, tmp_path: Path) -> None:
+async def test_a_plain_function_is_stopped_without_a_grace_period(
+    project: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     project.write("tools/a.py", WAITING)
-    await project.pool.warm_up()
-    started_at = time.monotonic()
-    with pytest.raises(ToolError, match=f"timed out after 0.3 s. {UNKNOWN}"):
+    with caplog.at_level(logging.INFO), pytest.raises(ToolError, match=f"timed out after 0.3 s. {UNKNOWN}"):
         await project.call("block_thread", path=str(tmp_path / "pids"))
-    assert time.monotonic() - started_at < 0.9
+    assert "block_thread was cancelled: its process was ended, to stop what it had started" in caplog.messages
 
 
 async def test_the_result_of_a_call_that_finishes_when_it_is_cancelled_is_kept(project: Project) -> None:
@@ -424,7 +423,7 @@ async def test_a_cancelled_call_is_stopped(project: Project, tmp_path: Path) -> 
     )
     os.mkfifo(tmp_path / "fifo")
     call = asyncio.create_task(project.call("wait", fifo=str(tmp_path / "fifo")))
-    pid = int(await asyncio.wait_for(asyncio.to_thread((tmp_path / "fifo").read_text), 10))
+    pid = int(await asyncio.wait_for(asyncio.to_thread((tmp_path / "fifo").read_text), 60))
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call

@@ -1,0 +1,17 @@
+"""Wait for what has no event, such as a process that ends or a line in a log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+__all__ = ["eventually"]
+
+_INTERVAL_S = 0.02
+
+
+async def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    """Wait until the condition holds."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110  # there is no event
+            await asyncio.sleep(_INTERVAL_S)

@@ -15,6 +15,7 @@ from agentkit.errors import (
     ModelNotAuthorized,
     ModelOutputInvalid,
     ModelRequestRejected,
+    ModelTimedOut,
     ModelUnavailable,
     OpspawnError,
     ToolNotServed,
@@ -70,6 +71,7 @@ _MODEL_ERRORS = {
         ModelNotAuthorized,
         ModelOutputInvalid,
         ModelRequestRejected,
+        ModelTimedOut,
         ModelUnavailable,
     )
 }

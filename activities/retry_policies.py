@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
+from agentkit.errors import ModelTimedOut
 from agentkit.interfaces import PREPARATION_TIMEOUT_S
 from agentkit.specs import ToolSpec
 
@@ -56,7 +57,7 @@ class ActivityPolicy:
 def model_policy(*, fallback: bool) -> ActivityPolicy:
     """Return the policy of model requests: about 90 s of retries, longer where the provider sends ``Retry-After``.
 
-    With a ``fallback`` model left in the chain, about 7 s.
+    With a ``fallback`` model left in the chain, about 7 s, and none after a timeout.
     """
     return ActivityPolicy(
         start_to_close=timedelta(minutes=10),
@@ -64,6 +65,8 @@ def model_policy(*, fallback: bool) -> ActivityPolicy:
             initial_interval=timedelta(seconds=1),
             maximum_interval=timedelta(seconds=30),
             maximum_attempts=4 if fallback else 8,
+            # A server that hangs would use up a minute in each attempt.
+            non_retryable_error_types=[ModelTimedOut.__name__] if fallback else None,
         ),
     )
 

@@ -7,6 +7,7 @@ OpspawnError
 │   └── ToolInvalid           tools/*.py
 ├── ModelError                a model request failed
 │   ├── ModelUnavailable      try again later
+│   │   └── ModelTimedOut     no response in time
 │   ├── ModelRequestRejected  the request is wrong
 │   │   └── ContextTooLong    the request is too long
 │   ├── ModelNotAuthorized    the key is wrong or missing
@@ -42,6 +43,7 @@ __all__ = [
     "ModelNotAuthorized",
     "ModelOutputInvalid",
     "ModelRequestRejected",
+    "ModelTimedOut",
     "ModelUnavailable",
     "OpspawnError",
     "OutputUncheckable",
@@ -103,6 +105,10 @@ class ModelUnavailable(ModelError):
         """Seconds to wait, if the provider named any."""
         self.upstream = upstream
         """The provider behind a router that failed, if it was not the router itself."""
+
+
+class ModelTimedOut(ModelUnavailable):
+    """The provider did not respond in time. Another attempt may succeed; a fallback model is asked at once."""
 
 
 class ModelRequestRejected(ModelError):

@@ -126,7 +126,15 @@ class AgentSettings(BaseSettings):
     """The most requests of a worker to one provider; None: the limit that the provider's responses state."""
     model_tokens_per_minute: int | None = Field(default=None, ge=1)
     """The same for input and output tokens together."""
-    model_max_wait: Duration = 600.0
+    model_connect_timeout: Duration = 10.0
+    """How long a connection to a provider may take to be established, in seconds."""
+    model_first_byte_timeout: Duration = 60.0
+    """How long a provider may take to begin its response, in seconds."""
+    model_idle_timeout: Duration = 60.0
+    """How long a provider may pause within a response, in seconds."""
+    model_content_timeout: Duration = 180.0
+    """How long a response may go on without content, in seconds, and how long a model may think without a sign."""
+    model_max_wait: Duration = 120.0
     """The longest that a provider's refusal or rate-limit headers hold up requests to one model, in seconds."""
 
     prices: dict[str, ModelPrice] = Field(default_factory=dict)

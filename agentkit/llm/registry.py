@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 
 from pydantic import SecretStr
@@ -16,7 +16,8 @@ from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.local.model import LocalModel
 from agentkit.llm.openai.model import OpenAIModel
 from agentkit.llm.openrouter.model import OpenRouterModel
-from agentkit.llm.shared.streaming_model import OnHeaders
+from agentkit.llm.shared.response_timeouts import ResponseTimeouts
+from agentkit.llm.shared.streaming_model import ModelOptions, OnHeaders
 from agentkit.llm.wrappers.price import PricedModel
 from agentkit.llm.wrappers.rate_limit import RateLimitedModel, RateLimiter
 
@@ -52,23 +53,22 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
 def _openai(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("OPENAI_API_KEY", settings.openai_api_key)
     url = _checked_url("OPENAI_BASE_URL", settings.openai_base_url)
-    return OpenAIModel(
-        api_key=key, base_url=url, api=settings.openai_api, on_headers=on_headers, omit=settings.openai_omit
-    )
+    options = _options(settings, on_headers, settings.openai_omit)
+    return OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, options=options)
 
 
 def _anthropic(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("ANTHROPIC_API_KEY", settings.anthropic_api_key)
     url = _checked_url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
     build = _import_model("anthropic", "AnthropicModel")
-    return build(api_key=key, base_url=url, on_headers=on_headers, omit=settings.anthropic_omit)
+    return build(api_key=key, base_url=url, options=_options(settings, on_headers, settings.anthropic_omit))
 
 
 def _google(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = _checked_key("GOOGLE_API_KEY", settings.google_api_key)
     url = _checked_url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
     build = _import_model("google", "GoogleModel")
-    return build(api_key=key, base_url=url, on_headers=on_headers, omit=settings.google_omit)
+    return build(api_key=key, base_url=url, options=_options(settings, on_headers, settings.google_omit))
 
 
 def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
@@ -80,8 +80,7 @@ def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
         base_url=url,
         referer=referer,
         title=title,
-        on_headers=on_headers,
-        omit=settings.openrouter_omit,
+        options=_options(settings, on_headers, settings.openrouter_omit),
     )
 
 
@@ -95,8 +94,7 @@ def _openai_compatible(settings: AgentSettings, on_headers: OnHeaders) -> Model:
         base_url=url,
         provider="openai-compatible",
         key_variable=variable,
-        on_headers=on_headers,
-        omit=settings.openai_compatible_omit,
+        options=_options(settings, on_headers, settings.openai_compatible_omit),
     )
 
 
@@ -107,6 +105,16 @@ _BUILDERS: Mapping[str, Callable[[AgentSettings, OnHeaders], Model]] = {
     "openrouter": _openrouter,
     "openai-compatible": _openai_compatible,
 }
+
+
+def _options(settings: AgentSettings, on_headers: OnHeaders, omit: Collection[str]) -> ModelOptions:
+    timeouts = ResponseTimeouts(
+        connect=settings.model_connect_timeout,
+        first_byte=settings.model_first_byte_timeout,
+        idle=settings.model_idle_timeout,
+        content=settings.model_content_timeout,
+    )
+    return ModelOptions(timeouts=timeouts, on_headers=on_headers, omit=omit)
 
 
 def _import_model(module: str, name: str) -> Callable[..., Model]:

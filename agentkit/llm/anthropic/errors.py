@@ -53,7 +53,7 @@ def model_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
             error_type = error.body.get("type") if isinstance(error.body, Mapping) else None
             return _reported(_STATUS_OF_TYPE.get(str(error_type), _UNKNOWN_STATUS), error.body, endpoint)
         case anthropic.APITimeoutError():
-            return timeout_error(endpoint)
+            return timeout_error(error, endpoint)
         case anthropic.APIConnectionError():
             return connection_error(error, endpoint)
         case _:

@@ -117,15 +117,6 @@ class AnthropicEvent(_AnthropicRecord):
     usage: _AnthropicUsage | None = None
     error: dict[str, JsonValue] | None = None
 
-    @classmethod
-    def from_body(cls, body: object) -> AnthropicEvent:
-        """Return the parsed body of a server that doesn't stream as one event.
-
-        Raises:
-            ValidationError: it is not a message of this API.
-        """
-        return cls.model_validate({"type": "message", "message": body})
-
 
 class _OpenBlock:
     """A content block while its deltas are received."""
@@ -169,13 +160,14 @@ class AnthropicResponseBuilder(ResponseBuilder):
         self._refusal_explanation: str | None = None
         self._usage: _AnthropicUsage | None = None
 
-    def add(self, event: AnthropicEvent) -> None:
-        """Add the next event; unknown types are ignored.
+    @property
+    def part_count(self) -> int:
+        """The number of content blocks so far."""
+        return len(self._blocks)
 
-        Raises:
-            ProviderStreamError: the provider reports an error.
-            ModelOutputInvalid: the response is too long.
-        """
+    def add(self, received: object) -> None:
+        """Add the next event; unknown types are ignored."""
+        event = AnthropicEvent.model_validate(received)
         if event.error is not None:
             raise ProviderStreamError(event.error)
         if event.type in ("message", "message_stop"):
@@ -190,6 +182,10 @@ class AnthropicResponseBuilder(ResponseBuilder):
             self._set_stop(event.delta.stop_reason, event.delta.stop_details)
             if (block := self._block_of(event.delta, event.index)) is not None:
                 self._add_delta(block, event.delta)
+
+    def add_complete(self, received: object) -> None:
+        """Add the response of a server that doesn't stream."""
+        self.add({"type": "message", "message": received})
 
     def add_end(self) -> None:
         """Take what was received for the complete response, if there is any."""
@@ -233,6 +229,7 @@ class AnthropicResponseBuilder(ResponseBuilder):
         return block
 
     def _add_delta(self, block: _OpenBlock, delta: _Delta) -> None:
+        self.count_chars(len(delta.signature))
         if not block.add(delta):
             return
         self.emit_delta("text", delta.text)

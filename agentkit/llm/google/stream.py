@@ -147,12 +147,14 @@ class GeminiResponseBuilder(ResponseBuilder):
         self._block_reason: str | None = None
         self._usage: _GeminiUsage | None = None
 
-    def add(self, chunk: GeminiChunk) -> None:
-        """Add the next chunk.
+    @property
+    def part_count(self) -> int:
+        """The number of texts, thoughts and calls so far."""
+        return len(self._parts)
 
-        Raises:
-            ModelOutputInvalid: the response is too long.
-        """
+    def add(self, received: object) -> None:
+        """Add the next chunk."""
+        chunk = GeminiChunk.model_validate(received)
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata.merged_over(self._usage)
         feedback = chunk.prompt_feedback
@@ -163,6 +165,11 @@ class GeminiResponseBuilder(ResponseBuilder):
                 self._finish_reason = candidate.finish_reason.upper() or self._finish_reason
             for part in (candidate.content.parts if candidate.content is not None else None) or ():
                 self._add_part(part)
+
+    def add_complete(self, received: object) -> None:
+        """Add the response of a server that doesn't stream, or one item of a list of chunks."""
+        self.add(received)
+        self.add_end()
 
     def add_end(self) -> None:
         """Take what was received for the complete response, if there is any."""
@@ -176,6 +183,7 @@ class GeminiResponseBuilder(ResponseBuilder):
         if not self._parts or not self._parts[-1].accepts(part):
             self._parts.append(_OpenPart(part))
         self._parts[-1].add(part)
+        self.count_chars(len(part.thought_signature or ""))
         self.emit_delta("thinking" if part.thought else "text", part.text or "")
         if part.function_call is not None:
             is_output = self.is_output_tool(part.function_call.name)

@@ -13,7 +13,8 @@ from agentkit.interfaces import Emit, ModelRequest, ModelResponse
 from agentkit.llm.local.server_process import LocalServer, ServerOptions, start_server
 from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
-from agentkit.llm.shared.streaming_model import ResponseTimeouts
+from agentkit.llm.shared.response_timeouts import ResponseTimeouts
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.messages import ImagePart
 
 __all__ = ["LocalModel"]
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 _MAX_OUTPUT_TOKENS = 1_024
 """A small model that doesn't stop is cut off here."""
 _START_TIMEOUT_S = 120.0
-_TIMEOUTS = ResponseTimeouts(first_output=540.0, idle=120.0)
+_OPTIONS = ModelOptions(timeouts=ResponseTimeouts(first_byte=540.0, idle=540.0, content=540.0))
 """A full context window takes minutes to process, and parallel requests wait for each other."""
 _INSTRUCTIONS = "You are a helpful assistant."
 """Used for requests without instructions; otherwise the model's own template inserts its makers' text."""
@@ -92,7 +93,7 @@ class _ModelServer:
             key_variable="nothing: a new key is made for each server",
             # llama.cpp sometimes closes a connection that it has agreed to keep open.
             headers={"connection": "close"},
-            timeouts=_TIMEOUTS,
+            options=_OPTIONS,
         )
 
     async def aclose(self) -> None:

@@ -9,11 +9,11 @@ from pydantic import JsonValue
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.openai.chat_chunk import ChatChoice, ChatChunk, ChatDelta
-from agentkit.llm.openai.compatible_model import OpenAIResponseBuilder
 from agentkit.llm.openai.partial_calls import PartialCalls
 from agentkit.llm.openai.usage import OpenAIUsage
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.received_text import ReceivedText
+from agentkit.llm.shared.response_builder import ResponseBuilder
 from agentkit.messages import ContentPart, TextPart, ThinkingPart
 
 __all__ = ["ChatResponseBuilder"]
@@ -36,7 +36,7 @@ _FAILED = {"abort", "error", "insufficient_system_resource", "network_error"}
 """The server gave up in the middle."""
 
 
-class ChatResponseBuilder(OpenAIResponseBuilder):
+class ChatResponseBuilder(ResponseBuilder):
     """One response of a Chat Completions API."""
 
     def __init__(self, request: ModelRequest, emit: Emit | None, *, output_tool: bool = False) -> None:
@@ -52,6 +52,11 @@ class ChatResponseBuilder(OpenAIResponseBuilder):
         self._is_refused = False
         self._usage: OpenAIUsage | None = None
         self._served_by = ""
+
+    @property
+    def part_count(self) -> int:
+        """The number of calls and details of the reasoning so far."""
+        return len(self._calls.received) + len(self._reasoning_details)
 
     def add(self, received: object) -> None:
         """Add the next chunk."""
@@ -98,6 +103,7 @@ class ChatResponseBuilder(OpenAIResponseBuilder):
             self.emit_delta("thinking", self._thinking.add(delta.reasoning))
         for detail in delta.reasoning_details:
             _merge_detail(self._reasoning_details, detail)
+            self.count_chars(sum(len(value) for value in detail.values() if isinstance(value, str)))
         if delta.refusal:
             self._is_refused = True
         for text in (delta.text, delta.refusal):

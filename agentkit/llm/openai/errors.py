@@ -67,7 +67,7 @@ def model_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
             body = _ErrorBody.read(error.body, error.message)
             return _reported(error.status_code, body, endpoint, read_retry_after(error_headers(error)))
         case openai.APITimeoutError():
-            return timeout_error(endpoint)
+            return timeout_error(error, endpoint)
         case openai.APIConnectionError():
             return connection_error(error, endpoint)
         case openai.APIError() if not isinstance(error, openai.APIResponseValidationError):

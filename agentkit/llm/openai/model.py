@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 from typing import Literal
 
 from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.openai.responses_request import ResponsesApi
-from agentkit.llm.shared.streaming_model import DEFAULT_TIMEOUTS, OnHeaders, ResponseTimeouts
+from agentkit.llm.shared.streaming_model import DEFAULT_OPTIONS, ModelOptions
 
 __all__ = ["OpenAIModel"]
 
@@ -31,9 +30,7 @@ class OpenAIModel(OpenAICompatibleModel):
         api: Literal["responses", "chat"] | None = None,
         provider: str = "openai",
         key_variable: str = "OPENAI_API_KEY",
-        timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
-        on_headers: OnHeaders | None = None,
-        omit: Collection[str] = (),
+        options: ModelOptions = DEFAULT_OPTIONS,
     ) -> None:
         """Set up the client; nothing is sent yet.
 
@@ -44,9 +41,7 @@ class OpenAIModel(OpenAICompatibleModel):
                 Responses.
             provider: the name in error messages.
             key_variable: the environment variable that errors name if the key is refused.
-            timeouts: how long to wait for the server.
-            on_headers: receives the headers of each response.
-            omit: fields of the API that are left out of all requests.
+            options: timeouts, limits, and fields to leave out.
         """
         api = api or ("responses" if base_url is None else "chat")
         super().__init__(
@@ -55,7 +50,5 @@ class OpenAIModel(OpenAICompatibleModel):
             base_url=base_url or _OPENAI_URL,
             api_key=api_key,
             key_variable=key_variable,
-            timeouts=timeouts,
-            on_headers=on_headers,
-            omit=omit,
+            options=options,
         )

@@ -11,6 +11,9 @@ from agentkit.llm.shared.tool_arguments import parse_arguments
 
 __all__ = ["PartialCall", "PartialCalls"]
 
+_MAX_NAME_CHARS = 256
+_MAX_PARSED_CHARS = 65_536
+"""Longer arguments are not parsed while they are received, as that may be with each increment."""
 _ENDS_OF_ARGUMENTS = ("}", '"', "null")
 
 
@@ -22,6 +25,7 @@ class PartialCall:
         self.name = ""
         self.extra_content: JsonValue = None
         self._arguments: list[str] = []
+        self._length = 0
 
     @property
     def arguments(self) -> str:
@@ -32,6 +36,7 @@ class PartialCall:
         """Append arguments."""
         if text:
             self._arguments.append(text)
+            self._length += len(text)
 
     @property
     def has_arguments(self) -> bool:
@@ -42,7 +47,8 @@ class PartialCall:
     def parsed_arguments(self) -> dict[str, JsonValue] | None:
         """The arguments as an object; None if they are none, or not yet."""
         # Parsed only where they may be complete: some servers send the name, which asks for it, with each increment.
-        if not self._arguments or not self._arguments[-1].rstrip().endswith(_ENDS_OF_ARGUMENTS):
+        may_be_complete = self._arguments and self._arguments[-1].rstrip().endswith(_ENDS_OF_ARGUMENTS)
+        if not may_be_complete or self._length > _MAX_PARSED_CHARS:
             return None
         return parse_arguments(self.arguments)
 
@@ -139,6 +145,8 @@ class PartialCalls:
         return name.startswith(start) and start not in self._tool_names and name in self._tool_names
 
     def _joined_name(self, start: str, piece: str) -> str:
+        if len(start) > _MAX_NAME_CHARS:
+            return start
         if not start or (piece == start and not self._is_piece_of_name(start, piece)):
             return piece or start
         return piece if self._extends_name(start, piece) else start + piece

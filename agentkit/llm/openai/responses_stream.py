@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue, TypeAdapter
 
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
-from agentkit.llm.openai.compatible_model import OpenAIResponseBuilder
 from agentkit.llm.openai.responses_items import PARAGRAPH, PartialItem, PartialItems, ResponseItem
 from agentkit.llm.openai.usage import OpenAIUsage, OptionalUsage
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.lenient_types import Text
-from agentkit.llm.shared.response_builder import DeltaKind
+from agentkit.llm.shared.response_builder import DeltaKind, ResponseBuilder
 from agentkit.messages import ContentPart, TextPart, ThinkingPart
 from agentkit.records import Record
 
@@ -64,13 +63,13 @@ class _FinalResponse(Record):
 _JSON_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
-class ResponsesResponseBuilder(OpenAIResponseBuilder):
+class ResponsesResponseBuilder(ResponseBuilder):
     """One response of the Responses API: a list of items, each of which is sent again in full when it is complete."""
 
     def __init__(self, request: ModelRequest, emit: Emit | None, *, output_tool: bool = False) -> None:
         super().__init__(request, emit, output_tool=output_tool)
         self._items = PartialItems()
-        self._is_thinking = True
+        self._is_thinking = False
         self._final: _FinalResponse | None = None
         self._usage: OpenAIUsage | None = None
 
@@ -79,10 +78,17 @@ class ResponsesResponseBuilder(OpenAIResponseBuilder):
         """Whether neither text nor a tool call is being sent: OpenAI may keep the reasoning to itself."""
         return self._is_thinking
 
+    @property
+    def part_count(self) -> int:
+        """The number of items so far."""
+        return len(self._items.received)
+
     def add(self, received: object) -> None:
         """Add the next event."""
         event = _Event.model_validate(received)
         self._add_usage(event.usage)
+        if event.type == "response.created":
+            self._is_thinking = True
         if event.type in _DELTAS and event.delta:
             self._add_delta(_DELTAS[event.type], event)
         elif event.type == "response.reasoning_summary_part.added" and event.summary_index:

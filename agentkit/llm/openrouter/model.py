@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
-from agentkit.llm.shared.streaming_model import DEFAULT_TIMEOUTS, OnHeaders, ResponseTimeouts
+from agentkit.llm.shared.streaming_model import DEFAULT_OPTIONS, ModelOptions
 
 __all__ = ["OpenRouterModel", "openrouter_body"]
 
@@ -26,9 +25,7 @@ class OpenRouterModel(OpenAICompatibleModel):
         base_url: str | None = None,
         referer: str | None = None,
         title: str | None = None,
-        timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS,
-        on_headers: OnHeaders | None = None,
-        omit: Collection[str] = (),
+        options: ModelOptions = DEFAULT_OPTIONS,
     ) -> None:
         """Set up the client; nothing is sent yet.
 
@@ -37,9 +34,7 @@ class OpenRouterModel(OpenAICompatibleModel):
             base_url: None is OpenRouter's own address.
             referer: the address of your site, for OpenRouter's rankings.
             title: the name of your application, for the same.
-            timeouts: how long to wait for the server.
-            on_headers: receives the headers of each response.
-            omit: fields of the API that are left out of all requests.
+            options: timeouts, limits, and fields to leave out.
         """
         headers = {"HTTP-Referer": referer, "X-Title": title}
         super().__init__(
@@ -49,9 +44,7 @@ class OpenRouterModel(OpenAICompatibleModel):
             api_key=api_key,
             key_variable="OPENROUTER_API_KEY",
             headers={key: value for key, value in headers.items() if value},
-            timeouts=timeouts,
-            on_headers=on_headers,
-            omit=omit,
+            options=options,
         )
 
 

@@ -11,7 +11,7 @@ from json import JSONDecodeError
 import httpx2
 from pydantic import JsonValue, ValidationError
 
-from agentkit.errors import ModelError, ModelRequestRejected, ModelUnavailable
+from agentkit.errors import ModelError, ModelOutputInvalid, ModelRequestRejected, ModelTimedOut, ModelUnavailable
 from agentkit.llm.shared.http_status import status_error
 from agentkit.llm.shared.redaction import redact_keys
 
@@ -19,6 +19,9 @@ __all__ = [
     "TRANSPORT_FAILURES",
     "ProviderEndpoint",
     "ProviderStreamError",
+    "RedirectRefused",
+    "ResponseTimedOut",
+    "ResponseTooLarge",
     "connection_error",
     "error_headers",
     "provider_error",
@@ -53,8 +56,28 @@ class ProviderStreamError(Exception):
         """The error as the provider sent it."""
 
 
+class RedirectRefused(Exception):
+    """A provider's server redirects to another address."""
+
+    def __init__(self, status: int, target: str) -> None:
+        super().__init__(f"HTTP {status} to {target}")
+        self.status = status
+        self.target = target
+
+
+class ResponseTooLarge(Exception):
+    """A response exceeds a limit, which the message names."""
+
+
+class ResponseTimedOut(Exception):
+    """A response did not come in time; the message names the time and its setting."""
+
+
 TRANSPORT_FAILURES: tuple[type[Exception], ...] = (
     ProviderStreamError,
+    RedirectRefused,
+    ResponseTimedOut,
+    ResponseTooLarge,
     httpx2.HTTPError,
     httpx2.StreamError,
     TimeoutError,
@@ -95,8 +118,12 @@ def provider_error(
 def transport_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
     """Return the error for what the HTTP client raised, or for a response that can't be parsed."""
     match error:
-        case httpx2.TimeoutException() | TimeoutError():
-            return timeout_error(endpoint)
+        case RedirectRefused():
+            return _redirect_error(error, endpoint)
+        case ResponseTooLarge():
+            return ModelOutputInvalid(f"{endpoint.name} at {endpoint.url} sent too much, and was cut off: {error}")
+        case ResponseTimedOut() | httpx2.TimeoutException() | TimeoutError():
+            return timeout_error(error, endpoint)
         case httpx2.HTTPError() | httpx2.StreamError():
             return connection_error(error, endpoint)
         case UnicodeEncodeError():
@@ -109,15 +136,29 @@ def transport_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
             return ModelUnavailable(f"{endpoint.name} at {endpoint.url} sent what is no response of its API ({kind})")
 
 
-def timeout_error(endpoint: ProviderEndpoint) -> ModelUnavailable:
-    """Return the error for a response that did not come in time."""
-    return ModelUnavailable(f"{endpoint.name} at {endpoint.url} did not respond in time")
+def timeout_error(error: Exception, endpoint: ProviderEndpoint) -> ModelTimedOut:
+    """Return the error for a response that did not come in time; ``error`` is an SDK's, or its cause."""
+    has_no_connection = any(isinstance(cause, httpx2.ConnectTimeout) for cause in (error, error.__cause__))
+    problem = "could not be connected to in time" if has_no_connection else "did not respond in time"
+    reason = f": {error}" if isinstance(error, ResponseTimedOut) else ""
+    return ModelTimedOut(f"{endpoint.name} at {endpoint.url} {problem}{reason}")
 
 
-def connection_error(error: Exception, endpoint: ProviderEndpoint) -> ModelUnavailable:
-    """Return the error for a connection that could not be opened, or was lost."""
+def connection_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:
+    """Return the error for a connection that could not be opened, or was lost; ``error`` is an SDK's, or its cause."""
+    if isinstance(error.__cause__, RedirectRefused):
+        return _redirect_error(error.__cause__, endpoint)
     reason = type(error.__cause__ or error).__name__
     return ModelUnavailable(f"The connection to {endpoint.name} at {endpoint.url} failed ({reason})")
+
+
+def _redirect_error(error: RedirectRefused, endpoint: ProviderEndpoint) -> ModelRequestRejected:
+    target = redact_keys(public_url(error.target), endpoint.key)[:_MAX_MESSAGE_CHARS]
+    return ModelRequestRejected(
+        f"{endpoint.name} at {endpoint.url} redirects to {target} (HTTP {error.status}): neither key nor request is "
+        "sent there. If that is the right address, set it as the provider's base URL",
+        status=error.status,
+    )
 
 
 def error_headers(error: Exception) -> Mapping[str, str]:

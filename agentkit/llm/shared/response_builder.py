@@ -27,7 +27,7 @@ MAX_OUTPUT_CHARS = 1_048_576
 
 
 class ResponseBuilder(ABC):
-    """One response while it is received. A provider's subclass adds events to it and implements ``build``."""
+    """One response while it is received. A provider's subclass implements the rest."""
 
     def __init__(
         self,
@@ -63,6 +63,16 @@ class ResponseBuilder(ABC):
         return self._char_count > 0
 
     @property
+    def part_count(self) -> int:
+        """The number of texts, thoughts and calls so far, as far as the provider's API keeps them apart."""
+        return 0
+
+    @property
+    def content_count(self) -> int:
+        """A number that grows with each text, thought or call, and with each character of them."""
+        return self._char_count + self.part_count
+
+    @property
     def is_thinking(self) -> bool:
         """Whether the model may be thinking without sending anything, as far as the provider's API shows that."""
         return False
@@ -71,6 +81,24 @@ class ResponseBuilder(ABC):
     def provider(self) -> str:
         """The provider's name."""
         return self._model.partition(":")[0]
+
+    @abstractmethod
+    def add(self, received: object) -> None:
+        """Add the next event of the stream, as parsed JSON.
+
+        Raises:
+            ProviderStreamError: the provider reports an error.
+            ModelOutputInvalid: the response is too long.
+            ValidationError: it is no event of this API.
+        """
+
+    @abstractmethod
+    def add_complete(self, received: object) -> None:
+        """Add the response of a server that doesn't stream, as parsed JSON; raises like ``add``."""
+
+    @abstractmethod
+    def add_end(self) -> None:
+        """Add ``[DONE]``: what was received is the complete response, if there is any."""
 
     @abstractmethod
     def build(self) -> ModelResponse:
@@ -89,13 +117,21 @@ class ResponseBuilder(ABC):
         """
         if not text:
             return
-        self._char_count += len(text)
+        self.count_chars(len(text))
         if kind == "text":
             self._emit_all(self._think_tags.add(text))
         elif kind is not None:
             if kind == "tool_arguments":
                 self._emit_all(self._think_tags.end())
             self._emit_all([(kind, text)])
+
+    def count_chars(self, count: int) -> None:
+        """Count characters that are not emitted, such as those of signatures.
+
+        Raises:
+            ModelOutputInvalid: the response is too long.
+        """
+        self._char_count += count
         if self._char_count > MAX_OUTPUT_CHARS:
             raise ModelOutputInvalid(f"{self._model} wrote more than {MAX_OUTPUT_CHARS:,} characters and was cut off")
 

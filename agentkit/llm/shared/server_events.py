@@ -12,13 +12,14 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from agentkit.llm.shared.failures import ProviderStreamError
+from agentkit.llm.shared.failures import ProviderStreamError, ResponseTooLarge
 
-__all__ = ["ServerEvent", "check_no_error", "read_events"]
+__all__ = ["DEFAULT_MAX_EVENT_BYTES", "ServerEvent", "check_no_error", "read_events"]
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _END = "[DONE]"
+DEFAULT_MAX_EVENT_BYTES = 8 * 1_048_576
 _DRAIN_TIMEOUT_S = 0.1
 """Seconds to read on after the end event: only if the body is read to its end, the connection can be reused."""
 
@@ -45,7 +46,9 @@ def check_no_error(event: ServerEvent) -> None:
         raise ProviderStreamError(error or event.data)
 
 
-async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[ServerEvent, None]:
+async def read_events(
+    chunks: AsyncIterator[bytes], max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
+) -> AsyncGenerator[ServerEvent, None]:
     """Yield what a response contains, parsed; comments are left out.
 
     A body that starts with a brace or bracket is JSON, whatever its content type; an array has one event in each item.
@@ -53,12 +56,13 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[ServerEven
     Raises:
         JSONDecodeError: data is no JSON.
         UnicodeDecodeError: it is no UTF-8.
+        ResponseTooLarge: a line, an event or a JSON body has more than ``max_event_bytes``.
     """
-    lines = _lines(chunks)
-    decoder = _EventDecoder()
+    lines = _lines(chunks, max_event_bytes)
+    decoder = _EventDecoder(max_event_bytes)
     async for line in lines:
         if not decoder.has_started and line.lstrip()[:1] in (b"{", b"["):
-            for item in _body_events(b"\n".join([line, *[rest async for rest in lines]])):
+            for item in _body_events(await _joined(line, lines, max_event_bytes)):
                 yield item
             return
         event = decoder.add_line(line.decode())
@@ -72,19 +76,39 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[ServerEven
         yield event
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def _lines(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator[bytes, None]:
     """Yield lines that end with CR, LF or both, and what follows the last one."""
-    rest, at_start = b"", True
+    rest, at_start = bytearray(), True
     async for chunk in chunks:
-        text = rest + chunk
-        if at_start and not _BYTE_ORDER_MARK.startswith(text):
-            text, at_start = text.removeprefix(_BYTE_ORDER_MARK), False
-        complete = text.removesuffix(b"\r")  # its LF may be in the next chunk
-        *lines, rest = _LINE_END.split(complete)
-        rest += text[len(complete) :]
-        for line in lines:
-            yield line
-    yield rest.removesuffix(b"\r")
+        has_line_end = b"\n" in chunk or b"\r" in chunk or rest.endswith(b"\r")
+        rest += chunk
+        if at_start and not _BYTE_ORDER_MARK.startswith(rest[: len(_BYTE_ORDER_MARK)]):
+            at_start = False
+        elif at_start and len(rest) >= len(_BYTE_ORDER_MARK):
+            del rest[: len(_BYTE_ORDER_MARK)]
+            at_start = False
+        if has_line_end:
+            complete = rest.removesuffix(b"\r")  # its LF may be in the next chunk
+            *lines, last = _LINE_END.split(bytes(complete))
+            rest = bytearray(last) + rest[len(complete) :]
+            for line in lines:
+                _check_size(len(line), max_bytes)
+                yield line
+        _check_size(len(rest), max_bytes)
+    yield bytes(rest.removesuffix(b"\r"))
+
+
+async def _joined(first: bytes, lines: AsyncIterator[bytes], max_bytes: int) -> bytes:
+    body = bytearray(first)
+    async for line in lines:
+        body += b"\n" + line
+        _check_size(len(body), max_bytes)
+    return bytes(body)
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ResponseTooLarge(f"more than {max_bytes:,} bytes in one event")
 
 
 def _body_events(body: bytes) -> list[ServerEvent]:
@@ -106,7 +130,9 @@ class _EventDecoder:
     So servers are understood that put no empty line between events.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._size = 0
         self.has_started = False
         """Whether any line was not empty."""
         self._name = ""
@@ -129,7 +155,9 @@ class _EventDecoder:
 
     def _add_data(self, value: str) -> ServerEvent | None:
         self._data.append(value)
+        self._size += len(value) + 1
         if len(self._data) > 1:
+            _check_size(self._size, self._max_bytes)
             return None
         if value.startswith(_END):
             event = ServerEvent("end")
@@ -139,12 +167,13 @@ class _EventDecoder:
             except ValueError:
                 return None
         self._data.clear()
+        self._size = 0
         self._is_emitted = True
         return event
 
     def _complete(self) -> ServerEvent | None:
         name, data, is_emitted = self._name, "\n".join(self._data), self._is_emitted
-        self._name, self._is_emitted = "", False
+        self._name, self._is_emitted, self._size = "", False, 0
         self._data.clear()
         if not data.strip():
             return ServerEvent("ping", name=name) if name and not is_emitted else None

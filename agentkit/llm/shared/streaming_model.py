@@ -1,22 +1,27 @@
-"""The part of ``Model`` that all providers share: timeouts while a response streams, and errors mapped to ours."""
+"""The part of ``Model`` that all providers share: receive a response within limits, and map errors to ours."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar
+
+import httpx2
 
 from agentkit.errors import ModelError, ModelRequestRejected
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse
-from agentkit.llm.shared.failures import ProviderEndpoint, error_headers
+from agentkit.llm.shared.failures import ProviderEndpoint, ResponseTooLarge, error_headers, public_url
+from agentkit.llm.shared.provider_client import DEFAULT_LIMITS, ProviderClient, ResponseLimits
 from agentkit.llm.shared.refused_fields import error_text, refused_fields
 from agentkit.llm.shared.response_builder import ResponseBuilder
+from agentkit.llm.shared.response_timeouts import DEFAULT_TIMEOUTS, ResponseTimeouts, ResponseTimer
+from agentkit.llm.shared.server_events import ServerEvent, check_no_error, read_events
 
-__all__ = ["DEFAULT_TIMEOUTS", "PLACEHOLDER_KEY", "OnHeaders", "ResponseTimeouts", "StreamingModel"]
+__all__ = ["DEFAULT_OPTIONS", "PLACEHOLDER_KEY", "ModelOptions", "OnHeaders", "StreamingModel"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,30 +33,23 @@ OnHeaders = Callable[[str, Mapping[str, str]], None]
 
 _REFUSING_STATUSES = (400, 422)
 
-BuilderT = TypeVar("BuilderT", bound=ResponseBuilder)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseTimeouts:
-    """How long a model waits for its provider, in seconds."""
+class ModelOptions:
+    """What the models of all providers can be given."""
 
-    connect: float = 10.0
-    """Until the connection is established."""
-    first_output: float = 180.0
-    """Until the first output, and until the next one while the model thinks: some send nothing for minutes."""
-    idle: float = 60.0
-    """Between two events after that."""
-
-    @property
-    def longest(self) -> float:
-        """The longest silence allowed anywhere in a response."""
-        return max(self.first_output, self.idle)
+    timeouts: ResponseTimeouts = DEFAULT_TIMEOUTS
+    limits: ResponseLimits = DEFAULT_LIMITS
+    on_headers: OnHeaders | None = None
+    """Receives the headers of each response."""
+    omit: Collection[str] = ()
+    """Fields of the API that are left out of all requests."""
 
 
-DEFAULT_TIMEOUTS = ResponseTimeouts()
+DEFAULT_OPTIONS = ModelOptions()
 
 
-class StreamingModel(ABC, Generic[BuilderT]):
+class StreamingModel(ABC):
     """One provider behind ``Model``: one client with its connection pool; always streams.
 
     It never retries, except without optional fields that the server has just refused by name; it leaves these out of
@@ -60,21 +58,15 @@ class StreamingModel(ABC, Generic[BuilderT]):
 
     failures: ClassVar[tuple[type[Exception], ...]]
     """The exceptions that a request may raise; ``_map_error`` maps each to a ``ModelError``."""
-    pings_extend_timeout: ClassVar[bool] = False
-    """Whether the provider sends events to show that a silent model is alive."""
 
-    def __init__(
-        self,
-        endpoint: ProviderEndpoint,
-        timeouts: ResponseTimeouts,
-        on_headers: OnHeaders | None,
-        omit: Collection[str] = (),
-    ) -> None:
-        """Set up what all providers share; nothing is sent yet. ``omit`` names fields to leave out of all requests."""
-        self._endpoint = endpoint
-        self._timeouts = timeouts
-        self._on_headers: OnHeaders = on_headers or _ignore_headers
-        self._omit = frozenset(omit)
+    def __init__(self, provider: str, base_url: str, key: str, key_variable: str, options: ModelOptions) -> None:
+        """Set up what all providers share; nothing is sent yet. For the arguments see ``ProviderEndpoint``."""
+        self._endpoint = ProviderEndpoint(provider, public_url(base_url), key_variable, key)
+        self._http = ProviderClient(options.timeouts, options.limits)
+        self._timeouts = options.timeouts
+        self._limits = options.limits
+        self._on_headers: OnHeaders = options.on_headers or _ignore_headers
+        self._omit = frozenset(options.omit)
         self._refused: dict[str, frozenset[str]] = {}
         """By model: the optional fields that its server has refused."""
 
@@ -92,7 +84,7 @@ class StreamingModel(ABC, Generic[BuilderT]):
         while True:
             builder = self._new_builder(sent, emit)
             try:
-                await self._receive_in_time(sent, builder)
+                await self._receive(sent, builder)
                 response = builder.build()
             except self.failures as error:
                 if headers := error_headers(error):
@@ -107,15 +99,23 @@ class StreamingModel(ABC, Generic[BuilderT]):
                 self._remember_refused(request, sent)
                 return response
 
-    async def _receive_in_time(self, request: ModelRequest, builder: BuilderT) -> None:
-        now = asyncio.get_running_loop().time
-        async with asyncio.timeout(self._timeouts.longest) as deadline:
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
 
-            def extend_deadline() -> None:
-                if builder.has_output or self.pings_extend_timeout:
-                    deadline.reschedule(now() + self._silence_allowed(builder))
-
-            await self._receive(request, builder, extend_deadline)
+    async def _receive(self, request: ModelRequest, builder: ResponseBuilder) -> None:
+        """Send the request, and add what is received to the builder."""
+        async with ResponseTimer(self._timeouts, builder) as timer, self._open_stream(request) as response:
+            self._on_headers(request.model, response.headers)
+            chunks = timer.watch(response.aiter_bytes())
+            # Not the events of an SDK: it fails on those without data, leaves out pings, and reads no JSON body.
+            async with aclosing(read_events(chunks, self._limits.event_bytes)) as events:
+                async for event in events:
+                    check_no_error(event)
+                    _add(event, builder)
+                    if builder.part_count > self._limits.parts:
+                        raise ResponseTooLarge(f"more than {self._limits.parts:,} texts, thoughts and calls")
+                    timer.on_event()
 
     def _refused_fields(self, request: ModelRequest, error: Exception, mapped: ModelError) -> frozenset[str]:
         """Return the optional fields of the request that an error names; empty if the error has another reason."""
@@ -142,27 +142,29 @@ class StreamingModel(ABC, Generic[BuilderT]):
         """Return the request's body."""
 
     @abstractmethod
-    async def aclose(self) -> None:
-        """Close the connections."""
-
-    @abstractmethod
-    def _new_builder(self, request: ModelRequest, emit: Emit | None) -> BuilderT:
+    def _new_builder(self, request: ModelRequest, emit: Emit | None) -> ResponseBuilder:
         """Return the builder for one response."""
 
     @abstractmethod
-    async def _receive(self, request: ModelRequest, builder: BuilderT, on_event: Callable[[], None]) -> None:
-        """Send the request, and add each event to the builder; call ``on_event`` after each, which extends the timeout.
+    def _open_stream(self, request: ModelRequest) -> AbstractAsyncContextManager[httpx2.Response]:
+        """Send the request, and return the response, of which only the headers have been read.
 
-        It also passes the headers to ``_on_headers``.
+        It raises an error response as one of ``failures``.
         """
 
     @abstractmethod
     def _map_error(self, error: Exception) -> ModelError:
         """Return the ``ModelError`` for one of ``failures``."""
 
-    def _silence_allowed(self, builder: BuilderT) -> float:
-        waits_for_output = builder.is_thinking or not builder.has_output
-        return self._timeouts.longest if waits_for_output else self._timeouts.idle
+
+def _add(event: ServerEvent, builder: ResponseBuilder) -> None:
+    match event.kind:
+        case "event":
+            builder.add(event.data)
+        case "body":
+            builder.add_complete(event.data)
+        case "end":
+            builder.add_end()
 
 
 def _without(request: ModelRequest, fields: Collection[str]) -> ModelRequest:

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelDelta, ModelRequest
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolCall, user_message
 from agentkit.specs import ModelSettings, ToolSpec
 from agentkit.testing import RawResponse, ServerFailure, ServerResponse
@@ -243,7 +244,7 @@ async def test_a_field_can_be_left_out_by_the_agent_or_for_the_provider(optional
     async with provider.server([ok, ok]) as server:
         async with aclosing(provider.model(base_url=server.url)) as model:
             await model.respond(by_agent)
-        async with aclosing(provider.model(base_url=server.url, omit=[optional.field])) as model:
+        async with aclosing(provider.model(base_url=server.url, options=ModelOptions(omit=[optional.field]))) as model:
             await model.respond(request)
         assert [f'"{optional.field}"' in json.dumps(one.body) for one in server.requests] == [False, False]
 

@@ -17,7 +17,8 @@ from agentkit.errors import (
     ModelRequestRejected,
     ModelUnavailable,
 )
-from agentkit.llm.shared.streaming_model import ResponseTimeouts
+from agentkit.llm.shared.response_timeouts import ResponseTimeouts
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.specs import ModelSettings
 from agentkit.testing import (
     RawResponse,
@@ -120,12 +121,12 @@ async def test_retry_after_is_what_the_provider_asks_for(
 
 
 @every_provider
-async def test_a_server_that_never_responds_is_given_up_after_the_first_output_timeout(provider: Provider) -> None:
-    timeouts = ResponseTimeouts(first_output=0.1, idle=0.1)
+async def test_a_server_that_never_responds_is_given_up_after_the_first_byte_timeout(provider: Provider) -> None:
+    timeouts = ResponseTimeouts(first_byte=0.1, idle=0.1)
     async with (
         asyncio.timeout(20),
         provider.server([ServerResponse(text=LONG, fault="stall", fault_after=0)]) as server,
-        aclosing(provider.model(base_url=server.url, timeouts=timeouts)) as model,
+        aclosing(provider.model(base_url=server.url, options=ModelOptions(timeouts=timeouts))) as model,
     ):
         with pytest.raises(ModelUnavailable, match=f"{provider.name} at .* did not respond in time"):
             await model.respond(provider.request)
@@ -133,11 +134,11 @@ async def test_a_server_that_never_responds_is_given_up_after_the_first_output_t
 
 @every_provider
 async def test_a_stream_that_stalls_is_disconnected_after_the_idle_timeout(provider: Provider) -> None:
-    timeouts = ResponseTimeouts(first_output=60, idle=0.05)
+    timeouts = ResponseTimeouts(first_byte=60, idle=0.05)
     async with (
-        asyncio.timeout(20),  # less than first_output
+        asyncio.timeout(20),  # less than first_byte
         provider.server([ServerResponse(text=LONG, fault="stall", fault_after=5)]) as server,
-        aclosing(provider.model(base_url=server.url, timeouts=timeouts)) as model,
+        aclosing(provider.model(base_url=server.url, options=ModelOptions(timeouts=timeouts))) as model,
     ):
         with pytest.raises(ModelUnavailable, match="did not respond in time"):
             await model.respond(provider.request)
@@ -202,7 +203,9 @@ async def test_the_headers_of_responses_and_of_failures_are_reported(provider: P
         aclosing(
             provider.model(
                 base_url=server.url,
-                on_headers=lambda model, headers: reported.append((model, headers.get("retry-after"))),
+                options=ModelOptions(
+                    on_headers=lambda model, headers: reported.append((model, headers.get("retry-after")))
+                ),
             )
         ) as model,
     ):

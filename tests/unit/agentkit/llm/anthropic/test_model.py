@@ -12,7 +12,8 @@ from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.anthropic.model import AnthropicModel
-from agentkit.llm.shared.streaming_model import ResponseTimeouts
+from agentkit.llm.shared.response_timeouts import ResponseTimeouts
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.messages import user_message
 from agentkit.specs import ModelSettings, ToolSpec
 from agentkit.testing import (
@@ -97,9 +98,9 @@ async def test_a_server_that_does_not_stream_is_supported() -> None:
 
 
 async def test_events_without_output_such_as_pings_extend_the_timeout() -> None:
-    timeouts = ResponseTimeouts(first_output=0.5, idle=0.5)
+    timeouts = ResponseTimeouts(first_byte=0.5, idle=0.5)
     async with (
         ScriptedAnthropicServer([ServerResponse(text="Noon.", pause=0.2)]) as server,  # the text is the fourth event
-        aclosing(AnthropicModel(base_url=server.url, timeouts=timeouts)) as model,
+        aclosing(AnthropicModel(base_url=server.url, options=ModelOptions(timeouts=timeouts))) as model,
     ):
         assert (await model.respond(REQUEST)).message.text == "Noon."

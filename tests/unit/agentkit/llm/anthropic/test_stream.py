@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import ContentRefused, ModelUnavailable
 from agentkit.interfaces import ModelDelta, ModelRequest, ModelResponse
-from agentkit.llm.anthropic.stream import AnthropicEvent, AnthropicResponseBuilder
+from agentkit.llm.anthropic.stream import AnthropicResponseBuilder
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.messages import TextPart, ThinkingPart, ToolCall, Usage, user_message
@@ -31,7 +31,7 @@ def _build(
 ) -> ModelResponse:
     builder = AnthropicResponseBuilder(request, deltas.append if deltas is not None else None)
     for event in events:
-        builder.add(AnthropicEvent.model_validate(event))
+        builder.add(event)
     return builder.build()
 
 
@@ -172,7 +172,7 @@ def test_the_body_of_a_server_that_does_not_stream_is_one_event() -> None:
     ]
     body = {"type": "message", "content": content, "stop_reason": "tool_use", "usage": {"input_tokens": 3}}
     builder = AnthropicResponseBuilder(REQUEST, None)
-    builder.add(AnthropicEvent.from_body(body))
+    builder.add_complete(body)
     response = builder.build()
     assert response.message.text == "Noon."
     assert response.message.tool_calls[0].arguments == {"b": 1}

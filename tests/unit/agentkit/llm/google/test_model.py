@@ -10,7 +10,8 @@ import pytest
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.google.model import GoogleModel
-from agentkit.llm.shared.streaming_model import ResponseTimeouts
+from agentkit.llm.shared.response_timeouts import ResponseTimeouts
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.messages import user_message
 from agentkit.specs import ModelSettings
 from agentkit.testing import RawResponse, ReceivedGeminiRequest, ScriptedGeminiServer, ServerResponse
@@ -59,9 +60,9 @@ async def test_a_server_that_does_not_stream_is_supported() -> None:
 
 
 async def test_every_chunk_extends_the_timeout() -> None:
-    timeouts = ResponseTimeouts(first_output=0.5, idle=0.5)
+    timeouts = ResponseTimeouts(first_byte=0.5, idle=0.5)
     async with (
         ScriptedGeminiServer([ServerResponse(text="abcdefgh", chunk_chars=1, pause=0.1)]) as server,
-        aclosing(GoogleModel(base_url=server.url, timeouts=timeouts)) as model,
+        aclosing(GoogleModel(base_url=server.url, options=ModelOptions(timeouts=timeouts))) as model,
     ):
         assert (await model.respond(REQUEST)).message.text == "abcdefgh"

@@ -10,7 +10,14 @@ import httpx2
 import openai
 import pytest
 
-from agentkit.errors import ContentRefused, ContextTooLong, ModelError, ModelRequestRejected, ModelUnavailable
+from agentkit.errors import (
+    ContentRefused,
+    ContextTooLong,
+    ModelError,
+    ModelRequestRejected,
+    ModelTimedOut,
+    ModelUnavailable,
+)
 from agentkit.interfaces import ModelRequest
 from agentkit.llm import OpenAIModel
 from agentkit.llm.openai.errors import model_error
@@ -138,5 +145,5 @@ def test_an_error_in_a_stream_gets_the_status_that_it_would_have_had(
 
 def test_a_timeout_of_the_sdk_is_no_response_in_time() -> None:
     error = model_error(openai.APITimeoutError(httpx2.Request("POST", ENDPOINT.url)), ENDPOINT)
-    assert type(error) is ModelUnavailable
+    assert type(error) is ModelTimedOut
     assert "did not respond in time" in str(error)

@@ -183,6 +183,7 @@ def test_the_model_is_thinking_unless_it_writes_text_or_a_call() -> None:
     message = {"output_index": 0, "item": {"type": "message", "content": []}}
     reasoning = {"output_index": 1, "item": {"type": "reasoning", "summary": []}}
     for event in (
+        {"type": "response.created"},
         {"type": "response.output_item.added", **message},
         {"type": "response.output_text.delta", "output_index": 0, "delta": "Let me see."},
         {"type": "response.output_item.done", **message},
@@ -192,7 +193,7 @@ def test_the_model_is_thinking_unless_it_writes_text_or_a_call() -> None:
     ):
         builder.add(event)
         is_thinking.append(builder.is_thinking)
-    assert is_thinking == [True, False, False, True, True, True, False]
+    assert is_thinking == [False, True, False, False, True, True, True, False]
 
 
 def test_the_parts_of_a_summary_are_paragraphs_in_the_deltas_and_in_the_response() -> None:

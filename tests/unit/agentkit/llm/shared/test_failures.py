@@ -6,7 +6,7 @@ from email.utils import formatdate
 import httpx2
 import pytest
 
-from agentkit.errors import ModelError, ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
+from agentkit.errors import ModelError, ModelNotAuthorized, ModelRequestRejected, ModelTimedOut, ModelUnavailable
 from agentkit.llm.shared.failures import (
     TRANSPORT_FAILURES,
     ProviderEndpoint,
@@ -63,8 +63,8 @@ def test_a_public_url_has_no_credentials(url: str, public: str) -> None:
 @pytest.mark.parametrize(
     ("error", "expected", "text"),
     [
-        pytest.param(TimeoutError(), ModelUnavailable, "did not respond in time", id="our timeout"),
-        pytest.param(httpx2.ReadTimeout("slow", request=REQUEST), ModelUnavailable, "did not respond in time",
+        pytest.param(TimeoutError(), ModelTimedOut, "did not respond in time", id="our timeout"),
+        pytest.param(httpx2.ReadTimeout("slow", request=REQUEST), ModelTimedOut, "did not respond in time",
                      id="timeout of the HTTP client"),
         pytest.param(httpx2.ConnectError("no", request=REQUEST), ModelUnavailable,
                      "connection to acme at https://acme.example/v1 failed (ConnectError)", id="connection"),

@@ -25,6 +25,15 @@ REQUEST = ModelRequest(
 class TextBuilder(ResponseBuilder):
     """The smallest subclass: its response is a fixed text."""
 
+    def add(self, received: object) -> None:
+        raise NotImplementedError
+
+    def add_complete(self, received: object) -> None:
+        raise NotImplementedError
+
+    def add_end(self) -> None:
+        raise NotImplementedError
+
     def build(self) -> ModelResponse:
         return self.assemble([TextPart(text="Noon.")], "end", None)
 

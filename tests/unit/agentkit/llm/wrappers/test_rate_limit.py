@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelRequest
 from agentkit.llm import OpenAIModel, OpenRouterModel
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.wrappers.rate_limit import MAX_QUEUE_TIME_S, RateLimitedModel, RateLimiter
 from agentkit.messages import user_message
 from agentkit.testing import (
@@ -329,9 +330,10 @@ def test_a_limit_on_tokens_from_headers_delays_a_large_request_longer_than_a_sma
 async def test_the_headers_of_a_real_response_delay_the_next_request() -> None:
     limiter = RateLimiter(concurrency=100)
     refusal = ServerFailure(status=429, headers=_limit("requests", 60, 0, "3600s"))
+    options = ModelOptions(on_headers=limiter.read_headers)
     async with (
         ScriptedOpenAIServer([refusal, ServerResponse(text="ok")]) as server,
-        aclosing(OpenAIModel(base_url=server.url, on_headers=limiter.read_headers)) as openai_model,
+        aclosing(OpenAIModel(base_url=server.url, options=options)) as openai_model,
     ):
         model = RateLimitedModel(openai_model, limiter)
         with pytest.raises(ModelUnavailable):

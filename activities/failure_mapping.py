@@ -7,6 +7,7 @@ from typing import TypeGuard
 
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
+from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.errors import (
     ContentRefused,
     ContextTooLong,
@@ -37,7 +38,7 @@ def application_error(error: OpspawnError) -> ApplicationError:
     Only transient errors are retryable. The message is bounded: Temporal refuses one of several megabytes, and would
     retry the activity because of that.
     """
-    retryable = isinstance(error, ModelUnavailable | ToolUnavailable)
+    retryable = isinstance(error, ModelUnavailable | ToolUnavailable | PayloadStorageFailed)
     retry_after = error.retry_after if isinstance(error, ModelUnavailable) else None
     status = error.status if isinstance(error, ModelError) else None
     return ApplicationError(
@@ -85,8 +86,9 @@ def model_error_from(failure: BaseException | None) -> OpspawnError:
     cause = failure.cause if isinstance(failure, ActivityError) else failure
     if not isinstance(cause, ApplicationError):
         return ModelUnavailable(f"The model call gave no result: {cause}")
-    if cause.type == TranscriptMismatch.__name__:
-        return TranscriptMismatch(cause.message)
+    for kind in (TranscriptMismatch, PayloadStorageFailed):
+        if cause.type == kind.__name__:
+            return kind(cause.message)
     details = cause.details[0] if cause.details else {}
     status = details.get("status") if isinstance(details, dict) else None
     return _MODEL_ERRORS.get(cause.type or "", ModelUnavailable)(cause.message, status=status)

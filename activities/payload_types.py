@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
@@ -13,9 +14,12 @@ from agentkit.transcript import Segment
 
 __all__ = [
     "MODEL_ACTIVITY",
+    "STORE_ACTIVITY",
     "TOOL_PREFIX",
     "ModelCall",
     "ModelReply",
+    "StoredMessages",
+    "StoredTranscript",
     "TranscriptPage",
     "TranscriptRange",
     "model_activity_id",
@@ -24,6 +28,7 @@ __all__ = [
 ]
 
 MODEL_ACTIVITY = "request_model"
+STORE_ACTIVITY = "store_messages"
 TOOL_PREFIX = "tool."
 
 _MAX_ACTIVITY_ID_CHARS = 200
@@ -88,10 +93,29 @@ class TranscriptRange(Record):
     """Bytes of JSON that a page may have; it holds at least one message even so."""
 
 
+class StoredMessages(Record):
+    """A reference to successive messages of a transcript in payload storage; ``MessageStorage`` reads them."""
+
+    start: int
+    """Position of the first message in the transcript, from 0."""
+    end: int
+    """Position after the last message."""
+    claim: Mapping[str, str]
+    """The storage driver's."""
+
+
+class StoredTranscript(Record):
+    """The result of the activity that stores messages before a task continues as new."""
+
+    pages: tuple[StoredMessages, ...]
+
+
 class TranscriptPage(Record):
     """The result of the ``transcript`` query."""
 
     start: int
     messages: tuple[Message, ...]
+    stored: tuple[StoredMessages, ...] = Field(default=(), exclude_if=lambda stored: not stored)
+    """In place of messages: where those from ``start`` on are that earlier runs of the task stored."""
     total: int
     """Number of messages in the whole transcript."""

@@ -16,6 +16,7 @@ __all__ = [
     "HEARTBEAT_INTERVAL",
     "MAX_CONCURRENT_ACTIVITIES",
     "STICKY_QUEUE_TIMEOUT",
+    "STORING_POLICY",
     "ActivityPolicy",
     "fast_tool_policy",
     "model_policy",
@@ -52,6 +53,13 @@ class ActivityPolicy:
     schedule_to_start: timedelta | None = None
     """Limit of the wait for a worker; None is no limit: a worker may be deployed days later."""
     heartbeat: timedelta | None = _HEARTBEAT_TIMEOUT
+
+
+STORING_POLICY = ActivityPolicy(
+    start_to_close=timedelta(minutes=5),
+    retry=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=4),
+)
+"""Of storing messages before a task continues as new. If that fails, the task goes on, and tries again a step later."""
 
 
 def model_policy(*, fallback: bool) -> ActivityPolicy:

@@ -123,7 +123,7 @@ class Settings(AgentSettings):
     """The largest request body with a task's input."""
     transcript_cache_bytes: int = 64 * 1_048_576
     """Size of a worker's cache of transcripts."""
-    payload_threshold_bytes: int = 65_536
+    payload_threshold_bytes: int = 16_384
     """Payloads of this size and more are stored in files under ``data_dir`` instead of Temporal's history."""
     collect_payloads: bool = False
     """Workers delete stored payloads of tasks that Temporal has deleted. Not where several Temporal servers share a

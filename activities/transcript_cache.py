@@ -56,7 +56,8 @@ class TranscriptCache:
         """Take the transcript and the agent of a workflow of this process."""
         self.put_agent(agent)
         with self._lock:
-            self._drop_queried((task_id, version))
+            if transcript.start == 0:
+                self._drop_queried((task_id, version))
             self._shared[task_id, version] = transcript
 
     def put_agent(self, agent: AgentSpec) -> None:
@@ -79,11 +80,19 @@ class TranscriptCache:
         with self._lock:
             return self._agents.get(agent_hash)
 
+    def shared(self, segment: Segment) -> Transcript | None:
+        """Return the transcript of a workflow of this process, or None; earlier runs may have stored its beginning."""
+        with self._lock:
+            return self._shared.get((segment.workflow_id, segment.version))
+
     def transcript(self, segment: Segment) -> Transcript | None:
-        """Return the transcript that ``segment`` refers to, or None; it is not verified, and may be shorter."""
+        """Return the transcript that ``segment`` refers to, or None.
+
+        It begins with the first message. It is not verified, and may be shorter.
+        """
         key = (segment.workflow_id, segment.version)
         with self._lock:
-            if (shared := self._shared.get(key)) is not None:
+            if (shared := self._shared.get(key)) is not None and shared.start == 0:
                 return shared
             cached = self._queried.get(key)
             return self._oversized.get(key) if cached is None else cached.transcript

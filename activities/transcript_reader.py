@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from temporalio.client import Client
 
+from activities.message_storage import MessageStorage
 from activities.payload_types import ModelCall, TranscriptPage, TranscriptRange
 from activities.transcript_cache import TranscriptCache
 from agentkit.errors import TranscriptMismatch
@@ -22,11 +23,15 @@ _T = TypeVar("_T")
 
 
 class TranscriptReader:
-    """Resolves the references of model calls; what the cache lacks is queried from the workflow that owns it."""
+    """Resolves the references of model calls; what the cache lacks is queried from the workflow that owns it.
+
+    The workflow refers to messages of its earlier runs in payload storage.
+    """
 
     def __init__(self, client: Client, cache: TranscriptCache) -> None:
         self._client = client
         self._cache = cache
+        self._storage = MessageStorage(client)
 
     async def agent(self, call: ModelCall) -> AgentSpec:
         """Return the agent of the call.
@@ -47,37 +52,50 @@ class TranscriptReader:
 
         Raises:
             TranscriptMismatch: the messages found are not the ones referred to.
+            PayloadStorageFailed: stored messages can't be read.
         """
         messages: list[Message] = []
         for segment in segments:
-            messages += await self._read(segment)
+            messages += (await self._transcript(segment)).read(segment.start, segment.end)
         return messages
 
-    async def _read(self, segment: Segment) -> Sequence[Message]:
-        cached = self._cache.transcript(segment)
-        if cached is not None and cached.matches(segment):
-            return cached.read(segment.start, segment.end)
-        # A cached transcript with another digest is no mismatch yet: a reset gives the workflow another past.
-        extends_cached = cached is not None and len(cached) < segment.end
-        transcript = Transcript(cached.read() if cached is not None and extends_cached else ())
-        await self._extend(transcript, segment)
-        if extends_cached and not transcript.matches(segment):
-            transcript = Transcript()
-            await self._extend(transcript, segment)
-        transcript.verify(segment)
-        self._cache.put_queried(segment.workflow_id, segment.version, transcript)
+    async def messages_to_keep(self, segment: Segment) -> Sequence[Message]:
+        """Return the messages of the segment as ``messages`` does; keep them when their workflow doesn't."""
+        transcript = await self._transcript(segment)
+        self._cache.put_queried(segment.workflow_id, segment.version, transcript.copy())
         return transcript.read(segment.start, segment.end)
 
-    async def _extend(self, transcript: Transcript, segment: Segment) -> None:
+    async def _transcript(self, segment: Segment) -> Transcript:
+        """Return the transcript from its first message up to the segment's end at least."""
+        cached = self._cache.transcript(segment)
+        if cached is not None and cached.matches(segment):
+            return cached
+        extends_cached = cached is not None and len(cached) < segment.end
+        transcript = cached.copy() if cached is not None and extends_cached else Transcript()
+        await self._extend(transcript, segment, self._cache.shared(segment))
+        if not transcript.matches(segment):
+            # That is no mismatch yet: a reset gives the workflow another past than this process knows.
+            transcript = Transcript()
+            await self._extend(transcript, segment, None)
+        transcript.verify(segment)
+        self._cache.put_queried(segment.workflow_id, segment.version, transcript)
+        return transcript
+
+    async def _extend(self, transcript: Transcript, segment: Segment, shared: Transcript | None) -> None:
         """Append the messages that the transcript lacks up to the segment's end, page by page."""
         while (start := len(transcript)) < segment.end:
+            if shared is not None and shared.start <= start < len(shared):
+                transcript.append(*shared.read(start, segment.end))
+                continue
             page_range = TranscriptRange(start=start, end=segment.end)
             page = await self._query(segment.workflow_id, "transcript", page_range, TranscriptPage)
-            if not page.messages:
+            for stored in page.stored:
+                transcript.append(*await self._storage.read(stored, len(transcript), segment.end))
+            transcript.append(*page.messages)
+            if len(transcript) == start:
                 raise TranscriptMismatch(
                     f"Task {segment.workflow_id!r} has {page.total} messages, not {segment.end}, as referenced"
                 )
-            transcript.append(*page.messages)
 
     async def _query(self, task_id: str, name: str, argument: object, result_type: type[_T]) -> _T:
         handle = self._client.get_workflow_handle(task_id)

@@ -7,7 +7,7 @@ messages before it. A segment names a range and holds the digest at its end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from agentkit.errors import TranscriptMismatch
 from agentkit.messages import Message
 from agentkit.records import Record
 
-__all__ = ["EMPTY_DIGEST", "Segment", "Transcript", "next_digest"]
+__all__ = ["EMPTY_DIGEST", "Segment", "Transcript", "first_messages", "next_digest"]
 
 EMPTY_DIGEST = ""
 """The digest of an empty transcript."""
@@ -24,6 +24,18 @@ EMPTY_DIGEST = ""
 def next_digest(digest: str, content: bytes) -> str:
     """Return the digest after a message with this canonical JSON: 32 hexadecimal digits."""
     return hashlib.sha256(digest.encode() + content).hexdigest()[:32]
+
+
+def first_messages(messages: Iterable[Message], max_bytes: int) -> tuple[Message, ...]:
+    """Return as many of the messages as fit ``max_bytes`` of canonical JSON, at least one."""
+    first: list[Message] = []
+    size = 0
+    for message in messages:
+        size += len(message.canonical_json())
+        if first and size > max_bytes:
+            break
+        first.append(message)
+    return tuple(first)
 
 
 class Segment(Record):
@@ -41,17 +53,21 @@ class Segment(Record):
 
 
 class Transcript:
-    """Messages in order, with the digest after each; append-only. A ``ShortTermMemory``."""
+    """Messages in order, with the digest after each; append-only. A ``ShortTermMemory``.
 
-    def __init__(self, messages: Iterable[Message] = ()) -> None:
+    The first ``start`` messages may be elsewhere; their ``digest`` is known. Positions count from the very first one.
+    """
+
+    def __init__(self, messages: Iterable[Message] = (), *, start: int = 0, digest: str = EMPTY_DIGEST) -> None:
+        self.start = start
+        """Position of the first message that is here."""
         self._messages: list[Message] = []
-        self._digests: list[str] = [EMPTY_DIGEST]
-        self._sizes: list[int] = []
+        self._digests: list[str] = [digest]
         self._size = 0
         self.append(*messages)
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return self.start + len(self._messages)
 
     def append(self, *messages: Message) -> None:
         """Add messages at the end."""
@@ -59,58 +75,35 @@ class Transcript:
             content = message.canonical_json()
             self._digests.append(next_digest(self._digests[-1], content))
             self._messages.append(message)
-            self._sizes.append(len(content))
             self._size += len(content)
 
-    def append_known(self, messages: Sequence[Message], digests: Sequence[str], sizes: Sequence[int]) -> None:
-        """Add messages whose digests and sizes an earlier transcript of the same task has computed."""
-        self._messages += messages
-        self._digests += digests
-        self._sizes += sizes
-        self._size += sum(sizes)
+    def copy(self) -> Transcript:
+        """Return a transcript of the same messages that can be appended to by itself."""
+        copy = Transcript(start=self.start)
+        copy._messages, copy._digests = self._messages.copy(), self._digests.copy()
+        copy._size = self._size
+        return copy
 
     def read(self, start: int = 0, end: int | None = None) -> Sequence[Message]:
-        """Return the messages from ``start`` up to and excluding ``end`` (None: the last one)."""
-        return self._messages[start:end]
+        """Return the messages from ``start`` up to and excluding ``end`` (None: the last one) that are here."""
+        return self._messages[max(0, start - self.start) : None if end is None else max(0, end - self.start)]
 
     def digest(self, end: int) -> str:
-        """Return the digest after the first ``end`` messages."""
-        return self._digests[end]
+        """Return the digest after the first ``end`` messages, ``start`` of them at least."""
+        return self._digests[end - self.start]
 
     @property
     def size(self) -> int:
         """Bytes of the messages' canonical JSON."""
         return self._size
 
-    def digests(self, start: int, end: int) -> Sequence[str]:
-        """Return the digests after the messages from ``start`` up to and excluding ``end``."""
-        return self._digests[start + 1 : end + 1]
-
-    def sizes(self, start: int, end: int) -> Sequence[int]:
-        """Return the bytes of the canonical JSON of these messages."""
-        return self._sizes[start:end]
-
-    def pages(self, max_bytes: int) -> Iterator[tuple[int, int]]:
-        """Yield start and end of pages with at most ``max_bytes`` of canonical JSON; longer messages have their own.
-
-        A longer transcript begins with the same pages, but for the last one.
-        """
-        start = size = 0
-        for position, length in enumerate(self._sizes):
-            if size + length > max_bytes and position > start:
-                yield start, position
-                start, size = position, 0
-            size += length
-        if start < len(self._messages):
-            yield start, len(self._messages)
-
     def segment(self, workflow_id: str, end: int, version: int = 1) -> Segment:
         """Return a reference to the first ``end`` messages."""
-        return Segment(workflow_id=workflow_id, version=version, start=0, end=end, digest=self._digests[end])
+        return Segment(workflow_id=workflow_id, version=version, start=0, end=end, digest=self.digest(end))
 
     def matches(self, segment: Segment) -> bool:
         """Return whether the messages up to the segment's end are the ones it refers to."""
-        return len(self) >= segment.end and self._digests[segment.end] == segment.digest
+        return self.start <= segment.end <= len(self) and self.digest(segment.end) == segment.digest
 
     def verify(self, segment: Segment) -> None:
         """Check that the messages up to the segment's end are the ones it refers to.

@@ -1,7 +1,7 @@
 """A task whose transcript is several times larger than the worker's cache: ``python -m benchmarks.long_transcript``.
 
-Each step is a model response of 100 KiB and a call of a fast tool. Prints Markdown: the pace at the start and at the
-end, what is on disk, and the memory of the worker, which runs in this process.
+Each step calls a tool that returns 100 KiB, of which a model reads 32 KiB. Prints Markdown: the pace at the start and
+at the end, what is on disk, and the memory of the process that is worker and client.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from temporalio.client import Client
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from agentkit.interfaces import ModelRequest
-from agentkit.messages import Message, TextPart, ToolCall, user_message
+from agentkit.messages import ToolCall, user_message
+from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.schemas.output_check import InlineOutputChecker
+from agentkit.specs import AgentSpec, Limits
 from agentkit.testing import ScriptedModel, ScriptedResponse
-from benchmarks.lookup_task import INPUT, agent, toolset
+from agentkit.tools import ToolRegistry, tool
+from benchmarks.lookup_task import INPUT
 from benchmarks.processes import run_servers
 from worker import build_worker
 from workflows.agent_task import AgentTask
@@ -33,8 +36,22 @@ from workflows.task_types import TaskInput
 
 __all__ = ["main"]
 
-_TEXT_BYTES = 100 * 1024
+_RESULT_BYTES = 100 * 1024
 _CACHE_BYTES = 16 * 1024 * 1024
+
+
+@tool(name="read_page", effect="pure")
+async def _read_page(number: int) -> str:
+    return f"{number:08d}" * (_RESULT_BYTES // 8)  # no two are the same
+
+
+_AGENT = AgentSpec(
+    name="benchmark",
+    models=("openai:m",),
+    planner="tools",
+    tools=(_read_page.spec,),
+    limits=Limits(max_steps=10_000, max_repeats=10_000),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +77,17 @@ async def _measure(steps: int) -> _Result:
         times.append(time.perf_counter())
         if len(times) > steps:
             return "done"
-        text = f"{len(times):08d}" * (_TEXT_BYTES // 8)  # no two are the same
-        call = ToolCall(id=f"c{len(times)}", name="look_up_fast", arguments={"topic": str(len(times))})
-        return Message(role="assistant", parts=(TextPart(text=text), call))
+        return ToolCall(id=f"c{len(times)}", name="read_page", arguments={"number": len(times)})
 
     with TemporaryDirectory() as name:
         directory = Path(name)
         async with run_servers(directory) as servers:
             settings = Settings(data_dir=directory, task_queue="long", transcript_cache_bytes=_CACHE_BYTES)
             client = await Client.connect(servers.temporal, data_converter=data_converter(settings))
-            spec = agent("m", fast=True)
             async with build_worker(
-                client, settings, {"openai": ScriptedModel(respond)}, toolset, InlineOutputChecker()
+                client, settings, {"openai": ScriptedModel(respond)}, ToolRegistry([_read_page]), InlineOutputChecker()
             ):
-                task = TaskInput(agent=spec, message=user_message(INPUT))
+                task = TaskInput(agent=_AGENT, message=user_message(INPUT))
                 await client.execute_workflow(AgentTask.run, task, id=f"long-{uuid.uuid4().hex}", task_queue="long")
         database = await asyncio.to_thread(lambda: list(directory.glob("temporal.db*")))
         payloads = await asyncio.to_thread(lambda: list((directory / "payloads").rglob("*")))
@@ -88,7 +102,7 @@ def main() -> None:
     result = asyncio.run(_measure(steps))
     part = max(1, steps // 6)
     first, last = result.pace_ms(0, part), result.pace_ms(steps - part, steps)
-    transcript = steps * _TEXT_BYTES
+    transcript = steps * MAX_RESULT_CHARS
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(
         "| steps | transcript, MiB | first sixth, ms a step | last sixth | ratio | payload files / transcript "

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
     from activities.payload_types import TranscriptPage, TranscriptRange
     from agentkit.errors import OpspawnError
-    from agentkit.messages import Message, Usage
+    from agentkit.messages import Usage
     from agentkit.planners import get_planner
     from agentkit.runtime.approval_policy import ApprovalPolicy
     from agentkit.runtime.loop import AgentLoop, run_step
     from agentkit.specs import AgentSpec
-    from agentkit.transcript import Transcript
+    from agentkit.transcript import Transcript, first_messages
     from workflows.listed_progress import progress_attributes
     from workflows.loop_effects import DurableEffects
     from workflows.search_attributes import MEMO_USAGE, STATUS, STEPS
     from workflows.task_types import (
         WORKFLOW_TYPE,
-        CarriedPage,
         CarriedState,
         TaskFailure,
         TaskInput,
@@ -35,10 +33,7 @@ with workflow.unsafe.imports_passed_through():
         TaskView,
     )
 
-__all__ = ["AgentTask", "carried_pages"]
-
-_CARRIED_PAGE_BYTES = 512 * 1024
-"""Pages are stored by their content, so a run stores only what is newer than the last full page of the run before."""
+__all__ = ["AgentTask"]
 
 _DATA_ERRORS = (ValueError, OverflowError, RecursionError)
 """What data can cause, such as numbers and texts that can't be stored: it ends the task, for it would fail again.
@@ -47,25 +42,10 @@ Any other exception is a defect: Temporal repeats the workflow task until worker
 """
 
 
-def _transcript(task: TaskInput, pages: Sequence[CarriedPage]) -> Transcript:
-    if not pages:
+def _transcript(task: TaskInput, carried: CarriedState | None) -> Transcript:
+    if carried is None:
         return Transcript([task.message])
-    transcript = Transcript()
-    for page in map(CarriedPage.model_validate, pages):
-        transcript.append_known(page.messages, page.digests, page.sizes)
-    return transcript
-
-
-def carried_pages(transcript: Transcript) -> list[CarriedPage]:
-    """Return the messages as the arguments with which a task continues as new."""
-    return [
-        CarriedPage(
-            messages=tuple(transcript.read(start, end)),
-            digests=tuple(transcript.digests(start, end)),
-            sizes=tuple(transcript.sizes(start, end)),
-        )
-        for start, end in transcript.pages(_CARRIED_PAGE_BYTES)
-    ]
+    return Transcript(carried.messages, start=carried.stored_end, digest=carried.stored_digest)
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -73,15 +53,15 @@ class AgentTask:
     """Owns the transcript of a task; its activities get references to it."""
 
     @workflow.init
-    def __init__(self, task: TaskInput, *pages: CarriedPage) -> None:
+    def __init__(self, task: TaskInput, carried: CarriedState | None = None) -> None:
         # As their number varies, the SDK decodes the arguments as plain JSON.
         task = TaskInput.model_validate(task)
-        carried = task.carried
+        carried = None if carried is None else CarriedState.model_validate(carried)
         self._loop = AgentLoop(
             task.agent,
             get_planner(task.agent.planner),
             ApprovalPolicy(),
-            _transcript(task, pages),
+            _transcript(task, carried),
             usage=carried.usage if carried else None,
             steps=carried.steps if carried else 0,
             plan=carried.plan if carried else (),
@@ -91,14 +71,16 @@ class AgentTask:
         )
         self._effects = DurableEffects(self._loop)
         self._task = task
+        self._is_continued = carried is not None
+        self._stored = carried.stored if carried else ()
         self._started_at = carried.started_at if carried else workflow.now()
         self._status: TaskStatus = "running"
         self._error: str | None = None
 
     @workflow.run
-    async def run(self, task: TaskInput, *pages: CarriedPage) -> TaskResult:
+    async def run(self, task: TaskInput, carried: CarriedState | None = None) -> TaskResult:
         """Run steps until the task is completed, reaches a limit, fails or is cancelled."""
-        if not self._task.carried:
+        if not self._is_continued:
             # The first step may take long: lists show it from its start.
             workflow.upsert_search_attributes([STATUS.value_set("running"), STEPS.value_set(1)])
         deadline = asyncio.timeout(self._remaining_seconds())
@@ -126,7 +108,8 @@ class AgentTask:
 
     async def _run_steps(self) -> JsonValue:
         while True:
-            self._continue_as_new_if_suggested()
+            if workflow.info().is_continue_as_new_suggested():
+                await self._continue_as_new()
             if finish := await run_step(self._loop, self._effects):
                 return finish.output
 
@@ -136,20 +119,31 @@ class AgentTask:
             return None
         return (self._started_at + timedelta(seconds=deadline) - workflow.now()).total_seconds()
 
-    def _continue_as_new_if_suggested(self) -> None:
-        if not workflow.info().is_continue_as_new_suggested():
+    async def _continue_as_new(self) -> None:
+        """Continue as new with references to the stored messages; return where they can't be stored now."""
+        loop = self._loop
+        composed = loop.composed_messages  # no activity recorded them, so the next model call passes them on
+        end = len(loop.transcript) - len(composed)
+        try:
+            stored = (*self._stored, *await self._effects.store_messages(end))
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("The task can't continue as new now: %s", error.cause)
             return
         carried = CarriedState(
-            usage=self._loop.usage,
-            steps=self._loop.steps,
+            usage=loop.usage,
+            steps=loop.steps,
             started_at=self._started_at,
-            plan=self._loop.plan,
-            fallback_index=self._loop.fallback_index,
-            retry_count=self._loop.retry_count,
-            repeats=dict(self._loop.repeats),
+            stored=stored,
+            stored_digest=loop.transcript.digest(end),
+            messages=composed,
+            plan=loop.plan,
+            fallback_index=loop.fallback_index,
+            retry_count=loop.retry_count,
+            repeats=dict(loop.repeats),
         )
-        task = self._task.model_copy(update={"carried": carried})
-        workflow.continue_as_new(args=[task, *carried_pages(self._loop.transcript)])
+        workflow.continue_as_new(args=[self._task, carried])
 
     def _end(self, status: TaskStatus) -> None:
         self._status = status
@@ -188,16 +182,19 @@ class AgentTask:
 
     @workflow.query
     def transcript(self, page_range: TranscriptRange | None = None) -> TranscriptPage:
-        """Return the messages of a range, as many as fit a page; from the start without an argument."""
+        """Return the messages of a range, as many as fit a page; from the start without an argument.
+
+        For a range that begins with messages of earlier runs, it is references to those.
+        """
         page_range = page_range or TranscriptRange()
-        messages: list[Message] = []
-        size = 0
-        for message in self._loop.transcript.read(page_range.start, page_range.end):
-            size += len(message.canonical_json())
-            if messages and size > page_range.max_bytes:
-                break
-            messages.append(message)
-        return TranscriptPage(start=page_range.start, messages=tuple(messages), total=len(self._loop.transcript))
+        total = len(self._loop.transcript)
+        if page_range.start < self._loop.transcript.start:
+            is_stored = (page for page in self._stored if page.end > page_range.start)
+            return TranscriptPage(start=page_range.start, messages=(), stored=tuple(is_stored), total=total)
+        messages = self._loop.transcript.read(page_range.start, page_range.end)
+        return TranscriptPage(
+            start=page_range.start, messages=first_messages(messages, page_range.max_bytes), total=total
+        )
 
     @workflow.query
     def agent_spec(self) -> AgentSpec:

@@ -11,8 +11,16 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
     from activities.failure_mapping import model_error_from
-    from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply, model_activity_id
-    from activities.retry_policies import model_policy
+    from activities.payload_types import (
+        MODEL_ACTIVITY,
+        STORE_ACTIVITY,
+        ModelCall,
+        ModelReply,
+        StoredMessages,
+        StoredTranscript,
+        model_activity_id,
+    )
+    from activities.retry_policies import STORING_POLICY, model_policy
     from agentkit.errors import ModelError
     from agentkit.interfaces import ModelResponse
     from agentkit.messages import ToolCall, ToolResult
@@ -47,8 +55,7 @@ class DurableEffects:
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         """Run the model activity with references to the transcript."""
         task_id = workflow.info().workflow_id
-        if share := workflow.extern_functions().get(SHARE_TRANSCRIPT):
-            share(task_id, _TRANSCRIPT_VERSION, loop.transcript, loop.agent)
+        self._share()
         composed = loop.composed_messages
         recorded = len(loop.transcript) - len(composed)
         call = ModelCall(
@@ -79,6 +86,31 @@ class DurableEffects:
             raise model_error_from(error) from error
         self.details.model_responded(reply.response.message)
         return reply.response
+
+    async def store_messages(self, end: int) -> tuple[StoredMessages, ...]:
+        """Run the activity that stores the messages of this run up to ``end``; return where they are.
+
+        Raises:
+            ActivityError: they can't be stored, or the task was cancelled.
+        """
+        task_id, transcript = workflow.info().workflow_id, self._loop.transcript
+        self._share()
+        segment = transcript.segment(task_id, end, _TRANSCRIPT_VERSION).model_copy(update={"start": transcript.start})
+        stored: StoredTranscript = await workflow.execute_activity(
+            STORE_ACTIVITY,
+            segment,
+            result_type=StoredTranscript,
+            start_to_close_timeout=STORING_POLICY.start_to_close,
+            heartbeat_timeout=STORING_POLICY.heartbeat,
+            retry_policy=STORING_POLICY.retry,
+            summary=f"Store messages {segment.start} to {end}: the task continues as new",
+        )
+        return stored.pages
+
+    def _share(self) -> None:
+        """Share the transcript with the activities of this process."""
+        if share := workflow.extern_functions().get(SHARE_TRANSCRIPT):
+            share(workflow.info().workflow_id, _TRANSCRIPT_VERSION, self._loop.transcript, self._loop.agent)
 
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
         """Run the tool's activity."""

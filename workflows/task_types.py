@@ -10,13 +10,14 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
+    from activities.payload_types import StoredMessages
     from agentkit.messages import Message, Usage
     from agentkit.records import Record
     from agentkit.specs import AgentSpec
+    from agentkit.transcript import EMPTY_DIGEST
 
 __all__ = [
     "WORKFLOW_TYPE",
-    "CarriedPage",
     "CarriedState",
     "RunningStatus",
     "TaskFailure",
@@ -36,11 +37,17 @@ RunningStatus = Literal["queued", "running", "waiting", "paused"]
 
 
 class CarriedState(Record):
-    """State that survives continue-as-new, with the messages in ``CarriedPage``s."""
+    """The workflow's second argument: state that survives continue-as-new."""
 
     usage: Usage
     steps: int
     started_at: datetime
+    stored: tuple[StoredMessages, ...] = ()
+    """Where the messages of earlier runs are stored; no history holds them again."""
+    stored_digest: str = EMPTY_DIGEST
+    """Digest of the transcript after the stored messages."""
+    messages: tuple[Message, ...] = ()
+    """The messages after the stored ones."""
     plan: tuple[str, ...] = ()
     """The newest plan."""
     fallback_index: int = 0
@@ -50,25 +57,21 @@ class CarriedState(Record):
     repeats: dict[str, int] | None = None
     """In how many steps in a row each call of the newest step was made, by a digest of call and result."""
 
-
-class CarriedPage(Record):
-    """Successive messages of the transcript: an argument of its own, so that it is stored once for all later runs."""
-
-    messages: tuple[Message, ...]
-    digests: tuple[str, ...]
-    """Of the transcript after each message: to compute them again takes a second for 100 MB."""
-    sizes: tuple[int, ...]
-    """Bytes of each message's canonical JSON."""
+    @property
+    def stored_end(self) -> int:
+        """Position after the stored messages."""
+        return self.stored[-1].end if self.stored else 0
 
 
 class TaskInput(Record):
-    """The workflow's first argument. History holds the agent and the first message here, and nowhere else."""
+    """The workflow's first argument. History holds the agent and the first message here, and nowhere else.
+
+    It is the same in all runs of a task, so a large one is stored once.
+    """
 
     agent: AgentSpec
     message: Message
     """The task's input, as the first message of the transcript."""
-    carried: CarriedState | None = None
-    """Set only when the task continues as new."""
 
 
 class TaskResult(Record):

@@ -59,7 +59,10 @@ class Planner(Protocol):
         ...
 
     def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:
-        """Return a response where no model is needed; None, nearly always, to request the model."""
+        """Return a response where no model is needed; None, nearly always, to request the model.
+
+        A task that has continued as new has only the messages since then in ``transcript``.
+        """
         ...
 
     def decide(self, response: ModelResponse, agent: AgentSpec) -> Decision:

@@ -168,8 +168,7 @@ class AgentLoop:
     @property
     def composed_messages(self) -> tuple[Message, ...]:
         """The newest messages that the loop itself wrote: no activity's result holds them."""
-        last = self.transcript.read()[-1]
-        return (last,) if last.source == "planner" else ()
+        return tuple(message for message in self.transcript.read()[-1:] if message.source == "planner")
 
     def record_response(self, response: ModelResponse) -> Decision:
         """Append a model's response to the transcript and return the planner's decision, its feedback appended, too.

@@ -39,7 +39,7 @@ class DecodedEvent:
 
 _PAYLOAD_GETTERS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: lambda event: (
-        event.workflow_execution_started_event_attributes.input.payloads[:1]  # then pages of the transcript
+        event.workflow_execution_started_event_attributes.input.payloads[:1]  # then the state of earlier runs
     ),
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: lambda event: (
         event.workflow_execution_completed_event_attributes.result.payloads

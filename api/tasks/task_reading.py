@@ -19,7 +19,7 @@ from api.tasks.payload_decoding import decode_failure, decode_record
 from api.tasks.task_snapshot import FailureReason, TaskSnapshot, TaskUsage, input_content
 from api.tasks.task_visibility import RUNNING_STATUSES
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from workflows.task_types import TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
+from workflows.task_types import CarriedState, TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
 
 __all__ = ["ClosingFailure", "closing_failure", "until_closed", "with_ending", "with_opening", "with_view"]
 
@@ -47,13 +47,14 @@ async def with_opening(
     events = handle.fetch_history_events(page_size=3, rpc_timeout=RPC_TIMEOUT)
     await events.fetch_next_page()
     page = events.current_page or ()
-    payloads = page[0].workflow_execution_started_event_attributes.input.payloads[:1]
-    task_input = await decode_record(converter, payloads, TaskInput)
+    payloads = page[0].workflow_execution_started_event_attributes.input.payloads
+    task_input = await decode_record(converter, payloads[:1], TaskInput)
     if task_input is None:
         return task
     task = replace(task, agent=task_input.agent.name, input=input_content(task_input.message))
-    if task_input.carried is not None:
-        first_start = task_input.carried.started_at
+    carried = await decode_record(converter, payloads[1:2], CarriedState)
+    if carried is not None:
+        first_start = carried.started_at
         return replace(task, created_at=first_start, started_at=first_start)
     starts = (_time(event) for event in page if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
     return replace(task, started_at=next(starts, None))

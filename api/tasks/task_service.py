@@ -21,10 +21,11 @@ from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.message_storage import MessageStorage
 from activities.payload_types import TranscriptPage, TranscriptRange
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.payload_storage import storage_failure_in
+from activities.temporal.payload_storage import PayloadStorageFailed, storage_failure_in
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.catalog.catalog import Catalog
 from agentkit.config.providers import split_model
@@ -32,6 +33,7 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.messages import user_message
 from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentSpec
+from agentkit.transcript import first_messages
 from api.tasks.errors import (
     IdempotencyConflict,
     PayloadUnavailable,
@@ -328,7 +330,15 @@ class TaskService:
             if error.status is RPCStatusCode.UNAVAILABLE:
                 raise
             raise self._worker_unavailable(error.message) from error
-        return page
+        return page if not page.stored else await self._with_stored(page, page_range)
+
+    async def _with_stored(self, page: TranscriptPage, page_range: TranscriptRange) -> TranscriptPage:
+        """Return a page with messages in place of references to those that earlier runs of the task stored."""
+        try:
+            messages = await MessageStorage(self._client).read(page.stored[0], page_range.start, page_range.end)
+        except PayloadStorageFailed as error:
+            raise payload_unavailable(error) from error
+        return page.model_copy(update={"messages": first_messages(messages, page_range.max_bytes), "stored": ()})
 
     async def _listed(self, execution: WorkflowExecution) -> TaskSnapshot:
         """Return a task as lists show it: what visibility has of it, and whether it has a worker."""

@@ -20,6 +20,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
 
+from activities.message_storage import MessageStorage
+from activities.message_storing import StoringActivity
 from activities.model import ModelActivities
 from activities.payload_types import TranscriptRange
 from activities.settings import Settings
@@ -106,6 +108,7 @@ class TaskEnvironment:
             activities=[
                 ModelActivities({"scripted": model}, reader, InlineOutputChecker()).request_model,
                 ToolActivities(ToolRegistry(tools)).call_tool,
+                StoringActivity(reader, MessageStorage(self.client)).store_messages,
             ],
             interceptors=interceptors,
             workflow_runner=sandboxed_runner(),
@@ -146,6 +149,8 @@ class TaskEnvironment:
         total = 1
         while len(messages) < total:
             page = await handle.query(AgentTask.transcript, TranscriptRange(start=len(messages)))
+            for stored in page.stored:
+                messages += await MessageStorage(self.client).read(stored, len(messages))
             messages += page.messages
             total = page.total
         return messages

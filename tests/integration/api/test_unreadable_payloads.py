@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -13,13 +15,18 @@ from grpc import StatusCode
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
+from activities.message_storage import MessageStorage
 from activities.temporal.client import connect
 from activities.temporal.task_queue_pollers import recent_pollers
+from agentkit.messages import Usage, user_message
+from agentkit.specs import AgentSpec
+from agentkit.transcript import Transcript
 from api.app import create_app
 from api.proto.opspawn.v1 import tasks_pb2
 from tests.integration.api.conftest import WITHIN, ApiHarness, client_of, eventually
 from tests.integration.api.grpc_harness import failure, request, serve_grpc
 from tests.integration.api.watching import Seen, served
+from workflows.task_types import WORKFLOW_TYPE, CarriedState, TaskInput
 
 LARGE = 200_000
 """Characters that are stored in a file."""
@@ -141,13 +148,48 @@ async def test_a_transcript_that_workers_can_not_read_is_the_same_problem(harnes
 
 
 async def test_a_transcript_is_read_without_storing_it_again(harness: ApiHarness) -> None:
-    async with harness.worker(["o" * 50_000]):
-        task_id = await harness.submit(input="i" * 50_000)
+    async with harness.worker(["o" * 12_000]):
+        task_id = await harness.submit(input="i" * 12_000)
         await harness.task(task_id, wait=WITHIN)
         harness.settings.data_dir.mkdir(exist_ok=True)
         (harness.settings.data_dir / "payloads").write_text("not a directory")
         response = await harness.http.get(f"/api/v1/tasks/{task_id}/transcript")
     assert (response.status_code, response.json()["total"]) == (200, 2)
+
+
+async def test_messages_that_earlier_runs_of_a_task_stored_are_read_and_missing_ones_are_the_same_problem(
+    harness: ApiHarness,
+) -> None:
+    task_id = f"task-{uuid.uuid4().hex}"
+    earlier = [user_message("Go."), user_message("r" * LARGE), user_message("s")]
+    stored_pages = await MessageStorage(harness.temporal).write(task_id, 0, earlier)
+    state = CarriedState(
+        usage=Usage(),
+        steps=1,
+        started_at=datetime.now(UTC),
+        stored=tuple(stored_pages),
+        stored_digest=Transcript(earlier).digest(3),
+    )
+    agent = AgentSpec(name="assistant", models=("scripted:m",), planner="placeholder")
+    await harness.temporal.start_workflow(
+        WORKFLOW_TYPE,
+        args=[TaskInput(agent=agent, message=earlier[0]), state],
+        id=task_id,
+        task_queue=harness.settings.task_queue,
+    )
+    path = f"/api/v1/tasks/{task_id}/transcript"
+    async with harness.worker([]):
+        assert (await harness.task(task_id, wait=WITHIN))["status"] == "completed"
+        messages: list[str] = []
+        start: int | None = 0
+        while start is not None:
+            page = (await harness.http.get(path, params={"start": start, "limit": 2})).json()
+            messages += [message["parts"][0]["text"] for message in page["messages"]]
+            start = page.get("next_start")
+        assert messages == ["Go.", "r" * LARGE, "s", ""]
+        for file in stored(harness):
+            file.unlink()
+        assert_problem(await harness.http.get(path), harness.settings.data_dir)
 
 
 async def test_a_task_with_unreadable_payloads_can_still_be_stopped(harness: ApiHarness) -> None:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from agentkit.errors import TranscriptMismatch
 from agentkit.interfaces import ShortTermMemory
-from agentkit.messages import Message, TextPart, ToolCall, ToolResult, user_message
-from agentkit.transcript import EMPTY_DIGEST, Segment, Transcript, next_digest
+from agentkit.messages import Message, TextPart, ToolCall, ToolResult
+from agentkit.transcript import EMPTY_DIGEST, Segment, Transcript, first_messages, next_digest
 
 _text = st.text(max_size=20)
 _parts = st.one_of(
@@ -112,26 +112,26 @@ def test_a_transcript_is_a_short_term_memory() -> None:
     assert [message.text for message in memory.read(1)] == ["b"]
 
 
-def test_pages_hold_all_messages_and_those_of_a_longer_transcript_begin_the_same() -> None:
-    messages = [user_message("x" * (10 * number % 70)) for number in range(40)]
-    transcript = Transcript(messages)
-    pages = list(transcript.pages(300))
-    assert [start for start, _ in pages[1:]] == [end for _, end in pages[:-1]]
-    assert (pages[0][0], pages[-1][1]) == (0, 40)
-    assert all(sum(transcript.sizes(start, end)) <= 300 for start, end in pages)
-    assert (
-        list(Transcript(messages[:33]).pages(300))[:-1] == pages[: len(list(Transcript(messages[:33]).pages(300))) - 1]
-    )
-    assert list(transcript.pages(1)) == [(number, number + 1) for number in range(40)]
-    assert list(Transcript().pages(300)) == []
+def test_a_transcript_whose_first_messages_are_elsewhere_has_the_same_positions_digests_and_segments() -> None:
+    messages = user_messages("a", "b", "c", "d")
+    complete = Transcript(messages)
+    later = Transcript(messages[2:3], start=2, digest=complete.digest(2))
+    later.append(messages[3])
+    assert (len(later), later.read(3), later.read(0, 3)) == (4, [messages[3]], [messages[2]])
+    assert later.segment("t", 4) == complete.segment("t", 4)
+    assert later.matches(complete.segment("t", 2))
+    assert not later.matches(complete.segment("t", 1))
 
 
-def test_known_digests_and_sizes_make_the_same_transcript() -> None:
-    messages = [user_message(f"{number}") for number in range(5)]
-    transcript, copy = Transcript(messages), Transcript()
-    for start, end in transcript.pages(100):
-        copy.append_known(transcript.read(start, end), transcript.digests(start, end), transcript.sizes(start, end))
-    for each in (transcript, copy):
-        each.append(user_message("next"))
-    assert (copy.read(), copy.size, copy.digest(6)) == (transcript.read(), transcript.size, transcript.digest(6))
-    assert copy.digest(3) == transcript.digest(3)
+def test_a_copy_grows_by_itself() -> None:
+    transcript = Transcript(user_messages("a", "b"))
+    copy = transcript.copy()
+    copy.append(*user_messages("c"))
+    assert (len(transcript), len(copy), copy.size) == (2, 3, Transcript(user_messages("a", "b", "c")).size)
+    assert copy.digest(3) == Transcript(user_messages("a", "b", "c")).digest(3)
+
+
+def test_first_messages_are_as_many_as_fit_and_at_least_one() -> None:
+    messages = user_messages("a" * 100, "b" * 100, "c" * 100)
+    assert [len(first_messages(messages, size)) for size in (0, 200, 400, 10_000)] == [1, 1, 2, 3]
+    assert first_messages([], 10) == ()

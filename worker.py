@@ -17,7 +17,6 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities import retry_policies
 from activities.activity_log import shorten_activity_log
 from activities.event_loop_watch import watching_event_loop
-from activities.message_storage import MessageStorage
 from activities.message_storing import StoringActivity
 from activities.model import ModelActivities
 from activities.settings import Settings, warn_of_unknown_variables
@@ -75,7 +74,7 @@ def build_worker(
         activities=[
             ModelActivities(models, reader, checker, publisher).request_model,
             ToolActivities(toolset, tool_calls, str(own_identity(settings))).call_tool,
-            StoringActivity(reader, MessageStorage(client)).store_messages,
+            StoringActivity(client, reader).store_messages,
             WorkerDescriptionActivity(settings, toolset).describe_worker,
         ],
         interceptors=[TranscriptSharing(cache.share)],

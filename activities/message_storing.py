@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from temporalio import activity
+from temporalio.client import Client
 
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
@@ -18,9 +19,9 @@ __all__ = ["StoringActivity"]
 class StoringActivity:
     """The activity of a worker that stores messages."""
 
-    def __init__(self, reader: TranscriptReader, storage: MessageStorage) -> None:
+    def __init__(self, client: Client, reader: TranscriptReader) -> None:
         self._reader = reader
-        self._storage = storage
+        self._storage = MessageStorage(client)
 
     @activity.defn(name=STORE_ACTIVITY)
     async def store_messages(self, segment: Segment) -> StoredTranscript:

@@ -108,7 +108,7 @@ class TaskEnvironment:
             activities=[
                 ModelActivities({"scripted": model}, reader, InlineOutputChecker()).request_model,
                 ToolActivities(ToolRegistry(tools)).call_tool,
-                StoringActivity(reader, MessageStorage(self.client)).store_messages,
+                StoringActivity(self.client, reader).store_messages,
             ],
             interceptors=interceptors,
             workflow_runner=sandboxed_runner(),

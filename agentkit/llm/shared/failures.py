@@ -177,4 +177,7 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
         if 0 <= seconds < float("inf"):
             return seconds
     date = parsedate_tz(headers.get("retry-after", ""))
-    return max(0.0, mktime_tz(date) - time.time()) if date is not None else None
+    try:
+        return max(0.0, mktime_tz(date) - time.time()) if date is not None else None
+    except (OverflowError, ValueError):  # no date of any calendar
+        return None

@@ -32,6 +32,9 @@ REQUEST = httpx2.Request("POST", ENDPOINT.url)
         ({"retry-after": "-1"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "tomorrow"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "1000000000"}, 1e9),
+        ({"retry-after": "Fri, 31 Dec 99999999999 23:59:59 GMT"}, None),
         ({}, None),
     ],
 )

@@ -62,7 +62,7 @@ def _settings(app_dir: Path | None, **options: object) -> Settings:
 async def _run(settings: Settings, workers: int, temporal_port: int | None, lock: DataDirLock) -> None:
     plan = await make_plan(settings, workers, temporal_port=temporal_port)
     lock.record_url(plan.api_url)
-    if plan.temporal is not None:
+    if plan.temporal is not None and temporal_database(settings).exists():  # created empty, it would get no tables
         make_private_file(temporal_database(settings))  # SQLite gives its other files the same mode
     stopping = asyncio.Event()
     guard = await ProcessGuard.start(lock.fd)

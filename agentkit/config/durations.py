@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 __all__ = ["MAX_DURATION_S", "Duration", "parse_duration"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_NOTATION = r"^\s*(\d+(\.\d+)?(ms|s|m|h|d)\s*)+$"
 _TOKEN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
@@ -31,5 +32,10 @@ def parse_duration(value: object) -> object:
 MAX_DURATION_S = 10 * 365 * 86400.0
 """Ten years: longer ones are mistakes, and too long for timers."""
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=MAX_DURATION_S)]
+_Seconds = Annotated[float, Field(gt=0, le=MAX_DURATION_S)]
+
+Duration = Annotated[
+    _Seconds,
+    BeforeValidator(parse_duration, json_schema_input_type=_Seconds | Annotated[str, Field(pattern=_NOTATION)]),
+]
 """Seconds, from a number or text with units (ms, s, m, h, d)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic.config import JsonDict
 
 from api.events.sse import EventStream
 from api.rest.problems import PROBLEM_RESPONSES
@@ -14,10 +15,22 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", tags=["events"], responses=PROBLEM_RESPONSES)
 
+_SENT_EVENT: dict[str, Any] = {
+    "type": "object",
+    "description": "One event of the stream.",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"type": "string"},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+_POSITION_PATTERN: JsonDict = {"pattern": r"^([0-9a-f]{12}\.[0-9a-f]{32}\.[1-9][0-9]{0,8}\.(0|[1-9][0-9]{0,3}))?$"}
+
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `event` is the type, `id` the position, `data` JSON.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _SENT_EVENT}},
     }
 }
 _NO_EVENTS: dict[int | str, dict[str, Any]] = {
@@ -36,10 +49,18 @@ async def watch_task(
     request: Request,
     task_id: Annotated[str, Path(description="The task's id, which is its Temporal workflow id.")],
     last_event_id: Annotated[
-        str | None,
-        Header(description="The `id` of the last event seen; the stream starts after it. Browsers send it."),
-    ] = None,
-    after: Annotated[str | None, Query(description="The same, for clients without headers; the header wins.")] = None,
+        str,
+        Header(
+            description="The `id` of the last event seen; the stream starts after it. Browsers send it.",
+            json_schema_extra=_POSITION_PATTERN,
+        ),
+    ] = "",
+    after: Annotated[
+        str,
+        Query(
+            description="The same, for clients without headers; the header wins.", json_schema_extra=_POSITION_PATTERN
+        ),
+    ] = "",
 ) -> Response:
     """Stream a task's events, from its start or after a position, until its last one."""
     services = request_services(request)

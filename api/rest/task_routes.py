@@ -43,7 +43,8 @@ async def create_task(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="1 to 255 printable ASCII characters. The same key and body give the first task again (200)."
+            description="1 to 255 printable ASCII characters. The same key and body give the first task again (200).",
+            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
         ),
     ] = None,
 ) -> TaskResponse:

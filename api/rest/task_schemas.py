@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from agentkit.messages import InputPart, Message
-from api.tasks.task_requests import NewTask, TaskListRequest
+from api.tasks.task_requests import ONE_AGENT, NewTask, TaskListRequest
 from workflows.task_types import TaskStatus
 
 __all__ = [
@@ -84,7 +84,7 @@ _TRANSCRIPT: JsonValue = {
 class CreateTaskRequest(NewTask):
     """One input for one agent."""
 
-    model_config = ConfigDict(json_schema_extra={"example": _NEW_TASK})
+    model_config = ConfigDict(json_schema_extra={"example": _NEW_TASK, "oneOf": ONE_AGENT})
 
 
 class TaskListParams(TaskListRequest):

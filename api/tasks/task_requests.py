@@ -19,6 +19,7 @@ from pydantic import (
     Tag,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -32,6 +33,7 @@ from workflows.task_types import TaskStatus
 
 __all__ = [
     "MAX_WAIT_S",
+    "ONE_AGENT",
     "ImageInput",
     "LimitsChange",
     "NewTask",
@@ -99,7 +101,7 @@ def _input_kind(value: object) -> str | None:
 _Part = Annotated[TextInput | ImageInput, Field(discriminator="type")]
 _Parts = Annotated[list[_Part], Field(max_length=100)]
 _Input = Annotated[
-    Annotated[str, Tag("text")] | Annotated[_Parts, Tag("parts")],
+    Annotated[str, Tag("text"), Field(json_schema_extra={"pattern": r"\S"})] | Annotated[_Parts, Tag("parts")],
     Discriminator(
         _input_kind,
         custom_error_type="input_kind",
@@ -118,10 +120,15 @@ class LimitsChange(_Request):
     max_repeats: int | None = Field(
         default=None, ge=0, le=10_000, description="So many identical steps in a row end the task; 0 is no limit."
     )
-    deadline: Duration | None = Field(
-        default=None, le=315_360_000, description='Seconds, or text such as "10m"; ten years at most.'
-    )
+    deadline: Duration | None = Field(default=None, description='Seconds, or text such as "10m"; ten years at most.')
     on_exhausted: Literal["fail", "ask"] = "fail"
+
+
+ONE_AGENT: JsonValue = [
+    {"required": ["agent"], "properties": {"agent": {"type": "string"}, "agent_spec": {"type": "null"}}},
+    {"required": ["agent_spec"], "properties": {"agent": {"type": "null"}, "agent_spec": {"type": "object"}}},
+]
+"""What ``NewTask._one_agent`` checks, in JSON Schema."""
 
 
 class NewTask(_Request):
@@ -132,7 +139,9 @@ class NewTask(_Request):
         default=None, description="Instead of `agent`: a complete definition, with the keys of agents/*.yaml."
     )
     input: _Input = Field(description="Text, or a list of content parts.")
-    conversation_id: str | None = Field(default=None, description="Not in this release.")
+    conversation_id: Annotated[str | None, WithJsonSchema({"type": "null"})] = Field(
+        default=None, description="Not in this release."
+    )
     model: str | None = Field(default=None, max_length=255, description="`provider:name`, instead of the agent's own.")
     output_schema: dict[str, JsonValue] | None = Field(
         default=None, description="JSON Schema that the output must fit, instead of the agent's own; then it is JSON."
@@ -200,7 +209,12 @@ class TaskListRequest(TaskFilter):
     """Which tasks to list, and which page."""
 
     limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=1000, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="`next_cursor` of the page before, with the same filters.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
+    )
 
 
 def parse_request(kind: type[_RequestT], data: Mapping[str, object]) -> _RequestT:

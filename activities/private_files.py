@@ -1,11 +1,10 @@
-"""Directories and files that only their owner may read: tasks' data, and the secret of the relay."""
+"""Directories that only their owner may read: of tasks' data, and of the secret of the relay."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-__all__ = ["make_private_directory", "make_private_file"]
+__all__ = ["make_private_directory"]
 
 
 def make_private_directory(path: Path) -> None:
@@ -19,13 +18,3 @@ def make_private_directory(path: Path) -> None:
     if not path.parent.exists():
         make_private_directory(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
-
-
-def make_private_file(path: Path) -> None:
-    """Create an empty file with mode 0600; an existing file keeps its content, and gets that mode.
-
-    Raises:
-        OSError: it can't be created or changed.
-    """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    path.chmod(0o600)

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from activities.private_files import make_private_file
 from activities.settings import Settings
 from cli.command_options import AppDir, DataDir, app_settings
 from cli.dev.child_process import ProcessGuard
 from cli.dev.data_dir_lock import DataDirLock
-from cli.dev.dev_plan import make_plan, temporal_database, with_free_grpc_port
+from cli.dev.dev_plan import make_plan, with_free_grpc_port
 from cli.dev.log_view import LogView
 from cli.dev.supervisor import Supervisor
 from cli.views.console import out
@@ -62,8 +61,6 @@ def _settings(app_dir: Path | None, **options: object) -> Settings:
 async def _run(settings: Settings, workers: int, temporal_port: int | None, lock: DataDirLock) -> None:
     plan = await make_plan(settings, workers, temporal_port=temporal_port)
     lock.record_url(plan.api_url)
-    if plan.temporal is not None and temporal_database(settings).exists():  # created empty, it would get no tables
-        make_private_file(temporal_database(settings))  # SQLite gives its other files the same mode
     stopping = asyncio.Event()
     guard = await ProcessGuard.start(lock.fd)
     try:

@@ -37,6 +37,8 @@ class ChildSpec:
     """Whether a line of its log is shown."""
     grace_s: float
     """Seconds between SIGTERM and SIGKILL."""
+    umask: int = -1
+    """Which permissions its files don't get; -1: as this process's."""
 
 
 class ProcessGuard:
@@ -106,6 +108,7 @@ class ChildProcess:
             stderr=asyncio.subprocess.STDOUT,
             env=self.spec.environment,
             start_new_session=True,
+            umask=self.spec.umask,
         )
         self._process = process
         self._guard.add(process.pid)

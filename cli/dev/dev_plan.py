@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
@@ -26,7 +25,7 @@ from cli.temporal_checks import connect_to_temporal, host_and_port, register_sea
 from cli.temporal_server import TemporalServer, find_temporal
 from cli.views.notices import demo_notice
 
-__all__ = ["DevPlan", "make_plan", "temporal_database", "with_free_grpc_port"]
+__all__ = ["DevPlan", "make_plan", "with_free_grpc_port"]
 
 _DEMO_INPUT = 'call calculator {"expression": "6*7"}'
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -162,21 +161,17 @@ def _web_ui(settings: Settings, *, is_embedded: bool) -> str:
     return settings.temporal_ui_url
 
 
-def temporal_database(settings: Settings) -> Path:
-    """Return the file of the embedded Temporal's database."""
-    return settings.data_dir / "temporal.db"
-
-
 def _temporal(settings: Settings, port: int, environment: Mapping[str, str]) -> ChildSpec:
     require_free(settings.ui_port, "--ui-port", "Temporal's Web UI")
     server = TemporalServer(
         binary=find_temporal(settings),
         port=port,
         ui_port=settings.ui_port,
-        database=temporal_database(settings),
+        database=settings.data_dir / "temporal.db",
         namespace=ClientConfigProfile.load().namespace,
     )
-    return ChildSpec("temporal", tuple(server.command()), environment, temporal_line_is_shown, grace_s=1.5)
+    command = tuple(server.command())
+    return ChildSpec("temporal", command, environment, temporal_line_is_shown, grace_s=1.5, umask=0o077)
 
 
 def _worker(number: int, workers: int, environment: Mapping[str, str]) -> ChildSpec:

@@ -174,3 +174,11 @@ def test_the_demo_model_is_explained_before_the_addresses_and_a_misspelt_variabl
     notice, ready = dev.output.index("No key is set, so this is the demo model"), dev.output.index("Ready after")
     assert notice < ready
     assert "\n  export OPENAI_API_KEY=...\n" in dev.output[notice:ready]
+
+
+def test_the_data_directory_and_its_files_are_private(running_dev: DevProcess) -> None:
+    data_dir = running_dev.directory / "data"
+    assert data_dir.stat().st_mode & 0o777 == 0o700
+    files = [path for path in data_dir.rglob("*") if path.is_file()]
+    assert "temporal.db" in [path.name for path in files]
+    assert [path.name for path in files if path.stat().st_mode & 0o077] == []

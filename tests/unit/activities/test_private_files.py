@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from activities.private_files import make_private_directory, make_private_file
+from activities.private_files import make_private_directory
 
 
 def mode(path: Path) -> int:
@@ -16,13 +16,3 @@ def test_missing_directories_are_private_and_existing_ones_stay_as_they_are(tmp_
     make_private_directory(existing / "a" / "b")
     make_private_directory(existing)
     assert (mode(existing), mode(existing / "a"), mode(existing / "a" / "b")) == (before, 0o700, 0o700)
-
-
-def test_a_private_file_keeps_its_content(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    make_private_file(file)
-    assert (mode(file), file.read_bytes()) == (0o600, b"")
-    file.write_bytes(b"data")
-    file.chmod(0o644)
-    make_private_file(file)
-    assert (mode(file), file.read_bytes()) == (0o600, b"data")

@@ -48,12 +48,12 @@ class TranscriptCache:
 
     @property
     def size(self) -> int:
-        """Bytes of canonical JSON of queried transcripts, without those that are larger than the cache."""
+        """Bytes of canonical JSON of the cached queried transcripts; one larger than the cache isn't cached."""
         with self._lock:
             return int(self._queried.currsize)
 
     def share(self, task_id: str, version: int, transcript: Transcript, agent: AgentSpec) -> None:
-        """Take the transcript and the agent of a workflow of this process."""
+        """Cache the transcript and the agent of a workflow that runs in this process."""
         self.put_agent(agent)
         with self._lock:
             if transcript.start == 0:

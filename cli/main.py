@@ -16,7 +16,7 @@ from agentkit.errors import ConfigurationInvalid
 from cli.errors import CommandFailed, OutputClosed
 from cli.views.console import err, out, write_message
 
-__all__ = ["COMMANDS", "Command", "build", "main"]
+__all__ = ["COMMANDS", "Command", "build_command_line", "main"]
 
 _MIN_BOX_WIDTH = 70
 """Columns that the help's boxes need."""
@@ -55,7 +55,7 @@ def _show_version(requested: bool) -> None:
         raise typer.Exit
 
 
-def _start(
+def _global_options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
@@ -73,7 +73,7 @@ def _placeholder() -> None:
     """Take the place of a subcommand that is only listed by ``--help``, and so is not imported."""
 
 
-def build(arguments: Sequence[str]) -> typer.Typer:
+def build_command_line(arguments: Sequence[str]) -> typer.Typer:
     """Return the command line for these arguments.
 
     Only the named subcommand is imported: loading Temporal's client alone takes longer than most subcommands
@@ -81,7 +81,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     """
     named = next((argument for argument in arguments if not argument.startswith("-")), None)
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, **_help_format())
-    app.callback()(_start)
+    app.callback()(_global_options)
     for name, command in COMMANDS.items():
         app.command(name, help=None if name == named else command.summary)(
             _import_command(name) if name == named else _placeholder
@@ -109,7 +109,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        build(sys.argv[1:])()
+        build_command_line(sys.argv[1:])()
     except CommandFailed as failure:
         _exit(str(failure), failure.exit_code)
     except ConfigurationInvalid as invalid:

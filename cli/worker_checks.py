@@ -1,4 +1,4 @@
-"""Check the workers of a task queue: which poll, which are gone, and what one of them has loaded."""
+"""Check the workers of a task queue: which poll, which are gone, and what the one that Temporal chooses has loaded."""
 
 from __future__ import annotations
 
@@ -53,18 +53,22 @@ async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Fin
     except RPCError as error:
         return [Finding("Workers", "missing", f"Temporal refuses to list the workers of {queue!r}: {error.message}")]
     findings = poller_findings(listed, now, expected)
-    is_working = findings[0].status != "missing"
-    return [*findings, *(await _loaded(client, expected) if is_working else [])]
+    polling = _still_polling(listed, now)
+    return [*findings, *(await _loaded(client, expected, len(polling)) if polling else [])]
 
 
 def poller_findings(listed: Sequence[Poller], now: datetime, expected: ExpectedWorkers) -> list[Finding]:
     """Report the workers that poll, and those that are gone; ``now`` is the time by Temporal's clock."""
-    polling = [poller for poller in listed if now - poller.last_poll_at <= MAX_POLL_AGE and not _has_ended(poller)]
+    polling = _still_polling(listed, now)
     gone = [_gone(poller, now) for poller in listed if poller not in polling]
     if polling:
         return [_polling(polling, expected), *gone]
     problem = f"none polls task queue {expected.task_queue!r}"
     return [Finding("Workers", "missing", problem, (expected.start_command,)), *gone]
+
+
+def _still_polling(listed: Sequence[Poller], now: datetime) -> list[Poller]:
+    return [poller for poller in listed if now - poller.last_poll_at <= MAX_POLL_AGE and not _has_ended(poller)]
 
 
 def _has_ended(poller: Poller) -> bool:
@@ -87,8 +91,8 @@ def _polling(pollers: Sequence[Poller], expected: ExpectedWorkers) -> Finding:
     return Finding("Workers", "ok", detail)
 
 
-async def _loaded(client: Client, expected: ExpectedWorkers) -> list[Finding]:
-    """Ask any worker of the task queue what it has loaded, and compare that with the API and the files."""
+async def _loaded(client: Client, expected: ExpectedWorkers, worker_count: int) -> list[Finding]:
+    """Compare what one worker has loaded with the API and the files. Temporal chooses it, so others can't be asked."""
     worker = await _ask_worker(client, expected.task_queue)
     if isinstance(worker, Finding):
         return [worker]
@@ -103,10 +107,16 @@ async def _loaded(client: Client, expected: ExpectedWorkers) -> list[Finding]:
     if missing:
         tools = ", ".join(f"{name} ({origin})" for name, origin in missing.items())
         detail = f"worker {worker.identity} has not loaded {tools}. Correct what its log says, or start it again"
+        detail += _not_asked(worker_count)
         findings.append(Finding("Tools", "missing", detail, (expected.start_command,)))
     else:
-        findings.append(Finding("Tools", "ok", f"worker {worker.identity} has loaded {', '.join(worker.tools)}"))
+        detail = f"worker {worker.identity} has loaded {', '.join(worker.tools)}{_not_asked(worker_count)}"
+        findings.append(Finding("Tools", "ok", detail))
     return findings
+
+
+def _not_asked(worker_count: int) -> str:
+    return f". It is one of {worker_count} workers; the others were not asked" if worker_count > 1 else ""
 
 
 def _expected_tools(expected: ExpectedWorkers) -> dict[str, str]:

@@ -45,7 +45,7 @@ _TRANSCRIPT_VERSION = 1
 
 
 class DurableEffects:
-    """``LoopEffects`` of a workflow."""
+    """Carries out what the loop decides, in a workflow: models and tools are called by activities."""
 
     def __init__(self, loop: AgentLoop) -> None:
         self.details = ProgressDetails()

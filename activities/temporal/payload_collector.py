@@ -93,7 +93,7 @@ class PayloadCollector:
 
 @asynccontextmanager
 async def collecting_payloads(client: Client, settings: Settings) -> AsyncIterator[None]:
-    """Collect in the background, if ``settings.collect_payloads``."""
+    """Delete stored payloads that no workflow uses, in the background, if ``settings.collect_payloads`` is set."""
     if not settings.collect_payloads:
         yield
         return

@@ -70,7 +70,7 @@ def _problem(text: str) -> str | None:
 
 
 class _ReferenceWalk:
-    """Visits each subschema once, with what it refers to."""
+    """Checks the references of a schema: that each resolves, none loops, and not too many apply at once."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         resource = DRAFT202012.create_resource(schema)

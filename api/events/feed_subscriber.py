@@ -85,7 +85,7 @@ class FeedSubscriber:
                 self._last_key = max(self._last_key, (run + 1, 0, 0))
 
     def _accept(self, event: Event, number: int = -1) -> bool:
-        """Return whether the event is to be yielded, and note it; ``number`` is its number in the buffer."""
+        """Return whether to yield the event, and advance the position; ``number`` is its index in the feed's buffer."""
         if event.type in TOKEN_EVENTS and not self._has_tokens:
             return False
         if event.position is None:

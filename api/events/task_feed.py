@@ -152,7 +152,7 @@ class TaskFeed:
         return mapper.map(await self.history.decoder.decode(history_event))
 
     def _append(self, event: Event) -> None:
-        """Append a durable event to the buffer, unless it has been: a run is read again after Temporal was away."""
+        """Append a durable event to the buffer, unless it has it: a run is read again after an outage of Temporal."""
         if event.position is None or (key := self.key(event.position)) <= self._last_key:
             return
         self._last_key = key

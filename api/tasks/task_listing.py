@@ -128,7 +128,7 @@ class _Window:
         return self._after_cursor(listing.current_page or ()), listing.next_page_token is None
 
     async def read(self, lower_ns: int) -> list[WorkflowExecution]:
-        """Return all tasks started at ``lower_ns`` or later, sorted."""
+        """Return all tasks started at ``lower_ns`` or later, newest first."""
         listing = self.client.list_workflows(self._since(lower_ns), page_size=self.size, rpc_timeout=RPC_TIMEOUT)
         return self._after_cursor([execution async for execution in listing])
 

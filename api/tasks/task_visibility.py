@@ -91,7 +91,7 @@ def queued_task(
     created_at: datetime,
     links: TaskLinks,
 ) -> TaskSnapshot:
-    """Return a task that was started just now as lists, and its history, are going to show it."""
+    """Return the snapshot of a task that was just started, as lists and its history will show it later."""
     return TaskSnapshot(
         id=task_id,
         agent=agent,

@@ -70,6 +70,6 @@ def _local_installation() -> str:
 
 
 def write_variable_warnings() -> None:
-    """Write a line for each environment variable that is named like a setting, and is none."""
+    """Write a line for each environment variable that has a setting's prefix but names no setting."""
     for message in unknown_variables():
         write_message(err, message, style="yellow")

@@ -15,7 +15,7 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
 from agentkit.specs import AgentDefinition
 from api.app import create_app
-from cli.main import COMMANDS, build
+from cli.main import COMMANDS, build_command_line
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -93,7 +93,7 @@ def test_commands_in_the_text_exist(page: Path) -> None:
 def test_the_reference_names_every_command_and_option(name: str) -> None:
     text = (REFERENCE / "cli.md").read_text()
     assert f"`opspawn {name}" in text
-    group = typer.main.get_command(build([name]))
+    group = typer.main.get_command(build_command_line([name]))
     command = group.commands[name]  # type: ignore[attr-defined]  # a click group; typer declares a command
     options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
     assert [option for option in options if option not in {"--help", "--url"} and f"`{option}" not in text] == []

@@ -127,7 +127,7 @@ class _OpenBlock:
         self._text = ReceivedText()
 
     def add(self, delta: _Delta) -> str:
-        """Add a delta of any type, which has one of the texts; return what is new of it."""
+        """Append a delta of text, thinking, JSON or signature; return the text to emit for it."""
         self.signature += delta.signature
         return self._text.add(delta.text + delta.thinking + _as_json_text(delta.partial_json))
 

@@ -15,7 +15,7 @@ _Schema = Mapping[str, JsonValue]
 
 
 def plan_text(schema: _Schema | None, steps: Sequence[str]) -> str | None:
-    """Return a plan of these steps; None where the schema is not that of a plan, an object with one list of texts."""
+    """Return the steps as the JSON of a plan; None if ``schema`` isn't a plan's: an object with one list of texts."""
     properties = _object(_object(schema).get("properties"))
     if len(properties) != 1 or not steps:
         return None
@@ -31,7 +31,7 @@ def is_plan(text: str, steps: Sequence[str]) -> bool:
 
 
 def final_action(schema: _Schema | None, answer: str) -> str:
-    """Return the action that ends the task with the answer where the schema is that of an action, else the answer."""
+    """Return ``answer`` as the JSON of a ``react`` finish action if ``schema`` describes actions, else unchanged."""
     action = _object(_object(_object(schema).get("properties")).get("action"))
     variants = action.get("anyOf")
     last = _object(variants[-1]) if isinstance(variants, list) and variants else {}

@@ -89,7 +89,7 @@ class ChatResponseBuilder(ResponseBuilder):
             self._add_delta(self._without_received(choice.message), is_complete=True)
 
     def _without_received(self, message: ChatDelta) -> ChatDelta:
-        """Return what a message has besides what was streamed: servers send it with the last chunk, or with each."""
+        """Return ``message`` without what was already streamed: servers repeat it in the last chunk, or in each."""
         received = {
             **({"text": "", "refusal": ""} if self._text else {}),
             **({"reasoning": "", "reasoning_details": ()} if self._thinking or self._reasoning_details else {}),

@@ -51,7 +51,7 @@ def bucket_from_headers(
 ) -> TokenBucket | None:
     """Return the bucket that rate-limit headers describe for a resource; None if they don't.
 
-    Their "reset" is when the bucket will be full again; a later one than in ``max_reset_s`` is taken for that.
+    Their "reset" is when the bucket will be full again, and is taken to be at most ``max_reset_s`` seconds away.
     ``today`` is the date and time at ``now``, with its time zone.
     """
     for pattern in _HEADER_PATTERNS:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.errors import CommandFailed
-from cli.main import build
+from cli.main import build_command_line
 from cli.views.console import err, out
 from tests.unit.scripted_api import ScriptedApi, serve_scripted_api
 
@@ -50,7 +50,7 @@ def opspawn(api: ScriptedApi) -> Opspawn:
 
     def run(*arguments: str, stdin: str | bytes | None = None, url: str | None = None) -> CommandResult:
         line = [*arguments, "--url", url or api.url]
-        result: Result = CliRunner().invoke(build(line), line, input=stdin)
+        result: Result = CliRunner().invoke(build_command_line(line), line, input=stdin)
         if isinstance(result.exception, CommandFailed):
             return CommandResult(result.exception.exit_code, result.stdout, f"{result.stderr}{result.exception}")
         if result.exception is not None and not isinstance(result.exception, SystemExit):

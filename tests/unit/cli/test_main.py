@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.main import COMMANDS, build
+from cli.main import COMMANDS, build_command_line
 from tests.reserved_ports import refusing_port
 
 MAIN = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -25,7 +25,7 @@ def test_the_summary_in_the_list_is_the_docstring_of_the_command(name: str) -> N
 
 
 def test_help_lists_every_command() -> None:
-    output = CliRunner().invoke(build(["--help"]), ["--help"]).stdout
+    output = CliRunner().invoke(build_command_line(["--help"]), ["--help"]).stdout
 
     assert all(name in output for name in COMMANDS)
 
@@ -36,7 +36,7 @@ def test_help_lists_every_command() -> None:
     ids=["help", "run"],
 )
 def test_a_command_loads_only_what_it_needs(arguments: list[str], unneeded: list[str]) -> None:
-    script = f"import sys; from cli.main import build; app = build({arguments!r}); print(*sys.modules)"
+    script = f"import sys; from cli.main import build_command_line as build; build({arguments!r}); print(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
 
@@ -86,7 +86,7 @@ def test_help_cuts_no_option_in_40_columns(name: str) -> None:
         [*MAIN, name, "--help"], env=environment, capture_output=True, text=True, check=True, timeout=30
     )
 
-    group = typer.main.get_command(build([name]))
+    group = typer.main.get_command(build_command_line([name]))
     options = [option for parameter in group.commands[name].params for option in parameter.opts]  # type: ignore[attr-defined]  # a click group
     assert [option for option in options if option.startswith("--") and f"{option} " not in result.stdout] == []
     assert "…" not in result.stdout

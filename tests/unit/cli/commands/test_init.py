@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
 from cli.errors import UsageWrong
-from cli.main import build
+from cli.main import build_command_line
 
 
 def init(directory: Path) -> str:
     line = ["init", str(directory)]
-    result = CliRunner().invoke(build(line), line, catch_exceptions=False)
+    result = CliRunner().invoke(build_command_line(line), line, catch_exceptions=False)
     return result.stdout
 
 

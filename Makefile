@@ -1,7 +1,7 @@
 # Each target creates .venv by itself; it needs Python 3.11+, make and git. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-browser test-chaos check fmt proto lock clean
+.PHONY: help install dev test test-browser test-root test-chaos check fmt proto lock clean
 
 BIN := .venv/bin
 # .venv has what is needed to run; a target that tests or checks adds what is needed for that, until `make clean`.
@@ -49,6 +49,9 @@ test-browser: $(DEV_STAMP) ## Run the tests that need a browser: Chromium, from 
 
 test-chaos: $(DEV_STAMP) ## Run tasks through 1,000 kills of every process: about an hour; ARGS="--kills 100"
 	@$(BIN)/python -m tests.chaos.kill_matrix $(ARGS)
+
+test-root: $(DEV_STAMP) ## Run the tests that need root: a full disk
+	@$(BIN)/pytest -m root $(if $(strip $(ARGS)),$(ARGS),tests/integration/cli/test_full_disk.py)
 
 check: $(DEV_STAMP) ## Run every gate but the tests
 	$(BIN)/ruff check

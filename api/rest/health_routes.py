@@ -33,7 +33,10 @@ async def get_health() -> HealthResponse:
 
 @router.get("/readyz", operation_id="getReadiness", response_model=HealthResponse, responses=PROBLEM_RESPONSES)
 async def get_readiness(request: Request) -> HealthResponse | Response:
-    """Show whether Temporal responds and a worker polls the task queue. A killed worker may count for a minute more."""
+    """Show whether the disk has space, Temporal responds and a worker polls the task queue.
+
+    A killed worker may count for a minute more.
+    """
     services = request_services(request)
     reason = await readiness_problem(services.client, services.settings)
     if reason is None:

@@ -1,6 +1,8 @@
-"""Whether tasks can run: Temporal responds, and a worker polls the task queue."""
+"""Whether tasks can run: the disk has space, Temporal responds, and a worker polls the task queue."""
 
 from __future__ import annotations
+
+import asyncio
 
 from temporalio.client import Client
 
@@ -8,6 +10,7 @@ from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.task_queue_pollers import recent_pollers
 from activities.temporal.temporal_commands import worker_command
+from api.tasks.disk_space import disk_problem
 from api.tasks.errors import ServiceError
 from api.tasks.temporal_calls import calling_temporal
 
@@ -19,6 +22,9 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 async def readiness_problem(client: Client, settings: Settings) -> str | None:
     """Return why tasks can't run, for people; None when they can."""
     queue = settings.task_queue
+    name = str(settings.data_dir.absolute()) if is_local(settings) else "the data directory"
+    if (problem := await asyncio.to_thread(disk_problem, settings.data_dir, name=name)) is not None:
+        return problem
     try:
         async with calling_temporal(temporal_address(settings)):
             pollers = await recent_pollers(client, queue)

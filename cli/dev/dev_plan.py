@@ -14,6 +14,7 @@ from activities.temporal.client import temporal_address
 from activities.temporal.temporal_commands import worker_command
 from agentkit.config.providers import default_model, is_unconfigured, missing_configuration
 from agentkit.errors import ConfigurationInvalid
+from cli.api_checks import app_at
 from cli.dev.child_environment import child_environment
 from cli.dev.child_process import ChildSpec
 from cli.dev.log_view import api_line_is_shown, temporal_line_is_shown, worker_line_is_shown
@@ -29,6 +30,7 @@ __all__ = ["DevPlan", "make_plan", "with_free_grpc_port"]
 
 _DEMO_INPUT = 'call calculator {"expression": "6*7"}'
 _LOOPBACK = ("127.0.0.1", "localhost")
+_ANY_ADDRESS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,14 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
     if running_temporal is not None:
         await register_search_attributes(running_temporal)
         await check_task_queue(running_temporal, settings, _task_queue_cures(settings, port))
-    require_free(settings.port, "--port", "API", settings.host)
+    await _require_free_api_port(settings)
     if settings.grpc_port:
         require_free(settings.grpc_port, "--grpc-port", "gRPC", settings.host)
     settings = settings.model_copy(update={"relay_port": _relay_port(settings)})
     if running_temporal is None and "collect_payloads" not in settings.model_fields_set:
         settings = settings.model_copy(update={"collect_payloads": True})
     environment = child_environment(settings, temporal_address=address, relay_port=settings.relay_port)
-    api_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    api_host = "127.0.0.1" if settings.host in _ANY_ADDRESS else settings.host
     model = _default_model(settings)
     url = f"http://{api_host}:{settings.port}"
     return DevPlan(
@@ -99,6 +101,21 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
         example_input=_DEMO_INPUT if model.startswith("demo") else "What is 6*7?",
         notice=demo_notice(same_command({})) if is_unconfigured(settings) else "",
     )
+
+
+async def _require_free_api_port(settings: Settings) -> None:
+    """Check that the API's port is free; else name the app whose API listens there, if it is Opspawn's."""
+    if is_free(settings.port, settings.host):
+        return
+    host = "127.0.0.1" if settings.host in _ANY_ADDRESS else settings.host
+    other = await app_at(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
+    if other is not None:
+        free = next_free_port(settings.port, settings.host, reserved={settings.grpc_port, settings.relay_port})
+        raise UsageWrong(
+            f"Port {settings.port} (API) is in use by Opspawn's API of the app {other.app_dir or other.app}. "
+            f"Stop it, or use another port, such as --port {free}."
+        )
+    require_free(settings.port, "--port", "API", settings.host)
 
 
 def with_free_grpc_port(settings: Settings) -> Settings:

@@ -182,3 +182,22 @@ def test_the_data_directory_and_its_files_are_private(running_dev: DevProcess) -
     files = [path for path in data_dir.rglob("*") if path.is_file()]
     assert "temporal.db" in [path.name for path in files]
     assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+
+
+def test_the_app_that_has_the_port_is_named(dev: DevProcess) -> None:
+    dev.start("--app-dir", str(dev.directory))
+    other = DevProcess(dev.directory / "other", api_port=dev.api_port)
+    other.directory.mkdir()
+
+    result = subprocess.run(
+        other.command(),
+        cwd=other.directory,
+        env=other.environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert result.returncode == 2
+    assert f"Port {dev.api_port} (API) is in use by Opspawn's API of the app {dev.directory}. Stop it" in result.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,10 @@ from cli.dev.ports import is_free, next_free_port
 from cli.finding import Finding
 from cli.views.notices import dev_command
 
-__all__ = ["ApiState", "api_findings", "app_at", "ask_api", "port_finding"]
+__all__ = ["ApiState", "api_findings", "ask_api", "port_finding"]
 
 _T = TypeVar("_T")
 _TIMEOUT_S = 5.0
-_APP_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +48,6 @@ class ApiState:
     def app_dir(self) -> Path | None:
         """The app directory that it serves; None if it isn't known."""
         return Path(self.system.app_dir) if self.system is not None and self.system.app_dir else None
-
-
-async def app_at(url: str) -> SystemInfo | None:
-    """Return what Opspawn's API at ``url`` serves; None if there is none."""
-    try:
-        async with asyncio.timeout(_APP_TIMEOUT_S), OpspawnClient(url) as client:
-            return await client.system()
-    except (ClientError, ConfigurationInvalid, TimeoutError):
-        return None
 
 
 async def ask_api(url: str) -> ApiState:

@@ -14,12 +14,12 @@ from activities.temporal.client import temporal_address
 from activities.temporal.temporal_commands import worker_command
 from agentkit.config.providers import default_model, is_unconfigured, missing_configuration
 from agentkit.errors import ConfigurationInvalid
-from cli.api_checks import app_at
 from cli.dev.child_environment import child_environment
 from cli.dev.child_process import ChildSpec
 from cli.dev.log_view import api_line_is_shown, temporal_line_is_shown, worker_line_is_shown
 from cli.dev.module_command import module_command
 from cli.dev.ports import accepts_connections, free_port, is_free, next_free_port, require_free
+from cli.dev.running_app import app_at
 from cli.errors import ServerUnreachable, UsageWrong
 from cli.task_queue_check import check_task_queue, free_task_queue
 from cli.temporal_checks import connect_to_temporal, host_and_port, register_search_attributes

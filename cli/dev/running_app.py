@@ -1,0 +1,21 @@
+"""The app whose API listens at an address."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agentkit.client import ClientError, OpspawnClient, SystemInfo
+from agentkit.errors import ConfigurationInvalid
+
+__all__ = ["app_at"]
+
+_TIMEOUT_S = 2.0
+
+
+async def app_at(url: str) -> SystemInfo | None:
+    """Return what Opspawn's API at ``url`` serves; None if there is none."""
+    try:
+        async with asyncio.timeout(_TIMEOUT_S), OpspawnClient(url) as client:
+            return await client.system()
+    except (ClientError, ConfigurationInvalid, TimeoutError):
+        return None

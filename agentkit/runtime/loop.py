@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelOutputInvalid, OutputUncheckable, ToolError
+from agentkit.errors import ContentRefused, LimitExceeded, ModelError, ModelOutputInvalid, OutputUncheckable, ToolError
 from agentkit.interfaces import (
     CallTools,
     Decision,
@@ -176,9 +176,12 @@ class AgentLoop:
         Raises:
             ModelOutputInvalid: more than ``MAX_RETRIES`` responses in a row were unusable.
             OutputUncheckable: the output schema can't be evaluated.
+            ContentRefused: the model or its filter refused to go on; what it had written is in the transcript.
         """
         self.usage += response.usage
         self.transcript.append(response.message)
+        if response.stop_reason == "refusal":
+            raise ContentRefused(_refusal_error(response))
         self._is_cut_off = response.stop_reason == "length"
         decision = self._decide_cut_off(response) if self._is_cut_off else self._decide(response)
         match decision:
@@ -316,6 +319,12 @@ async def _run_call(
             result = error_result(call, str(error))
     effects.on_tool_result(result)
     return result
+
+
+def _refusal_error(response: ModelResponse) -> str:
+    text = response.message.text.strip()
+    quoted = f" It wrote: {text[:_MAX_QUOTED_CHARS]}" if text else ""
+    return f"{response.message.model or 'The model'} refused to go on, or its filter did, so nothing was done.{quoted}"
 
 
 def _cut_off_error(model: str, count: int, agent: AgentSpec, text: str) -> str:

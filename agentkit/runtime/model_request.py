@@ -54,7 +54,7 @@ async def request_model(
 
 
 async def _check_output(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> OutputCheck | None:
-    if agent.output_schema is None or response.stop_reason == "length":
+    if agent.output_schema is None or response.stop_reason in ("length", "refusal"):
         return None
     match get_planner(agent.planner).decide(response, agent):
         case Finish(str() as text):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelOutputInvalid, OutputUncheckable
+from agentkit.errors import ContentRefused, LimitExceeded, ModelOutputInvalid, OutputUncheckable
 from agentkit.interfaces import CallTools, Finish, ModelResponse, OutputCheck, Proceed, Retry, StopReason
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
@@ -300,6 +300,14 @@ def test_a_check_without_a_result_ends_the_task_and_its_response_is_recorded() -
     with pytest.raises(OutputUncheckable, match="can't be checked against output_schema: it took too long"):
         loop.record_response(failed)
     assert (loop.transcript.read()[-1].text, loop.usage.model_calls) == ("{}", 1)
+
+
+def test_a_refused_response_ends_the_task_keeps_its_text_and_makes_no_call() -> None:
+    loop = agent_loop()
+    refused = response("I have begun to", ToolCall(id="1", name="look"), stop="refusal")
+    with pytest.raises(ContentRefused, match=r"demo:demo refused to go on.* It wrote: I have begun to"):
+        loop.record_response(refused)
+    assert (loop.transcript.read()[-1].text, loop.usage.model_calls) == ("I have begun to", 1)
 
 
 def test_a_plan_is_kept_and_feedback_asks_the_model_to_carry_it_out() -> None:

@@ -142,6 +142,7 @@ def _failed(failure: BaseException | None) -> ClosingFailure:
 
 
 def _with_failure(task: TaskSnapshot, ending: ClosingFailure) -> TaskSnapshot:
+    """Return the task with how it ended, and its steps and usage where the workflow reported them."""
     task = replace(task, status=ending.status, error=ending.error)
     if ending.details is None:
         return task

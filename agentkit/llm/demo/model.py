@@ -62,7 +62,7 @@ def _ignore_delta(_: ModelDelta) -> None:
 
 
 def _find_script(messages: Sequence[Message]) -> tuple[DemoScript, int]:
-    """Return the script in the last message of a person, and the number of its responses since: plans don't count."""
+    """Return the script of the last user message, and how many of its lines have been responses; plans don't count."""
     responses: list[str] = []
     for message in reversed(messages):
         if message.role == "assistant":

@@ -48,7 +48,8 @@ class ChatToolCall(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_function(cls, received: object) -> object:
+    def _nest_function(cls, received: object) -> object:
+        """Put name and arguments into ``function``, where the server sent them beside it."""
         if not isinstance(received, dict) or isinstance(received.get("function"), dict | ChatFunction):
             return received
         # Some servers send null, or name and arguments without the object around them.

@@ -23,7 +23,7 @@ Kind = Literal["text", "thinking"]
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """A text without its thinking."""
+    """A model's text, divided into the thinking between tags at its beginning and the rest."""
 
     text: str
     thinking: str = ""

@@ -268,14 +268,15 @@ class LineBuffer:
         """
         *ends, rest = data.split(b"\n")
         if not ends:
-            self._keep(rest)
+            self._add(rest)
             return []
         ends[0] = b"".join([*self._parts, ends[0]])
         self._parts, self._size = [], 0
-        self._keep(rest)
+        self._add(rest)
         return ends
 
-    def _keep(self, part: bytes) -> None:
+    def _add(self, part: bytes) -> None:
+        """Add bytes to the line that is not complete yet."""
         if not part:
             return
         self._parts.append(part)

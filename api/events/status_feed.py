@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
@@ -41,8 +41,17 @@ _Statuses = dict[str, tuple[str, WorkflowExecution]]
 class StatusFeed:
     """Status changes of all tasks, about a second late."""
 
-    def __init__(self, client: Client, settings: Settings, *, poll_interval_s: float = _POLL_INTERVAL_S) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        *,
+        poll_interval_s: float = _POLL_INTERVAL_S,
+        clock: Callable[[Client], Awaitable[datetime]] = temporal_now,
+    ) -> None:
+        """Poll with ``client``; ``clock`` returns the time by the clock of its Temporal."""
         self._client = client
+        self._clock = clock
         self._poll_interval_s = poll_interval_s
         self._address = temporal_address(settings)
         self._buffer = EventBuffer()
@@ -109,7 +118,7 @@ class StatusFeed:
         self._statuses = statuses
 
     async def _poll(self) -> _Statuses:
-        since = (await temporal_now(self._client) - _ENDED_WITHIN).isoformat().replace("+00:00", "Z")
+        since = (await self._clock(self._client) - _ENDED_WITHIN).isoformat().replace("+00:00", "Z")
         running = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
         ended = (
             f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus != 'Running' "

@@ -145,7 +145,7 @@ async def test_a_running_task_is_listed_with_its_steps_and_usage(harness: ApiHar
         task_id = await harness.submit(tags=[label(harness)])
         shown = await eventually(lambda: harness.task(task_id), lambda task: task["steps"] == 2)
         (listed,) = (await harness.listed(1, tag=label(harness)))["tasks"]
-        assert (shown["usage"]["tokens"], listed["steps"], listed["usage"]["tokens"]) == (15, 0, 0)
+        assert (shown["usage"]["tokens"], listed["steps"], listed["usage"]["tokens"]) == (15, 1, 0)
         await asyncio.wait_for(gate.requested.wait(), WITHIN)
         shown = await harness.task(task_id)
         listed = await eventually(

@@ -69,7 +69,7 @@ def test_changes_are_live_within_seconds_and_a_broken_file_changes_nothing(dev: 
     wait_for_result(dev, "88 EUR, second")
 
     path = write_tool(dev, "(")
-    path.write_text("def broken(:")
+    path.write_text("import agentkit, (")
     dev.wait_for_output(f"{path}:1: SyntaxError", timeout_s=WITHIN_S)
     assert "88 EUR, second" in result_of(dev)
     assert dev.output.count("SyntaxError") == 1

@@ -29,7 +29,7 @@ async def test_each_broken_file_is_a_finding(tmp_path: Path) -> None:
     for directory in ("agents", "tools"):
         (tmp_path / directory).mkdir()
     (tmp_path / "agents" / "typo.yaml").write_text("name: typo\nmodle: demo\n")
-    (tmp_path / "tools" / "broken.py").write_text("def (\n")
+    (tmp_path / "tools" / "broken.py").write_text("import agentkit, (\n")
     settings = Settings(app_dir=tmp_path)
 
     found = app_findings(settings, await load_app(settings))

@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from temporalio.api.common.v1 import Memo, SearchAttributes
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.converter import encode_search_attributes
 
@@ -42,7 +44,10 @@ def temporal() -> ScriptedTemporal:
 
 @pytest.fixture
 async def feed(temporal: ScriptedTemporal, tmp_path: Path) -> AsyncIterator[StatusFeed]:
-    feed = StatusFeed(temporal.client(), Settings(data_dir=tmp_path), poll_interval_s=0.001)
+    async def clock(client: Client) -> datetime:
+        return datetime.now(UTC)
+
+    feed = StatusFeed(temporal.client(), Settings(data_dir=tmp_path), poll_interval_s=0.001, clock=clock)
     yield feed
     await feed.aclose()
 

@@ -67,7 +67,7 @@ class RateLimiter:
             max_wait_s: the longest that a refusal or the headers of a response hold up a model, in seconds.
         """
         self._concurrency = concurrency
-        self._max_wait_s = max_wait_s
+        self.max_wait_s = max_wait_s
         self._running = 0
         self._numbers = itertools.count()
         self._queues: dict[str, deque[_QueuedRequest]] = {}
@@ -115,7 +115,7 @@ class RateLimiter:
         """Update the model's limits from the headers of a response."""
         now = _now()
         for resource in ("requests", "tokens"):
-            if bucket := bucket_from_headers(headers, resource, now, datetime.now(UTC), self._max_wait_s):
+            if bucket := bucket_from_headers(headers, resource, now, datetime.now(UTC), self.max_wait_s):
                 self._reported[model, resource] = bucket
         self._wake_heads()
 
@@ -123,7 +123,7 @@ class RateLimiter:
         """Start no request to the model for so long, as the provider asked, but at most for ``max_wait_s``."""
         now = _now()
         self._paused_until = {paused: until for paused, until in self._paused_until.items() if until > now}
-        until = now + min(seconds, self._max_wait_s)
+        until = now + min(seconds, self.max_wait_s)
         self._paused_until[model] = max(until, self._paused_until.get(model, 0.0))
         self._wake_heads()
 
@@ -224,8 +224,10 @@ class RateLimitedModel:
             try:
                 response = await self._model.respond(request, emit)
             except ModelUnavailable as error:
-                if error.retry_after and error.upstream is None:
-                    self._limiter.pause(request.model, error.retry_after)
+                if error.retry_after:
+                    error.retry_after = min(error.retry_after, self._limiter.max_wait_s)
+                    if error.upstream is None:
+                        self._limiter.pause(request.model, error.retry_after)
                 raise
         self._limiter.correct_tokens(response.usage.tokens - expected)
         return response

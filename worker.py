@@ -64,8 +64,7 @@ def build_worker(
     tool_calls: ToolCalls | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
-    cache = TranscriptCache(settings.transcript_cache_bytes)
-    reader = TranscriptReader(client, cache)
+    reader = TranscriptReader(client, cache := TranscriptCache(settings.transcript_cache_bytes))
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -82,7 +81,6 @@ def build_worker(
         workflow_runner=sandboxed_runner(),
         sticky_queue_schedule_to_start_timeout=retry_policies.STICKY_QUEUE_TIMEOUT,
         max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
-        default_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
         graceful_shutdown_timeout=retry_policies.GRACEFUL_SHUTDOWN_TIMEOUT,
         max_concurrent_activities=retry_policies.MAX_CONCURRENT_ACTIVITIES,
     )

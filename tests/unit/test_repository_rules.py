@@ -126,7 +126,7 @@ def test_the_root_holds_only_what_the_design_allows() -> None:
 def test_the_worker_only_connects_parts() -> None:
     text = (ROOT / "worker.py").read_text()
     assert not [node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
-    assert len(text.splitlines()) <= 155, "what isn't wiring belongs in a package"
+    assert len(text.splitlines()) <= 150, "what isn't wiring belongs in a package"
 
 
 @pytest.mark.parametrize("module", MODULES, ids=module_id)

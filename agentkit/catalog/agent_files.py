@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
+from agentkit.catalog.definition_source import DefinitionSource, read_yaml
 from agentkit.config.providers import split_model
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.planners import PLANNERS
@@ -18,7 +18,6 @@ from agentkit.validation_messages import ValidationIssue, did_you_mean, validati
 
 __all__ = [
     "AgentFile",
-    "DefinitionSource",
     "definition_issues",
     "explain_issue",
     "named_models",
@@ -37,31 +36,6 @@ _NAME_RULE = "a letter, then letters, digits, '_' or '-'; 64 at most"
 
 
 @dataclass(frozen=True)
-class DefinitionSource:
-    """The file or request field that contains a definition; for error messages."""
-
-    name: str
-    """The path of the file, or the name of the field."""
-    lines: dict[tuple[str | int, ...], int] = field(default_factory=dict)
-    """The line of each key and list item, from 1."""
-
-    def error(self, issues: Iterable[ValidationIssue]) -> AgentInvalid:
-        """Return an error with one line for each issue, sorted by the lines of the file."""
-        by_line = sorted(((self._line(issue.path), issue) for issue in issues), key=lambda pair: pair[0])
-        return AgentInvalid(
-            "\n".join(
-                f"{self.name}{f':{line}' if line else ''}: {issue.key}: {issue.message}" for line, issue in by_line
-            )
-        )
-
-    def _line(self, path: tuple[str | int, ...]) -> int:
-        """Return the line of the path, or of the longest part of it that the file has; 0 if there is none."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 0)
-
-
-@dataclass(frozen=True)
 class AgentFile:
     """A definition and its source."""
 
@@ -75,13 +49,7 @@ def read_agent(path: Path) -> AgentFile:
     Raises:
         AgentInvalid: the message has the file, the line, the key, what was expected and the value.
     """
-    try:
-        node, data = _load_yaml(path)
-    except OSError as error:
-        raise AgentInvalid(f"{path}: can't be read ({error.strerror}).") from error
-    source = DefinitionSource(str(path), dict(_lines(node)))
-    if not isinstance(data, dict):
-        raise AgentInvalid(f"{path}: expected keys such as 'instructions: ...', got {type(data).__name__}.")
+    data, source = read_yaml(path, AgentInvalid, example="instructions: ...")
     data = {"name": path.stem, **data}
     try:
         definition = AgentDefinition.model_validate(data)
@@ -90,62 +58,6 @@ def read_agent(path: Path) -> AgentFile:
     if issues := definition_issues(definition):
         raise source.error(issues)
     return AgentFile(definition, source)
-
-
-def _load_yaml(path: Path) -> tuple[yaml.Node, object]:
-    loader = None
-    try:
-        loader = yaml.SafeLoader(path.read_bytes())
-        node = loader.get_single_node()
-        if node is None:
-            raise AgentInvalid(f"{path}: the file is empty. Write at least 'instructions: ...'.")
-        _refuse_duplicates(node, path)
-        return node, loader.construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise AgentInvalid(f"{path}{f':{mark.line + 1}' if mark else ''}: no valid YAML: {error.problem}.") from None
-    except RecursionError:
-        raise AgentInvalid(f"{path}: no valid YAML: nested too deeply.") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise AgentInvalid(f"{path}: no valid YAML: {error}.") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
-
-
-def _refuse_duplicates(node: yaml.Node, path: Path) -> None:
-    pending, seen = [node], set()
-    while pending:
-        current = pending.pop()
-        if id(current) in seen:  # an alias, which may refer to an enclosing node
-            continue
-        seen.add(id(current))
-        if isinstance(current, yaml.SequenceNode):
-            pending += current.value
-        if not isinstance(current, yaml.MappingNode):
-            continue
-        first_lines: dict[str, int] = {}
-        for key, value in current.value:
-            pending.append(value)
-            line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and first_lines.setdefault(key.value, line) != line:
-                raise AgentInvalid(f"{path}:{line}: {key.value}: given twice, first on line {first_lines[key.value]}.")
-
-
-def _lines(
-    node: yaml.Node, path: tuple[str | int, ...] = (), depth: int = 4
-) -> Iterator[tuple[tuple[str | int, ...], int]]:
-    """Yield the line of each key and list item down to ``depth`` levels: no definition has more."""
-    if depth == 0:
-        return
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield (*path, key.value), key.start_mark.line + 1
-            yield from _lines(value, (*path, key.value), depth - 1)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield (*path, index), value.start_mark.line + 1
-            yield from _lines(value, (*path, index), depth - 1)
 
 
 def explain_issue(issue: ValidationIssue) -> ValidationIssue:

@@ -12,7 +12,6 @@ from pydantic import JsonValue, ValidationError
 
 from agentkit.catalog.agent_files import (
     AgentFile,
-    DefinitionSource,
     definition_issues,
     explain_issue,
     named_models,
@@ -21,6 +20,7 @@ from agentkit.catalog.agent_files import (
 )
 from agentkit.catalog.catalog_tools import HostedTools, InlineTools, ProjectTools
 from agentkit.catalog.defaults import ASSISTANT
+from agentkit.catalog.definition_source import DefinitionSource
 from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_version
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model

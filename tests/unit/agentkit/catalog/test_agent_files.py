@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agentkit.catalog.agent_files import AgentFile, DefinitionSource, definition_issues, named_models, read_agent
+from agentkit.catalog.agent_files import AgentFile, definition_issues, named_models, read_agent
 from agentkit.catalog.defaults import ASSISTANT
+from agentkit.catalog.definition_source import DefinitionSource
 from agentkit.errors import AgentInvalid
 from agentkit.specs import AgentDefinition
 from agentkit.validation_messages import ValidationIssue

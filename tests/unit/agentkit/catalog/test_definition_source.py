@@ -1,0 +1,35 @@
+"""YAML files that people write: errors name file, line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agentkit.catalog.definition_source import read_yaml
+from agentkit.errors import ToolInvalid
+from agentkit.validation_messages import ValidationIssue
+
+
+def test_an_error_is_of_the_readers_type_and_names_file_line_and_key(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("name: a\nparameters:\n  properties:\n    to:\n      type: text\n")
+    data, source = read_yaml(path, ToolInvalid, example="name: a")
+    error = source.error([ValidationIssue(("parameters", "properties", "to", "type"), "unknown")])
+    assert data["name"] == "a"
+    assert (type(error), str(error)) == (ToolInvalid, f"{path}:5: parameters.properties.to.type: unknown")
+
+
+def test_aliases_that_multiply_cost_bounded_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    levels = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 9)]
+    path.write_text("\n".join(["l0: &l0 [x]", *levels]))
+    _, source = read_yaml(path, ToolInvalid, example="name: a")
+    assert len(source.lines) <= 20_000
+
+
+def test_what_is_no_mapping_names_an_example(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("- a\n")
+    with pytest.raises(ToolInvalid, match="expected keys such as 'name: a', got list"):
+        read_yaml(path, ToolInvalid, example="name: a")

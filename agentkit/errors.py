@@ -19,6 +19,7 @@ OpspawnError
 │   ├── ToolArgumentsInvalid
 │   ├── ToolInterrupted       the call was cut off: whether it took effect is not known
 │   └── ToolUnavailable       transient: another attempt may succeed
+├── SandboxUnavailable        a program can't be confined, so it is not run
 ├── ToolCallRefused           a worker has not started a call; another may
 │   ├── ToolNotServed         it doesn't have the tool
 │   ├── WorkerBusy            it runs as many calls as it may
@@ -47,6 +48,7 @@ __all__ = [
     "ModelUnavailable",
     "OpspawnError",
     "OutputUncheckable",
+    "SandboxUnavailable",
     "ToolArgumentsInvalid",
     "ToolCallRefused",
     "ToolError",
@@ -133,6 +135,10 @@ class ModelOutputInvalid(ModelError):
 
 class OutputUncheckable(OpspawnError):
     """Checking a response against the output schema failed or took too long. Simplify the schema."""
+
+
+class SandboxUnavailable(OpspawnError):
+    """A program can't be confined on this machine, so it was not run. The message names what is missing."""
 
 
 class ToolError(OpspawnError):

@@ -8,11 +8,22 @@ from agentkit.interfaces.model import Emit, Model, ModelDelta, ModelRequest, Mod
 from agentkit.interfaces.output import OutputCheck, OutputChecker
 from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
 from agentkit.interfaces.policy import PolicyDecision, SecurityPolicy
+from agentkit.interfaces.sandbox import (
+    CutOffBy,
+    Sandbox,
+    SandboxedProgram,
+    SandboxLimits,
+    SandboxOutput,
+    SandboxResult,
+    SandboxTier,
+    Workspace,
+)
 from agentkit.interfaces.tool import PREPARATION_TIMEOUT_S, PreparedTool, Tool, ToolContext, Toolset
 
 __all__ = [
     "PREPARATION_TIMEOUT_S",
     "CallTools",
+    "CutOffBy",
     "Decision",
     "Emit",
     "FetchResult",
@@ -31,10 +42,17 @@ __all__ = [
     "PreparedTool",
     "Proceed",
     "Retry",
+    "Sandbox",
+    "SandboxLimits",
+    "SandboxOutput",
+    "SandboxResult",
+    "SandboxTier",
+    "SandboxedProgram",
     "SecurityPolicy",
     "ShortTermMemory",
     "StopReason",
     "Tool",
     "ToolContext",
     "Toolset",
+    "Workspace",
 ]

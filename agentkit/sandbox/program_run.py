@@ -1,0 +1,188 @@
+"""Start the process of a program, read what it writes, and end all of it: at its end, at a limit, or when cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import marshal
+import os
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentkit.errors import SandboxUnavailable
+from agentkit.interfaces import CutOffBy, SandboxLimits, SandboxOutput
+from agentkit.sandbox.bounded_output import BoundedOutput
+from agentkit.sandbox.inside.confined_process import CONFINED
+from agentkit.sandbox.inside.sandbox_job import SandboxJob
+from agentkit.sandbox.usage_watch import exceeded_limit
+
+__all__ = ["ProgramEnd", "ProgramRun"]
+
+_CHECK_INTERVAL_S = 0.1
+_START_TIMEOUT_S = 15.0
+"""How long the confinement may take: on a machine that does too much at once, bubblewrap may need seconds."""
+_END_TIMEOUT_S = 10.0
+"""How long killed processes may take to end: longer where they wait for a disk that doesn't respond."""
+_MAX_STATUS_BYTES = 4_096
+
+
+@dataclass(frozen=True)
+class ProgramEnd:
+    """How a program ended."""
+
+    exit_code: int
+    stdout: SandboxOutput
+    stderr: SandboxOutput
+    cut_off_by: CutOffBy | None
+    duration_s: float
+
+
+class ProgramRun:
+    """One run of a program."""
+
+    def __init__(self, job: SandboxJob, limits: SandboxLimits, directory: Path) -> None:
+        """Prepare a run; ``directory`` has all files of the program."""
+        self._job = job
+        self._limits = limits
+        self._directory = directory
+        self._outputs = (BoundedOutput(limits.kept_output_bytes), BoundedOutput(limits.kept_output_bytes))
+        self._cut_off_by: CutOffBy | None = None
+        self._output_exceeded = asyncio.Event()
+
+    async def run(self, command: Sequence[str], environment: Mapping[str, str]) -> ProgramEnd:
+        """Start the process by ``command``, and return when all of its processes have ended.
+
+        Raises:
+            SandboxUnavailable: it could not be confined; nothing was run.
+        """
+        status, child_status = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env=environment,
+                cwd="/",
+                pass_fds=[child_status],
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(status)
+            raise SandboxUnavailable(f"{command[0]} can't be started: {error.strerror}.") from error
+        finally:
+            os.close(child_status)
+        try:
+            return await self._follow(process, status, child_status)
+        finally:
+            os.close(status)
+            await asyncio.shield(asyncio.ensure_future(_end(process, is_isolated=self._job["isolated"])))
+
+    async def _follow(self, process: Process, status: int, child_status: int) -> ProgramEnd:
+        reading = [
+            asyncio.create_task(output.read(stream, self._check_output))
+            for output, stream in zip(self._outputs, (process.stdout, process.stderr), strict=True)
+            if stream is not None
+        ]
+        try:
+            await self._send_job(process, child_status)
+            await self._confined(process, status)
+            started_at = time.monotonic()
+            ending = asyncio.create_task(process.wait())
+            try:
+                await self._ended_or_cut_off(process.pid, ending)
+            finally:
+                ending.cancel()
+            duration_s = time.monotonic() - started_at
+            await _end(process, is_isolated=self._job["isolated"])
+            await asyncio.wait(reading, timeout=_END_TIMEOUT_S)
+        finally:
+            for task in reading:
+                task.cancel()
+        code = process.returncode if process.returncode is not None else -9
+        stdout, stderr = (output.result() for output in self._outputs)
+        return ProgramEnd(code if code >= 0 else 128 - code, stdout, stderr, self._cut_off_by, duration_s)
+
+    async def _send_job(self, process: Process, child_status: int) -> None:
+        data = marshal.dumps({**self._job, "status": child_status})
+        assert process.stdin is not None
+        process.stdin.write(len(data).to_bytes(4, "big") + data)
+        with suppress(ConnectionError):  # it has ended: its status says why
+            await process.stdin.drain()
+
+    async def _confined(self, process: Process, status: int) -> None:
+        """Wait until the process is confined."""
+        report = await _read_all(status)
+        if report == CONFINED:
+            return
+        await _end(process, is_isolated=self._job["isolated"])
+        error = report.decode(errors="replace") or self._outputs[1].result().head
+        last = next((line for line in reversed(error.splitlines()) if line.strip()), "the process ended")
+        raise SandboxUnavailable(f"The program could not be confined, and was not run: {last.strip()}.")
+
+    def _check_output(self) -> None:
+        if sum(output.bytes_written for output in self._outputs) > self._limits.output_bytes:
+            self._output_exceeded.set()
+
+    async def _ended_or_cut_off(self, root: int, ending: asyncio.Task[int]) -> None:
+        """Wait until the first process ends, or exceeds a limit."""
+        exceeded = asyncio.create_task(self._output_exceeded.wait())
+        deadline = time.monotonic() + self._limits.wall_s
+        try:
+            while not ending.done() and self._cut_off_by is None:
+                timeout = min(_CHECK_INTERVAL_S, max(0.0, deadline - time.monotonic()))
+                await asyncio.wait({ending, exceeded}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                if ending.done():
+                    break
+                if exceeded.done():
+                    self._cut_off_by = "output"
+                elif time.monotonic() >= deadline:
+                    self._cut_off_by = "time"
+                else:
+                    self._cut_off_by = await asyncio.to_thread(exceeded_limit, root, self._directory, self._limits)
+        finally:
+            exceeded.cancel()
+        if self._cut_off_by is None and exceeded.done() and not exceeded.cancelled():
+            self._cut_off_by = "output"
+
+
+async def _read_all(descriptor: int) -> bytes:
+    """Return all that is written to a pipe until its other end is closed, or what came in ``_START_TIMEOUT_S``."""
+    loop = asyncio.get_running_loop()
+    os.set_blocking(descriptor, False)
+    data = b""
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def on_readable() -> None:
+        nonlocal data
+        part = os.read(descriptor, _MAX_STATUS_BYTES)
+        data = (data + part)[:_MAX_STATUS_BYTES]
+        if not part and not ended.done():
+            ended.set_result(None)
+
+    loop.add_reader(descriptor, on_readable)
+    try:
+        await asyncio.wait([ended], timeout=_START_TIMEOUT_S)
+    finally:
+        loop.remove_reader(descriptor)
+    return data
+
+
+async def _end(process: Process, *, is_isolated: bool) -> None:
+    """End a program's processes: all die with bubblewrap's first; else a supervisor ends them when its input closes."""
+    if process.stdin is not None:
+        process.stdin.close()
+    if process.returncode is None:
+        if is_isolated:
+            with suppress(ProcessLookupError):
+                process.kill()
+        try:
+            async with asyncio.timeout(_END_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

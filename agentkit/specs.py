@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, field_validator
 
 from agentkit.config.durations import Duration
+from agentkit.number_fields import require_number
 from agentkit.records import Record
 
 __all__ = [
@@ -85,6 +86,10 @@ class ModelSettings(_Strict):
     omit: tuple[str, ...] | None = None
     """Fields of the provider's API that are left out of requests, such as ``stream_options``."""
 
+    _numbers = field_validator("temperature", "max_output_tokens", "thinking_budget", "seed", mode="before")(
+        require_number
+    )
+
 
 class MemorySettings(_Strict):
     """Long-term memory of an agent."""
@@ -93,6 +98,8 @@ class MemorySettings(_Strict):
     recall: int = Field(default=0, ge=0, le=100)
     """How many memories are recalled at the start of a turn."""
     scope: Literal["user", "agent", "tenant"] = "user"
+
+    _numbers = field_validator("recall", mode="before")(require_number)
 
 
 class Limits(_Strict):
@@ -104,9 +111,11 @@ class Limits(_Strict):
     max_cost_usd: float | None = Field(default=None, gt=0)
     deadline: Duration | None = None
     """Seconds of wall clock from the start of the task."""
-    max_repeats: int | None = Field(default=None, ge=0, le=10_000)
+    max_repeats: int | None = Field(default=None, ge=0, le=10_000, json_schema_extra={"not": {"const": 1}})
     """In so many steps in a row the same calls with the same results end the task. None: 6. 0: no limit."""
     on_exhausted: Literal["fail", "ask"] = "fail"
+
+    _numbers = field_validator("max_steps", "max_tokens", "max_cost_usd", "max_repeats", mode="before")(require_number)
 
     @field_validator("max_repeats")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -135,9 +136,16 @@ def parse_limits(pairs: list[str]) -> dict[str, JsonValue]:
             raise UsageWrong(f"--limit {pair}: expected KEY=VALUE, such as max_steps=5")
         if key not in Limits.model_fields:
             raise UsageWrong(f"--limit {pair}: unknown limit. Known limits: {', '.join(Limits.model_fields)}")
-        limits[key] = value
+        limits[key] = _number_or_text(value)
     try:
         return Limits.model_validate(limits).model_dump(mode="json", include=set(limits))
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageWrong(f"--limit {first['loc'][0]}={first['input']}: {first['msg']}") from None
+
+
+def _number_or_text(text: str) -> int | float | str:
+    for convert in (int, float):
+        with suppress(ValueError):
+            return convert(text)
+    return text

@@ -7,10 +7,14 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from agentkit.number_fields import require_number
+
 __all__ = ["MAX_DURATION_S", "Duration", "parse_duration"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_NOTATION = r"^\s*(\d+(\.\d+)?(ms|s|m|h|d)\s*)+$"
+_UNIT = r"(ms|s|m|h|d)\s*"
+_POSITIVE = r"(\d*[1-9]\d*(\.\d+)?|\d+\.\d*[1-9]\d*)"
+_NOTATION = rf"^\s*(\d+(\.\d+)?{_UNIT})*{_POSITIVE}{_UNIT}(\d+(\.\d+)?{_UNIT})*$"
 _TOKEN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
@@ -18,11 +22,13 @@ def parse_duration(value: object) -> object:
     """Return the seconds of text such as ``"1h30m"``; other values are returned unchanged.
 
     Raises:
-        ValueError: the text isn't a duration.
+        ValueError: the text isn't a duration, or the value is true or false.
     """
+    if isinstance(value, bool):
+        return require_number(value)
     if not isinstance(value, str):
         return value
-    text = value.strip().replace(" ", "")
+    text = "".join(value.split())
     tokens = _TOKEN.findall(text)
     if not tokens or "".join(n + u for n, u in tokens) != text:
         raise ValueError(f"expected a duration such as 30s, 5m, 1h30m or a number of seconds, got {value!r}")

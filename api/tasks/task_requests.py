@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -9,10 +10,12 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AwareDatetime,
+    Base64Encoder,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
+    EncodedBytes,
     Field,
     JsonValue,
     StringConstraints,
@@ -25,7 +28,9 @@ from pydantic import (
 )
 
 from agentkit.config.durations import Duration
+from agentkit.config.providers import PROVIDERS
 from agentkit.messages import ImagePart, InputPart, TextPart
+from agentkit.number_fields import require_number
 from agentkit.specs import AgentDefinition
 from agentkit.validation_messages import data_path
 from api.tasks.errors import FieldIssue, RequestInvalid
@@ -52,6 +57,11 @@ _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 """No control characters."""
 _TAG = r"^[^\x00-\x1f\x7f\"'\\]+$"
 """Neither quotes nor backslashes: Temporal's embedded store can't search for them."""
+
+_BASE64 = r"^\s*(([A-Za-z0-9+/]\s*){4})*(([A-Za-z0-9+/]\s*){2}=\s*=\s*|([A-Za-z0-9+/]\s*){3}=\s*)?$"
+"""What ``_StrictBase64`` decodes."""
+_MODEL = rf"^(demo|({'|'.join(PROVIDERS)}):[\s\S]+)$"
+"""What ``split_model`` accepts."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 """The beginning of a time of RFC 3339."""
@@ -83,13 +93,49 @@ _RequestT = TypeVar("_RequestT", bound=_Request)
 class TextInput(TextPart):
     """Text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"required": ["type", "text"]})
+
+
+class _StrictBase64(Base64Encoder):
+    """Base64 with no other characters than white space; pydantic's own decoder skips them, which breaks the image."""
+
+    @classmethod
+    def decode(cls, data: bytes) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            ValueError: it isn't base64.
+        """
+        try:
+            return binascii.a2b_base64(b"".join(data.split()), strict_mode=True)
+        except ValueError as error:
+            raise ValueError(f"Expected base64 ({error})") from None
+
+
+_IMAGE_SOURCE: JsonValue = [
+    {"required": ["url"], "properties": {"url": {"type": "string"}, "data": {"type": "null"}}},
+    {
+        "required": ["data", "media_type"],
+        "properties": {
+            "url": {"type": "null"},
+            "data": {"type": "string"},
+            "media_type": {"type": "string", "minLength": 1},
+        },
+    },
+]
+"""What ``ImagePart._one_source`` checks, in JSON Schema."""
 
 
 class ImageInput(ImagePart):
     """An image, by ``url``, or as base64 ``data`` with its ``media_type``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"required": ["type"], "oneOf": _IMAGE_SOURCE}
+    )
+
+    data: Annotated[bytes, EncodedBytes(encoder=_StrictBase64)] | None = Field(
+        default=None, json_schema_extra={"pattern": _BASE64}
+    )
 
 
 def _input_kind(value: object) -> str | None:
@@ -99,7 +145,17 @@ def _input_kind(value: object) -> str | None:
 
 
 _Part = Annotated[TextInput | ImageInput, Field(discriminator="type")]
-_Parts = Annotated[list[_Part], Field(max_length=100)]
+_NOT_BLANK: JsonValue = {
+    "minItems": 1,
+    "contains": {
+        "anyOf": [
+            {"required": ["type"], "properties": {"type": {"const": "image"}}},
+            {"required": ["text"], "properties": {"text": {"pattern": r"\S"}}},
+        ]
+    },
+}
+"""What ``NewTask._not_blank`` checks of a list, in JSON Schema."""
+_Parts = Annotated[list[_Part], Field(max_length=100, json_schema_extra=_NOT_BLANK)]
 _Input = Annotated[
     Annotated[str, Tag("text"), Field(json_schema_extra={"pattern": r"\S"})] | Annotated[_Parts, Tag("parts")],
     Discriminator(
@@ -118,10 +174,16 @@ class LimitsChange(_Request):
     max_tokens: int | None = Field(default=None, ge=1)
     max_cost_usd: float | None = Field(default=None, gt=0)
     max_repeats: int | None = Field(
-        default=None, ge=0, le=10_000, description="So many identical steps in a row end the task; 0 is no limit."
+        default=None,
+        ge=0,
+        le=10_000,
+        description="So many identical steps in a row end the task; 0 is no limit.",
+        json_schema_extra={"not": {"const": 1}},
     )
     deadline: Duration | None = Field(default=None, description='Seconds, or text such as "10m"; ten years at most.')
     on_exhausted: Literal["fail", "ask"] = "fail"
+
+    _numbers = field_validator("max_steps", "max_tokens", "max_cost_usd", "max_repeats", mode="before")(require_number)
 
 
 ONE_AGENT: JsonValue = [
@@ -142,7 +204,12 @@ class NewTask(_Request):
     conversation_id: Annotated[str | None, WithJsonSchema({"type": "null"})] = Field(
         default=None, description="Not in this release."
     )
-    model: str | None = Field(default=None, max_length=255, description="`provider:name`, instead of the agent's own.")
+    model: str | None = Field(
+        default=None,
+        max_length=255,
+        description="`provider:name`, instead of the agent's own.",
+        json_schema_extra={"pattern": _MODEL},
+    )
     output_schema: dict[str, JsonValue] | None = Field(
         default=None, description="JSON Schema that the output must fit, instead of the agent's own; then it is JSON."
     )

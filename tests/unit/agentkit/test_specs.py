@@ -15,6 +15,12 @@ def test_a_tool_is_irreversible_and_not_fast_by_default() -> None:
     assert (TOOL.effect, TOOL.approval, TOOL.fast) == ("irreversible", None, False)
 
 
+@pytest.mark.parametrize("limits", [{"max_steps": True}, {"max_tokens": "5"}, {"max_cost_usd": "1"}])
+def test_text_and_truth_values_are_no_numbers(limits: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="expected a number, not t"):
+        Limits.model_validate(limits)
+
+
 def test_the_hash_is_the_same_in_every_process_and_release() -> None:
     spec = AgentSpec(name="a", models=("demo:demo",), planner="tools")
     assert spec.hash == "5f37782ba9867acfc77439351b127bdf"

@@ -25,8 +25,12 @@ def paths(kind: type[NewTask] | type[TaskListRequest], data: Mapping[str, object
         ({"input": [{"type": "text"}]}, ("input", 0, "text")),
         ({"input": [{"type": "text", "text": "a", "typo": 1}]}, ("input", 0, "typo")),
         ({"input": [{"type": "image", "data": "x"}]}, ("input", 0, "data")),
+        ({"input": [{"type": "image", "data": "iVBO?Rw==", "media_type": "image/png"}]}, ("input", 0, "data")),
+        ({"input": [{"type": "image", "data": "iVBORw==", "media_type": ""}]}, ("input", 0)),
         ({"agent_spec": {"name": "a"}}, ()),
         ({"limits": {"max_cost_usd": float("inf")}}, ("limits", "max_cost_usd")),
+        ({"limits": {"max_steps": True}}, ("limits", "max_steps")),
+        ({"limits": {"max_tokens": "5"}}, ("limits", "max_tokens")),
         ({"limits": {"typo": 1}}, ("limits", "typo")),
         ({"tags": ["a", "b'"]}, ("tags", 1)),
         ({"metadata": {"k" * 65: ""}}, ("metadata", "k" * 65)),
@@ -37,6 +41,12 @@ def paths(kind: type[NewTask] | type[TaskListRequest], data: Mapping[str, object
 )
 def test_the_path_of_an_issue_leads_to_the_field(fields: Mapping[str, object], path: tuple[str | int, ...]) -> None:
     assert paths(NewTask, {**VALID, **fields}) == [path]
+
+
+def test_base64_may_be_in_lines() -> None:
+    image = {"type": "image", "data": "iVBO\r\nRw==\n", "media_type": "image/png"}
+    task = parse_request(NewTask, {**VALID, "input": [image]})
+    assert task.content == (ImagePart(data=b"iVBORw==", media_type="image/png"),)
 
 
 def test_an_issue_does_not_repeat_the_value() -> None:

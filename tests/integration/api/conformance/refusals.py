@@ -1,0 +1,49 @@
+"""Hooks of schemathesis: which requests that fit the OpenAPI document may be refused, for what no schema can say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import schemathesis
+from schemathesis.core.failures import Failure
+from schemathesis.core.transport import Response
+
+from agentkit.config.durations import MAX_DURATION_S
+
+_KNOWN = {"agent": "assistant", "model": "demo:demo"}
+_KNOWN_IN_DEFINITIONS = {"model": "demo:demo", "tools": ["calculator"], "planner": "tools", "output_schema": None}
+
+_REFUSALS = {
+    ("createTask", "urn:opspawn:problem:task-refused"),  # what this release, or this server, lacks
+    ("listTasks", "urn:opspawn:problem:cursor-invalid"),  # of other filters
+    ("watchTask", "urn:opspawn:problem:position-invalid"),  # of another task
+}
+"""Operation, and type of the problem."""
+_TOO_LONG = f"Input should be less than or equal to {MAX_DURATION_S:.0f}"
+"""What is said of text such as ``9999999d``, whose sum no pattern can limit."""
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]) -> None:
+    """Replace the agents, models and tools that a valid request names by those that the server has."""
+    if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
+        return
+    body: dict[str, Any] = {**case.body}
+    body |= {name: value for name, value in _KNOWN.items() if body.get(name) is not None}
+    if isinstance(definition := body.get("agent_spec"), dict):
+        rules = [{**rule, "tool": "calculator"} for rule in definition.get("approvals", ())]
+        body["agent_spec"] = {**definition, **_KNOWN_IN_DEFINITIONS, "approvals": rules}
+    case.body = body
+
+
+@schemathesis.hook
+def filter_failure(
+    context: schemathesis.HookContext, failure: Failure, case: schemathesis.Case[Any], response: Response
+) -> bool:
+    """Drop the failures of valid requests that may be refused; those of all others count."""
+    if type(failure).__name__ != "RejectedPositiveData":
+        return True
+    problem = response.json()
+    if problem["type"] == "urn:opspawn:problem:invalid":
+        return {error["detail"] for error in problem["errors"]} != {_TOO_LONG}
+    return (case.operation.definition.raw["operationId"], problem["type"]) not in _REFUSALS

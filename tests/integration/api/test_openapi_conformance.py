@@ -1,0 +1,57 @@
+"""The API does what its OpenAPI document says: schemathesis sends valid and invalid requests to a real process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from activities.temporal.client import connect
+from agentkit.catalog.catalog import load_catalog
+from agentkit.llm.demo.model import DemoModel
+from agentkit.schemas.output_check import InlineOutputChecker
+from tests.integration.api.conftest import settings_for
+from tests.integration.api.test_api_server import address_of, process
+from worker import build_worker
+
+_CONFIG = Path(__file__).parent / "conformance"
+_MIN_CASES = 800
+"""Fewer would mean that schemathesis no longer tests what it did."""
+
+
+async def _run_schemathesis(url: str, directory: Path) -> tuple[int | None, str]:
+    """Return the exit code and the report."""
+    run = await asyncio.create_subprocess_exec(
+        Path(sys.executable).parent / "schemathesis",
+        f"--config-file={_CONFIG / 'schemathesis.toml'}",
+        "run",
+        f"{url}/openapi.json",
+        "--phases=examples,coverage,fuzzing,stateful",
+        "--checks=all",
+        cwd=directory,
+        env={"SCHEMATHESIS_HOOKS": str(_CONFIG / "refusals.py"), "COLUMNS": "200"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await run.communicate()
+    finally:
+        if run.returncode is None:
+            run.kill()
+            await run.wait()
+    return run.returncode, output.decode()
+
+
+async def test_requests_and_responses_are_as_the_openapi_document_says(tmp_path: Path, temporal_port: int) -> None:
+    settings = settings_for(tmp_path, temporal_port)
+    temporal, catalog = await connect(settings), load_catalog(settings)
+    async with (
+        build_worker(temporal, settings, {"demo": DemoModel()}, catalog.toolset, InlineOutputChecker()),
+        process(settings, "--port", "0", "--grpc-port", "0") as api,
+    ):
+        exit_code, report = await _run_schemathesis(await address_of(api), tmp_path)
+    assert exit_code == 0, report
+    sent = re.search(r"(\d+) generated", report)
+    assert sent is not None, report
+    assert int(sent[1]) >= _MIN_CASES, report

@@ -31,6 +31,8 @@ OpspawnError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "AgentInvalid",
     "AgentNotFound",
@@ -72,6 +74,11 @@ class ConfigurationInvalid(OpspawnError):
 
 class AgentInvalid(ConfigurationInvalid):
     """An agent definition is wrong. The message names the YAML file, the line and the key to correct."""
+
+    def __init__(self, message: str, request_issues: Sequence[tuple[tuple[str | int, ...], str]] = ()) -> None:
+        super().__init__(message)
+        self.request_issues = request_issues
+        """The path of each wrong value in the request, and what is wrong; empty where the fault is in a file."""
 
 
 class AgentNotFound(ConfigurationInvalid):

@@ -11,26 +11,24 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints, field_vali
 
 from agentkit.config.durations import Duration
 from agentkit.number_fields import require_number
+from agentkit.policy_rules import MAX_RULES, Effect, PolicyRule
 from agentkit.records import Record
 
 __all__ = [
     "AgentDefinition",
     "AgentSpec",
     "Approval",
-    "ApprovalRule",
     "Effect",
     "Limits",
     "MemorySettings",
     "ModelSettings",
     "Name",
+    "PolicyRule",
     "ToolSpec",
 ]
 
-Effect = Literal["pure", "idempotent", "irreversible"]
-"""``pure``: no side effect. ``idempotent``: safe to repeat with the same key. ``irreversible``: neither."""
-
 Approval = Literal["always", "never"]
-"""When a person must approve a call."""
+"""When a person must approve a call, by the tool's own wish."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 """A letter, then letters, digits, ``_`` or ``-``; 64 at most."""
@@ -60,17 +58,6 @@ class ToolSpec(Record):
     """The tool is pure and takes milliseconds, so it runs as a local activity (fewer events, less latency)."""
     task_queue: str | None = None
     """The queue that its worker polls; None: the task's own."""
-
-
-class ApprovalRule(_Strict):
-    """Whether calls of a tool need a person's approval; the first rule that matches applies."""
-
-    tool: str
-    """A tool's name; ``*`` matches any text."""
-    when: Approval = "always"
-    expires: Duration = 86400.0
-    """Seconds until the request for approval expires."""
-    on_expiry: Literal["deny", "fail"] = "deny"
 
 
 class ModelSettings(_Strict):
@@ -137,12 +124,17 @@ class AgentDefinition(_Strict):
     instructions: str = ""
     tools: tuple[str, ...] = ()
     """Names of tools."""
-    approvals: tuple[ApprovalRule, ...] = ()
+    policy: tuple[PolicyRule, ...] = Field(default=(), max_length=MAX_RULES)
+    """Which tool calls are made, need a person's approval, or are not made; the first rule that matches decides."""
     memory: MemorySettings = MemorySettings()
     limits: Limits = Limits()
     model_settings: ModelSettings = ModelSettings()
     output_schema: dict[str, JsonValue] | None = None
     """JSON Schema of the task's output."""
+
+
+def _is_empty(rules: tuple[PolicyRule, ...]) -> bool:
+    return not rules
 
 
 class AgentSpec(Record):
@@ -159,7 +151,7 @@ class AgentSpec(Record):
     """Name of a planner, such as ``tools``."""
     instructions: str = ""
     tools: tuple[ToolSpec, ...] = ()
-    approvals: tuple[ApprovalRule, ...] = ()
+    policy: tuple[PolicyRule, ...] = Field(default=(), exclude_if=_is_empty)
     limits: Limits = Limits()
     model_settings: ModelSettings = ModelSettings()
     output_schema: dict[str, JsonValue] | None = None

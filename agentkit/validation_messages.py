@@ -18,6 +18,7 @@ _MESSAGES = {
     "string_type": "expected text",
     "list_type": "expected a list",
     "tuple_type": "expected a list",
+    "invalid-json-value": "expected text, a number, true, false, null, a list or keys with values (dates in quotes)",
     "dict_type": "expected keys with values",
     "model_type": "expected keys with values",
     "model_attributes_type": "expected keys with values",
@@ -103,7 +104,13 @@ def _is_prefix(path: tuple[str | int, ...], other: tuple[str | int, ...]) -> boo
 def _expected(error_type: str, message: str) -> str:
     if error_type in _MESSAGES:
         return _MESSAGES[error_type]
-    return message.removeprefix("Value error, ").replace("Input should be", "expected").replace("String should", "must")
+    return (
+        message.removeprefix("Value error, ")
+        .replace("Input should be", "expected")
+        .replace("String should", "must")
+        .replace("Tuple should", "must")
+        .replace("Dictionary should", "must")
+    )
 
 
 def _message(expected: list[str], error_type: str, value: object) -> str:

@@ -16,8 +16,8 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import OpspawnError
     from agentkit.messages import Usage
     from agentkit.planners import get_planner
-    from agentkit.runtime.approval_policy import ApprovalPolicy
     from agentkit.runtime.loop import AgentLoop, run_step
+    from agentkit.runtime.security_policy import RulePolicy
     from agentkit.specs import AgentSpec
     from agentkit.transcript import Transcript, first_messages
     from workflows.listed_progress import progress_attributes
@@ -60,7 +60,7 @@ class AgentTask:
         self._loop = AgentLoop(
             task.agent,
             get_planner(task.agent.planner),
-            ApprovalPolicy(),
+            RulePolicy(),
             _transcript(task, carried),
             usage=carried.usage if carried else None,
             steps=carried.steps if carried else 0,

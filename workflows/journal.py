@@ -66,6 +66,8 @@ class RefusedCallEntry(Record):
     """Without arguments where the model's message holds them, or where they are too long."""
     message: str
     """What the model reads instead of a result."""
+    decided_by: str | None = None
+    """The rule of the security policy that refused it, such as ``policy rule 2``; None: not the policy."""
 
     def bounded(self) -> Self:
         """Return the entry without what is too long for an upsert."""

@@ -129,12 +129,16 @@ class DurableEffects:
         """Record in the journal which calls are refused, and the calls that no event of history will hold."""
         native_ids = {call.id for call in self._loop.transcript.read()[-1].tool_calls}
         entries: list[JournalEntry] = []
-        for call, checked in calls:
-            if isinstance(checked, ToolResult):
+        for checked in calls:
+            call, outcome = checked.call, checked.outcome
+            if isinstance(outcome, ToolResult):
                 if call.id in native_ids:
                     call = ToolCall(id=call.id, name=call.name)  # the model's message holds the rest
-                entries.append(RefusedCallEntry(step=self._loop.steps, call=call, message=checked.content))
-            elif call.id not in native_ids and is_local(checked):
+                decided_by = checked.decision.decided_by if checked.decision else None
+                entries.append(
+                    RefusedCallEntry(step=self._loop.steps, call=call, message=outcome.content, decided_by=decided_by)
+                )
+            elif call.id not in native_ids and is_local(outcome):
                 entries.append(ParsedCallEntry(step=self._loop.steps, call=call))
         self._record(entries)
 

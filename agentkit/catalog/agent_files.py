@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agentkit.catalog.definition_source import DefinitionSource, read_yaml
+from agentkit.catalog.policy_checks import policy_issues
 from agentkit.config.providers import split_model
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.planners import PLANNERS
+from agentkit.policy_rules import REPLACED_KEYS, Condition, PolicyRule
 from agentkit.schemas.schema_rules import check_schema
-from agentkit.specs import AgentDefinition, ApprovalRule, Limits, MemorySettings, ModelSettings
+from agentkit.specs import AgentDefinition, Limits, MemorySettings, ModelSettings
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = [
@@ -26,11 +28,11 @@ __all__ = [
 ]
 
 _UNSUPPORTED = "is not in this release"
-_KNOWN_KEYS = {
-    "approvals": ApprovalRule.model_fields,
-    "limits": Limits.model_fields,
-    "memory": MemorySettings.model_fields,
-    "model_settings": ModelSettings.model_fields,
+_KNOWN_KEYS: Mapping[str, type[BaseModel]] = {
+    "limits": Limits,
+    "memory": MemorySettings,
+    "model_settings": ModelSettings,
+    "policy": PolicyRule,
 }
 _NAME_RULE = "a letter, then letters, digits, '_' or '-'; 64 at most"
 
@@ -60,6 +62,17 @@ def read_agent(path: Path) -> AgentFile:
     return AgentFile(definition, source)
 
 
+def _record_at(path: Sequence[str | int]) -> type[BaseModel]:
+    """Return the type of the record that a definition has at the path."""
+    if not path:
+        return AgentDefinition
+    return Condition if "if" in path[1:] else _KNOWN_KEYS.get(str(path[0]), AgentDefinition)
+
+
+def _keys(record: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in record.model_fields.items()]
+
+
 def explain_issue(issue: ValidationIssue) -> ValidationIssue:
     """Return the issue with the known keys in its message, if a key is unknown, or the rule for names."""
     if issue.path == ("name",):
@@ -67,7 +80,9 @@ def explain_issue(issue: ValidationIssue) -> ValidationIssue:
     if issue.error_type != "extra_forbidden":
         return issue
     *parents, key = issue.path
-    known = _KNOWN_KEYS.get(str(parents[0]), AgentDefinition.model_fields) if parents else AgentDefinition.model_fields
+    if not parents and key in REPLACED_KEYS:
+        return ValidationIssue(issue.path, REPLACED_KEYS[str(key)])
+    known = _keys(_record_at(parents))
     message = f"unknown key.{did_you_mean(str(key), known)} Keys: {', '.join(known)}"
     return ValidationIssue(issue.path, message)
 
@@ -79,6 +94,7 @@ def definition_issues(definition: AgentDefinition) -> list[ValidationIssue]:
         *_model_issues(definition),
         *_schema_issues(definition),
         *_planner_issues(definition),
+        *policy_issues(definition.policy),
     ]
 
 

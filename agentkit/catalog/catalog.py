@@ -22,6 +22,7 @@ from agentkit.catalog.catalog_tools import HostedTools, InlineTools, ProjectTool
 from agentkit.catalog.defaults import ASSISTANT
 from agentkit.catalog.definition_source import DefinitionSource
 from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_version
+from agentkit.catalog.policy_checks import policy_tool_issues
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
 from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid
@@ -33,8 +34,8 @@ from agentkit.validation_messages import ValidationIssue, did_you_mean, validati
 
 __all__ = ["Catalog", "load_catalog"]
 
-_AGENT_SPEC = DefinitionSource("agent_spec")
-_REQUEST = DefinitionSource("request")
+_AGENT_SPEC = DefinitionSource("agent_spec", request_path=("agent_spec",))
+_REQUEST = DefinitionSource("request", request_path=())
 
 
 def load_catalog(settings: AgentSettings, fetcher: Fetcher | None = None) -> Catalog:
@@ -197,10 +198,8 @@ class Catalog:
             if name not in known:
                 message = f"there is no tool {name!r}.{did_you_mean(name, known)} Tools: {', '.join(known)}"
                 yield ValidationIssue(("tools", index), message)
-        for index, rule in enumerate(definition.approvals):
-            if rule.tool not in definition.tools and not set(rule.tool) & set("*?["):
-                message = f"this agent has no tool {rule.tool!r}.{did_you_mean(rule.tool, known)}"
-                yield ValidationIssue(("approvals", index, "tool"), message)
+        tools = [self.toolset.get(name).spec for name in definition.tools if name in known]
+        yield from policy_tool_issues(definition.policy, tools, known)
 
     def _default_model(self) -> str:
         try:

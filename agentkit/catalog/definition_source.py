@@ -29,15 +29,18 @@ class DefinitionSource:
     lines: dict[tuple[str | int, ...], int] = field(default_factory=dict)
     """The line of each key and list item, from 1."""
     error_type: type[ConfigurationInvalid] = AgentInvalid
+    request_path: tuple[str, ...] | None = None
+    """Where in a request an agent's definition is; None: it is in a file."""
 
     def error(self, issues: Iterable[ValidationIssue]) -> ConfigurationInvalid:
         """Return an error with one line for each issue, sorted by the lines of the file."""
         by_line = sorted(((self._line(issue.path), issue) for issue in issues), key=lambda pair: pair[0])
-        return self.error_type(
-            "\n".join(
-                f"{self.name}{f':{line}' if line else ''}: {issue.key}: {issue.message}" for line, issue in by_line
-            )
+        text = "\n".join(
+            f"{self.name}{f':{line}' if line else ''}: {issue.key}: {issue.message}" for line, issue in by_line
         )
+        if self.request_path is None:
+            return self.error_type(text)
+        return AgentInvalid(text, [((*self.request_path, *issue.path), issue.message) for _, issue in by_line])
 
     def _line(self, path: tuple[str | int, ...]) -> int:
         """Return the line of the path, or of the longest part of it that the file has; 0 if there is none."""

@@ -12,9 +12,9 @@ from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected
 from agentkit.interfaces import Emit, Model, ModelResponse, OutputChecker, SecurityPolicy, Toolset
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
-from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import AgentLoop, CheckedCall, run_step
 from agentkit.runtime.model_request import request_model
+from agentkit.runtime.security_policy import RulePolicy
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
@@ -49,7 +49,7 @@ class LocalRunner:
     ) -> None:
         self._models = models
         self._toolset = toolset
-        self._policy = policy or ApprovalPolicy()
+        self._policy = policy or RulePolicy()
         self._checker = checker or InlineOutputChecker()
 
     async def run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -17,6 +18,7 @@ from agentkit.interfaces import (
     ModelResponse,
     OutputCheck,
     Planner,
+    PolicyDecision,
     Proceed,
     Retry,
     SecurityPolicy,
@@ -53,8 +55,16 @@ _CUT_OFF_CALL = (
 _MAX_QUOTED_CHARS = 500
 """The most characters of a response that an error message quotes."""
 
-CheckedCall = tuple[ToolCall, ToolSpec | ToolResult]
-"""A tool call with the tool to run, or with the error result that refuses it."""
+
+@dataclass(frozen=True, slots=True)
+class CheckedCall:
+    """A tool call, and whether it is made."""
+
+    call: ToolCall
+    outcome: ToolSpec | ToolResult
+    """The tool to run, or the error result that refuses the call."""
+    decision: PolicyDecision | None = None
+    """The security policy's; None where the call was refused before it was asked."""
 
 
 class LoopEffects(Protocol):
@@ -235,31 +245,35 @@ class AgentLoop:
     def _append_feedback(self, feedback: str) -> None:
         self.transcript.append(Message(role="user", parts=(TextPart(text=feedback),), source="planner"))
 
-    def check_call(self, call: ToolCall, index: int) -> ToolSpec | ToolResult:
-        """Return the tool to run, or the error result that refuses the call.
+    def check_call(self, call: ToolCall, index: int) -> CheckedCall:
+        """Return the call with the tool to run, or with the error result that refuses it.
 
         ``index`` is the call's position among those of its step, from 0.
         """
+        tool = self._callable_tool(call, index)
+        if isinstance(tool, str):
+            return CheckedCall(call, error_result(call, tool))
+        decision = self._policy.decide(self.agent, tool, call)
+        if decision.action == "allow":
+            return CheckedCall(call, tool, decision)
+        return CheckedCall(call, error_result(call, _refusal(tool, decision)), decision)
+
+    def _callable_tool(self, call: ToolCall, index: int) -> ToolSpec | str:
+        """Return the tool that is called, or why the call can't be made, whatever the policy is."""
         if self._is_cut_off:
-            return error_result(call, _CUT_OFF_CALL)
+            return _CUT_OFF_CALL
         if index >= MAX_PARALLEL_CALLS:
-            return error_result(
-                call, f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
-            )
+            return f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
         tool = self.agent.tool(call.name)
         if tool is None:
             names = ", ".join(tool.name for tool in self.agent.tools) or "none"
-            return error_result(call, f"There is no tool {call.name!r}. Your tools: {names}.")
+            return f"There is no tool {call.name!r}. Your tools: {names}."
         if call.malformed is not None:
-            return error_result(
-                call,
+            return (
                 f"Send one JSON object as arguments, nested at most {MAX_JSON_DEPTH} levels deep. "
-                f"This is none: {call.malformed[:200]!r}",
+                f"This is none: {call.malformed[:200]!r}"
             )
-        decision = self._policy.decide(self.agent, tool, call)
-        if decision.action == "allow":
-            return tool
-        return error_result(call, _refusal(tool, decision.action, decision.reason))
+        return tool
 
     def record_results(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> None:
         """Append the results of a step's tool calls to the transcript, in the order of the calls.
@@ -290,9 +304,9 @@ async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
         case Proceed(plan):
             effects.on_plan(plan)
         case CallTools(calls):
-            checked = [(call, loop.check_call(call, index)) for index, call in enumerate(calls)]
+            checked = [loop.check_call(call, index) for index, call in enumerate(calls)]
             effects.on_calls_checked(checked)
-            running = (_run_call(loop, effects, call, tool_or_refusal) for call, tool_or_refusal in checked)
+            running = (_run_call(loop, effects, call) for call in checked)
             loop.record_results(calls, await asyncio.gather(*running))
     return None
 
@@ -306,15 +320,14 @@ async def _request_chain(loop: AgentLoop, effects: LoopEffects) -> ModelResponse
             loop.fall_back(error)
 
 
-async def _run_call(
-    loop: AgentLoop, effects: LoopEffects, call: ToolCall, checked: ToolSpec | ToolResult
-) -> ToolResult:
+async def _run_call(loop: AgentLoop, effects: LoopEffects, checked: CheckedCall) -> ToolResult:
     """Return what the model reads of a call. A tool's failure is a result, too: it never ends the task."""
-    if isinstance(checked, ToolResult):
-        result = checked
+    call = checked.call
+    if isinstance(checked.outcome, ToolResult):
+        result = checked.outcome
     else:
         try:
-            result = tool_result(call, await effects.call_tool(checked, call, loop.steps))
+            result = tool_result(call, await effects.call_tool(checked.outcome, call, loop.steps))
         except ToolError as error:
             result = error_result(call, str(error))
     effects.on_tool_result(result)
@@ -351,15 +364,14 @@ def _structured(text: str, check: OutputCheck | None) -> Decision:
     return Finish(next(itertools.islice(json_values(text), check.index, None)))
 
 
-def _refusal(tool: ToolSpec, action: str, reason: str | None) -> str:
-    because = f" ({reason})" if reason else ""
-    if action == "ask":
+def _refusal(tool: ToolSpec, decision: PolicyDecision) -> str:
+    if decision.action == "ask":
         return (
-            f"Not called: {tool.name} needs a person's approval{because}, which this release can't ask for yet. "
-            "Go on without it, and say so. The owner of this agent can allow it in its YAML: "
-            f"approvals: [{{tool: {tool.name}, when: never}}]."
+            f"Not called: {tool.name} needs a person's approval ({decision.reason.rstrip('.')}), "
+            "which this release can't ask for yet. Go on without it, and say so. "
+            f"The owner of this agent can allow it in its YAML: policy: [{{tool: {tool.name}, then: allow}}]."
         )
-    return f"Not called: {tool.name} is not allowed{because}. Go on without it, and say so."
+    return f"Not called: {tool.name} is not allowed: {decision.reason.rstrip('.')}. Go on without it, and say so."
 
 
 def _check_limits(limits: Limits, usage: Usage, steps: int) -> None:

@@ -212,9 +212,9 @@ class HistoryMapper:
         call = self._calls.get(tool_activity_id(entry.call.id), entry.call)
         result = error_result(call, entry.message)
         error: JsonValue = {"type": "NotCalled", "message": result.content}
-        return _Draft(
-            "tool.failed", {"call": event_data(call), "result": event_data(result), "error": error}, entry.step
-        )
+        decided_by: _Data = {"decided_by": entry.decided_by} if entry.decided_by else {}
+        data: _Data = {"call": event_data(call), "result": event_data(result), "error": error, **decided_by}
+        return _Draft("tool.failed", data, entry.step)
 
     def _marker_recorded(self, decoded: DecodedEvent) -> _Drafts:
         """Map a local activity. Its marker is recorded when it has ended, without its arguments."""

@@ -109,10 +109,8 @@ async def errors_as_status(context: ServicerContext[Any, Any]) -> AsyncIterator[
 
 def _violations(error: ServiceError) -> Sequence[tuple[str, str]]:
     match error:
-        case RequestInvalid():
+        case RequestInvalid() | TaskRefused():
             return [(field_path(issue.path), issue.text) for issue in error.issues]
-        case TaskRefused():
-            return [(field_path(error.path), str(error))]
         case CursorInvalid():
             return [("cursor", str(error))]
         case PositionInvalid():

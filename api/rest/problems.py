@@ -162,7 +162,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestInvalid):
         return _invalid_request(map(_body_detail, error.issues))
     status, kind, title = _PROBLEMS[type(error)]
-    errors = [_body_detail(FieldIssue(error.path, str(error)))] if isinstance(error, TaskRefused) else None
+    errors = [*map(_body_detail, error.issues)] if isinstance(error, TaskRefused) else None
     headers = _RETRY_AFTER if status == 503 and not isinstance(error, PayloadUnavailable) else None
     return problem_response(status, str(error), kind=kind, title=title, errors=errors, headers=headers)
 

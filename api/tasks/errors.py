@@ -68,11 +68,12 @@ class RequestInvalid(ServiceError):
 
 
 class TaskRefused(ServiceError):
-    """Correct the field at ``path``: the agent, the model or another option can't be used."""
+    """Correct the fields that ``issues`` names: the agent, the model or another option can't be used."""
 
-    def __init__(self, message: str, *, path: FieldPath) -> None:
+    def __init__(self, message: str, *, path: FieldPath, issues: Sequence[FieldIssue] = ()) -> None:
+        """Create the error; without ``issues``, the field at ``path`` is the one."""
         super().__init__(message)
-        self.path = path
+        self.issues = tuple(issues) or (FieldIssue(path, message),)
 
 
 class TaskNotFound(ServiceError):

@@ -31,6 +31,7 @@ from agentkit.config.durations import Duration
 from agentkit.config.providers import PROVIDERS
 from agentkit.messages import ImagePart, InputPart, TextPart
 from agentkit.number_fields import require_number
+from agentkit.policy_rules import REPLACED_KEYS
 from agentkit.specs import AgentDefinition
 from agentkit.validation_messages import data_path
 from api.tasks.errors import FieldIssue, RequestInvalid
@@ -307,6 +308,8 @@ def request_issues(errors: Iterable[Mapping[str, Any]], data: object) -> tuple[F
 def issue_text(error: Mapping[str, Any]) -> str:
     """Return what one of pydantic's errors is about, for people."""
     if error["type"] == "extra_forbidden":
+        if error["loc"][:-1] == ("agent_spec",) and (replaced := REPLACED_KEYS.get(str(error["loc"][-1]))):
+            return replaced
         return "There is no such field"
     return str(error["msg"]).removeprefix("Value error, ")
 

@@ -29,12 +29,13 @@ from activities.temporal.payload_storage import PayloadStorageFailed, storage_fa
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.catalog.catalog import Catalog
 from agentkit.config.providers import split_model
-from agentkit.errors import ConfigurationInvalid
+from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.messages import user_message
 from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentSpec
 from agentkit.transcript import first_messages
 from api.tasks.errors import (
+    FieldIssue,
     IdempotencyConflict,
     PayloadUnavailable,
     TaskEnded,
@@ -271,7 +272,8 @@ class TaskService:
             else:
                 spec = self._catalog.spec(new_task.agent or "", model=model, limits=limits, output_schema=schema)
         except ConfigurationInvalid as error:
-            raise TaskRefused(str(error), path=(field,)) from error
+            issues = [FieldIssue(*issue) for issue in error.request_issues] if isinstance(error, AgentInvalid) else ()
+            raise TaskRefused(str(error), path=(field,), issues=issues) from error
         if key_problem := missing_key(spec, self._settings):
             raise TaskRefused(key_problem, path=("model" if new_task.model else field,))
         if price_problem := missing_cost_price(spec, self._settings):

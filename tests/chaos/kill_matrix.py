@@ -79,7 +79,7 @@ _AGENT = """
 name: payer
 model: demo:demo
 tools: [pay, note, calculator]
-approvals: [{tool: pay, when: never}]
+policy: [{tool: pay, then: allow}]
 """
 _INPUT = """think 300
 call pay {"entry": "a"} & note {"entry": "b"} & pay {"entry": "c"}

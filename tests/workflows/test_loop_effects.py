@@ -84,7 +84,9 @@ async def test_refused_calls_are_recorded_without_the_arguments_that_the_models_
         results = await env.tool_results(handle)
     assert await journal(env, handle) == [
         [
-            RefusedCallEntry(step=1, call=ToolCall(id="a", name="launch"), message=results[0].content),
+            RefusedCallEntry(
+                step=1, call=ToolCall(id="a", name="launch"), message=results[0].content, decided_by="the tool's effect"
+            ),
             RefusedCallEntry(step=1, call=ToolCall(id="c", name="tripel"), message=results[2].content),
         ]
     ]
@@ -117,7 +119,14 @@ async def test_calls_that_react_parses_are_recorded_where_no_other_event_holds_t
         results = await env.tool_results(handle)
     assert await journal(env, handle) == [
         [ParsedCallEntry(step=1, call=call("half", "call_1_0", 84))],
-        [RefusedCallEntry(step=3, call=call("launch", "call_3_0", 1), message=results[2].content)],
+        [
+            RefusedCallEntry(
+                step=3,
+                call=call("launch", "call_3_0", 1),
+                message=results[2].content,
+                decided_by="the tool's effect",
+            )
+        ],
     ]
     assert [(result.call_id, result.content) for result in results[:2]] == [("call_1_0", "42.0"), ("call_2_0", "42")]
 

@@ -27,7 +27,7 @@ from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS
 from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.schemas.output_check import InlineOutputChecker
-from agentkit.specs import ApprovalRule
+from agentkit.specs import PolicyRule
 from agentkit.testing import ScriptedModel
 from agentkit.tools import ToolRegistry, tool
 from tests.unit.api.events.golden import events_of
@@ -107,6 +107,39 @@ async def test_a_tool_that_needs_approval_is_not_scheduled(env: TaskEnvironment)
     assert not any(b"tool.launch" in event.SerializeToString() for event in events)
 
 
+async def test_the_policy_decides_on_each_call_by_its_arguments(env: TaskEnvironment) -> None:
+    paid: list[int] = []
+
+    @tool(effect="irreversible")
+    def pay(cents: int) -> str:
+        paid.append(cents)
+        return "paid"
+
+    @tool(effect="pure", fast=True)
+    def purge(path: str) -> str:
+        raise AssertionError(path)
+
+    rules = [
+        {"tool": "pay", "if": {"cents": {"lte": 50}}, "then": "allow"},
+        {"tool": "pay", "if": {"cents": {"lte": 500}}, "then": "ask", "reason": "It is much."},
+        {"tool": "*", "then": "deny", "reason": "That is not for agents."},
+    ]
+    calls = [ToolCall(id=str(cents), name="pay", arguments={"cents": cents}) for cents in (50, 51, 501)]
+    calls += [ToolCall(id="p", name="purge", arguments={"path": "/"}), ToolCall(id="x", name="drop")]
+    async with env.worker(ScriptedModel([calls, "done"]), pay, purge):
+        agent = env.agent(pay, purge, policy=tuple(map(PolicyRule.model_validate, rules)))
+        _, handle = await env.run("Go.", agent)
+        results = await env.tool_results(handle)
+    assert paid == [50]
+    assert results[0].content == "paid"
+    assert results[1].content.startswith("Not called: pay needs a person's approval (It is much)")
+    assert results[2].content == (
+        "Not called: pay is not allowed: That is not for agents. Go on without it, and say so."
+    )
+    assert results[3].content.startswith("Not called: purge is not allowed: That is not for agents.")
+    assert results[4].content == "There is no tool 'drop'. Your tools: pay, purge."
+
+
 async def test_every_attempt_of_a_call_has_the_same_idempotency_key(env: TaskEnvironment) -> None:
     contexts: list[ToolContext] = []
 
@@ -133,7 +166,7 @@ async def test_an_irreversible_tool_is_attempted_once_even_when_it_is_unavailabl
         attempts.append(context.attempt)
         raise ToolUnavailable("The connection broke after sending.")
 
-    agent = env.agent(send, approvals=(ApprovalRule(tool="send", when="never"),))
+    agent = env.agent(send, policy=(PolicyRule(tool="send", then="allow"),))
     async with env.worker(ScriptedModel([ToolCall(id="c", name="send"), "unsure"]), send):
         _, handle = await env.run("Go.", agent)
         (result,) = await env.tool_results(handle)
@@ -325,7 +358,7 @@ async def test_a_call_that_a_worker_without_the_tool_refused_is_made_once_by_a_w
 
     model = ScriptedModel([ToolCall(id="c", name="send"), "done"])
     async with env.worker(model):
-        agent = env.agent(send, approvals=(ApprovalRule(tool="send", when="never"),))
+        agent = env.agent(send, policy=(PolicyRule(tool="send", then="allow"),))
         handle = await env.start("Go.", agent)
         await wait_for_refusals(handle)
     async with env.worker(model, send):

@@ -32,6 +32,13 @@ def struct(**values: Any) -> Struct:
     return message
 
 
+def agent_spec(conditions: Struct) -> Struct:
+    """Return an agent whose policy has one rule."""
+    rule = struct(tool="calculator", then="deny")
+    rule.update({"if": conditions})
+    return struct(name="a", tools=["calculator"], policy=[rule])
+
+
 async def test_a_task_is_created_awaited_and_the_same_over_rest(harness: ApiHarness) -> None:
     call = ToolCall(id="1", name="nothing", arguments={})
     async with harness.worker([call, "the answer"]), serve_grpc(harness) as api:
@@ -129,6 +136,9 @@ async def test_each_wrong_field_is_named_by_its_path(harness: ApiHarness) -> Non
         "start_at": {"start_at": Timestamp(seconds=2**40)},
         "output_schema": {"output_schema": struct(minimum=float("nan"))},
         "conversation_id": {"conversation_id": "c"},
+        "agent_spec.policy[0].if.exp": {"agent_spec": agent_spec(struct(exp=struct(lte=5)))},
+        "agent_spec.policy[0].if.expression": {"agent_spec": agent_spec(struct(expression=struct()))},
+        "agent_spec.approvals": {"agent_spec": struct(name="a", approvals=[])},
     }
     async with serve_grpc(harness) as api:
         for field, fields in wrong.items():

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agentkit.specs import AgentDefinition, AgentSpec, Limits, ToolSpec
+from agentkit.specs import AgentDefinition, AgentSpec, Limits, PolicyRule, ToolSpec
 
 TOOL = ToolSpec(name="look", description="Look.", parameters={"type": "object"})
 SPEC = AgentSpec(name="a", models=("demo:demo",), planner="tools", tools=(TOOL,))
@@ -23,11 +23,19 @@ def test_text_and_truth_values_are_no_numbers(limits: dict[str, Any]) -> None:
 
 def test_the_hash_is_the_same_in_every_process_and_release() -> None:
     spec = AgentSpec(name="a", models=("demo:demo",), planner="tools")
-    assert spec.hash == "5f37782ba9867acfc77439351b127bdf"
+    assert spec.hash == "e7524a28703cff46979f3c0b867f8a29"
 
 
 @pytest.mark.parametrize(
-    "change", [{"instructions": "x"}, {"tools": ()}, {"models": ("demo:demo", "demo:b")}, {"planner": "x"}]
+    "change",
+    [
+        {"instructions": "x"},
+        {"tools": ()},
+        {"models": ("demo:demo", "demo:b")},
+        {"planner": "x"},
+        {"policy": (PolicyRule(tool="look", then="deny"),)},
+    ],
+    ids=lambda change: next(iter(change)),
 )
 def test_any_change_changes_the_hash(change: dict[str, Any]) -> None:
     changed = AgentSpec.model_validate({**SPEC.model_dump(), **change})

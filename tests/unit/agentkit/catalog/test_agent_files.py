@@ -23,8 +23,9 @@ planner: tools
 instructions: |
   Help.
 tools: [calculator]
-approvals:
-  - {tool: calculator, when: never, expires: 2h, on_expiry: fail}
+policy:
+  - {tool: calculator, if: {expression: {matches: "[0-9+]+"}}, then: allow}
+  - {tool: calculator, then: ask, approvers: [finance], count: 2, expires: 2h, on_expiry: fail}
 memory: {long_term: false, recall: 0, scope: agent}
 limits: {max_steps: 5, max_tokens: 100, deadline: 1h30m, on_exhausted: fail}
 """
@@ -44,7 +45,8 @@ def test_a_file_is_read_as_a_definition(read: Read) -> None:
     definition = read(COMPLETE).definition
     assert (definition.name, definition.planner, definition.instructions) == ("helper", "tools", "Help.\n")
     assert named_models(definition) == ("openai:gpt-5-mini", "openai-compatible:llama3:8b")
-    assert (definition.approvals[0].expires, definition.approvals[0].on_expiry) == (7200.0, "fail")
+    assert [rule.then for rule in definition.policy] == ["allow", "ask"]
+    assert (definition.policy[1].expires, definition.policy[1].on_expiry) == (7200.0, "fail")
     assert (definition.limits.max_steps, definition.limits.deadline) == (5, 5400.0)
 
 
@@ -71,7 +73,9 @@ def test_the_built_in_agent_is_valid() -> None:
             id="limit",
         ),
         pytest.param(
-            "approvals:\n- tool: x\n  wen: y", "helper.yaml:3: approvals.0.wen: unknown key. Did you", id="rule"
+            "policy:\n- tool: x\n  than: deny",
+            "helper.yaml:3: policy.0.than: unknown key. Did you mean 'then'?",
+            id="rule",
         ),
         pytest.param(
             "limits:\n  max_steps: many", "helper.yaml:2: limits.max_steps: expected a valid integer", id="type"
@@ -84,7 +88,77 @@ def test_the_built_in_agent_is_valid() -> None:
         pytest.param("tools: calculator", "helper.yaml:1: tools: expected a list, got 'calculator'", id="no list"),
         pytest.param("model: 5", "helper.yaml:1: model: expected text or a list, got 5", id="model"),
         pytest.param("model: [demo, 5]", "helper.yaml:1: model.1: expected text, got 5", id="model in a chain"),
-        pytest.param("approvals: [{when: never}]", "approvals.0.tool: required, but missing", id="missing"),
+        pytest.param("policy: [{then: deny}]", "policy.0.tool: required, but missing", id="missing"),
+        pytest.param(
+            "a: 1\npolicy:\n- tool: x\n  if:\n    order.amount:\n      gt: 0\n      lte: lots\n  then: allow",
+            "helper.yaml:7: policy.0.if.order.amount.lte: expected a valid integer or a valid number, got 'lots'",
+            id="bound",
+        ),
+        pytest.param(
+            "policy:\n- {tool: x, then: deny}\n- tool: x\n  if:\n    a:\n      in:\n      - b\n      - 2026-01-01",
+            "helper.yaml:8: policy.1.if.a.in.1: expected text, a number, true, false, null, a list or keys with values "
+            "(dates in quotes), got datetime.date",
+            id="date",
+        ),
+        pytest.param(
+            "policy:\n- tool: x\n  if:\n    a:\n      less: 5\n  then: allow",
+            "helper.yaml:5: policy.0.if.a.less: unknown key. Did you mean 'exists'? Keys: equals, in, matches, lt, ",
+            id="test",
+        ),
+        pytest.param(
+            "policy:\n- tool: x\n  if:\n    a:\n      matches: (?=x)\n  then: allow",
+            "helper.yaml:5: policy.0.if.a.matches: no regular expression of RE2, which has neither lookarounds nor "
+            "backreferences: invalid perl operator: (?=",
+            id="lookahead",
+        ),
+        pytest.param(
+            "policy: [{tool: x, if: {a: {matches: '.{1,1000}.{1,1000}'}}, then: deny}]",
+            "helper.yaml:1: policy.0.if.a.matches: too large a regular expression: make its repetitions smaller",
+            id="large pattern",
+        ),
+        pytest.param(
+            "policy: [{tool: x, if: {a: {}}, then: allow}]",
+            "policy.0.if.a: expected a test such as {lte: 50}; there are equals, in, matches, lt, lte, gt, gte, exists",
+            id="no test",
+        ),
+        pytest.param(
+            "policy: [{tool: x, if: {}, then: allow}]", "policy.0.if: must have at least 1 item", id="no condition"
+        ),
+        pytest.param(
+            "policy:\n- tool: x\n  if:\n  then: allow", "helper.yaml:3: policy.0.if: expected a value", id="if"
+        ),
+        pytest.param(
+            "policy: [{tool: x, if: {a: {equals: null}}, then: deny}]", "null is written in: [null]", id="null"
+        ),
+        pytest.param(
+            "policy:\n- {tool: x, then: deny, count: 2}",
+            "helper.yaml:2: policy.0: count: only with then: ask, got then: deny",
+            id="count",
+        ),
+        pytest.param(
+            "policy: [{tool: x, then: ask, on_expiry: escalate}]",
+            "policy.0: on_expiry: escalate and escalate_to are written together",
+            id="escalate",
+        ),
+        pytest.param(
+            "policy: [{tool: x, if: {'a[0]': {lt: 5}}, then: ask}]",
+            "policy.0.if.a[0]: expected names and list positions joined by dots, such as order.items.0.price",
+            id="path",
+        ),
+        pytest.param("policy: {tool: x, then: ask}", "policy: expected a list", id="one rule"),
+        pytest.param("policy: [{tool: x, then: no}]", "policy.0.then: expected 'allow', 'ask' or 'deny', got", id="no"),
+        pytest.param(
+            "a: 1\napprovals: [{tool: x, when: never}]",
+            "helper.yaml:2: approvals: policy has replaced it. Instead of {tool: NAME, when: never} write policy: "
+            "[{tool: NAME, then: allow}]",
+            id="approvals",
+        ),
+        pytest.param(
+            f"policy: [{', '.join(['{tool: x, if: {a: {matches: a}}, then: ask}'] * 101)}]",
+            "policy: has 101 tests with matches, and 100 at most",
+            id="patterns",
+        ),
+        pytest.param(f"policy: [{'{tool: x, then: ask}, ' * 201}]", "policy: must have at most 200 items", id="rules"),
         pytest.param("name: 1st", "helper.yaml:1: name: expected a letter, then letters, digits", id="name"),
         pytest.param(
             "model: gpt-5", "unknown provider 'gpt-5'. Did you mean 'openai:gpt-5'? Write provider:name", id="provider"

@@ -90,8 +90,8 @@ def test_the_templates_commented_lines_are_valid(tmp_path: Path) -> None:
     settings.write_text("\n".join(line.removeprefix("# ") for line in lines if " = " in line), encoding="utf-8")
     assert Settings.load(tmp_path / "app").http_fetch_allow == ("10.0.0.0/8",)
     agent = tmp_path / "app/agents/assistant.yaml"
-    text = agent.read_text(encoding="utf-8").replace("append_note, when", "word_count, when")
-    for commented in ("model: openai:gpt", "planner", "approvals", "  - {tool", "max_tokens", "deadline"):
+    text = agent.read_text(encoding="utf-8").replace("append_note, then", "word_count, then")
+    for commented in ("model: openai:gpt", "planner", "policy", "  - {tool", "max_tokens", "deadline"):
         assert f"# {commented}" in text
         text = text.replace(f"# {commented}", commented)
     agent.write_text(text, encoding="utf-8")
@@ -125,15 +125,15 @@ def test_the_other_fields_of_a_definition_are_copied(tmp_path: Path, write: Writ
         """
         description: Helps.
         tools: [calculator]
-        approvals: [{tool: calculator, when: never}]
+        policy: [{tool: calculator, then: allow}]
         limits: {max_steps: 3}
         model_settings: {temperature: 0.5}
         """,
     )
     catalog = load(tmp_path)
     spec, definition = catalog.spec("a"), catalog.agents["a"]
-    assert (spec.description, spec.approvals, spec.limits, spec.model_settings) == (
-        "Helps.", definition.approvals, Limits(max_steps=3), definition.model_settings,
+    assert (spec.description, spec.policy, spec.limits, spec.model_settings) == (
+        "Helps.", definition.policy, Limits(max_steps=3), definition.model_settings,
     )  # fmt: skip
 
 
@@ -216,10 +216,32 @@ def test_for_an_unknown_tool_the_error_has_file_line_and_all_names(tmp_path: Pat
 
 
 def test_a_rule_for_a_tool_that_the_agent_lacks_is_refused(tmp_path: Path, write: Write) -> None:
-    write("agents/a.yaml", "tools: [calculator]\napprovals: [{tool: calc, when: always}, {tool: 'mail_*'}]")
-    with pytest.raises(AgentInvalid, match=r"approvals\.0\.tool: this agent has no tool 'calc'") as raised:
+    write("agents/a.yaml", "tools: [calculator]\npolicy: [{tool: calc, then: ask}, {tool: 'mail_*', then: deny}]")
+    with pytest.raises(AgentInvalid, match=r"policy\.0\.tool: this agent has no tool 'calc'") as raised:
         load(tmp_path).spec("a")
-    assert "approvals.1" not in str(raised.value)
+    assert "policy.1" not in str(raised.value)
+
+
+def test_a_rule_for_an_argument_that_its_tools_lack_is_refused(tmp_path: Path, write: Write) -> None:
+    write(
+        "agents/a.yaml",
+        """
+        tools: [calculator, http_fetch]
+        policy:
+          - {tool: calculator, if: {expresion: {matches: "[0-9]+"}}, then: allow}
+          - {tool: calculator, if: {/express.ion: {exists: true}}, then: deny}
+          - {tool: "*", if: {url: {matches: "https://example.com/.*"}}, then: allow}
+          - {tool: "mcp:*", if: {anything: {exists: true}}, then: deny}
+        """,
+    )
+    with pytest.raises(AgentInvalid) as raised:
+        load(tmp_path).spec("a")
+    first, second = str(raised.value).splitlines()
+    assert first.endswith(
+        "a.yaml:4: policy.0.if.expresion: calculator: there is no argument 'expresion'. Did you mean 'expression'? "
+        "Arguments: expression"
+    )
+    assert "a.yaml:5: policy.1.if./express.ion: calculator: there is no argument 'express.ion'" in second
 
 
 def test_broken_files_are_problems_and_the_others_are_used(tmp_path: Path, write: Write) -> None:

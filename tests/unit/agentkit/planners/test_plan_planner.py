@@ -10,8 +10,8 @@ from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import PlanPlanner
 from agentkit.planners.plan_planner import plan_key, plan_schema, read_plan
-from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import MAX_RETRIES, AgentLoop
+from agentkit.runtime.security_policy import RulePolicy
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.transcript import Transcript
 
@@ -27,7 +27,7 @@ def response(*parts: ContentPart | str) -> ModelResponse:
 
 
 def start(agent: AgentSpec = AGENT) -> AgentLoop:
-    return AgentLoop(agent, PlanPlanner(), ApprovalPolicy(), Transcript([user_message("go")]))
+    return AgentLoop(agent, PlanPlanner(), RulePolicy(), Transcript([user_message("go")]))
 
 
 def test_after_a_plan_the_model_gets_a_message_with_its_first_step() -> None:

@@ -7,10 +7,10 @@ from agentkit.errors import ContentRefused, LimitExceeded, ModelOutputInvalid, O
 from agentkit.interfaces import CallTools, Finish, ModelResponse, OutputCheck, Proceed, Retry, StopReason
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
-from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, AgentLoop
+from agentkit.runtime.security_policy import RulePolicy
 from agentkit.schemas.output_check import check_output
-from agentkit.specs import AgentSpec, ApprovalRule, Limits, ModelSettings, ToolSpec
+from agentkit.specs import AgentSpec, Limits, ModelSettings, PolicyRule, ToolSpec
 from agentkit.transcript import Transcript
 
 LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
@@ -24,7 +24,7 @@ def agent_loop(
     tools: tuple[ToolSpec, ...] = (LOOK, SEND),
     limits: Limits | None = None,
     output_schema: dict[str, JsonValue] | None = None,
-    approvals: tuple[ApprovalRule, ...] = (),
+    policy: tuple[PolicyRule, ...] = (),
     usage: Usage | None = None,
     steps: int = 0,
     retry_count: int = 0,
@@ -36,11 +36,11 @@ def agent_loop(
         tools=tools,
         limits=limits or Limits(),
         output_schema=output_schema,
-        approvals=approvals,
+        policy=policy,
     )
     transcript = Transcript([user_message("hello")])
     return AgentLoop(
-        agent, get_planner(planner), ApprovalPolicy(), transcript, usage=usage, steps=steps, retry_count=retry_count
+        agent, get_planner(planner), RulePolicy(), transcript, usage=usage, steps=steps, retry_count=retry_count
     )
 
 
@@ -57,7 +57,7 @@ def checked(text: str) -> ModelResponse:
 
 def refusal(loop: AgentLoop, call: ToolCall, index: int = 0) -> str:
     """Return the message of a call that the loop refuses."""
-    result = loop.check_call(call, index)
+    result = loop.check_call(call, index).outcome
     assert isinstance(result, ToolResult)
     assert (result.call_id, result.name, result.is_error) == (call.id, call.name, True)
     return result.content
@@ -139,7 +139,7 @@ def test_no_call_of_a_response_that_was_cut_off_is_made_not_even_a_complete_one(
     for call in calls:
         assert "Not called: your response was cut off at your output limit" in refusal(loop, call)
     loop.record_response(response(calls[0], stop="tool_calls"))
-    assert loop.check_call(calls[0], 0) == LOOK, "the next response counts again"
+    assert loop.check_call(calls[0], 0).outcome == LOOK, "the next response counts again"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_after_four_responses_in_a_row_that_were_cut_off_the_error_names_the_set
     part: ContentPart | str, max_output_tokens: int | None, setting: str
 ) -> None:
     agent = agent_loop().agent.model_copy(update={"model_settings": ModelSettings(max_output_tokens=max_output_tokens)})
-    loop = AgentLoop(agent, get_planner("tools"), ApprovalPolicy(), Transcript([user_message("hello")]))
+    loop = AgentLoop(agent, get_planner("tools"), RulePolicy(), Transcript([user_message("hello")]))
     cut_off = response("So far: ", part, stop="length")
     for _ in range(MAX_RETRIES):
         loop.record_response(cut_off)
@@ -246,7 +246,7 @@ def test_the_placeholder_planner_responds_without_a_model() -> None:
 
 
 def test_a_call_of_a_tool_of_the_agent_is_accepted() -> None:
-    assert agent_loop().check_call(ToolCall(id="1", name="look"), 0) == LOOK
+    assert agent_loop().check_call(ToolCall(id="1", name="look"), 0).outcome == LOOK
 
 
 def test_a_call_of_an_unknown_tool_is_refused_with_the_names_of_the_agents_tools() -> None:
@@ -265,17 +265,17 @@ def test_a_call_that_needs_approval_is_refused_with_the_rule_that_would_allow_it
     content = refusal(agent_loop(), ToolCall(id="1", name="send"))
     assert "needs a person's approval (its effect, irreversible)" in content
     assert "Go on without it, and say so." in content
-    assert "approvals: [{tool: send, when: never}]" in content
+    assert "policy: [{tool: send, then: allow}]" in content
 
 
 def test_a_rule_of_the_agent_allows_an_irreversible_tool() -> None:
-    loop = agent_loop(approvals=(ApprovalRule(tool="send", when="never"),))
-    assert loop.check_call(ToolCall(id="1", name="send"), 0) == SEND
+    loop = agent_loop(policy=(PolicyRule(tool="send", then="allow"),))
+    assert loop.check_call(ToolCall(id="1", name="send"), 0).outcome == SEND
 
 
 def test_calls_beyond_the_limit_of_a_step_are_refused() -> None:
     loop = agent_loop()
-    assert loop.check_call(ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS - 1) == LOOK
+    assert loop.check_call(ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS - 1).outcome == LOOK
     content = refusal(loop, ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS)
     assert content == f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
 

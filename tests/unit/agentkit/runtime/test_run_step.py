@@ -12,8 +12,8 @@ from agentkit.errors import LimitExceeded, ModelError, ModelNotAuthorized, Model
 from agentkit.interfaces import Finish, ModelResponse, PolicyDecision, SecurityPolicy
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
-from agentkit.runtime.approval_policy import ApprovalPolicy
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop, CheckedCall, run_step
+from agentkit.runtime.security_policy import RulePolicy
 from agentkit.specs import AgentSpec, Limits, ToolSpec
 from agentkit.transcript import Transcript
 
@@ -74,7 +74,7 @@ def agent_loop(
     policy: SecurityPolicy | None = None,
 ) -> AgentLoop:
     agent = AgentSpec(name="a", models=models, planner=planner, tools=(LOOK, SEND), limits=limits or Limits())
-    return AgentLoop(agent, get_planner(planner), policy or ApprovalPolicy(), Transcript([user_message("hello")]))
+    return AgentLoop(agent, get_planner(planner), policy or RulePolicy(), Transcript([user_message("hello")]))
 
 
 def response(*parts: ContentPart) -> ModelResponse:
@@ -123,7 +123,7 @@ async def test_refused_calls_never_reach_the_tool() -> None:
     await run_step(loop, effects)
     made = [line for line in effects.log if line.startswith("call ")]
     assert made == [f"call look {number} in step 1" for number in range(MAX_PARALLEL_CALLS - 3)]
-    refused = [call.id for call, checked in effects.checked if isinstance(checked, ToolResult)]
+    refused = [checked.call.id for checked in effects.checked if isinstance(checked.outcome, ToolResult)]
     assert refused == ["irreversible", "unknown", "malformed", "29", "30", "31"]
     assert [result.call_id for result in results_in(loop)] == [call.id for call in calls]
     assert [result.call_id for result in results_in(loop) if result.is_error] == refused
@@ -132,9 +132,9 @@ async def test_refused_calls_never_reach_the_tool() -> None:
 async def test_checked_calls_are_paired_with_the_tool_or_with_the_result_that_the_model_reads() -> None:
     loop, effects = agent_loop(), InMemoryEffects([response(*look("a"), ToolCall(id="b", name="send"))])
     await run_step(loop, effects)
-    (first_call, first), (second_call, second) = effects.checked
-    assert (first_call.id, first) == ("a", LOOK)
-    assert (second_call.id, second) == ("b", results_in(loop)[1])
+    first, second = effects.checked
+    assert (first.call.id, first.outcome) == ("a", LOOK)
+    assert (second.call.id, second.outcome) == ("b", results_in(loop)[1])
 
 
 async def test_a_tool_error_is_a_result_and_the_task_continues() -> None:
@@ -247,7 +247,7 @@ class DenyAll:
     """A ``SecurityPolicy`` that allows nothing."""
 
     def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
-        return PolicyDecision(action="deny", reason="read-only mode")
+        return PolicyDecision(action="deny", reason="read-only mode", decided_by="test")
 
 
 async def test_a_call_that_the_policy_denies_is_refused_with_the_reason() -> None:
@@ -255,4 +255,4 @@ async def test_a_call_that_the_policy_denies_is_refused_with_the_reason() -> Non
     await run_step(loop, effects)
     (result,) = results_in(loop)
     assert result.is_error
-    assert result.content.startswith("Not called: look is not allowed (read-only mode).")
+    assert result.content.startswith("Not called: look is not allowed: read-only mode.")

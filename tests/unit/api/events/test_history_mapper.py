@@ -287,6 +287,15 @@ def test_a_refused_call_fails_with_its_arguments_and_the_text_for_the_model(
     assert field_of(failed, "call", "arguments") == arguments
     result = {"call_id": entry.id, "name": "half", "content": "Not called: no.", "is_error": True}
     assert result.items() <= field_of(failed, "result").items()
+    assert "decided_by" not in field_of(failed)
+
+
+def test_a_call_that_the_policy_denies_fails_with_the_rule_that_decided() -> None:
+    entry = RefusedCallEntry(
+        step=1, call=ToolCall(id="a", name="half"), message="Not called: no.", decided_by="policy rule 2"
+    )
+    (failed,) = MappedRun(HALF).journal(entry)
+    assert field_of(failed, "decided_by") == "policy rule 2"
 
 
 @pytest.mark.parametrize(

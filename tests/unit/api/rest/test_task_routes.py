@@ -9,6 +9,12 @@ from activities.settings import Settings
 from tests.unit.api.rest.http_problems import create_task, problem
 
 
+def with_rule(conditions: dict[str, object]) -> dict[str, object]:
+    """Return the fields of a request for an agent whose policy has one rule."""
+    rule = {"if": conditions, "tool": "calculator", "then": "deny"}
+    return {"agent_spec": {"policy": [rule], "name": "a", "tools": ["calculator"]}, "agent": None}
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer", "text"),
     [
@@ -27,6 +33,15 @@ from tests.unit.api.rest.http_problems import create_task, problem
         ({"agent": None}, "#", "agent"),
         ({"agent_spec": {"name": "a"}}, "#", "agent"),
         ({"agent": None, "agent_spec": {"name": "a", "typo": 1}}, "#/agent_spec/typo", "no such field"),
+        (
+            {"agent": None, "agent_spec": {"name": "a", "approvals": []}},
+            "#/agent_spec/approvals",
+            "policy has replaced it",
+        ),
+        (with_rule({"a.b": {"less": 5}}), "#/agent_spec/policy/0/if/a.b/less", "no such field"),
+        (with_rule({"a": {"in": []}}), "#/agent_spec/policy/0/if/a/in", "at least 1"),
+        (with_rule({"a": {"equals": None}}), "#/agent_spec/policy/0/if/a/equals", "expected a value"),
+        (with_rule({}), "#/agent_spec/policy/0/if", "at least 1"),
         ({"limits": {"max_steps": 0}}, "#/limits/max_steps", "greater"),
         ({"limits": {"deadline": "soon"}}, "#/limits/deadline", "30s"),
         ({"limits": {"deadline": 1e300}}, "#/limits/deadline", "less"),
@@ -66,10 +81,16 @@ async def test_every_wrong_field_is_listed(http: httpx2.AsyncClient) -> None:
         ({"agent": "asistant"}, "#/agent", "assistant"),
         ({"model": "openai:gpt-5-mini"}, "#/model", "OPENAI_API_KEY"),
         ({"model": "opanai:gpt"}, "#/model", "openai"),
-        ({"agent": None, "agent_spec": {"name": "a", "tools": ["calculater"]}}, "#/agent_spec", "calculator"),
-        ({"agent": None, "agent_spec": {"name": "a", "planner": "tols"}}, "#/agent_spec", "tools"),
+        ({"agent": None, "agent_spec": {"name": "a", "tools": ["calculater"]}}, "#/agent_spec/tools/0", "calculator"),
+        ({"agent": None, "agent_spec": {"name": "a", "planner": "tols"}}, "#/agent_spec/planner", "tools"),
+        (with_rule({"a": {"matches": "(?=x)"}}), "#/agent_spec/policy/0/if/a/matches", "neither lookarounds"),
+        (
+            with_rule({"expresion": {"exists": True}}),
+            "#/agent_spec/policy/0/if/expresion",
+            "Did you mean 'expression'?",
+        ),
     ],
-    ids=["agent", "key", "provider", "tool", "planner"],
+    ids=["agent", "key", "provider", "tool", "planner", "pattern", "argument"],
 )
 async def test_a_task_that_can_not_run_is_refused_with_a_hint(
     http: httpx2.AsyncClient, fields: dict[str, object], pointer: str, text: str

@@ -1,0 +1,67 @@
+"""Check the rules of a security policy beyond their form: their patterns, and the tools and arguments they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from agentkit.policy_rules import PolicyRule, argument_path
+from agentkit.runtime.argument_tests import pattern_problem
+from agentkit.specs import ToolSpec
+from agentkit.validation_messages import ValidationIssue, did_you_mean
+
+__all__ = ["policy_issues", "policy_tool_issues"]
+
+_MAX_PATTERNS = 100
+_MAX_CONSTANTS = 10_000
+
+
+def policy_issues(rules: Sequence[PolicyRule]) -> Iterator[ValidationIssue]:
+    """Yield what is wrong with the rules, without a look at the tools that exist."""
+    patterns = constants = 0
+    for index, rule in enumerate(rules):
+        for path, condition in (rule.if_ or {}).items():
+            constants += len(condition.in_ or ())
+            if condition.matches is None:
+                continue
+            patterns += 1
+            if patterns <= _MAX_PATTERNS and (problem := pattern_problem(condition.matches)) is not None:
+                yield ValidationIssue(("policy", index, "if", path, "matches"), problem)
+    if patterns > _MAX_PATTERNS:
+        yield ValidationIssue(("policy",), f"has {patterns} tests with matches, and {_MAX_PATTERNS} at most")
+    if constants > _MAX_CONSTANTS:
+        yield ValidationIssue(("policy",), f"has {constants:,} values of in, and {_MAX_CONSTANTS:,} at most")
+
+
+def policy_tool_issues(
+    rules: Sequence[PolicyRule], tools: Sequence[ToolSpec], known: Sequence[str]
+) -> Iterator[ValidationIssue]:
+    """Yield the tools and arguments of rules that the agent doesn't have; ``known`` are the names of all tools."""
+    names = [tool.name for tool in tools]
+    for index, rule in enumerate(rules):
+        if rule.tool not in names and not set(rule.tool) & set("*?["):
+            message = f"this agent has no tool {rule.tool!r}.{did_you_mean(rule.tool, known)}"
+            yield ValidationIssue(("policy", index, "tool"), message)
+            continue
+        concerned = [tool for tool in tools if fnmatchcase(tool.name, rule.tool)]
+        for path in rule.if_ or ():
+            if (problem := _argument_problem(path, concerned)) is not None:
+                yield ValidationIssue(("policy", index, "if", path), problem)
+
+
+def _argument_problem(path: str, tools: Sequence[ToolSpec]) -> str | None:
+    """Return a message if none of the tools can have the argument: such a test would hold for no call."""
+    first = argument_path(path)[0]
+    known: list[str] = []
+    for tool in tools:
+        properties = tool.parameters.get("properties")
+        if not isinstance(properties, dict) or tool.parameters.get("additionalProperties") is not False:
+            return None
+        if first in properties or "patternProperties" in tool.parameters:
+            return None
+        known += properties
+    if not tools:
+        return None
+    arguments = ", ".join(dict.fromkeys(known)) or "none"
+    names = ", ".join(tool.name for tool in tools)
+    return f"{names}: there is no argument {first!r}.{did_you_mean(first, known)} Arguments: {arguments}"

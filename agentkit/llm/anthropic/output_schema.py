@@ -17,6 +17,11 @@ _LISTS_OF_SCHEMAS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
 _MAPS_OF_SCHEMAS = {"properties", "$defs", "definitions"}
 _DROPPED = {"additionalProperties", "$schema", "$id", "$comment", "default", "examples"}
 _OPEN_OBJECT = {"patternProperties", "propertyNames", "unevaluatedProperties", "dependentSchemas"}
+_KEYWORDS_OF_TYPES = {
+    "array": {"items", "minItems", "maxItems", "uniqueItems", "prefixItems", "contains"},
+    "object": {"properties", "required", "additionalProperties", *_OPEN_OBJECT},
+}
+"""Keywords that say nothing about a value of another type."""
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 _Schema = dict[str, JsonValue]
 
@@ -78,14 +83,21 @@ def _any_of(schema: _Schema, types: list[JsonValue]) -> _Schema:
     """Convert a schema of several types to one schema for each; definitions stay at the root."""
     if "enum" in schema or "const" in schema:  # which need no type
         return _convert({key: value for key, value in schema.items() if key != "type"})
-    shared = {key: value for key, value in schema.items() if key not in ("$defs", "definitions")}
+    if len({*map(str, types)} - {"null"}) > 1 and _LISTS_OF_SCHEMAS.keys() & schema.keys():
+        raise _NotInSubset  # alternatives of alternatives grow exponentially with their depth
     converted: _Schema = {
-        "anyOf": [{"type": "null"} if name == "null" else _convert({**shared, "type": name}) for name in types]
+        "anyOf": [{"type": "null"} if name == "null" else _convert(_of_one_type(schema, name)) for name in types]
     }
     for key in ("$defs", "definitions"):
         if isinstance(definitions := schema.get(key), dict):
             converted[key] = {name: _convert(inner) for name, inner in definitions.items()}
     return converted
+
+
+def _of_one_type(schema: _Schema, name: JsonValue) -> _Schema:
+    """Return the schema for values of one type, without definitions and what is about other types."""
+    left_out = {"$defs", "definitions"}.union(*(keys for key, keys in _KEYWORDS_OF_TYPES.items() if key != name))
+    return {**{key: value for key, value in schema.items() if key not in left_out}, "type": name}
 
 
 def _close_object(schema: _Schema, converted: _Schema) -> _Schema:

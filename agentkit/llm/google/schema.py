@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from pydantic import JsonValue
@@ -15,6 +16,10 @@ _MAPS_OF_SCHEMAS = ("properties", *_DEFINITIONS)
 _LISTS_OF_SCHEMAS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SCHEMAS = ("items", "additionalProperties")
 _DROPPED = ("$schema", "$id", "$comment")
+_MAX_INLINED_BYTES = 262_144
+"""JSON of all that takes the place of references: it grows exponentially where references lead to several more."""
+_MAX_INLINED_DEPTH = 100
+"""Levels of schemas, below which references stay."""
 _ANY_OBJECT: dict[str, JsonValue] = {"type": "object"}
 
 
@@ -22,10 +27,10 @@ def gemini_schema(schema: Schema) -> dict[str, JsonValue]:
     """Return a JSON Schema without what Google rejects; it may allow more than the original.
 
     References beside other keywords, and ``allOf`` with one schema, are replaced by what they stand for. So are those
-    to objects that must contain themselves, inside which any object takes their place. ``const``, which Google ignores,
-    becomes ``enum``.
+    to objects that must contain themselves, inside which any object takes their place; up to a size, beyond which
+    references lose the keywords beside them. ``const``, which Google ignores, becomes ``enum``.
     """
-    converted = _Converter(schema).convert({**schema}, ())
+    converted = _Converter(schema).convert({**schema}, (), 0)
     return converted if isinstance(converted, dict) else {}
 
 
@@ -69,37 +74,44 @@ class _Converter:
     def __init__(self, root: Schema) -> None:
         self._root = root
         self._cyclic = cyclic_references(root, _mandatory_schemas)
+        self._inlined_bytes = 0
 
-    def convert(self, schema: JsonValue, path: tuple[str, ...]) -> JsonValue:
-        """Return a schema, converted; ``path`` has the references that it was reached by."""
+    def convert(self, schema: JsonValue, path: tuple[str, ...], depth: int) -> JsonValue:
+        """Return a schema, converted; ``path`` has the references that it was reached by, ``depth`` counts levels."""
         if not isinstance(schema, dict):
             return schema
         match schema:
             case {"$ref": str(reference)}:
-                return self._convert_reference(schema, reference, path)
+                return self._convert_reference(schema, reference, path, depth)
             case {"allOf": [dict(only)]}:
-                return self.convert({**only, **{key: value for key, value in schema.items() if key != "allOf"}}, path)
+                without = {key: value for key, value in schema.items() if key != "allOf"}
+                return self.convert({**only, **without}, path, depth + 1)
         converted: dict[str, JsonValue] = {}
         for key, value in schema.items():
             if key == "const":
                 converted["enum"] = [value]
             elif key in _MAPS_OF_SCHEMAS and isinstance(value, dict):
-                converted[key] = {name: self.convert(inner, path) for name, inner in value.items()}
+                converted[key] = {name: self.convert(inner, path, depth + 1) for name, inner in value.items()}
             elif key in _LISTS_OF_SCHEMAS and isinstance(value, list):
-                converted[key] = [self.convert(inner, path) for inner in value]
+                converted[key] = [self.convert(inner, path, depth + 1) for inner in value]
             elif key in _SCHEMAS:
-                converted[key] = self.convert(value, path)
+                converted[key] = self.convert(value, path, depth + 1)
             elif key not in _DROPPED:
                 converted[key] = value
         return converted
 
-    def _convert_reference(self, schema: dict[str, JsonValue], reference: str, path: tuple[str, ...]) -> JsonValue:
+    def _convert_reference(
+        self, schema: dict[str, JsonValue], reference: str, path: tuple[str, ...], depth: int
+    ) -> JsonValue:
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         other_keywords = beside.keys() - {*_DEFINITIONS, *_DROPPED}
         target = resolve_reference(reference, self._root)
-        if reference in self._cyclic and reference in path:
+        is_cyclic = reference in self._cyclic
+        may_inline = self._inlined_bytes < _MAX_INLINED_BYTES and depth < _MAX_INLINED_DEPTH
+        if is_cyclic and (reference in path or not may_inline):
             return dict(_ANY_OBJECT)
-        if target is None or reference in path or not (other_keywords or reference in self._cyclic):
-            definitions = self.convert({key: beside[key] for key in _DEFINITIONS if key in beside}, path)
+        if target is None or reference in path or not may_inline or not (other_keywords or is_cyclic):
+            definitions = self.convert({key: beside[key] for key in _DEFINITIONS if key in beside}, path, depth + 1)
             return {"$ref": reference, **(definitions if isinstance(definitions, dict) else {})}
-        return self.convert({**target, **beside}, (*path, reference))
+        self._inlined_bytes += len(json.dumps(target))
+        return self.convert({**target, **beside}, (*path, reference), depth + 1)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import mktime_tz, parsedate_tz
 from json import JSONDecodeError
 
 import httpx2
@@ -14,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 from agentkit.errors import ModelError, ModelOutputInvalid, ModelRequestRejected, ModelTimedOut, ModelUnavailable
 from agentkit.llm.shared.http_status import status_error
 from agentkit.llm.shared.redaction import redact_keys
+from agentkit.llm.shared.server_clock import http_date, server_time
 
 __all__ = [
     "TRANSPORT_FAILURES",
@@ -168,7 +167,10 @@ def error_headers(error: Exception) -> Mapping[str, str]:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a provider asks to wait: ``retry-after-ms``, or ``retry-after`` as seconds or a date."""
+    """Return the seconds that a provider asks to wait: ``retry-after-ms``, or ``retry-after`` as seconds or a date.
+
+    A date is compared with the response's own ``Date``: this machine's clock may be wrong.
+    """
     for name, divisor in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers[name]) / divisor
@@ -176,8 +178,5 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
             continue
         if 0 <= seconds < float("inf"):
             return seconds
-    date = parsedate_tz(headers.get("retry-after", ""))
-    try:
-        return max(0.0, mktime_tz(date) - time.time()) if date is not None else None
-    except (OverflowError, ValueError):  # no date of any calendar
-        return None
+    date = http_date(headers.get("retry-after", ""))
+    return None if date is None else max(0.0, (date - server_time(headers)).total_seconds())

@@ -55,7 +55,13 @@ def cyclic_references(root: Schema, inside: Callable[[Schema], Iterable[Schema]]
         target = resolve_reference(reference, root)
         next_references[reference] = {*_references(target, inside)} if target is not None else set()
         pending |= next_references[reference] - next_references.keys()
-    return frozenset(reference for reference in next_references if _leads_back(reference, next_references))
+    groups = _strongly_connected(next_references)
+    return frozenset(
+        reference
+        for group in groups
+        for reference in group
+        if len(group) > 1 or reference in next_references[reference]
+    )
 
 
 def _references(schema: Schema, inside: Callable[[Schema], Iterable[Schema]]) -> Iterator[str]:
@@ -65,13 +71,38 @@ def _references(schema: Schema, inside: Callable[[Schema], Iterable[Schema]]) ->
         yield from _references(inner, inside)
 
 
-def _leads_back(start: str, next_references: Mapping[str, set[str]]) -> bool:
-    seen: set[str] = set()
-    pending = {*next_references[start]}
-    while pending:
-        reference = pending.pop()
-        if reference == start:
-            return True
-        seen.add(reference)
-        pending |= next_references[reference] - seen
-    return False
+def _strongly_connected(graph: Mapping[str, set[str]]) -> Iterator[list[str]]:
+    """Yield the groups of nodes that all lead to one another, by Tarjan's algorithm: in linear time, without recursion.
+
+    https://en.wikipedia.org/wiki/Tarjan%27s_strongly_connected_components_algorithm
+    """
+    numbers: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: dict[str, None] = {}
+    for start in graph:
+        calls = [] if start in numbers else [(start, iter(graph[start]))]
+        while calls:
+            node, targets = calls[-1]
+            if node not in numbers:
+                numbers[node] = lowest[node] = len(numbers)
+                path[node] = None
+            for target in targets:
+                if target not in numbers:
+                    calls.append((target, iter(graph[target])))
+                    break
+                if target in path:
+                    lowest[node] = min(lowest[node], numbers[target])
+            else:
+                calls.pop()
+                if calls:
+                    lowest[calls[-1][0]] = min(lowest[calls[-1][0]], lowest[node])
+                if lowest[node] == numbers[node]:
+                    yield [*_popped_until(node, path)]
+
+
+def _popped_until(last: str, path: dict[str, None]) -> Iterator[str]:
+    while True:
+        node, _ = path.popitem()
+        yield node
+        if node == last:
+            return

@@ -13,11 +13,11 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from itertools import chain
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, Model, ModelRequest, ModelResponse
+from agentkit.llm.shared.server_clock import server_time
 from agentkit.llm.shared.token_estimates import estimate_usage
 from agentkit.llm.wrappers.token_bucket import LimitedResource, TokenBucket, bucket_from_headers
 from agentkit.messages import Message
@@ -113,9 +113,9 @@ class RateLimiter:
 
     def read_headers(self, model: str, headers: Mapping[str, str]) -> None:
         """Update the model's limits from the headers of a response."""
-        now = _now()
+        now, sent_at = _now(), server_time(headers)
         for resource in ("requests", "tokens"):
-            if bucket := bucket_from_headers(headers, resource, now, datetime.now(UTC), self.max_wait_s):
+            if bucket := bucket_from_headers(headers, resource, now, sent_at, self.max_wait_s):
                 self._reported[model, resource] = bucket
         self._wake_heads()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from contextlib import aclosing
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 
@@ -71,6 +73,15 @@ async def _failure(provider: Provider, entry: ServerScriptEntry, *, key: str = K
 )
 async def test_a_failure_that_may_pass_is_worth_a_retry(provider: Provider, entry: ServerScriptEntry) -> None:
     assert type(await _failure(provider, entry)) is ModelUnavailable
+
+
+@every_provider
+async def test_a_date_to_wait_for_is_by_the_providers_clock(provider: Provider) -> None:
+    sent = time.time() + 3_600
+    headers = {"date": formatdate(sent, usegmt=True), "retry-after": formatdate(sent + 20, usegmt=True)}
+    error = await _failure(provider, ServerFailure(status=429, headers=headers))
+    assert isinstance(error, ModelUnavailable)
+    assert error.retry_after == 20
 
 
 @every_provider

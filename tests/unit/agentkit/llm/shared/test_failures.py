@@ -52,6 +52,13 @@ def test_a_date_in_the_past_is_no_wait() -> None:
     assert read_retry_after({"retry-after": formatdate(time.time() - 60, usegmt=True)}) == 0
 
 
+@pytest.mark.parametrize("skew_s", [-3_600, 3_600])
+def test_a_date_is_compared_with_the_responses_own_date_however_wrong_this_clock_is(skew_s: int) -> None:
+    sent = time.time() + skew_s
+    dates = {"date": formatdate(sent, usegmt=True), "retry-after": formatdate(sent + 20, usegmt=True)}
+    assert read_retry_after(dates) == 20
+
+
 @pytest.mark.parametrize(
     ("url", "public"),
     [

@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import given
@@ -325,6 +327,19 @@ def test_a_limit_on_tokens_from_headers_delays_a_large_request_longer_than_a_sma
 
     times = [run_in_virtual_time(scenario("x" * 4 * tokens)) for tokens in (10, 300)]
     assert times == pytest.approx([1, 30])
+
+
+@pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(hours=1)], ids=["behind", "ahead"])
+def test_a_reset_at_a_time_is_compared_with_the_responses_date(skew: timedelta) -> None:
+    async def scenario() -> float:
+        limiter = RateLimiter(concurrency=100)
+        sent = datetime.now(UTC).replace(microsecond=0) + skew
+        reset = (sent + timedelta(seconds=30)).isoformat()
+        limiter.read_headers(MODEL, {**_limit("requests", 1, 0, reset), "date": format_datetime(sent, usegmt=True)})
+        async with limiter.slot(MODEL):
+            return _now()
+
+    assert run_in_virtual_time(scenario()) == pytest.approx(30)
 
 
 async def test_the_headers_of_a_real_response_delay_the_next_request() -> None:

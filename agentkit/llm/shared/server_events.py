@@ -20,6 +20,10 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _END = "[DONE]"
 DEFAULT_MAX_EVENT_BYTES = 8 * 1_048_576
+_MAX_VALUES = 250_000
+"""Of objects, of lists and of fields in one event: to parse more occupies the event loop for seconds."""
+_MAX_TURN_S = 0.02
+"""How long lines that have arrived are read, before other tasks of the event loop get their turn."""
 _DRAIN_TIMEOUT_S = 0.1
 """Seconds to read on after the end event: only if the body is read to its end, the connection can be reused."""
 
@@ -56,9 +60,9 @@ async def read_events(
     Raises:
         JSONDecodeError: data is no JSON.
         UnicodeDecodeError: it is no UTF-8.
-        ResponseTooLarge: a line, an event or a JSON body has more than ``max_event_bytes``.
+        ResponseTooLarge: a line, an event or a JSON body has more than ``max_event_bytes``, or too many values.
     """
-    lines = _lines(chunks, max_event_bytes)
+    lines = _in_turns(_lines(chunks, max_event_bytes))
     decoder = _EventDecoder(max_event_bytes)
     async for line in lines:
         if not decoder.has_started and line.lstrip()[:1] in (b"{", b"["):
@@ -98,6 +102,17 @@ async def _lines(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator
     yield bytes(rest.removesuffix(b"\r"))
 
 
+async def _in_turns(lines: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield the lines, however many have arrived, without a long hold of the event loop."""
+    now = asyncio.get_running_loop().time
+    turn_end = now() + _MAX_TURN_S
+    async for line in lines:
+        if now() > turn_end:
+            await asyncio.sleep(0)
+            turn_end = now() + _MAX_TURN_S
+        yield line
+
+
 async def _joined(first: bytes, lines: AsyncIterator[bytes], max_bytes: int) -> bytes:
     body = bytearray(first)
     async for line in lines:
@@ -111,8 +126,22 @@ def _check_size(size: int, max_bytes: int) -> None:
         raise ResponseTooLarge(f"more than {max_bytes:,} bytes in one event")
 
 
+def _parsed(text: str) -> JsonValue:
+    """Return the JSON value of a text.
+
+    Raises:
+        ResponseTooLarge: it has too many values.
+        JSONDecodeError: it is no JSON.
+    """
+    for character, values in (("[", "lists"), ("{", "objects"), (":", "fields")):
+        if len(text) > _MAX_VALUES and text.count(character) > _MAX_VALUES:
+            raise ResponseTooLarge(f"more than {_MAX_VALUES:,} {values} in one event")
+    value: JsonValue = json.loads(text)
+    return value
+
+
 def _body_events(body: bytes) -> list[ServerEvent]:
-    value: JsonValue = json.loads(body)
+    value = _parsed(body.decode())
     return [ServerEvent("body", item) for item in (value if isinstance(value, list) else [value])]
 
 
@@ -163,7 +192,7 @@ class _EventDecoder:
             event = ServerEvent("end")
         else:
             try:
-                event = ServerEvent("event", json.loads(value), self._name)
+                event = ServerEvent("event", _parsed(value), self._name)
             except ValueError:
                 return None
         self._data.clear()
@@ -179,4 +208,4 @@ class _EventDecoder:
             return ServerEvent("ping", name=name) if name and not is_emitted else None
         if name in ("error", "ping"):  # which may have plain text
             return ServerEvent("event" if name == "error" else "ping", data, name)
-        return ServerEvent("event", json.loads(data), name)
+        return ServerEvent("event", _parsed(data), name)

@@ -3,14 +3,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from agentkit.llm.shared.failures import ProviderStreamError
+from agentkit.llm.shared.failures import ProviderStreamError, ResponseTooLarge
 from agentkit.llm.shared.server_events import ServerEvent, check_no_error, read_events
 
 ONE: dict[str, JsonValue] = {"n": 1}
@@ -144,3 +144,34 @@ async def test_an_event_that_reports_an_error_raises_it(body: bytes, reported: J
 @pytest.mark.parametrize("data", [None, [], {"error": None}, {"error": ""}, ONE])
 def test_an_event_without_an_error_is_accepted(data: JsonValue) -> None:
     check_no_error(ServerEvent("event", data, "start"))
+
+
+@pytest.mark.parametrize("line", [b"data: {}\n\n", b": ping\n", b"data:\n", b"other: 1\n", b"\n"])
+async def test_other_tasks_get_their_turn_while_a_flood_of_lines_is_read(line: bytes) -> None:
+    turns = 0
+
+    async def other_task() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)  # one turn
+
+    task = asyncio.create_task(other_task())
+    with suppress(ResponseTooLarge):
+        await _read(line * 500_000)
+    task.cancel()
+    assert turns > 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"[" + b"[]," * 300_000 + b"[]]", id="lists"),
+        pytest.param(b"[" + b"{}," * 300_000 + b"{}]", id="objects"),
+        pytest.param(b"{" + b",".join(b'"%d":1' % number for number in range(300_000)) + b"}", id="fields"),
+    ],
+)
+@pytest.mark.parametrize("prefix", [b"", b"data: "], ids=["body", "event"])
+async def test_an_event_with_too_many_values_is_refused_before_it_is_parsed(prefix: bytes, body: bytes) -> None:
+    with pytest.raises(ResponseTooLarge, match=r"more than 250,000 \w+ in one event"):
+        await _read(prefix + body + b"\n\n")

@@ -1,7 +1,7 @@
 # Each target creates .venv by itself; it needs Python 3.11+, make and git. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-browser test-root test-chaos check fmt proto lock clean
+.PHONY: help install dev test test-browser test-typescript test-root test-chaos check fmt proto lock clean
 
 BIN := .venv/bin
 # .venv has what is needed to run; a target that tests or checks adds what is needed for that, until `make clean`.
@@ -37,15 +37,18 @@ $(DEV_STAMP): $(INSTALLED_FROM)
 dev: $(STAMP) ## Start Temporal, a worker and the API; stop with Ctrl-C
 	@$(BIN)/python -I .ci/foreground.py $(BIN)/opspawn dev $(ARGS)
 
-test: $(DEV_STAMP) ## Run every test that needs no browser, no key and no root
+test: $(DEV_STAMP) ## Run every test that needs no browser, no Node.js, no key and no root
 ifeq ($(strip $(ARGS)),)
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not key and not root" --cov --cov-report=term
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not key and not root and not typescript" --cov --cov-report=term
 else
 	@$(BIN)/pytest $(ARGS)
 endif
 
 test-browser: $(DEV_STAMP) ## Run the tests that need a browser: Chromium, from the system
 	@$(BIN)/pytest -m browser $(if $(strip $(ARGS)),$(ARGS),tests/browser)
+
+test-typescript: $(DEV_STAMP) ## Run the tests of examples/typescript-tool: they need Node.js 20 and npm
+	@$(BIN)/pytest -m typescript $(if $(strip $(ARGS)),$(ARGS),tests/typescript)
 
 test-chaos: $(DEV_STAMP) ## Run tasks through 1,000 kills of every process: about an hour; ARGS="--kills 100"
 	@$(BIN)/python -m tests.chaos.kill_matrix $(ARGS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TypeGuard
 
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
+from activities.payload_types import TOOL_PREFIX
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.errors import (
     ContentRefused,
@@ -26,7 +28,14 @@ from agentkit.errors import (
 )
 from agentkit.runtime.tool_results import bounded
 
-__all__ = ["MAX_RETRY_AFTER_S", "application_error", "is_local_timeout", "is_refusal", "model_error_from"]
+__all__ = [
+    "MAX_RETRY_AFTER_S",
+    "application_error",
+    "is_local_timeout",
+    "is_not_served",
+    "is_refusal",
+    "model_error_from",
+]
 
 MAX_RETRY_AFTER_S = 600.0
 """The longest wait before the next attempt, whatever the provider asks for."""
@@ -53,9 +62,26 @@ def application_error(error: OpspawnError) -> ApplicationError:
 _REFUSALS = frozenset(kind.__name__ for kind in (ToolNotServed, WorkerBusy, LocalAttemptLost))
 
 
+_NOT_REGISTERED_TYPES = frozenset(("NotFoundError", "ActivityNotRegisteredError", "java.lang.IllegalArgumentException"))
+_NOT_REGISTERED = re.compile(
+    rf"""Activity[ ](function[ ]|Type[ ])?["']?{re.escape(TOOL_PREFIX)}\S+[ ].*not[ ]registered"""
+    rf"""|unable[ ]to[ ]find[ ]activityType={re.escape(TOOL_PREFIX)}""",
+    re.DOTALL | re.VERBOSE,
+)
+"""What Temporal's SDKs for TypeScript, Python, .NET, Ruby and Java, and that for Go, write of an activity type that
+their worker lacks."""
+
+
 def is_refusal(failure: BaseException | None) -> TypeGuard[ApplicationError]:
     """Return whether a worker has refused a tool call: it has not started, and is made again."""
-    return isinstance(failure, ApplicationError) and failure.type in _REFUSALS
+    return isinstance(failure, ApplicationError) and (failure.type in _REFUSALS or is_not_served(failure))
+
+
+def is_not_served(failure: ApplicationError) -> bool:
+    """Return whether a worker has refused a tool call because it lacks the tool, whatever program it is."""
+    if failure.type in _NOT_REGISTERED_TYPES:
+        return _NOT_REGISTERED.match(failure.message) is not None
+    return failure.type == ToolNotServed.__name__
 
 
 def is_local_timeout(failure: BaseException | None) -> bool:

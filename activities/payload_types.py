@@ -13,6 +13,7 @@ from agentkit.records import Record
 from agentkit.transcript import Segment
 
 __all__ = [
+    "INLINE_METADATA",
     "MODEL_ACTIVITY",
     "STORE_ACTIVITY",
     "TOOL_PREFIX",
@@ -30,6 +31,9 @@ __all__ = [
 MODEL_ACTIVITY = "request_model"
 STORE_ACTIVITY = "store_messages"
 TOOL_PREFIX = "tool."
+
+INLINE_METADATA = "opspawn-inline"
+"""Metadata of payloads that stay in history, however large: their receivers can't read our payload storage."""
 
 _MAX_ACTIVITY_ID_CHARS = 200
 """Temporal takes 1,000 bytes; a call's id comes from a model's server, and may be of any length."""

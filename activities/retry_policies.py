@@ -85,12 +85,18 @@ def tool_policy(tool: ToolSpec, *, may_end_workers: bool = False) -> ActivityPol
     A call that may have ended a worker before gets 2.
 
     The activity itself ends an attempt ``tool.timeout`` after the tool is ready; Temporal does so 5 s later, should
-    that fail.
+    that fail. For an external tool Temporal alone does so; its worker heartbeats only if the tool's definition says so.
     """
     repeatable = tool.effect != "irreversible"
+    heartbeat: timedelta | None = _HEARTBEAT_TIMEOUT
+    start_to_close_s = PREPARATION_TIMEOUT_S + tool.timeout + 5
+    if tool.external:
+        heartbeat = None if tool.heartbeat is None else timedelta(seconds=tool.heartbeat)
+        start_to_close_s = tool.timeout
     return ActivityPolicy(
-        start_to_close=timedelta(seconds=PREPARATION_TIMEOUT_S + tool.timeout + 5),
+        start_to_close=timedelta(seconds=start_to_close_s),
         schedule_to_start=timedelta(minutes=5) if tool.task_queue else None,
+        heartbeat=heartbeat,
         retry=RetryPolicy(
             initial_interval=timedelta(seconds=1),
             maximum_interval=timedelta(seconds=10),

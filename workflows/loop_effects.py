@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         journal_batches,
     )
     from workflows.listed_progress import ListedProgress
+    from workflows.plain_json import PlainArguments
     from workflows.progress_details import ProgressDetails
     from workflows.tool_execution import is_local, run_tool
     from workflows.transcript_sharing import SHARE_TRANSCRIPT
@@ -50,6 +51,7 @@ class DurableEffects:
     def __init__(self, loop: AgentLoop) -> None:
         self.details = ProgressDetails()
         self._listed_progress = ListedProgress()
+        self._plain_arguments = PlainArguments()
         self._loop = loop
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
@@ -114,7 +116,7 @@ class DurableEffects:
 
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
         """Run the tool's activity."""
-        return await run_tool(tool, call, step)
+        return await run_tool(tool, call, step, self._plain_arguments)
 
     def on_model_failed(self, model: str, error: ModelError) -> None:
         """Show the failure in the Web UI; the failed activity is in history."""

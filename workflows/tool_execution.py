@@ -11,15 +11,15 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
-    from activities.failure_mapping import is_local_timeout, is_refusal
+    from activities.failure_mapping import is_local_timeout, is_not_served, is_refusal
     from activities.payload_types import tool_activity, tool_activity_id
     from activities.retry_policies import ActivityPolicy, fast_tool_policy, tool_policy
     from agentkit.errors import LocalAttemptLost, ToolError, ToolNotServed
     from agentkit.interfaces import ToolContext
-    from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
     from agentkit.messages import ToolCall
     from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
+    from workflows.plain_json import PlainArguments, read_plain_json
     from workflows.progress_details import call_summary
 
 __all__ = ["is_local", "run_tool", "tool_failure_text"]
@@ -30,6 +30,9 @@ _REFUSAL_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 _MAX_REFUSALS = 3
 """The most refusals that an error shows, each of another worker."""
 
+_Arguments = Sequence[object]
+"""Of the activity: those of the model, and the ``ToolContext``."""
+
 _WORKER_SHUTDOWN = "WorkerShutdown"
 """The SDK's type of the failure of an activity that a stopping worker did not wait for."""
 
@@ -39,7 +42,7 @@ def is_local(tool: ToolSpec) -> bool:
     return tool.fast and tool.task_queue is None
 
 
-async def run_tool(tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+async def run_tool(tool: ToolSpec, call: ToolCall, step: int, plain_arguments: PlainArguments) -> JsonValue:
     """Run the call and return the tool's value.
 
     A fast tool's call is a local activity first. If that takes long, or may have ended a worker, it is an activity,
@@ -60,15 +63,20 @@ async def run_tool(tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
             if not is_refusal(cause) and not is_local_timeout(cause):
                 raise ToolError(tool_failure_text(tool, cause)) from error
             may_end_workers = is_refusal(cause) and cause.type == LocalAttemptLost.__name__
-    return await _run_as_activities(tool, call, context, tool_policy(tool, may_end_workers=may_end_workers))
+    arguments: _Arguments = [call.arguments, context]
+    if tool.task_queue is not None:
+        arguments = await plain_arguments.encode(tool, call, context)
+    return await _run_as_activities(tool, call, arguments, tool_policy(tool, may_end_workers=may_end_workers))
 
 
-async def _run_as_activities(tool: ToolSpec, call: ToolCall, context: ToolContext, policy: ActivityPolicy) -> JsonValue:
+async def _run_as_activities(
+    tool: ToolSpec, call: ToolCall, arguments: _Arguments, policy: ActivityPolicy
+) -> JsonValue:
     """Run the call as an activity, and again until a worker starts it."""
     refusals: list[ApplicationError] = []
     for pause_s in (*_REFUSAL_PAUSES_S, None):
         try:
-            return await _run_as_activity(tool, call, context, policy)
+            return await _run_as_activity(tool, call, arguments, policy)
         except FailureError as error:
             cause = _cause(error)
             if not is_refusal(cause):
@@ -76,7 +84,7 @@ async def _run_as_activities(tool: ToolSpec, call: ToolCall, context: ToolContex
             refusals.append(cause)
         if pause_s is not None:
             await workflow.sleep(pause_s, summary=f"{tool.name}: ask another worker")
-    if all(refusal.type == ToolNotServed.__name__ for refusal in refusals):
+    if all(map(is_not_served, refusals)):
         raise ToolNotServed(_not_served_text(tool, refusals))
     raise ToolError(f"{tool.name} was not called: all workers that have it were busy. Go on without it, or try later.")
 
@@ -92,17 +100,21 @@ def _cause(error: FailureError) -> BaseException | None:
 def _not_served_text(tool: ToolSpec, refusals: Sequence[ApplicationError]) -> str:
     asked = " ".join(list(dict.fromkeys(refusal.message for refusal in refusals))[:_MAX_REFUSALS])
     task_queue = tool.task_queue or workflow.info().task_queue
+    cure = (
+        f"Register the activity type {tool_activity(tool.name)!r} in them."
+        if tool.external
+        else "Start one there with the app directory that has the tool: opspawn worker --app-dir DIR."
+    )
     return (
         f"No worker has the tool {tool.name!r}: those of task queue {task_queue!r} were asked "
-        f"{len(refusals)} times in {sum(_REFUSAL_PAUSES_S):g} s. Start one there with the app directory that has the "
-        f"tool: opspawn worker --app-dir DIR. Who was asked, and what they have: {asked}"
+        f"{len(refusals)} times in {sum(_REFUSAL_PAUSES_S):g} s. {cure} Who was asked, and what they have: {asked}"
     )
 
 
-async def _run_as_activity(tool: ToolSpec, call: ToolCall, context: ToolContext, policy: ActivityPolicy) -> JsonValue:
+async def _run_as_activity(tool: ToolSpec, call: ToolCall, arguments: _Arguments, policy: ActivityPolicy) -> JsonValue:
     result: RawValue = await workflow.execute_activity(
         tool_activity(tool.name),
-        args=[call.arguments, context],
+        args=arguments,
         result_type=RawValue,
         activity_id=tool_activity_id(call.id),
         task_queue=tool.task_queue,
@@ -136,14 +148,10 @@ def _decoded(tool: ToolSpec, result: RawValue) -> JsonValue:
         ToolError: it is no JSON, or nested too deeply.
     """
     try:
-        value: JsonValue = workflow.payload_converter().from_payload(result.payload)
-    except (ValueError, RecursionError) as error:
-        value, reason = None, str(error)[:200]
-    else:
-        reason = f"it is nested more than {MAX_JSON_DEPTH} levels deep" if is_deeper_than(value, MAX_JSON_DEPTH) else ""
-    if reason:
-        raise ToolError(f"{tool.name} did its work, but its result can't be read: {reason}. Don't call it again.")
-    return value
+        return read_plain_json(result.payload)
+    except ValueError as error:
+        text = f"{tool.name} did its work, but its result can't be read: {error}. Don't call it again."
+        raise ToolError(text) from error
 
 
 def tool_failure_text(tool: ToolSpec, cause: BaseException | None) -> str:

@@ -16,7 +16,7 @@ from temporalio.converter import (
     StorageDriverSelectContext,
 )
 
-from activities.payload_types import TranscriptPage
+from activities.payload_types import INLINE_METADATA, TranscriptPage
 from activities.settings import Settings
 from activities.temporal.payload_storage import DirectoryStorageDriver
 
@@ -62,8 +62,8 @@ def data_converter(settings: Settings) -> DataConverter:
     driver = DirectoryStorageDriver(settings.data_dir / "payloads")
 
     def select(context: StorageDriverSelectContext, payload: Payload) -> DirectoryStorageDriver | None:
-        is_inline = _QUERY_RESULT in payload.metadata and payload.ByteSize() <= _MAX_INLINE_BYTES
-        return None if is_inline else driver
+        is_short_page = _QUERY_RESULT in payload.metadata and payload.ByteSize() <= _MAX_INLINE_BYTES
+        return None if is_short_page or INLINE_METADATA in payload.metadata else driver
 
     storage = ExternalStorage([driver], driver_selector=select, payload_size_threshold=settings.payload_threshold_bytes)
     return DataConverter(payload_converter_class=CompactPayloadConverter, external_storage=storage)

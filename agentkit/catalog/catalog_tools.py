@@ -1,4 +1,4 @@
-"""The tools of an app directory: the built-in ones, and those of its tool files."""
+"""The tools of an app directory: the built-in ones, and those of its tool files in Python and YAML."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentkit.catalog.external_tool_files import external_tool_paths, read_external_tool
 from agentkit.catalog.file_changes import FileVersions, file_version
 from agentkit.errors import ToolInvalid, ToolNotFound
 from agentkit.interfaces import Tool
@@ -99,7 +100,7 @@ class InlineTools(ProjectTools):
     """The tools of a project, imported into this process: for debuggers. They are loaded once."""
 
     def __init__(self, app_dir: Path, builtin: Sequence[Tool]) -> None:
-        super().__init__(builtin, _imported_files(app_dir))
+        super().__init__(builtin, [*_imported_files(app_dir), *_external_tools(app_dir)])
 
 
 class HostedTools(ProjectTools):
@@ -112,7 +113,8 @@ class HostedTools(ProjectTools):
         self._pool = HostPool(app_dir, self._described, limits)
         self._refused: Mapping[Path, str] = {}
         """Problems of files that were good before: their good version is in use."""
-        super().__init__(builtin, self._files(self._described))
+        self._read = self._files(self._described)
+        super().__init__(builtin, self._read)
 
     @property
     def problems(self) -> Sequence[str]:
@@ -121,7 +123,7 @@ class HostedTools(ProjectTools):
 
     def file_versions(self) -> FileVersions:
         """Return the versions of tool files and of what they import; with a problem, also of the files beside these."""
-        paths = tool_paths(self._app_dir)
+        paths = [*tool_paths(self._app_dir), *external_tool_paths(self._app_dir)]
         directory = self._app_dir / "tools"
         watched = {*paths, *self._described.imported, *self._pool.imported_files}
         if self.problems:  # a missing module may be added
@@ -134,14 +136,15 @@ class HostedTools(ProjectTools):
     def reload(self) -> bool:
         """Read the tool files again; new calls use new processes, and running ones end in theirs."""
         described = describe_project(self._app_dir, self._limits)
-        registry, problems = self._register(self._files(described))
-        good_before = {file.path for file in self._described.files} - self._problems.keys()
+        read = self._files(described)
+        registry, problems = self._register(read)
+        good_before = {file.path for file in self._read} - self._problems.keys()
         broken = {path: problem for path, problem in problems.items() if path in good_before}
         if broken:
             self._refused = problems
             self._pool.keep()
             return False
-        self._described, self._refused = described, {}
+        self._described, self._read, self._refused = described, read, {}
         self._use(registry, problems)
         self._pool.use(described)
         return True
@@ -155,10 +158,14 @@ class HostedTools(ProjectTools):
         """End the processes."""
         await self._pool.close()
 
-    def _files(self, described: ProjectDescription) -> Iterator[_LoadedFile]:
-        for file in described.files:
-            tools = [(HostedTool(tool.spec, self._pool), tool.origin) for tool in file.tools]
-            yield _LoadedFile(file.path, tools, file.import_error)
+    def _files(self, described: ProjectDescription) -> Sequence[_LoadedFile]:
+        hosted = [
+            _LoadedFile(
+                file.path, [(HostedTool(tool.spec, self._pool), tool.origin) for tool in file.tools], file.import_error
+            )
+            for file in described.files
+        ]
+        return [*hosted, *_external_tools(self._app_dir)]
 
 
 def _imported_files(app_dir: Path) -> Iterator[_LoadedFile]:
@@ -166,5 +173,13 @@ def _imported_files(app_dir: Path) -> Iterator[_LoadedFile]:
     for path in files.paths():
         try:
             yield _LoadedFile(path, [(tool, tool.origin) for tool in files.load(path)])
+        except ToolInvalid as error:
+            yield _LoadedFile(path, problem=str(error))
+
+
+def _external_tools(app_dir: Path) -> Iterator[_LoadedFile]:
+    for path in external_tool_paths(app_dir):
+        try:
+            yield _LoadedFile(path, [(read_external_tool(path), str(path))])
         except ToolInvalid as error:
             yield _LoadedFile(path, problem=str(error))

@@ -57,6 +57,9 @@ class ModelResponse(Record):
     """The provider that served the request, if a router forwarded it, such as ``Anthropic`` for OpenRouter."""
     output_check: OutputCheck | None = Field(default=None, exclude_if=lambda check: check is None)
     """Whether the text that ends the task fits the output schema; ``request_model`` sets it, no model does."""
+    refused_arguments: Mapping[int, str] | None = Field(default=None, exclude_if=lambda refused: not refused)
+    """Why calls of external tools are refused: their arguments don't fit. By position among the decision's calls, from
+    0; ``request_model`` sets it, no model does."""
 
 
 class Model(Protocol):

@@ -1,4 +1,4 @@
-"""The ``OutputChecker`` Protocol: does a response fit the agent's output schema?"""
+"""The ``OutputChecker`` Protocol: does a response fit the agent's output schema, a call its tool's?"""
 
 from __future__ import annotations
 
@@ -28,4 +28,8 @@ class OutputChecker(Protocol):
 
     async def check(self, text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
         """Check a text. A check that fails is a result, too: nothing is raised."""
+        ...
+
+    async def check_arguments(self, arguments: Mapping[str, JsonValue], schema: Mapping[str, JsonValue]) -> OutputCheck:
+        """Check the arguments of a tool call; ``mismatch`` names each place that doesn't fit. Nothing is raised."""
         ...

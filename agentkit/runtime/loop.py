@@ -137,6 +137,8 @@ class AgentLoop:
         self._repeated_calls = RepeatedCalls(agent.limits.max_repeats, repeats)
         self._is_cut_off = False
         """Whether the newest response was cut off at its output limit."""
+        self._refused_arguments: Mapping[int, str] = {}
+        """Of the newest response: see ``ModelResponse.refused_arguments``."""
         self._planner = planner
         self._policy = policy
 
@@ -193,6 +195,7 @@ class AgentLoop:
         if response.stop_reason == "refusal":
             raise ContentRefused(_refusal_error(response))
         self._is_cut_off = response.stop_reason == "length"
+        self._refused_arguments = response.refused_arguments or {}
         decision = self._decide_cut_off(response) if self._is_cut_off else self._decide(response)
         match decision:
             case Retry(feedback):
@@ -273,7 +276,7 @@ class AgentLoop:
                 f"Send one JSON object as arguments, nested at most {MAX_JSON_DEPTH} levels deep. "
                 f"This is none: {call.malformed[:200]!r}"
             )
-        return tool
+        return self._refused_arguments.get(index, tool)
 
     def record_results(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> None:
         """Append the results of a step's tool calls to the transcript, in the order of the calls.

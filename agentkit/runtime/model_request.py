@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from agentkit.interfaces import Emit, Finish, Model, ModelResponse, OutputCheck, OutputChecker
+from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, OutputChecker
 from agentkit.messages import Message
 from agentkit.planners import get_planner
+from agentkit.runtime.argument_check import refused_arguments
 from agentkit.runtime.call_ids import with_unique_call_ids
 from agentkit.specs import AgentSpec
 
@@ -28,13 +29,14 @@ async def request_model(
     """Render the messages by the agent's planner, send them once, and return the response with unique call ids.
 
     Its usage counts the call as unpriced if its cost is unknown. A text that ends the task is checked here against the
-    agent's output schema: a check may take long, and workflow code must not.
+    agent's output schema, and the arguments of external tools against theirs: a check may take long, and workflow code
+    must not.
 
     Args:
         model: The client of the provider.
         agent: Whose planner, instructions, tools and settings the request is made of.
         messages: The transcript.
-        checker: Checks the output.
+        checker: Checks output and arguments.
         name: The model, as ``provider:name``.
         step: Number of the step, from 1; part of the ids that replace missing or repeated ones.
         attempt: From 1; greater when an earlier attempt of the same request failed.
@@ -49,14 +51,18 @@ async def request_model(
     if usage.cost_usd is None:
         usage = usage.model_copy(update={"unpriced_calls": usage.model_calls})
     message = with_unique_call_ids(response.message, messages, step)
-    output_check = await _check_output(checker, agent, response)
-    return response.model_copy(update={"message": message, "usage": usage, "output_check": output_check})
+    checks = await _check(checker, agent, response)
+    return response.model_copy(update={"message": message, "usage": usage, **checks})
 
 
-async def _check_output(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> OutputCheck | None:
-    if agent.output_schema is None or response.stop_reason in ("length", "refusal"):
-        return None
+async def _check(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> Mapping[str, object]:
+    """Return the fields of the response that say what doesn't fit a schema."""
+    has_schemas = agent.output_schema is not None or any(tool.external for tool in agent.tools)
+    if not has_schemas or response.stop_reason in ("length", "refusal"):
+        return {}
     match get_planner(agent.planner).decide(response, agent):
-        case Finish(str() as text):
-            return await checker.check(text, agent.output_schema)
-    return None
+        case Finish(str() as text) if agent.output_schema is not None:
+            return {"output_check": await checker.check(text, agent.output_schema)}
+        case CallTools(calls):
+            return {"refused_arguments": await refused_arguments(checker, agent, calls)}
+    return {}

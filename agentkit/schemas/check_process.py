@@ -1,4 +1,4 @@
-"""A process that checks outputs: a request is a line of JSON on stdin, its result one on stdout, until stdin ends."""
+"""A process that checks outputs and arguments: a line of JSON on stdin for each, a line on stdout in return."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 
 from agentkit.interfaces import OutputCheck
-from agentkit.schemas.output_check import check_output
+from agentkit.schemas.output_check import check_arguments, check_output
 
 __all__ = ["main"]
 
@@ -28,6 +28,8 @@ def _serve() -> None:
 def _check(line: bytes) -> OutputCheck:
     try:
         request = json.loads(line)
+        if "arguments" in request:
+            return check_arguments(request["arguments"], request["schema"])
         return check_output(request["text"], request["schema"])
     except Exception as error:  # the boundary: users write schemas, and models texts
         return OutputCheck(failure=f"{type(error).__name__}: {error}"[:_MAX_ERROR_CHARS])

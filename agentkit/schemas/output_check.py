@@ -1,4 +1,7 @@
-"""Check a response's text against a schema: pure, and unbounded in time; see ``OutputCheckProcesses``."""
+"""Check a response's text, or a call's arguments, against a schema: pure, and unbounded in time.
+
+``OutputCheckProcesses`` bounds it.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from agentkit.interfaces import OutputCheck
 from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than, json_values
 from agentkit.schemas.exact_validator import NO_DOCUMENTS, ExactValidator
 
-__all__ = ["InlineOutputChecker", "check_output"]
+__all__ = ["InlineOutputChecker", "check_arguments", "check_output"]
 
 _MAX_VALUES = 20
 """How many JSON values of one response are validated."""
 _MAX_ERROR_CHARS = 500
 _MAX_PATH_CHARS = 200
+_MAX_ARGUMENT_ERRORS = 5
+"""How many errors about the arguments of one call the model reads."""
 
 _NO_JSON = "Your response is no JSON. Respond with the JSON only: no other words, no code fence."
 _TOO_DEEP = f"Your response is nested too deeply: {MAX_JSON_DEPTH} levels at most. Respond again with flatter JSON."
@@ -49,9 +54,31 @@ def check_output(text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
     )
 
 
+def check_arguments(arguments: Mapping[str, JsonValue], schema: Mapping[str, JsonValue]) -> OutputCheck:
+    """Return whether the arguments fit the schema, or where they don't: a line for each place.
+
+    Raises:
+        Exception: the schema can't be evaluated; ``check_schema`` refuses nearly all such schemas.
+    """
+    errors = ExactValidator(schema, registry=NO_DOCUMENTS).iter_errors(arguments)
+    lines = [
+        f"- {_place(error)}: {error.message[:_MAX_ERROR_CHARS]}"
+        for error in itertools.islice(errors, _MAX_ARGUMENT_ERRORS)
+    ]
+    return OutputCheck(mismatch="\n".join(lines)) if lines else OutputCheck(index=0)
+
+
+def _place(error: ValidationError) -> str:
+    return error.json_path.removeprefix("$.")[:_MAX_PATH_CHARS]
+
+
 class InlineOutputChecker:
     """Checks in this thread, in unbounded time: for tests and local runs, where the schema is one's own."""
 
     async def check(self, text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
         """Check a text."""
         return check_output(text, schema)
+
+    async def check_arguments(self, arguments: Mapping[str, JsonValue], schema: Mapping[str, JsonValue]) -> OutputCheck:
+        """Check the arguments of a tool call."""
+        return check_arguments(arguments, schema)

@@ -1,4 +1,4 @@
-"""Check outputs in processes of their own, so that no schema and no text can hold up a worker."""
+"""Check outputs and arguments in processes of their own, so that no schema and no text can hold up a worker."""
 
 from __future__ import annotations
 
@@ -50,7 +50,14 @@ class OutputCheckProcesses:
 
     async def check(self, text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
         """Check a text, within ``timeout_s`` from when a process is free for it."""
-        request = json.dumps({"text": text, "schema": schema}).encode() + b"\n"
+        return await self._check({"text": text, "schema": schema})
+
+    async def check_arguments(self, arguments: Mapping[str, JsonValue], schema: Mapping[str, JsonValue]) -> OutputCheck:
+        """Check the arguments of a tool call, within ``timeout_s`` from when a process is free for it."""
+        return await self._check({"arguments": arguments, "schema": schema})
+
+    async def _check(self, content: Mapping[str, object]) -> OutputCheck:
+        request = json.dumps(content).encode() + b"\n"
         async with self._free:
             process = await self._process()
             if process is None:
@@ -58,7 +65,7 @@ class OutputCheckProcesses:
             try:
                 line = await self._exchange(process, request, self._timeout_s)
             except TimeoutError:
-                logger.warning("A check of structured output took more than %g s and was ended", self._timeout_s)
+                logger.warning("A check against a JSON Schema took more than %g s and was ended", self._timeout_s)
                 return OutputCheck(
                     failure=f"the check took more than {self._timeout_s:g} s. Simplify the schema: "
                     "its regular expressions, and alternatives that refer to one another"

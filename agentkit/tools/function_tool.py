@@ -22,14 +22,15 @@ from agentkit.tools.function_threads import FUNCTION_THREADS
 from agentkit.tools.tool_signature import inner_function, read_signature
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
-__all__ = ["FunctionTool", "check_tool_name", "tool"]
+__all__ = ["TOOL_NAME_PATTERN", "FunctionTool", "check_tool_name", "tool"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+TOOL_NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"
+"""What all model providers accept as a tool's name."""
 
 
 class FunctionTool(Generic[P, R]):
@@ -221,7 +222,7 @@ def check_tool_name(name: str, origin: str) -> None:
     Raises:
         ToolInvalid: they don't; the message starts with ``origin``.
     """
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(TOOL_NAME_PATTERN, name):
         raise ToolInvalid(
             f"{origin}: {name!r} can't be a tool's name. "
             "Use a letter, then letters, digits, '_', '-' or '.'; 64 at most: @tool(name=...)."

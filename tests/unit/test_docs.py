@@ -13,12 +13,18 @@ import yaml
 
 from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
+from agentkit.catalog.external_tool_files import ExternalToolDefinition
+from agentkit.interfaces import ToolContext
 from agentkit.specs import AgentDefinition
 from api.app import create_app
 from cli.main import COMMANDS, build_command_line
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
 REFERENCE = ROOT / "docs" / "reference"
 
 
@@ -61,9 +67,11 @@ def test_python_snippets_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("page", pages_with("yaml"), ids=page_id)
-def test_yaml_snippets_are_agents(page: Path) -> None:
+def test_yaml_snippets_are_agents_or_tools_of_other_programs(page: Path) -> None:
     for block in blocks(page, "yaml"):
-        AgentDefinition.model_validate(yaml.safe_load(block))
+        data = yaml.safe_load(block)
+        definition = ExternalToolDefinition if "task_queue" in data else AgentDefinition
+        definition.model_validate({"name": "unnamed", **data})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -115,6 +123,12 @@ def test_the_reference_names_every_key_of_an_agent_file() -> None:
     assert limits is not None
     keys = [*AgentDefinition.model_fields, *getattr(limits, "model_fields", {})]
     assert [key for key in keys if f"| `{key}` |" not in text] == []
+
+
+def test_the_reference_names_every_key_of_a_tool_file_and_every_field_of_a_tools_context() -> None:
+    text = (REFERENCE / "tool-yaml.md").read_text()
+    names = [*ExternalToolDefinition.model_fields, *ToolContext.model_fields]
+    assert [name for name in names if f"| `{name}` |" not in text] == []
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from temporalio.exceptions import ActivityError, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
-from activities.failure_mapping import MAX_RETRY_AFTER_S, application_error, model_error_from
+from activities.failure_mapping import MAX_RETRY_AFTER_S, application_error, is_not_served, is_refusal, model_error_from
 from agentkit import errors
 from agentkit.errors import ModelUnavailable, OpspawnError
 
@@ -73,3 +73,54 @@ def test_a_model_activity_that_timed_out_counts_as_an_unavailable_model() -> Non
     error = model_error_from(timed_out)
     assert isinstance(error, ModelUnavailable)
     assert str(error) == "The model call gave no result: activity Heartbeat timeout"
+
+
+NOT_REGISTERED = [
+    pytest.param(
+        "NotFoundError",
+        'Activity function tool.send is not registered on this Worker, available activities: ["tool.other"]',
+        id="TypeScript",
+    ),
+    pytest.param(
+        "NotFoundError",
+        "Activity function tool.send for workflow task-1 is not registered on this worker, available activities: ",
+        id="Python",
+    ),
+    pytest.param(
+        "NotFoundError",
+        "Activity tool.send is not registered on this worker, available activities: tool.other",
+        id=".NET and Ruby",
+    ),
+    pytest.param(
+        "ActivityNotRegisteredError",
+        "unable to find activityType=tool.send. Supported types: [tool.other]",
+        id="Go",
+    ),
+    pytest.param(
+        "java.lang.IllegalArgumentException",
+        'Activity Type "tool.send" is not registered with a worker. Known types are: tool.other',
+        id="Java",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error_type", "message"), NOT_REGISTERED)
+def test_a_worker_of_any_sdk_that_lacks_the_activity_type_has_not_started_the_call(
+    error_type: str, message: str
+) -> None:
+    failure = ApplicationError(message, type=error_type)
+    assert is_not_served(failure)
+    assert is_refusal(failure)
+
+
+@pytest.mark.parametrize(
+    ("error_type", "message"),
+    [
+        ("NotFoundError", "The mailbox is not registered on this server."),
+        ("Bounced", "Activity function tool.send is not registered on this Worker"),
+        ("java.lang.IllegalArgumentException", "to must not be empty"),
+    ],
+    ids=["of the tool", "of another type", "of Java"],
+)
+def test_errors_of_a_tool_itself_are_no_refusals(error_type: str, message: str) -> None:
+    assert not is_refusal(ApplicationError(message, type=error_type))

@@ -258,3 +258,55 @@ async def test_without_watching_nothing_is_loaded_again(app: App) -> None:
     assert await app.call() == 1
     with pytest.raises(ToolNotFound):
         app.catalog.toolset.get("second")
+
+
+EXTERNAL = "description: Sends an email.\ntask_queue: {queue}\n"
+"""A tool that another program's worker serves."""
+
+
+@pytest.mark.parametrize("tool_host", ["process", "inline"])
+async def test_tools_of_other_programs_are_listed_beside_those_in_python(app: App, tool_host: str) -> None:
+    app.write_tool()
+    app.write("tools/send_email.yaml", EXTERNAL.format(queue="email"))
+    app.write("agents/a.yaml", "model: demo:demo\ntools: [answer, send_email]\n")
+    app.load(tool_host=tool_host)
+    queues = {tool.name: tool.task_queue for tool in app.catalog.spec("a").tools}
+    assert (queues, app.catalog.problems) == ({"answer": None, "send_email": "email"}, [])
+
+
+async def test_a_changed_tool_of_another_program_is_live_and_a_broken_one_stays_as_it_was(app: App) -> None:
+    app.write_tool()
+    app.write("tools/send_email.yaml", EXTERNAL.format(queue="email"))
+    app.write("agents/a.yaml", "model: demo:demo\ntools: [send_email]\n")
+    app.load()
+    app.catalog.watch()
+
+    async def queue_is(name: str) -> bool:
+        return app.catalog.spec("a").tools[0].task_queue == name
+
+    app.write("tools/send_email.yaml", EXTERNAL.format(queue="mail"))
+    await eventually(lambda: queue_is("mail"))
+    broken = app.write("tools/send_email.yaml", "description: Sends an email.\n")
+
+    async def is_reported() -> bool:
+        return app.catalog.problems == [f"{broken}: task_queue: required, but missing"]
+
+    await eventually(is_reported)
+    assert await queue_is("mail")
+    broken.unlink()
+    app.write("tools/post.yaml", EXTERNAL.format(queue="post"))
+
+    async def is_replaced() -> bool:
+        names = [spec.name for spec in app.catalog.toolset.specs()]
+        return "post" in names and "send_email" not in names
+
+    await eventually(is_replaced)
+
+
+async def test_a_name_that_two_kinds_of_files_give_is_a_problem_that_names_both(app: App) -> None:
+    python = app.write_tool(name="send_email")
+    path = app.write("tools/send_email.yaml", EXTERNAL.format(queue="email"))
+    app.load()
+    (problem,) = app.catalog.problems
+    assert str(path) in problem
+    assert str(python) in problem

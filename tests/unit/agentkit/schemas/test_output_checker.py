@@ -81,3 +81,15 @@ async def test_a_cancelled_check_ends_its_process(checker: OutputCheckProcesses)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert check_processes() == []
+
+
+async def test_arguments_are_checked_in_the_same_processes_and_within_the_same_time(
+    checker: OutputCheckProcesses,
+) -> None:
+    schema: dict[str, JsonValue] = {"properties": {"to": {"type": "string"}}, "required": ["to"]}
+    fits = await checker.check_arguments({"to": "ada"}, schema)
+    wrong = await checker.check_arguments({"to": 1}, schema)
+    endless = await checker.check_arguments({"to": "x" * 60}, {"properties": {"to": ENDLESS}})
+    assert (fits.index, fits.mismatch) == (0, None)
+    assert wrong.mismatch == "- to: 1 is not of type 'string'"
+    assert "took more than 1 s" in (endless.failure or "")

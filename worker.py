@@ -15,7 +15,6 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities import retry_policies
-from activities.activity_log import shorten_activity_log
 from activities.event_loop_watch import watching_event_loop
 from activities.message_storing import StoringActivity
 from activities.model import ModelActivities
@@ -32,10 +31,11 @@ from activities.tool_calls import ToolCalls
 from activities.transcript_cache import TranscriptCache
 from activities.transcript_reader import TranscriptReader
 from activities.worker_description import WorkerDescriptionActivity
+from activities.worker_log import set_up_worker_log, worker_secrets
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
-from agentkit.interfaces import Model, OutputChecker, Toolset
+from agentkit.interfaces import Model, OutputChecker, Secrets, Toolset
 from agentkit.llm import build_models
 from agentkit.runtime.model_check import check_models
 from agentkit.schemas.output_checker import OutputCheckProcesses
@@ -62,6 +62,7 @@ def build_worker(
     checker: OutputChecker,
     publisher: TokenPublisher | None = None,
     tool_calls: ToolCalls | None = None,
+    secrets: Secrets | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
     reader = TranscriptReader(client, cache := TranscriptCache(settings.transcript_cache_bytes))
@@ -72,9 +73,9 @@ def build_worker(
         workflows=[AgentTask],
         activities=[
             ModelActivities(models, reader, checker, publisher).request_model,
-            ToolActivities(toolset, tool_calls, str(own_identity(settings))).call_tool,
+            ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets).call_tool,
             StoringActivity(client, reader).store_messages,
-            WorkerDescriptionActivity(settings, toolset).describe_worker,
+            WorkerDescriptionActivity(settings, toolset, secrets).describe_worker,
         ],
         interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,
@@ -93,6 +94,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_requested.set)
     loop.set_default_executor(ThreadPoolExecutor(32))  # for look-ups and payloads; tools have threads of their own
+    secrets = worker_secrets(settings)
     catalog = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
     for problem in catalog.problems:
         logger.warning("%s", problem)
@@ -113,7 +115,7 @@ async def _serve(settings: Settings) -> None:
                 collecting_payloads(client, settings),
                 watching_event_loop(),
                 ToolCalls(meter=meter) as calls,
-                build_worker(client, settings, models, catalog.toolset, checker, publisher, calls),
+                build_worker(client, settings, models, catalog.toolset, checker, publisher, calls, secrets),
             ):
                 await require_no_other_app_started(client, settings)
                 logger.info("Working on task queue %s for the app %s", settings.task_queue, settings.app_dir)
@@ -134,9 +136,7 @@ async def _check_models(settings: Settings) -> None:
 
 def main() -> int:
     """Run a worker, or with ``--check-models`` check the models; return the exit code: 0, or 2 for bad settings."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
-    shorten_activity_log()
+    set_up_worker_log()
     warn_of_unknown_variables()
     try:
         asyncio.run((_check_models if "--check-models" in sys.argv else _serve)(Settings.load()))

@@ -15,13 +15,14 @@ from activities.lost_attempts import LostAttempts
 from activities.payload_types import TOOL_PREFIX
 from activities.tool_calls import ToolCalls
 from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed
-from agentkit.interfaces import Tool, ToolContext, Toolset
+from agentkit.interfaces import NoSecrets, Secrets, Tool, ToolContext, Toolset
 from agentkit.runtime.tool_invocation import invoke_tool
 from agentkit.runtime.tool_results import bounded_value
 
 __all__ = ["ToolActivities"]
 
 _Arguments = dict[str, JsonValue]
+_CallError = ToolError | ToolCallRefused
 
 
 class ToolActivities:
@@ -31,8 +32,15 @@ class ToolActivities:
     in any language can register ``tool.{name}`` in its place.
     """
 
-    def __init__(self, toolset: Toolset, calls: ToolCalls | None = None, worker: str = "this worker") -> None:
-        """Serve ``toolset``; ``worker`` names the worker in its refusals."""
+    def __init__(
+        self,
+        toolset: Toolset,
+        calls: ToolCalls | None = None,
+        worker: str = "this worker",
+        secrets: Secrets | None = None,
+    ) -> None:
+        """Serve ``toolset``; ``worker`` names the worker in its refusals, and ``secrets`` are those of tools."""
+        self._secrets = secrets or NoSecrets()
         self._toolset = toolset
         self._worker = worker
         self._calls = calls or ToolCalls()
@@ -51,8 +59,10 @@ class ToolActivities:
                 value = await self._call(args)
             except (ToolError, ToolCallRefused) as error:
                 # "from None": the cause may be of any size, and its traceback is in the log.
-                raise application_error(error) from None
-        return bounded_value(value)  # text that the model would not read stays out of history
+                raise application_error(self._redacted(error)) from None
+        return bounded_value(
+            self._secrets.redact_value(value)
+        )  # text that the model would not read stays out of history
 
     async def _call(self, args: Sequence[RawValue]) -> JsonValue:
         info = activity.info()
@@ -60,8 +70,15 @@ class ToolActivities:
         arguments, context = _decode(args)
         if info.is_local and await self._lost_attempts.may_repeat_one():
             raise LocalAttemptLost(f"{tool.spec.name} may have ended a worker before.")
+        if tool.spec.secrets:
+            context = context.with_secrets(self._secrets.values(tool.spec.secrets))
         async with self._calls.running(tool, context, may_wait=not info.is_local):
             return await invoke_tool(tool, arguments, context)
+
+    def _redacted(self, error: _CallError) -> _CallError:
+        text = str(error)
+        redacted = self._secrets.redact_text(text)
+        return error if redacted == text else type(error)(redacted)
 
     def _tool(self, activity_type: str) -> Tool:
         if not activity_type.startswith(TOOL_PREFIX):

@@ -8,7 +8,7 @@ from activities.settings import Settings
 from activities.temporal.worker_identity import own_identity
 from agentkit.config.providers import default_model
 from agentkit.errors import ConfigurationInvalid
-from agentkit.interfaces import Toolset
+from agentkit.interfaces import NoSecrets, Secrets, Toolset
 from agentkit.records import Record
 
 __all__ = ["WorkerDescription", "WorkerDescriptionActivity"]
@@ -26,12 +26,15 @@ class WorkerDescription(Record):
     """``provider:name``; None when the worker's settings name none that exists."""
     tools: tuple[str, ...] = ()
     """The names of its tools, sorted."""
+    secret_problems: tuple[str, ...] = ()
+    """Why secrets of its settings can't be used, without values."""
 
 
 class WorkerDescriptionActivity:
     """Describes the worker that runs it."""
 
-    def __init__(self, settings: Settings, toolset: Toolset) -> None:
+    def __init__(self, settings: Settings, toolset: Toolset, secrets: Secrets | None = None) -> None:
+        self._secrets = secrets or NoSecrets()
         self._settings = settings
         self._toolset = toolset
 
@@ -48,4 +51,5 @@ class WorkerDescriptionActivity:
             data_dir=str(self._settings.data_dir.absolute()),
             default_model=model,
             tools=tuple(sorted(spec.name for spec in self._toolset.specs())),
+            secret_problems=tuple(self._secrets.problems),
         )

@@ -17,6 +17,7 @@ OpspawnError
 ├── ToolError                 a message for the model that called the tool
 │   ├── ToolNotFound
 │   ├── ToolArgumentsInvalid
+│   ├── SecretMissing         a secret that the call needs is not available; the tool was not called
 │   ├── ToolInterrupted       the call was cut off: whether it took effect is not known
 │   └── ToolUnavailable       transient: another attempt may succeed
 ├── SandboxUnavailable        a program can't be confined, so it is not run
@@ -51,6 +52,7 @@ __all__ = [
     "OpspawnError",
     "OutputUncheckable",
     "SandboxUnavailable",
+    "SecretMissing",
     "ToolArgumentsInvalid",
     "ToolCallRefused",
     "ToolError",
@@ -158,6 +160,10 @@ class ToolNotFound(ToolError):
 
 class ToolArgumentsInvalid(ToolError):
     """The arguments don't fit the tool's schema; the message names the places."""
+
+
+class SecretMissing(ToolError):
+    """A secret that the call needs is not set, or may not be sent there; the tool was not called."""
 
 
 class ToolInterrupted(ToolError):

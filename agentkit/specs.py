@@ -63,6 +63,8 @@ class ToolSpec(Record):
     heartbeat: Duration | None = None
     """Of an external tool: seconds without a heartbeat after which its worker counts as lost. None: it need not send
     any."""
+    secrets: tuple[str, ...] | None = Field(default=None, exclude_if=lambda secrets: secrets is None)
+    """The names of the secrets that the worker gives to it."""
 
 
 class ModelSettings(_Strict):

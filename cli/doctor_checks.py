@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from activities.settings import Settings, unknown_variables
+from activities.settings import Settings, inherited_environment, unknown_variables
 from activities.shell_commands import opspawn_command, python_command
 from activities.temporal.client import temporal_address
 from activities.temporal.temporal_commands import setup_command, worker_command
 from activities.temporal.worker_identity import app_id
 from agentkit.catalog.catalog import Catalog
 from agentkit.errors import ConfigurationInvalid
+from agentkit.secrets import SecretStore
 from cli.api_checks import ApiState, api_findings, ask_api, port_finding
 from cli.app_checks import app_findings, is_app_dir, load_app, model_findings
 from cli.command_options import api_url
@@ -28,7 +29,7 @@ from cli.errors import CommandFailed, UsageWrong
 from cli.finding import Finding
 from cli.temporal_checks import connect_to_temporal, host_and_port, missing_search_attributes
 from cli.temporal_server import find_temporal
-from cli.worker_checks import ExpectedWorkers, worker_findings
+from cli.worker_checks import ExpectedWorkers, secret_findings, worker_findings
 
 __all__ = ["Checkup", "run_checks"]
 
@@ -63,6 +64,9 @@ async def run_checks(settings: Settings) -> Checkup:
         running_default = api.system.default_model.name if api.system is not None else None
         findings += await model_findings(settings, catalog, running_default)
     findings += await _temporal(settings, api, catalog)
+    if settings.secrets and not any(finding.subject == "Secrets" for finding in findings):  # no worker has responded
+        problems = SecretStore(settings.secrets, settings.app_dir, inherited_environment()).problems
+        findings += secret_findings(problems, "this shell; no worker could be asked")
     findings += api_findings(api, settings, is_chosen=is_chosen)
     ports = await port_finding(api, settings)
     return Checkup(settings, api, (*findings, *([ports] if ports is not None else [])))
@@ -143,7 +147,11 @@ def _expected_workers(settings: Settings, api: ApiState, catalog: Catalog | None
     system = api.system
     if system is None or api.app_dir is None:
         return ExpectedWorkers(
-            settings.task_queue, app_id(settings), worker_command(settings, address), file_tools=_tools(catalog)
+            settings.task_queue,
+            app_id(settings),
+            worker_command(settings, address),
+            file_tools=_tools(catalog),
+            has_secrets=bool(settings.secrets),
         )
     return ExpectedWorkers(
         system.task_queue,
@@ -153,6 +161,7 @@ def _expected_workers(settings: Settings, api: ApiState, catalog: Catalog | None
         file_tools=_tools(catalog) if api.app_dir == settings.app_dir.absolute() else (),
         api_tools=api.tools,
         agents=api.agents,
+        has_secrets=bool(settings.secrets),
     )
 
 

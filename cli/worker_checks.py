@@ -19,7 +19,7 @@ from activities.worker_description import WorkerDescription
 from agentkit.client import AgentList, ToolList
 from cli.finding import Finding
 
-__all__ = ["ExpectedWorkers", "poller_findings", "worker_findings"]
+__all__ = ["ExpectedWorkers", "poller_findings", "secret_findings", "worker_findings"]
 
 _RESPONSE_TIMEOUT = timedelta(seconds=5)
 _CALL_TIMEOUT_S = 12.0
@@ -42,6 +42,8 @@ class ExpectedWorkers:
     api_tools: ToolList | None = None
     """The tools that the API offers; None: it doesn't respond."""
     agents: AgentList | None = None
+    has_secrets: bool = False
+    """Whether the settings name secrets of tools."""
 
 
 async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Finding]:
@@ -112,7 +114,15 @@ async def _loaded(client: Client, expected: ExpectedWorkers, worker_count: int) 
     else:
         detail = f"worker {worker.identity} has loaded {', '.join(worker.tools)}{_not_asked(worker_count)}"
         findings.append(Finding("Tools", "ok", detail))
+    findings += secret_findings(worker.secret_problems, f"worker {worker.identity}") if expected.has_secrets else []
     return findings
+
+
+def secret_findings(problems: Sequence[str], reader: str) -> list[Finding]:
+    """Report the secrets that ``reader`` can't use; ``problems`` has a message for each."""
+    if problems:
+        return [Finding("Secrets", "missing", f"{problem} ({reader})") for problem in problems]
+    return [Finding("Secrets", "ok", f"{reader} can read all of them")]
 
 
 def _not_asked(worker_count: int) -> str:

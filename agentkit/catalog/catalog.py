@@ -47,7 +47,8 @@ def load_catalog(settings: AgentSettings, fetcher: Fetcher | None = None) -> Cat
     builtin = builtin_tools(fetcher)
     if settings.tool_host == "inline":
         return Catalog(settings, InlineTools(settings.app_dir, builtin))
-    limits = HostLimits(memory_bytes=settings.tool_memory_bytes)
+    variables = tuple(source.env for source in settings.secrets.values() if source.env is not None)
+    limits = HostLimits(memory_bytes=settings.tool_memory_bytes, hidden_variables=variables)
     return Catalog(settings, HostedTools(settings.app_dir, builtin, limits))
 
 
@@ -82,7 +83,7 @@ class Catalog:
     @property
     def problems(self) -> Sequence[str]:
         """Error messages about the app directory, for people."""
-        messages = list(self.toolset.problems)
+        messages = [*self.toolset.problems, *self._unknown_secrets()]
         if not self.settings.app_dir.is_dir():
             path = self.settings.app_dir
             messages.insert(0, f"There is no app directory {path}. Make one: opspawn init {path}")
@@ -200,6 +201,14 @@ class Catalog:
                 yield ValidationIssue(("tools", index), message)
         tools = [self.toolset.get(name).spec for name in definition.tools if name in known]
         yield from policy_tool_issues(definition.policy, tools, known)
+
+    def _unknown_secrets(self) -> Iterator[str]:
+        known = self.settings.secrets
+        for spec in self.toolset.specs():
+            for name in spec.secrets or ():
+                if name not in known:
+                    cure = f'Add to opspawn.toml, below [secrets]: {name} = {{env = "VARIABLE"}}'
+                    yield f"Tool {spec.name}: there is no secret {name!r}.{did_you_mean(name, known)} {cure}"
 
     def _default_model(self) -> str:
         try:

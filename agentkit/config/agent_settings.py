@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from agentkit.config.durations import Duration
 from agentkit.config.model_prices import ModelPrice
+from agentkit.config.secret_sources import SecretName, SecretSource
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation_messages import did_you_mean, validation_issues
 
@@ -47,6 +48,8 @@ def _split_names(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+_EXPECTED_SECRET = """expected a name with its source, such as github = {env = "GITHUB_TOKEN"} or {file = "PATH"}"""
+
 FieldNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 """Names of fields in requests to a provider; separated by commas in the environment."""
 
@@ -69,6 +72,8 @@ class AgentSettings(BaseSettings):
     """Load tool files again when they change; ``opspawn dev`` turns it on."""
     http_fetch_allow: Networks = ()
     """Networks that ``http_fetch`` may access besides public addresses, such as ``10.0.0.0/8``."""
+    secrets: dict[SecretName, SecretSource] = Field(default_factory=dict)
+    """Secrets of tools by name, each with its variable or file: ``github = {env = "GITHUB_TOKEN"}``."""
 
     default_provider: str | None = Field(
         default=None, validation_alias=AliasChoices("AGENTKIT_LLM_PROVIDER", "OPSPAWN_DEFAULT_PROVIDER")
@@ -211,6 +216,9 @@ def _explain(error: ValidationError) -> str:
     key = str(first["loc"][0])
     path = ".".join(map(str, first["loc"]))
     name = key if key.isupper() else f"{path} (OPSPAWN_{key.upper()})"
+    if key == "secrets":  # never with a value: somebody may have written the secret itself
+        problem = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else _EXPECTED_SECRET
+        return f"Setting {path} (OPSPAWN_SECRETS): {problem}"
     if "api_key" in key.lower() or "secret" in key.lower():
         return f"Setting {name}: expected text"
     return f"Setting {name}: {validation_issues(error, {key: first['input']})[0].message}"

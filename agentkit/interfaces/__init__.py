@@ -18,6 +18,7 @@ from agentkit.interfaces.sandbox import (
     SandboxTier,
     Workspace,
 )
+from agentkit.interfaces.secrets import NoSecrets, Secrets
 from agentkit.interfaces.tool import PREPARATION_TIMEOUT_S, PreparedTool, Tool, ToolContext, Toolset
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ModelDelta",
     "ModelRequest",
     "ModelResponse",
+    "NoSecrets",
     "OutputCheck",
     "OutputChecker",
     "Planner",
@@ -48,6 +50,7 @@ __all__ = [
     "SandboxResult",
     "SandboxTier",
     "SandboxedProgram",
+    "Secrets",
     "SecurityPolicy",
     "ShortTermMemory",
     "StopReason",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, PrivateAttr
 
+from agentkit.errors import ToolError
 from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
@@ -28,6 +29,28 @@ class ToolContext(Record):
     step: int
     attempt: int = Field(default=1, exclude_if=lambda attempt: attempt == 1)
     """Filled in by the worker that runs the activity, and so not part of history."""
+    _secrets: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The values of the secrets that the tool has declared. The worker fills them in; they are never serialized."""
+        return self._secrets
+
+    def secret(self, name: str) -> str:
+        """Return the value of a secret that the tool has declared: ``@tool(secrets=["github"])``.
+
+        Raises:
+            ToolError: it hasn't declared this one.
+        """
+        if name not in self._secrets:
+            raise ToolError(f"The tool has not declared the secret {name!r}: @tool(secrets=[{name!r}]).")
+        return self._secrets[name]
+
+    def with_secrets(self, values: Mapping[str, str]) -> Self:
+        """Return a copy that has the values of these secrets."""
+        copy = self.model_copy()
+        copy._secrets = dict(values)
+        return copy
 
 
 class Tool(Protocol):

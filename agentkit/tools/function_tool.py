@@ -7,7 +7,7 @@ import functools
 import inspect
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any, Generic, ParamSpec, TypeVar, get_args, overload
 
@@ -169,6 +169,7 @@ def tool(
     approval: Approval | None = None,
     fast: bool = False,
     task_queue: str | None = None,
+    secrets: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 
 
@@ -182,6 +183,7 @@ def tool(
     approval: Approval | None = None,
     fast: bool = False,
     task_queue: str | None = None,
+    secrets: Sequence[str] = (),
 ) -> FunctionTool[P, R] | Callable[[Callable[P, R]], FunctionTool[P, R]]:
     """Make a tool of a typed function: ``@tool``, or ``@tool(effect="pure", timeout="10s")``.
 
@@ -196,6 +198,7 @@ def tool(
         approval: Whether a person must approve each call; by effect where None.
         fast: The tool is pure and takes milliseconds, so it may run as a local activity.
         task_queue: The queue that its worker polls; by default the task's own.
+        secrets: Names of secrets in the settings; ``ToolContext.secret`` returns their values.
 
     Raises:
         ToolInvalid: an option or the signature is wrong; the message names the function and the correction.
@@ -210,7 +213,12 @@ def tool(
             raise ToolInvalid(
                 f'Tool function {label}: fast=True is for pure tools only. Write effect="pure", or drop fast.'
             )
-        options = {"effect": effect, "approval": approval, "fast": fast, "task_queue": task_queue}
+        if isinstance(secrets, str) or not all(isinstance(secret, str) for secret in secrets):
+            raise ToolInvalid(
+                f'Tool function {label}: secrets is a list of names, such as ["github"], got {secrets!r}.'
+            )
+        options: dict[str, object] = {"effect": effect, "approval": approval, "fast": fast, "task_queue": task_queue}
+        options["secrets"] = tuple(secrets) or None
         return FunctionTool(function, {**options, "name": name, "timeout": _seconds(label, timeout)})
 
     return make_tool if function is None else make_tool(function)

@@ -88,7 +88,7 @@ class CallServer:
 
     async def _respond(self, request: CallRequest) -> CallResponse:
         tool, number = self._tools[request["tool"]], request["call_number"]
-        context = ToolContext.model_validate(request["context"])
+        context = ToolContext.model_validate(request["context"]).with_secrets(request.get("secrets", {}))
         try:
             value = await tool.call(request["arguments"], context)
             return {"kind": "value", "call_number": number, "value": value, "traces": {}}

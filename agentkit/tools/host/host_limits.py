@@ -11,7 +11,7 @@ __all__ = ["DEFAULT_LIMITS", "HostLimits"]
 
 @dataclass(frozen=True)
 class HostLimits:
-    """What a pool of hosts may use, and its timeouts in seconds."""
+    """What a pool of hosts may use and see, and its timeouts in seconds."""
 
     max_hosts: int = 100
     """The most hosts of a pool: one for each tool call that a worker runs at once."""
@@ -27,6 +27,8 @@ class HostLimits:
     """After this long an idle host is ended, unless it is the last one."""
     exit_timeout_s: float = 5.0
     """How long a process that has closed its connection may take to end."""
+    hidden_variables: tuple[str, ...] = ()
+    """Variables of the worker's environment that the processes don't get: those of secrets."""
 
 
 DEFAULT_LIMITS = HostLimits()

@@ -68,6 +68,8 @@ class CallRequest(TypedDict):
     tool: str
     arguments: Mapping[str, JsonValue]
     context: Mapping[str, JsonValue]
+    secrets: NotRequired[Mapping[str, str]]
+    """The values of the secrets that the tool has declared, by name."""
 
 
 class CancelRequest(TypedDict):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from agentkit.errors import ToolUnavailable
+from agentkit.tools.host.host_environment import host_environment
 from agentkit.tools.host.host_limits import HostLimits
 from agentkit.tools.host.host_messages import ForkReport, KillRequest, LineBuffer, StartRequest, decode, encode
 from agentkit.tools.host.tool_host import ToolHost
@@ -62,6 +63,7 @@ class HostStarter:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[child_end.fileno()],
+                env=host_environment(limits.hidden_variables),
                 start_new_session=True,  # Ctrl-C, and the end of the worker's group, is the worker's to act on
             )
         self._control.setblocking(False)

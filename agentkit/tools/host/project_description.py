@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentkit.specs import ToolSpec
+from agentkit.tools.host.host_environment import host_environment
 from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
 from agentkit.tools.host.host_messages import DescribeReport, LineBuffer, decode
 from agentkit.tools.host.host_starter import child_command, end_description
@@ -114,6 +115,7 @@ class _Reading:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[child_end.fileno()],
+                env=host_environment(self.limits.hidden_variables),
                 start_new_session=True,
             )
             child_end.close()

@@ -110,6 +110,8 @@ class ToolHost(asyncio.Protocol):
             "arguments": arguments,
             "context": context.model_dump(mode="json"),
         }
+        if context.secrets:
+            request["secrets"] = {**context.secrets}
         if self._transport is None or not self._is_connected:
             self._response.cancel()
             raise ToolUnavailable(f"{tool} was not called: its process has ended.")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
@@ -14,9 +15,11 @@ from temporalio.testing import ActivityEnvironment
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from activities.tool import ToolActivities
+from agentkit.config.secret_sources import SecretSource
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.runtime.tool_results import MAX_RESULT_CHARS
+from agentkit.secrets import SecretStore
 from agentkit.tools import ToolRegistry, tool
 
 CONTEXT: JsonValue = {"task_id": "t", "call_id": "c", "idempotency_key": "t/c", "step": 3}
@@ -47,7 +50,17 @@ def numbers(count: int) -> list[int]:
     return list(range(count))
 
 
-TOOLS = ToolRegistry([show_context, add, long_error, unavailable, numbers])
+@tool(effect="pure", secrets=["vault"])
+def use_secret(context: ToolContext) -> int:
+    return len(context.secret("vault"))
+
+
+@tool(effect="pure")
+def use_undeclared_secret(context: ToolContext) -> str:
+    return context.secret("vault")
+
+
+TOOLS = ToolRegistry([show_context, add, long_error, unavailable, numbers, use_secret, use_undeclared_secret])
 
 
 def environment_of(activity_type: str, attempt: int = 1) -> ActivityEnvironment:
@@ -144,3 +157,25 @@ async def test_cancelling_the_activity_cancels_the_tool() -> None:
     with pytest.raises(asyncio.CancelledError):
         await call
     assert cancelled.is_set()
+
+
+async def call_with_secrets(activity_type: str, variables: dict[str, str]) -> JsonValue:
+    environment = environment_of(activity_type)
+    secrets = SecretStore({"vault": SecretSource(env="VAULT")}, Path(), variables)
+    activities = ToolActivities(TOOLS, secrets=secrets)
+    return await environment.run(activities.call_tool, encoded(environment, {}, CONTEXT))
+
+
+async def test_a_tool_gets_the_secrets_that_it_has_declared() -> None:
+    assert await call_with_secrets("tool.use_secret", {"VAULT": "0123456789"}) == 10
+
+
+async def test_a_missing_secret_is_an_error_for_the_model_with_its_source_and_the_cure() -> None:
+    with pytest.raises(ApplicationError, match=r"'vault' is not set: .* no variable VAULT.*export VAULT=") as raised:
+        await call_with_secrets("tool.use_secret", {})
+    assert (raised.value.type, raised.value.non_retryable) == ("SecretMissing", True)
+
+
+async def test_a_secret_that_is_not_declared_is_not_given() -> None:
+    with pytest.raises(ApplicationError, match=r"has not declared the secret 'vault': @tool\(secrets=\['vault'\]\)"):
+        await call_with_secrets("tool.use_undeclared_secret", {"VAULT": "0123456789"})

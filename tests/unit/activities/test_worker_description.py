@@ -9,6 +9,8 @@ from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from activities.temporal.worker_identity import own_identity
 from activities.worker_description import WorkerDescription, WorkerDescriptionActivity
+from agentkit.config.secret_sources import SecretSource
+from agentkit.secrets import SecretStore
 from agentkit.tools import ToolRegistry, tool
 
 
@@ -40,6 +42,16 @@ async def test_a_worker_describes_its_directories_default_model_and_tools(
         default_model=model,
         tools=("add", "multiply"),
     )
+
+
+async def test_a_worker_describes_which_secrets_it_lacks(tmp_path: Path) -> None:
+    secrets = SecretStore({"vault": SecretSource(env="VAULT")}, tmp_path, {})
+    activity = WorkerDescriptionActivity(Settings(app_dir=tmp_path), ToolRegistry([]), secrets)
+
+    description = await ActivityEnvironment().run(activity.describe_worker)
+
+    (problem,) = description.secret_problems
+    assert "'vault' is not set: the worker's environment has no variable VAULT" in problem
 
 
 async def test_a_description_survives_the_data_converter(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.temporal.task_queue_pollers import Poller
-from cli.worker_checks import ExpectedWorkers, poller_findings
+from cli.worker_checks import ExpectedWorkers, poller_findings, secret_findings
 
 YEARS_FROM_NOW = datetime(2040, 1, 1, tzinfo=UTC)
 """By Temporal's clock, which isn't ours."""
@@ -59,3 +59,12 @@ def test_workers_of_another_app_are_named(identity: str, status: str) -> None:
 
     assert workers.status == status
     assert ("they serve app-2" in workers.detail) == (status == "note")
+
+
+def test_each_secret_that_is_missing_is_a_finding_of_its_own() -> None:
+    assert [finding.status for finding in secret_findings(["'a' is not set", "'b' is short"], "worker 1")] == [
+        "missing",
+        "missing",
+    ]
+    (finding,) = secret_findings([], "worker 1")
+    assert (finding.status, finding.detail) == ("ok", "worker 1 can read all of them")

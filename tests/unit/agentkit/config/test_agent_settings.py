@@ -7,6 +7,7 @@ import pytest
 
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.model_prices import ModelPrice
+from agentkit.config.secret_sources import SecretSource
 from agentkit.errors import ConfigurationInvalid
 
 Load = Callable[..., AgentSettings]
@@ -126,3 +127,34 @@ def test_an_error_in_a_key_does_not_show_its_value(load: Load) -> None:
     with pytest.raises(ConfigurationInvalid, match="openai_api_key") as raised:
         load("openai_api_key = 12345")
     assert "12345" not in str(raised.value)
+
+
+def test_secrets_are_a_table_of_the_file_or_json_in_the_environment(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github = SecretSource(env="GITHUB_TOKEN", hosts=("api.github.com",))
+    in_file = '[secrets]\ngithub = {env = "GITHUB_TOKEN", hosts = ["API.github.com"]}\nkey = {file = "key.txt"}'
+    assert load(in_file).secrets == {"github": github, "key": SecretSource(file="key.txt")}
+    monkeypatch.setenv("OPSPAWN_SECRETS", '{"other": {"env": "OTHER"}}')
+    assert load(in_file).secrets == {"other": SecretSource(env="OTHER")}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        'github = "ghp_0123456789"',
+        'github = {env = "ghp-0123456789"}',
+        'github = {value = "ghp_0123456789"}',
+        'github = {env = "A", file = "ghp_0123456789"}',
+        'github = {env = "A", hosts = ["ghp_0123456789/x"]}',
+        'github = {env = "A", hosts = "ghp_0123456789"}',
+        '"gh p" = {env = "ghp_0123456789"}',
+        "github = {}",
+    ],
+)
+def test_a_wrong_secret_is_refused_and_never_shown(load: Load, entry: str) -> None:
+    with pytest.raises(
+        ConfigurationInvalid, match=r"opspawn\.toml: Setting secrets\..*OPSPAWN_SECRETS.*expected"
+    ) as raised:
+        load(f"[secrets]\n{entry}")
+    assert "0123456789" not in str(raised.value)

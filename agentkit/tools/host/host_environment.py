@@ -1,0 +1,13 @@
+"""The environment of the processes that run a project's tools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+
+__all__ = ["host_environment"]
+
+
+def host_environment(hidden: Collection[str]) -> dict[str, str]:
+    """Return this process's environment without the ``hidden`` variables."""
+    return {name: value for name, value in os.environ.items() if name not in hidden}

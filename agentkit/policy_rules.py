@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, Strict, field
 
 from agentkit.config.durations import Duration
 from agentkit.json_text import MAX_JSON_DEPTH, check_strict_json, is_deeper_than
+from agentkit.number_fields import require_number
 from agentkit.records import Record
 
 __all__ = [
@@ -44,7 +45,8 @@ _MAX_OPTIONS = 1_000
 _MAX_PATTERN_CHARS = 1_000
 _MAX_PATH_CHARS = 200
 
-_DOTTED = re.compile(r"[^\s.*\[\]$/~\"']+(?:\.[^\s.*\[\]$/~\"']+)*")
+_NAME = r"""[^\x00-\x20\x7f.*\[\]$/~"']+"""
+_DOTTED = re.compile(rf"{_NAME}(?:\.{_NAME})*")
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
 
 
@@ -80,6 +82,16 @@ def _check_constant(value: JsonValue) -> JsonValue:
         raise ValueError("expected JSON, which has neither infinity nor NaN nor half characters") from None
 
 
+def _not_null_schema(schema: dict[str, Any]) -> None:
+    schema.clear()
+    schema["not"] = {"type": "null"}
+
+
+def _conditions_schema(schema: dict[str, Any]) -> None:
+    _without_null(schema)
+    schema["propertyNames"]["pattern"] = f"^(?:{_DOTTED.pattern}|{_POINTER.pattern})$"
+
+
 def _absent(value: object) -> bool:
     return value is None
 
@@ -92,7 +104,7 @@ def _without_null(schema: dict[str, Any]) -> None:
 
 def _optional(**options: Any) -> Any:
     """Return a field that is left out of JSON where it isn't set: JSON's null is never a value of it."""
-    return Field(default=None, exclude_if=_absent, json_schema_extra=_without_null, **options)
+    return Field(default=None, exclude_if=_absent, **{"json_schema_extra": _without_null, **options})
 
 
 _Constant = Annotated[JsonValue, AfterValidator(_check_constant)]
@@ -120,7 +132,9 @@ class _RuleRecord(Record):
 class Condition(_RuleRecord):
     """Tests of one argument of a call; all of them must hold."""
 
-    equals: _Constant | None = _optional()
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    equals: _Constant | None = _optional(json_schema_extra=_not_null_schema)
     in_: Annotated[tuple[_Constant, ...], Field(min_length=1, max_length=_MAX_OPTIONS)] | None = _optional(alias="in")
     """Values, one of which the argument equals."""
     matches: Annotated[str, Field(max_length=_MAX_PATTERN_CHARS)] | None = _optional()
@@ -140,15 +154,30 @@ class Condition(_RuleRecord):
         return self
 
 
+_ASKING = ("approvers", "count", "expires", "on_expiry", "escalate_to")
+_NEVER: dict[str, JsonValue] = {"not": {}}
+_CONSISTENT: list[JsonValue] = [
+    {"properties": {"then": {"enum": ["allow", "deny"]}, **dict.fromkeys(_ASKING, _NEVER)}},
+    {"properties": {"then": {"const": "ask"}, "on_expiry": {"not": {"const": "escalate"}}, "escalate_to": _NEVER}},
+    {
+        "properties": {"then": {"const": "ask"}, "on_expiry": {"const": "escalate"}},
+        "required": ["on_expiry", "escalate_to"],
+    },
+]
+"""What ``PolicyRule._consistent`` checks, in JSON Schema."""
+
+
 class PolicyRule(_RuleRecord):
     """Whether calls of a tool are made, need a person's approval, or are not made; the first matching rule decides."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": _CONSISTENT})
 
     tool: _Text
     """A name as in the agent's ``tools``; ``*`` matches any text, ``?`` any character, ``[ab]`` one of them."""
     effect: Effect | None = _optional()
     """Only tools with this effect."""
     if_: Annotated[dict[_Path, Condition], Field(min_length=1, max_length=_MAX_CONDITIONS)] | None = _optional(
-        alias="if"
+        alias="if", json_schema_extra=_conditions_schema
     )
     """Tests of the arguments by their paths; all of them must hold."""
     then: Verdict
@@ -156,7 +185,7 @@ class PolicyRule(_RuleRecord):
     """For the model whose call is denied, or the person who is asked."""
     approvers: Annotated[tuple[_Text, ...], Field(min_length=1, max_length=100)] | None = _optional()
     """People and groups who may approve; without it, anyone may."""
-    count: Annotated[int, Strict(), Field(ge=1, le=100)] | None = _optional()
+    count: Annotated[int, Field(ge=1, le=100)] | None = _optional()
     """How many of them must approve."""
     expires: Duration | None = _optional()
     """Seconds until the request for approval expires."""
@@ -164,11 +193,13 @@ class PolicyRule(_RuleRecord):
     escalate_to: Annotated[tuple[_Text, ...], Field(min_length=1, max_length=100)] | None = _optional()
     """Who is asked next, with ``on_expiry: escalate``."""
 
+    _number = field_validator("count", mode="before")(require_number)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        asking = {"approvers", "count", "expires", "on_expiry", "escalate_to"} & self.model_fields_set
+        asking = [name for name in _ASKING if name in self.model_fields_set]
         if asking and self.then != "ask":
-            raise ValueError(f"{', '.join(sorted(asking))}: only with then: ask, got then: {self.then}")
+            raise ValueError(f"{', '.join(asking)}: only with then: ask, got then: {self.then}")
         if (self.on_expiry == "escalate") != (self.escalate_to is not None):
             raise ValueError("on_expiry: escalate and escalate_to are written together")
         return self

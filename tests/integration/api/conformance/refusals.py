@@ -31,8 +31,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     body: dict[str, Any] = {**case.body}
     body |= {name: value for name, value in _KNOWN.items() if body.get(name) is not None}
     if isinstance(definition := body.get("agent_spec"), dict):
-        rules = [{**rule, "tool": "calculator"} for rule in definition.get("approvals", ())]
-        body["agent_spec"] = {**definition, **_KNOWN_IN_DEFINITIONS, "approvals": rules}
+        rules = [{**rule, "tool": "calculator"} for rule in definition.get("policy", ())]
+        body["agent_spec"] = {**definition, **_KNOWN_IN_DEFINITIONS, "policy": rules}
     case.body = body
 
 

@@ -73,7 +73,7 @@ def build_worker(
         workflows=[AgentTask],
         activities=[
             ModelActivities(models, reader, checker, publisher).request_model,
-            ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets).call_tool,
+            ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client).call_tool,
             StoringActivity(client, reader).store_messages,
             WorkerDescriptionActivity(settings, toolset, secrets).describe_worker,
         ],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
-from agentkit.interfaces import ModelResponse
+from agentkit.interfaces import ModelResponse, ToolOutput, ToolValue
 from agentkit.messages import Message
 from agentkit.records import Record
 from agentkit.transcript import Segment
@@ -16,6 +16,7 @@ __all__ = [
     "INLINE_METADATA",
     "MODEL_ACTIVITY",
     "STORE_ACTIVITY",
+    "TOOL_OUTPUT_KEY",
     "TOOL_PREFIX",
     "ModelCall",
     "ModelReply",
@@ -23,6 +24,8 @@ __all__ = [
     "StoredTranscript",
     "TranscriptPage",
     "TranscriptRange",
+    "decode_output",
+    "encode_output",
     "model_activity_id",
     "tool_activity",
     "tool_activity_id",
@@ -31,6 +34,8 @@ __all__ = [
 MODEL_ACTIVITY = "request_model"
 STORE_ACTIVITY = "store_messages"
 TOOL_PREFIX = "tool."
+TOOL_OUTPUT_KEY = "opspawn-tool-output"
+"""Key in the metadata of the payloads of tool results."""
 
 INLINE_METADATA = "opspawn-inline"
 """Metadata of payloads that stay in history, however large: their receivers can't read our payload storage."""
@@ -84,6 +89,23 @@ class ModelReply(Record):
         written: dict[str, JsonValue] = write(response)
         used = response.usage.model_dump(mode="json", exclude_defaults=True)
         return {**written, "usage": used}
+
+
+def encode_output(output: ToolOutput) -> bytes:
+    """Return what the payload of a tool's result has in its metadata, beside the value in its data."""
+    return output.model_dump_json(exclude={"value"}, exclude_none=True).encode()
+
+
+def decode_output(value: JsonValue, metadata: Mapping[str, bytes]) -> ToolValue:
+    """Return a tool's result from the value and the metadata of its payload.
+
+    Raises:
+        ValueError: the metadata are none of ``encode_output``.
+    """
+    encoded = metadata.get(TOOL_OUTPUT_KEY)
+    if encoded is None:
+        return value
+    return ToolOutput.model_validate_json(encoded).model_copy(update={"value": value})
 
 
 class TranscriptRange(Record):

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from pydantic import JsonValue
 from temporalio import activity
+from temporalio.client import Client
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from activities.content_storage import ContentStorage
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
 from activities.lost_attempts import LostAttempts
 from activities.payload_types import TOOL_PREFIX
+from activities.result_keeping import ResultKeeper, redacted_output
 from activities.tool_calls import ToolCalls
 from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed
-from agentkit.interfaces import NoSecrets, Secrets, Tool, ToolContext, Toolset
+from agentkit.interfaces import READ_RESULT, NoSecrets, Secrets, Tool, ToolContext, Toolset, ToolValue
 from agentkit.runtime.tool_invocation import invoke_tool
-from agentkit.runtime.tool_results import bounded_value
+from agentkit.tools.read_result import read_result_tool
 
 __all__ = ["ToolActivities"]
 
 _Arguments = dict[str, JsonValue]
 _CallError = ToolError | ToolCallRefused
+
+_REPORT_TIME_S = 1.0
+"""What is left of an attempt's time to report its result, after that was stored."""
 
 
 class ToolActivities:
@@ -38,33 +45,41 @@ class ToolActivities:
         calls: ToolCalls | None = None,
         worker: str = "this worker",
         secrets: Secrets | None = None,
+        client: Client | None = None,
     ) -> None:
-        """Serve ``toolset``; ``worker`` names the worker in its refusals, and ``secrets`` are those of tools."""
+        """Serve ``toolset``; ``worker`` names the worker in its refusals, and ``secrets`` are those of tools.
+
+        Long results and files are kept in the payload storage of ``client``; without one, they aren't kept.
+        """
         self._secrets = secrets or NoSecrets()
+        storage = None if client is None else ContentStorage(client)
         self._toolset = toolset
+        self._keeper = ResultKeeper(storage)
+        self._read_result = read_result_tool(storage)
         self._worker = worker
         self._calls = calls or ToolCalls()
         self._lost_attempts = LostAttempts()
 
     @activity.defn(dynamic=True)
-    async def call_tool(self, args: Sequence[RawValue]) -> JsonValue:
+    async def call_tool(self, args: Sequence[RawValue]) -> ToolValue:
         """Call the tool that the activity's type names.
 
         Raises:
             ApplicationError: its message is written for the model; retryable only if the failure is transient. Of type
                 one of the ``ToolCallRefused``, the call has not started, and is made again.
         """
+        clock = asyncio.get_running_loop()
+        deadline = clock.time() + _attempt_timeout_s() - _REPORT_TIME_S
         async with heartbeating():
             try:
                 value = await self._call(args)
             except (ToolError, ToolCallRefused) as error:
                 # "from None": the cause may be of any size, and its traceback is in the log.
                 raise application_error(self._redacted(error)) from None
-        return bounded_value(
-            self._secrets.redact_value(value)
-        )  # text that the model would not read stays out of history
+            value = redacted_output(self._secrets, value)
+            return await self._keeper.keep(activity.info().workflow_id or "", value, deadline - clock.time())
 
-    async def _call(self, args: Sequence[RawValue]) -> JsonValue:
+    async def _call(self, args: Sequence[RawValue]) -> ToolValue:
         info = activity.info()
         tool = self._tool(info.activity_type)
         arguments, context = _decode(args)
@@ -84,7 +99,8 @@ class ToolActivities:
         if not activity_type.startswith(TOOL_PREFIX):
             raise ToolNotFound(f"This worker has no activity {activity_type!r}.")
         try:
-            return self._toolset.get(activity_type.removeprefix(TOOL_PREFIX))
+            tool = self._toolset.get(activity_type.removeprefix(TOOL_PREFIX))
+            return self._read_result if tool.spec.name == READ_RESULT and tool.spec == self._read_result.spec else tool
         except ToolNotFound as error:
             raise ToolNotServed(f"{self._worker}: {error}") from None
 
@@ -96,3 +112,9 @@ def _decode(args: Sequence[RawValue]) -> tuple[_Arguments, ToolContext]:
     arguments: _Arguments = converter.from_payload(args[0].payload, _Arguments)
     context: ToolContext = converter.from_payload(args[1].payload, ToolContext)
     return arguments, context.model_copy(update={"attempt": activity.info().attempt})
+
+
+def _attempt_timeout_s() -> float:
+    info = activity.info()
+    timeout = info.start_to_close_timeout or info.schedule_to_close_timeout
+    return 60.0 if timeout is None else timeout.total_seconds()

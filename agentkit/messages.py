@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Base64Bytes, BeforeValidator, Field, JsonValue, model_validator
@@ -15,6 +16,7 @@ __all__ = [
     "ImagePart",
     "InputPart",
     "Message",
+    "StoredContent",
     "TextPart",
     "ThinkingPart",
     "ToolCall",
@@ -92,14 +94,40 @@ class ToolCall(Record):
     """The arguments as the model wrote them, if they are not a JSON object; then ``arguments`` is empty."""
 
 
+class StoredContent(Record):
+    """Content of a tool call outside of the transcript: the whole of a long result, or an image or file."""
+
+    media_type: str
+    size: int
+    """In bytes."""
+    name: str | None = None
+    """A file's name."""
+    claim: Mapping[str, str] | None = None
+    """The payload storage's reference to the bytes. None: it doesn't have them."""
+    data: Annotated[Base64Bytes | None, Field(repr=False)] = None
+    """The bytes themselves: in requests to models, never in a history."""
+
+
 class ToolResult(Record):
-    """The result of a tool call, as the model sees it: text of bounded length."""
+    """The result of a tool call, as the model sees it: text of bounded length, and files."""
 
     type: Literal["tool_result"] = "tool_result"
     call_id: str
     name: str
     content: str
     is_error: bool = False
+    whole: StoredContent | None = None
+    """All of a result of which ``content`` has the start and the end."""
+    files: tuple[StoredContent, ...] | None = None
+    """Images and other files that the tool returned; ``content`` describes them."""
+
+    def without_claims(self) -> Self:
+        """Return the result without references to where contents are stored, which are of no use to clients."""
+        if self.whole is None and not self.files:
+            return self
+        whole = self.whole and self.whole.model_copy(update={"claim": None, "data": None})
+        files = tuple(file.model_copy(update={"claim": None, "data": None}) for file in self.files or ())
+        return self.model_copy(update={"whole": whole, "files": files or None})
 
 
 ContentPart = Annotated[TextPart | ImagePart | ThinkingPart | ToolCall | ToolResult, Field(discriminator="type")]
@@ -126,6 +154,13 @@ class Message(Record):
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tool calls, in order."""
         return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+    def without_claims(self) -> Self:
+        """Return the message without what ``ToolResult.without_claims`` leaves out."""
+        if self.role != "tool":
+            return self
+        parts = (part.without_claims() if isinstance(part, ToolResult) else part for part in self.parts)
+        return self.model_copy(update={"parts": tuple(parts)})
 
 
 def user_message(content: str | tuple[InputPart, ...]) -> Message:

@@ -16,10 +16,20 @@ from activities.settings import Settings
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import EventHub
+from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
 from api.relay.relay_server import relay_server
 from api.request_metrics import RequestMetrics
-from api.rest import agent_routes, docs_page, event_routes, health_routes, home_page, system_routes, task_routes
+from api.rest import (
+    agent_routes,
+    docs_page,
+    event_routes,
+    health_routes,
+    home_page,
+    result_routes,
+    system_routes,
+    task_routes,
+)
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
 from api.rest.metrics import install_metrics
 from api.rest.problems import install_problems, problem_schemas
@@ -67,7 +77,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    for module in (task_routes, event_routes, agent_routes, system_routes, health_routes, docs_page, home_page):
+    tasks = (task_routes, result_routes, event_routes)
+    for module in (*tasks, agent_routes, system_routes, health_routes, docs_page, home_page):
         app.include_router(module.router)
     _add_middleware(app, settings, metrics)
     return app
@@ -103,7 +114,10 @@ def _lifespan(
         temporal = client or await connect(settings, lazy=True)
         tasks = TaskService(temporal, catalog, settings)
         hub, status_feed = EventHub(temporal, tasks, settings), StatusFeed(temporal, settings)
-        install_services(app, ApiServices(settings, catalog, temporal, tasks, hub, status_feed, metrics, stopping))
+        results = RecordedResults(temporal, tasks, settings)
+        install_services(
+            app, ApiServices(settings, catalog, temporal, tasks, hub, results, status_feed, metrics, stopping)
+        )
         async with relay_server(hub, settings) if relay else nullcontext():
             yield
         await asyncio.gather(hub.aclose(), status_feed.aclose())

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import EventHub
+from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
 from api.request_metrics import RequestMetrics
 from api.tasks.task_service import TaskService
@@ -27,6 +28,7 @@ class ApiServices:
     client: Client
     tasks: TaskService
     hub: EventHub
+    results: RecordedResults
     status_feed: StatusFeed
     metrics: RequestMetrics
     stopping: asyncio.Event

@@ -69,7 +69,7 @@ class AgentTask:
             retry_count=carried.retry_count if carried else 0,
             repeats=carried.repeats if carried else None,
         )
-        self._effects = DurableEffects(self._loop)
+        self._effects = DurableEffects(self._loop, carried.kept_results if carried else None)
         self._task = task
         self._is_continued = carried is not None
         self._stored = carried.stored if carried else ()
@@ -142,6 +142,7 @@ class AgentTask:
             fallback_index=loop.fallback_index,
             retry_count=loop.retry_count,
             repeats=dict(loop.repeats),
+            kept_results=self._effects.kept_results or None,
         )
         workflow.continue_as_new(args=[self._task, carried])
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import JsonValue
-
     from activities.failure_mapping import model_error_from
     from activities.payload_types import (
         MODEL_ACTIVITY,
@@ -22,8 +20,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.retry_policies import STORING_POLICY, model_policy
     from agentkit.errors import ModelError
-    from agentkit.interfaces import ModelResponse
-    from agentkit.messages import ToolCall, ToolResult
+    from agentkit.interfaces import READ_RESULT, ModelResponse, ToolOutput, ToolValue
+    from agentkit.messages import StoredContent, ToolCall, ToolResult
     from agentkit.runtime.loop import AgentLoop, CheckedCall
     from agentkit.specs import ToolSpec
     from workflows.journal import (
@@ -43,12 +41,16 @@ with workflow.unsafe.imports_passed_through():
 __all__ = ["DurableEffects"]
 
 _TRANSCRIPT_VERSION = 1
+_MAX_KEPT_RESULTS = 1_000
+"""The newest so many long results can be read by the model; all by the API."""
 
 
 class DurableEffects:
     """Carries out what the loop decides, in a workflow: models and tools are called by activities."""
 
-    def __init__(self, loop: AgentLoop) -> None:
+    def __init__(self, loop: AgentLoop, kept_results: Mapping[str, StoredContent] | None = None) -> None:
+        self.kept_results = dict(kept_results or {})
+        """The long results that ``read_result`` can read, by the id of their call."""
         self.details = ProgressDetails()
         self._listed_progress = ListedProgress()
         self._plain_arguments = PlainArguments()
@@ -114,9 +116,15 @@ class DurableEffects:
         if share := workflow.extern_functions().get(SHARE_TRANSCRIPT):
             share(workflow.info().workflow_id, _TRANSCRIPT_VERSION, self._loop.transcript, self._loop.agent)
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
         """Run the tool's activity."""
-        return await run_tool(tool, call, step, self._plain_arguments)
+        read_id = str(call.arguments.get("call_id")) if tool.name == READ_RESULT else ""
+        output = await run_tool(tool, call, step, self._plain_arguments, self.kept_results.get(read_id))
+        if isinstance(output, ToolOutput) and output.whole is not None:
+            self.kept_results[call.id] = output.whole
+            for oldest in list(self.kept_results)[:-_MAX_KEPT_RESULTS]:
+                del self.kept_results[oldest]
+        return output
 
     def on_model_failed(self, model: str, error: ModelError) -> None:
         """Show the failure in the Web UI; the failed activity is in history."""

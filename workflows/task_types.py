@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
     from activities.payload_types import StoredMessages
-    from agentkit.messages import Message, Usage
+    from agentkit.messages import Message, StoredContent, Usage
     from agentkit.records import Record
     from agentkit.specs import AgentSpec
     from agentkit.transcript import EMPTY_DIGEST
@@ -56,6 +56,8 @@ class CarriedState(Record):
     """How many of the newest responses, in a row, were unusable."""
     repeats: dict[str, int] | None = None
     """In how many steps in a row each call of the newest step was made, by a digest of call and result."""
+    kept_results: dict[str, StoredContent] | None = None
+    """References to the newest long results, by the id of their call."""
 
     @property
     def stored_end(self) -> int:

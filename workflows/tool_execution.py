@@ -9,14 +9,12 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import JsonValue
-
     from activities.failure_mapping import is_local_timeout, is_not_served, is_refusal
-    from activities.payload_types import tool_activity, tool_activity_id
+    from activities.payload_types import decode_output, tool_activity, tool_activity_id
     from activities.retry_policies import ActivityPolicy, fast_tool_policy, tool_policy
     from agentkit.errors import LocalAttemptLost, ToolError, ToolNotServed
-    from agentkit.interfaces import ToolContext
-    from agentkit.messages import ToolCall
+    from agentkit.interfaces import ToolContext, ToolValue
+    from agentkit.messages import StoredContent, ToolCall
     from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
     from workflows.plain_json import PlainArguments, read_plain_json
@@ -42,8 +40,10 @@ def is_local(tool: ToolSpec) -> bool:
     return tool.fast and tool.task_queue is None
 
 
-async def run_tool(tool: ToolSpec, call: ToolCall, step: int, plain_arguments: PlainArguments) -> JsonValue:
-    """Run the call and return the tool's value.
+async def run_tool(
+    tool: ToolSpec, call: ToolCall, step: int, plain_arguments: PlainArguments, kept: StoredContent | None = None
+) -> ToolValue:
+    """Run the call and return the tool's value; ``kept`` is the result that the call is to read.
 
     A fast tool's call is a local activity first. If that takes long, or may have ended a worker, it is an activity,
     whose attempts Temporal counts. A worker that lacks the tool, or is busy, refuses it; then another one is asked.
@@ -53,7 +53,7 @@ async def run_tool(tool: ToolSpec, call: ToolCall, step: int, plain_arguments: P
         ToolNotServed: all workers that were asked lack the tool; the call has not started.
         FailureError: the task was cancelled.
     """
-    context = tool_context(workflow.info().workflow_id, call.id, step)
+    context = tool_context(workflow.info().workflow_id, call.id, step, kept)
     may_end_workers = False
     if is_local(tool):
         try:
@@ -71,7 +71,7 @@ async def run_tool(tool: ToolSpec, call: ToolCall, step: int, plain_arguments: P
 
 async def _run_as_activities(
     tool: ToolSpec, call: ToolCall, arguments: _Arguments, policy: ActivityPolicy
-) -> JsonValue:
+) -> ToolValue:
     """Run the call as an activity, and again until a worker starts it."""
     refusals: list[ApplicationError] = []
     for pause_s in (*_REFUSAL_PAUSES_S, None):
@@ -111,7 +111,7 @@ def _not_served_text(tool: ToolSpec, refusals: Sequence[ApplicationError]) -> st
     )
 
 
-async def _run_as_activity(tool: ToolSpec, call: ToolCall, arguments: _Arguments, policy: ActivityPolicy) -> JsonValue:
+async def _run_as_activity(tool: ToolSpec, call: ToolCall, arguments: _Arguments, policy: ActivityPolicy) -> ToolValue:
     result: RawValue = await workflow.execute_activity(
         tool_activity(tool.name),
         args=arguments,
@@ -127,7 +127,7 @@ async def _run_as_activity(tool: ToolSpec, call: ToolCall, arguments: _Arguments
     return _decoded(tool, result)
 
 
-async def _run_locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> JsonValue:
+async def _run_locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> ToolValue:
     policy = fast_tool_policy(tool)
     result: RawValue = await workflow.execute_local_activity(
         tool_activity(tool.name),
@@ -141,17 +141,21 @@ async def _run_locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> 
     return _decoded(tool, result)
 
 
-def _decoded(tool: ToolSpec, result: RawValue) -> JsonValue:
+def _decoded(tool: ToolSpec, result: RawValue) -> ToolValue:
     """Return an activity's value. The worker that sent it may be anyone's, so it is decoded here, where it may fail.
 
     Raises:
         ToolError: it is no JSON, or nested too deeply.
     """
     try:
-        return read_plain_json(result.payload)
+        value = read_plain_json(result.payload)
     except ValueError as error:
         text = f"{tool.name} did its work, but its result can't be read: {error}. Don't call it again."
         raise ToolError(text) from error
+    try:
+        return decode_output(value, result.payload.metadata)
+    except ValueError:  # of a later release: what the model reads is in the value
+        return value
 
 
 def tool_failure_text(tool: ToolSpec, cause: BaseException | None) -> str:

@@ -16,9 +16,10 @@ from temporalio.converter import (
     StorageDriverSelectContext,
 )
 
-from activities.payload_types import INLINE_METADATA, TranscriptPage
+from activities.payload_types import INLINE_METADATA, TOOL_OUTPUT_KEY, TranscriptPage, encode_output
 from activities.settings import Settings
 from activities.temporal.payload_storage import DirectoryStorageDriver
+from agentkit.interfaces import ToolOutput
 
 __all__ = ["CompactPayloadConverter", "data_converter"]
 
@@ -36,6 +37,11 @@ class _CompactJSON(PydanticJSONPlainPayloadConverter):
         metadata = {"encoding": self.encoding.encode()}
         if isinstance(value, TranscriptPage):
             metadata[_QUERY_RESULT] = b"1"
+        elif isinstance(value, ToolOutput):
+            metadata[TOOL_OUTPUT_KEY] = encode_output(value)
+            if value.loss is not None:
+                metadata[INLINE_METADATA] = b"1"  # storage failed before
+            value = value.value
         return Payload(metadata=metadata, data=to_json(value, exclude_none=True))
 
 

@@ -121,6 +121,20 @@ class ApiConnection:
                 async with aclosing(_events(source)) as events:
                     yield events
 
+    @asynccontextmanager
+    async def stream_bytes(self, path: str, params: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open what is at ``path``, of any size and media type; yield its bytes in blocks.
+
+        Raises:
+            ClientError: the API reported an error, or could not be reached, or the connection broke.
+        """
+        with self._transport_errors():
+            async with self._http.stream("GET", path, params=params) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise error_from_response(response)
+                yield response.aiter_bytes()
+
     @contextmanager
     def _transport_errors(self) -> Iterator[None]:
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -163,6 +163,20 @@ class OpspawnClient:
     async def transcript(self, task_id: str, *, start: int = 0) -> MessageList:
         """Return a page of a task's messages, from position ``start`` on."""
         return await self._connection.get(MessageList, f"{_path(task_id)}/transcript", params={"start": str(start)})
+
+    @asynccontextmanager
+    async def result(
+        self, task_id: str, call_id: str, *, start: int = 0, end: int | None = None, file: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the result of a tool call, and yield its bytes from ``start`` up to ``end`` in blocks.
+
+        ``file`` is the number of a file that the tool returned, from 1.
+        """
+        given = {"start": start or None, "end": end, "file": file}
+        params = {key: str(value) for key, value in given.items() if value is not None}
+        path = f"{_path(task_id)}/tool-calls/{quote(call_id, safe='')}/result"
+        async with self._connection.stream_bytes(path, params) as blocks:
+            yield blocks
 
     async def cancel(self, task_id: str) -> Task:
         """Request that a task be cancelled; it ends soon afterwards."""

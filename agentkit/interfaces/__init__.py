@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentkit.interfaces.content import READ_RESULT, ContentReader
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import Emit, Model, ModelDelta, ModelRequest, ModelResponse, StopReason
@@ -19,11 +20,22 @@ from agentkit.interfaces.sandbox import (
     Workspace,
 )
 from agentkit.interfaces.secrets import NoSecrets, Secrets
-from agentkit.interfaces.tool import PREPARATION_TIMEOUT_S, PreparedTool, Tool, ToolContext, Toolset
+from agentkit.interfaces.tool import (
+    PREPARATION_TIMEOUT_S,
+    OmittedText,
+    PreparedTool,
+    Tool,
+    ToolContext,
+    ToolOutput,
+    Toolset,
+    ToolValue,
+)
 
 __all__ = [
     "PREPARATION_TIMEOUT_S",
+    "READ_RESULT",
     "CallTools",
+    "ContentReader",
     "CutOffBy",
     "Decision",
     "Emit",
@@ -37,6 +49,7 @@ __all__ = [
     "ModelRequest",
     "ModelResponse",
     "NoSecrets",
+    "OmittedText",
     "OutputCheck",
     "OutputChecker",
     "Planner",
@@ -56,6 +69,8 @@ __all__ = [
     "StopReason",
     "Tool",
     "ToolContext",
+    "ToolOutput",
+    "ToolValue",
     "Toolset",
     "Workspace",
 ]

@@ -9,10 +9,20 @@ from typing import Protocol, Self
 from pydantic import Field, JsonValue, PrivateAttr
 
 from agentkit.errors import ToolError
+from agentkit.messages import StoredContent
 from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
-__all__ = ["PREPARATION_TIMEOUT_S", "PreparedTool", "Tool", "ToolContext", "Toolset"]
+__all__ = [
+    "PREPARATION_TIMEOUT_S",
+    "OmittedText",
+    "PreparedTool",
+    "Tool",
+    "ToolContext",
+    "ToolOutput",
+    "ToolValue",
+    "Toolset",
+]
 
 
 PREPARATION_TIMEOUT_S = 10.0
@@ -52,6 +62,40 @@ class ToolContext(Record):
         copy._secrets = dict(values)
         return copy
 
+    result: StoredContent | None = None
+    """For ``read_result``: the kept result of the call that its arguments name. None: there is none."""
+
+
+class OmittedText(Record):
+    """What the bounded form of a long text leaves out."""
+
+    position: int
+    """Characters of the bounded text before it."""
+    start: int
+    """Bytes of the whole text, in UTF-8, before it."""
+    end: int
+    """Bytes of the whole text up to its end."""
+    size: int
+    """Bytes of the whole text."""
+
+
+class ToolOutput(Record):
+    """What a tool call gave where plain JSON can't express it: a text that is cut, or files."""
+
+    value: JsonValue = None
+    """The tool's value; of one that is too long for a model, the start and the end of its text."""
+    omitted: OmittedText | None = None
+    """What ``value`` leaves out."""
+    whole: StoredContent | None = None
+    """All of the text that ``value`` is the start and end of. None: it is not kept."""
+    loss: str | None = None
+    """Why something is not kept, for the model."""
+    files: tuple[StoredContent, ...] | None = None
+
+
+ToolValue = JsonValue | ToolOutput
+"""What a tool returns."""
+
 
 class Tool(Protocol):
     """A function that a model can call."""
@@ -61,8 +105,8 @@ class Tool(Protocol):
         """Return the name, description, schema and effect."""
         ...
 
-    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
-        """Check the arguments, then act; return text or plain JSON.
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+        """Check the arguments, then act; return text or plain JSON, or a ``ToolOutput`` with files.
 
         Raises:
             ToolArgumentsInvalid: raised before the tool acts.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected
-from agentkit.interfaces import Emit, Model, ModelResponse, OutputChecker, SecurityPolicy, Toolset
+from agentkit.interfaces import Emit, Model, ModelResponse, OutputChecker, SecurityPolicy, Toolset, ToolValue
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.loop import AgentLoop, CheckedCall, run_step
@@ -95,7 +95,7 @@ class _LocalEffects:
             model, loop.agent, messages, checker=self.checker, name=loop.model, step=loop.steps, emit=self.emit
         )
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
         context = tool_context(self.task_id, call.id, step)
         return await invoke_tool(self.toolset.get(tool.name), call.arguments, context)
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pydantic import JsonValue
-
 from agentkit.errors import ContentRefused, LimitExceeded, ModelError, ModelOutputInvalid, OutputUncheckable, ToolError
 from agentkit.interfaces import (
     CallTools,
@@ -22,6 +20,7 @@ from agentkit.interfaces import (
     Proceed,
     Retry,
     SecurityPolicy,
+    ToolValue,
 )
 from agentkit.json_text import MAX_JSON_DEPTH, json_values
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
@@ -81,7 +80,7 @@ class LoopEffects(Protocol):
         """
         ...
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
         """Make one tool call and return the tool's value.
 
         Raises:
@@ -330,7 +329,7 @@ async def _run_call(loop: AgentLoop, effects: LoopEffects, checked: CheckedCall)
         result = checked.outcome
     else:
         try:
-            result = tool_result(call, await effects.call_tool(checked.outcome, call, loop.steps))
+            result = tool_result(call, await effects.call_tool(checked.outcome, call, loop.steps), loop.agent)
         except ToolError as error:
             result = error_result(call, str(error))
     effects.on_tool_result(result)

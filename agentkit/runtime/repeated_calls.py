@@ -69,5 +69,7 @@ class RepeatedCalls:
 
 def _digest(call: ToolCall, result: ToolResult) -> str:
     """Return the first 32 hexadecimal digits of a SHA-256; ids don't count."""
-    values = [call.name, call.arguments, call.malformed, result.content, result.is_error]
+    content = result.content if result.whole is None else result.content.replace(call.id, "")  # the note names the call
+    files = [[file.media_type, file.size, file.claim] for file in result.files or ()]
+    values = [call.name, call.arguments, call.malformed, content, result.is_error, *files]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]

@@ -11,19 +11,21 @@ from typing import cast
 from pydantic import JsonValue
 
 from agentkit.errors import ToolError, ToolInterrupted, ToolUnavailable
-from agentkit.interfaces import PreparedTool, Tool, ToolContext
+from agentkit.interfaces import PreparedTool, Tool, ToolContext, ToolValue
+from agentkit.messages import StoredContent
 
 __all__ = ["invoke_tool", "tool_context"]
 
 logger = logging.getLogger("opspawn.tools")
 
 
-def tool_context(task_id: str, call_id: str, step: int) -> ToolContext:
+def tool_context(task_id: str, call_id: str, step: int, result: StoredContent | None = None) -> ToolContext:
     """Return the context of a call; its idempotency key is ``{task_id}/{call_id}``."""
-    return ToolContext(task_id=task_id, call_id=call_id, idempotency_key=f"{task_id}/{call_id}", step=step)
+    key = f"{task_id}/{call_id}"
+    return ToolContext(task_id=task_id, call_id=call_id, idempotency_key=key, step=step, result=result)
 
 
-async def invoke_tool(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+async def invoke_tool(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
     """Run one attempt of a call and return the tool's value.
 
     Raises:
@@ -39,7 +41,7 @@ async def invoke_tool(tool: Tool, arguments: Mapping[str, JsonValue], context: T
         return await _call(ready, arguments, context)
 
 
-async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
     name, timeout = tool.spec.name, tool.spec.timeout
     deadline = asyncio.timeout(timeout)
     try:

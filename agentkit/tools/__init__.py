@@ -6,6 +6,17 @@ from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.tools.builtin_tools import builtin_tools
 from agentkit.tools.function_tool import FunctionTool, tool
+from agentkit.tools.returned_files import File, Image
 from agentkit.tools.tool_registry import ToolRegistry
 
-__all__ = ["FunctionTool", "ToolContext", "ToolError", "ToolRegistry", "ToolUnavailable", "builtin_tools", "tool"]
+__all__ = [
+    "File",
+    "FunctionTool",
+    "Image",
+    "ToolContext",
+    "ToolError",
+    "ToolRegistry",
+    "ToolUnavailable",
+    "builtin_tools",
+    "tool",
+]

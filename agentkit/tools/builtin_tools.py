@@ -14,6 +14,7 @@ from agentkit.errors import ToolError
 from agentkit.interfaces import Fetcher, FetchResult, Tool
 from agentkit.tools.calculator import calculate
 from agentkit.tools.function_tool import tool
+from agentkit.tools.read_result import read_result_tool
 from agentkit.validation_messages import did_you_mean
 
 __all__ = ["builtin_tools"]
@@ -30,11 +31,12 @@ def _now() -> datetime:
 
 
 def builtin_tools(fetcher: Fetcher | None = None, now: Callable[[], datetime] = _now) -> Sequence[Tool]:
-    """Return ``calculator``, ``current_time`` and ``http_fetch``.
+    """Return ``calculator``, ``current_time``, ``http_fetch`` and ``read_result``.
 
-    Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail. ``now`` returns the current time.
+    Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail; ``read_result`` works in workers only, which
+    replace it. ``now`` returns the current time.
     """
-    return (_calculator(), _current_time(now), _http_fetch(fetcher))
+    return (_calculator(), _current_time(now), _http_fetch(fetcher), read_result_tool())
 
 
 def _calculator() -> Tool:

@@ -16,9 +16,10 @@ from pydantic_core import from_json, to_json
 
 from agentkit.config.durations import MAX_DURATION_S, parse_duration
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
-from agentkit.interfaces import ToolContext
+from agentkit.interfaces import ToolContext, ToolOutput, ToolValue
 from agentkit.specs import Approval, Effect, ToolSpec
 from agentkit.tools.function_threads import FUNCTION_THREADS
+from agentkit.tools.returned_files import split_files, stored_file
 from agentkit.tools.tool_signature import inner_function, read_signature
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
@@ -70,8 +71,8 @@ class FunctionTool(Generic[P, R]):
         code: CodeType = inner_function(self._function).__code__
         return f"{code.co_filename}:{code.co_firstlineno}"
 
-    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
-        """Check the arguments, call the function, and return its result as plain JSON.
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+        """Check the arguments, call the function, and return its result as plain JSON, and its files.
 
         Raises:
             ToolArgumentsInvalid: raised before the function is called.
@@ -95,7 +96,10 @@ class FunctionTool(Generic[P, R]):
         except (Exception, SystemExit) as error:  # users write tools, and no error of theirs may end the worker
             logger.exception("Tool call failed")
             raise ToolError(self._failure(error)) from error
-        return self._to_json(result)
+        value, files = split_files(result)
+        if not files:
+            return self._to_json(value)
+        return ToolOutput(value=self._to_json(value), files=tuple(map(stored_file, files)))
 
     async def _run(self, values: dict[str, Any]) -> object:
         function: Callable[..., object] = self._function

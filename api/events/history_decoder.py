@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import JsonValue
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.common import RawValue
 from temporalio.converter import DataConverter
 
+from activities.payload_types import decode_output
+from agentkit.interfaces import ToolValue
 from api.tasks.payload_decoding import unreadable_reason
 from workflows.journal import JOURNAL_KEY
 
@@ -28,8 +32,8 @@ class DecodedEvent:
     """A history event with its payloads."""
 
     event: HistoryEvent
-    values: tuple[JsonValue, ...] = ()
-    """The input or result; of an upserted memo, the journal."""
+    values: tuple[Any, ...] = ()
+    """The input or result, as JSON, or of a tool call a ``ToolOutput``; of an upserted memo, the journal."""
     failure: BaseException | None = None
     local_activity: JsonValue = None
     """Id, type, attempt and times of the local activity that the event, a marker, records; None for other events."""
@@ -63,6 +67,9 @@ _PAYLOAD_GETTERS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
 }
 """Functions that return an event's encoded payloads, by event type."""
 
+_TOOL_RESULTS = (EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, EventType.EVENT_TYPE_MARKER_RECORDED)
+"""Events whose payload may be the result of a tool."""
+
 _FAILURE_GETTERS: dict[int, Callable[[HistoryEvent], Failure]] = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: lambda event: (
         event.workflow_execution_failed_event_attributes.failure
@@ -83,24 +90,40 @@ class HistoryDecoder:
     async def decode(self, event: HistoryEvent) -> DecodedEvent:
         """Return the event with its payloads. Never raises: ``unreadable`` has the reason for a missing payload."""
         local_activity: JsonValue = None
-        values: tuple[JsonValue, ...] = ()
+        values: tuple[Any, ...] = ()
         failure: BaseException | None = None
         unreadable: str | None = None
         try:
-            local_activity = await self._local_activity(event)
+            local_activity = await self.local_activity(event)
             if payloads := _PAYLOAD_GETTERS.get(event.event_type, _no_payloads)(event):
-                values = tuple(await self._converter.decode(payloads))
+                values = await self._values(event, payloads)
             if failure_of := _FAILURE_GETTERS.get(event.event_type):
                 failure = await self.failure(failure_of(event))
         except Exception as error:  # the boundary: a payload may be damaged, or stored where this process can't read it
             unreadable = unreadable_reason(error)
         return DecodedEvent(event, values, failure, local_activity, unreadable)
 
+    async def tool_value(self, event: HistoryEvent) -> ToolValue:
+        """Return the result that an event of a completed tool call holds; raise as the data converter does."""
+        payloads = _PAYLOAD_GETTERS[event.event_type](event)
+        if not payloads:
+            return None
+        raw: RawValue
+        [raw] = await self._converter.decode(payloads[:1], [RawValue])
+        [value] = self._converter.payload_converter.from_payloads([raw.payload])
+        return decode_output(value, raw.payload.metadata)
+
+    async def _values(self, event: HistoryEvent, payloads: _Payloads) -> tuple[Any, ...]:
+        if event.event_type in _TOOL_RESULTS:
+            return (await self.tool_value(event),)
+        return tuple(await self._converter.decode(payloads))
+
     async def failure(self, failure: Failure) -> BaseException | None:
         """Return a failure as an exception; None for an empty one."""
         return await self._converter.decode_failure(_copied(failure)) if failure.ByteSize() else None
 
-    async def _local_activity(self, event: HistoryEvent) -> JsonValue:
+    async def local_activity(self, event: HistoryEvent) -> JsonValue:
+        """Return what a marker records of a local activity; None for other events. Raises as the converter does."""
         marker = event.marker_recorded_event_attributes
         if marker.marker_name != LOCAL_ACTIVITY:
             return None

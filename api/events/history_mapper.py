@@ -181,7 +181,7 @@ class HistoryMapper:
             case PendingModelCall():
                 yield self._model_completed(call, decoded)
             case PendingToolCall():
-                yield _tool_completed(call, decoded)
+                yield _tool_completed(call, decoded, self._agent)
 
     def _model_completed(self, call: PendingModelCall, decoded: DecodedEvent) -> _Draft:
         try:
@@ -235,7 +235,7 @@ class HistoryMapper:
             self._refused.add(activity_id)
             return
         if not marker.HasField("failure"):
-            ended = _tool_completed(call, decoded)
+            ended = _tool_completed(call, decoded, self._agent)
         else:
             attempt = local.get("attempt")
             ended = _call_failed(call, decoded, decoded.failure, attempt if isinstance(attempt, int) else 1)
@@ -322,11 +322,11 @@ def event_data(record: BaseModel) -> _Data:
     return data
 
 
-def _tool_completed(call: PendingToolCall, decoded: DecodedEvent) -> _Draft:
+def _tool_completed(call: PendingToolCall, decoded: DecodedEvent, agent: AgentSpec | None) -> _Draft:
     if decoded.unreadable is not None:
         result = ToolResult(call_id=call.call.id, name=call.call.name, content="")
     else:
-        result = tool_result(call.call, decoded.values[0] if decoded.values else None)
+        result = tool_result(call.call, decoded.values[0] if decoded.values else None, agent).without_claims()
     return _Draft("tool.completed", {"result": event_data(result), **_unreadable(decoded)}, call.step)
 
 

@@ -5,6 +5,9 @@ ServiceError
 ├── TaskRefused           the agent, its model or an option can't be used
 ├── TaskNotFound          no such task
 ├── TaskEnded             the task has ended
+├── ToolCallNotFound      the task made no such tool call
+├── ToolCallUnfinished    the tool call has not ended
+├── ToolCallFailed        the tool call gave no result
 ├── IdempotencyConflict   the key was used for another request
 ├── CursorInvalid         not a cursor of this list
 ├── PositionInvalid       not a position in this task's events
@@ -36,6 +39,9 @@ __all__ = [
     "TaskRefused",
     "TemporalNotReady",
     "TemporalUnreachable",
+    "ToolCallFailed",
+    "ToolCallNotFound",
+    "ToolCallUnfinished",
     "WatchInterrupted",
     "WorkerUnavailable",
     "first_of_issues",
@@ -89,6 +95,18 @@ class TaskEnded(ServiceError):
 
     def __init__(self, task_id: str, status: str) -> None:
         super().__init__(f"Task {task_id!r} has ended already: it is {status}.")
+
+
+class ToolCallNotFound(ServiceError):
+    """The transcript and the events of a task have the ids of its tool calls."""
+
+
+class ToolCallUnfinished(ServiceError):
+    """Ask again when the call has ended: the task's events say when."""
+
+
+class ToolCallFailed(ServiceError):
+    """There is no result; ``str()`` says why."""
 
 
 class IdempotencyConflict(ServiceError):

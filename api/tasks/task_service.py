@@ -228,7 +228,8 @@ class TaskService:
             page = await self._transcript_page(handle, TranscriptRange(start=start, end=start + limit))
         end = start + len(page.messages)
         next_start = end if page.messages and end < page.total else None
-        return TranscriptSlice(start, page.messages, page.total, next_start)
+        messages = tuple(message.without_claims() for message in page.messages)
+        return TranscriptSlice(start, messages, page.total, next_start)
 
     async def cancel(self, task_id: str) -> TaskSnapshot:
         """Request the task's cancellation; it ends soon afterwards, with its steps and usage recorded.

@@ -51,9 +51,19 @@ def tasks(
             out.print(f"{len(page.tasks)} of {page.total}; --limit shows more.", style="dim")
 
 
-def show(task_id: TaskId, as_json: AsJson = False, url: Url = None) -> None:
+def show(
+    task_id: TaskId,
+    as_json: AsJson = False,
+    result: Annotated[
+        str | None, typer.Option(metavar="CALL_ID", help="Write the whole result of this tool call, and nothing else.")
+    ] = None,
+    url: Url = None,
+) -> None:
     """Show a task: its status, what it did, and its output."""
     server = Server(url)
+    if result is not None:
+        server.call(partial(_write_result, task_id, result))
+        return
     task = server.call(lambda client: client.get(task_id))
     if as_json:
         write_json(task.raw)
@@ -114,6 +124,12 @@ def _print_transcript(server: Server, task_id: str) -> None:
         server.call(partial(_print_messages, task_id))
     except ServerUnreachable as error:
         write_message(out, f"The transcript can't be read now: {error}", style="yellow")
+
+
+async def _write_result(task_id: str, call_id: str, client: OpspawnClient) -> None:
+    async with client.result(task_id, call_id) as blocks:
+        async for block in blocks:
+            out.write_bytes(block)
 
 
 async def _print_messages(task_id: str, client: OpspawnClient) -> None:

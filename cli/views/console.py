@@ -52,6 +52,27 @@ class CommandConsole(Console):
             self._drop_output()
             raise CommandFailed(f"The output can't be written: {error.strerror or error}.") from None
 
+    def write_bytes(self, data: bytes) -> None:
+        """Write bytes as they are to a pipe or a file; to a terminal as text without control characters.
+
+        Raises:
+            OutputClosed: the reader has ended.
+            CommandFailed: the output can't be written, such as to a full disk.
+        """
+        if self.is_terminal:
+            self.print(Text(printable(data.decode(errors="replace"))), end="", soft_wrap=True)
+            return
+        try:
+            self.file.flush()
+            buffer = getattr(self.file, "buffer")  # noqa: B009  a text stream has it, its type hasn't
+            buffer.write(data)
+            buffer.flush()
+        except BrokenPipeError:
+            self.on_broken_pipe()
+        except OSError as error:
+            self._drop_output()
+            raise CommandFailed(f"The output can't be written: {error.strerror or error}.") from None
+
     def on_broken_pipe(self) -> None:
         """End the command.
 

@@ -24,6 +24,7 @@ from agentkit.tools.host.host_messages import (
     CallTraces,
     encode,
     error_record,
+    value_response,
 )
 
 __all__ = ["CallServer", "project_files"]
@@ -91,7 +92,7 @@ class CallServer:
         context = ToolContext.model_validate(request["context"]).with_secrets(request.get("secrets", {}))
         try:
             value = await tool.call(request["arguments"], context)
-            return {"kind": "value", "call_number": number, "value": value, "traces": {}}
+            return value_response(number, value)
         except ToolError as error:
             if isinstance(error.__cause__, MemoryError):
                 raise error.__cause__ from None

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
@@ -17,6 +18,8 @@ from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolNotFound, ToolUnavailable
+from agentkit.interfaces import ToolOutput, ToolValue
+from agentkit.messages import StoredContent
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
@@ -30,6 +33,7 @@ __all__ = [
     "EndedReport",
     "ErrorRecord",
     "ErrorResponse",
+    "FileRecord",
     "ForkReport",
     "ForkRequest",
     "HostReport",
@@ -49,6 +53,8 @@ __all__ = [
     "encode",
     "error_record",
     "read_error",
+    "read_value",
+    "value_response",
 ]
 
 MAX_MESSAGE_BYTES = 64_000_000
@@ -118,12 +124,22 @@ class CallTraces(TypedDict):
     """The project's files that are imported, if the call has imported any module."""
 
 
+class FileRecord(TypedDict):
+    """A file that a tool has returned."""
+
+    media_type: str
+    name: str | None
+    data: str
+    """In base64."""
+
+
 class ValueResponse(TypedDict):
     """The value that a tool has returned."""
 
     kind: Literal["value"]
     call_number: int
     value: JsonValue
+    files: NotRequired[Sequence[FileRecord]]
     traces: CallTraces
 
 
@@ -285,6 +301,29 @@ class LineBuffer:
         self._size += len(part)
         if self._size > MAX_MESSAGE_BYTES:
             raise ValueError(f"a line of more than {MAX_MESSAGE_BYTES} bytes")
+
+
+def value_response(call_number: int, output: ToolValue) -> ValueResponse:
+    """Return the message for what a tool has returned."""
+    if not isinstance(output, ToolOutput):
+        return {"kind": "value", "call_number": call_number, "value": output, "traces": {}}
+    files: list[FileRecord] = [
+        {"media_type": file.media_type, "name": file.name, "data": base64.b64encode(file.data or b"").decode()}
+        for file in output.files or ()
+    ]
+    return {"kind": "value", "call_number": call_number, "value": output.value, "files": files, "traces": {}}
+
+
+def read_value(response: ValueResponse) -> ToolValue:
+    """Return what a tool has returned."""
+    if "files" not in response:
+        return response["value"]
+    files = []
+    for record in response["files"]:
+        data = base64.b64decode(record["data"])
+        content = StoredContent(media_type=record["media_type"], size=len(data), name=record["name"])
+        files.append(content.model_copy(update={"data": data}))
+    return ToolOutput(value=response["value"], files=tuple(files))
 
 
 def error_record(error: ToolError, max_chars: int) -> ErrorRecord:

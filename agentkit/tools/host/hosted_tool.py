@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from agentkit.errors import ToolUnavailable
-from agentkit.interfaces import Tool, ToolContext
+from agentkit.interfaces import Tool, ToolContext, ToolValue
 from agentkit.specs import ToolSpec
-from agentkit.tools.host.host_messages import read_error
+from agentkit.tools.host.host_messages import read_error, read_value
 from agentkit.tools.host.host_pool import HostPool
 from agentkit.tools.host.tool_host import ToolHost
 
@@ -45,8 +45,8 @@ class HostedTool:
                 raise ToolUnavailable(f"{name} was not called: {reason}")
             yield _LentTool(self._spec, host)
 
-    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
-        """Call the function in a host, and return its result as plain JSON.
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+        """Call the function in a host, and return its result as plain JSON, and its files.
 
         Raises:
             ToolArgumentsInvalid: raised before the function is called.
@@ -65,8 +65,8 @@ class _LentTool:
     spec: ToolSpec
     host: ToolHost
 
-    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
         response = await self.host.call(self.spec.name, arguments, context)
         if response["kind"] == "error":
             raise read_error(response["error"])
-        return response["value"]
+        return read_value(response)

@@ -17,7 +17,7 @@ from activities.temporal.data_converter import data_converter
 from activities.tool import ToolActivities
 from agentkit.config.secret_sources import SecretSource
 from agentkit.errors import ToolError, ToolUnavailable
-from agentkit.interfaces import ToolContext
+from agentkit.interfaces import ToolContext, ToolOutput, ToolValue
 from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.secrets import SecretStore
 from agentkit.tools import ToolRegistry, tool
@@ -74,7 +74,7 @@ def encoded(environment: ActivityEnvironment, *args: JsonValue) -> list[RawValue
     return [RawValue(environment.payload_converter.to_payload(arg)) for arg in args]
 
 
-async def call_tool(activity_type: str, *args: JsonValue, attempt: int = 1) -> JsonValue:
+async def call_tool(activity_type: str, *args: JsonValue, attempt: int = 1) -> ToolValue:
     """Run the activity with these arguments and return its result."""
     environment = environment_of(activity_type, attempt)
     return await environment.run(ToolActivities(TOOLS).call_tool, encoded(environment, *args))
@@ -126,10 +126,11 @@ async def test_another_number_of_arguments_is_refused_without_a_retry() -> None:
 
 
 async def test_a_long_result_is_bounded() -> None:
-    bounded = await call_tool("tool.numbers", {"count": 1_000_000}, CONTEXT)
-    assert isinstance(bounded, str)
-    assert len(bounded) <= MAX_RESULT_CHARS
-    assert "left out here" in bounded
+    output = await call_tool("tool.numbers", {"count": 1_000_000}, CONTEXT)
+    assert isinstance(output, ToolOutput)
+    assert isinstance(output.value, str)
+    assert len(output.value) <= MAX_RESULT_CHARS
+    assert output.omitted is not None
 
 
 async def test_a_short_result_is_returned_as_json() -> None:
@@ -159,7 +160,7 @@ async def test_cancelling_the_activity_cancels_the_tool() -> None:
     assert cancelled.is_set()
 
 
-async def call_with_secrets(activity_type: str, variables: dict[str, str]) -> JsonValue:
+async def call_with_secrets(activity_type: str, variables: dict[str, str]) -> ToolValue:
     environment = environment_of(activity_type)
     secrets = SecretStore({"vault": SecretSource(env="VAULT")}, Path(), variables)
     activities = ToolActivities(TOOLS, secrets=secrets)

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ToolNotFound, ToolUnavailable
+from agentkit.interfaces import ToolValue
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from tests.process_states import children_of
 
@@ -47,7 +48,7 @@ class App:
     def write_tool(self, name: str = "answer", value: str = "1", imports: str = "", file: str = "a") -> Path:
         return self.write(f"tools/{file}.py", TOOL.format(name=name, value=value, imports=imports))
 
-    async def call(self, name: str = "answer") -> JsonValue:
+    async def call(self, name: str = "answer") -> ToolValue:
         return await invoke_tool(self.catalog.toolset.get(name), {}, tool_context("task", "call", 1))
 
     async def returns(self, value: JsonValue, name: str = "answer") -> bool:

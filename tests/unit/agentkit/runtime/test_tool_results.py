@@ -11,9 +11,9 @@ from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.tool_results import (
     MAX_RESULT_CHARS,
     bounded,
-    bounded_value,
     error_result,
     result_text,
+    shown_value,
     tool_result,
 )
 
@@ -69,14 +69,20 @@ def test_the_content_of_a_result_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("value", ["x" * MAX_RESULT_CHARS, ["x" * (MAX_RESULT_CHARS - 4)], {"a": None}, None])
-def test_a_value_whose_text_is_within_the_limit_is_kept(value: JsonValue) -> None:
-    assert bounded_value(value) == value
+def test_a_value_whose_text_is_within_the_limit_is_shown_as_it_is(value: JsonValue) -> None:
+    assert shown_value(value) == (value, None, result_text(value))
 
 
 @pytest.mark.parametrize("value", ["x" * (MAX_RESULT_CHARS + 1), ["x" * MAX_RESULT_CHARS], list(range(100_000))])
-def test_a_value_whose_text_exceeds_the_limit_is_replaced_by_its_bounded_text(value: JsonValue) -> None:
-    assert bounded_value(value) == result_text(value)
-    assert len(result_text(value)) <= MAX_RESULT_CHARS
+def test_of_a_value_whose_text_exceeds_the_limit_start_and_end_are_shown(value: JsonValue) -> None:
+    shown, omitted, text = shown_value(value)
+    assert isinstance(shown, str)
+    assert len(shown) < MAX_RESULT_CHARS
+    assert omitted is not None
+    data = text.encode()
+    assert shown.encode() == data[: omitted.start] + data[omitted.end :]
+    assert shown[: omitted.position] == text[: omitted.position]
+    assert omitted.size == len(data)
 
 
 def test_an_error_result_is_marked_and_bounded() -> None:

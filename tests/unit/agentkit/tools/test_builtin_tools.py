@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.errors import ToolArgumentsInvalid, ToolError
-from agentkit.interfaces import Fetcher, FetchResult, ToolContext
+from agentkit.interfaces import Fetcher, FetchResult, ToolContext, ToolValue
 from agentkit.tools import ToolRegistry, builtin_tools
 
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
@@ -27,7 +27,7 @@ class OnePageFetcher:
         return self.page
 
 
-async def call(name: str, arguments: dict[str, JsonValue], fetcher: Fetcher | None = None) -> JsonValue:
+async def call(name: str, arguments: dict[str, JsonValue], fetcher: Fetcher | None = None) -> ToolValue:
     registry = ToolRegistry(builtin_tools(fetcher, now=lambda: NOON))
     return await registry.get(name).call(arguments, CONTEXT)
 
@@ -37,6 +37,7 @@ def test_all_builtin_tools_are_pure_and_only_the_calculator_is_fast() -> None:
         ("calculator", "pure", True),
         ("current_time", "pure", False),
         ("http_fetch", "pure", False),
+        ("read_result", "pure", False),
     ]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from agentkit.interfaces import ToolValue
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
 from agentkit.tools.host.host_pool import HostPool
@@ -46,7 +47,7 @@ class Project:
     def description(self) -> ProjectDescription:
         return describe_project(self.directory, self.limits)
 
-    async def call(self, name: str, **arguments: JsonValue) -> JsonValue:
+    async def call(self, name: str, **arguments: JsonValue) -> ToolValue:
         """Call a tool, as a worker does."""
         specs = [tool.spec for file in self.description.files for tool in file.tools if tool.spec.name == name]
         return await invoke_tool(HostedTool(specs[0], self.pool), arguments, tool_context("task", "call", 1))

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentkit.errors import ToolError, ToolUnavailable
+from agentkit.interfaces import ToolValue
 from agentkit.tools.host.host_limits import HostLimits
 from tests.polling import eventually
 from tests.process_states import still_running
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
     from tests.unit.agentkit.tools.host.conftest import Project
 
 TOOLS = """
@@ -217,7 +216,7 @@ async def test_closing_ends_all_processes(project: Project, tmp_path: Path) -> N
 def test_a_pool_works_in_one_event_loop_after_another(project: Project) -> None:
     project.write("tools/a.py", TOOLS)
 
-    async def call_and_close() -> JsonValue:
+    async def call_and_close() -> ToolValue:
         try:
             return await project.call("pid")
         finally:

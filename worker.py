@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +17,12 @@ from activities import retry_policies
 from activities.event_loop_watch import watching_event_loop
 from activities.message_storing import StoringActivity
 from activities.model import ModelActivities
+from activities.model_waits import measuring_model_waits
 from activities.settings import Settings, warn_of_unknown_variables
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
 from activities.temporal.payload_collector import collecting_payloads
-from activities.temporal.process_exit import exit_process
+from activities.temporal.process_exit import exit_process, stop_signal
 from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
 from activities.temporal.worker_identity import own_identity
 from activities.temporal.worker_metrics import start_metrics
@@ -75,7 +75,7 @@ def build_worker(
             ModelActivities(models, reader, checker, publisher).request_model,
             ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client).call_tool,
             StoringActivity(client, reader).store_messages,
-            WorkerDescriptionActivity(settings, toolset, secrets).describe_worker,
+            WorkerDescriptionActivity(settings, toolset, models, tool_calls, secrets).describe_worker,
         ],
         interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,
@@ -90,10 +90,8 @@ def build_worker(
 async def _serve(settings: Settings) -> None:
     """Run a worker until SIGTERM or Ctrl-C; wait for Temporal first, as long as it takes."""
     meter = start_metrics(settings.worker_metrics)
-    loop, stop_requested = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop_requested.set)
-    loop.set_default_executor(ThreadPoolExecutor(32))  # for look-ups and payloads; tools have threads of their own
+    stop_requested = stop_signal()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32))  # look-ups, payloads; tools have others
     secrets = worker_secrets(settings)
     catalog = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
     for problem in catalog.problems:
@@ -114,6 +112,7 @@ async def _serve(settings: Settings) -> None:
                 OutputCheckProcesses() as checker,
                 collecting_payloads(client, settings),
                 watching_event_loop(),
+                measuring_model_waits(models, meter),
                 ToolCalls(meter=meter) as calls,
                 build_worker(client, settings, models, catalog.toolset, checker, publisher, calls, secrets),
             ):

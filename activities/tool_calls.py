@@ -15,10 +15,11 @@ from temporalio.common import MetricMeter
 
 from agentkit.errors import WorkerBusy
 from agentkit.interfaces import PREPARATION_TIMEOUT_S, Tool, ToolContext
+from agentkit.records import Record
 from agentkit.specs import ToolSpec
 from agentkit.tools.function_threads import FUNCTION_THREADS, FunctionThreads
 
-__all__ = ["RunningCall", "ToolCallLimits", "ToolCalls"]
+__all__ = ["RunningCall", "SlowCalls", "ToolCallLimits", "ToolCalls"]
 
 logger = logging.getLogger("opspawn.tools")
 
@@ -53,6 +54,22 @@ class RunningCall:
     is_reported: bool = False
 
 
+class SlowCalls(Record):
+    """A tool's calls that have run for long, or whose function runs on in the worker though the call has ended."""
+
+    tool: str
+    count: int
+    """Calls that have run for more than ``ToolCallLimits.slow_after_s``."""
+    seconds: float = 0.0
+    """How long the longest of them has run."""
+    timeout: float = 0.0
+    """The tool's timeout, in seconds."""
+    task_ids: tuple[str, ...] = ()
+    """Of some of the tasks whose calls they are."""
+    abandoned: int = 0
+    """Functions whose call has ended."""
+
+
 class ToolCalls:
     """Limits the tool calls of a worker. In ``async with``, slow calls are logged, and all are counted in metrics."""
 
@@ -84,6 +101,24 @@ class ToolCalls:
     def running_counts(self) -> Mapping[str, int]:
         """The number of calls that run, by tool."""
         return Counter(call.tool.name for call in self._calls)
+
+    def slow_calls(self) -> list[SlowCalls]:
+        """Return the calls that take long, or can't be stopped, as they are now; by tool."""
+        now, abandoned = time.monotonic(), self._threads.abandoned
+        by_tool: dict[str, list[RunningCall]] = {name: [] for name in abandoned}
+        for call in self._slow_calls():
+            by_tool.setdefault(call.tool.name, []).append(call)
+        return [
+            SlowCalls(
+                tool=name,
+                count=len(calls),
+                seconds=max((now - call.started_at for call in calls), default=0.0),
+                timeout=max((call.tool.timeout for call in calls), default=0.0),
+                task_ids=tuple(call.context.task_id for call in calls[:_MAX_TASKS]),
+                abandoned=abandoned.get(name, 0),
+            )
+            for name, calls in sorted(by_tool.items())
+        ]
 
     async def __aenter__(self) -> Self:
         """Start checking."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from temporalio import activity
 
+from activities.model_waits import model_waits
 from activities.settings import Settings
 from activities.temporal.worker_identity import own_identity
+from activities.tool_calls import SlowCalls, ToolCalls
 from agentkit.config.providers import default_model
 from agentkit.errors import ConfigurationInvalid
-from agentkit.interfaces import NoSecrets, Secrets, Toolset
+from agentkit.interfaces import Model, ModelWait, NoSecrets, Secrets, Toolset
 from agentkit.records import Record
 
 __all__ = ["WorkerDescription", "WorkerDescriptionActivity"]
@@ -28,19 +32,32 @@ class WorkerDescription(Record):
     """The names of its tools, sorted."""
     secret_problems: tuple[str, ...] = ()
     """Why secrets of its settings can't be used, without values."""
+    model_waits: tuple[ModelWait, ...] = ()
+    """The models that it asks for nothing at the moment, because their providers asked for that."""
+    slow_calls: tuple[SlowCalls, ...] = ()
+    """Its tool calls that have run for long."""
 
 
 class WorkerDescriptionActivity:
     """Describes the worker that runs it."""
 
-    def __init__(self, settings: Settings, toolset: Toolset, secrets: Secrets | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        toolset: Toolset,
+        models: Mapping[str, Model],
+        calls: ToolCalls | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
         self._secrets = secrets or NoSecrets()
         self._settings = settings
         self._toolset = toolset
+        self._models = models
+        self._calls = calls or ToolCalls()
 
     @activity.defn
     async def describe_worker(self) -> WorkerDescription:
-        """Return the worker's app directory, default model and tools, as they are now."""
+        """Return the worker's app directory, default model, tools, waits and slow calls, as they are now."""
         try:
             model = default_model(self._settings)
         except ConfigurationInvalid:
@@ -52,4 +69,6 @@ class WorkerDescriptionActivity:
             default_model=model,
             tools=tuple(sorted(spec.name for spec in self._toolset.specs())),
             secret_problems=tuple(self._secrets.problems),
+            model_waits=tuple(model_waits(self._models)),
+            slow_calls=tuple(self._calls.slow_calls()),
         )

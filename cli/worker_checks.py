@@ -1,10 +1,10 @@
-"""Check the workers of a task queue: which poll, which are gone, and what the one that Temporal chooses has loaded."""
+"""Check the workers of a task queue: which poll, which are gone, what they have loaded, and what holds them up."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.temporal.task_queue_pollers import MAX_POLL_AGE, Poller, listed_pollers
 from activities.temporal.temporal_clock import temporal_now
+from activities.tool_calls import SlowCalls
 from activities.worker_description import WorkerDescription
 from agentkit.client import AgentList, ToolList
 from cli.finding import Finding
@@ -24,6 +25,10 @@ __all__ = ["ExpectedWorkers", "poller_findings", "secret_findings", "worker_find
 _RESPONSE_TIMEOUT = timedelta(seconds=5)
 _CALL_TIMEOUT_S = 12.0
 """For the call with all of its own timeouts."""
+_MAX_ROUNDS = 4
+"""How often as many requests are sent as there are workers: Temporal chooses the worker of each."""
+_MAX_REQUESTS = 20
+"""The most requests at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class ExpectedWorkers:
 
 
 async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Finding]:
-    """Report the workers that poll, those that are gone, and what one that responds has loaded."""
+    """Report the workers that poll, those that are gone, what they have loaded, and what holds them up."""
     queue = expected.task_queue
     try:
         listed = await listed_pollers(client, queue)
@@ -56,7 +61,12 @@ async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Fin
         return [Finding("Workers", "missing", f"Temporal refuses to list the workers of {queue!r}: {error.message}")]
     findings = poller_findings(listed, now, expected)
     polling = _still_polling(listed, now)
-    return [*findings, *(await _loaded(client, expected, len(polling)) if polling else [])]
+    if not polling:
+        return findings
+    workers = await _ask_workers(client, queue, len(polling))
+    if isinstance(workers, Finding):
+        return [*findings, workers]
+    return [*findings, *_loaded(workers, expected, len(polling)), *_held_up(workers)]
 
 
 def poller_findings(listed: Sequence[Poller], now: datetime, expected: ExpectedWorkers) -> list[Finding]:
@@ -93,29 +103,57 @@ def _polling(pollers: Sequence[Poller], expected: ExpectedWorkers) -> Finding:
     return Finding("Workers", "ok", detail)
 
 
-async def _loaded(client: Client, expected: ExpectedWorkers, worker_count: int) -> list[Finding]:
-    """Compare what one worker has loaded with the API and the files. Temporal chooses it, so others can't be asked."""
-    worker = await _ask_worker(client, expected.task_queue)
-    if isinstance(worker, Finding):
-        return [worker]
-    findings = []
-    if expected.data_dir is not None and expected.data_dir != worker.data_dir:
-        detail = (
-            f"worker {worker.identity} stores large payloads in {worker.data_dir}, and the API in {expected.data_dir}: "
-            "neither can read the other's. Give both the same OPSPAWN_DATA_DIR"
+def _loaded(workers: Sequence[WorkerDescription], expected: ExpectedWorkers, worker_count: int) -> Iterator[Finding]:
+    """Compare what the workers that responded have loaded with the API and the files."""
+    for worker in workers:
+        if expected.data_dir is not None and expected.data_dir != worker.data_dir:
+            detail = (
+                f"worker {worker.identity} stores large payloads in {worker.data_dir}, and the API in "
+                f"{expected.data_dir}: neither can read the other's. Give both the same OPSPAWN_DATA_DIR"
+            )
+            yield Finding("Large payloads", "missing", detail, (expected.start_command,))
+        if expected.has_secrets:
+            yield from secret_findings(worker.secret_problems, f"worker {worker.identity}")
+    others = worker_count - len(workers)
+    not_asked = f". Temporal passed the request to none of the {others} other workers" if others > 0 else ""
+    origins, is_complete = _expected_tools(expected), True
+    for worker in workers:
+        missing = [f"{name} ({origin})" for name, origin in origins.items() if name not in worker.tools]
+        if missing:
+            is_complete = False
+            detail = f"worker {worker.identity} has not loaded {', '.join(missing)}"
+            detail += f". Correct what its log says, or start it again{not_asked}"
+            yield Finding("Tools", "missing", detail, (expected.start_command,))
+    if is_complete:
+        tools = sorted({name for worker in workers for name in worker.tools})
+        names = ", ".join(worker.identity for worker in workers)
+        subject = f"worker {names} has" if len(workers) == 1 else f"workers {names} have"
+        yield Finding("Tools", "ok", f"{subject} loaded {', '.join(tools)}{not_asked}")
+
+
+def _held_up(workers: Sequence[WorkerDescription]) -> Iterator[Finding]:
+    """Report the waits that providers asked for, and the tool calls that take long."""
+    for worker in workers:
+        for wait in worker.model_waits:
+            detail = (
+                f"its provider accepts no request with {wait.key} for another {wait.seconds:.0f} s: {wait.requests} "
+                f"wait in worker {worker.identity}. No wait lasts longer than model_max_wait"
+            )
+            yield Finding(f"Model {wait.model}", "note", detail)
+        for slow in worker.slow_calls:
+            yield Finding(f"Tool {slow.tool}", "note", f"{_slow_text(slow)}; worker {worker.identity}")
+
+
+def _slow_text(slow: SlowCalls) -> str:
+    parts = []
+    if slow.count:
+        parts.append(
+            f"{slow.count} calls take long, the longest {slow.seconds:.0f} s so far (timeout {slow.timeout:g} s), of "
+            f"tasks {', '.join(slow.task_ids)}{' and others' if slow.count > len(slow.task_ids) else ''}"
         )
-        findings.append(Finding("Large payloads", "missing", detail, (expected.start_command,)))
-    missing = {name: origin for name, origin in _expected_tools(expected).items() if name not in worker.tools}
-    if missing:
-        tools = ", ".join(f"{name} ({origin})" for name, origin in missing.items())
-        detail = f"worker {worker.identity} has not loaded {tools}. Correct what its log says, or start it again"
-        detail += _not_asked(worker_count)
-        findings.append(Finding("Tools", "missing", detail, (expected.start_command,)))
-    else:
-        detail = f"worker {worker.identity} has loaded {', '.join(worker.tools)}{_not_asked(worker_count)}"
-        findings.append(Finding("Tools", "ok", detail))
-    findings += secret_findings(worker.secret_problems, f"worker {worker.identity}") if expected.has_secrets else []
-    return findings
+    if slow.abandoned:
+        parts.append(f"{slow.abandoned} of its functions run on though their calls have ended")
+    return "; ".join(parts)
 
 
 def secret_findings(problems: Sequence[str], reader: str) -> list[Finding]:
@@ -123,10 +161,6 @@ def secret_findings(problems: Sequence[str], reader: str) -> list[Finding]:
     if problems:
         return [Finding("Secrets", "missing", f"{problem} ({reader})") for problem in problems]
     return [Finding("Secrets", "ok", f"{reader} can read all of them")]
-
-
-def _not_asked(worker_count: int) -> str:
-    return f". It is one of {worker_count} workers; the others were not asked" if worker_count > 1 else ""
 
 
 def _expected_tools(expected: ExpectedWorkers) -> dict[str, str]:
@@ -141,6 +175,20 @@ def _expected_tools(expected: ExpectedWorkers) -> dict[str, str]:
         else:
             elsewhere.add(tool.name)
     return {name: origin for name, origin in tools.items() if name not in elsewhere}
+
+
+async def _ask_workers(client: Client, task_queue: str, count: int) -> list[WorkerDescription] | Finding:
+    """Return the descriptions of those workers that Temporal chose, of ``count``; or why there is none."""
+    workers: dict[str, WorkerDescription] = {}
+    for _ in range(_MAX_ROUNDS):
+        requests = min(count, _MAX_REQUESTS)
+        for response in await asyncio.gather(*(_ask_worker(client, task_queue) for _ in range(requests))):
+            if isinstance(response, Finding):
+                return list(workers.values()) or response
+            workers[response.identity] = response
+        if len(workers) >= count:
+            break
+    return [workers[identity] for identity in sorted(workers)]
 
 
 async def _ask_worker(client: Client, task_queue: str) -> WorkerDescription | Finding:

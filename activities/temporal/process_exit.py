@@ -1,13 +1,23 @@
-"""Exit from a process that has used Temporal's SDK."""
+"""The end of a process that uses Temporal's SDK: signals that ask for it, and the exit."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import signal
 import sys
 from typing import NoReturn
 
-__all__ = ["exit_process"]
+__all__ = ["exit_process", "stop_signal"]
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and Ctrl-C set from now on, instead of ending the process."""
+    stop_requested = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop_requested.set)
+    return stop_requested
 
 
 def exit_process(code: int) -> NoReturn:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from agentkit.interfaces.content import READ_RESULT, ContentReader
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
-from agentkit.interfaces.model import Emit, Model, ModelDelta, ModelRequest, ModelResponse, StopReason
+from agentkit.interfaces.model import (
+    Emit,
+    Model,
+    ModelDelta,
+    ModelRequest,
+    ModelResponse,
+    ModelWait,
+    RateLimited,
+    StopReason,
+)
 from agentkit.interfaces.output import OutputCheck, OutputChecker
 from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
 from agentkit.interfaces.policy import PolicyDecision, SecurityPolicy
@@ -48,6 +57,7 @@ __all__ = [
     "ModelDelta",
     "ModelRequest",
     "ModelResponse",
+    "ModelWait",
     "NoSecrets",
     "OmittedText",
     "OutputCheck",
@@ -56,6 +66,7 @@ __all__ = [
     "PolicyDecision",
     "PreparedTool",
     "Proceed",
+    "RateLimited",
     "Retry",
     "Sandbox",
     "SandboxLimits",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field, JsonValue
 
@@ -13,7 +13,7 @@ from agentkit.messages import Message, Usage
 from agentkit.records import Record
 from agentkit.specs import ModelSettings, ToolSpec
 
-__all__ = ["Emit", "Model", "ModelDelta", "ModelRequest", "ModelResponse", "StopReason"]
+__all__ = ["Emit", "Model", "ModelDelta", "ModelRequest", "ModelResponse", "ModelWait", "RateLimited", "StopReason"]
 
 StopReason = Literal["end", "tool_calls", "length", "refusal"]
 """Why a model stopped: its response is complete, it calls tools, it reached its output limit, or a filter refused."""
@@ -76,4 +76,26 @@ class Model(Protocol):
 
     async def aclose(self) -> None:
         """Close connections. Called at most once; ``respond`` is not called afterwards."""
+        ...
+
+
+class ModelWait(Record):
+    """A model to which no request starts at the moment, because its provider asked for that."""
+
+    model: str
+    """``provider:name``."""
+    key: str
+    """The setting that holds the key to which the wait applies, such as ``OPENAI_API_KEY``; never the key."""
+    seconds: float
+    """How long the wait still lasts."""
+    requests: int
+    """How many requests wait for its end."""
+
+
+@runtime_checkable
+class RateLimited(Protocol):
+    """A ``Model`` whose provider may ask for waits."""
+
+    def waits(self) -> Sequence[ModelWait]:
+        """Return the waits of the provider's models at this moment, by model."""
         ...

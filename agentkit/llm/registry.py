@@ -44,35 +44,35 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
                 max_wait_s=settings.model_max_wait,
             )
             priced = PricedModel(build(settings, limiter.read_headers), settings.prices)
-            models[provider] = RateLimitedModel(priced, limiter)
+            models[provider] = RateLimitedModel(priced, limiter, _KEY_VARIABLES[provider])
     if any(map(has_price_list, models)):
         load_price_lists()
     return models
 
 
 def _openai(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    key = _checked_key("OPENAI_API_KEY", settings.openai_api_key)
+    key = _checked_key(_KEY_VARIABLES["openai"], settings.openai_api_key)
     url = _checked_url("OPENAI_BASE_URL", settings.openai_base_url)
     options = _options(settings, on_headers, settings.openai_omit)
     return OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, options=options)
 
 
 def _anthropic(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    key = _checked_key("ANTHROPIC_API_KEY", settings.anthropic_api_key)
+    key = _checked_key(_KEY_VARIABLES["anthropic"], settings.anthropic_api_key)
     url = _checked_url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
     build = _import_model("anthropic", "AnthropicModel")
     return build(api_key=key, base_url=url, options=_options(settings, on_headers, settings.anthropic_omit))
 
 
 def _google(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    key = _checked_key("GOOGLE_API_KEY", settings.google_api_key)
+    key = _checked_key(_KEY_VARIABLES["google"], settings.google_api_key)
     url = _checked_url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
     build = _import_model("google", "GoogleModel")
     return build(api_key=key, base_url=url, options=_options(settings, on_headers, settings.google_omit))
 
 
 def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    key = _checked_key("OPENROUTER_API_KEY", settings.openrouter_api_key)
+    key = _checked_key(_KEY_VARIABLES["openrouter"], settings.openrouter_api_key)
     url = _checked_url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
     return OpenRouterModel(
@@ -86,7 +86,7 @@ def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
 
 def _openai_compatible(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     """Return the model of a self-hosted server: it has no price list, only the prices of the settings."""
-    variable = "OPENAI_COMPATIBLE_API_KEY"
+    variable = _KEY_VARIABLES["openai-compatible"]
     key = _checked_key(variable, settings.openai_compatible_api_key)
     url = _checked_url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
     return OpenAIModel(
@@ -104,6 +104,15 @@ _BUILDERS: Mapping[str, Callable[[AgentSettings, OnHeaders], Model]] = {
     "google": _google,
     "openrouter": _openrouter,
     "openai-compatible": _openai_compatible,
+}
+
+
+_KEY_VARIABLES: Mapping[str, str] = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "google": "GOOGLE_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+    "openai-compatible": "OPENAI_COMPATIBLE_API_KEY",
 }
 
 

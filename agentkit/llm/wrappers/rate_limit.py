@@ -11,12 +11,12 @@ import asyncio
 import itertools
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import chain
 
 from agentkit.errors import ModelUnavailable
-from agentkit.interfaces import Emit, Model, ModelRequest, ModelResponse
+from agentkit.interfaces import Emit, Model, ModelRequest, ModelResponse, ModelWait
 from agentkit.llm.shared.server_clock import server_time
 from agentkit.llm.shared.token_estimates import estimate_usage
 from agentkit.llm.wrappers.token_bucket import LimitedResource, TokenBucket, bucket_from_headers
@@ -92,6 +92,16 @@ class RateLimiter:
     def waiting(self) -> int:
         """The number of requests in the queues."""
         return sum(map(len, self._queues.values()))
+
+    def waits(self, key: str) -> list[ModelWait]:
+        """Return the waits that the provider asked for, by model; ``key`` names the setting with its key."""
+        now, waits = _now(), []
+        for model in sorted({*self._paused_until, *self._queues, *(model for model, _ in self._reported)}):
+            queue = self._queues.get(model, ())
+            first = queue[0] if queue else _QueuedRequest(0, model, 0, now)
+            if seconds := self._model_wait(first, now):
+                waits.append(ModelWait(model=model, key=key, seconds=seconds, requests=len(queue)))
+        return waits
 
     def limits_tokens(self, model: str) -> bool:
         """Return whether any limit on tokens is known for a model."""
@@ -202,12 +212,18 @@ def _now() -> float:
 class RateLimitedModel:
     """A model whose requests wait for a slot of its provider's limiter."""
 
-    def __init__(self, model: Model, limiter: RateLimiter) -> None:
+    def __init__(self, model: Model, limiter: RateLimiter, key: str = "") -> None:
+        """Limit the requests to ``model``; ``key`` names the setting that holds its key."""
         self._model = model
         self._limiter = limiter
+        self._key = key
 
     def __repr__(self) -> str:
         return repr(self._model)
+
+    def waits(self) -> Sequence[ModelWait]:
+        """Return the waits that the provider asked for, as they are now."""
+        return self._limiter.waits(self._key)
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
         """Wait for a slot, and return the model's response.

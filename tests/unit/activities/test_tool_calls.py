@@ -125,3 +125,27 @@ async def test_functions_that_run_on_after_their_calls_are_named_in_the_log(capl
     assert message.startswith(
         "block: 1 of its functions run on in threads of this worker though their calls have ended"
     )
+
+
+async def test_slow_calls_are_listed_by_tool() -> None:
+    threads, started, release = FunctionThreads(1), threading.Event(), threading.Event()
+
+    def block() -> None:
+        started.set()
+        release.wait(60)
+
+    calls = ToolCalls(ToolCallLimits(slow_after_s=0), threads=threads)
+    assert calls.slow_calls() == []
+    async with AsyncExitStack() as stack:
+        for task in range(7):
+            await stack.enter_async_context(calls.running(look, tool_context(f"t{task}", "c", 1), may_wait=False))
+        blocked = asyncio.create_task(threads.run("block", block))
+        assert await asyncio.to_thread(started.wait, 30)
+        blocked.cancel()
+        await asyncio.wait({blocked})
+        stuck, slow = calls.slow_calls()
+    release.set()
+    assert (stuck.tool, stuck.count, stuck.abandoned) == ("block", 0, 1)
+    assert (slow.tool, slow.count, slow.timeout, slow.abandoned) == ("look", 7, 45, 0)
+    assert len(slow.task_ids) == 5
+    await eventually(lambda: calls.slow_calls() == [])

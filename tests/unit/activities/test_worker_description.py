@@ -31,7 +31,7 @@ async def test_a_worker_describes_its_directories_default_model_and_tools(
     tmp_path: Path, provider: str | None, model: str | None
 ) -> None:
     settings = Settings(app_dir=tmp_path, data_dir=tmp_path / "data", default_provider=provider)
-    activity = WorkerDescriptionActivity(settings, ToolRegistry([multiply, add]))
+    activity = WorkerDescriptionActivity(settings, ToolRegistry([multiply, add]), {})
 
     description = await ActivityEnvironment().run(activity.describe_worker)
 
@@ -46,7 +46,7 @@ async def test_a_worker_describes_its_directories_default_model_and_tools(
 
 async def test_a_worker_describes_which_secrets_it_lacks(tmp_path: Path) -> None:
     secrets = SecretStore({"vault": SecretSource(env="VAULT")}, tmp_path, {})
-    activity = WorkerDescriptionActivity(Settings(app_dir=tmp_path), ToolRegistry([]), secrets)
+    activity = WorkerDescriptionActivity(Settings(app_dir=tmp_path), ToolRegistry([]), {}, secrets=secrets)
 
     description = await ActivityEnvironment().run(activity.describe_worker)
 

@@ -3,16 +3,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
 
+from activities.model_waits import model_waits
 from activities.settings import Settings
-from agentkit.errors import ConfigurationInvalid, ModelNotAuthorized
+from agentkit.errors import ConfigurationInvalid, ModelNotAuthorized, ModelUnavailable
 from agentkit.interfaces import Model, ModelRequest
 from agentkit.llm import build_models
 from agentkit.messages import user_message
+from agentkit.runtime.model_request import request_model
+from agentkit.schemas.output_check import InlineOutputChecker
+from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedOpenAIServer, ServerFailure, ServerResponse
+from tests.polling import eventually
 
 KEY = SecretStr("sk-secret-secret")
 URL = "http://127.0.0.1:1/v1"
@@ -157,3 +163,45 @@ async def test_providers_do_not_wait_for_each_other() -> None:
             response = await models["openai-compatible"].respond(_request("openai-compatible:m"))
             assert response.message.text == "ok"
             first.cancel()
+
+
+REFUSAL = ServerFailure(status=429, headers={"retry-after": "100"})
+
+
+async def test_two_keys_of_one_provider_have_waits_of_their_own() -> None:
+    async with ScriptedOpenAIServer([REFUSAL, ServerResponse(text="ok")]) as server:
+        keyed = [Settings(openai_base_url=server.url, openai_api_key=SecretStr(f"sk-secret-{n}")) for n in (1, 2)]
+        async with _models(keyed[0]) as first, _models(keyed[1]) as second, asyncio.timeout(20):
+            with pytest.raises(ModelUnavailable):
+                await first["openai"].respond(_request("openai:m"))
+            response = await second["openai"].respond(_request("openai:m"))
+            assert response.message.text == "ok"
+            waits = model_waits(first)
+            assert model_waits(second) == []
+    assert [(wait.model, wait.key) for wait in waits] == [("openai:m", "OPENAI_API_KEY")]
+    assert 50 < waits[0].seconds <= 100
+    assert "secret" not in repr(waits)
+
+
+async def test_a_model_of_two_agents_has_one_wait() -> None:
+    first, second = (AgentSpec(name=name, models=("openai:m",), planner="tools") for name in ("first", "second"))
+    async with (
+        ScriptedOpenAIServer([REFUSAL, ServerResponse(text="ok")]) as server,
+        _models(Settings(openai_base_url=server.url)) as models,
+        asyncio.timeout(20),
+    ):
+        request = partial(
+            request_model,
+            models["openai"],
+            messages=[user_message("Hi")],
+            checker=InlineOutputChecker(),
+            name="openai:m",
+            step=1,
+        )
+        with pytest.raises(ModelUnavailable):
+            await request(first)
+        waiting = asyncio.create_task(request(second))
+        await eventually(lambda: [wait.requests for wait in model_waits(models)] == [1])
+        assert server.request_count == 1
+        waiting.cancel()
+        await asyncio.wait({waiting})

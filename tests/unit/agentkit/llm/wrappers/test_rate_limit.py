@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentkit.errors import ModelUnavailable
-from agentkit.interfaces import ModelRequest
+from agentkit.interfaces import ModelRequest, ModelWait
 from agentkit.llm import OpenAIModel, OpenRouterModel
 from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.wrappers.rate_limit import MAX_QUEUE_TIME_S, RateLimitedModel, RateLimiter
@@ -210,6 +210,25 @@ def test_no_model_is_held_up_for_longer_than_the_longest_wait(max_wait_s: float,
         return await asyncio.gather(_start_time(limiter), _start_time(limiter, model=OTHER))
 
     assert run_in_virtual_time(scenario()) == pytest.approx((start, start))
+
+
+def test_waits_are_listed_by_model_with_the_requests_that_wait() -> None:
+    async def scenario() -> list[ModelWait]:
+        limiter = RateLimiter(concurrency=100)
+        limiter.pause("openai:a", 100)
+        limiter.pause("openai:over", 1)
+        limiter.read_headers("openai:b", _limit("requests", 60, 0, "60s"))
+        limiter.read_headers("openai:free", _limit("requests", 60, 60, "0s"))
+        waiting = asyncio.gather(*(_start_time(limiter, model="openai:a") for _ in range(3)))
+        await asyncio.sleep(10)
+        waits = limiter.waits("OPENAI_API_KEY")
+        assert await waiting == [100] * 3
+        assert limiter.waits("OPENAI_API_KEY") == []
+        return waits
+
+    assert run_in_virtual_time(scenario()) == [
+        ModelWait(model="openai:a", key="OPENAI_API_KEY", seconds=90, requests=3)
+    ]
 
 
 def test_a_request_that_would_wait_too_long_fails_at_once_with_the_wait() -> None:

@@ -8,6 +8,7 @@ from agentkit.tools.builtin_tools import builtin_tools
 from agentkit.tools.function_tool import FunctionTool, tool
 from agentkit.tools.returned_files import File, Image
 from agentkit.tools.tool_registry import ToolRegistry
+from agentkit.tools.toolset_combinators import filter_tools, named, prefix_tools, rename_tools, require_approval
 
 __all__ = [
     "File",
@@ -18,5 +19,10 @@ __all__ = [
     "ToolRegistry",
     "ToolUnavailable",
     "builtin_tools",
+    "filter_tools",
+    "named",
+    "prefix_tools",
+    "rename_tools",
+    "require_approval",
     "tool",
 ]

@@ -16,7 +16,15 @@ from agentkit.catalog.catalog import load_catalog
 from agentkit.catalog.defaults import TEMPLATE
 from agentkit.errors import ToolArgumentsInvalid, ToolNotFound
 from agentkit.interfaces import ToolContext, Toolset
-from agentkit.tools import ToolRegistry, builtin_tools
+from agentkit.tools import (
+    ToolRegistry,
+    builtin_tools,
+    filter_tools,
+    named,
+    prefix_tools,
+    rename_tools,
+    require_approval,
+)
 
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
 
@@ -42,8 +50,28 @@ async def _inline_app_directory(path: Path) -> AsyncIterator[Toolset]:
     sys.path[:] = before
 
 
+def _derived(derive: Callable[[Toolset], Toolset]) -> Callable[[Path], AbstractAsyncContextManager[Toolset]]:
+    @asynccontextmanager
+    async def derived_app_directory(path: Path) -> AsyncIterator[Toolset]:
+        async with _app_directory(path) as toolset:
+            yield derive(toolset)
+
+    return derived_app_directory
+
+
 @pytest.fixture(
-    params=[_registry, _app_directory, _inline_app_directory], ids=["registry", "app directory", "inline app directory"]
+    params=[
+        pytest.param(_registry, id="registry"),
+        pytest.param(_app_directory, id="app directory"),
+        pytest.param(_inline_app_directory, id="inline app directory"),
+        pytest.param(_derived(lambda tools: filter_tools(tools, named("*_*"))), id="filtered"),
+        pytest.param(_derived(lambda tools: prefix_tools(tools, "my_")), id="prefixed"),
+        pytest.param(_derived(lambda tools: rename_tools(tools, {"word_count": "count"})), id="renamed"),
+        pytest.param(_derived(require_approval), id="with approval"),
+        pytest.param(
+            _derived(lambda tools: prefix_tools(require_approval(prefix_tools(tools, "a.")), "b.")), id="combined"
+        ),
+    ]
 )
 async def toolset(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Toolset]:
     make: Callable[[Path], AbstractAsyncContextManager[Toolset]] = request.param

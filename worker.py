@@ -39,7 +39,7 @@ from agentkit.interfaces import Model, OutputChecker, Secrets, Toolset
 from agentkit.llm import build_models
 from agentkit.runtime.model_check import check_models
 from agentkit.schemas.output_checker import OutputCheckProcesses
-from agentkit.web import PublicFetcher
+from agentkit.web import PublicFetcher, PublicHttpClient
 from workflows.agent_task import AgentTask
 from workflows.transcript_sharing import TranscriptSharing
 from workflows.workflow_sandbox import sandboxed_runner
@@ -93,9 +93,9 @@ async def _serve(settings: Settings) -> None:
     stop_requested = stop_signal()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32))  # look-ups, payloads; tools have others
     secrets = worker_secrets(settings)
-    catalog = load_catalog(settings, PublicFetcher(allow=settings.http_fetch_allow))
-    for problem in catalog.problems:
-        logger.warning("%s", problem)
+    allow = settings.http_fetch_allow
+    catalog = load_catalog(settings, PublicFetcher(allow=allow), PublicHttpClient(allow=allow), secrets)
+    catalog.log_problems(logger)
     if settings.reload:
         catalog.watch(logger)
     models = build_models(settings)

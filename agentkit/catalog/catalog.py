@@ -26,7 +26,7 @@ from agentkit.catalog.policy_checks import policy_tool_issues
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
 from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid
-from agentkit.interfaces import Fetcher
+from agentkit.interfaces import Fetcher, HttpClient, NoSecrets, Secrets
 from agentkit.specs import AgentDefinition, AgentSpec, Limits
 from agentkit.tools import builtin_tools
 from agentkit.tools.host.host_limits import HostLimits
@@ -38,13 +38,19 @@ _AGENT_SPEC = DefinitionSource("agent_spec", request_path=("agent_spec",))
 _REQUEST = DefinitionSource("request", request_path=())
 
 
-def load_catalog(settings: AgentSettings, fetcher: Fetcher | None = None) -> Catalog:
+def load_catalog(
+    settings: AgentSettings,
+    fetcher: Fetcher | None = None,
+    client: HttpClient | None = None,
+    secrets: Secrets = NoSecrets(),  # noqa: B008  it has no state
+) -> Catalog:
     """Read the app directory. Broken files are listed by ``Catalog.problems``; the others are used.
 
     A project's tools are imported in processes of their own, and called there, unless ``settings.tool_host`` is
-    ``inline``. Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail.
+    ``inline``. Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail; without a ``client``, those of
+    ``http_request`` and of OpenAPI documents.
     """
-    builtin = builtin_tools(fetcher)
+    builtin = builtin_tools(fetcher, client=client, secrets=secrets)
     if settings.tool_host == "inline":
         return Catalog(settings, InlineTools(settings.app_dir, builtin))
     variables = tuple(source.env for source in settings.secrets.values() if source.env is not None)
@@ -147,6 +153,11 @@ class Catalog:
             AgentInvalid: the definition or an argument is wrong.
         """
         return self._resolve(AgentFile(_override(definition, model, limits, output_schema), _AGENT_SPEC))
+
+    def log_problems(self, log: logging.Logger) -> None:
+        """Log each of ``problems``."""
+        for problem in self.problems:
+            log.warning("%s", problem)
 
     def watch(self, log: logging.Logger | None = None) -> None:
         """Load tool files again when they change, until ``aclose``; log what has changed, and what is wrong."""

@@ -71,7 +71,8 @@ class AgentSettings(BaseSettings):
     reload: bool = False
     """Load tool files again when they change; ``opspawn dev`` turns it on."""
     http_fetch_allow: Networks = ()
-    """Networks that ``http_fetch`` may access besides public addresses, such as ``10.0.0.0/8``."""
+    """Networks that ``http_fetch`` and other requests of tools may access besides public addresses, such as
+    ``10.0.0.0/8``."""
     secrets: dict[SecretName, SecretSource] = Field(default_factory=dict)
     """Secrets of tools by name, each with its variable or file: ``github = {env = "GITHUB_TOKEN"}``."""
 

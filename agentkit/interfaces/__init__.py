@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentkit.interfaces.content import READ_RESULT, ContentReader
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
+from agentkit.interfaces.http_client import HttpClient, HttpReply, HttpRequest
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import (
     Emit,
@@ -51,6 +52,9 @@ __all__ = [
     "FetchResult",
     "Fetcher",
     "Finish",
+    "HttpClient",
+    "HttpReply",
+    "HttpRequest",
     "LongTermMemory",
     "Memory",
     "Model",

@@ -11,9 +11,10 @@ from typing import Annotated
 from pydantic import Field
 
 from agentkit.errors import ToolError
-from agentkit.interfaces import Fetcher, FetchResult, Tool
+from agentkit.interfaces import Fetcher, FetchResult, HttpClient, NoSecrets, Secrets, Tool
 from agentkit.tools.calculator import calculate
 from agentkit.tools.function_tool import tool
+from agentkit.tools.http_request_tool import http_request_tool
 from agentkit.tools.read_result import read_result_tool
 from agentkit.validation_messages import did_you_mean
 
@@ -30,13 +31,19 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def builtin_tools(fetcher: Fetcher | None = None, now: Callable[[], datetime] = _now) -> Sequence[Tool]:
-    """Return ``calculator``, ``current_time``, ``http_fetch`` and ``read_result``.
+def builtin_tools(
+    fetcher: Fetcher | None = None,
+    now: Callable[[], datetime] = _now,
+    client: HttpClient | None = None,
+    secrets: Secrets = NoSecrets(),  # noqa: B008  it has no state
+) -> Sequence[Tool]:
+    """Return ``calculator``, ``current_time``, ``http_fetch``, ``read_result`` and ``http_request``.
 
-    Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail; ``read_result`` works in workers only, which
-    replace it. ``now`` returns the current time.
+    Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail; ``http_request`` likewise without a
+    ``client``. ``read_result`` works in workers only, which replace it. ``now`` returns the current time.
     """
-    return (_calculator(), _current_time(now), _http_fetch(fetcher), read_result_tool())
+    request = http_request_tool(client, secrets)
+    return (_calculator(), _current_time(now), _http_fetch(fetcher), read_result_tool(), request)
 
 
 def _calculator() -> Tool:

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from agentkit.web.address_policy import AddressPolicy
 from agentkit.web.public_fetcher import PublicFetcher
+from agentkit.web.public_http_client import PublicHttpClient
 
-__all__ = ["AddressPolicy", "PublicFetcher"]
+__all__ = ["AddressPolicy", "PublicFetcher", "PublicHttpClient"]

@@ -19,13 +19,13 @@ from agentkit.web.readable_text import html_to_text
 from agentkit.web.system_resolver import SystemResolver
 from agentkit.web.text_encoding import decode_text, has_byte_order_mark
 
-__all__ = ["PublicFetcher"]
+__all__ = ["MAX_REDIRECTS", "TEXT_TYPES", "PublicFetcher", "decode_page", "parse_url", "tool_error"]
 
-_MAX_REDIRECTS = 5
+MAX_REDIRECTS = 5
 _MAX_DECODERS = 4
 """Threads that decode pages."""
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-_TEXT_TYPES = re.compile(
+TEXT_TYPES = re.compile(
     r"text/|application/([\w.-]+\+)?(json|xml|yaml)\b|application/(x-)?(javascript|ecmascript|ndjson|yaml|toml|sh|sql)\b"
     r"|image/svg\+xml"
 )
@@ -65,11 +65,11 @@ class PublicFetcher:
         """
         try:
             async with asyncio.timeout(timeout_s), self._client(timeout_s) as client:
-                return await self._get(client, _parse_url(url), max_bytes)
+                return await self._get(client, parse_url(url), max_bytes)
         except TimeoutError as error:
             raise ToolError(f"{url} took longer than {timeout_s:g} s. Try another source.") from error
         except httpx2.HTTPError as error:
-            raise _tool_error(url, error) from error
+            raise tool_error(url, error) from error
 
     def _client(self, timeout_s: float) -> httpx2.AsyncClient:
         """Return a client for one fetch, so that tasks share no cookies."""
@@ -81,16 +81,16 @@ class PublicFetcher:
         )
 
     async def _get(self, client: httpx2.AsyncClient, url: httpx2.URL, max_bytes: int) -> FetchResult:
-        for _ in range(_MAX_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             async with client.stream("GET", url) as response:
                 if response.next_request is None:
                     return await self._read(response, max_bytes)
-                url = _parse_url(str(response.next_request.url))
-        raise ToolError(f"More than {_MAX_REDIRECTS} redirects, the last one to {url}. Try another address.")
+                url = parse_url(str(response.next_request.url))
+        raise ToolError(f"More than {MAX_REDIRECTS} redirects, the last one to {url}. Try another address.")
 
     async def _read(self, response: httpx2.Response, max_bytes: int) -> FetchResult:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type and not _TEXT_TYPES.match(media_type):
+        if media_type and not TEXT_TYPES.match(media_type):
             raise ToolError(
                 f"{response.url} is {media_type}, not text (status {response.status_code}), so it can't be read."
             )
@@ -103,14 +103,19 @@ class PublicFetcher:
         if not media_type and b"\0" in content[:4096] and not has_byte_order_mark(content):
             raise ToolError(f"{response.url} is not text, so it can't be read.")
         url, charset = str(response.url), response.charset_encoding
-        decode = partial(_decode, content, media_type, charset, url, is_truncated=truncated)
+        decode = partial(decode_page, content, media_type, charset, url, is_truncated=truncated)
         text = await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
         return FetchResult(
             url=url, status=response.status_code, content_type=media_type, text=text, truncated=truncated
         )
 
 
-def _parse_url(text: str) -> httpx2.URL:
+def parse_url(text: str) -> httpx2.URL:
+    """Return an absolute URL with http or https, without a user name.
+
+    Raises:
+        ToolError: it is none.
+    """
     try:
         url = httpx2.URL(text.strip())
     except httpx2.InvalidURL as error:
@@ -126,14 +131,16 @@ def _parse_url(text: str) -> httpx2.URL:
     return url
 
 
-def _decode(content: bytes, media_type: str, charset: str | None, url: str, *, is_truncated: bool = False) -> str:
+def decode_page(content: bytes, media_type: str, charset: str | None, url: str, *, is_truncated: bool = False) -> str:
+    """Return the text of a body; HTML as readable text."""
     may_be_html = not media_type or media_type in _HTML_TYPES
     text = decode_text(content, charset, is_html=may_be_html, is_truncated=is_truncated)
     is_html = media_type in _HTML_TYPES or (not media_type and text.lstrip()[:15].lower().startswith(_HTML_STARTS))
     return html_to_text(text, url) if is_html else text
 
 
-def _tool_error(url: str, error: httpx2.HTTPError) -> ToolError:
+def tool_error(url: str, error: httpx2.HTTPError) -> ToolError:
+    """Return the error for the model that a failed request is."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):

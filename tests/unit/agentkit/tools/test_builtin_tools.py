@@ -32,12 +32,13 @@ async def call(name: str, arguments: dict[str, JsonValue], fetcher: Fetcher | No
     return await registry.get(name).call(arguments, CONTEXT)
 
 
-def test_all_builtin_tools_are_pure_and_only_the_calculator_is_fast() -> None:
+def test_builtin_tools_are_pure_but_for_requests_and_only_the_calculator_is_fast() -> None:
     assert [(tool.spec.name, tool.spec.effect, tool.spec.fast) for tool in builtin_tools()] == [
         ("calculator", "pure", True),
         ("current_time", "pure", False),
         ("http_fetch", "pure", False),
         ("read_result", "pure", False),
+        ("http_request", "irreversible", False),
     ]
 
 

@@ -37,9 +37,11 @@ class ScriptedSite:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            path = first.split(" ")[1]
-            headers = (line.partition(": ") for line in lines if line)
-            self.requests.append({"path": path, **{name.lower(): value for name, _, value in headers}})
+            method, path, _ = first.split(" ")
+            parts = (line.partition(": ") for line in lines if line)
+            headers = {name.lower(): value for name, _, value in parts}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            self.requests.append({"path": path, ":method": method, ":body": body.decode("latin-1"), **headers})
             response = self.responses.get(path, page("nothing here", status="404 Not Found"))
             if isinstance(response, bytes):
                 writer.write(response)

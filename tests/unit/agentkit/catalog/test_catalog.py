@@ -61,7 +61,7 @@ def load(path: Path, **settings: Any) -> Catalog:
 def test_an_empty_directory_has_the_built_in_agent_and_tools(tmp_path: Path) -> None:
     catalog = load(tmp_path)
     assert list(catalog.agents) == ["assistant"]
-    names = ["calculator", "current_time", "http_fetch", "http_request"]
+    names = ["calculator", "current_time", "http_fetch", "read_result", "http_request"]
     assert [spec.name for spec in catalog.toolset.specs()] == names
     assert catalog.problems == []
 
@@ -211,7 +211,7 @@ def test_for_an_unknown_tool_the_error_has_file_line_and_all_names(tmp_path: Pat
         catalog.spec("a")
     assert str(raised.value) == (
         f"{tmp_path}/agents/a.yaml:2: tools.0: there is no tool 'calculater'. Did you mean 'calculator'? "
-        "Tools: calculator, current_time, http_fetch, http_request"
+        "Tools: calculator, current_time, http_fetch, read_result, http_request"
     )
     assert catalog.problems == [str(raised.value)]
 

@@ -30,7 +30,7 @@ def secrets_for(*hosts: str) -> Secrets:
     return SecretStore({"github": source}, Path(), {"TOKEN": "0123456789"})
 
 
-async def request(secrets: Secrets | None = None, **arguments: JsonValue) -> JsonValue:
+async def request(secrets: Secrets | None = None, **arguments: JsonValue) -> object:
     tool = http_request_tool(PublicHttpClient(allow=LOOPBACK), secrets or NoSecrets())
     return await tool.call(arguments, CONTEXT)
 

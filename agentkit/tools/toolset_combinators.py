@@ -11,7 +11,7 @@ from typing import cast
 from pydantic import JsonValue
 
 from agentkit.errors import ToolError, ToolInvalid
-from agentkit.interfaces import PreparedTool, Tool, ToolContext, Toolset
+from agentkit.interfaces import PreparedTool, Tool, ToolContext, ToolOutput, Toolset
 from agentkit.specs import ToolSpec
 from agentkit.tools.tool_registry import ToolRegistry
 from agentkit.validation_messages import did_you_mean
@@ -125,7 +125,7 @@ class _DerivedTool:
         """The derived spec."""
         return self._spec
 
-    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue | ToolOutput:
         """Call the tool.
 
         Raises:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.errors import ToolError, ToolInvalid, ToolNotFound, ToolUnavailable
-from agentkit.interfaces import Tool, ToolContext
+from agentkit.interfaces import Tool, ToolContext, ToolOutput
 from agentkit.messages import ToolCall
 from agentkit.runtime.local_runner import LocalRunner
 from agentkit.runtime.tool_invocation import invoke_tool
@@ -50,7 +50,7 @@ class Lent:
             raise ToolUnavailable("lent was not called: it is away")
         yield read
 
-    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+    async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue | ToolOutput:
         async with self.prepared() as ready:
             return await ready.call(arguments, context)
 

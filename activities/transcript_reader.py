@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from temporalio.client import Client
 
+from activities.image_loading import ImageLoader
 from activities.message_storage import MessageStorage
 from activities.payload_types import ModelCall, TranscriptPage, TranscriptRange
 from activities.transcript_cache import TranscriptCache
@@ -32,6 +33,7 @@ class TranscriptReader:
         self._client = client
         self._cache = cache
         self._storage = MessageStorage(client)
+        self._images = ImageLoader(client)
 
     async def agent(self, call: ModelCall) -> AgentSpec:
         """Return the agent of the call.
@@ -48,7 +50,7 @@ class TranscriptReader:
         return agent
 
     async def messages(self, segments: Sequence[Segment]) -> list[Message]:
-        """Return the messages of the segments, in order, verified.
+        """Return the messages of the segments, in order, verified, with the bytes of their tools' images.
 
         Raises:
             TranscriptMismatch: the messages found are not the ones referred to.
@@ -57,7 +59,7 @@ class TranscriptReader:
         messages: list[Message] = []
         for segment in segments:
             messages += (await self._transcript(segment)).read(segment.start, segment.end)
-        return messages
+        return await self._images.load(messages)
 
     async def messages_to_keep(self, segment: Segment) -> Sequence[Message]:
         """Return the messages of the segment as ``messages`` does; keep them when their workflow doesn't."""

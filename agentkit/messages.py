@@ -12,6 +12,7 @@ from agentkit.records import Record
 
 __all__ = [
     "MAX_COUNT",
+    "MAX_SHOWN_BYTES",
     "ContentPart",
     "ImagePart",
     "InputPart",
@@ -35,6 +36,11 @@ def _clamped(value: object) -> object:
         return value
     return max(0, min(value, MAX_COUNT)) if value == value else 0
 
+
+MAX_SHOWN_BYTES = 3_750_000
+"""The largest image of a tool that models are shown: 5 MB in base64, which all providers take."""
+
+_SHOWN_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 _Count = Annotated[int, BeforeValidator(_clamped)]
 
@@ -107,6 +113,11 @@ class StoredContent(Record):
     data: Annotated[Base64Bytes | None, Field(repr=False)] = None
     """The bytes themselves: in requests to models, never in a history."""
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether models that take images are shown it."""
+        return self.media_type in _SHOWN_TYPES and self.size <= MAX_SHOWN_BYTES
+
 
 class ToolResult(Record):
     """The result of a tool call, as the model sees it: text of bounded length, and files."""
@@ -120,6 +131,13 @@ class ToolResult(Record):
     """All of a result of which ``content`` has the start and the end."""
     files: tuple[StoredContent, ...] | None = None
     """Images and other files that the tool returned; ``content`` describes them."""
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """The images among the files whose bytes are here."""
+        shown = (file for file in self.files or () if file.is_shown and file.data)
+        # The bytes need no validation, which would decode base64.
+        return tuple(ImagePart.model_construct(data=file.data, media_type=file.media_type) for file in shown)
 
     def without_claims(self) -> Self:
         """Return the result without references to where contents are stored, which are of no use to clients."""

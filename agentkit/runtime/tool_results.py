@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from agentkit.interfaces import READ_RESULT, OmittedText, ToolOutput, ToolValue
 from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
-from agentkit.messages import StoredContent, ToolCall, ToolResult
+from agentkit.messages import MAX_SHOWN_BYTES, StoredContent, ToolCall, ToolResult
 from agentkit.specs import AgentSpec
 
 __all__ = [
@@ -110,5 +110,9 @@ def _noted_text(output: ToolOutput, call: ToolCall, *, can_read: bool) -> str:
 
 def _file_note(number: int, file: StoredContent) -> str:
     name = f"{file.name}, " if file.name else ""
-    lost = "" if file.claim is not None or file.data is not None else ", not kept"
-    return f"[File {number}: {name}{file.media_type}, {file.size:,} bytes{lost}]"
+    state = ""
+    if file.claim is None and file.data is None:
+        state = ", not kept"
+    elif file.media_type.startswith("image/") and not file.is_shown:
+        state = ", not shown: models see PNG, JPEG, GIF and WebP images up to " + f"{MAX_SHOWN_BYTES / 1e6:g} MB"
+    return f"[File {number}: {name}{file.media_type}, {file.size:,} bytes{state}]"

@@ -12,10 +12,10 @@ import pytest
 from activities.content_storage import ContentStorage
 from activities.temporal.payload_collector import PayloadCollector
 from agentkit.interfaces import ModelRequest
-from agentkit.messages import ToolCall
+from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.testing import ScriptedModel, ScriptedResponse
-from agentkit.tools import tool
+from agentkit.tools import File, Image, tool
 from agentkit.tools.read_result import read_result_tool
 from tests.workflows.test_continue_as_new import histories_of_runs
 
@@ -215,3 +215,24 @@ async def test_the_same_long_result_again_and_again_is_still_a_loop(env: TaskEnv
         handle = await env.start("Go.", env.agent(report, READ_RESULT))
         error, _ = await env.failure(handle)
     assert error.type == "LoopDetected"
+
+
+async def test_a_model_is_shown_the_images_of_tools_and_the_transcript_refers_to_them(env: TaskEnvironment) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + bytes(50_000)
+
+    @tool(effect="pure")
+    def draw() -> list[object]:
+        return ["a square", Image(png), File(b"%PDF", "application/pdf", "square.pdf")]
+
+    model = ScriptedModel([ToolCall(id="c0", name="draw", arguments={}), "done"])
+    async with env.worker(model, draw):
+        _, handle = await env.run("Go.", env.agent(draw))
+        (result,) = await env.tool_results(handle)
+    (shown,) = model.requests[1].messages[-1].parts
+    assert isinstance(shown, ToolResult)
+    assert [(image.data, image.media_type) for image in shown.images] == [(png, "image/png")]
+    assert result.content == (
+        "a square\n[File 1: image/png, 50,008 bytes]\n[File 2: square.pdf, application/pdf, 4 bytes]"
+    )
+    assert result.images == (), "the transcript has no bytes of it"
+    assert await history_bytes(env, handle) < 20_000

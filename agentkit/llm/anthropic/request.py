@@ -234,4 +234,7 @@ def _result(result: ToolResult, own_ids: Collection[str]) -> _Block:
     if result.is_error:
         # Anthropic rejects an error without content.
         return {**block, "content": result.content or "The tool failed without a message.", "is_error": True}
+    images: list[JsonValue] = [{"type": "image", "source": _image_source(image)} for image in result.images]
+    if images:
+        return {**block, "content": [{"type": "text", "text": result.content}, *images]}
     return {**block, "content": result.content}

@@ -90,19 +90,29 @@ def _contents(messages: Sequence[Message], model: str) -> Iterator[JsonValue]:
     Responses of nothing but thoughts are left out.
     """
     results: list[JsonValue] = []
+    images: list[JsonValue] = []
     for message in messages:
         if message.role == "tool":
-            results += [_result(part) for part in message.parts if isinstance(part, ToolResult)]
+            returned = [part for part in message.parts if isinstance(part, ToolResult)]
+            results += map(_result, returned)
+            images += [part for result in returned for part in _result_images(result)]
             continue
         if results:
-            yield {"role": "user", "parts": results}
-            results = []
+            yield {"role": "user", "parts": [*results, *images]}
+            results, images = [], []
         is_response = message.role == "assistant"
         parts = [*_response_parts(message, model)] if is_response else [*_user_parts(message)]
         if parts and not (is_response and all("thought" in part for part in parts)):
             yield {"role": "model" if is_response else "user", "parts": [*parts]}
     if results:
-        yield {"role": "user", "parts": results}
+        yield {"role": "user", "parts": [*results, *images]}
+
+
+def _result_images(result: ToolResult) -> Iterator[_Part]:
+    """Yield the images of a result, after a text that says whose they are: not all models take them in the result."""
+    if result.images:
+        yield {"text": f"Images that {result.name} returned, in the order of its files:"}
+        yield from map(_image, result.images)
 
 
 def _user_parts(message: Message) -> Iterator[_Part]:

@@ -18,6 +18,9 @@ __all__ = ["chat_messages"]
 
 _Json = dict[str, JsonValue]
 
+_IMAGE = "image_url"
+"""The API's type of an image. As an omitted field it keeps images of tools from models that take text only."""
+
 
 def chat_messages(request: ModelRequest, provider: str, system: str) -> list[_Json]:
     """Return the instructions and messages; a message with several tool results becomes several messages.
@@ -33,8 +36,10 @@ def chat_messages(request: ModelRequest, provider: str, system: str) -> list[_Js
             case "assistant":
                 messages.extend(writer.write(message))
             case "tool":
-                results = (part for part in message.parts if isinstance(part, ToolResult))
+                results = [part for part in message.parts if isinstance(part, ToolResult)]
                 messages.extend(writer.write_result(result) for result in results)
+                if _IMAGE not in (request.settings.omit or ()):
+                    messages.extend(_images(results))
     return messages
 
 
@@ -47,8 +52,18 @@ def _content(parts: Sequence[TextPart | ImagePart]) -> JsonValue:
         if isinstance(part, TextPart):
             content.append({"type": "text", "text": part.text})
         else:
-            content.append({"type": "image_url", "image_url": {"url": image_url(part)}})
+            content.append({"type": _IMAGE, _IMAGE: {"url": image_url(part)}})
     return content
+
+
+def _images(results: Sequence[ToolResult]) -> Iterator[_Json]:
+    """Yield a message with the images of results: a result itself can only have text."""
+    parts: list[TextPart | ImagePart] = []
+    for result in results:
+        if result.images:
+            parts += [TextPart(text=f"Images that {result.name} returned, in the order of its files:"), *result.images]
+    if parts:
+        yield {"role": "user", "content": _content(parts)}
 
 
 class _AssistantWriter:

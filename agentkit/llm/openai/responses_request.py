@@ -161,7 +161,9 @@ class _ItemWriter:
 
     def _result(self, result: ToolResult) -> _Item:
         call_id = self._ids.sent(result.call_id)
-        return {"type": "function_call_output", "call_id": call_id, "output": result_text(result)}
+        text, images = result_text(result), result.images
+        output = _content([TextPart(text=text), *images]) if images else text
+        return {"type": "function_call_output", "call_id": call_id, "output": output}
 
 
 def _is_content(part: ContentPart) -> bool:

@@ -37,4 +37,4 @@ def _chars(part: ContentPart) -> int:
         case ToolCall():
             return len(part.name) + len(part.malformed or json.dumps(part.arguments))
         case _:
-            return len(part.content)
+            return len(part.content) + _IMAGE_CHARS * len(part.images)

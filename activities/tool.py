@@ -18,6 +18,7 @@ from activities.lost_attempts import LostAttempts
 from activities.payload_types import TOOL_PREFIX
 from activities.result_keeping import ResultKeeper, redacted_output
 from activities.tool_calls import ToolCalls
+from activities.worker_survey import WorkersWithTool
 from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed
 from agentkit.interfaces import READ_RESULT, NoSecrets, Secrets, Tool, ToolContext, Toolset, ToolValue
 from agentkit.runtime.tool_invocation import invoke_tool
@@ -30,6 +31,8 @@ _CallError = ToolError | ToolCallRefused
 
 _REPORT_TIME_S = 1.0
 """What is left of an attempt's time to report its result, after that was stored."""
+_SURVEY_TIMEOUT_S = 3.0
+"""For asking other workers whether they have a tool, and at most a quarter of the attempt's time."""
 
 
 class ToolActivities:
@@ -59,6 +62,7 @@ class ToolActivities:
         self._worker = worker
         self._calls = calls or ToolCalls()
         self._lost_attempts = LostAttempts()
+        self._workers_with_tool = None if client is None else WorkersWithTool(client)
 
     @activity.defn(dynamic=True)
     async def call_tool(self, args: Sequence[RawValue]) -> ToolValue:
@@ -81,7 +85,10 @@ class ToolActivities:
 
     async def _call(self, args: Sequence[RawValue]) -> ToolValue:
         info = activity.info()
-        tool = self._tool(info.activity_type)
+        try:
+            tool = self._tool(info.activity_type)
+        except ToolNotServed as error:
+            raise ToolNotServed(f"{error}{await self._others_text(info)}") from None
         arguments, context = _decode(args)
         if info.is_local and await self._lost_attempts.may_repeat_one():
             raise LocalAttemptLost(f"{tool.spec.name} may have ended a worker before.")
@@ -89,6 +96,13 @@ class ToolActivities:
             context = context.with_secrets(self._secrets.values(tool.spec.secrets))
         async with self._calls.running(tool, context, may_wait=not info.is_local):
             return await invoke_tool(tool, arguments, context)
+
+    async def _others_text(self, info: activity.Info) -> str:
+        """Return who else has the tool; nothing for a local activity, which is soon an activity."""
+        if self._workers_with_tool is None or info.is_local:
+            return ""
+        name, timeout_s = info.activity_type.removeprefix(TOOL_PREFIX), min(_SURVEY_TIMEOUT_S, _attempt_timeout_s() / 4)
+        return f" {await self._workers_with_tool.sentence(name, info.task_queue, timeout_s)}"
 
     def _redacted(self, error: _CallError) -> _CallError:
         text = str(error)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio.client import ActivityFailureError, Client
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -17,18 +14,11 @@ from activities.temporal.task_queue_pollers import MAX_POLL_AGE, Poller, listed_
 from activities.temporal.temporal_clock import temporal_now
 from activities.tool_calls import SlowCalls
 from activities.worker_description import WorkerDescription
+from activities.worker_survey import RESPONSE_TIMEOUT, SURVEY_TIMEOUT_S, describe_workers
 from agentkit.client import AgentList, ToolList
 from cli.finding import Finding
 
 __all__ = ["ExpectedWorkers", "poller_findings", "secret_findings", "worker_findings"]
-
-_RESPONSE_TIMEOUT = timedelta(seconds=5)
-_CALL_TIMEOUT_S = 12.0
-"""For the call with all of its own timeouts."""
-_MAX_ROUNDS = 4
-"""How often as many requests are sent as there are workers: Temporal chooses the worker of each."""
-_MAX_REQUESTS = 20
-"""The most requests at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,40 +169,16 @@ def _expected_tools(expected: ExpectedWorkers) -> dict[str, str]:
 
 async def _ask_workers(client: Client, task_queue: str, count: int) -> list[WorkerDescription] | Finding:
     """Return the descriptions of those workers that Temporal chose, of ``count``; or why there is none."""
-    workers: dict[str, WorkerDescription] = {}
-    for _ in range(_MAX_ROUNDS):
-        requests = min(count, _MAX_REQUESTS)
-        for response in await asyncio.gather(*(_ask_worker(client, task_queue) for _ in range(requests))):
-            if isinstance(response, Finding):
-                return list(workers.values()) or response
-            workers[response.identity] = response
-        if len(workers) >= count:
-            break
-    return [workers[identity] for identity in sorted(workers)]
-
-
-async def _ask_worker(client: Client, task_queue: str) -> WorkerDescription | Finding:
-    """Return what a worker has loaded, or why that isn't known."""
     try:
-        async with asyncio.timeout(_CALL_TIMEOUT_S):
-            description: WorkerDescription = await client.execute_activity(
-                "describe_worker",
-                id=f"opspawn-doctor-{uuid.uuid4().hex}",
-                task_queue=task_queue,
-                result_type=WorkerDescription,
-                schedule_to_start_timeout=_RESPONSE_TIMEOUT,
-                start_to_close_timeout=_RESPONSE_TIMEOUT,
-                retry_policy=RetryPolicy(maximum_attempts=1),
-            )
-            return description
+        return await describe_workers(client, task_queue, count)
     except ActivityFailureError as error:
         if isinstance(error.cause, ApplicationError):
             return Finding("Tools", "note", "the worker is of a release that can't list its tools")
-        seconds = _RESPONSE_TIMEOUT.total_seconds()
+        seconds = RESPONSE_TIMEOUT.total_seconds()
         detail = f"no worker responded within {seconds:g} s: they are busy, or hang. Their logs may say why"
         return Finding("Tools", "missing", detail)
     except TimeoutError:
-        return Finding("Tools", "missing", f"Temporal took more than {_CALL_TIMEOUT_S:g} s to ask a worker")
+        return Finding("Tools", "missing", f"Temporal took more than {SURVEY_TIMEOUT_S:g} s to ask a worker")
     except RPCError as error:
         if error.status is RPCStatusCode.UNIMPLEMENTED:
             return Finding("Tools", "note", "this Temporal server is too old to ask a worker for its tools")

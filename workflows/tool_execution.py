@@ -106,7 +106,7 @@ def _not_served_text(tool: ToolSpec, refusals: Sequence[ApplicationError]) -> st
         else "Start one there with the app directory that has the tool: opspawn worker --app-dir DIR."
     )
     return (
-        f"No worker has the tool {tool.name!r}: those of task queue {task_queue!r} were asked "
+        f"No worker that was asked has the tool {tool.name!r}: those of task queue {task_queue!r} were asked "
         f"{len(refusals)} times in {sum(_REFUSAL_PAUSES_S):g} s. {cure} Who was asked, and what they have: {asked}"
     )
 

@@ -379,7 +379,7 @@ async def test_a_task_whose_tool_no_worker_has_fails_after_a_minute_and_names_wh
     seconds = (events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()).total_seconds()
     assert 60 <= seconds < 90
     assert error.type == "ToolNotServed"
-    assert "No worker has the tool 'half'" in error.message
+    assert "No worker that was asked has the tool 'half'" in error.message
     assert f"task queue '{env.settings.task_queue}'" in error.message
     assert "opspawn worker --app-dir DIR" in error.message
     assert f"{own_identity(env.settings)}: There is no tool 'half'. Tools: double." in error.message

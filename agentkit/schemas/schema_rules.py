@@ -66,6 +66,8 @@ def _problem(text: str) -> str | None:
         return f"refers to {error.ref!r}, which isn't in it"
     except ConfigurationInvalid as error:
         return str(error)
+    except (OverflowError, RecursionError) as error:
+        return f"can't be evaluated ({type(error).__name__}): make its regular expressions simpler"
     return None
 
 

@@ -40,7 +40,9 @@ _STATUS_OF_TYPE = {
 _UNKNOWN_STATUS = 503
 """The status used for an error in a stream whose type is unknown: a retry may succeed."""
 _TOO_LONG = re.compile(r"prompt is too long|exceeds? (?:the )?context (?:limit|window)|exceed context limit")
-_QUOTA_USED_UP = re.compile(r"credit balance|spend_limit|spend limit|usage limits?\b.*\bregain access", re.IGNORECASE)
+_QUOTA_USED_UP = re.compile(
+    r"credit balance|spend_limit|spend limit|usage limits?\b.{0,300}?\bregain access", re.IGNORECASE
+)
 
 
 def model_error(error: Exception, endpoint: ProviderEndpoint) -> ModelError:

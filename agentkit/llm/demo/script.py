@@ -20,7 +20,12 @@ _FAIL_LINE = re.compile(r"fail\s+([45]\d\d)(?:\s+x(\d{1,9}))?")
 _TEXT_LINE = re.compile(r"say\s+(.+)")
 _CALL_LINE = re.compile(r"call\s+(\S.*)")
 _CALL_NAME = re.compile(r"(?:call\s+)?([^\s{]*)\s*")
-_CALL_SEPARATOR = re.compile(r"\s+&\s+")
+_CALL_SEPARATOR = re.compile(r"(?<!\s)\s+&\s+")
+"""Looked for at the beginning of white space only: from each character of it, it would take quadratic time."""
+_MAX_CALLS = 1_000
+"""Calls of one line; what follows is left out."""
+_MAX_LINES = 20_000
+"""Lines that are read, at each step; what follows is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def parse_script(text: str) -> DemoScript:
     lines: list[str] = []
     other_lines: list[str] = []
     pending = DemoResponse()
-    for line in filter(None, (line.strip() for line in text.splitlines())):
+    for line in filter(None, (line.strip() for line in text.splitlines()[:_MAX_LINES])):
         if modified := _apply_modifier(pending, line):
             pending = modified
             continue
@@ -106,7 +111,7 @@ def _apply_command(pending: DemoResponse, line: str) -> DemoResponse | None:
 def _parse_calls(text: str) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
     position = 0
-    while position < len(text) and (match := _CALL_NAME.match(text, position)):
+    while position < len(text) and len(calls) < _MAX_CALLS and (match := _CALL_NAME.match(text, position)):
         call, position = _parse_arguments(match[1], text, match.end())
         calls.append(call)
     return tuple(calls)

@@ -40,7 +40,9 @@ class GoogleFailure(Exception):
 FAILURES: tuple[type[Exception], ...] = (GoogleFailure, *TRANSPORT_FAILURES)
 """The exceptions that a request may raise."""
 
-_TOO_LONG = re.compile(r"input token count.*exceeds|exceeds the maximum number of tokens", re.IGNORECASE | re.DOTALL)
+_TOO_LONG = re.compile(
+    r"input token count.{0,200}?exceeds|exceeds the maximum number of tokens", re.IGNORECASE | re.DOTALL
+)
 _WRONG_KEY = re.compile(r"API key (?:not valid|expired|not found)|API_KEY_INVALID", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 _CLIENT_CLOSED_REQUEST = 499

@@ -78,3 +78,10 @@ def test_a_usable_schema_is_accepted(schema: Mapping[str, JsonValue]) -> None:
     start = time.process_time()
     check_schema(schema)
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("pattern", ["(" * 5_000, "(?!x)" + "(" * 5_000 + ")" * 5_000], ids=["unclosed", "closed"])
+@pytest.mark.parametrize("keyword", ["pattern", "patternProperties"])
+def test_a_regular_expression_that_is_nested_too_deeply_is_refused(keyword: str, pattern: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="make its regular expressions simpler"):
+        check_schema({keyword: pattern if keyword == "pattern" else {pattern: True}})

@@ -108,9 +108,9 @@ class StoredContent(Record):
     """In bytes."""
     name: str | None = None
     """A file's name."""
-    claim: Mapping[str, str] | None = None
+    claim: Mapping[str, str] | None = Field(default=None, exclude_if=lambda claim: claim is None)
     """The payload storage's reference to the bytes. None: it doesn't have them."""
-    data: Annotated[Base64Bytes | None, Field(repr=False)] = None
+    data: Base64Bytes | None = Field(default=None, repr=False, exclude_if=lambda data: data is None)
     """The bytes themselves: in requests to models, never in a history."""
 
     @property

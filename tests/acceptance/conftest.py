@@ -110,6 +110,10 @@ class Stack:
     def start_api(self) -> None:
         self._start("api", [sys.executable, "-m", "api"])
 
+    def pid(self, name: str) -> int:
+        """Return the id of a process."""
+        return self._processes[name].pid
+
     def kill(self, name: str) -> None:
         """End a process as ``kill -9`` does."""
         process = self._processes.pop(name)

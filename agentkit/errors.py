@@ -20,6 +20,7 @@ OpspawnError
 │   ├── SecretMissing         a secret that the call needs is not available; the tool was not called
 │   ├── ToolInterrupted       the call was cut off: whether it took effect is not known
 │   └── ToolUnavailable       transient: another attempt may succeed
+├── FilesChanged              a task's files are not those that a change was made for
 ├── SandboxUnavailable        a program can't be confined, so it is not run
 ├── ToolCallRefused           a worker has not started a call; another may
 │   ├── ToolNotServed         it doesn't have the tool
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigurationInvalid",
     "ContentRefused",
     "ContextTooLong",
+    "FilesChanged",
     "LimitExceeded",
     "LocalAttemptLost",
     "LoopDetected",
@@ -144,6 +146,10 @@ class ModelOutputInvalid(ModelError):
 
 class OutputUncheckable(OpspawnError):
     """Checking a response against the output schema failed or took too long. Simplify the schema."""
+
+
+class FilesChanged(OpspawnError):
+    """A task's files are of another version: another call has changed them. Read them again."""
 
 
 class SandboxUnavailable(OpspawnError):

@@ -25,7 +25,14 @@ from temporalio.converter import (
 from activities.private_files import make_private_directory
 from agentkit.errors import OpspawnError
 
-__all__ = ["OWNER_FILE", "DirectoryStorageDriver", "PayloadStorageFailed", "payload_directory", "storage_failure_in"]
+__all__ = [
+    "OWNER_FILE",
+    "DirectoryStorageDriver",
+    "PayloadStorageFailed",
+    "payload_directory",
+    "storage_failure_in",
+    "write_owner",
+]
 
 OWNER_FILE = "owner.json"
 """In each directory of payloads: ``namespace`` and ``workflow_id`` of the workflow whose history refers to them."""
@@ -57,6 +64,13 @@ def payload_directory(namespace: str, workflow_id: str) -> str:
     """Return the name of the directory of a workflow's payloads, below that of all payloads."""
     digest = hashlib.sha256(f"{namespace}/{workflow_id}".encode()).hexdigest()[:32]
     return f"{digest[:2]}/{digest}"
+
+
+def write_owner(directory: Path, namespace: str, workflow_id: str) -> None:
+    """Write the owner file of a workflow's directory of payloads, unless it is there."""
+    path = directory / OWNER_FILE
+    if not path.exists():
+        _write_file(path, json.dumps({"namespace": namespace, "workflow_id": workflow_id}).encode())
 
 
 class DirectoryStorageDriver(StorageDriver):
@@ -101,10 +115,8 @@ class DirectoryStorageDriver(StorageDriver):
         if not isinstance(owner, StorageDriverWorkflowInfo) or owner.id is None:
             return _NO_OWNER
         name = payload_directory(owner.namespace, owner.id)
-        path = self._directory / name / OWNER_FILE
         with self._writing():
-            if not path.exists():
-                _write_file(path, json.dumps({"namespace": owner.namespace, "workflow_id": owner.id}).encode())
+            write_owner(self._directory / name, owner.namespace, owner.id)
         return name
 
     def _write(self, directory: str, data: bytes) -> StorageDriverClaim:

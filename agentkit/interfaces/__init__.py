@@ -30,6 +30,7 @@ from agentkit.interfaces.sandbox import (
     Workspace,
 )
 from agentkit.interfaces.secrets import NoSecrets, Secrets
+from agentkit.interfaces.task_files import FileChanges, FileLimits, FileSnapshot, NewFile, TaskFile, TaskFiles
 from agentkit.interfaces.tool import (
     PREPARATION_TIMEOUT_S,
     OmittedText,
@@ -51,6 +52,9 @@ __all__ = [
     "Emit",
     "FetchResult",
     "Fetcher",
+    "FileChanges",
+    "FileLimits",
+    "FileSnapshot",
     "Finish",
     "HttpClient",
     "HttpReply",
@@ -62,6 +66,7 @@ __all__ = [
     "ModelRequest",
     "ModelResponse",
     "ModelWait",
+    "NewFile",
     "NoSecrets",
     "OmittedText",
     "OutputCheck",
@@ -82,6 +87,8 @@ __all__ = [
     "SecurityPolicy",
     "ShortTermMemory",
     "StopReason",
+    "TaskFile",
+    "TaskFiles",
     "Tool",
     "ToolContext",
     "ToolOutput",

@@ -79,7 +79,7 @@ class FunctionTool(Generic[P, R]):
             ToolUnavailable: the function raised it, a ``ConnectionError`` or a ``TimeoutError``.
             ToolError: the function raised any other error.
         """
-        values = self._validated(arguments)
+        values = self.validated(arguments)
         values |= dict.fromkeys(self._signature.contexts, context)
         try:
             result = await self._run(values)
@@ -110,7 +110,12 @@ class FunctionTool(Generic[P, R]):
         # A plain decorator around an async function returns a coroutine.
         return await result if inspect.isawaitable(result) else result
 
-    def _validated(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
+    def validated(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
+        """Return the arguments as the function takes them, with defaults.
+
+        Raises:
+            ToolArgumentsInvalid: they don't fit the schema.
+        """
         try:
             return self._signature.check(arguments)
         except ValidationError as error:

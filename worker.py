@@ -21,6 +21,7 @@ from activities.model_waits import measuring_model_waits
 from activities.settings import Settings, warn_of_unknown_variables
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
+from activities.task_file_store import task_file_store
 from activities.temporal.payload_collector import collecting_payloads
 from activities.temporal.process_exit import exit_process, stop_signal
 from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
@@ -37,7 +38,8 @@ from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model, OutputChecker, Secrets, Toolset
 from agentkit.llm import build_models
-from agentkit.runtime.model_check import check_models
+from agentkit.runtime.model_check import write_model_checks
+from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
 from agentkit.web import PublicFetcher, PublicHttpClient
 from workflows.agent_task import AgentTask
@@ -93,11 +95,11 @@ async def _serve(settings: Settings) -> None:
     stop_requested = stop_signal()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32))  # look-ups, payloads; tools have others
     secrets = worker_secrets(settings)
-    allow = settings.http_fetch_allow
-    catalog = load_catalog(settings, PublicFetcher(allow=allow), PublicHttpClient(allow=allow), secrets)
-    catalog.log_problems(logger)
-    if settings.reload:
-        catalog.watch(logger)
+    sandbox = build_sandbox(settings.sandbox, slots=settings.sandbox_slots)
+    logger.info("Sandbox: %s", sandbox.description)
+    fetchers = (PublicFetcher(allow=settings.http_fetch_allow), PublicHttpClient(allow=settings.http_fetch_allow))
+    catalog = load_catalog(settings, *fetchers, secrets, sandbox, task_file_store(settings))
+    catalog.start(logger)
     models = build_models(settings)
     warming_up = asyncio.create_task(catalog.toolset.warm_up())
     connecting = asyncio.create_task(connect_worker(settings))
@@ -122,15 +124,14 @@ async def _serve(settings: Settings) -> None:
     finally:
         connecting.cancel()
         await catalog.aclose()
+        sandbox.close()
         await asyncio.gather(*(model.aclose() for model in models.values()))
 
 
 async def _check_models(settings: Settings) -> None:
     """Check each model that an agent names; print one line of JSON for each."""
-    models = build_models(settings)
-    for check in await check_models(models, models_to_check(load_catalog(settings).models, settings)):
-        sys.stdout.write(check.model_dump_json() + "\n")
-    await asyncio.gather(*(model.aclose() for model in models.values()))
+    names = models_to_check(load_catalog(settings).models, settings)
+    await write_model_checks(build_models(settings), names, sys.stdout)
 
 
 def main() -> int:

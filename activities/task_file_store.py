@@ -24,12 +24,14 @@ from typing import IO, TypeVar
 from pydantic import Field
 
 from activities.private_files import make_private_directory
+from activities.settings import Settings
+from activities.temporal.client import temporal_namespace
 from activities.temporal.payload_storage import payload_directory, write_owner
 from agentkit.errors import FilesChanged, ToolError
 from agentkit.interfaces import FileChanges, FileLimits, FileSnapshot, NewFile, TaskFile
 from agentkit.records import Record
 
-__all__ = ["FILES_DIRECTORY", "TaskFileStore"]
+__all__ = ["FILES_DIRECTORY", "TaskFileStore", "task_file_store"]
 
 FILES_DIRECTORY = "files"
 """In a workflow's directory of payloads."""
@@ -40,9 +42,17 @@ _KEPT_RESULTS = 50
 _MAX_ATTEMPTS = 100
 _UNUSED_S = 600.0
 """Contents that no manifest refers to stay this long: a change that needs them may be under way."""
+_OLD_MANIFEST_S = 60.0
+"""Manifests that have a later one stay this long: a process that has read one must not be able to create the next."""
 _THREADS = 4
 
 _T = TypeVar("_T")
+
+
+def task_file_store(settings: Settings) -> TaskFileStore:
+    """Return the files of the tasks in the namespace that this process uses."""
+    limits = FileLimits(total_bytes=settings.task_files_bytes)
+    return TaskFileStore(settings.data_dir / "payloads", temporal_namespace(), limits)
 
 
 class _Manifest(Record):
@@ -176,9 +186,13 @@ def _newest_manifest(files: Path) -> Path | None:
     return files / newest if newest is not None else None
 
 
+def _manifest_name(version: int) -> str:
+    return f"manifest-{version:08}.json"
+
+
 def _create_manifest(files: Path, manifest: _Manifest) -> bool:
     """Create the file of a manifest; return False if another process has created one of its version."""
-    path = files / f"manifest-{manifest.version:08}.json"
+    path = files / _manifest_name(manifest.version)
     with tempfile.NamedTemporaryFile(dir=files, prefix="new-", delete=False) as file:
         file.write(manifest.model_dump_json().encode())
         file.flush()
@@ -261,13 +275,10 @@ def _delete_unused(files: Path) -> None:
     """Delete older manifests, and contents that were not used for a while and that no manifest refers to."""
     newest = _read_manifest(files)
     used = {file.sha256 for file in newest.files.values()} | set(newest.results.values())
-    oldest = time.time() - _UNUSED_S
+    now = time.time()
     for name in os.listdir(files):
-        path, match = files / name, _MANIFEST.fullmatch(name)
+        path, is_manifest = files / name, _MANIFEST.fullmatch(name) is not None
+        is_used = name == _manifest_name(newest.version) or name in used
         with suppress(FileNotFoundError):
-            if match is not None:
-                is_unused = int(match[1]) < newest.version
-            else:
-                is_unused = name not in used and path.stat().st_mtime < oldest
-            if is_unused:
+            if not is_used and now - path.stat().st_mtime > (_OLD_MANIFEST_S if is_manifest else _UNUSED_S):
                 path.unlink()

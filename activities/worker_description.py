@@ -11,9 +11,10 @@ from activities.settings import Settings
 from activities.temporal.worker_identity import own_identity
 from activities.tool_calls import SlowCalls, ToolCalls
 from agentkit.config.providers import default_model
-from agentkit.errors import ConfigurationInvalid
+from agentkit.errors import ConfigurationInvalid, ToolNotFound
 from agentkit.interfaces import Model, ModelWait, NoSecrets, Secrets, Toolset
 from agentkit.records import Record
+from agentkit.tools.code_tools import CodeTool
 
 __all__ = ["WorkerDescription", "WorkerDescriptionActivity"]
 
@@ -36,6 +37,8 @@ class WorkerDescription(Record):
     """The models that it asks for nothing at the moment, because their providers asked for that."""
     slow_calls: tuple[SlowCalls, ...] = ()
     """Its tool calls that have run for long."""
+    sandbox: str | None = None
+    """How it confines the code of ``python`` and ``shell``, or why it can't; None: it has no such tools."""
 
 
 class WorkerDescriptionActivity:
@@ -71,4 +74,12 @@ class WorkerDescriptionActivity:
             secret_problems=tuple(self._secrets.problems),
             model_waits=tuple(model_waits(self._models)),
             slow_calls=tuple(self._calls.slow_calls()),
+            sandbox=self._sandbox(),
         )
+
+    def _sandbox(self) -> str | None:
+        try:
+            tool = self._toolset.get("python")
+        except ToolNotFound:
+            return None
+        return tool.sandbox_description if isinstance(tool, CodeTool) else None

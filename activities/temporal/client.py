@@ -11,7 +11,7 @@ from temporalio.envconfig import ClientConfigProfile
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 
-__all__ = ["connect", "connect_when_ready", "temporal_address"]
+__all__ = ["connect", "connect_when_ready", "temporal_address", "temporal_namespace"]
 
 logger = logging.getLogger("opspawn.temporal")
 
@@ -23,6 +23,11 @@ def temporal_address(settings: Settings) -> str:
     """Return Temporal's ``host:port``: ``TEMPORAL_ADDRESS`` or the profile file's, else the embedded server's."""
     profile = ClientConfigProfile.load()
     return profile.address or f"127.0.0.1:{settings.temporal_port}"
+
+
+def temporal_namespace() -> str:
+    """Return the namespace: ``TEMPORAL_NAMESPACE`` or the profile file's, else ``default``."""
+    return ClientConfigProfile.load().namespace or "default"
 
 
 async def connect(settings: Settings, *, address: str | None = None, lazy: bool = False) -> Client:

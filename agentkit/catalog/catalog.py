@@ -26,9 +26,11 @@ from agentkit.catalog.policy_checks import policy_tool_issues
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
 from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid
-from agentkit.interfaces import Fetcher, HttpClient, NoSecrets, Secrets
+from agentkit.interfaces import Fetcher, HttpClient, NoSecrets, Sandbox, SandboxLimits, Secrets, TaskFiles
 from agentkit.specs import AgentDefinition, AgentSpec, Limits
 from agentkit.tools import builtin_tools
+from agentkit.tools.code_tools import code_tools
+from agentkit.tools.file_tools import file_tools
 from agentkit.tools.host.host_limits import HostLimits
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
@@ -43,19 +45,31 @@ def load_catalog(
     fetcher: Fetcher | None = None,
     client: HttpClient | None = None,
     secrets: Secrets = NoSecrets(),  # noqa: B008  it has no state
+    sandbox: Sandbox | None = None,
+    files: TaskFiles | None = None,
 ) -> Catalog:
     """Read the app directory. Broken files are listed by ``Catalog.problems``; the others are used.
 
     A project's tools are imported in processes of their own, and called there, unless ``settings.tool_host`` is
     ``inline``. Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail; without a ``client``, those of
-    ``http_request`` and of OpenAPI documents.
+    ``http_request`` and of OpenAPI documents; without a ``sandbox``, ``python`` and ``shell``; without ``files``, the
+    tools for files.
     """
-    builtin = builtin_tools(fetcher, client=client, secrets=secrets)
+    programs = code_tools(sandbox, files, _sandbox_limits(settings))
+    builtin = (*builtin_tools(fetcher, client=client, secrets=secrets), *programs, *file_tools(files))
     if settings.tool_host == "inline":
         return Catalog(settings, InlineTools(settings.app_dir, builtin))
     variables = tuple(source.env for source in settings.secrets.values() if source.env is not None)
     limits = HostLimits(memory_bytes=settings.tool_memory_bytes, hidden_variables=variables)
     return Catalog(settings, HostedTools(settings.app_dir, builtin, limits))
+
+
+def _sandbox_limits(settings: AgentSettings) -> SandboxLimits:
+    return SandboxLimits(
+        wall_s=settings.sandbox_timeout,
+        memory_bytes=settings.sandbox_memory_bytes,
+        disk_bytes=settings.task_files_bytes,
+    )
 
 
 @dataclass(frozen=True)
@@ -163,6 +177,12 @@ class Catalog:
         """Load tool files again when they change, until ``aclose``; log what has changed, and what is wrong."""
         if self._watcher is None:
             self._watcher = ChangeWatcher(self._watched_versions, lambda changed: self._on_change(changed, log))
+
+    def start(self, log: logging.Logger) -> None:
+        """Log what is wrong, and watch the files if the settings say so."""
+        self.log_problems(log)
+        if self.settings.reload:
+            self.watch(log)
 
     async def aclose(self) -> None:
         """Stop watching files, and end the tools' processes."""

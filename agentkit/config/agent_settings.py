@@ -70,6 +70,19 @@ class AgentSettings(BaseSettings):
     no limit."""
     reload: bool = False
     """Load tool files again when they change; ``opspawn dev`` turns it on."""
+    sandbox: Literal["auto", "bubblewrap", "landlock", "none"] = "auto"
+    """How the code of ``python`` and ``shell`` is confined: ``auto`` is the strongest tier that works on the worker, or
+    none is run; a tier's name is that one or nothing; ``none`` confines nothing, for development."""
+    sandbox_slots: int = Field(default=4, ge=1, le=64)
+    """The most programs that a worker runs in the sandbox at once."""
+    sandbox_timeout: Duration = 60.0
+    """How long one program may take, in seconds."""
+    sandbox_memory_bytes: int = Field(default=2**30, ge=64 * 2**20)
+    """The memory that one program may use, with all of its processes."""
+    task_files_bytes: int = Field(default=256 * 2**20, ge=2**20)
+    """The size of all files of one task, and what one program may write."""
+    task_files_keep: Duration = 30 * 86_400.0
+    """How long the files of an ended task are kept, in seconds."""
     http_fetch_allow: Networks = ()
     """Networks that ``http_fetch`` and other requests of tools may access besides public addresses, such as
     ``10.0.0.0/8``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, TextIO
 
 from agentkit.errors import ModelError, ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import Model, ModelRequest
@@ -12,7 +12,7 @@ from agentkit.messages import user_message
 from agentkit.records import Record
 from agentkit.specs import ModelSettings
 
-__all__ = ["ModelCheck", "check_models"]
+__all__ = ["ModelCheck", "check_models", "write_model_checks"]
 
 _TIMEOUT_S = 30.0
 _MAX_OUTPUT_TOKENS = 256
@@ -33,6 +33,13 @@ class ModelCheck(Record):
 async def check_models(models: Mapping[str, Model], names: Iterable[str]) -> list[ModelCheck]:
     """Check the named models, all at once. A provider's error is a verdict, never an exception."""
     return list(await asyncio.gather(*(_check(models, name) for name in dict.fromkeys(names))))
+
+
+async def write_model_checks(models: Mapping[str, Model], names: Iterable[str], output: TextIO) -> None:
+    """Check the named models, write one line of JSON for each, and close the models."""
+    for check in await check_models(models, names):
+        output.write(check.model_dump_json() + "\n")
+    await asyncio.gather(*(model.aclose() for model in models.values()))
 
 
 async def _check(models: Mapping[str, Model], name: str) -> ModelCheck:

@@ -64,6 +64,10 @@ class LocalSandbox:
         """The tier and the kernel's features that it uses, or why no program can be run."""
         return self._description
 
+    def close(self) -> None:
+        """Delete the directory of scratch directories; no program runs any more."""
+        self._space.close()
+
     @asynccontextmanager
     async def workspace(self) -> AsyncIterator[Workspace]:
         """Return a workspace as soon as one is free; its directory is deleted at the end."""

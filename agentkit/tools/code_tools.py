@@ -27,7 +27,7 @@ from agentkit.tools.function_tool import FunctionTool, tool
 from agentkit.tools.program_report import cut_off_report, program_report
 from agentkit.tools.scratch_changes import scratch_changes
 
-__all__ = ["call_key", "code_tools"]
+__all__ = ["CodeTool", "call_key", "code_tools"]
 
 _OTHER_WORK_S = 60.0
 """For restoring and storing files, beside the program's own time."""
@@ -45,11 +45,11 @@ def code_tools(
     is kept together with its result, once. A call that is cut off changes nothing, and another attempt starts from the
     same files; after one that was kept it returns that result.
     """
-    return tuple(_CodeTool(definition, kind, sandbox, files, limits) for kind, definition in _definitions(limits))
+    return tuple(CodeTool(definition, kind, sandbox, files, limits) for kind, definition in _definitions(limits))
 
 
 def _definitions(limits: SandboxLimits) -> Sequence[tuple[Literal["python", "shell"], FunctionTool[..., str]]]:
-    """Return the tools as models see them; ``_CodeTool`` runs the code."""
+    """Return the tools as models see them; ``CodeTool`` runs the code."""
     timeout = limits.wall_s + _OTHER_WORK_S
 
     @tool(effect="idempotent", timeout=timeout)
@@ -79,8 +79,8 @@ def _definitions(limits: SandboxLimits) -> Sequence[tuple[Literal["python", "she
     return (("python", python), ("shell", shell))
 
 
-class _CodeTool:
-    """Runs one kind of program."""
+class CodeTool:
+    """Runs one kind of program in a sandbox, on the files of the task that calls it."""
 
     def __init__(
         self,
@@ -101,6 +101,11 @@ class _CodeTool:
         """The name, description, schema and effect."""
         return self._definition.spec
 
+    @property
+    def sandbox_description(self) -> str | None:
+        """How the code is confined, or why it can't be; None: in this process no code is run."""
+        return self._sandbox.description if self._sandbox is not None else None
+
     @asynccontextmanager
     async def prepared(self) -> AsyncIterator[Tool]:
         """Return the tool with a workspace, as soon as one is free."""
@@ -112,6 +117,7 @@ class _CodeTool:
 
     async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
         """Run the program."""
+        self._definition.validated(arguments)
         if self._sandbox is None:
             raise ToolError(_UNAVAILABLE)
         try:
@@ -138,7 +144,8 @@ class _CodeTool:
         found = await asyncio.to_thread(scratch_changes, workspace.directory, restored)
 
         def report(before: FileSnapshot, after: FileSnapshot) -> str:
-            return program_report(result, before, after, found.not_kept)
+            also_changed = [path for path in found.changes.written if before.get(path) != restored.get(path)]
+            return program_report(result, before, after, found.not_kept, also_changed)
 
         if not found.changes.written and not found.changes.deleted:
             return report(restored, restored)
@@ -148,7 +155,7 @@ class _CodeTool:
 class _PreparedCodeTool:
     """A tool with a workspace for one call."""
 
-    def __init__(self, code_tool: _CodeTool, workspace: Workspace) -> None:
+    def __init__(self, code_tool: CodeTool, workspace: Workspace) -> None:
         self._tool = code_tool
         self._workspace = workspace
 

@@ -22,10 +22,21 @@ _SIGNALS = {
 
 
 def program_report(
-    result: SandboxResult, before: FileSnapshot, after: FileSnapshot, not_kept: Sequence[str] = ()
+    result: SandboxResult,
+    before: FileSnapshot,
+    after: FileSnapshot,
+    not_kept: Sequence[str] = (),
+    also_changed: Sequence[str] = (),
 ) -> str:
-    """Return a program's exit code, output and changes to files."""
-    return "\n".join([_first_line(result), *_output(result), *_changes(before, after), *_not_kept(not_kept)])
+    """Return a program's exit code, output and changes to files; ``also_changed`` are those that another call changed
+    at the same time.
+    """
+    lines = [_first_line(result), *_output(result), *_changes(before, after)]
+    if also_changed:
+        lines.append(f"changed by another call at the same time, this call's version is kept: {_named(also_changed)}")
+    if not_kept:
+        lines.append(f"not kept after this call: {_named(not_kept)}")
+    return "\n".join(lines)
 
 
 def cut_off_report(result: SandboxResult, limits: SandboxLimits) -> str:
@@ -73,10 +84,6 @@ def _changes(before: FileSnapshot, after: FileSnapshot) -> list[str]:
     deleted = sorted(old.keys() - new.keys())
     lines = [f"files written: {_named(written)}"] if written else []
     return [*lines, f"files deleted: {_named(deleted)}"] if deleted else lines
-
-
-def _not_kept(not_kept: Sequence[str]) -> list[str]:
-    return [f"not kept after this call: {_named(not_kept)}"] if not_kept else []
 
 
 def _named(names: Sequence[str]) -> str:

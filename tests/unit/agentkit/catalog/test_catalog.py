@@ -20,6 +20,10 @@ from agentkit.specs import AgentDefinition, Limits
 Write = Callable[[str, str], Path]
 
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
+BUILT_IN = [
+    *("calculator", "current_time", "http_fetch", "read_result", "http_request"),
+    *("python", "shell", "read_file", "write_file", "list_files", "search_text"),
+]
 TOOL = """
 from agentkit.tools import tool
 
@@ -61,8 +65,7 @@ def load(path: Path, **settings: Any) -> Catalog:
 def test_an_empty_directory_has_the_built_in_agent_and_tools(tmp_path: Path) -> None:
     catalog = load(tmp_path)
     assert list(catalog.agents) == ["assistant"]
-    names = ["calculator", "current_time", "http_fetch", "read_result", "http_request"]
-    assert [spec.name for spec in catalog.toolset.specs()] == names
+    assert [spec.name for spec in catalog.toolset.specs()] == BUILT_IN
     assert catalog.problems == []
 
 
@@ -211,7 +214,7 @@ def test_for_an_unknown_tool_the_error_has_file_line_and_all_names(tmp_path: Pat
         catalog.spec("a")
     assert str(raised.value) == (
         f"{tmp_path}/agents/a.yaml:2: tools.0: there is no tool 'calculater'. Did you mean 'calculator'? "
-        "Tools: calculator, current_time, http_fetch, read_result, http_request"
+        f"Tools: {', '.join(BUILT_IN)}"
     )
     assert catalog.problems == [str(raised.value)]
 

@@ -26,15 +26,12 @@ from pydantic import Field
 from activities.private_files import make_private_directory
 from activities.settings import Settings
 from activities.temporal.client import temporal_namespace
-from activities.temporal.payload_storage import payload_directory, write_owner
+from activities.temporal.payload_storage import FILES_DIRECTORY, payload_directory, write_owner
 from agentkit.errors import FilesChanged, ToolError
 from agentkit.interfaces import FileChanges, FileLimits, FileSnapshot, NewFile, TaskFile
 from agentkit.records import Record
 
-__all__ = ["FILES_DIRECTORY", "TaskFileStore", "task_file_store"]
-
-FILES_DIRECTORY = "files"
-"""In a workflow's directory of payloads."""
+__all__ = ["TaskFileStore", "task_file_store"]
 
 _MANIFEST = re.compile(r"manifest-(\d{8})\.json")
 _KEPT_RESULTS = 50

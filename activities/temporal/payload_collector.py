@@ -18,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
 from activities.temporal.payload_storage import OWNER_FILE
+from activities.temporal.task_file_collector import TaskFileCollector
 
 __all__ = ["PayloadCollector", "collecting_payloads"]
 
@@ -93,12 +94,15 @@ class PayloadCollector:
 
 @asynccontextmanager
 async def collecting_payloads(client: Client, settings: Settings) -> AsyncIterator[None]:
-    """Delete stored payloads that no workflow uses, in the background, if ``settings.collect_payloads`` is set."""
-    if not settings.collect_payloads:
-        yield
-        return
-    running = asyncio.create_task(PayloadCollector(client, settings.data_dir / "payloads").run())
+    """Delete files of tasks that ended long ago, in the background, and if ``settings.collect_payloads`` is set, stored
+    payloads that no workflow uses.
+    """
+    directory = settings.data_dir / "payloads"
+    running = [asyncio.create_task(TaskFileCollector(client, directory, keep_s=settings.task_files_keep).run())]
+    if settings.collect_payloads:
+        running.append(asyncio.create_task(PayloadCollector(client, directory).run()))
     try:
         yield
     finally:
-        running.cancel()
+        for task in running:
+            task.cancel()

@@ -26,6 +26,7 @@ from activities.private_files import make_private_directory
 from agentkit.errors import OpspawnError
 
 __all__ = [
+    "FILES_DIRECTORY",
     "OWNER_FILE",
     "DirectoryStorageDriver",
     "PayloadStorageFailed",
@@ -36,6 +37,8 @@ __all__ = [
 
 OWNER_FILE = "owner.json"
 """In each directory of payloads: ``namespace`` and ``workflow_id`` of the workflow whose history refers to them."""
+FILES_DIRECTORY = "files"
+"""In such a directory: the files of a task, which ``TaskFileStore`` manages."""
 _NO_OWNER = "other"
 """The directory of payloads that belong to no workflow."""
 

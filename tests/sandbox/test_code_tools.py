@@ -9,7 +9,7 @@ import pytest
 
 from activities.task_file_store import TaskFileStore
 from agentkit.errors import ToolArgumentsInvalid, ToolError, WorkerBusy
-from agentkit.interfaces import FileLimits, PreparedTool, SandboxLimits, ToolContext
+from agentkit.interfaces import FileLimits, SandboxLimits, ToolContext
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from agentkit.sandbox.local_sandbox import LocalSandbox
 from agentkit.sandbox.scratch_space import ScratchSpace
@@ -175,8 +175,3 @@ async def test_a_process_without_a_sandbox_has_the_same_specs(tools: TaskTools) 
     context = ToolContext(task_id="t", call_id="c", idempotency_key="t/c", step=1)
     with pytest.raises(ToolError, match="A worker can"):
         await invoke_tool(python, {"code": "1"}, context)
-
-
-def test_the_tools_are_prepared(tools: TaskTools) -> None:
-    prepared: PreparedTool = tools.python  # type: ignore[assignment]
-    assert prepared.prepared

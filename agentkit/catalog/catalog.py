@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
@@ -22,6 +23,7 @@ from agentkit.catalog.catalog_tools import HostedTools, InlineTools, ProjectTool
 from agentkit.catalog.defaults import ASSISTANT
 from agentkit.catalog.definition_source import DefinitionSource
 from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_version
+from agentkit.catalog.openapi_files import OpenApiFiles
 from agentkit.catalog.policy_checks import policy_tool_issues
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
@@ -57,11 +59,12 @@ def load_catalog(
     """
     programs = code_tools(sandbox, files, _sandbox_limits(settings))
     builtin = (*builtin_tools(fetcher, client=client, secrets=secrets), *programs, *file_tools(files))
+    documents = OpenApiFiles(settings.app_dir, settings.openapi, client, secrets)
     if settings.tool_host == "inline":
-        return Catalog(settings, InlineTools(settings.app_dir, builtin))
+        return Catalog(settings, InlineTools(settings.app_dir, builtin, documents))
     variables = tuple(source.env for source in settings.secrets.values() if source.env is not None)
     limits = HostLimits(memory_bytes=settings.tool_memory_bytes, hidden_variables=variables)
-    return Catalog(settings, HostedTools(settings.app_dir, builtin, limits))
+    return Catalog(settings, HostedTools(settings.app_dir, builtin, documents, limits))
 
 
 def _sandbox_limits(settings: AgentSettings) -> SandboxLimits:
@@ -219,18 +222,26 @@ class Catalog:
             "models": tuple(":".join(split_model(model)) for model in named_models(definition))
             or (self._default_model(),),
             "planner": definition.planner or self._default_planner(),
-            "tools": tuple(self.toolset.get(name).spec for name in dict.fromkeys(definition.tools)),
+            "tools": tuple(self.toolset.get(name).spec for name in self._tool_names(definition)),
         }
         copied = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
         return AgentSpec.model_validate({name: getattr(definition, name) for name in copied} | resolved)
 
+    def _tool_names(self, definition: AgentDefinition) -> Sequence[str]:
+        """Return the names of the agent's tools: those listed, and those that listed patterns match."""
+        known = [spec.name for spec in self.toolset.specs()]
+        matches = ([name for name in known if fnmatchcase(name, listed)] for listed in definition.tools)
+        return list(dict.fromkeys(name for names in matches for name in names))
+
     def _tool_issues(self, definition: AgentDefinition) -> Iterator[ValidationIssue]:
         known = [spec.name for spec in self.toolset.specs()]
         for index, name in enumerate(definition.tools):
-            if name not in known:
+            if "*" in name and not any(fnmatchcase(tool, name) for tool in known):
+                yield ValidationIssue(("tools", index), f"no tool matches {name!r}. Tools: {', '.join(known)}")
+            elif "*" not in name and name not in known:
                 message = f"there is no tool {name!r}.{did_you_mean(name, known)} Tools: {', '.join(known)}"
                 yield ValidationIssue(("tools", index), message)
-        tools = [self.toolset.get(name).spec for name in definition.tools if name in known]
+        tools = [self.toolset.get(name).spec for name in self._tool_names(definition)]
         yield from policy_tool_issues(definition.policy, tools, known)
 
     def _unknown_secrets(self) -> Iterator[str]:

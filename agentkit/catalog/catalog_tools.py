@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agentkit.catalog.external_tool_files import external_tool_paths, read_external_tool
 from agentkit.catalog.file_changes import FileVersions, file_version
+from agentkit.catalog.openapi_files import OpenApiFiles
 from agentkit.errors import ToolInvalid, ToolNotFound
 from agentkit.interfaces import Tool
 from agentkit.specs import ToolSpec
@@ -99,15 +100,18 @@ class ProjectTools:
 class InlineTools(ProjectTools):
     """The tools of a project, imported into this process: for debuggers. They are loaded once."""
 
-    def __init__(self, app_dir: Path, builtin: Sequence[Tool]) -> None:
-        super().__init__(builtin, [*_imported_files(app_dir), *_external_tools(app_dir)])
+    def __init__(self, app_dir: Path, builtin: Sequence[Tool], documents: OpenApiFiles) -> None:
+        super().__init__(builtin, [*_imported_files(app_dir), *_external_tools(app_dir), *_openapi_tools(documents)])
 
 
 class HostedTools(ProjectTools):
     """The tools of a project, called in processes of their own; nothing of it is imported here."""
 
-    def __init__(self, app_dir: Path, builtin: Sequence[Tool], limits: HostLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, app_dir: Path, builtin: Sequence[Tool], documents: OpenApiFiles, limits: HostLimits = DEFAULT_LIMITS
+    ) -> None:
         self._app_dir = app_dir
+        self._documents = documents
         self._limits = limits
         self._described = describe_project(app_dir, limits)
         self._pool = HostPool(app_dir, self._described, limits)
@@ -123,7 +127,7 @@ class HostedTools(ProjectTools):
 
     def file_versions(self) -> FileVersions:
         """Return the versions of tool files and of what they import; with a problem, also of the files beside these."""
-        paths = [*tool_paths(self._app_dir), *external_tool_paths(self._app_dir)]
+        paths = [*tool_paths(self._app_dir), *external_tool_paths(self._app_dir), *self._documents.paths()]
         directory = self._app_dir / "tools"
         watched = {*paths, *self._described.imported, *self._pool.imported_files}
         if self.problems:  # a missing module may be added
@@ -165,7 +169,7 @@ class HostedTools(ProjectTools):
             )
             for file in described.files
         ]
-        return [*hosted, *_external_tools(self._app_dir)]
+        return [*hosted, *_external_tools(self._app_dir), *_openapi_tools(self._documents)]
 
 
 def _imported_files(app_dir: Path) -> Iterator[_LoadedFile]:
@@ -183,3 +187,7 @@ def _external_tools(app_dir: Path) -> Iterator[_LoadedFile]:
             yield _LoadedFile(path, [(read_external_tool(path), str(path))])
         except ToolInvalid as error:
             yield _LoadedFile(path, problem=str(error))
+
+
+def _openapi_tools(documents: OpenApiFiles) -> Iterator[_LoadedFile]:
+    return (_LoadedFile(file.path, file.tools, file.problem) for file in documents.read())

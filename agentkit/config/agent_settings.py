@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from agentkit.config.durations import Duration
 from agentkit.config.model_prices import ModelPrice
+from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.config.secret_sources import SecretName, SecretSource
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation_messages import did_you_mean, validation_issues
@@ -86,6 +87,8 @@ class AgentSettings(BaseSettings):
     http_fetch_allow: Networks = ()
     """Networks that ``http_fetch`` and other requests of tools may access besides public addresses, such as
     ``10.0.0.0/8``."""
+    openapi: dict[str, OpenApiSettings] = Field(default_factory=dict)
+    """How the APIs of the documents ``openapi/NAME.yaml`` are reached, by NAME."""
     secrets: dict[SecretName, SecretSource] = Field(default_factory=dict)
     """Secrets of tools by name, each with its variable or file: ``github = {env = "GITHUB_TOKEN"}``."""
 

@@ -1,0 +1,70 @@
+"""Read ``openapi/*.yaml`` and ``openapi/*.json``: each operation of these documents becomes a tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentkit.catalog.definition_source import read_yaml
+from agentkit.config.openapi_settings import OpenApiSettings
+from agentkit.errors import ToolInvalid
+from agentkit.interfaces import HttpClient, Secrets, Tool
+from agentkit.openapi import OpenApiDocument, OpenApiTool, read_operations, validate_document
+from agentkit.validation_messages import ValidationIssue, did_you_mean
+
+__all__ = ["OpenApiFile", "OpenApiFiles"]
+
+_MAX_ISSUES = 20
+
+
+@dataclass(frozen=True)
+class OpenApiFile:
+    """A document's tools with their origins, and what is wrong with it."""
+
+    path: Path
+    tools: Sequence[tuple[Tool, str]] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class OpenApiFiles:
+    """The OpenAPI documents of an app directory."""
+
+    app_dir: Path
+    settings: Mapping[str, OpenApiSettings]
+    client: HttpClient | None
+    secrets: Secrets
+
+    def paths(self) -> Sequence[Path]:
+        """Return the documents, sorted by name, without those that start with ``_`` or ``.``."""
+        return sorted(
+            path
+            for path in (self.app_dir / "openapi").glob("*")
+            if path.suffix in (".yaml", ".yml", ".json") and not path.name.startswith(("_", "."))
+        )
+
+    def read(self) -> Iterator[OpenApiFile]:
+        """Read all documents."""
+        paths = self.paths()
+        for path in paths:
+            try:
+                yield self._read(path)
+            except ToolInvalid as error:
+                yield OpenApiFile(path, problem=str(error))
+        stems = {path.stem for path in paths}
+        for name in self.settings.keys() - stems:
+            file = self.app_dir / "openapi" / f"{name}.yaml"
+            message = f"Setting openapi.{name}: there is no document {file}.{did_you_mean(name, stems)}"
+            yield OpenApiFile(file, problem=message)
+
+    def _read(self, path: Path) -> OpenApiFile:
+        data, source = read_yaml(path, ToolInvalid, example="openapi: 3.1.0")
+        document = validate_document(data)
+        if not isinstance(document, OpenApiDocument):
+            raise source.error(document[:_MAX_ISSUES])
+        operations, issues = read_operations(document, path.stem, self.settings.get(path.stem, OpenApiSettings()))
+        tools = [(OpenApiTool(operation, self.client, self.secrets), str(path)) for operation in operations]
+        found = list(dict.fromkeys((issue.path, issue.message) for issue in issues))[:_MAX_ISSUES]
+        problem = str(source.error(ValidationIssue(*issue) for issue in found)) if found else None
+        return OpenApiFile(path, tools, problem)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
+from temporalio.converter import PayloadConverter
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
@@ -18,7 +19,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import INLINE_METADATA
     from agentkit.errors import ToolError
     from agentkit.interfaces import ToolContext
-    from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
     from agentkit.messages import ToolCall
     from agentkit.specs import ToolSpec
 
@@ -68,11 +68,11 @@ class PlainArguments:
         return [RawValue(payload) for payload in payloads]
 
 
-def read_plain_json(payload: Payload) -> JsonValue:
+def read_plain_json(payload: Payload, converter: PayloadConverter) -> JsonValue:
     """Return the value of a payload.
 
     Raises:
-        ValueError: it is no plain JSON, or nested too deeply; the message says which, without a full stop.
+        ValueError: it is no plain JSON; the message says what it is.
     """
     encoding = payload.metadata.get("encoding", b"").decode(errors="replace")
     if encoding in _NO_VALUE and not payload.data:
@@ -80,9 +80,7 @@ def read_plain_json(payload: Payload) -> JsonValue:
     if encoding != _PLAIN_JSON:
         raise ValueError(f"its encoding is {encoding[:100]!r}, and not {_PLAIN_JSON}")
     try:
-        value: JsonValue = workflow.payload_converter().from_payload(payload)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(str(error)[:200]) from error
-    if is_deeper_than(value, MAX_JSON_DEPTH):
-        raise ValueError(f"it is nested more than {MAX_JSON_DEPTH} levels deep")
+        value: JsonValue = converter.from_payload(payload)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
     return value

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    TimeoutError,
+    TimeoutType,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
     from activities.failure_mapping import is_local_timeout, is_not_served, is_refusal
@@ -14,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.retry_policies import ActivityPolicy, fast_tool_policy, tool_policy
     from agentkit.errors import LocalAttemptLost, ToolError, ToolNotServed
     from agentkit.interfaces import ToolContext, ToolValue
+    from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
     from agentkit.messages import StoredContent, ToolCall
     from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
@@ -30,6 +38,9 @@ _MAX_REFUSALS = 3
 
 _Arguments = Sequence[object]
 """Of the activity: those of the model, and the ``ToolContext``."""
+
+_RESULT_TOO_LARGE = "PayloadsTooLarge"
+"""The SDK's type of the failure of an activity whose result Temporal doesn't take."""
 
 _WORKER_SHUTDOWN = "WorkerShutdown"
 """The SDK's type of the failure of an activity that a stopping worker did not wait for."""
@@ -148,9 +159,11 @@ def _decoded(tool: ToolSpec, result: RawValue) -> ToolValue:
         ToolError: it is no JSON, or nested too deeply.
     """
     try:
-        value = read_plain_json(result.payload)
+        value = read_plain_json(result.payload, workflow.payload_converter())
+        if is_deeper_than(value, MAX_JSON_DEPTH):
+            raise ValueError(f"it is nested more than {MAX_JSON_DEPTH} levels deep")
     except ValueError as error:
-        text = f"{tool.name} did its work, but its result can't be read: {error}. Don't call it again."
+        text = f"{tool.name} did its work, but its result can't be read: {str(error)[:200]}. Don't call it again."
         raise ToolError(text) from error
     try:
         return decode_output(value, result.payload.metadata)
@@ -160,13 +173,18 @@ def _decoded(tool: ToolSpec, result: RawValue) -> ToolValue:
 
 def tool_failure_text(tool: ToolSpec, cause: BaseException | None) -> str:
     """Return what the model reads of a call that ended with the failure ``cause``."""
+    if isinstance(cause, ApplicationError) and cause.type == _RESULT_TOO_LARGE:
+        text = "its result can't be read: it is larger than Temporal takes, which is 2 MiB"
+        return f"{tool.name} did its work, but {text}. Don't call it again for the same."
     if isinstance(cause, ApplicationError) and cause.type != _WORKER_SHUTDOWN:
         return cause.message
     if isinstance(cause, TimeoutError) and cause.type is not None and cause.type.name == "SCHEDULE_TO_START":
         return f"{tool.name} was not called: no worker serves task queue {tool.task_queue!r}. Go on without it."
     if tool.effect == "irreversible":
+        is_late = tool.external and isinstance(cause, TimeoutError) and cause.type is TimeoutType.START_TO_CLOSE
+        reason = f"gave no result within {tool.timeout:g} s" if is_late else "its worker was lost"
         return (
-            f"{tool.name} was started, and its worker was lost. Whether it took effect is UNKNOWN. "
+            f"{tool.name} was started, and {reason}. Whether it took effect is UNKNOWN. "
             "Don't call it again before you have checked."
         )
     return f"{tool.name} gave no result: its worker was lost or too slow, several times. Try something smaller."

@@ -18,6 +18,7 @@ from activities.payload_types import decode_output
 from agentkit.interfaces import ToolValue
 from api.tasks.payload_decoding import unreadable_reason
 from workflows.journal import JOURNAL_KEY
+from workflows.plain_json import read_plain_json
 
 __all__ = ["LOCAL_ACTIVITY", "DecodedEvent", "HistoryDecoder"]
 
@@ -110,7 +111,7 @@ class HistoryDecoder:
             return None
         raw: RawValue
         [raw] = await self._converter.decode(payloads[:1], [RawValue])
-        [value] = self._converter.payload_converter.from_payloads([raw.payload])
+        value = read_plain_json(raw.payload, self._converter.payload_converter)
         return decode_output(value, raw.payload.metadata)
 
     async def _values(self, event: HistoryEvent, payloads: _Payloads) -> tuple[Any, ...]:

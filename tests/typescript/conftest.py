@@ -63,11 +63,11 @@ def mail_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailStack]:
     directory = tmp_path_factory.mktemp("typescript")
     stack = MailStack(directory, reserve_port(), f"typescript-{uuid.uuid4().hex[:8]}")
     try:
+        shutil.copytree(EXAMPLE / "app", stack.app_dir, ignore=shutil.ignore_patterns(".opspawn"))
         stack.start_temporal()
-        build_example(directory / "mail")
-        shutil.copytree(directory / "mail" / "app", stack.app_dir)
         stack.start_worker()
         stack.start_api()
+        build_example(directory / "mail")  # while the others start
         stack.start_mailer()
         asyncio.run(stack.wait_until_ready())
         yield stack

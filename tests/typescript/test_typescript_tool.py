@@ -99,3 +99,15 @@ async def test_a_worker_killed_in_an_irreversible_call_leaves_it_unknown_and_nev
     other = await mail_stack.submit('call find_contact {"name": "Grace"}', agent="secretary")
     assert "grace@example.com" in (await mail_stack.wait_for_end(other))["output"], "the new worker serves"
     assert len(mail_stack.sent(task_id)) == 1
+
+
+async def test_a_worker_that_is_stopped_in_an_irreversible_call_leaves_it_unknown_too(mail_stack: MailStack) -> None:
+    text = f"{newsletter(MANY, seconds_between=60)}\nsay I will ask."
+    task_id = await mail_stack.submit(text, agent="secretary")
+    await eventually(lambda: len(mail_stack.sent(task_id)) > 0)
+    assert mail_stack.terminate("mailer") == 0
+    mail_stack.start_mailer()
+    assert (await mail_stack.wait_for_end(task_id))["status"] == "completed"
+    (result,) = await tool_results(mail_stack, task_id)
+    assert "Whether it took effect is UNKNOWN" in result["content"]
+    assert len(mail_stack.sent(task_id)) == 1

@@ -22,6 +22,7 @@ from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.specs import Effect, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.tools.external_tool import ExternalTool
+from tests.unit.api.events.golden import events_of
 from workflows.plain_json import MAX_PLAIN_BYTES
 
 if TYPE_CHECKING:
@@ -144,15 +145,22 @@ async def test_arguments_that_temporal_cannot_take_are_an_error_before_the_call(
         ),
         pytest.param(plain("x", "binary/encrypted"), "its encoding is 'binary/encrypted'", id="a codec of its own"),
         pytest.param(RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"{")), "can't be read", id="no JSON"),
-        pytest.param(plain("x" * 3_000_000), "", id="more than Temporal takes"),
+        pytest.param(plain("x" * 3_000_000), "larger than Temporal takes, which is 2 MiB", id="over 2 MiB"),
+        pytest.param(plain("x" * 6_000_000), "larger than Temporal takes, which is 2 MiB", id="over 4 MiB"),
     ],
 )
 async def test_whatever_another_programs_worker_returns_the_task_goes_on(
     env: TaskEnvironment, returned: RawValue, content: str
 ) -> None:
-    (result,) = await results_of(env, external(env, "irreversible"), [call()], lambda arguments, context: returned)
+    tool = external(env, "irreversible")
+    served = serving(lambda arguments, context: returned)
+    async with env.worker(ScriptedModel([call(), "done"]), tool), await other_worker(env, served):
+        _, handle = await env.run("Go.", env.agent(tool))
+        (result,) = await env.tool_results(handle)
+        events = await events_of(await handle.fetch_history(), data_dir=env.settings.data_dir)
     assert content in result.content, result.content
     assert result.is_error == (content != "null")
+    assert len([event for event in events if event.type in ("tool.completed", "tool.failed")]) == 1
 
 
 async def test_arguments_that_do_not_fit_the_schema_do_not_leave(env: TaskEnvironment) -> None:

@@ -43,3 +43,15 @@ def test_after_the_loss_of_its_worker_the_outcome_of_an_irreversible_call_is_unk
 ) -> None:
     assert "Whether it took effect is UNKNOWN" in tool_failure_text(spec("irreversible"), cause)
     assert tool_failure_text(spec("idempotent"), cause).startswith("send gave no result: its worker was lost")
+
+
+def test_a_call_of_another_program_that_took_too_long_names_its_timeout_and_is_unknown() -> None:
+    late = TimeoutError("late", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[])
+    external = spec("irreversible", task_queue="mail").model_copy(update={"external": True, "timeout": 5.0})
+    text = tool_failure_text(external, late)
+    assert text.startswith("send was started, and gave no result within 5 s. Whether it took effect is UNKNOWN.")
+
+
+def test_a_result_that_temporal_does_not_take_is_no_failure_of_the_tool() -> None:
+    too_large = ApplicationError("[TMPRL1103] Attempted to upload payloads", type="PayloadsTooLarge")
+    assert tool_failure_text(spec("irreversible"), too_large).startswith("send did its work, but its result can't be")

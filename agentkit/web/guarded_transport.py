@@ -8,9 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import httpx2
 
 from agentkit.errors import ToolError
+from agentkit.response_decoding import bound_decoding
 from agentkit.web.address_policy import AddressPolicy
 
 __all__ = ["GuardedTransport", "Resolve"]
+
+_MAX_COMPRESSED_BYTES = 4 * 1_048_576
+"""Far more than a decompressed text may have, and no compression makes a text much longer."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to numeric addresses, the preferred one first."""
@@ -35,7 +39,13 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
         Raises:
             ToolError: an address of the host isn't permitted, or the host doesn't exist.
+            DecodingError: the body is compressed more than once.
         """
+        response = await self._send(request)
+        await bound_decoding(response, _MAX_COMPRESSED_BYTES)
+        return response
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
         addresses = await self._permitted_addresses(request.url)
         *others, last = addresses
         for address in others:

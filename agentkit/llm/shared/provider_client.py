@@ -11,6 +11,7 @@ import httpx2
 from agentkit.llm.shared.failures import RedirectRefused, ResponseTooLarge
 from agentkit.llm.shared.response_timeouts import ResponseTimeouts
 from agentkit.llm.shared.server_events import DEFAULT_MAX_EVENT_BYTES
+from agentkit.response_decoding import bound_decoding
 
 __all__ = ["DEFAULT_LIMITS", "ProviderClient", "ResponseLimits"]
 
@@ -56,12 +57,16 @@ class ProviderClient(httpx2.AsyncClient):
 
         Raises:
             RedirectRefused: the server redirects: neither the key nor the request is sent to another address.
-            ResponseTooLarge: while the response is read.
+            ResponseTooLarge: it is compressed more than once; or while the response is read.
         """
         received = await super().send(request, stream=True, **{**options, "follow_redirects": False})
         if received.has_redirect_location:
             await received.aclose()
             raise RedirectRefused(received.status_code, str(received.url.join(received.headers["location"])))
+        try:
+            await bound_decoding(received, self._response_limits.total_bytes)
+        except httpx2.DecodingError as error:
+            raise ResponseTooLarge(str(error)) from None
         response = httpx2.Response(
             received.status_code,
             headers=[(key, value) for key, value in received.headers.multi_items() if key not in _ENCODING_HEADERS],

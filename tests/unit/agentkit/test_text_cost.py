@@ -33,11 +33,11 @@ def _rate_limit(text: str) -> None:
 
 
 def _anthropic_error(text: str) -> None:
-    assert anthropic_error(ProviderStreamError({"type": "invalid_request_error", "message": text}), ENDPOINT)
+    assert str(anthropic_error(ProviderStreamError({"type": "invalid_request_error", "message": text}), ENDPOINT))
 
 
 def _google_error(text: str) -> None:
-    assert google_error(ProviderStreamError({"code": 400, "message": text}), ENDPOINT)
+    assert str(google_error(ProviderStreamError({"code": 400, "message": text}), ENDPOINT))
 
 
 @pytest.mark.parametrize(

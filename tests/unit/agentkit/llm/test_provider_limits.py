@@ -131,9 +131,7 @@ def _bomb(encoding: str) -> bytes:
     match encoding:
         case "gzip":
             return gzip.compress(content, 6)
-        case "deflate":
-            return zlib.compress(content, 6)
-    return gzip.compress(gzip.compress(content, 6), 6)
+    return zlib.compress(content, 6)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,6 @@ def _bomb(encoding: str) -> bytes:
     [
         *((name, "gzip", "200 OK") for name in PROVIDERS),
         ("openai-chat", "deflate", "200 OK"),
-        ("google", "gzip, gzip", "200 OK"),
         ("openai-chat", "gzip", "500 Oops"),
         ("anthropic", "gzip", "500 Oops"),
         ("google", "gzip", "500 Oops"),
@@ -158,6 +155,15 @@ async def test_a_compressed_response_is_read_up_to_its_limit(name: str, encoding
     else:
         assert error.status == 500
         assert len(str(error)) < 2_000
+
+
+async def test_a_response_that_is_compressed_twice_is_not_decoded() -> None:
+    body = gzip.compress(gzip.compress(b"data: {}\n\n"))
+    head = _head("content-encoding: gzip, gzip", f"content-length: {len(body)}")
+    async with _serving(HostileServer(head, iter([body]))) as server:
+        error = await _error(PROVIDERS["google"], server, ModelOptions(limits=LIMITS))
+    assert type(error) is ModelOutputInvalid
+    assert "it is compressed 2 times over" in str(error)
 
 
 BOMBS: dict[str, bytes] = {}

@@ -231,6 +231,7 @@ def _stack(directory: Path, port: int, app_files: Mapping[str, str]) -> Stack:
     stack = Stack(directory, port, f"acceptance-{uuid.uuid4().hex[:8]}")
     stack.write_app()
     for name, text in app_files.items():
+        (stack.app_dir / name).parent.mkdir(exist_ok=True)
         (stack.app_dir / name).write_text(text)
     return stack
 

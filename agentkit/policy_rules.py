@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Annotated, Any, Literal, Self
 
@@ -50,6 +51,7 @@ _DOTTED = re.compile(rf"{_NAME}(?:\.{_NAME})*")
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
 
 
+@functools.lru_cache(4_096)
 def argument_path(path: str) -> tuple[str, ...]:
     """Return the keys and list positions that a path names, from the arguments inwards.
 

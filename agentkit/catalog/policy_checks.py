@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from agentkit.policy_rules import PolicyRule, argument_path
+from agentkit.runtime.argument_reader import has_closed_parameters
 from agentkit.runtime.argument_tests import pattern_problem
 from agentkit.specs import ToolSpec
 from agentkit.validation_messages import ValidationIssue, did_you_mean
@@ -55,13 +56,10 @@ def _argument_problem(path: str, tools: Sequence[ToolSpec]) -> str | None:
     known: list[str] = []
     for tool in tools:
         properties = tool.parameters.get("properties")
-        if not isinstance(properties, dict) or tool.parameters.get("additionalProperties") is not False:
+        known += properties if isinstance(properties, dict) else ()
+        if first in known or not has_closed_parameters(tool.parameters):
             return None
-        if first in properties or "patternProperties" in tool.parameters:
-            return None
-        known += properties
     if not tools:
         return None
-    arguments = ", ".join(dict.fromkeys(known)) or "none"
-    names = ", ".join(tool.name for tool in tools)
+    names, arguments = ", ".join(tool.name for tool in tools), ", ".join(dict.fromkeys(known)) or "none"
     return f"{names}: there is no argument {first!r}.{did_you_mean(first, known)} Arguments: {arguments}"

@@ -9,14 +9,15 @@ from __future__ import annotations
 import functools
 import math
 import operator
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import re2
 from pydantic import JsonValue
 
-from agentkit.policy_rules import Condition, argument_path
+from agentkit.policy_rules import Condition
+from agentkit.runtime.argument_reader import ArgumentReader, Reading, kind_of
+from agentkit.runtime.text_folding import fold, folded, folded_constant, without_invisible
 
 __all__ = ["MAX_TESTED_CHARS", "Outcome", "condition_outcome", "pattern_problem"]
 
@@ -28,21 +29,17 @@ MAX_TESTED_CHARS = 10_000
 _MAX_PROGRAM_SIZE = 5_000
 """Instructions of a compiled pattern: they, and the length of the text, bound the time of a match."""
 
-_INVISIBLE_MARKS = frozenset({"\u034f", "\u115f", "\u1160", "\u3164", *map(chr, range(0xFE00, 0xFE10))})
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "lt": operator.lt,
     "lte": operator.le,
     "gt": operator.gt,
     "gte": operator.ge,
 }
-_Reading = tuple[JsonValue] | None | str
-"""What a path leads to: a value; None, if there is none; or why that can't be told."""
 
 
-def condition_outcome(arguments: dict[str, JsonValue], path: str, condition: Condition) -> Outcome:
+def condition_outcome(arguments: ArgumentReader, path: str, condition: Condition) -> Outcome:
     """Return whether all tests of the condition hold for the argument at the path."""
-    reading = _read(arguments, argument_path(path))
-    outcomes = list(_outcomes(reading, condition))
+    outcomes = list(_outcomes(arguments.read(path), condition))
     if False in outcomes:
         return False
     return next((f"{path} {reason}" for reason in outcomes if isinstance(reason, str)), True)
@@ -63,39 +60,14 @@ def pattern_problem(pattern: str) -> str | None:
     return None
 
 
-def _read(value: JsonValue, parts: tuple[str, ...]) -> _Reading:
-    for part in parts:
-        match value:
-            case dict():
-                folded = _folded_constant(part)
-                if similar := next((key for key in value if key != part and _fold(key) == folded), None):
-                    return f"may be {similar!r}, which differs from {part!r} in its writing only"
-                if part not in value:
-                    return "can't be found: a list was expected" if _is_index(part) else None
-                value = value[part]
-            case list():
-                if not _is_index(part):
-                    return f"can't be found: {part!r} is no position in a list"
-                if int(part) >= len(value):
-                    return None
-                value = value[int(part)]
-            case _:
-                return f"can't be found: {part!r} would be inside {_kind(value)}"
-    return (value,)
-
-
-def _is_index(part: str) -> bool:
-    return part.isascii() and part.isdigit() and (part == "0" or part[0] != "0")
-
-
-def _outcomes(reading: _Reading, condition: Condition) -> Iterator[Outcome]:
+def _outcomes(reading: Reading, condition: Condition) -> Iterator[Outcome]:
     if condition.exists is not None:
         yield _exists(reading, condition.exists)
     if condition.exists is None or len(condition.model_fields_set) > 1:
         yield from _value_outcomes(reading, condition)
 
 
-def _exists(reading: _Reading, expected: bool) -> Outcome:
+def _exists(reading: Reading, expected: bool) -> Outcome:
     if isinstance(reading, str):
         return reading
     if reading == (None,):
@@ -103,7 +75,7 @@ def _exists(reading: _Reading, expected: bool) -> Outcome:
     return (reading is not None) == expected
 
 
-def _value_outcomes(reading: _Reading, condition: Condition) -> Iterator[Outcome]:
+def _value_outcomes(reading: Reading, condition: Condition) -> Iterator[Outcome]:
     if reading is None or isinstance(reading, str):
         yield reading or "is missing"
         return
@@ -149,7 +121,7 @@ def _equal(value: JsonValue, expected: JsonValue) -> Outcome:
         return value == expected if _is_finite(value) else "is no finite number"
     if isinstance(value, bool) and isinstance(expected, bool):
         return value is expected
-    return f"is {_kind(value)}, and the rule has {_kind(expected)}"
+    return f"is {kind_of(value)}, and the rule has {kind_of(expected)}"
 
 
 def _all(outcomes: Iterator[Outcome]) -> Outcome:
@@ -166,19 +138,19 @@ def _equal_text(value: str, expected: str) -> Outcome:
         return True
     if len(value) > MAX_TESTED_CHARS:
         return "is too long to be compared"
-    return _folded(value) == _folded_constant(expected) and "differs from a text of the rule in its writing only"
+    return folded(value) == folded_constant(expected) and "differs from a text of the rule in its writing only"
 
 
 def _matches(value: JsonValue, pattern: str) -> Outcome:
     if not isinstance(value, str):
-        return f"is {_kind(value)}, and the rule has a pattern for text"
+        return f"is {kind_of(value)}, and the rule has a pattern for text"
     if len(value) > MAX_TESTED_CHARS:
         return "is too long to be matched"
     try:
         exact, loose = _compiled(pattern)
         if exact.fullmatch(value):
             return True
-        is_found = loose.search(value) or loose.search(_plain(value))
+        is_found = loose.search(value) or loose.search(without_invisible(value))
     except (re2.error, UnicodeEncodeError):  # agents built in code are not checked; JSON may hold half characters
         return "can't be matched"
     return "matches only in part, or in another writing" if is_found else False
@@ -186,7 +158,7 @@ def _matches(value: JsonValue, pattern: str) -> Outcome:
 
 def _compared(value: JsonValue, bound: float, compare: Callable[[float, float], bool]) -> Outcome:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"is {_kind(value)}, and the rule has a number"
+        return f"is {kind_of(value)}, and the rule has a number"
     # Python compares integers and floats exactly, of whatever size.
     return compare(value, bound) if _is_finite(value) else "is no finite number"
 
@@ -199,47 +171,8 @@ def _is_finite(value: JsonValue) -> bool:
     return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _kind(value: JsonValue) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
-
-
 def _folded_keys(value: Mapping[str, JsonValue]) -> list[str]:
-    return sorted(map(_folded, value))
-
-
-def _fold(text: str) -> str:
-    """Return the text without what tools may overlook: case, invisible characters, white space around it."""
-    text = text if text.isascii() and text.isprintable() else _plain(text)
-    return unicodedata.normalize("NFKC", text.casefold()).strip()
-
-
-_folded = functools.lru_cache(64)(_fold)
-_folded_constant = functools.lru_cache(4_096)(_fold)
-"""Of a rule's texts, which are compared again and again."""
-
-
-@functools.lru_cache(64)
-def _plain(text: str) -> str:
-    """Return the text in Unicode's compatible composed form, without invisible characters."""
-    composed = unicodedata.normalize("NFKC", text)
-    visible = (
-        character
-        for character in composed
-        if unicodedata.category(character) not in ("Cc", "Cf") and character not in _INVISIBLE_MARKS
-    )
-    return unicodedata.normalize("NFKC", "".join(visible))
+    return sorted(map(fold, value))
 
 
 _EXACT = re2.Options()

@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 
 from agentkit.interfaces import PolicyDecision
 from agentkit.messages import ToolCall
-from agentkit.policy_rules import PolicyRule, Verdict
-from agentkit.runtime.argument_tests import condition_outcome
+from agentkit.policy_rules import Condition, PolicyRule, Verdict, argument_path
+from agentkit.runtime.argument_reader import ArgumentReader, accepts_argument
+from agentkit.runtime.argument_tests import Outcome, condition_outcome
 from agentkit.specs import AgentSpec, ToolSpec
 
 __all__ = ["RulePolicy"]
@@ -22,26 +23,38 @@ class RulePolicy:
             return _deny(f"the agent has no tool {call.name!r}", "the agent's tools")
         if call.malformed is not None:
             return _deny("its arguments are no JSON object", "the arguments")
+        arguments = ArgumentReader(call.arguments)
         for number, rule in enumerate(agent.policy, 1):
-            if (unclear := _match(rule, tool, call)) is not None:
+            if (unclear := _match(rule, tool, arguments)) is not None:
                 return _decision_by_rule(rule, f"policy rule {number}", unclear)
         if tool.approval is not None:
             return _decision(tool.approval == "always", "the tool's own declaration", "the tool's own declaration")
         return _decision(tool.effect == "irreversible", f"its effect, {tool.effect}", "the tool's effect")
 
 
-def _match(rule: PolicyRule, tool: ToolSpec, call: ToolCall) -> str | None:
+def _match(rule: PolicyRule, tool: ToolSpec, arguments: ArgumentReader) -> str | None:
     """Return None if the rule doesn't match; otherwise what can't be told about the call, or ``""``.
 
     What can't be told makes no call easier: then a rule that allows doesn't match, and one that asks or denies does.
     """
     if not fnmatchcase(tool.name, rule.tool) or (rule.effect is not None and rule.effect != tool.effect):
         return None
-    outcomes = [condition_outcome(call.arguments, path, condition) for path, condition in (rule.if_ or {}).items()]
-    if False in outcomes:
-        return None
-    unclear = "; ".join(outcome for outcome in outcomes if isinstance(outcome, str))
-    return None if unclear and rule.then == "allow" else unclear
+    unclear: list[str] = []
+    for path, condition in (rule.if_ or {}).items():
+        outcome = _outcome(tool, arguments, path, condition)
+        if outcome is False:
+            return None
+        if isinstance(outcome, str):
+            unclear.append(outcome)
+    return None if unclear and rule.then == "allow" else "; ".join(unclear)
+
+
+def _outcome(tool: ToolSpec, arguments: ArgumentReader, path: str, condition: Condition) -> Outcome:
+    """Return whether a condition holds; of an argument that the tool can't have, only its absence does."""
+    is_possible = accepts_argument(tool.parameters, argument_path(path)[0])
+    if not is_possible and condition.exists is not False and arguments.read(path) is None:
+        return False
+    return condition_outcome(arguments, path, condition)
 
 
 def _decision_by_rule(rule: PolicyRule, name: str, unclear: str) -> PolicyDecision:

@@ -193,6 +193,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], Outcome]] = [
     ("the same key in full width", UP_TO_50, {"amount": 1, "\uff41mount": 1000}, "unclear"),
     ("the same key with a long s", {"costs": {"lt": 5}}, {"costs": 1, "co\u017fts": 1000}, "unclear"),
     ("other keys", UP_TO_50, {"amount": 1, "amounts": 1000, "currency": "EUR"}, "holds"),
+    ("more keys than are compared", UP_TO_50, {"amount": 1, **{f"k{n}": n for n in range(10_000)}}, "unclear"),
     ("the path of an attribute", {"__class__": {"exists": True}}, {"amount": 1}, "fails"),
     ("deep arguments", {".".join("a" * 90): {"equals": 1}}, {"a": deep(89)}, "holds"),
     # Existence.
@@ -250,6 +251,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], Outcome]] = [
     ("a list of texts that match", MAIL, {"to": ["ada@example.com", "eve@evil.org"]}, "unclear"),
     ("a number for text", {"to": {"matches": "[0-9]+"}}, {"to": 5}, "unclear"),
     ("a command inside another", {"command": {"matches": r"rm\s+-rf"}}, {"command": "true; rm \t-rf /"}, "unclear"),
+    ("a line end for any character", {"command": {"matches": "rm.-rf"}}, {"command": "rm\n-rf /"}, "unclear"),
     ("a command over two lines", {"command": {"matches": "rm.*-rf"}}, {"command": "rm \\\n -rf /"}, "unclear"),
     ("a command with an invisible character", {"command": {"matches": "rm"}}, {"command": "r\u200bm -f /"}, "unclear"),
     ("a command in full width", {"command": {"matches": "rm -rf"}}, {"command": "\uff52\uff4d -rf /"}, "unclear"),
@@ -300,5 +302,21 @@ def test_no_pattern_and_no_text_hold_up_the_workflow(policy: SecurityPolicy, pat
 def test_arguments_in_many_writings_do_not_hold_up_the_workflow(policy: SecurityPolicy) -> None:
     rule = {"tool": "pay", "if": {"env": {"in": [f"account-{n}" for n in range(1_000)]}}, "then": "deny"}
     started = time.process_time()
-    decide(policy, {"env": "\u200bé" * 5_000, **{f"\uff2bey{n}": n for n in range(10_000)}}, *[rule] * 10)
+    decide(policy, {"env": "\u200bé" * 5_000, **{f"\uff2bey{n}": n for n in range(9_000)}}, *[rule] * 10)
     assert time.process_time() - started < 2
+
+
+@every_policy
+def test_many_rules_and_many_keys_do_not_hold_up_the_workflow(policy: SecurityPolicy) -> None:
+    tests = {f"key{n}": {"exists": n == 19} for n in range(20)}
+    rules = [{"tool": "pay", "if": tests, "then": "deny"}] * 200
+    started = time.process_time()
+    for _ in range(32):
+        decide(policy, {f"other{n}": n for n in range(9_000)}, *rules)
+    assert time.process_time() - started < 4
+
+
+@every_policy
+def test_the_reason_does_not_quote_long_keys(policy: SecurityPolicy) -> None:
+    arguments: dict[str, JsonValue] = {"amount" + "\u200b" * 100_000: 1}
+    assert len(decide(policy, arguments, {"tool": "pay", "if": UP_TO_50, "then": "deny"}).reason) < 1_000

@@ -89,6 +89,39 @@ def test_a_rule_with_conditions_is_for_calls_for_which_all_of_them_hold() -> Non
     assert decide(spec(), rule, arguments={"amount": 50, "to": {"iban": "FR12"}}).action == "ask"
 
 
+CLOSED: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {"url": {"type": "string"}},
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "path", "arguments", "action"),
+    [
+        pytest.param({**CLOSED, "properties": {}}, "url", {}, "allow", id="the tool can't have it"),
+        pytest.param({**CLOSED, "properties": {}}, "url.host", {}, "allow", id="the tool can't have what is around it"),
+        pytest.param({**CLOSED, "properties": {}}, "url", {"url": 1}, "deny", id="the call has it nevertheless"),
+        pytest.param({**CLOSED, "properties": {}}, "url", {"URL": 1}, "deny", id="the call has it in capitals"),
+        pytest.param({**CLOSED, "properties": {"URL": {}}}, "url", {}, "deny", id="the tool has it in capitals"),
+        pytest.param(CLOSED, "url", {}, "deny", id="the tool can have it"),
+        pytest.param({"type": "object"}, "url", {}, "deny", id="the tool can have any"),
+        pytest.param({**CLOSED, "additionalProperties": {}}, "x", {}, "deny", id="the tool can have others"),
+        pytest.param({**CLOSED, "patternProperties": {"^x": {}}}, "x", {}, "deny", id="the tool can have such"),
+    ],
+)
+def test_a_test_of_an_argument_that_a_tool_cannot_have_does_not_hold(
+    parameters: dict[str, JsonValue], path: str, arguments: dict[str, JsonValue], action: str
+) -> None:
+    rule = {"tool": "*", "if": {path: {"matches": "https://evil.*"}}, "then": "deny"}
+    assert decide(spec(effect="pure", parameters=parameters), rule, arguments=arguments).action == action
+
+
+def test_the_absence_of_an_argument_that_a_tool_cannot_have_holds() -> None:
+    rule = {"tool": "*", "if": {"force": {"exists": False}}, "then": "allow"}
+    assert decide(spec(parameters=CLOSED), rule).action == "allow"
+
+
 def test_the_reason_of_a_rule_is_what_the_model_or_the_person_reads() -> None:
     decision = decide(spec(), {"tool": "*", "then": "deny", "reason": "Mail is not for agents."})
     assert (decision.reason, decision.decided_by) == ("Mail is not for agents.", "policy rule 1")

@@ -17,7 +17,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
-from activities.temporal.payload_storage import OWNER_FILE
+from activities.temporal.payload_storage import OWNER_FILE, PARTIAL_PREFIX
 from activities.temporal.task_file_collector import TaskFileCollector
 
 __all__ = ["PayloadCollector", "collecting_payloads"]
@@ -41,7 +41,7 @@ class _StoredWorkflow:
 
 
 class PayloadCollector:
-    """Deletes the directories of workflows that Temporal doesn't have."""
+    """Deletes the directories of workflows that Temporal doesn't have, and what killed processes left half written."""
 
     def __init__(self, client: Client, directory: Path, *, min_age_s: float = _MIN_AGE_S, pause_s: float = _PAUSE_S):
         self._client = client
@@ -55,6 +55,7 @@ class PayloadCollector:
         Raises:
             RPCError: Temporal refuses or doesn't respond.
         """
+        await asyncio.to_thread(self._delete_partial_files)
         count = 0
         for stored in await asyncio.to_thread(lambda: list(self._unused_for_long())):
             if not await self._exists(stored.workflow_id):
@@ -81,6 +82,13 @@ class PayloadCollector:
                 newest = max(file.stat().st_mtime for file in path.parent.iterdir())
                 if owner["namespace"] == self._client.namespace and newest <= oldest:
                     yield _StoredWorkflow(path.parent, str(owner["workflow_id"]))
+
+    def _delete_partial_files(self) -> None:
+        oldest = time.time() - self._min_age_s
+        for path in self._directory.glob(f"*/*/{PARTIAL_PREFIX}*"):
+            with suppress(OSError):
+                if path.stat().st_mtime <= oldest:
+                    path.unlink()
 
     async def _exists(self, workflow_id: str) -> bool:
         try:

@@ -28,6 +28,7 @@ from agentkit.errors import OpspawnError
 __all__ = [
     "FILES_DIRECTORY",
     "OWNER_FILE",
+    "PARTIAL_PREFIX",
     "DirectoryStorageDriver",
     "PayloadStorageFailed",
     "payload_directory",
@@ -39,6 +40,8 @@ OWNER_FILE = "owner.json"
 """In each directory of payloads: ``namespace`` and ``workflow_id`` of the workflow whose history refers to them."""
 FILES_DIRECTORY = "files"
 """In such a directory: the files of a task, which ``TaskFileStore`` manages."""
+PARTIAL_PREFIX = "partial-"
+"""Of the name of a file that is being written, or was when its process was killed."""
 _NO_OWNER = "other"
 """The directory of payloads that belong to no workflow."""
 
@@ -167,7 +170,7 @@ class DirectoryStorageDriver(StorageDriver):
 def _write_file(path: Path, data: bytes) -> None:
     """Write a file at once: a reader never finds a part of it, and nothing is left of a failed attempt."""
     make_private_directory(path.parent)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=PARTIAL_PREFIX, delete=False) as file:
         try:
             file.write(data)
             file.flush()

@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.temporal.payload_collector import PayloadCollector
-from activities.temporal.payload_storage import payload_directory
+from activities.temporal.payload_storage import PARTIAL_PREFIX, payload_directory
 from tests.integration.api.conftest import ApiHarness, eventually
 
 LARGE = "x" * 200_000
@@ -63,3 +63,15 @@ async def test_collecting_goes_on_at_intervals_until_it_is_cancelled(harness: Ap
     await eventually(is_deleted, bool)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_a_killed_process_left_half_written_is_deleted_later(harness: ApiHarness) -> None:
+    task_id = await harness.submit(input=LARGE)
+    partial = directory_of(harness, task_id) / f"{PARTIAL_PREFIX}x1"
+    partial.write_bytes(b"half of a payload")
+    payloads = harness.settings.data_dir / "payloads"
+    await PayloadCollector(harness.temporal, payloads, min_age_s=3600, pause_s=0).collect()
+    assert partial.exists(), "its writer may be alive"
+    await PayloadCollector(harness.temporal, payloads, min_age_s=0, pause_s=0).collect()
+    assert not partial.exists()
+    assert (await harness.task(task_id))["input"] == LARGE

@@ -59,7 +59,7 @@ def load_catalog(
     """
     programs = code_tools(sandbox, files, _sandbox_limits(settings))
     builtin = (*builtin_tools(fetcher, client=client, secrets=secrets), *programs, *file_tools(files))
-    documents = OpenApiFiles(settings.app_dir, settings.openapi, client, secrets)
+    documents = OpenApiFiles(settings.app_dir, settings.openapi, settings.secrets.keys(), client, secrets)
     if settings.tool_host == "inline":
         return Catalog(settings, InlineTools(settings.app_dir, builtin, documents))
     variables = tuple(source.env for source in settings.secrets.values() if source.env is not None)

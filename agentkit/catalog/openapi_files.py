@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class OpenApiFiles:
 
     app_dir: Path
     settings: Mapping[str, OpenApiSettings]
+    secret_names: Collection[str]
+    """The names of all secrets in the settings."""
     client: HttpClient | None
     secrets: Secrets
 
@@ -53,7 +55,7 @@ class OpenApiFiles:
             except ToolInvalid as error:
                 yield OpenApiFile(path, problem=str(error))
         stems = {path.stem for path in paths}
-        for name in self.settings.keys() - stems:
+        for name in sorted(self.settings.keys() - stems):
             file = self.app_dir / "openapi" / f"{name}.yaml"
             message = f"Setting openapi.{name}: there is no document {file}.{did_you_mean(name, stems)}"
             yield OpenApiFile(file, problem=message)
@@ -63,8 +65,19 @@ class OpenApiFiles:
         document = validate_document(data)
         if not isinstance(document, OpenApiDocument):
             raise source.error(document[:_MAX_ISSUES])
-        operations, issues = read_operations(document, path.stem, self.settings.get(path.stem, OpenApiSettings()))
+        settings = self.settings.get(path.stem, OpenApiSettings())
+        operations, issues = read_operations(document, path.stem, settings)
         tools = [(OpenApiTool(operation, self.client, self.secrets), str(path)) for operation in operations]
         found = list(dict.fromkeys((issue.path, issue.message) for issue in issues))[:_MAX_ISSUES]
-        problem = str(source.error(ValidationIssue(*issue) for issue in found)) if found else None
-        return OpenApiFile(path, tools, problem)
+        problems = [str(source.error(ValidationIssue(*issue) for issue in found))] if found else []
+        problems += self._settings_problems(path.stem, settings, document.security_schemes)
+        return OpenApiFile(path, tools, "\n".join(problems) or None)
+
+    def _settings_problems(self, name: str, settings: OpenApiSettings, schemes: Collection[str]) -> Iterator[str]:
+        for scheme, secret in settings.secrets.items():
+            key = f"Setting openapi.{name}.secrets.{scheme}"
+            if scheme not in schemes:
+                known = ", ".join(schemes) or "none"
+                yield f"{key}: there is no such security scheme.{did_you_mean(scheme, schemes)} Schemes: {known}"
+            if secret not in self.secret_names:
+                yield f"{key}: there is no secret {secret!r}.{did_you_mean(secret, self.secret_names)}"

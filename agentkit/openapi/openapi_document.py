@@ -38,6 +38,13 @@ class OpenApiDocument:
     is_v30: bool
     """Whether it is of version 3.0, whose schemas differ from JSON Schema."""
 
+    @property
+    def security_schemes(self) -> Node:
+        """The security schemes by name."""
+        components = self.root.get("components")
+        schemes = components.get("securitySchemes") if isinstance(components, dict) else None
+        return schemes if isinstance(schemes, dict) else {}
+
     def resolve(self, node: JsonValue, path: tuple[str | int, ...]) -> Node:
         """Return the object at a place; of a reference, the object that it leads to.
 

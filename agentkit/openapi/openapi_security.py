@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import JsonValue
-
 from agentkit.interfaces import Secrets
 from agentkit.openapi.openapi_document import Node, OpenApiDocument, OpenApiIssue
 
@@ -77,9 +75,8 @@ def security_options(
 def _scheme(
     document: OpenApiDocument, name: str, secrets: Mapping[str, str], path: tuple[str | int, ...]
 ) -> SecurityScheme:
-    components = document.root.get("components")
-    schemes: JsonValue = components.get("securitySchemes", {}) if isinstance(components, dict) else {}
-    if not isinstance(schemes, dict) or name not in schemes:
+    schemes = document.security_schemes
+    if name not in schemes:
         raise OpenApiIssue(path, f"there is no security scheme {name!r}")
     node = document.resolve(schemes[name], ("components", "securitySchemes", name))
     secret = secrets.get(name)

@@ -10,7 +10,7 @@ from functools import partial
 
 import httpx2
 
-from agentkit.errors import ToolError, ToolInterrupted, ToolUnavailable
+from agentkit.errors import ToolError, ToolInterrupted
 from agentkit.interfaces import HttpReply, HttpRequest
 from agentkit.web.address_policy import AddressPolicy
 from agentkit.web.guarded_transport import GuardedTransport, Resolve
@@ -21,7 +21,7 @@ from agentkit.web.text_encoding import has_byte_order_mark
 __all__ = ["PublicHttpClient"]
 
 _MAX_DECODERS = 4
-_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "idempotency-key", "proxy-authorization", "x-api-key"})
 _HEADERS_OF_BODY = frozenset({"content-type", "content-length", "content-encoding", "transfer-encoding"})
 
@@ -62,7 +62,7 @@ class PublicHttpClient:
             raise ToolError(f"The request to {request.url} is wrong: {error}. Correct its headers.") from error
         except httpx2.HTTPError as error:
             explained = tool_error(request.url, error)
-            if isinstance(error, _UNSENT) or not isinstance(explained, ToolUnavailable):
+            if isinstance(error, _UNSENT):
                 raise explained from error
             raise ToolInterrupted(str(explained)) from error
 

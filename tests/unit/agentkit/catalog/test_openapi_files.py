@@ -130,6 +130,17 @@ def test_settings_of_a_document_that_is_not_there_are_a_problem(tmp_path: Path) 
     assert "Did you mean 'shop'?" in problem
 
 
+def test_settings_that_name_an_unknown_scheme_or_secret_are_a_problem(tmp_path: Path) -> None:
+    shutil.copytree(DOCUMENTS, tmp_path / "openapi")
+    settings = '[secrets]\nshop = {env = "SHOP"}\n[openapi.shop]\nsecrets = {kye = "shop", oauth = "shp"}\n'
+    write(tmp_path, {"opspawn.toml": settings})
+    (problem,) = load_catalog(AgentSettings.load(tmp_path)).problems
+    assert problem.splitlines() == [
+        "Setting openapi.shop.secrets.kye: there is no such security scheme. Did you mean 'key'? Schemes: key, oauth",
+        "Setting openapi.shop.secrets.oauth: there is no secret 'shp'. Did you mean 'shop'?",
+    ]
+
+
 def test_our_own_api_can_be_imported(tmp_path: Path) -> None:
     settings = Settings(app_dir=tmp_path)
     document = create_app(settings, load_catalog(settings)).openapi()

@@ -60,4 +60,5 @@ def test_values_in_a_path(value: JsonValue, expected: str, *, explode: bool) -> 
 
 
 def test_scalars_are_text_and_others_json() -> None:
-    assert [scalar_text(value) for value in ("é", 1, False, {"é": [1]})] == ["é", "1", "false", '{"é":[1]}']
+    values: list[JsonValue] = ["é", 1, False, {"é": [1]}]
+    assert [scalar_text(value) for value in values] == ["é", "1", "false", '{"é":[1]}']

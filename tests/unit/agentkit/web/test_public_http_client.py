@@ -79,13 +79,16 @@ async def test_a_request_that_was_not_sent_is_told_from_one_whose_outcome_is_unk
     async def hang(writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
-    site.responses |= {"/close": close, "/hang": hang}
+    broken = page(b"no gzip", "content-type: text/plain", "content-encoding: gzip")
+    site.responses |= {"/close": close, "/hang": hang, "/broken": broken}
     async with serve_site() as gone:
         unused = gone.url()
     with pytest.raises(ToolUnavailable, match="No connection"):
         await send(HttpRequest("POST", unused))
     with pytest.raises(ToolInterrupted, match="broke off"):
         await send(HttpRequest("POST", site.url("/close")))
+    with pytest.raises(ToolInterrupted, match="can't be read"):
+        await send(HttpRequest("POST", site.url("/broken")))
     with pytest.raises(ToolInterrupted, match=r"longer than 0\.2 s"):
         await send(HttpRequest("POST", site.url("/hang")), timeout_s=0.2)
 

@@ -78,7 +78,9 @@ lock: ## Write the lock files, keeping versions that still fit; ARGS=--upgrade u
 	@test -e $(DEV_STAMP) || DEV=1 $(INSTALL)
 	$(COMPILE) pyproject.toml --output-file requirements.lock
 	$(COMPILE) --group dev --constraints requirements.lock --output-file .ci/requirements-dev.lock
-	$(BIN)/python .ci/check_lock.py --extra local | $(COMPILE) - --no-deps --output-file .ci/requirements-local.lock
+	for extra in local s3; do \
+	  $(BIN)/python .ci/check_lock.py --extra $$extra | $(COMPILE) - --no-deps --output-file .ci/requirements-$$extra.lock; \
+	done
 
 clean: ## Remove .venv and the caches of tools; .opspawn stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis dist

@@ -123,8 +123,12 @@ class Settings(AgentSettings):
     """The largest request body with a task's input."""
     transcript_cache_bytes: int = 64 * 1_048_576
     """Size of a worker's cache of transcripts."""
+    payload_storage: Annotated[
+        str | None, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.!*'()/-]*)?$")
+    ] = None
+    """Where large payloads are stored: ``s3://BUCKET/PREFIX``. None: in files under ``data_dir``."""
     payload_threshold_bytes: int = 16_384
-    """Payloads of this size and more are stored in files under ``data_dir`` instead of Temporal's history."""
+    """Payloads of this size and more are stored there instead of in Temporal's history."""
     collect_payloads: bool = False
     """Workers delete stored payloads of tasks that Temporal has deleted. Not where several Temporal servers share a
     ``data_dir``. ``opspawn dev`` turns it on with the embedded server."""
@@ -147,6 +151,11 @@ class Settings(AgentSettings):
     """PEM file of the certificate's key."""
     relay_tls_ca: Path | None = None
     """PEM file of the certificate authority that workers trust; None: no TLS."""
+
+    @property
+    def payload_place(self) -> str:
+        """Where large payloads are stored, for people: a URL or an absolute path."""
+        return self.payload_storage or str(self.data_dir.absolute())
 
     @model_validator(mode="after")
     def _resolve_data_dir(self) -> Self:

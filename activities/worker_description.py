@@ -68,7 +68,7 @@ class WorkerDescriptionActivity:
         return WorkerDescription(
             identity=str(own_identity(self._settings)),
             app_dir=str(self._settings.app_dir.absolute()),
-            data_dir=str(self._settings.data_dir.absolute()),
+            data_dir=self._settings.payload_place,
             default_model=model,
             tools=tuple(sorted(spec.name for spec in self._toolset.specs())),
             secret_problems=tuple(self._secrets.problems),

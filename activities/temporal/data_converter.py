@@ -13,12 +13,14 @@ from temporalio.converter import (
     DefaultPayloadConverter,
     ExternalStorage,
     JSONPlainPayloadConverter,
+    StorageDriver,
     StorageDriverSelectContext,
 )
 
 from activities.payload_types import INLINE_METADATA, TOOL_OUTPUT_KEY, TranscriptPage, encode_output
 from activities.settings import Settings
 from activities.temporal.payload_storage import DirectoryStorageDriver
+from activities.temporal.s3_storage import S3PayloadStorage
 from agentkit.interfaces import ToolOutput
 
 __all__ = ["CompactPayloadConverter", "data_converter"]
@@ -64,12 +66,19 @@ class CompactPayloadConverter(CompositePayloadConverter):
 
 
 def data_converter(settings: Settings) -> DataConverter:
-    """Return the data converter: payloads from ``payload_threshold_bytes`` on are files under ``data_dir``."""
-    driver = DirectoryStorageDriver(settings.data_dir / "payloads")
+    """Return the data converter: payloads from ``payload_threshold_bytes`` on are in payload storage.
 
-    def select(context: StorageDriverSelectContext, payload: Payload) -> DirectoryStorageDriver | None:
+    Raises:
+        ConfigurationInvalid: ``payload_storage`` can't be used.
+    """
+    directory = DirectoryStorageDriver(settings.data_dir / "payloads")
+    drivers: list[StorageDriver] = [directory]
+    if settings.payload_storage is not None:
+        drivers.insert(0, S3PayloadStorage(settings.payload_storage, directory))
+
+    def select(context: StorageDriverSelectContext, payload: Payload) -> StorageDriver | None:
         is_short_page = _QUERY_RESULT in payload.metadata and payload.ByteSize() <= _MAX_INLINE_BYTES
-        return None if is_short_page or INLINE_METADATA in payload.metadata else driver
+        return None if is_short_page or INLINE_METADATA in payload.metadata else drivers[0]
 
-    storage = ExternalStorage([driver], driver_selector=select, payload_size_threshold=settings.payload_threshold_bytes)
+    storage = ExternalStorage(drivers, driver_selector=select, payload_size_threshold=settings.payload_threshold_bytes)
     return DataConverter(payload_converter_class=CompactPayloadConverter, external_storage=storage)

@@ -29,6 +29,8 @@ __all__ = [
     "FILES_DIRECTORY",
     "OWNER_FILE",
     "PARTIAL_PREFIX",
+    "READ_FAILURE",
+    "WRITE_FAILURE",
     "DirectoryStorageDriver",
     "PayloadStorageFailed",
     "payload_directory",
@@ -48,9 +50,9 @@ _NO_OWNER = "other"
 _MAX_THREADS = 8
 """Threads that read and write files, for nothing else: what others block holds up no payload."""
 
-_READ_FAILURE = "Stored payload "
+READ_FAILURE = "Stored payload "
 """How each message about a payload that can't be read begins."""
-_WRITE_FAILURE = "A payload can't be stored in "
+WRITE_FAILURE = "A payload can't be stored in "
 
 
 class PayloadStorageFailed(OpspawnError):
@@ -62,7 +64,7 @@ def storage_failure_in(message: str) -> str | None:
 
     Temporal passes a worker's messages on, and not their types.
     """
-    starts = [message.find(start) for start in (_READ_FAILURE, _WRITE_FAILURE) if start in message]
+    starts = [message.find(start) for start in (READ_FAILURE, WRITE_FAILURE) if start in message]
     return message[min(starts) :] if starts else None
 
 
@@ -141,7 +143,7 @@ class DirectoryStorageDriver(StorageDriver):
             yield
         except OSError as error:
             raise PayloadStorageFailed(
-                f"{_WRITE_FAILURE}{self._directory} ({error.strerror or error}). Check that this process "
+                f"{WRITE_FAILURE}{self._directory} ({error.strerror or error}). Check that this process "
                 "may write there, and that the disk has space."
             ) from error
 
@@ -152,17 +154,17 @@ class DirectoryStorageDriver(StorageDriver):
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise PayloadStorageFailed(
-                f"{_READ_FAILURE}{path} is missing: it was written to another directory, or deleted. Check that the "
+                f"{READ_FAILURE}{path} is missing: it was written to another directory, or deleted. Check that the "
                 "API and all workers use the same data_dir (OPSPAWN_DATA_DIR)."
             ) from error
         except OSError as error:
             raise PayloadStorageFailed(
-                f"{_READ_FAILURE}{path} can't be read ({error.strerror or error}). Check its permissions, and "
+                f"{READ_FAILURE}{path} can't be read ({error.strerror or error}). Check its permissions, and "
                 "those of its directory."
             ) from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise PayloadStorageFailed(
-                f"{_READ_FAILURE}{path} is damaged: its content has changed. Restore the file from a backup."
+                f"{READ_FAILURE}{path} is damaged: its content has changed. Restore the file from a backup."
             )
         return Payload.FromString(data)
 

@@ -76,7 +76,7 @@ async def get_system(request: Request) -> SystemResponse:
         version=request.app.version,
         app=app_id(settings),
         app_dir=str(settings.app_dir.absolute()) if is_local(settings) else None,
-        data_dir=str(settings.data_dir.absolute()) if is_local(settings) else None,
+        data_dir=settings.payload_place if is_local(settings) else None,
         default_model=_default_model(settings),
         task_queue=settings.task_queue,
         temporal=temporal_address(settings),

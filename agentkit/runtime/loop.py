@@ -371,7 +371,8 @@ def _refusal(tool: ToolSpec, decision: PolicyDecision) -> str:
         return (
             f"Not called: {tool.name} needs a person's approval ({decision.reason.rstrip('.')}), "
             "which this release can't ask for yet. Go on without it, and say so. "
-            f"The owner of this agent can allow it in its YAML: policy: [{{tool: {tool.name}, then: allow}}]."
+            f"The owner of this agent can allow it in its YAML, before other rules: "
+            f"policy: [{{tool: {tool.name}, then: allow}}]."
         )
     return f"Not called: {tool.name} is not allowed: {decision.reason.rstrip('.')}. Go on without it, and say so."
 

@@ -24,19 +24,24 @@ class RulePolicy:
         if call.malformed is not None:
             return _deny("its arguments are no JSON object", "the arguments")
         arguments = ArgumentReader(call.arguments)
+        doubt = ""
         for number, rule in enumerate(agent.policy, 1):
-            if (unclear := _match(rule, tool, arguments)) is not None:
-                return _decision_by_rule(rule, f"policy rule {number}", unclear)
+            unclear = _unclear(rule, tool, arguments)
+            if unclear is None:
+                continue
+            # What can't be told makes no call easier: only rules that ask or deny match nevertheless.
+            if not unclear or rule.then != "allow":
+                return _decision_by_rule(rule, f"policy rule {number}", unclear or doubt)
+            doubt = doubt or f"Policy rule {number} doesn't allow it, because {unclear}"
         if tool.approval is not None:
-            return _decision(tool.approval == "always", "the tool's own declaration", "the tool's own declaration")
-        return _decision(tool.effect == "irreversible", f"its effect, {tool.effect}", "the tool's effect")
+            return _decision(
+                tool.approval == "always", "the tool's own declaration", doubt, "the tool's own declaration"
+            )
+        return _decision(tool.effect == "irreversible", f"its effect, {tool.effect}", doubt, "the tool's effect")
 
 
-def _match(rule: PolicyRule, tool: ToolSpec, arguments: ArgumentReader) -> str | None:
-    """Return None if the rule doesn't match; otherwise what can't be told about the call, or ``""``.
-
-    What can't be told makes no call easier: then a rule that allows doesn't match, and one that asks or denies does.
-    """
+def _unclear(rule: PolicyRule, tool: ToolSpec, arguments: ArgumentReader) -> str | None:
+    """Return what can't be told about the call, ``""`` if the rule matches; None if it surely doesn't."""
     if not fnmatchcase(tool.name, rule.tool) or (rule.effect is not None and rule.effect != tool.effect):
         return None
     unclear: list[str] = []
@@ -46,7 +51,7 @@ def _match(rule: PolicyRule, tool: ToolSpec, arguments: ArgumentReader) -> str |
             return None
         if isinstance(outcome, str):
             unclear.append(outcome)
-    return None if unclear and rule.then == "allow" else "; ".join(unclear)
+    return "; ".join(unclear)
 
 
 def _outcome(tool: ToolSpec, arguments: ArgumentReader, path: str, condition: Condition) -> Outcome:
@@ -57,17 +62,19 @@ def _outcome(tool: ToolSpec, arguments: ArgumentReader, path: str, condition: Co
     return condition_outcome(arguments, path, condition)
 
 
-def _decision_by_rule(rule: PolicyRule, name: str, unclear: str) -> PolicyDecision:
-    reason = rule.reason or name
-    if unclear:
-        reason = f"{reason.rstrip('.')}. {unclear}"
+def _decision_by_rule(rule: PolicyRule, name: str, doubt: str) -> PolicyDecision:
+    reason = _with_doubt(rule.reason or name, doubt)
     terms = rule.model_dump(include={"approvers", "count", "expires", "on_expiry", "escalate_to"})
     return PolicyDecision(action=rule.then, reason=reason, decided_by=name, **terms)
 
 
-def _decision(is_asked: bool, reason: str, decided_by: str) -> PolicyDecision:
+def _decision(is_asked: bool, reason: str, doubt: str, decided_by: str) -> PolicyDecision:
     action: Verdict = "ask" if is_asked else "allow"
-    return PolicyDecision(action=action, reason=reason, decided_by=decided_by)
+    return PolicyDecision(action=action, reason=_with_doubt(reason, doubt), decided_by=decided_by)
+
+
+def _with_doubt(reason: str, doubt: str) -> str:
+    return f"{reason.rstrip('.')}. {doubt}" if doubt else reason
 
 
 def _deny(reason: str, decided_by: str) -> PolicyDecision:

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from activities.temporal.data_converter import CompactPayloadConverter
@@ -48,6 +50,23 @@ def test_the_hash_of_an_agent_with_a_policy_is_the_same_after_it_was_in_history(
         assert isinstance(read, AgentSpec)
         assert (read, read.hash, read.policy[0].if_) == (spec, spec.hash, spec.policy[0].if_)
         spec = read
+
+
+_constants = st.recursive(
+    st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda values: st.lists(st.none() | values, max_size=3) | st.dictionaries(st.text(max_size=3), st.none() | values),
+    max_leaves=5,
+)
+
+
+@given(constant=_constants, bound=st.integers() | st.floats(allow_nan=False, allow_infinity=False))
+def test_every_constant_is_the_same_after_it_was_in_history(constant: Any, bound: float) -> None:
+    conditions = {"a": {"equals": constant, "lt": bound}, "b": {"in": [constant, None]}}
+    spec = agent({"tool": "*", "if": conditions, "then": "deny"})
+    (payload,) = CompactPayloadConverter().to_payloads([spec])
+    (read,) = CompactPayloadConverter().from_payloads([payload], [AgentSpec])
+    assert repr(read) == repr(spec), "also 1 and 1.0, and 0.0 and -0.0"
+    assert read.hash == spec.hash
 
 
 def test_an_agent_without_a_policy_has_none_in_its_json() -> None:

@@ -144,6 +144,21 @@ def test_the_reason_says_what_could_not_be_told(
     assert decide(spec(), rule, arguments=arguments).reason == f"Too much. {unclear}"
 
 
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        pytest.param((), "its effect, irreversible. ", id="effect"),
+        pytest.param(({"tool": "*", "then": "ask"},), "policy rule 2. ", id="ask"),
+        pytest.param(({"tool": "*", "then": "deny", "reason": "Too much."},), "Too much. ", id="deny"),
+    ],
+)
+def test_the_reason_says_why_a_rule_did_not_allow_the_call(rules: tuple[dict[str, Any], ...], reason: str) -> None:
+    up_to_50 = {"tool": "*", "if": {"amount": {"lte": 50}}, "then": "allow"}
+    doubt = "Policy rule 1 doesn't allow it, because amount is text, and the rule has a number"
+    assert decide(spec(), up_to_50, *rules, arguments={"amount": "10"}).reason == reason + doubt
+    assert doubt not in decide(spec(), up_to_50, *rules, arguments={"amount": 51}).reason
+
+
 def test_a_decision_to_ask_has_the_terms_of_its_rule() -> None:
     rule = {
         "tool": "*",

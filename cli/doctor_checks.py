@@ -26,6 +26,7 @@ from cli.command_options import api_url
 from cli.dev.data_dir_lock import running_dev
 from cli.dev.ports import accepts_connections, next_free_port
 from cli.errors import CommandFailed, UsageWrong
+from cli.external_tool_checks import external_tool_findings
 from cli.finding import Finding
 from cli.temporal_checks import connect_to_temporal, host_and_port, missing_search_attributes
 from cli.temporal_server import find_temporal
@@ -135,7 +136,8 @@ async def _temporal(settings: Settings, api: ApiState, catalog: Catalog | None) 
         remedies = (f"export TEMPORAL_NAMESPACE={api.system.temporal_namespace}",)
         return [*findings, Finding("Namespace", "missing", detail, remedies)]
     expected = _expected_workers(settings, api, catalog, address)
-    return [*findings, await _search_attributes(client, address), *await worker_findings(client, expected)]
+    findings += [await _search_attributes(client, address), *await worker_findings(client, expected)]
+    return [*findings, *await external_tool_findings(client, _external_task_queues(api, catalog))]
 
 
 def _temporal_address(settings: Settings, api: ApiState) -> str:
@@ -167,6 +169,12 @@ def _expected_workers(settings: Settings, api: ApiState, catalog: Catalog | None
 
 def _tools(catalog: Catalog | None) -> list[str]:
     return [spec.name for spec in catalog.toolset.specs() if spec.task_queue is None] if catalog is not None else []
+
+
+def _external_task_queues(api: ApiState, catalog: Catalog | None) -> dict[str, str]:
+    """Return the task queue of each tool that has one of its own, by the tool's name."""
+    listed = api.tools.tools if api.tools is not None else catalog.toolset.specs() if catalog is not None else ()
+    return {tool.name: tool.task_queue for tool in listed if tool.task_queue is not None}
 
 
 async def _search_attributes(client: Client, address: str) -> Finding:

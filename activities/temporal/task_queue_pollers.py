@@ -75,19 +75,21 @@ class Poller:
         return parse_identity(self.identity)
 
 
-async def recent_pollers(client: Client, task_queue: str) -> list[Poller]:
+async def recent_pollers(client: Client, task_queue: str, *, of_activities: bool = False) -> list[Poller]:
     """Return the workers that polled within ``MAX_POLL_AGE`` and haven't stopped since, sorted by identity.
+
+    ``of_activities`` includes workers that serve activities only, as those of other programs do.
 
     Raises:
         RPCError: Temporal refuses or doesn't respond.
     """
-    if not (listed := await listed_pollers(client, task_queue)):
+    if not (listed := await listed_pollers(client, task_queue, of_activities=of_activities)):
         return []
     oldest = await temporal_now(client) - MAX_POLL_AGE
     return [poller for poller in listed if poller.last_poll_at > oldest]
 
 
-async def listed_pollers(client: Client, task_queue: str) -> list[Poller]:
+async def listed_pollers(client: Client, task_queue: str, *, of_activities: bool = False) -> list[Poller]:
     """Return the workers that Temporal lists and that haven't stopped since, sorted by identity.
 
     One that was killed is listed for five minutes more.
@@ -95,11 +97,12 @@ async def listed_pollers(client: Client, task_queue: str) -> list[Poller]:
     Raises:
         RPCError: Temporal refuses or doesn't respond.
     """
+    kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if of_activities else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     response = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
             task_queue=TaskQueue(name=task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            task_queue_type=kind,
         ),
         timeout=_RPC_TIMEOUT,
     )

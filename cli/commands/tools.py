@@ -65,6 +65,9 @@ def _print_tool(tool: ToolInfo) -> None:
     write_line(out, Text.assemble(("effect     ", "bold"), effect), _LABEL_WIDTH)
     if tool.timeout is not None:
         write_line(out, Text.assemble(("timeout    ", "bold"), f"{tool.timeout:g} s for a call"), _LABEL_WIDTH)
+    if tool.task_queue is not None:
+        served = f"by workers of task queue {tool.task_queue!r} that have the activity tool.{tool.name}"
+        write_line(out, Text.assemble(("served     ", "bold"), served), _LABEL_WIDTH)
     lines = list(argument_lines(tool.parameters))
     write_line(out, Text.assemble(("arguments", "bold"), "" if lines else "  none"))
     for line in lines:

@@ -57,6 +57,12 @@ def test_a_tool_without_arguments_is_shown_as_such(opspawn: Opspawn) -> None:
     assert lines[-1] == "arguments  none"
 
 
+def test_a_tool_of_another_program_is_shown_with_the_queue_that_serves_it(opspawn: Opspawn, api: ScriptedApi) -> None:
+    api.on("GET", "/tools", {"tools": [{**CLOCK, "task_queue": "time"}]})
+    lines = opspawn("tools", "clock").out.splitlines()
+    assert "served     by workers of task queue 'time' that have the activity tool.clock" in lines
+
+
 def test_a_tool_fits_40_columns(opspawn: Opspawn, set_width: Callable[[int], None]) -> None:
     set_width(40)
 

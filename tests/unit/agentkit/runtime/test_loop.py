@@ -254,6 +254,13 @@ def test_a_call_of_an_unknown_tool_is_refused_with_the_names_of_the_agents_tools
     assert refusal(agent_loop(tools=()), ToolCall(id="1", name="look")).endswith("Your tools: none.")
 
 
+def test_no_rule_makes_a_tool_callable_that_the_agent_does_not_list() -> None:
+    loop = agent_loop(policy=(PolicyRule(tool="*", then="allow"),))
+    assert loop.check_call(ToolCall(id="1", name="send"), 0).outcome == SEND
+    for name in ("drop", "Send", "send ", "*", "", "tool.send"):
+        assert refusal(loop, ToolCall(id="1", name=name)).startswith(f"There is no tool {name!r}.")
+
+
 def test_malformed_arguments_are_refused_with_their_first_characters() -> None:
     content = refusal(agent_loop(), ToolCall(id="1", name="look", malformed='{"a": ' + "9" * 1000))
     assert content.startswith("Send one JSON object as arguments, nested at most 100 levels deep. This is none: ")

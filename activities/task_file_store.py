@@ -99,6 +99,11 @@ class TaskFileStore:
         """Return the content of a file."""
         return await self._run((self._files(task_id) / file.sha256).read_bytes)
 
+    def stored_path(self, task_id: str, file: TaskFile) -> Path | None:
+        """Return where the content of a file of a snapshot is; None: it was changed or deleted some time ago."""
+        path = self._files(task_id) / file.sha256
+        return path if path.is_file() else None
+
     async def restore(self, task_id: str, directory: Path) -> FileSnapshot:
         """Write all files of a task into an empty directory."""
         return await self._run(lambda: _restore(self._files(task_id), directory))

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from activities.settings import Settings
+from activities.task_file_store import TaskFileStore
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import EventHub
@@ -24,6 +25,7 @@ from api.rest import (
     agent_routes,
     docs_page,
     event_routes,
+    file_routes,
     health_routes,
     home_page,
     result_routes,
@@ -36,6 +38,7 @@ from api.rest.problems import install_problems, problem_schemas
 from api.rest.request_bodies import BodyLimitMiddleware
 from api.services import ApiServices, install_services
 from api.tasks.task_service import TaskService
+from api.tasks.worker_sandbox import WorkerSandbox
 
 __all__ = ["create_app"]
 
@@ -77,7 +80,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    tasks = (task_routes, result_routes, event_routes)
+    tasks = (task_routes, result_routes, file_routes, event_routes)
     for module in (*tasks, agent_routes, system_routes, health_routes, docs_page, home_page):
         app.include_router(module.router)
     _add_middleware(app, settings, metrics)
@@ -115,12 +118,15 @@ def _lifespan(
         tasks = TaskService(temporal, catalog, settings)
         hub, status_feed = EventHub(temporal, tasks, settings), StatusFeed(temporal, settings)
         results = RecordedResults(temporal, tasks, settings)
-        install_services(
-            app, ApiServices(settings, catalog, temporal, tasks, hub, results, status_feed, metrics, stopping)
+        files = TaskFileStore(settings.data_dir / "payloads", temporal.namespace)
+        sandbox = WorkerSandbox(temporal, settings.task_queue)
+        services = ApiServices(
+            settings, catalog, temporal, tasks, hub, results, status_feed, files, sandbox, metrics, stopping
         )
+        install_services(app, services)
         async with relay_server(hub, settings) if relay else nullcontext():
             yield
-        await asyncio.gather(hub.aclose(), status_feed.aclose())
+        await asyncio.gather(hub.aclose(), status_feed.aclose(), sandbox.aclose())
 
     return run_services
 

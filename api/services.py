@@ -9,12 +9,14 @@ from fastapi import FastAPI, Request
 from temporalio.client import Client
 
 from activities.settings import Settings
+from activities.task_file_store import TaskFileStore
 from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import EventHub
 from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
 from api.request_metrics import RequestMetrics
 from api.tasks.task_service import TaskService
+from api.tasks.worker_sandbox import WorkerSandbox
 
 __all__ = ["ApiServices", "app_services", "install_services", "request_services"]
 
@@ -30,6 +32,8 @@ class ApiServices:
     hub: EventHub
     results: RecordedResults
     status_feed: StatusFeed
+    files: TaskFileStore
+    sandbox: WorkerSandbox
     metrics: RequestMetrics
     stopping: asyncio.Event
     """Set when the server shuts down, so that waiting requests end."""

@@ -56,7 +56,7 @@ async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Fin
     workers = await _ask_workers(client, queue, len(polling))
     if isinstance(workers, Finding):
         return [*findings, workers]
-    return [*findings, *_loaded(workers, expected, len(polling)), *_held_up(workers)]
+    return [*findings, *_loaded(workers, expected, len(polling)), *_sandboxes(workers), *_held_up(workers)]
 
 
 def poller_findings(listed: Sequence[Poller], now: datetime, expected: ExpectedWorkers) -> list[Finding]:
@@ -119,6 +119,15 @@ def _loaded(workers: Sequence[WorkerDescription], expected: ExpectedWorkers, wor
         names = ", ".join(worker.identity for worker in workers)
         subject = f"worker {names} has" if len(workers) == 1 else f"workers {names} have"
         yield Finding("Tools", "ok", f"{subject} loaded {', '.join(tools)}{not_asked}")
+
+
+def _sandboxes(workers: Sequence[WorkerDescription]) -> Iterator[Finding]:
+    """Report how the workers confine a model's code."""
+    for worker in workers:
+        if worker.sandbox is not None:
+            detail = f"{worker.sandbox}; worker {worker.identity}"
+            is_confined = worker.sandbox.startswith(("bubblewrap", "landlock"))
+            yield Finding("Sandbox", "ok" if is_confined else "note", detail)
 
 
 def _held_up(workers: Sequence[WorkerDescription]) -> Iterator[Finding]:

@@ -16,7 +16,17 @@ def operations(app: FastAPI) -> dict[str, dict[str, Any]]:
 
 def test_operations_have_readable_names(app: FastAPI) -> None:
     assert set(operations(app)) == {
-        *("createTask", "listTasks", "getTask", "getToolCallResult", "getTranscript", "cancelTask", "terminateTask"),
+        *(
+            "createTask",
+            "listTasks",
+            "getTask",
+            "getToolCallResult",
+            "listTaskFiles",
+            "getTaskFile",
+            "getTranscript",
+            "cancelTask",
+            "terminateTask",
+        ),
         *("watchTask", "watchTasks"),
         *("listAgents", "getAgent", "listTools", "getSystem", "getHealth", "getReadiness", "getMetrics"),
     }

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from agentkit.interfaces import SandboxedProgram, SandboxLimits, SandboxTier
 from agentkit.sandbox.inside import confined_process
+from agentkit.sandbox.inside.landlock_rules import SCOPE_ABI
 from agentkit.sandbox.inside.sandbox_job import SandboxJob
+from agentkit.sandbox.seccomp_filter import filter_program
 
 __all__ = ["Confinement", "ScratchPaths", "interpreter_paths", "is_open_to_all", "program_environment"]
 
@@ -78,7 +80,7 @@ class Confinement:
             "keeps_reading": self.keeps_reading and not self.is_isolated,
             "supervised": not self.is_isolated,
             "landlock": self.landlock,
-            "seccomp": self.tier != "none",
+            "filter": self._filter(shares_uid=user_id is None),
             "isolated": self.is_isolated,
             "processes": limits.processes,
             "memory_bytes": limits.memory_bytes,
@@ -86,6 +88,13 @@ class Confinement:
             "file_bytes": limits.disk_bytes,
             "open_files": limits.open_files,
         }
+
+    def _filter(self, *, shares_uid: bool) -> bytes | None:
+        """Return the seccomp filter of a program; ``shares_uid``: it has the worker's user id."""
+        if self.tier == "none":
+            return None
+        keeps_signals = self.is_isolated or self.landlock >= SCOPE_ABI or not shares_uid
+        return filter_program(shares_uid=shares_uid and not self.is_isolated, signals=keeps_signals)
 
     def environment(self, paths: ScratchPaths) -> Mapping[str, str]:
         """Return all environment variables of the program's process."""

@@ -82,7 +82,7 @@ class LocalSandbox:
         try:
             user_id = self._first_user_id + slot if self._first_user_id is not None else None
             scratch = self._space.paths()
-            paths = await asyncio.to_thread(scratch.__enter__)
+            paths = scratch.__enter__()
             try:
                 yield _LocalWorkspace(self._confinement, paths, user_id)
             finally:
@@ -109,7 +109,7 @@ class _LocalWorkspace:
         """Run a program."""
         call_directory = self._paths.files.parent
         if self._user_id is not None:
-            await asyncio.to_thread(give_to, call_directory, self._user_id)
+            give_to(call_directory, self._user_id)  # some thousand files at most: a thread would take longer
         as_root = self._user_id is not None
         command = self._confinement.command(self._paths, as_root=as_root, with_packages=program.kind == "python")
         job = self._confinement.job(program, self._paths, limits, user_id=self._user_id, status=0)

@@ -18,9 +18,9 @@ from agentkit.interfaces import SandboxedProgram, SandboxLimits
 from agentkit.sandbox.confinement import Confinement, is_open_to_all
 from agentkit.sandbox.inside.confined_process import CONFINED
 from agentkit.sandbox.inside.landlock_rules import MIN_ALONE_ABI, landlock_abi
-from agentkit.sandbox.inside.syscall_numbers import ARCHITECTURE_IDS
 from agentkit.sandbox.local_sandbox import LocalSandbox, first_user_id
 from agentkit.sandbox.scratch_space import ScratchSpace, give_to
+from agentkit.sandbox.syscall_numbers import ARCHITECTURE_IDS
 
 __all__ = ["SandboxSetting", "TierChoice", "build_sandbox", "choose_tier"]
 

@@ -14,8 +14,7 @@ import os
 import resource
 
 from .descendants import count_threads, run_supervised
-from .landlock_rules import SCOPE_ABI, landlock_abi, restrict_files
-from .seccomp_filter import filter_program, install_filter
+from .landlock_rules import landlock_abi, restrict_files
 from .user_program import run_python, run_shell
 
 TYPE_CHECKING = False
@@ -33,6 +32,7 @@ _NICENESS = 5
 _RLIMIT_MSGQUEUE = 12
 
 _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 47, 2
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 _CAP_DAC_READ_SEARCH = 2
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
@@ -90,9 +90,8 @@ def _confine(job: SandboxJob) -> None:
         raise OSError(f"Landlock has ABI {abi}, expected {job['landlock']}")
     if abi:
         restrict_files(job["readable"], job["writable"], _DEVICES, abi)
-    if job["seccomp"]:
-        keeps_signals = job["isolated"] or abi >= SCOPE_ABI or not shares_uid
-        install_filter(filter_program(shares_uid=shares_uid and not job["isolated"], signals=keeps_signals))
+    if job["filter"] is not None:
+        _install_filter(job["filter"])
 
 
 def _limit(job: SandboxJob, *, counts_others: bool) -> None:
@@ -137,6 +136,22 @@ def _keep_only(libc: ctypes.CDLL, capability: int) -> None:
     number = _CAPSET[os.uname().machine]
     if libc.syscall(number, header, data) or libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0):
         raise OSError(ctypes.get_errno(), "drop capabilities")
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def _install_filter(program: bytes) -> None:
+    """Apply a seccomp filter to this process for good, and forbid it to gain privileges.
+
+    Raises:
+        OSError: the kernel has no seccomp filters.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    argument = ctypes.byref(_FilterProgram(len(program) // 8, program))
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, argument, 0, 0):
+        raise OSError(ctypes.get_errno(), f"seccomp: {os.strerror(ctypes.get_errno())}")
 
 
 def _write(path: str, data: bytes) -> None:

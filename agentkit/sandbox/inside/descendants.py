@@ -46,18 +46,23 @@ def _wait(child: int) -> int:
 
 def _end_all() -> None:
     """Kill the descendants of this process until there are none: what a process starts before it dies is one, too."""
-    while True:
+    while _has_children():
         for process in descendant_ids(os.getpid()):
             try:
                 os.kill(process, _SIGKILL)
             except ProcessLookupError:
                 continue
-        try:
-            os.waitpid(-1, 0)  # each that was found has been killed, so one will end
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
+        os.waitpid(-1, 0)  # each that was found has been killed, so one will end
+
+
+def _has_children() -> bool:
+    """Return whether there are any: the children of a process that ends become children of this one."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def descendant_ids(root: int) -> Iterator[int]:

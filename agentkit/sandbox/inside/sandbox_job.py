@@ -27,7 +27,8 @@ class SandboxJob(TypedDict):
     """End all further processes of the program when it ends, or when standard input is closed."""
     landlock: int
     """The ABI of Landlock that must be there; 0: none is applied."""
-    seccomp: bool
+    filter: bytes | None
+    """The seccomp filter."""
     isolated: bool
     """It has namespaces of its own: it sees neither the worker's processes nor its files."""
     processes: int

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agentkit.sandbox.inside.seccomp_filter import filter_program
-from agentkit.sandbox.inside.syscall_numbers import ARCHITECTURE_IDS, SHARED_UID_CALLS, SIGNAL_CALLS, allowed_numbers
+from agentkit.sandbox.seccomp_filter import filter_program
+from agentkit.sandbox.syscall_numbers import ARCHITECTURE_IDS, SHARED_UID_CALLS, SIGNAL_CALLS, allowed_numbers
 
 ALLOW, KILL, ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 REFUSE, MISSING = ERROR | errno.EPERM, ERROR | errno.ENOSYS

@@ -1,23 +1,25 @@
-"""A seccomp filter: which system calls the process and its children may make from now on."""
+"""A seccomp filter: which system calls a process and its children may make. The worker makes it, once."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import os
 import struct
+from collections.abc import Iterator, Sequence
+from functools import cache
 
-from .syscall_numbers import ARCHITECTURE_IDS, LAST_KNOWN, MACHINE, SHARED_UID_CALLS, SIGNAL_CALLS, allowed_numbers
+from agentkit.sandbox.syscall_numbers import (
+    ARCHITECTURE_IDS,
+    LAST_KNOWN,
+    MACHINE,
+    SHARED_UID_CALLS,
+    SIGNAL_CALLS,
+    allowed_numbers,
+)
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # an import at run time takes as long as all else here
-    from collections.abc import Iterator, Sequence
-
-__all__ = ["filter_program", "install_filter"]
+__all__ = ["filter_program"]
 
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 """Offsets in ``struct seccomp_data``; the low half of argument N is at ``_ARGUMENTS + 8 * N``."""
@@ -81,6 +83,7 @@ def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
+@cache
 def filter_program(*, shares_uid: bool, signals: bool, machine: str = MACHINE) -> bytes:
     """Return the filter as an array of ``struct sock_filter``.
 
@@ -108,21 +111,3 @@ def filter_program(*, shares_uid: bool, signals: bool, machine: str = MACHINE) -
         program += [(_JUMP_GREATER_EQUAL, 0, 2, start), (_JUMP_GREATER_EQUAL, 1, 0, end), _PERMITTED]
     program += [(_JUMP_GREATER_EQUAL, 0, 1, LAST_KNOWN + 1), _error(errno.ENOSYS), _REFUSED]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
-
-
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
-
-
-def install_filter(program: bytes) -> None:
-    """Apply a filter to this process for good, and forbid it to gain privileges.
-
-    Raises:
-        OSError: the kernel has no seccomp filters.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    argument = _Program(len(program) // 8, program)
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
-        _PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(argument), 0, 0
-    ):
-        raise OSError(ctypes.get_errno(), f"seccomp: {os.strerror(ctypes.get_errno())}")

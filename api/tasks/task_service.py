@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from pydantic import ValidationError
 from temporalio.client import (
@@ -27,6 +27,7 @@ from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.payload_storage import PayloadStorageFailed, storage_failure_in
 from activities.temporal.task_queue_pollers import recent_pollers
+from activities.temporal.temporal_clock import temporal_now
 from agentkit.catalog.catalog import Catalog
 from agentkit.config.providers import split_model
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
@@ -115,9 +116,9 @@ class TaskService:
         title = task_title(message)
         hashed = request_hash(new_task) if key is not None else None
         task_id = new_task_id() if key is None else task_id_for_key(key)
-        created_at = datetime.now(UTC)
         try:
             async with calling_temporal(self._address):
+                created_at = await temporal_now(self._client)
                 delay = await start_delay(new_task.start_at, self._client)
                 await self._client.start_workflow(
                     WORKFLOW_TYPE,

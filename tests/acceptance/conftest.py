@@ -149,8 +149,13 @@ class Stack:
             "OPSPAWN_GRPC_PORT": str(self.grpc_port),
             "OPSPAWN_RELAY_PORT": str(self.relay_port),
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
+            **self.variables_of(name),
         }
         self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def variables_of(self, name: str) -> Mapping[str, str]:
+        """Return more environment variables of one of the processes."""
+        return {}
 
     def client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(

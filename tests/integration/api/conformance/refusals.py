@@ -31,9 +31,15 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     body: dict[str, Any] = {**case.body}
     body |= {name: value for name, value in _KNOWN.items() if body.get(name) is not None}
     if isinstance(definition := body.get("agent_spec"), dict):
-        rules = [{**rule, "tool": "calculator"} for rule in definition.get("policy", ())]
+        rules = [_known_rule(rule) for rule in definition.get("policy", ())]
         body["agent_spec"] = {**definition, **_KNOWN_IN_DEFINITIONS, "policy": rules}
     case.body = body
+
+
+def _known_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule with a test of an argument that the tool has, in place of all its tests."""
+    tests = rule.get("if")
+    return {**rule, "tool": "calculator", **({"if": {"expression": next(iter(tests.values()))}} if tests else {})}
 
 
 @schemathesis.hook

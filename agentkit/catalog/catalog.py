@@ -23,6 +23,7 @@ from agentkit.catalog.catalog_tools import HostedTools, InlineTools, ProjectTool
 from agentkit.catalog.defaults import ASSISTANT
 from agentkit.catalog.definition_source import DefinitionSource
 from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_version
+from agentkit.catalog.openapi_downloads import OpenApiDownloads
 from agentkit.catalog.openapi_files import OpenApiFiles
 from agentkit.catalog.policy_checks import policy_tool_issues
 from agentkit.config.agent_settings import AgentSettings
@@ -59,7 +60,9 @@ def load_catalog(
     """
     programs = code_tools(sandbox, files, _sandbox_limits(settings))
     builtin = (*builtin_tools(fetcher, client=client, secrets=secrets), *programs, *file_tools(files))
-    documents = OpenApiFiles(settings.app_dir, settings.openapi, settings.secrets.keys(), client, secrets)
+    directory = settings.openapi_dir or settings.app_dir / ".opspawn" / "openapi"
+    downloads = OpenApiDownloads(directory, settings.openapi, client)
+    documents = OpenApiFiles(settings.app_dir, downloads, settings.openapi, settings.secrets.keys(), client, secrets)
     if settings.tool_host == "inline":
         return Catalog(settings, InlineTools(settings.app_dir, builtin, documents))
     variables = tuple(source.env for source in settings.secrets.values() if source.env is not None)

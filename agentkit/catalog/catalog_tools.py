@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,14 @@ class InlineTools(ProjectTools):
     """The tools of a project, imported into this process: for debuggers. They are loaded once."""
 
     def __init__(self, app_dir: Path, builtin: Sequence[Tool], documents: OpenApiFiles) -> None:
-        super().__init__(builtin, [*_imported_files(app_dir), *_external_tools(app_dir), *_openapi_tools(documents)])
+        self._documents = documents
+        self._read = [*_imported_files(app_dir), *_external_tools(app_dir)]
+        super().__init__(builtin, [*self._read, *_openapi_tools(documents)])
+
+    async def warm_up(self) -> None:
+        """Download OpenAPI documents."""
+        if await self._documents.downloads.run():
+            self._use(*self._register([*self._read, *_openapi_tools(self._documents)]))
 
 
 class HostedTools(ProjectTools):
@@ -154,7 +162,9 @@ class HostedTools(ProjectTools):
         return True
 
     async def warm_up(self) -> None:
-        """Start a process for the first call, unless the project has no tools."""
+        """Download OpenAPI documents, and start a process for the first call, unless the project has no tools."""
+        if await self._documents.downloads.run():
+            await asyncio.to_thread(self.reload)
         if self._described.importable:
             await self._pool.warm_up()
 

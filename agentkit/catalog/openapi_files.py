@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentkit.catalog.definition_source import read_yaml
+from agentkit.catalog.openapi_downloads import OpenApiDownloads
 from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.errors import ToolInvalid
 from agentkit.interfaces import HttpClient, Secrets, Tool
@@ -32,6 +33,7 @@ class OpenApiFiles:
     """The OpenAPI documents of an app directory."""
 
     app_dir: Path
+    downloads: OpenApiDownloads
     settings: Mapping[str, OpenApiSettings]
     secret_names: Collection[str]
     """The names of all secrets in the settings."""
@@ -39,12 +41,14 @@ class OpenApiFiles:
     secrets: Secrets
 
     def paths(self) -> Sequence[Path]:
-        """Return the documents, sorted by name, without those that start with ``_`` or ``.``."""
-        return sorted(
+        """Return the documents, sorted by name, without those that start with ``_`` or ``.``; then downloaded ones."""
+        files = sorted(
             path
             for path in (self.app_dir / "openapi").glob("*")
             if path.suffix in (".yaml", ".yml", ".json") and not path.name.startswith(("_", "."))
         )
+        downloaded = (self.downloads.path(name) for name in sorted(self.downloads.urls()))
+        return [*files, *(path for path in downloaded if path.is_file())]
 
     def read(self) -> Iterator[OpenApiFile]:
         """Read all documents."""
@@ -58,6 +62,8 @@ class OpenApiFiles:
         for name in sorted(self.settings.keys() - stems):
             file = self.app_dir / "openapi" / f"{name}.yaml"
             message = f"Setting openapi.{name}: there is no document {file}.{did_you_mean(name, stems)}"
+            if url := self.settings[name].url:
+                message = f"Setting openapi.{name}: a worker that starts downloads {url}. None has done so yet."
             yield OpenApiFile(file, problem=message)
 
     def _read(self, path: Path) -> OpenApiFile:

@@ -89,6 +89,9 @@ class AgentSettings(BaseSettings):
     ``10.0.0.0/8``."""
     openapi: dict[str, OpenApiSettings] = Field(default_factory=dict)
     """How the APIs of the documents ``openapi/NAME.yaml`` are reached, by NAME."""
+    openapi_dir: Path | None = None
+    """Where workers store the documents that ``openapi.NAME.url`` names, for themselves and the API. None:
+    ``.opspawn/openapi`` in the app directory."""
     secrets: dict[SecretName, SecretSource] = Field(default_factory=dict)
     """Secrets of tools by name, each with its variable or file: ``github = {env = "GITHUB_TOKEN"}``."""
 

@@ -17,6 +17,8 @@ class OpenApiSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    """Where a worker downloads the document when it starts, in place of a file of the app directory."""
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$")] | None = None
     """Replaces the servers of the document."""
     secrets: dict[str, SecretName] = Field(default_factory=dict)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast, get_args
+from urllib.parse import urljoin
 
 from pydantic import JsonValue
 
@@ -173,7 +174,7 @@ class _Reader:
         for owner in (self._node, self._shared, self._document.root):
             servers = owner.get("servers")
             if isinstance(servers, list) and servers and isinstance(servers[0], dict):
-                url = _server_url(servers[0])
+                url = urljoin(self._settings.url or "", _server_url(servers[0]))
                 if url.startswith(("http://", "https://")):
                     return url.rstrip("/") + self._template
                 break

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 from temporalio.worker import Worker
 
@@ -19,12 +23,18 @@ from activities.tool_calls import ToolCallLimits, ToolCalls
 from agentkit.interfaces import Model
 from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.wrappers.rate_limit import RateLimitedModel, RateLimiter
+from agentkit.messages import user_message
 from agentkit.runtime.tool_invocation import tool_context
 from agentkit.schemas.output_check import InlineOutputChecker
+from agentkit.specs import AgentSpec
+from agentkit.testing import ScriptedOpenAIServer, ServerFailure
 from agentkit.tools import ToolRegistry, tool
 from cli.finding import Finding
 from cli.worker_checks import ExpectedWorkers, worker_findings
+from tests.reserved_ports import reserve_port
 from worker import build_worker
+from workflows.agent_task import AgentTask
+from workflows.task_types import TaskInput
 
 pytestmark = pytest.mark.acceptance
 
@@ -92,3 +102,59 @@ async def test_every_worker_is_asked(settings: Settings) -> None:
     workers = f"{own_identity(settings)}, {own_identity(other)}"
     assert findings["Tools"].detail == f"workers {workers} have loaded look"
     assert set(findings) == {"Workers", "Tools"}
+
+
+@asynccontextmanager
+async def _worker_process(settings: Settings, **environment: str) -> AsyncIterator[None]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).parents[3] / "worker.py"),
+        env={
+            "PATH": os.defpath,
+            "TEMPORAL_ADDRESS": f"127.0.0.1:{settings.temporal_port}",
+            "OPSPAWN_TASK_QUEUE": settings.task_queue,
+            "OPSPAWN_APP_DIR": str(settings.app_dir),
+            "OPSPAWN_DATA_DIR": str(settings.data_dir),
+            "OPSPAWN_APP_NAME": "shop",
+            **environment,
+        },
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_wait_that_a_provider_asked_for_is_at_metrics_and_in_the_doctor_of_a_real_worker(
+    settings: Settings,
+) -> None:
+    metrics = f"127.0.0.1:{reserve_port()}"
+    refusal = ServerFailure(status=429, headers={"retry-after": "100"})
+    keys = {"OPENAI_API_KEY": "sk-secret-1", "OPSPAWN_WORKER_METRICS": metrics}
+    wait = re.compile(
+        r'^opspawn_model_wait_seconds{.*key="OPENAI_API_KEY",model="openai:m".*} ([1-9]\d*)', re.MULTILINE
+    )
+    async with (
+        ScriptedOpenAIServer([refusal]) as server,
+        _worker_process(settings, OPENAI_BASE_URL=server.url, **keys),
+        httpx2.AsyncClient(trust_env=False) as http,
+        asyncio.timeout(90),
+    ):
+        client = await connect(settings)
+        agent = AgentSpec(name="a", models=("openai:m",), planner="tools")
+        task = await client.start_workflow(
+            AgentTask.run,
+            TaskInput(agent=agent, message=user_message("Hi")),
+            id=f"task-{uuid.uuid4().hex}",
+            task_queue=settings.task_queue,
+        )
+        await server.wait_for_requests()
+        text = ""
+        while not wait.search(text):
+            await asyncio.sleep(0.1)
+            text = (await http.get(f"http://{metrics}/metrics")).text
+        findings = await _findings(settings)
+        await task.terminate()
+    assert findings["Model openai:m"].detail.startswith("its provider accepts no request with OPENAI_API_KEY for ")
+    assert "secret" not in text + repr(findings)

@@ -18,7 +18,7 @@ from activities.worker_survey import RESPONSE_TIMEOUT, SURVEY_TIMEOUT_S, describ
 from agentkit.client import AgentList, ToolList
 from cli.finding import Finding
 
-__all__ = ["ExpectedWorkers", "poller_findings", "secret_findings", "worker_findings"]
+__all__ = ["ExpectedWorkers", "poller_findings", "sandbox_findings", "secret_findings", "worker_findings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Fin
     workers = await _ask_workers(client, queue, len(polling))
     if isinstance(workers, Finding):
         return [*findings, workers]
-    return [*findings, *_loaded(workers, expected, len(polling)), *_sandboxes(workers), *_held_up(workers)]
+    return [*findings, *_loaded(workers, expected, len(polling)), *sandbox_findings(workers), *_held_up(workers)]
 
 
 def poller_findings(listed: Sequence[Poller], now: datetime, expected: ExpectedWorkers) -> list[Finding]:
@@ -121,7 +121,7 @@ def _loaded(workers: Sequence[WorkerDescription], expected: ExpectedWorkers, wor
         yield Finding("Tools", "ok", f"{subject} loaded {', '.join(tools)}{not_asked}")
 
 
-def _sandboxes(workers: Sequence[WorkerDescription]) -> Iterator[Finding]:
+def sandbox_findings(workers: Sequence[WorkerDescription]) -> Iterator[Finding]:
     """Report how the workers confine a model's code."""
     for worker in workers:
         if worker.sandbox is not None:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.temporal.task_queue_pollers import Poller
-from cli.worker_checks import ExpectedWorkers, poller_findings, secret_findings
+from activities.worker_description import WorkerDescription
+from cli.worker_checks import ExpectedWorkers, poller_findings, sandbox_findings, secret_findings
 
 YEARS_FROM_NOW = datetime(2040, 1, 1, tzinfo=UTC)
 """By Temporal's clock, which isn't ours."""
@@ -68,3 +69,12 @@ def test_each_secret_that_is_missing_is_a_finding_of_its_own() -> None:
     ]
     (finding,) = secret_findings([], "worker 1")
     assert (finding.status, finding.detail) == ("ok", "worker 1 can read all of them")
+
+
+def test_a_worker_that_confines_no_code_is_a_note() -> None:
+    descriptions = ["landlock (seccomp)", "none: code is NOT confined", "Code can't be run safely here", None]
+    workers = [
+        WorkerDescription(identity=str(number), app_dir="/a", data_dir="/d", sandbox=description)
+        for number, description in enumerate(descriptions)
+    ]
+    assert [finding.status for finding in sandbox_findings(workers)] == ["ok", "note", "note"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,8 @@ async def test_files_stay_for_later_calls_of_both_tools_on_any_worker(
     assert "stdout:\n42" in text
     assert "files deleted: data/n" in text
     assert await first.listed() == {"result": b"42\n"}
-    assert "True" in await first.call("import os; os.access('result', os.X_OK)", call_id="y")
+    may_change_modes = sandbox.tier == "bubblewrap" or os.geteuid() == 0
+    assert str(may_change_modes) in await first.call("import os; os.access('result', os.X_OK)", call_id="y")
     assert [path for path in space.directory.iterdir() if path.is_dir()] == []
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from pydantic import JsonValue
 from temporalio.client import Client
 
@@ -53,6 +56,25 @@ async def test_without_storage_results_are_bounded_and_files_are_described() -> 
     assert output.omitted is not None
     assert output.files is not None
     assert (output.whole, output.files[0].data, output.files[0].claim) == (None, None, None)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount 6 MiB of memory."""
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", tmp_path], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("this root may not mount")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+@pytest.mark.root
+async def test_on_a_full_disk_start_and_end_of_a_result_are_returned(small_disk: Path) -> None:
+    keeper = await keeper_in(small_disk)
+    output = await keeper.keep("task", "x" * 20_000_000, 30)
+    assert isinstance(output, ToolOutput)
+    assert (output.whole, output.loss) == (None, "its storage can't be written")
+    assert await keeper.keep("task", "y" * 20_000, 30) == "y" * 20_000, "the failed write has left space"
 
 
 def test_secrets_are_redacted_from_values_files_and_their_names() -> None:

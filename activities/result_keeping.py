@@ -77,9 +77,8 @@ def redacted_output(secrets: Secrets, value: ToolValue) -> ToolValue:
 
 
 def _redacted_file(secrets: Secrets, file: StoredContent) -> StoredContent:
-    text = (file.data or b"").decode("latin-1")  # each byte is a character
-    redacted = secrets.redact_text(text)
-    if redacted != text:
-        data = redacted.encode("latin-1", errors="replace")
-        file = file.model_copy(update={"data": data, "size": len(data)})
+    data = file.data or b""
+    redacted = secrets.redact_bytes(data)
+    if redacted != data:
+        file = file.model_copy(update={"data": redacted, "size": len(redacted)})
     return file if file.name is None else file.model_copy(update={"name": secrets.redact_text(file.name)})

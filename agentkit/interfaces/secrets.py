@@ -40,6 +40,10 @@ class Secrets(Protocol):
         """Return ``text`` with ``[secret:NAME]`` in place of each value, also of encoded ones."""
         ...
 
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Return the content of a file, redacted like a text."""
+        ...
+
     def redact_value(self, value: JsonValue) -> JsonValue:
         """Return ``value`` with its texts, keys and numbers redacted; the value itself if it has no secret."""
         ...
@@ -69,6 +73,10 @@ class NoSecrets:
     def redact_text(self, text: str) -> str:
         """Return ``text``."""
         return text
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Return ``data``."""
+        return data
 
     def redact_value(self, value: JsonValue) -> JsonValue:
         """Return ``value``."""

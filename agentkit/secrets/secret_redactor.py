@@ -45,11 +45,16 @@ class SecretRedactor:
     def redact_text(self, text: str) -> str:
         """Return ``text`` without the secrets."""
         data = text.encode("utf-8", "surrogatepass")
+        redacted = self.redact_bytes(data)
+        return text if redacted is data else redacted.decode("utf-8", "surrogatepass")
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Return the bytes of a text or file without the secrets; ``data`` itself if it has none."""
         if not self._has_secret(data):
-            return text
+            return data
         for replacement, expression in self._replacements():
             data = expression.sub(lambda _, text=replacement: text, data)
-        return data.decode("utf-8", "surrogatepass")
+        return data
 
     def redact_value(self, value: JsonValue) -> JsonValue:
         """Return ``value`` with its texts, keys and numbers redacted; the value itself if it has no secret."""

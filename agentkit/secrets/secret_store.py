@@ -83,6 +83,10 @@ class SecretStore:
         """Return ``text`` with ``[secret:NAME]`` in place of each value, also of encoded ones."""
         return self._current_redactor().redact_text(text) if self._sources else text
 
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Return the content of a file, redacted like a text."""
+        return self._current_redactor().redact_bytes(data) if self._sources else data
+
     def redact_value(self, value: JsonValue) -> JsonValue:
         """Return ``value`` with its texts, keys and numbers redacted; the value itself if it has no secret."""
         return self._current_redactor().redact_value(value) if self._sources else value

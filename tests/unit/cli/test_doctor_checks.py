@@ -55,6 +55,24 @@ async def test_without_servers_each_missing_one_is_unreachable_with_a_remedy(
     assert "Did you mean OPSPAWN_PORT?" in found["Variables"].detail
 
 
+async def test_secrets_are_looked_for_in_this_shell_when_no_worker_responds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOCK_TOKEN", "s3cr3t7")
+    (tmp_path / "opspawn.toml").write_text(
+        '[secrets]\nstock = {env = "STOCK_TOKEN"}\nshop = {file = "none"}\n', encoding="utf-8"
+    )
+    with refusing_port() as temporal_port, refusing_port() as api_port:
+        options = {"temporal_port": temporal_port, "url": f"http://127.0.0.1:{api_port}", "port": reserve_port()}
+        checkup = await run_checks(Settings.load(tmp_path, **options))
+
+    secrets = [finding for finding in checkup.findings if finding.subject == "Secrets"]
+    assert [finding.status for finding in secrets] == ["missing", "missing"]
+    assert "'stock' (variable STOCK_TOKEN) has 7 characters" in secrets[0].detail
+    assert "none can't be read by the worker" in secrets[1].detail
+    assert "s3cr3t7" not in str(checkup.findings)
+
+
 async def test_other_servers_and_wrong_directories_are_recognized(tmp_path: Path, api: ScriptedApi) -> None:
     (tmp_path / "file").touch()
     api.on("GET", "/agents", ScriptedResponse(200, "<html>hello</html>", "text/html"))

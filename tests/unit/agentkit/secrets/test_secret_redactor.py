@@ -93,6 +93,13 @@ def test_values_keep_their_shape_and_lose_their_secrets() -> None:
     }
 
 
+def test_files_are_redacted_byte_by_byte() -> None:
+    redactor = SecretRedactor({"key": ("pässwörter",)})
+    assert redactor.redact_bytes(b"\xff\x00p\xc3\xa4ssw\xc3\xb6rter\xff") == b"\xff\x00[secret:key]\xff"
+    data = b"\xff\x00"
+    assert redactor.redact_bytes(data) is data
+
+
 def test_a_value_without_secrets_is_returned_as_it_is() -> None:
     value: JsonValue = {"a": ["text", 1], "lone surrogate": "\ud800"}
     redactor = SecretRedactor({"token": ("hunter2hunter2",)})

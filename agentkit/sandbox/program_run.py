@@ -115,7 +115,7 @@ class ProgramRun:
 
     async def _confined(self, process: Process, status: int) -> None:
         """Wait until the process is confined."""
-        report = await _read_all(status)
+        report = await _read_status(status)
         if report == CONFINED:
             return
         await _end(process, is_isolated=self._job["isolated"])
@@ -149,8 +149,8 @@ class ProgramRun:
             self._cut_off_by = "output"
 
 
-async def _read_all(descriptor: int) -> bytes:
-    """Return all that is written to a pipe until its other end is closed, or what came in ``_START_TIMEOUT_S``."""
+async def _read_status(descriptor: int) -> bytes:
+    """Return what is written to a pipe until it is ``CONFINED``, its other end is closed, or ``_START_TIMEOUT_S``."""
     loop = asyncio.get_running_loop()
     os.set_blocking(descriptor, False)
     data = b""
@@ -160,7 +160,7 @@ async def _read_all(descriptor: int) -> bytes:
         nonlocal data
         part = os.read(descriptor, _MAX_STATUS_BYTES)
         data = (data + part)[:_MAX_STATUS_BYTES]
-        if not part and not ended.done():
+        if (not part or data == CONFINED) and not ended.done():
             ended.set_result(None)
 
     loop.add_reader(descriptor, on_readable)

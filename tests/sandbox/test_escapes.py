@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from agentkit.interfaces import SandboxedProgram, SandboxLimits
+from agentkit.sandbox.confinement import Confinement
+from agentkit.sandbox.local_sandbox import LocalSandbox
 from agentkit.sandbox.scratch_space import ScratchSpace
 from tests.sandbox.conftest import Run, processes_of
 
@@ -220,3 +223,23 @@ async def test_a_process_that_left_its_session_is_ended(run: Run, space: Scratch
 async def test_other_tasks_can_not_be_signalled(run: Run) -> None:
     result = await run("import os\ntry: os.kill(-1, 9)\nexcept OSError as e: print(e)\nprint('alive')")
     assert "alive" in result.stdout.head or result.exit_code == 137
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("tcp", "udp", "unix_socket", "environment_of_the_worker", "command_line_of_the_worker", "signal_the_worker"),
+        *("memory_file", "file_of_another_task", "link_to_a_secret"),
+    ],
+)
+async def test_without_a_confinement_the_harmless_ones_among_the_attempts_succeed(
+    space: ScratchSpace, listener: int, other_task: Path, name: str
+) -> None:
+    values = {"PORT": listener, "WORKER": os.getpid(), "OTHER": other_task}
+    code = ATTEMPTS[name]
+    for placeholder, value in values.items():
+        code = code.replace(placeholder, str(value))
+    async with LocalSandbox(Confinement("none", 0), "", space).workspace() as workspace:
+        program = SandboxedProgram(kind="python", code=f"{PRELUDE}\n{code}")
+        result = await workspace.run(program, SandboxLimits(wall_s=20))
+    assert result.stdout.head.startswith("ESCAPED"), "else the attempt proves nothing"

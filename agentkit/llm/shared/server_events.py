@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from agentkit.llm.shared.failures import ProviderStreamError, ResponseTooLarge
+from agentkit.llm.shared.reading_turns import in_turns
 
 __all__ = ["DEFAULT_MAX_EVENT_BYTES", "ServerEvent", "check_no_error", "read_events"]
 
@@ -22,8 +23,6 @@ _END = "[DONE]"
 DEFAULT_MAX_EVENT_BYTES = 8 * 1_048_576
 _MAX_VALUES = 250_000
 """Of objects, of lists and of fields in one event: to parse more occupies the event loop for seconds."""
-_MAX_TURN_S = 0.02
-"""How long lines that have arrived are read, before other tasks of the event loop get their turn."""
 _DRAIN_TIMEOUT_S = 0.1
 """Seconds to read on after the end event: only if the body is read to its end, the connection can be reused."""
 
@@ -62,7 +61,7 @@ async def read_events(
         UnicodeDecodeError: it is no UTF-8.
         ResponseTooLarge: a line, an event or a JSON body has more than ``max_event_bytes``, or too many values.
     """
-    lines = _in_turns(_lines(chunks, max_event_bytes))
+    lines = in_turns(_lines(chunks, max_event_bytes))
     decoder = _EventDecoder(max_event_bytes)
     async for line in lines:
         if not decoder.has_started and line.lstrip()[:1] in (b"{", b"["):
@@ -100,17 +99,6 @@ async def _lines(chunks: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator
                 yield line
         _check_size(len(rest), max_bytes)
     yield bytes(rest.removesuffix(b"\r"))
-
-
-async def _in_turns(lines: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield the lines, however many have arrived, without a long hold of the event loop."""
-    now = asyncio.get_running_loop().time
-    turn_end = now() + _MAX_TURN_S
-    async for line in lines:
-        if now() > turn_end:
-            await asyncio.sleep(0)
-            turn_end = now() + _MAX_TURN_S
-        yield line
 
 
 async def _joined(first: bytes, lines: AsyncIterator[bytes], max_bytes: int) -> bytes:

@@ -17,6 +17,7 @@ from agentkit.interfaces import Emit, ModelRequest, ModelResponse
 from agentkit.llm.shared.failures import ProviderEndpoint, ResponseTooLarge, error_headers, public_url
 from agentkit.llm.shared.provider_client import DEFAULT_LIMITS, ProviderClient, ResponseLimits
 from agentkit.llm.shared.refused_fields import error_text, refused_fields
+from agentkit.llm.shared.request_size import check_request_size
 from agentkit.llm.shared.response_builder import ResponseBuilder
 from agentkit.llm.shared.response_timeouts import DEFAULT_TIMEOUTS, ResponseTimeouts, ResponseTimer
 from agentkit.llm.shared.server_events import ServerEvent, check_no_error, read_events
@@ -80,6 +81,7 @@ class StreamingModel(ABC):
             ModelUnavailable: worth retrying.
             ModelError: any other leaf; not worth retrying.
         """
+        check_request_size(request)
         sent = _without(request, self._omit | self._refused.get(request.model, frozenset()))
         while True:
             builder = self._new_builder(sent, emit)

@@ -21,6 +21,7 @@ from agentkit.errors import (
 )
 from agentkit.llm.shared.response_timeouts import ResponseTimeouts
 from agentkit.llm.shared.streaming_model import ModelOptions
+from agentkit.messages import Message, ToolCall, ToolResult
 from agentkit.specs import ModelSettings
 from agentkit.testing import (
     RawResponse,
@@ -73,6 +74,19 @@ async def _failure(provider: Provider, entry: ServerScriptEntry, *, key: str = K
 )
 async def test_a_failure_that_may_pass_is_worth_a_retry(provider: Provider, entry: ServerScriptEntry) -> None:
     assert type(await _failure(provider, entry)) is ModelUnavailable
+
+
+@every_provider
+async def test_a_request_of_more_characters_than_any_provider_takes_is_not_sent(provider: Provider) -> None:
+    text = "x" * 1_048_576
+    call = ToolCall(id="c1", name="look", arguments={"text": [text]})
+    result = ToolResult(call_id="c1", name="look", content=text)
+    turn = (Message(role="assistant", parts=(call,)), Message(role="tool", parts=(result,)))
+    request = replace(provider.request, messages=(*provider.request.messages, *turn * 33))
+    async with provider.server([]) as server, aclosing(provider.model(api_key=KEY, base_url=server.url)) as model:
+        with pytest.raises(ContextTooLong, match="more than 67,108,864 characters"):
+            await model.respond(request)
+    assert server.request_count == 0
 
 
 @every_provider

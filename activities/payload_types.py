@@ -15,6 +15,7 @@ from agentkit.transcript import Segment
 __all__ = [
     "INLINE_METADATA",
     "MODEL_ACTIVITY",
+    "PROBE_PREFIX",
     "STORE_ACTIVITY",
     "TOOL_OUTPUT_KEY",
     "TOOL_PREFIX",
@@ -27,6 +28,8 @@ __all__ = [
     "decode_output",
     "encode_output",
     "model_activity_id",
+    "probe_activity",
+    "probe_activity_id",
     "tool_activity",
     "tool_activity_id",
 ]
@@ -34,6 +37,7 @@ __all__ = [
 MODEL_ACTIVITY = "request_model"
 STORE_ACTIVITY = "store_messages"
 TOOL_PREFIX = "tool."
+PROBE_PREFIX = "probe."
 TOOL_OUTPUT_KEY = "opspawn-tool-output"
 """Key in the metadata of the payloads of tool results."""
 
@@ -54,6 +58,16 @@ def tool_activity_id(call_id: str) -> str:
     if len(call_id) <= _MAX_ACTIVITY_ID_CHARS and call_id.isascii() and call_id.isprintable():
         return call_id
     return f"call-{hashlib.sha256(call_id.encode(errors='surrogatepass')).hexdigest()[:32]}"
+
+
+def probe_activity(name: str) -> str:
+    """Return the activity type of a tool's probe."""
+    return PROBE_PREFIX + name
+
+
+def probe_activity_id(call_id: str) -> str:
+    """Return the activity id of the probe of a call."""
+    return f"probe-{tool_activity_id(call_id)}"
 
 
 def model_activity_id(step: int, fallback_index: int) -> str:

@@ -19,7 +19,9 @@ __all__ = [
     "STORING_POLICY",
     "ActivityPolicy",
     "fast_tool_policy",
+    "longest_attempt",
     "model_policy",
+    "probe_policy",
     "tool_policy",
 ]
 
@@ -103,6 +105,22 @@ def tool_policy(tool: ToolSpec, *, may_end_workers: bool = False) -> ActivityPol
             maximum_attempts=(2 if may_end_workers else 4) if repeatable else 1,
         ),
     )
+
+
+def probe_policy(tool: ToolSpec) -> ActivityPolicy:
+    """Return the policy of a tool's probe: about two minutes of retries."""
+    return ActivityPolicy(
+        start_to_close=timedelta(seconds=PREPARATION_TIMEOUT_S + tool.timeout + 5),
+        schedule_to_start=timedelta(minutes=5),
+        retry=RetryPolicy(
+            initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=8
+        ),
+    )
+
+
+def longest_attempt(tool: ToolSpec) -> timedelta:
+    """Return the longest time that an attempt of a call may run, on a worker that nothing can reach."""
+    return timedelta(seconds=PREPARATION_TIMEOUT_S + tool.timeout)
 
 
 def fast_tool_policy(tool: ToolSpec) -> ActivityPolicy:

@@ -1,4 +1,4 @@
-"""Call a tool, durably: one dynamic activity serves every ``tool.{name}``."""
+"""Call a tool, durably: one dynamic activity serves every ``tool.{name}``, and its probe, ``probe.{name}``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from activities.content_storage import ContentStorage
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
 from activities.lost_attempts import LostAttempts
-from activities.payload_types import TOOL_PREFIX
+from activities.payload_types import PROBE_PREFIX, TOOL_PREFIX
 from activities.result_keeping import ResultKeeper, redacted_output
 from activities.tool_calls import ToolCalls
 from activities.worker_survey import WorkersWithTool
 from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed
-from agentkit.interfaces import READ_RESULT, NoSecrets, Secrets, Tool, ToolContext, Toolset, ToolValue
-from agentkit.runtime.tool_invocation import invoke_tool
+from agentkit.interfaces import READ_RESULT, Done, NoSecrets, Secrets, Tool, ToolContext, Toolset, ToolValue
+from agentkit.interfaces.probe import probe_record
+from agentkit.runtime.tool_invocation import invoke_probe, invoke_tool
+from agentkit.runtime.tool_results import shown_value
 from agentkit.tools.read_result import read_result_tool
 
 __all__ = ["ToolActivities"]
@@ -66,7 +68,7 @@ class ToolActivities:
 
     @activity.defn(dynamic=True)
     async def call_tool(self, args: Sequence[RawValue]) -> ToolValue:
-        """Call the tool that the activity's type names.
+        """Call the tool that the activity's type names, or its probe.
 
         Raises:
             ApplicationError: its message is written for the model; retryable only if the failure is transient. Of type
@@ -85,35 +87,46 @@ class ToolActivities:
 
     async def _call(self, args: Sequence[RawValue]) -> ToolValue:
         info = activity.info()
-        try:
-            tool = self._tool(info.activity_type)
-        except ToolNotServed as error:
-            raise ToolNotServed(f"{error}{await self._others_text(info)}") from None
         arguments, context = _decode(args)
+        if info.activity_type.startswith(PROBE_PREFIX):
+            tool = await self._served_tool(info.activity_type.removeprefix(PROBE_PREFIX))
+            outcome = await invoke_probe(tool, arguments, self._with_secrets(tool, context))
+            return probe_record(Done(shown_value(outcome.result)[0]) if isinstance(outcome, Done) else outcome)
+        if not info.activity_type.startswith(TOOL_PREFIX):
+            raise ToolNotFound(f"This worker has no activity {info.activity_type!r}.")
+        tool = await self._served_tool(info.activity_type.removeprefix(TOOL_PREFIX))
         if info.is_local and await self._lost_attempts.may_repeat_one():
             raise LocalAttemptLost(f"{tool.spec.name} may have ended a worker before.")
-        if tool.spec.secrets:
-            context = context.with_secrets(self._secrets.values(tool.spec.secrets))
+        context = self._with_secrets(tool, context)
         async with self._calls.running(tool, context, may_wait=not info.is_local):
             return await invoke_tool(tool, arguments, context)
 
-    async def _others_text(self, info: activity.Info) -> str:
+    async def _served_tool(self, name: str) -> Tool:
+        try:
+            return self._tool(name)
+        except ToolNotServed as error:
+            raise ToolNotServed(f"{error}{await self._others_text(name)}") from None
+
+    async def _others_text(self, name: str) -> str:
         """Return who else has the tool; nothing for a local activity, which is soon an activity."""
+        info = activity.info()
         if self._workers_with_tool is None or info.is_local:
             return ""
-        name, timeout_s = info.activity_type.removeprefix(TOOL_PREFIX), min(_SURVEY_TIMEOUT_S, _attempt_timeout_s() / 4)
+        timeout_s = min(_SURVEY_TIMEOUT_S, _attempt_timeout_s() / 4)
         return f" {await self._workers_with_tool.sentence(name, info.task_queue, timeout_s)}"
+
+    def _with_secrets(self, tool: Tool, context: ToolContext) -> ToolContext:
+        names = tool.spec.secrets
+        return context.with_secrets(self._secrets.values(names)) if names else context
 
     def _redacted(self, error: _CallError) -> _CallError:
         text = str(error)
         redacted = self._secrets.redact_text(text)
         return error if redacted == text else type(error)(redacted)
 
-    def _tool(self, activity_type: str) -> Tool:
-        if not activity_type.startswith(TOOL_PREFIX):
-            raise ToolNotFound(f"This worker has no activity {activity_type!r}.")
+    def _tool(self, name: str) -> Tool:
         try:
-            tool = self._toolset.get(activity_type.removeprefix(TOOL_PREFIX))
+            tool = self._toolset.get(name)
             return self._read_result if tool.spec.name == READ_RESULT and tool.spec == self._read_result.spec else tool
         except ToolNotFound as error:
             raise ToolNotServed(f"{self._worker}: {error}") from None

@@ -19,7 +19,14 @@ OpspawnError
 │   ├── ToolArgumentsInvalid
 │   ├── SecretMissing         a secret that the call needs is not available; the tool was not called
 │   ├── ToolInterrupted       the call was cut off: whether it took effect is not known
+│   ├── NotDone               the call had no effect
 │   └── ToolUnavailable       transient: another attempt may succeed
+│       └── ToolNotStarted    the call has not reached the tool
+├── AnswerInvalid             a person's answer changes nothing
+│   ├── InputRequestNotFound  no such input request
+│   ├── AnswerTooLate         it is answered already, or expired
+│   └── AnswerMismatch        the answer doesn't fit the request
+├── InputRequestExpired       nobody answered an input request in time
 ├── FilesChanged              a task's files are not those that a change was made for
 ├── SandboxUnavailable        a program can't be confined, so it is not run
 ├── ToolCallRefused           a worker has not started a call; another may
@@ -38,10 +45,15 @@ from collections.abc import Sequence
 __all__ = [
     "AgentInvalid",
     "AgentNotFound",
+    "AnswerInvalid",
+    "AnswerMismatch",
+    "AnswerTooLate",
     "ConfigurationInvalid",
     "ContentRefused",
     "ContextTooLong",
     "FilesChanged",
+    "InputRequestExpired",
+    "InputRequestNotFound",
     "LimitExceeded",
     "LocalAttemptLost",
     "LoopDetected",
@@ -51,6 +63,7 @@ __all__ = [
     "ModelRequestRejected",
     "ModelTimedOut",
     "ModelUnavailable",
+    "NotDone",
     "OpspawnError",
     "OutputUncheckable",
     "SandboxUnavailable",
@@ -62,6 +75,7 @@ __all__ = [
     "ToolInvalid",
     "ToolNotFound",
     "ToolNotServed",
+    "ToolNotStarted",
     "ToolUnavailable",
     "TranscriptMismatch",
     "WorkerBusy",
@@ -173,11 +187,44 @@ class SecretMissing(ToolError):
 
 
 class ToolInterrupted(ToolError):
-    """The call was cut off: the process that ran the tool has ended. Whether the call took effect is not known."""
+    """The call was cut off: it timed out, or its process or connection ended. Whether it took effect is not known."""
+
+    def __init__(self, message: str, *, may_still_run: bool = False) -> None:
+        super().__init__(message)
+        self.may_still_run = may_still_run
+        """Whether the tool may still be running: its worker can't be reached, and may not have ended."""
+
+
+class NotDone(ToolError):
+    """The call had no effect: raise it in a tool that has changed nothing, or return it from a probe."""
 
 
 class ToolUnavailable(ToolError):
     """A transient failure: raise it in a tool to have the call retried (irreversible calls never are)."""
+
+
+class AnswerInvalid(OpspawnError):
+    """An answer to an input request is not accepted, and changes nothing."""
+
+
+class InputRequestNotFound(AnswerInvalid):
+    """The task has no input request of that id; the message lists the pending ones."""
+
+
+class AnswerTooLate(AnswerInvalid):
+    """The input request was answered before, or has expired."""
+
+
+class AnswerMismatch(AnswerInvalid):
+    """The answer doesn't fit the input request; the message says what does."""
+
+
+class ToolNotStarted(ToolUnavailable):
+    """The call has not reached the tool: no process for it was ready. Another attempt may succeed."""
+
+
+class InputRequestExpired(OpspawnError):
+    """Nobody answered an input request in time, and its rule says that the task fails then."""
 
 
 class ToolCallRefused(OpspawnError):

@@ -65,6 +65,8 @@ class ToolSpec(Record):
     any."""
     secrets: tuple[str, ...] | None = Field(default=None, exclude_if=lambda secrets: secrets is None)
     """The names of the secrets that the worker gives to it."""
+    has_probe: bool = Field(default=False, exclude_if=lambda has_probe: not has_probe)
+    """Whether its worker can find out if a call that was cut off took effect: see ``ProbedTool``."""
 
 
 class ModelSettings(_Strict):

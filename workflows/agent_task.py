@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import OpspawnError
     from agentkit.messages import Usage
     from agentkit.planners import get_planner
+    from agentkit.runtime.effect_ledger import EffectLedger
     from agentkit.runtime.loop import AgentLoop, run_step
     from agentkit.runtime.security_policy import RulePolicy
     from agentkit.specs import AgentSpec
@@ -26,11 +27,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.task_types import (
         WORKFLOW_TYPE,
         CarriedState,
+        PendingInput,
         TaskFailure,
         TaskInput,
         TaskResult,
         TaskStatus,
         TaskView,
+        ToolCallLedger,
     )
 
 __all__ = ["AgentTask"]
@@ -68,8 +71,13 @@ class AgentTask:
             fallback_index=carried.fallback_index if carried else 0,
             retry_count=carried.retry_count if carried else 0,
             repeats=carried.repeats if carried else None,
+            ledger=EffectLedger(workflow.info().workflow_id, carried.ledger if carried else ()),
         )
-        self._effects = DurableEffects(self._loop, carried.kept_results if carried else None)
+        self._effects = DurableEffects(
+            self._loop,
+            kept_results=carried.kept_results if carried else None,
+            opened_requests=carried.opened_requests if carried else 0,
+        )
         self._task = task
         self._is_continued = carried is not None
         self._stored = carried.stored if carried else ()
@@ -143,6 +151,8 @@ class AgentTask:
             retry_count=loop.retry_count,
             repeats=dict(loop.repeats),
             kept_results=self._effects.kept_results or None,
+            ledger=loop.ledger.carried(),
+            opened_requests=self._effects.people.opened_count,
         )
         workflow.continue_as_new(args=[self._task, carried])
 
@@ -168,13 +178,28 @@ class AgentTask:
     def status(self) -> TaskView:
         """Return the status, steps and usage, and the current activity."""
         return TaskView(
-            status=self._status,
+            status="waiting" if self._status == "running" and self._effects.people.pending else self._status,
             steps=self._loop.steps,
             usage=self._loop.usage,
             doing=self._effects.details.doing,
             plan=self._loop.plan,
             error=self._error,
         )
+
+    @workflow.signal
+    def answer_input(self, answer: JsonValue) -> None:
+        """Answer an input request: ``{"input_request_id", "decision", ...}``. What is not accepted changes nothing."""
+        self._effects.people.answer_by_signal(answer)
+
+    @workflow.query
+    def input_requests(self) -> PendingInput:
+        """Return the input requests that wait for an answer."""
+        return PendingInput(input_requests=self._effects.people.pending)
+
+    @workflow.query
+    def tool_calls(self) -> ToolCallLedger:
+        """Return the effect ledger."""
+        return ToolCallLedger(tool_calls=self._loop.ledger.entries)
 
     @workflow.query
     def usage(self) -> Usage:

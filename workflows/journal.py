@@ -14,16 +14,21 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-    from agentkit.messages import ToolCall
+    from agentkit.input_requests import InputRequest
+    from agentkit.messages import ToolCall, ToolResult
     from agentkit.records import Record
 
 __all__ = [
     "JOURNAL_KEY",
     "MAX_JOURNAL_BYTES",
+    "AnswerRefusedEntry",
+    "InputAnsweredEntry",
+    "InputRequestedEntry",
     "JournalEntry",
     "ParsedCallEntry",
     "PlanEntry",
     "RefusedCallEntry",
+    "SettledCallEntry",
     "journal_batches",
     "read_journal",
 ]
@@ -90,7 +95,73 @@ class ParsedCallEntry(Record):
         return self.model_copy(update={"call": _bounded_call(self.call)})
 
 
-JournalEntry = Annotated[PlanEntry | RefusedCallEntry | ParsedCallEntry, Field(discriminator="type")]
+class InputRequestedEntry(Record):
+    """The task asks a person."""
+
+    type: Literal["input_requested"] = "input_requested"
+    step: int
+    request: InputRequest
+
+    def bounded(self) -> Self:
+        """Return the entry without the arguments, and with shorter texts; the query has the whole request."""
+        reason = None if self.request.reason is None else _shortened(self.request.reason)
+        update = {"arguments": None, "reason": reason, "message": _shortened(self.request.message)}
+        return self.model_copy(update={"request": self.request.model_copy(update=update)})
+
+
+class InputAnsweredEntry(Record):
+    """An input request is settled, or one of several people has approved."""
+
+    type: Literal["input_answered"] = "input_answered"
+    step: int
+    input_request_id: str
+    decision: str
+    is_settled: bool = True
+    by: str | None = None
+    comment: str | None = None
+
+    def bounded(self) -> Self:
+        """Return the entry with a shorter comment."""
+        return self.model_copy(update={"comment": None if self.comment is None else _shortened(self.comment)})
+
+
+class AnswerRefusedEntry(Record):
+    """An answer came by signal and was not accepted: it changes nothing."""
+
+    type: Literal["answer_refused"] = "answer_refused"
+    step: int
+    input_request_id: str | None = None
+    message: str
+    """Why."""
+
+    def bounded(self) -> Self:
+        """Return the entry with a shorter message."""
+        return self.model_copy(update={"message": _shortened(self.message)})
+
+
+class SettledCallEntry(Record):
+    """The outcome of a call that was cut off is settled, by its probe or by a person."""
+
+    type: Literal["tool_call_settled"] = "tool_call_settled"
+    step: int
+    result: ToolResult
+
+    def bounded(self) -> Self:
+        """Return the entry with a shorter text."""
+        shorter = {"content": _shortened(self.result.content), "call_id": _shortened(self.result.call_id, 100)}
+        return self.model_copy(update={"result": self.result.model_copy(update=shorter)})
+
+
+JournalEntry = Annotated[
+    PlanEntry
+    | RefusedCallEntry
+    | ParsedCallEntry
+    | InputRequestedEntry
+    | InputAnsweredEntry
+    | AnswerRefusedEntry
+    | SettledCallEntry,
+    Field(discriminator="type"),
+]
 _ENTRY: TypeAdapter[JournalEntry] = TypeAdapter(JournalEntry)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -18,24 +19,28 @@ with workflow.unsafe.imports_passed_through():
         StoredTranscript,
         model_activity_id,
     )
-    from activities.retry_policies import STORING_POLICY, model_policy
-    from agentkit.errors import ModelError
-    from agentkit.interfaces import READ_RESULT, ModelResponse, ToolOutput, ToolValue
+    from activities.retry_policies import STORING_POLICY, longest_attempt, model_policy
+    from agentkit.errors import ModelError, NotDone, ToolInterrupted
+    from agentkit.input_requests import InputAnswer, InputRequest
+    from agentkit.interfaces import READ_RESULT, ModelResponse, ProbeOutcome, ToolOutput, ToolValue
     from agentkit.messages import StoredContent, ToolCall, ToolResult
-    from agentkit.runtime.loop import AgentLoop, CheckedCall
+    from agentkit.runtime.call_effects import CheckedCall
+    from agentkit.runtime.loop import AgentLoop
     from agentkit.specs import ToolSpec
+    from workflows.human_input import HumanInput
     from workflows.journal import (
         JOURNAL_KEY,
         JournalEntry,
         ParsedCallEntry,
         PlanEntry,
         RefusedCallEntry,
+        SettledCallEntry,
         journal_batches,
     )
     from workflows.listed_progress import ListedProgress
     from workflows.plain_json import PlainArguments
     from workflows.progress_details import ProgressDetails
-    from workflows.tool_execution import is_local, run_tool
+    from workflows.tool_execution import is_local, run_probe, run_tool
     from workflows.transcript_sharing import SHARE_TRANSCRIPT
 
 __all__ = ["DurableEffects"]
@@ -48,10 +53,17 @@ _MAX_KEPT_RESULTS = 1_000
 class DurableEffects:
     """Carries out what the loop decides, in a workflow: models and tools are called by activities."""
 
-    def __init__(self, loop: AgentLoop, kept_results: Mapping[str, StoredContent] | None = None) -> None:
+    def __init__(
+        self,
+        loop: AgentLoop,
+        *,
+        kept_results: Mapping[str, StoredContent] | None = None,
+        opened_requests: int = 0,
+    ) -> None:
         self.kept_results = dict(kept_results or {})
         """The long results that ``read_result`` can read, by the id of their call."""
         self.details = ProgressDetails()
+        self.people = HumanInput(self._record, opened_requests)
         self._listed_progress = ListedProgress()
         self._plain_arguments = PlainArguments()
         self._loop = loop
@@ -126,6 +138,41 @@ class DurableEffects:
                 del self.kept_results[oldest]
         return output
 
+    async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
+        """Run the tool's probe.
+
+        A worker that can't be reached may not have ended: then ``NotDone`` counts when the call's time is over.
+        """
+        over_at = workflow.now() + longest_attempt(tool)
+        outcome = await run_probe(tool, call, step)
+        if error.may_still_run and isinstance(outcome, NotDone):
+            await workflow.sleep(over_at - workflow.now(), summary=f"{tool.name} may still be running")
+            outcome = await run_probe(tool, call, step)
+        return outcome
+
+    def now(self) -> datetime:
+        """Return the workflow's time."""
+        return workflow.now()
+
+    def next_request_id(self) -> str:
+        """Return the id of a new input request."""
+        return self.people.next_request_id()
+
+    async def ask(self, request: InputRequest) -> InputAnswer:
+        """Open an input request, and wait for its answer."""
+        self.details.asked(request)
+        answer = await self.people.ask(request)
+        self.details.answered(answer)
+        return answer
+
+    def on_call_denied(self, call: ToolCall, result: ToolResult) -> None:
+        """Record in the journal that the call is not made."""
+        self._record([RefusedCallEntry(step=self._loop.steps, call=_named(call), message=result.content)])
+
+    def on_outcome_settled(self, call: ToolCall, result: ToolResult) -> None:
+        """Record in the journal what became of the call."""
+        self._record([SettledCallEntry(step=self._loop.steps, result=result)])
+
     def on_model_failed(self, model: str, error: ModelError) -> None:
         """Show the failure in the Web UI; the failed activity is in history."""
         self.details.model_failed(model, error)
@@ -143,7 +190,7 @@ class DurableEffects:
             call, outcome = checked.call, checked.outcome
             if isinstance(outcome, ToolResult):
                 if call.id in native_ids:
-                    call = ToolCall(id=call.id, name=call.name)  # the model's message holds the rest
+                    call = _named(call)
                 decided_by = checked.decision.decided_by if checked.decision else None
                 entries.append(
                     RefusedCallEntry(step=self._loop.steps, call=call, message=outcome.content, decided_by=decided_by)
@@ -159,3 +206,8 @@ class DurableEffects:
     def _record(self, entries: Sequence[JournalEntry]) -> None:
         for batch in journal_batches(entries):
             workflow.upsert_memo({JOURNAL_KEY: batch})
+
+
+def _named(call: ToolCall) -> ToolCall:
+    """Return the call without its arguments: the model's message, or an earlier entry, holds them."""
+    return ToolCall(id=call.id, name=call.name)

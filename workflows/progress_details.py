@@ -10,6 +10,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from agentkit.errors import ModelError
+    from agentkit.input_requests import InputAnswer, InputRequest
     from agentkit.messages import Message, ToolCall, ToolResult, Usage
 
 __all__ = ["ProgressDetails", "call_summary", "shorten"]
@@ -68,6 +69,23 @@ class ProgressDetails:
         """Add a tool's result."""
         outcome = "failed" if result.is_error else "gave"
         self._lines.append(f"- {result.name} {outcome}: {shorten(result.content)}")
+        self._update()
+
+    def asked(self, request: InputRequest) -> None:
+        """Add a request for a person's answer, with how to give it."""
+        self._lines.append(f"- **asks** `{request.id}` ({request.kind}): {shorten(request.message, _MAX_ERROR_CHARS)}")
+        if request.arguments:
+            call = ToolCall(id="", name=request.tool or "", arguments=request.arguments)
+            self._lines.append(f"  `{call_summary(call)}`")
+        self.doing = f"waiting for a person to answer {request.id}"
+        self._update()
+
+    def answered(self, answer: InputAnswer) -> None:
+        """Add the answer that settles a request."""
+        who = f" ({shorten(answer.by)})" if answer.by else ""
+        comment = f": {shorten(answer.comment)}" if answer.comment else ""
+        self._lines.append(f"- `{answer.input_request_id}` answered: {answer.decision}{who}{comment}")
+        self.doing = "going on"
         self._update()
 
     def ended(self, status: str, usage: Usage, error: str | None) -> None:

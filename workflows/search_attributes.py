@@ -9,6 +9,7 @@ __all__ = [
     "CONVERSATION",
     "COST_USD",
     "MEMO_BODY_HASH",
+    "MEMO_INPUT_REQUESTS",
     "MEMO_METADATA",
     "MEMO_TITLE",
     "MEMO_USAGE",
@@ -43,6 +44,8 @@ MEMO_BODY_HASH = "body_hash"
 """SHA-256 of the request body, beside an Idempotency-Key."""
 MEMO_USAGE = "usage"
 """The ``Usage`` of a task: set with the search attributes of its steps and tokens."""
+MEMO_INPUT_REQUESTS = "input_requests"
+"""The pending ``InputRequest`` records; without arguments where they are long. Set when the first one opens."""
 MEMO_METADATA = "metadata"
 """The task's ``metadata``, an object of text."""
 MEMO_USER = "user"

@@ -11,20 +11,25 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
     from activities.payload_types import StoredMessages
+    from agentkit.input_requests import InputRequest
     from agentkit.messages import Message, StoredContent, Usage
     from agentkit.records import Record
+    from agentkit.runtime.effect_ledger import LedgerEntry
     from agentkit.specs import AgentSpec
     from agentkit.transcript import EMPTY_DIGEST
 
 __all__ = [
     "WORKFLOW_TYPE",
+    "AnswerVerdict",
     "CarriedState",
+    "PendingInput",
     "RunningStatus",
     "TaskFailure",
     "TaskInput",
     "TaskResult",
     "TaskStatus",
     "TaskView",
+    "ToolCallLedger",
 ]
 
 WORKFLOW_TYPE = "AgentTask"
@@ -59,6 +64,11 @@ class CarriedState(Record):
     kept_results: dict[str, StoredContent] | None = None
     """References to the newest long results, by the id of their call."""
 
+    ledger: tuple[LedgerEntry, ...] = ()
+    """The effect ledger: all irreversible calls, and the newest of the others."""
+    opened_requests: int = 0
+    """How many input requests the task has opened."""
+
     @property
     def stored_end(self) -> int:
         """Position after the stored messages."""
@@ -90,6 +100,25 @@ class TaskFailure(Record):
     message: str
     step: int
     usage: Usage
+
+
+class ToolCallLedger(Record):
+    """The result of the ``tool_calls`` query: the effect ledger, oldest call first."""
+
+    tool_calls: tuple[LedgerEntry, ...]
+
+
+class PendingInput(Record):
+    """The result of the ``input_requests`` query: the requests that wait for an answer, oldest first."""
+
+    input_requests: tuple[InputRequest, ...]
+
+
+class AnswerVerdict(Record):
+    """The result of the ``answer_input`` update."""
+
+    is_settled: bool
+    """False where more people must approve."""
 
 
 class TaskView(Record):

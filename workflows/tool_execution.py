@@ -17,18 +17,34 @@ from temporalio.exceptions import (
 
 with workflow.unsafe.imports_passed_through():
     from activities.failure_mapping import is_local_timeout, is_not_served, is_refusal
-    from activities.payload_types import decode_output, tool_activity, tool_activity_id
-    from activities.retry_policies import ActivityPolicy, fast_tool_policy, tool_policy
-    from agentkit.errors import LocalAttemptLost, ToolError, ToolNotServed
-    from agentkit.interfaces import ToolContext, ToolValue
+    from activities.payload_types import (
+        decode_output,
+        probe_activity,
+        probe_activity_id,
+        tool_activity,
+        tool_activity_id,
+    )
+    from activities.retry_policies import ActivityPolicy, fast_tool_policy, probe_policy, tool_policy
+    from agentkit.errors import (
+        LocalAttemptLost,
+        NotDone,
+        ToolArgumentsInvalid,
+        ToolError,
+        ToolInterrupted,
+        ToolNotServed,
+        ToolNotStarted,
+        ToolUnavailable,
+    )
+    from agentkit.interfaces import ProbeOutcome, ToolContext, ToolValue, Unknown
+    from agentkit.interfaces.probe import read_probe_record
     from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
     from agentkit.messages import StoredContent, ToolCall
-    from agentkit.runtime.tool_invocation import tool_context
+    from agentkit.runtime.tool_invocation import tool_context, unknown_outcome_text
     from agentkit.specs import ToolSpec
     from workflows.plain_json import PlainArguments, read_plain_json
     from workflows.progress_details import call_summary
 
-__all__ = ["is_local", "run_tool", "tool_failure_text"]
+__all__ = ["is_local", "run_probe", "run_tool", "tool_error", "tool_failure_text"]
 
 _REFUSAL_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 """Between the attempts to find a worker that has the tool: about a minute, so that one may be restarted meanwhile."""
@@ -45,6 +61,14 @@ _RESULT_TOO_LARGE = "PayloadsTooLarge"
 _WORKER_SHUTDOWN = "WorkerShutdown"
 """The SDK's type of the failure of an activity that a stopping worker did not wait for."""
 
+_CUT_OFF = frozenset({ToolInterrupted.__name__, ToolUnavailable.__name__, _WORKER_SHUTDOWN})
+"""Types of the failures of an irreversible call that may have had its effect."""
+
+_NOT_DONE = frozenset({NotDone.__name__, ToolArgumentsInvalid.__name__, ToolNotStarted.__name__})
+"""Types of the failures of a call that had no effect."""
+
+_MAX_PROBE_ERROR_CHARS = 500
+
 
 def is_local(tool: ToolSpec) -> bool:
     """Return whether calls of the tool run as local activities."""
@@ -60,7 +84,9 @@ async def run_tool(
     whose attempts Temporal counts. A worker that lacks the tool, or is busy, refuses it; then another one is asked.
 
     Raises:
-        ToolError: the call failed for good; the message is written for the model.
+        NotDone: the call had no effect.
+        ToolInterrupted: the call was cut off, and whether it took effect is not known.
+        ToolError: the call failed for good; the message is written for the model, as all of these.
         ToolNotServed: all workers that were asked lack the tool; the call has not started.
         FailureError: the task was cancelled.
     """
@@ -72,7 +98,7 @@ async def run_tool(
         except FailureError as error:
             cause = _cause(error)
             if not is_refusal(cause) and not is_local_timeout(cause):
-                raise ToolError(tool_failure_text(tool, cause)) from error
+                raise tool_error(tool, cause) from error
             may_end_workers = is_refusal(cause) and cause.type == LocalAttemptLost.__name__
     arguments: _Arguments = [call.arguments, context]
     if tool.task_queue is not None:
@@ -91,13 +117,13 @@ async def _run_as_activities(
         except FailureError as error:
             cause = _cause(error)
             if not is_refusal(cause):
-                raise ToolError(tool_failure_text(tool, cause)) from error
+                raise tool_error(tool, cause) from error
             refusals.append(cause)
         if pause_s is not None:
             await workflow.sleep(pause_s, summary=f"{tool.name}: ask another worker")
     if all(map(is_not_served, refusals)):
         raise ToolNotServed(_not_served_text(tool, refusals))
-    raise ToolError(f"{tool.name} was not called: all workers that have it were busy. Go on without it, or try later.")
+    raise NotDone(f"{tool.name} was not called: all workers that have it were busy. Go on without it, or try later.")
 
 
 def _cause(error: FailureError) -> BaseException | None:
@@ -171,6 +197,56 @@ def _decoded(tool: ToolSpec, result: RawValue) -> ToolValue:
         return value
 
 
+async def run_probe(tool: ToolSpec, call: ToolCall, step: int) -> ProbeOutcome:
+    """Run the tool's probe as an activity, and return whether the call took effect; ``Unknown`` where it fails.
+
+    Raises:
+        FailureError: the task was cancelled.
+    """
+    cause: BaseException | None = None
+    for pause_s in (None, *_REFUSAL_PAUSES_S):
+        if pause_s is not None:
+            await workflow.sleep(pause_s, summary=f"{tool.name}: ask another worker")
+        try:
+            return read_probe_record(await _run_probe_activity(tool, call, step))
+        except FailureError as error:
+            cause = _cause(error)
+            if not is_refusal(cause):
+                break
+    text = cause.message if isinstance(cause, FailureError) else str(cause)
+    return Unknown(text[:_MAX_PROBE_ERROR_CHARS])
+
+
+async def _run_probe_activity(tool: ToolSpec, call: ToolCall, step: int) -> object:
+    policy = probe_policy(tool)
+    return await workflow.execute_activity(
+        probe_activity(tool.name),
+        args=[call.arguments, tool_context(workflow.info().workflow_id, call.id, step)],
+        result_type=object,
+        activity_id=probe_activity_id(call.id),
+        task_queue=tool.task_queue,
+        start_to_close_timeout=policy.start_to_close,
+        schedule_to_start_timeout=policy.schedule_to_start,
+        heartbeat_timeout=policy.heartbeat,
+        retry_policy=policy.retry,
+        summary=f"Find out whether {tool.name} took effect",
+    )
+
+
+def tool_error(tool: ToolSpec, cause: BaseException | None) -> ToolError:
+    """Return the error of a failed call, by what is known of its effect."""
+    text = tool_failure_text(tool, cause)
+    if isinstance(cause, ApplicationError) and cause.type in _NOT_DONE:
+        return NotDone(text)
+    if isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START:
+        return NotDone(text)
+    if tool.effect != "irreversible":
+        return ToolError(text)
+    if not isinstance(cause, ApplicationError):
+        return ToolInterrupted(text, may_still_run=True)
+    return ToolInterrupted(text) if cause.type in _CUT_OFF else ToolError(text)
+
+
 def tool_failure_text(tool: ToolSpec, cause: BaseException | None) -> str:
     """Return what the model reads of a call that ended with the failure ``cause``."""
     if isinstance(cause, ApplicationError) and cause.type == _RESULT_TOO_LARGE:
@@ -183,8 +259,5 @@ def tool_failure_text(tool: ToolSpec, cause: BaseException | None) -> str:
     if tool.effect == "irreversible":
         is_late = tool.external and isinstance(cause, TimeoutError) and cause.type is TimeoutType.START_TO_CLOSE
         reason = f"gave no result within {tool.timeout:g} s" if is_late else "its worker was lost"
-        return (
-            f"{tool.name} was started, and {reason}. Whether it took effect is UNKNOWN. "
-            "Don't call it again before you have checked."
-        )
+        return f"{tool.name} was started, and {reason}. {unknown_outcome_text()}"
     return f"{tool.name} gave no result: its worker was lost or too slow, several times. Try something smaller."

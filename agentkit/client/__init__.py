@@ -21,6 +21,10 @@ from agentkit.client.resources import (
 )
 from agentkit.client.streamed_response import StreamedResponse
 from agentkit.client.task_events import (
+    CallInterrupted,
+    InputAnswered,
+    InputRejected,
+    InputRequested,
     ModelCompleted,
     ModelDeltaReceived,
     ModelFailed,
@@ -47,10 +51,14 @@ __all__ = [
     "ApiFailed",
     "ApiObject",
     "ApiUnreachable",
+    "CallInterrupted",
     "ClientError",
     "ConnectionLost",
     "ConnectionRestored",
     "DefaultModel",
+    "InputAnswered",
+    "InputRejected",
+    "InputRequested",
     "JsonObject",
     "MessageList",
     "ModelCompleted",

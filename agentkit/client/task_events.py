@@ -9,11 +9,16 @@ from typing import ClassVar, Literal
 from pydantic import JsonValue
 
 from agentkit.client.resources import ApiObject, TaskError, TaskStatus
+from agentkit.input_requests import InputRequest
 from agentkit.messages import InputPart, Message, ToolCall, ToolResult, Usage
 from agentkit.records import Record
 
 __all__ = [
     "CallError",
+    "CallInterrupted",
+    "InputAnswered",
+    "InputRejected",
+    "InputRequested",
     "ModelCompleted",
     "ModelDeltaReceived",
     "ModelFailed",
@@ -184,6 +189,37 @@ class ToolFailed(TaskEvent):
     """The call if it was refused; None otherwise, because the ``tool.started`` event before has it."""
 
 
+class CallInterrupted(TaskEvent):
+    """``tool.interrupted``: an irreversible call was cut off, and its outcome is not known yet."""
+
+    call: ToolCall
+    error: CallError = CallError()
+
+
+class InputRequested(TaskEvent):
+    """``input.requested``: the task waits for a person."""
+
+    input_request: InputRequest
+
+
+class InputAnswered(TaskEvent):
+    """``input.answered``: an input request has its answer, or one of several approvals."""
+
+    input_request_id: str
+    decision: str
+    is_settled: bool = True
+    """False where more people must approve."""
+    by: str | None = None
+    comment: str | None = None
+
+
+class InputRejected(TaskEvent):
+    """``input.rejected``: an answer that came by signal was not accepted, and changed nothing."""
+
+    message: str
+    input_request_id: str | None = None
+
+
 _CLASSES: dict[str, type[TaskEvent]] = {
     "task.status": TaskStatusChanged,
     "task.started": TaskStarted,
@@ -201,6 +237,10 @@ _CLASSES: dict[str, type[TaskEvent]] = {
     "tool.retrying": ToolRetrying,
     "tool.completed": ToolCompleted,
     "tool.failed": ToolFailed,
+    "tool.interrupted": CallInterrupted,
+    "input.requested": InputRequested,
+    "input.answered": InputAnswered,
+    "input.rejected": InputRejected,
 }
 
 

@@ -19,6 +19,7 @@ from agentkit.interfaces.model import (
 from agentkit.interfaces.output import OutputCheck, OutputChecker
 from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
 from agentkit.interfaces.policy import PolicyDecision, SecurityPolicy
+from agentkit.interfaces.probe import Done, ProbedTool, ProbeOutcome, Unknown
 from agentkit.interfaces.sandbox import (
     CutOffBy,
     Sandbox,
@@ -49,6 +50,7 @@ __all__ = [
     "ContentReader",
     "CutOffBy",
     "Decision",
+    "Done",
     "Emit",
     "FetchResult",
     "Fetcher",
@@ -74,6 +76,8 @@ __all__ = [
     "Planner",
     "PolicyDecision",
     "PreparedTool",
+    "ProbeOutcome",
+    "ProbedTool",
     "Proceed",
     "RateLimited",
     "Retry",
@@ -94,5 +98,6 @@ __all__ = [
     "ToolOutput",
     "ToolValue",
     "Toolset",
+    "Unknown",
     "Workspace",
 ]

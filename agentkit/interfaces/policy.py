@@ -9,10 +9,7 @@ from agentkit.policy_rules import Expiry, Verdict
 from agentkit.records import Record
 from agentkit.specs import AgentSpec, ToolSpec
 
-__all__ = ["APPROVAL_EXPIRES_S", "PolicyDecision", "SecurityPolicy"]
-
-APPROVAL_EXPIRES_S = 86_400.0
-"""When a request for approval expires if no rule says so."""
+__all__ = ["PolicyDecision", "SecurityPolicy"]
 
 
 class PolicyDecision(Record):
@@ -27,8 +24,8 @@ class PolicyDecision(Record):
     """The people and groups who may approve, where the action is ``ask``; empty: anyone."""
     count: int = 1
     """How many of them must approve."""
-    expires: float = APPROVAL_EXPIRES_S
-    """Seconds until the request for approval expires."""
+    expires: float | None = None
+    """Seconds until the request for approval expires; None: never."""
     on_expiry: Expiry = "deny"
     escalate_to: tuple[str, ...] = ()
     """The people and groups who are asked next, where ``on_expiry`` is ``escalate``."""

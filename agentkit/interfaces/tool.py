@@ -124,7 +124,7 @@ class PreparedTool(Tool, Protocol):
         """Return the tool, ready for one call, within ``PREPARATION_TIMEOUT_S``.
 
         Raises:
-            ToolUnavailable: what it needs is not available now; the tool was not called.
+            ToolNotStarted: what it needs is not available now.
         """
         ...
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from pydantic import JsonValue
 
@@ -33,6 +34,10 @@ The name is one of these tools, or "%(finish)s". You then get the tool's observa
 When you are done: {"thought": "...", "action": {"name": "%(finish)s", "arguments": {"answer": ...}}}
 """
 
+_EXAMPLE_TOOL = "calculator"
+_EXAMPLES = (("2+3", "5"), ("10-4", "6"))
+"""Expressions and their values, for worked examples: without them, models of few parameters make no calls."""
+
 _UNREADABLE = (
     "That is no action. Respond with one JSON object only: "
     '{"thought": "...", "action": {"name": "...", "arguments": {...}}}; the name "%(finish)s" ends the task, '
@@ -48,7 +53,7 @@ class ReactPlanner:
         finish = _finish_action(tools)
         return agent_request(
             agent,
-            [_without_native_calls(message) for message in transcript],
+            [*_worked_examples(agent, tools, finish), *(_without_native_calls(message) for message in transcript)],
             instructions=[
                 _FORMAT_INSTRUCTIONS % {"finish": finish} + _tool_descriptions(tools),
                 _output_instructions(agent, finish),
@@ -79,6 +84,27 @@ def _tool_descriptions(tools: Sequence[ToolSpec]) -> str:
         for tool in tools
     ]
     return "\n".join(["Your tools:", *lines]) if lines else "You have no tools: finish at once."
+
+
+def _worked_examples(agent: AgentSpec, tools: Sequence[ToolSpec], finish: str) -> Iterator[Message]:
+    """Yield messages that show how the calculator is called, if the agent has it and its output is text."""
+    parameters = next((tool.parameters for tool in tools if tool.name == _EXAMPLE_TOOL), {})
+    if parameters.get("required") != ["expression"] or agent.output_schema is not None:
+        return
+    for expression, value in _EXAMPLES:
+        yield _text_message("user", f"What is {expression}?")
+        yield _example_action("I need the calculator.", _EXAMPLE_TOOL, {"expression": expression})
+        yield _text_message("user", f"Observation ({_EXAMPLE_TOOL}): {value}")
+        yield _example_action("I have the result.", finish, {"answer": value})
+
+
+def _example_action(thought: str, name: str, arguments: dict[str, JsonValue]) -> Message:
+    action: JsonValue = {"thought": thought, "action": {"name": name, "arguments": arguments}}
+    return _text_message("assistant", json.dumps(action))
+
+
+def _text_message(role: Literal["user", "assistant"], text: str) -> Message:
+    return Message(role=role, parts=(TextPart(text=text),), source="planner" if role == "user" else None)
 
 
 def _output_instructions(agent: AgentSpec, finish: str) -> str:

@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected
-from agentkit.interfaces import Emit, Model, ModelResponse, OutputChecker, SecurityPolicy, Toolset, ToolValue
+from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, ToolError, ToolInterrupted
+from agentkit.input_requests import AnswerDecision, InputAnswer, InputRequest
+from agentkit.interfaces import (
+    Emit,
+    Model,
+    ModelResponse,
+    OutputChecker,
+    ProbeOutcome,
+    SecurityPolicy,
+    Toolset,
+    ToolValue,
+    Unknown,
+)
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
-from agentkit.runtime.loop import AgentLoop, CheckedCall, run_step
+from agentkit.runtime.call_effects import CheckedCall
+from agentkit.runtime.effect_ledger import EffectLedger
+from agentkit.runtime.loop import AgentLoop, run_step
 from agentkit.runtime.model_request import request_model
 from agentkit.runtime.security_policy import RulePolicy
-from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.runtime.tool_invocation import invoke_probe, invoke_tool, tool_context
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.transcript import Transcript
 
-__all__ = ["LocalResult", "LocalRunner"]
+__all__ = ["Ask", "LocalResult", "LocalRunner"]
+
+Ask = Callable[[InputRequest], Awaitable[InputAnswer]]
+"""Returns a person's answer to an input request."""
+
+
+async def _deny(request: InputRequest) -> InputAnswer:
+    decision: AnswerDecision = "deny" if request.kind == "approval" else "give_up"
+    return InputAnswer(input_request_id=request.id, decision=decision, comment="There is nobody here to ask.")
 
 
 @dataclass(frozen=True)
@@ -37,7 +60,8 @@ class LocalRunner:
     """Runs tasks by the same loop and rules as the workflow.
 
     Models are keyed by provider, the text before the colon of ``provider:name``. A model that fails is not
-    requested again: retries belong to Temporal. Without a ``checker``, output is checked in this process.
+    requested again: retries belong to Temporal. Without a ``checker``, output is checked in this process. ``ask``
+    answers input requests; without it, no call is approved, and no unknown outcome is settled.
     """
 
     def __init__(
@@ -46,11 +70,13 @@ class LocalRunner:
         toolset: Toolset,
         policy: SecurityPolicy | None = None,
         checker: OutputChecker | None = None,
+        ask: Ask | None = None,
     ) -> None:
         self._models = models
         self._toolset = toolset
         self._policy = policy or RulePolicy()
         self._checker = checker or InlineOutputChecker()
+        self._ask = ask or _deny
 
     async def run(
         self, agent: AgentSpec, message: str | Message, *, task_id: str = "local", emit: Emit | None = None
@@ -62,8 +88,10 @@ class LocalRunner:
             ModelError: no model of the agent's chain gave a usable response.
         """
         first = user_message(message) if isinstance(message, str) else message
-        loop = AgentLoop(agent, get_planner(agent.planner), self._policy, Transcript([first]))
-        effects = _LocalEffects(self._models, self._toolset, self._checker, task_id, emit)
+        loop = AgentLoop(
+            agent, get_planner(agent.planner), self._policy, Transcript([first]), ledger=EffectLedger(task_id)
+        )
+        effects = _LocalEffects(self._models, self._toolset, self._checker, task_id, emit, self._ask)
         deadline = asyncio.timeout(agent.limits.deadline)
         try:
             async with deadline:
@@ -85,6 +113,11 @@ class _LocalEffects:
     checker: OutputChecker
     task_id: str
     emit: Emit | None
+    answer: Ask
+    request_numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         provider = loop.model.partition(":")[0]
@@ -98,6 +131,25 @@ class _LocalEffects:
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
         context = tool_context(self.task_id, call.id, step)
         return await invoke_tool(self.toolset.get(tool.name), call.arguments, context)
+
+    async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
+        context = tool_context(self.task_id, call.id, step)
+        try:
+            return await invoke_probe(self.toolset.get(tool.name), call.arguments, context)
+        except ToolError as failure:
+            return Unknown(str(failure))
+
+    def next_request_id(self) -> str:
+        return f"input_{next(self.request_numbers)}"
+
+    async def ask(self, request: InputRequest) -> InputAnswer:
+        return await self.answer(request)
+
+    def on_call_denied(self, call: ToolCall, result: ToolResult) -> None:
+        pass
+
+    def on_outcome_settled(self, call: ToolCall, result: ToolResult) -> None:
+        pass
 
     def on_model_failed(self, model: str, error: ModelError) -> None:
         pass

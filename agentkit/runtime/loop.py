@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from agentkit.errors import ContentRefused, LimitExceeded, ModelError, ModelOutputInvalid, OutputUncheckable, ToolError
+from agentkit.errors import ContentRefused, LimitExceeded, ModelError, ModelOutputInvalid, OutputUncheckable
 from agentkit.interfaces import (
     CallTools,
     Decision,
@@ -20,12 +20,14 @@ from agentkit.interfaces import (
     Proceed,
     Retry,
     SecurityPolicy,
-    ToolValue,
 )
 from agentkit.json_text import MAX_JSON_DEPTH, json_values
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
+from agentkit.runtime.call_effects import CallEffects, CheckedCall
+from agentkit.runtime.call_execution import CallExecution
+from agentkit.runtime.effect_ledger import CallState, EffectLedger
 from agentkit.runtime.repeated_calls import RepeatedCalls
-from agentkit.runtime.tool_results import error_result, tool_result
+from agentkit.runtime.tool_results import error_result
 from agentkit.specs import AgentSpec, Limits, ToolSpec
 from agentkit.transcript import Transcript
 
@@ -33,7 +35,6 @@ __all__ = [
     "MAX_PARALLEL_CALLS",
     "MAX_RETRIES",
     "AgentLoop",
-    "CheckedCall",
     "LoopEffects",
     "run_step",
 ]
@@ -55,36 +56,14 @@ _MAX_QUOTED_CHARS = 500
 """The most characters of a response that an error message quotes."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedCall:
-    """A tool call, and whether it is made."""
-
-    call: ToolCall
-    outcome: ToolSpec | ToolResult
-    """The tool to run, or the error result that refuses the call."""
-    decision: PolicyDecision | None = None
-    """The security policy's; None where the call was refused before it was asked."""
-
-
-class LoopEffects(Protocol):
-    """The side effects of a step: requests to models, tool calls, and records of what happened.
-
-    The workflow carries them out durably, the local runner in its own process.
-    """
+class LoopEffects(CallEffects, Protocol):
+    """The side effects of a step: requests to models, those of its tool calls, and records of what happened."""
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         """Send the transcript to ``loop.model`` and return its response, with call ids that are unique in the task.
 
         Raises:
             ModelError: the model gave no response; the next model of the agent's chain is requested.
-        """
-        ...
-
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
-        """Make one tool call and return the tool's value.
-
-        Raises:
-            ToolError: the call failed; its message becomes the result that the model reads.
         """
         ...
 
@@ -98,10 +77,6 @@ class LoopEffects(Protocol):
 
     def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
         """Called with a step's tool calls, before any of them is made."""
-        ...
-
-    def on_tool_result(self, result: ToolResult) -> None:
-        """Called with each tool result."""
         ...
 
 
@@ -121,6 +96,7 @@ class AgentLoop:
         fallback_index: int = 0,
         retry_count: int = 0,
         repeats: Mapping[str, int] | None = None,
+        ledger: EffectLedger | None = None,
     ) -> None:
         self.agent = agent
         self.transcript = transcript
@@ -133,6 +109,8 @@ class AgentLoop:
         """Position in ``agent.models`` of the model in use; those before it have failed for good."""
         self.retry_count = retry_count
         """How many of the newest responses, in a row, were unusable."""
+        self.ledger = ledger or EffectLedger("local")
+        """What became of each tool call."""
         self._repeated_calls = RepeatedCalls(agent.limits.max_repeats, repeats)
         self._is_cut_off = False
         """Whether the newest response was cut off at its output limit."""
@@ -247,18 +225,27 @@ class AgentLoop:
     def _append_feedback(self, feedback: str) -> None:
         self.transcript.append(Message(role="user", parts=(TextPart(text=feedback),), source="planner"))
 
-    def check_call(self, call: ToolCall, index: int) -> CheckedCall:
-        """Return the call with the tool to run, or with the error result that refuses it.
+    def check_call(self, call: ToolCall, index: int, at: datetime) -> CheckedCall:
+        """Add the call to the ledger; return it with the tool to run, or with the error result that refuses it.
 
-        ``index`` is the call's position among those of its step, from 0.
+
+        ``index`` is the call's position among those of its step, from 0; ``at`` is the current time.
         """
+        checked = self._check_call(call, index)
+        self.ledger.propose(call, self.agent.tool(call.name), self.steps, at)
+        decided_by = checked.decision.decided_by if checked.decision else None
+        state: CallState = "refused" if isinstance(checked.outcome, ToolResult) else "proposed"
+        self.ledger.record(call.id, state, at, decided_by)
+        return checked
+
+    def _check_call(self, call: ToolCall, index: int) -> CheckedCall:
         tool = self._callable_tool(call, index)
         if isinstance(tool, str):
             return CheckedCall(call, error_result(call, tool))
         decision = self._policy.decide(self.agent, tool, call)
-        if decision.action == "allow":
-            return CheckedCall(call, tool, decision)
-        return CheckedCall(call, error_result(call, _refusal(tool, decision)), decision)
+        if decision.action == "deny":
+            return CheckedCall(call, error_result(call, _refusal(tool, decision)), decision)
+        return CheckedCall(call, tool, decision)
 
     def _callable_tool(self, call: ToolCall, index: int) -> ToolSpec | str:
         """Return the tool that is called, or why the call can't be made, whatever the policy is."""
@@ -306,10 +293,11 @@ async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
         case Proceed(plan):
             effects.on_plan(plan)
         case CallTools(calls):
-            checked = [loop.check_call(call, index) for index, call in enumerate(calls)]
+            now = effects.now()
+            checked = [loop.check_call(call, index, now) for index, call in enumerate(calls)]
             effects.on_calls_checked(checked)
-            running = (_run_call(loop, effects, call) for call in checked)
-            loop.record_results(calls, await asyncio.gather(*running))
+            execution = CallExecution(loop.agent, loop.ledger, effects, loop.steps, response.message.text)
+            loop.record_results(calls, await asyncio.gather(*map(execution.execute, checked)))
     return None
 
 
@@ -320,20 +308,6 @@ async def _request_chain(loop: AgentLoop, effects: LoopEffects) -> ModelResponse
         except ModelError as error:
             effects.on_model_failed(loop.model, error)
             loop.fall_back(error)
-
-
-async def _run_call(loop: AgentLoop, effects: LoopEffects, checked: CheckedCall) -> ToolResult:
-    """Return what the model reads of a call. A tool's failure is a result, too: it never ends the task."""
-    call = checked.call
-    if isinstance(checked.outcome, ToolResult):
-        result = checked.outcome
-    else:
-        try:
-            result = tool_result(call, await effects.call_tool(checked.outcome, call, loop.steps), loop.agent)
-        except ToolError as error:
-            result = error_result(call, str(error))
-    effects.on_tool_result(result)
-    return result
 
 
 def _refusal_error(response: ModelResponse) -> str:
@@ -367,13 +341,6 @@ def _structured(text: str, check: OutputCheck | None) -> Decision:
 
 
 def _refusal(tool: ToolSpec, decision: PolicyDecision) -> str:
-    if decision.action == "ask":
-        return (
-            f"Not called: {tool.name} needs a person's approval ({decision.reason.rstrip('.')}), "
-            "which this release can't ask for yet. Go on without it, and say so. "
-            f"The owner of this agent can allow it in its YAML, before other rules: "
-            f"policy: [{{tool: {tool.name}, then: allow}}]."
-        )
     return f"Not called: {tool.name} is not allowed: {decision.reason.rstrip('.')}. Go on without it, and say so."
 
 

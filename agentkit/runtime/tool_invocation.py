@@ -10,11 +10,19 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from agentkit.errors import ToolError, ToolInterrupted, ToolUnavailable
-from agentkit.interfaces import PreparedTool, Tool, ToolContext, ToolValue
+from agentkit.errors import NotDone, ToolError, ToolInterrupted, ToolNotStarted, ToolUnavailable
+from agentkit.interfaces import (
+    PREPARATION_TIMEOUT_S,
+    PreparedTool,
+    ProbedTool,
+    ProbeOutcome,
+    Tool,
+    ToolContext,
+    ToolValue,
+)
 from agentkit.messages import StoredContent
 
-__all__ = ["invoke_tool", "tool_context"]
+__all__ = ["invoke_probe", "invoke_tool", "tool_context", "unknown_outcome_text"]
 
 logger = logging.getLogger("opspawn.tools")
 
@@ -29,16 +37,45 @@ async def invoke_tool(tool: Tool, arguments: Mapping[str, JsonValue], context: T
     """Run one attempt of a call and return the tool's value.
 
     Raises:
-        ToolUnavailable: the connection of the tool failed; another attempt may succeed.
-        ToolInterrupted: the process that ran the tool has ended.
+        ToolUnavailable: the connection of the tool failed; another attempt may succeed. Not of an irreversible tool.
+        ToolInterrupted: the process that ran the tool has ended; also where the connection of an irreversible tool
+            failed, or its call timed out.
+        NotDone: the call had no effect; also where an irreversible tool was not ready to be called.
         ToolError: any other failure, with a message for the model; exceptions of the tool are logged and wrapped.
     """
     # Not by isinstance: for a Protocol it takes 10 µs, as long as the rest of a small call.
     preparing: AbstractAsyncContextManager[Tool] = (
         cast("PreparedTool", tool).prepared() if hasattr(tool, "prepared") else nullcontext(tool)
     )
-    async with preparing as ready:
-        return await _call(ready, arguments, context)
+    try:
+        async with preparing as ready:
+            return await _call(ready, arguments, context)
+    except ToolUnavailable as error:
+        if tool.spec.effect != "irreversible":
+            raise
+        if isinstance(error, ToolNotStarted):
+            raise NotDone(str(error)) from error
+        raise ToolInterrupted(f"{str(error).rstrip('.')}. {unknown_outcome_text()}") from error
+
+
+async def invoke_probe(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> ProbeOutcome:
+    """Run one attempt of a tool's probe, within the tool's timeout, and return its outcome.
+
+    Raises:
+        ToolUnavailable: it failed, or took too long; another attempt may succeed.
+        ToolError: it failed for good.
+    """
+    name, timeout = tool.spec.name, tool.spec.timeout
+    try:
+        async with asyncio.timeout(PREPARATION_TIMEOUT_S + timeout):
+            return await cast("ProbedTool", tool).probe(arguments, context)
+    except (OSError, ToolInterrupted) as error:
+        raise ToolUnavailable(f"The probe of {name} failed: {type(error).__name__}: {error}") from error
+
+
+def unknown_outcome_text() -> str:
+    """Return what the model reads of an irreversible call that was cut off."""
+    return "Whether it took effect is UNKNOWN. Don't call it again before you have checked."
 
 
 async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
@@ -50,9 +87,8 @@ async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolCon
     except TimeoutError as error:
         if not deadline.expired():  # the tool's own: a connection that timed out
             raise ToolUnavailable(f"{name} failed: {type(error).__name__}: {error}") from error
-        raise ToolError(
-            _cut_off(tool, f"{name} timed out after {timeout:g} s.", "Ask for something smaller.")
-        ) from error
+        kind = ToolInterrupted if tool.spec.effect == "irreversible" else ToolError
+        raise kind(_cut_off(tool, f"{name} timed out after {timeout:g} s.", "Ask for something smaller.")) from error
     except ToolInterrupted as error:
         cure = "Other arguments may work; if they don't, go on without it."
         raise ToolInterrupted(_cut_off(tool, str(error), cure)) from error
@@ -68,5 +104,5 @@ async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolCon
 def _cut_off(tool: Tool, text: str, cure: str) -> str:
     """Return what the model reads of a call that was cut off: what happened, and what to do."""
     if tool.spec.effect == "irreversible":
-        cure = "Whether it took effect is UNKNOWN. Don't call it again before you have checked."
+        cure = unknown_outcome_text()
     return f"{text} {cure}"

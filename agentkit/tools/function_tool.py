@@ -7,7 +7,7 @@ import functools
 import inspect
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any, Generic, ParamSpec, TypeVar, get_args, overload
 
@@ -15,15 +15,19 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json, to_json
 
 from agentkit.config.durations import MAX_DURATION_S, parse_duration
-from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
-from agentkit.interfaces import ToolContext, ToolOutput, ToolValue
+from agentkit.errors import NotDone, ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
+from agentkit.interfaces import Done, ProbeOutcome, ToolContext, ToolOutput, ToolValue, Unknown
 from agentkit.specs import Approval, Effect, ToolSpec
+from agentkit.tools.connection_errors import is_connection_error
 from agentkit.tools.function_threads import FUNCTION_THREADS
 from agentkit.tools.returned_files import split_files, stored_file
 from agentkit.tools.tool_signature import inner_function, read_signature
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["TOOL_NAME_PATTERN", "FunctionTool", "check_tool_name", "tool"]
+
+ProbeFunction = Callable[..., ProbeOutcome | Awaitable[ProbeOutcome]]
+"""Called with the idempotency key and the arguments of a call; and with ``context`` if it has such a parameter."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,13 +46,20 @@ class FunctionTool(Generic[P, R]):
     tool host: that is ended.
     """
 
-    def __init__(self, function: Callable[P, R], spec: Mapping[str, Any]) -> None:
+    def __init__(self, function: Callable[P, R], spec: Mapping[str, Any], probe: ProbeFunction | None = None) -> None:
         self._function = function
+        self._probe = probe
         self._signature = read_signature(function)
         name = str(spec.get("name") or _function_name(function))
         description = self._signature.description or name.replace("_", " ").capitalize() + "."
         self._spec = ToolSpec.model_validate(
-            {**spec, "name": name, "description": description, "parameters": self._signature.schema}
+            {
+                **spec,
+                "name": name,
+                "description": description,
+                "parameters": self._signature.schema,
+                "has_probe": probe is not None,
+            }
         )
         updated = functools.WRAPPER_UPDATES if inspect.isfunction(function) else ()  # not an object's own attributes
         functools.update_wrapper(self, function, updated=updated)
@@ -76,13 +87,14 @@ class FunctionTool(Generic[P, R]):
 
         Raises:
             ToolArgumentsInvalid: raised before the function is called.
-            ToolUnavailable: the function raised it, a ``ConnectionError`` or a ``TimeoutError``.
+            ToolUnavailable: the function raised it, or an error of a connection: see ``is_connection_error``.
+            NotDone: the function raised it.
             ToolError: the function raised any other error.
         """
         values = self.validated(arguments)
         values |= dict.fromkeys(self._signature.contexts, context)
         try:
-            result = await self._run(values)
+            result = await self._run(self._function, values)
         except ToolError:
             raise
         except asyncio.CancelledError as error:
@@ -91,9 +103,9 @@ class FunctionTool(Generic[P, R]):
             raise ToolError(
                 self._failure(error)
             ) from error  # the function cancelled a task of its own; the call wasn't cancelled
-        except (ConnectionError, TimeoutError) as error:
-            raise ToolUnavailable(self._failure(error)) from error
         except (Exception, SystemExit) as error:  # users write tools, and no error of theirs may end the worker
+            if is_connection_error(error):
+                raise ToolUnavailable(self._failure(error)) from error
             logger.exception("Tool call failed")
             raise ToolError(self._failure(error)) from error
         value, files = split_files(result)
@@ -101,8 +113,35 @@ class FunctionTool(Generic[P, R]):
             return self._to_json(value)
         return ToolOutput(value=self._to_json(value), files=tuple(map(stored_file, files)))
 
-    async def _run(self, values: dict[str, Any]) -> object:
-        function: Callable[..., object] = self._function
+    async def probe(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ProbeOutcome:
+        """Call the probe function, and return its outcome.
+
+        Raises:
+            ToolUnavailable: the probe raised it, or an error of a connection.
+            ToolError: the tool has no probe, or the probe raised any other error or returned something else.
+        """
+        if self._probe is None:
+            raise ToolError(f"{self._spec.name} has no probe.")
+        key, wants_context = context.idempotency_key, "context" in inspect.signature(self._probe).parameters
+        values: dict[str, Any] = {"context": context} if wants_context else {}
+        try:
+            outcome = await self._run(functools.partial(self._probe, key, dict(arguments)), values)
+        except NotDone as error:
+            return error
+        except ToolError:
+            raise
+        except (Exception, SystemExit) as error:  # as in call
+            kind = ToolUnavailable if is_connection_error(error) else ToolError
+            raise kind(f"The probe of {self._failure(error)}") from error
+        if isinstance(outcome, Done):
+            return Done(self._to_json(outcome.result))
+        if isinstance(outcome, NotDone | Unknown):
+            return outcome
+        raise ToolError(
+            f"The probe of {self._spec.name} returned {type(outcome).__name__}, not Done, NotDone or Unknown."
+        )
+
+    async def _run(self, function: Callable[..., object], values: dict[str, Any]) -> object:
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004  the method is needed
             result = function(**values)
         else:
@@ -179,6 +218,7 @@ def tool(
     fast: bool = False,
     task_queue: str | None = None,
     secrets: Sequence[str] = (),
+    probe: ProbeFunction | None = None,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 
 
@@ -193,6 +233,7 @@ def tool(
     fast: bool = False,
     task_queue: str | None = None,
     secrets: Sequence[str] = (),
+    probe: ProbeFunction | None = None,
 ) -> FunctionTool[P, R] | Callable[[Callable[P, R]], FunctionTool[P, R]]:
     """Make a tool of a typed function: ``@tool``, or ``@tool(effect="pure", timeout="10s")``.
 
@@ -208,6 +249,10 @@ def tool(
         fast: The tool is pure and takes milliseconds, so it may run as a local activity.
         task_queue: The queue that its worker polls; by default the task's own.
         secrets: Names of secrets in the settings; ``ToolContext.secret`` returns their values.
+        probe: Of an irreversible tool: a function, plain or async, that finds out whether a call that was cut off took
+            effect. It gets the call's idempotency key and arguments, the ``ToolContext`` too if it has a
+            parameter ``context``, and returns ``Done(result)``, ``NotDone()`` or
+            ``Unknown()``.
 
     Raises:
         ToolInvalid: an option or the signature is wrong; the message names the function and the correction.
@@ -226,9 +271,13 @@ def tool(
             raise ToolInvalid(
                 f'Tool function {label}: secrets is a list of names, such as ["github"], got {secrets!r}.'
             )
+        if probe is not None and effect != "irreversible":
+            raise ToolInvalid(
+                f"Tool function {label}: only an irreversible tool needs a probe: calls of others are repeated."
+            )
         options: dict[str, object] = {"effect": effect, "approval": approval, "fast": fast, "task_queue": task_queue}
         options["secrets"] = tuple(secrets) or None
-        return FunctionTool(function, {**options, "name": name, "timeout": _seconds(label, timeout)})
+        return FunctionTool(function, {**options, "name": name, "timeout": _seconds(label, timeout)}, probe)
 
     return make_tool if function is None else make_tool(function)
 

@@ -31,10 +31,14 @@ EventType = Literal[
     "model.completed",
     "model.failed",
     "plan.updated",
+    "input.requested",
+    "input.answered",
+    "input.rejected",
     "tool.started",
     "tool.retrying",
     "tool.completed",
     "tool.failed",
+    "tool.interrupted",
 ]
 
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)

@@ -19,6 +19,7 @@ from temporalio.exceptions import CancelledError
 
 from activities.failure_mapping import is_local_timeout, is_refusal
 from activities.payload_types import MODEL_ACTIVITY, TOOL_PREFIX, ModelCall, ModelReply, tool_activity_id
+from agentkit.errors import ToolInterrupted
 from agentkit.interfaces import ToolContext
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.tool_results import error_result, tool_result
@@ -29,10 +30,19 @@ from api.events.history_decoder import LOCAL_ACTIVITY, DecodedEvent
 from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall, call_error
 from api.tasks.task_reading import closing_failure
 from api.tasks.task_snapshot import TaskUsage, input_content
-from workflows.journal import ParsedCallEntry, PlanEntry, RefusedCallEntry, read_journal
+from workflows.journal import (
+    AnswerRefusedEntry,
+    InputAnsweredEntry,
+    InputRequestedEntry,
+    ParsedCallEntry,
+    PlanEntry,
+    RefusedCallEntry,
+    SettledCallEntry,
+    read_journal,
+)
 from workflows.search_attributes import STATUS
 from workflows.task_types import TaskInput, TaskResult, TaskStatus
-from workflows.tool_execution import tool_failure_text
+from workflows.tool_execution import tool_error, tool_failure_text
 
 __all__ = ["HistoryMapper", "event_data"]
 
@@ -207,6 +217,14 @@ class HistoryMapper:
                     self._calls = {**self._calls, tool_activity_id(entry.call.id): entry.call}
                 case RefusedCallEntry():
                     yield self._tool_call_refused(entry)
+                case SettledCallEntry():
+                    yield _settled(entry)
+                case InputRequestedEntry():
+                    yield _Draft("input.requested", {"input_request": event_data(entry.request)}, entry.step)
+                case InputAnsweredEntry():
+                    yield _Draft("input.answered", _answer_data(entry), entry.step)
+                case AnswerRefusedEntry():
+                    yield _Draft("input.rejected", _answer_data(entry))
 
     def _tool_call_refused(self, entry: RefusedCallEntry) -> _Draft:
         call = self._calls.get(tool_activity_id(entry.call.id), entry.call)
@@ -322,6 +340,18 @@ def event_data(record: BaseModel) -> _Data:
     return data
 
 
+def _settled(entry: SettledCallEntry) -> _Draft:
+    """Map the outcome of a call that was cut off; its ``tool.interrupted`` came before."""
+    data: _Data = {"result": event_data(entry.result)}
+    if not entry.result.is_error:
+        return _Draft("tool.completed", data, entry.step)
+    return _Draft("tool.failed", {**data, "error": {"type": "Settled", "message": entry.result.content}}, entry.step)
+
+
+def _answer_data(entry: InputAnsweredEntry | AnswerRefusedEntry) -> _Data:
+    return {key: value for key, value in event_data(entry).items() if key not in ("type", "step")}
+
+
 def _tool_completed(call: PendingToolCall, decoded: DecodedEvent, agent: AgentSpec | None) -> _Draft:
     if decoded.unreadable is not None:
         result = ToolResult(call_id=call.call.id, name=call.call.name, content="")
@@ -334,6 +364,8 @@ def _call_failed(call: PendingCall, decoded: DecodedEvent, failure: BaseExceptio
     error: _Data = {**call_error(call, failure), **_unreadable(decoded)}
     if isinstance(call, PendingModelCall):
         return _Draft("model.failed", {"model": call.model, "error": error, "attempts": attempts}, call.step)
+    if isinstance(tool_error(call.tool, failure), ToolInterrupted):
+        return _Draft("tool.interrupted", {"call": event_data(call.call), "error": error}, call.step)
     result = error_result(call.call, tool_failure_text(call.tool, failure))
     return _Draft("tool.failed", {"result": event_data(result), "error": error, "attempts": attempts}, call.step)
 

@@ -10,7 +10,15 @@ from starlette.exceptions import HTTPException
 from api.async_wait import wait_unless
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
-from api.rest.task_schemas import CreateTaskRequest, TaskListParams, TaskListResponse, TaskResponse, TranscriptResponse
+from api.rest.task_schemas import (
+    CreateTaskRequest,
+    TaskListParams,
+    TaskListResponse,
+    TaskResponse,
+    ToolCallResponse,
+    ToolCallsResponse,
+    TranscriptResponse,
+)
 from api.services import request_services
 from api.tasks.task_requests import MAX_WAIT_S
 from api.tasks.task_service import TaskService
@@ -92,6 +100,13 @@ async def get_transcript(
 ) -> TranscriptResponse:
     """Read a task's messages. A page may end before `limit` when they are large; the next starts at `next_start`."""
     return TranscriptResponse.of(await tasks.transcript(task_id, start=start, limit=limit))
+
+
+@router.get("/{task_id}/tool-calls", operation_id="listToolCalls")
+async def list_tool_calls(tasks: _Tasks, task_id: _TaskId) -> ToolCallsResponse:
+    """Show what became of each tool call. Of a very long task, all irreversible calls and the newest of the others."""
+    entries = await tasks.tool_calls(task_id)
+    return ToolCallsResponse(tool_calls=tuple(ToolCallResponse.of(entry) for entry in entries))
 
 
 @router.post("/{task_id}/cancel", status_code=202, operation_id="cancelTask")

@@ -12,6 +12,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from agentkit.messages import InputPart, Message
+from agentkit.runtime.effect_ledger import CallState
+from agentkit.specs import Effect
 from api.tasks.task_requests import ONE_AGENT, NewTask, TaskListRequest
 from workflows.task_types import TaskStatus
 
@@ -78,6 +80,26 @@ _TRANSCRIPT: JsonValue = {
     "messages": [{"role": "user", "parts": [{"type": "text", "text": "What is 6 times 7?"}], "model": None}],
     "total": 4,
     "next_start": 1,
+}
+
+
+_TOOL_CALLS: JsonValue = {
+    "tool_calls": [
+        {
+            "call_id": "call_1",
+            "tool": "transfer_money",
+            "effect": "irreversible",
+            "state": "done",
+            "step": 1,
+            "idempotency_key": "task-01a1ffab7d617517824951118c3e99ab/call_1",
+            "attempts": 1,
+            "arguments_sha256": "d3626ac30a87e6f7a6428233b3c68299976865fa5508e4267c5415c76af7a772",
+            "decided_by": "probe",
+            "proposed_at": "2026-11-21T19:53:11.271118Z",
+            "started_at": "2026-11-21T19:53:11.271118Z",
+            "ended_at": "2026-11-21T19:53:12.004512Z",
+        }
+    ]
 }
 
 
@@ -179,7 +201,7 @@ class TaskResponse(_Response):
     stalled: StalledResponse | None = None
     """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
     input_requests: tuple[JsonValue, ...] = ()
-    """Not in this release: always empty."""
+    """What waits for a person's answer, oldest first. Arguments that are long are left out."""
     conversation_id: str | None = None
     parent_id: str | None = None
     tags: tuple[str, ...] = ()
@@ -203,6 +225,36 @@ class TaskListResponse(_Response):
     """Pass it as ``cursor`` for the next page; null on the last."""
     total: int
     """How many tasks fit the filters."""
+
+
+class ToolCallResponse(_Response):
+    """What became of a tool call."""
+
+    call_id: str
+    tool: str
+    effect: Effect | None
+    """Null where the agent has no such tool."""
+    state: CallState
+    """`failed`: the tool reported an error. `not_done`: proved to have done nothing. `unknown`: it was cut off."""
+    step: int
+    idempotency_key: str
+    attempts: int
+    """More than 1 only where a person had the call repeated. Retries of pure and idempotent calls are not counted."""
+    arguments_sha256: str
+    """Of the arguments as JSON with sorted keys, without spaces."""
+    decided_by: str | None
+    """What allowed or refused the call, or settled its outcome: a policy rule, `probe` or `person: NAME`."""
+    proposed_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class ToolCallsResponse(_Response):
+    """The effect ledger of a task, oldest call first."""
+
+    model_config = _with_example(_TOOL_CALLS)
+
+    tool_calls: tuple[ToolCallResponse, ...]
 
 
 class TranscriptResponse(_Response):

@@ -5,33 +5,29 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 
-from pydantic import ValidationError
 from temporalio.client import (
     Client,
     WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
-    WorkflowQueryFailedError,
 )
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.message_storage import MessageStorage
 from activities.payload_types import TranscriptPage, TranscriptRange
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.payload_storage import PayloadStorageFailed, storage_failure_in
-from activities.temporal.task_queue_pollers import recent_pollers
+from activities.temporal.payload_storage import PayloadStorageFailed
 from activities.temporal.temporal_clock import temporal_now
 from agentkit.catalog.catalog import Catalog
 from agentkit.config.providers import split_model
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.messages import user_message
+from agentkit.runtime.effect_ledger import LedgerEntry
 from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentSpec
 from agentkit.transcript import first_messages
@@ -42,10 +38,8 @@ from api.tasks.errors import (
     TaskEnded,
     TaskNotFound,
     TaskRefused,
-    WorkerUnavailable,
 )
 from api.tasks.payload_decoding import payload_unavailable
-from api.tasks.readiness import start_worker
 from api.tasks.schema_checks import SchemaChecks
 from api.tasks.stalled_workflow import stalled_reason
 from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
@@ -71,15 +65,13 @@ from api.tasks.task_visibility import (
 )
 from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
 from api.tasks.worker_presence import WorkerPresence
+from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from api.tasks.workflow_views import WorkflowViews
 from workflows.search_attributes import MEMO_BODY_HASH
-from workflows.task_types import WORKFLOW_TYPE, TaskInput
+from workflows.task_types import WORKFLOW_TYPE, TaskInput, ToolCallLedger
 
 __all__ = ["TaskService"]
 
-_TRANSCRIPT_TIMEOUT = timedelta(seconds=15)
-"""A worker that doesn't have the task in its cache replays it first."""
-_TRANSCRIPT_CALLS_TIMEOUT_S = 30.0
 _MAX_ID_BYTES = 255
 """Temporal's SQL stores hold workflow ids of this length."""
 _Handle = WorkflowHandle[object, object]
@@ -100,6 +92,7 @@ class TaskService:
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
         self._workers = WorkerPresence(client)
         self._views = WorkflowViews()
+        self._queries = WorkerQueries(client, settings)
         self._schemas = SchemaChecks()
 
     async def create(self, new_task: NewTask, *, key: str | None = None) -> CreatedTask:
@@ -222,15 +215,30 @@ class TaskService:
             PayloadUnavailable: the worker can't read it, or this process can't read the worker's response.
         """
         handle = self._handle(task_id)
-        async with calling_temporal(self._address, task_id, timeout_s=_TRANSCRIPT_CALLS_TIMEOUT_S):
+        async with calling_temporal(self._address, task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._describe(handle)
-            if not await recent_pollers(self._client, execution.task_queue):
-                raise self._worker_unavailable("none polls")
-            page = await self._transcript_page(handle, TranscriptRange(start=start, end=start + limit))
+            page_range = TranscriptRange(start=start, end=start + limit)
+            page = await self._queries.query(handle, execution.task_queue, "transcript", TranscriptPage, page_range)
+            if page.stored:
+                page = await self._with_stored(page, page_range)
         end = start + len(page.messages)
         next_start = end if page.messages and end < page.total else None
         messages = tuple(message.without_claims() for message in page.messages)
         return TranscriptSlice(start, messages, page.total, next_start)
+
+    async def tool_calls(self, task_id: str) -> tuple[LedgerEntry, ...]:
+        """Return the task's effect ledger, oldest call first.
+
+        Raises:
+            TaskNotFound: there is no task of this id.
+            WorkerUnavailable: no worker responds; only they can read it.
+            PayloadUnavailable: it can't be read.
+        """
+        handle = self._handle(task_id)
+        async with calling_temporal(self._address, task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
+            execution = await self._describe(handle)
+            ledger = await self._queries.query(handle, execution.task_queue, "tool_calls", ToolCallLedger)
+        return ledger.tool_calls
 
     async def cancel(self, task_id: str) -> TaskSnapshot:
         """Request the task's cancellation; it ends soon afterwards, with its steps and usage recorded.
@@ -319,23 +327,6 @@ class TaskService:
                 raise TaskEnded(task_id, visible_status(execution))
         return handle
 
-    async def _transcript_page(self, handle: _Handle, page_range: TranscriptRange) -> TranscriptPage:
-        try:
-            page: TranscriptPage = await handle.query(
-                "transcript", page_range, result_type=TranscriptPage, rpc_timeout=_TRANSCRIPT_TIMEOUT
-            )
-        except WorkflowQueryFailedError as error:
-            if (failure := storage_failure_in(str(error))) is not None:
-                raise PayloadUnavailable(failure) from error
-            raise self._worker_unavailable(str(error)) from error
-        except ValidationError as error:
-            raise payload_unavailable(error) from error
-        except RPCError as error:
-            if error.status is RPCStatusCode.UNAVAILABLE:
-                raise
-            raise self._worker_unavailable(error.message) from error
-        return page if not page.stored else await self._with_stored(page, page_range)
-
     async def _with_stored(self, page: TranscriptPage, page_range: TranscriptRange) -> TranscriptPage:
         """Return a page with messages in place of references to those that earlier runs of the task stored."""
         try:
@@ -358,9 +349,3 @@ class TaskService:
             return await self.get(task_id)
         except PayloadUnavailable:
             return await self._listed(await self.describe(task_id))
-
-    def _worker_unavailable(self, reason: str) -> WorkerUnavailable:
-        return WorkerUnavailable(
-            f"No worker on task queue {self._settings.task_queue!r} could read the transcript ({reason}). "
-            f"Start one (`{start_worker(self._settings)}`) and ask again; the task itself is safe."
-        )

@@ -120,7 +120,7 @@ class TaskSnapshot:
     stalled: StalledReason | None = None
     """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
     input_requests: tuple[dict[str, JsonValue], ...] = ()
-    """Not in this release: always empty."""
+    """The pending ones, as JSON of ``InputRequest``."""
     conversation_id: str | None = None
     parent_id: str | None = None
     tags: tuple[str, ...] = ()

@@ -7,10 +7,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from agentkit.input_requests import InputRequest
 from agentkit.messages import Message, Usage
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.stalled_workflow import listed_stall
@@ -20,6 +21,7 @@ from workflows.search_attributes import (
     AGENT,
     CONVERSATION,
     MEMO_BODY_HASH,
+    MEMO_INPUT_REQUESTS,
     MEMO_METADATA,
     MEMO_TITLE,
     MEMO_USAGE,
@@ -52,8 +54,9 @@ _ENDED: dict[WorkflowExecutionStatus, TaskStatus] = {
     WorkflowExecutionStatus.TERMINATED: "terminated",
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
-_MEMO_KEYS = (MEMO_TITLE, MEMO_USAGE, MEMO_METADATA, MEMO_USER)
+_MEMO_KEYS = (MEMO_TITLE, MEMO_USAGE, MEMO_METADATA, MEMO_USER, MEMO_INPUT_REQUESTS)
 _RUNNING_STATUS: TypeAdapter[RunningStatus] = TypeAdapter(RunningStatus)
+_INPUT_REQUESTS: TypeAdapter[list[InputRequest]] = TypeAdapter(list[InputRequest])
 _METADATA: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
 
@@ -130,6 +133,7 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
         tags=tuple(attributes.get(TAGS) or ()),
         metadata=_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
+        input_requests=() if execution.close_time else _input_requests(memo[MEMO_INPUT_REQUESTS], execution),
         stalled=listed_stall(execution),
         created_at=execution.start_time,
         completed_at=execution.close_time,
@@ -164,6 +168,15 @@ def _metadata(value: object) -> dict[str, str]:
         return _METADATA.validate_python(value or {})
     except ValidationError:
         return {}
+
+
+def _input_requests(value: object, execution: WorkflowExecution) -> tuple[dict[str, JsonValue], ...]:
+    try:
+        requests = _INPUT_REQUESTS.validate_python(value or [])
+    except ValidationError:
+        return ()
+    task: dict[str, JsonValue] = {"task_id": execution.id, "agent": execution.typed_search_attributes.get(AGENT) or ""}
+    return tuple({**request.model_dump(mode="json", exclude_none=True), **task} for request in requests)
 
 
 def _usage(value: object) -> TaskUsage:

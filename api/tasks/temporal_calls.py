@@ -13,7 +13,7 @@ from activities.temporal.payload_storage import PayloadStorageFailed
 from activities.temporal.temporal_commands import setup_command
 from api.tasks.errors import PayloadUnavailable, ServiceError, TaskNotFound, TemporalNotReady, TemporalUnreachable
 
-__all__ = ["RPC_TIMEOUT", "calling_temporal"]
+__all__ = ["RPC_TIMEOUT", "calling_temporal", "is_unreachable"]
 
 RPC_TIMEOUT = timedelta(seconds=5)
 """Timeout of one call, the SDK's own retries included."""
@@ -26,6 +26,8 @@ _UNREACHABLE = {
     RPCStatusCode.CANCELLED,
     RPCStatusCode.RESOURCE_EXHAUSTED,
 }
+_TRANSPORT_ERRORS = ("transport error", "h2 protocol error", "connection error", "stream closed")
+"""What the SDK's client says, with the status UNKNOWN or INTERNAL, when the connection ends during a call."""
 _DENIED = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED}
 
 
@@ -56,8 +58,16 @@ async def calling_temporal(
         raise PayloadUnavailable(str(error)) from error
 
 
-def _translated(error: RPCError, address: str, task_id: str) -> ServiceError | RPCError:
+def is_unreachable(error: RPCError) -> bool:
+    """Return whether Temporal gave no response: it is away, too slow or overloaded, or the connection was lost."""
     if error.status in _UNREACHABLE:
+        return True
+    is_of_client = error.status in (RPCStatusCode.UNKNOWN, RPCStatusCode.INTERNAL)
+    return is_of_client and any(text in error.message.lower() for text in _TRANSPORT_ERRORS)
+
+
+def _translated(error: RPCError, address: str, task_id: str) -> ServiceError | RPCError:
+    if is_unreachable(error):
         return TemporalUnreachable(address, error.message)
     if error.status in _DENIED:
         return TemporalNotReady(

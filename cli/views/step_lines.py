@@ -10,6 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from agentkit.client import (
+    CallInterrupted,
+    InputAnswered,
+    InputRejected,
+    InputRequested,
     ModelCompleted,
     ModelFailed,
     ModelRetrying,
@@ -90,8 +94,10 @@ class EventLines:
                 self._status = status
             case ModelStarted() | ModelRetrying() | ModelCompleted() | ModelFailed() | PlanUpdated():
                 yield from self._model_lines(event)
-            case ToolStarted() | ToolRetrying() | ToolCompleted() | ToolFailed():
+            case ToolStarted() | ToolRetrying() | ToolCompleted() | ToolFailed() | CallInterrupted():
                 yield from self._tool_lines(event)
+            case InputRequested() | InputAnswered() | InputRejected():
+                yield from _input_lines(event)
 
     def _model_lines(
         self, event: ModelStarted | ModelRetrying | ModelCompleted | ModelFailed | PlanUpdated
@@ -114,13 +120,17 @@ class EventLines:
                 else:
                     self._withheld = message.text
 
-    def _tool_lines(self, event: ToolStarted | ToolRetrying | ToolCompleted | ToolFailed) -> Iterator[Text]:
+    def _tool_lines(
+        self, event: ToolStarted | ToolRetrying | ToolCompleted | ToolFailed | CallInterrupted
+    ) -> Iterator[Text]:
         match event:
             case ToolStarted():
                 self._call_times[event.call.id] = event.at
                 yield _call_line(event.call)
             case ToolRetrying():
                 yield _retry_line(event.call.name, event.attempt, event.max_attempts, event.error.message)
+            case CallInterrupted():
+                yield _line(f"   ! {event.call.name} ", "yellow", one_line(event.error.message, _MAX_WIDTH))
             case ToolCompleted() | ToolFailed():
                 if isinstance(event, ToolFailed) and event.call is not None:
                     yield _call_line(event.call)
@@ -129,6 +139,20 @@ class EventLines:
                 if started_at is not None:
                     line.append(f" ({_duration((event.at - started_at).total_seconds())})", "dim")
                 yield line
+
+
+def _input_lines(event: InputRequested | InputAnswered | InputRejected) -> Iterator[Text]:
+    match event:
+        case InputRequested(input_request=request):
+            yield _line(f"   ? {request.id} ", "bold yellow", one_line(request.message, _MAX_WIDTH))
+        case InputAnswered():
+            by = f" by {event.by}" if event.by else ""
+            comment = f": {event.comment}" if event.comment else ""
+            yield _line(
+                f"   ! {event.input_request_id} ", "yellow", one_line(f"{event.decision}{by}{comment}", _MAX_WIDTH)
+            )
+        case InputRejected():
+            yield _line("   ✗ answer ", "red", one_line(event.message, _MAX_WIDTH))
 
 
 def write_step_line(console: Console, line: Text) -> None:

@@ -194,6 +194,21 @@ class Stack:
                     await asyncio.sleep(POLL_SECONDS)
         return task
 
+    async def answer(self, task_id: str, decision: str) -> dict[str, Any]:
+        """Wait until the task asks something, and answer that by signal; return the input request."""
+
+        async def is_waiting() -> bool:
+            async with self.client() as client:
+                task = (await client.get(f"/api/v1/tasks/{task_id}")).json()
+            requests.extend(task["input_requests"])
+            return bool(requests)
+
+        requests: list[dict[str, Any]] = []
+        await eventually(is_waiting, "an input request", timeout_s=60)
+        answer = {"input_request_id": requests[0]["id"], "decision": decision}
+        await (await self.temporal()).get_workflow_handle(task_id).signal("answer_input", answer)
+        return requests[0]
+
     async def transcript(self, task_id: str) -> list[dict[str, Any]]:
         async with self.client() as client:
             response = await client.get(f"/api/v1/tasks/{task_id}/transcript")

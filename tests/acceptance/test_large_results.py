@@ -109,6 +109,8 @@ async def killed_after_the_tool(stack: Stack, directory: Path, name: str) -> dic
     await eventually(stopped, "the tool has ended", timeout_s=60)
     stack.kill("worker")
     stack.start_worker("second")
+    if name == "send":
+        await stack.answer(task_id, "give_up")
     task = await stack.wait_for_end(task_id)
     assert (task["status"], task["output"]) == ("completed", "done")
     (result,) = await results_of(stack, task_id)

@@ -44,7 +44,7 @@ _LEDGER_TOOL = '''
 
 import os
 
-from agentkit.tools import ToolContext, tool
+from agentkit.tools import Done, NotDone, ToolContext, tool
 
 
 def _write(kind: str, entry: str, context: ToolContext) -> None:
@@ -54,7 +54,13 @@ def _write(kind: str, entry: str, context: ToolContext) -> None:
     os.close(file)
 
 
-@tool(effect="irreversible")
+def find_payment(key: str, arguments: dict) -> Done | NotDone:
+    lines = open(LEDGER).read().splitlines() if os.path.exists(LEDGER) else []
+    paid = any(line.startswith(f"pay {key} ") for line in lines)
+    return Done(f"paid {arguments['entry']}") if paid else NotDone("there is no such payment")
+
+
+@tool(effect="irreversible", probe=find_payment, timeout="2s")
 async def pay(entry: str, context: ToolContext) -> str:
     """Pay once.
 
@@ -200,6 +206,8 @@ class KillMatrix:
             count = sum(line.split()[1] == f"{task_id}/{result.call_id}" for line in lines)
             if result.name == "pay" and not result.is_error and count != 1:
                 wrong.append(f"call {result.call_id} succeeded, and took effect {count} times")
+            if result.name == "pay" and result.is_error and count:
+                wrong.append(f"call {result.call_id} took effect, and its result says: {result.content}")
             if result.name == "note" and (result.is_error or not count):
                 wrong.append(f"call {result.call_id} can be repeated, and took effect {count} times: {result.content}")
         return [f"{task_id}: {problem}" for problem in wrong]

@@ -14,22 +14,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pydantic import JsonValue
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from agentkit.errors import ModelNotAuthorized, ToolError, ToolNotFound
-from agentkit.interfaces import ModelRequest, Tool, Toolset
+from agentkit.interfaces import ModelRequest, ProbeOutcome, Tool, Toolset, Unknown
 from agentkit.messages import Message, TextPart, ToolCall, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
-from agentkit.specs import AgentSpec, ToolSpec
+from agentkit.specs import AgentSpec, PolicyRule, ToolSpec
 from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from worker import build_worker
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import SEARCH_ATTRIBUTES
-from workflows.task_types import TaskInput, TaskResult
+from workflows.task_types import PendingInput, TaskInput, TaskResult
 
 HISTORIES = Path(__file__).parent / "histories"
 CONTINUE_AS_NEW_AFTER_EVENTS = 60
@@ -51,11 +52,23 @@ def half(number: int) -> float:
 
 @tool(effect="irreversible")
 def launch(number: int) -> str:
-    """Launch a rocket; refused, because it needs an approval."""
+    """Launch a rocket."""
     return "launched"
 
 
-TOOLS = ToolRegistry([double, half, launch])
+def cannot_tell(key: str, arguments: dict[str, JsonValue]) -> ProbeOutcome:
+    """Return that nothing is known of a call."""
+    return Unknown("the bank is closed")
+
+
+@tool(effect="irreversible", probe=cannot_tell)
+def pay(number: int) -> str:
+    """Pay, and lose the connection."""
+    raise ConnectionResetError("connection reset by peer")
+
+
+TOOLS = ToolRegistry([double, half, launch, pay])
+DENY_LAUNCH = (PolicyRule(tool="launch", then="deny", reason="No rockets today."),)
 AGENT = AgentSpec(
     name="recorded",
     models=("scripted:m",),
@@ -126,6 +139,21 @@ async def cancel_at_first_activity(handle: Handle) -> None:
             return
 
 
+async def answer_everything(handle: Handle) -> None:
+    """Answer each input request by signal: the first one wrongly, too."""
+    await handle.signal("answer_input", {"input_request_id": "input_9", "decision": "approve"})
+    answers = {"approval": {"decision": "approve", "by": "ada"}, "unknown_outcome": {"decision": "happened"}}
+    answered: set[str] = set()
+    async with asyncio.timeout(30):
+        while len(answered) < 3:
+            pending = await handle.query("input_requests", result_type=PendingInput)
+            for request in pending.input_requests:
+                if request.id not in answered:
+                    answered.add(request.id)
+                    answer = {"input_request_id": request.id, **answers[request.kind]}
+                    await handle.signal("answer_input", answer)
+
+
 RECORDINGS = (
     Recording(
         "tool_calls",
@@ -146,6 +174,12 @@ RECORDINGS = (
     Recording("empty_response", ["", "There you are."]),
     Recording("failure", [call("double", "1", 21), ModelNotAuthorized("Incorrect API key provided.", status=401)]),
     Recording("cancellation", respond_never, after_start=cancel_at_first_activity),
+    Recording(
+        "input_requests",
+        [[call("launch", "1", 1), call("pay", "2", 7)], "Both are done."],
+        AGENT.model_copy(update={"tools": (launch.spec, pay.spec)}),
+        after_start=answer_everything,
+    ),
     Recording("continue_as_new", call_in_nine_steps),
     Recording(
         "refused_by_a_worker_without_the_tool",
@@ -160,7 +194,9 @@ RECORDINGS = (
     Recording(
         "react_with_fast_tools",
         [react("half", number=84), react("launch", number=1), react("half", number=21), react("finish", answer="42")],
-        AGENT.model_copy(update={"planner": "react", "tools": tuple(TOOLS.specs())}),
+        AGENT.model_copy(
+            update={"planner": "react", "tools": (double.spec, half.spec, launch.spec), "policy": DENY_LAUNCH}
+        ),
     ),
 )
 

@@ -90,6 +90,8 @@ async def test_a_worker_killed_in_an_irreversible_call_leaves_it_unknown_and_nev
     mail_stack.kill("mailer")
     mail_stack.start_mailer()
 
+    request = await mail_stack.answer(task_id, "give_up")
+    assert (request["kind"], request["task_id"], request["agent"]) == ("unknown_outcome", task_id, "secretary")
     task = await mail_stack.wait_for_end(task_id)
     assert (task["status"], task["output"]) == ("completed", "I will ask.")
     (result,) = await tool_results(mail_stack, task_id)
@@ -107,6 +109,7 @@ async def test_a_worker_that_is_stopped_in_an_irreversible_call_leaves_it_unknow
     await eventually(lambda: len(mail_stack.sent(task_id)) > 0)
     assert mail_stack.terminate("mailer") == 0
     mail_stack.start_mailer()
+    await mail_stack.answer(task_id, "give_up")
     assert (await mail_stack.wait_for_end(task_id))["status"] == "completed"
     (result,) = await tool_results(mail_stack, task_id)
     assert "Whether it took effect is UNKNOWN" in result["content"]

@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from temporalio.client import WorkflowFailureError
@@ -22,10 +21,9 @@ from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from tests.polling import eventually
 from tests.process_states import still_running
+from tests.workflows.answering import answer, pending_requests
+from tests.workflows.conftest import TaskEnvironment
 from worker import build_worker
-
-if TYPE_CHECKING:
-    from tests.workflows.conftest import TaskEnvironment
 
 TOOLS = """
 import os, time
@@ -91,13 +89,17 @@ async def test_calls_end_with_a_clear_result_whatever_happens_to_their_processes
         ToolCall(id="c4", name="try_twice", arguments={"directory": str(tmp_path)}),
     ]
     async with worker(env, catalog, calls, "done"):
-        result, handle = await env.run("Go.", agent(env, catalog))
+        handle = await env.start("Go.", agent(env, catalog))
+        (request,) = await pending_requests(handle)
+        assert "crash failed: its process ended with exit code 9. Whether it took effect is UNKNOWN." in request.message
+        await answer(handle, request, "give_up", comment="The log is lost.")
+        result = await env.result(handle)
         results = await env.tool_results(handle)
     assert result.output == "done"
     assert [(each.content, each.is_error) for each in results] == [
         (
-            "crash failed: its process ended with exit code 9. Whether it took effect is UNKNOWN. "
-            "Don't call it again before you have checked.",
+            "crash was cut off, and a person could not find out more. The log is lost. Whether it took effect is "
+            "UNKNOWN. Don't call it again before you have checked.",
             True,
         ),
         ("block timed out after 0.5 s. Ask for something smaller.", True),

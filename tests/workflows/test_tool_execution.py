@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from temporalio import workflow
@@ -31,10 +31,9 @@ from agentkit.specs import PolicyRule
 from agentkit.testing import ScriptedModel
 from agentkit.tools import ToolRegistry, tool
 from tests.unit.api.events.golden import events_of
+from tests.workflows.answering import answer, pending_requests
+from tests.workflows.conftest import Handle, TaskEnvironment
 from worker import build_worker
-
-if TYPE_CHECKING:
-    from tests.workflows.conftest import Handle, TaskEnvironment
 
 
 @tool(effect="pure")
@@ -94,19 +93,6 @@ async def test_a_failed_or_refused_call_is_an_error_result_and_the_task_continue
     assert result.content.startswith(content)
 
 
-async def test_a_tool_that_needs_approval_is_not_scheduled(env: TaskEnvironment) -> None:
-    @tool(effect="irreversible")
-    def launch() -> str:
-        return "launched"
-
-    async with env.worker(ScriptedModel([ToolCall(id="c", name="launch"), "I could not."]), launch):
-        _, handle = await env.run("Go.", env.agent(launch))
-        (result,) = await env.tool_results(handle)
-        events = await env.history(handle)
-    assert result.content.startswith("Not called: launch needs a person's approval (its effect, irreversible)")
-    assert not any(b"tool.launch" in event.SerializeToString() for event in events)
-
-
 async def test_the_policy_decides_on_each_call_by_its_arguments(env: TaskEnvironment) -> None:
     paid: list[int] = []
 
@@ -128,11 +114,15 @@ async def test_the_policy_decides_on_each_call_by_its_arguments(env: TaskEnviron
     calls += [ToolCall(id="p", name="purge", arguments={"path": "/"}), ToolCall(id="x", name="drop")]
     async with env.worker(ScriptedModel([calls, "done"]), pay, purge):
         agent = env.agent(pay, purge, policy=tuple(map(PolicyRule.model_validate, rules)))
-        _, handle = await env.run("Go.", agent)
+        handle = await env.start("Go.", agent)
+        (request,) = await pending_requests(handle)
+        assert request.message == "Approve this call of pay? It is much."
+        await answer(handle, request, "deny", comment="Not today.")
+        await env.result(handle)
         results = await env.tool_results(handle)
     assert paid == [50]
     assert results[0].content == "paid"
-    assert results[1].content.startswith("Not called: pay needs a person's approval (It is much)")
+    assert results[1].content.startswith("Not called: pay was not approved: Not today.")
     assert results[2].content == (
         "Not called: pay is not allowed: That is not for agents. Go on without it, and say so."
     )
@@ -168,10 +158,14 @@ async def test_an_irreversible_tool_is_attempted_once_even_when_it_is_unavailabl
 
     agent = env.agent(send, policy=(PolicyRule(tool="send", then="allow"),))
     async with env.worker(ScriptedModel([ToolCall(id="c", name="send"), "unsure"]), send):
-        _, handle = await env.run("Go.", agent)
+        handle = await env.start("Go.", agent)
+        (request,) = await pending_requests(handle)
+        await answer(handle, request, "give_up")
+        await env.result(handle)
         (result,) = await env.tool_results(handle)
     assert attempts == [1]
-    assert (result.content, result.is_error) == ("The connection broke after sending.", True)
+    assert "The connection broke after sending. Whether it took effect is UNKNOWN." in request.message
+    assert (result.is_error, "Don't call it again before you have checked." in result.content) == (True, True)
 
 
 @pytest.mark.parametrize("shape", ["text", "json"])

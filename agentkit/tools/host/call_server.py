@@ -12,9 +12,11 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from agentkit.errors import ToolError
-from agentkit.interfaces import Tool, ToolContext
+from agentkit.interfaces import ProbedTool, Tool, ToolContext
+from agentkit.interfaces.probe import probe_record
 from agentkit.tools.function_threads import FUNCTION_THREADS, TrackedThreads
 from agentkit.tools.host.host_channel import ChannelLogHandler, HostChannel
 from agentkit.tools.host.host_messages import (
@@ -91,8 +93,10 @@ class CallServer:
         tool, number = self._tools[request["tool"]], request["call_number"]
         context = ToolContext.model_validate(request["context"]).with_secrets(request.get("secrets", {}))
         try:
-            value = await tool.call(request["arguments"], context)
-            return value_response(number, value)
+            if request.get("is_probe"):
+                outcome = await cast("ProbedTool", tool).probe(request["arguments"], context)
+                return value_response(number, probe_record(outcome))
+            return value_response(number, await tool.call(request["arguments"], context))
         except ToolError as error:
             if isinstance(error.__cause__, MemoryError):
                 raise error.__cause__ from None

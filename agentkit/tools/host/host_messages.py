@@ -17,7 +17,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
-from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolNotFound, ToolUnavailable
+from agentkit.errors import NotDone, ToolArgumentsInvalid, ToolError, ToolNotFound, ToolUnavailable
 from agentkit.interfaces import ToolOutput, ToolValue
 from agentkit.messages import StoredContent
 
@@ -61,7 +61,7 @@ MAX_MESSAGE_BYTES = 64_000_000
 """The largest size of one message, such as a tool's result."""
 
 _ERRORS: Mapping[str, type[ToolError]] = {
-    kind.__name__: kind for kind in (ToolError, ToolUnavailable, ToolArgumentsInvalid, ToolNotFound)
+    kind.__name__: kind for kind in (ToolError, ToolUnavailable, ToolArgumentsInvalid, ToolNotFound, NotDone)
 }
 
 
@@ -76,6 +76,8 @@ class CallRequest(TypedDict):
     context: Mapping[str, JsonValue]
     secrets: NotRequired[Mapping[str, str]]
     """The values of the secrets that the tool has declared, by name."""
+    is_probe: NotRequired[bool]
+    """Whether the tool's probe is called instead; its outcome is a record of ``probe_record``."""
 
 
 class CancelRequest(TypedDict):

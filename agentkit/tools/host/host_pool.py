@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentkit.errors import ToolUnavailable
+from agentkit.errors import ToolNotStarted, ToolUnavailable
 from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
 from agentkit.tools.host.host_starter import HostStarter
 from agentkit.tools.host.project_description import ProjectDescription
@@ -76,7 +76,7 @@ class HostPool:
         """Lend a host for one call of the tool.
 
         Raises:
-            ToolUnavailable: no host became free or could be started; the tool was not called.
+            ToolNotStarted: no host became free or could be started; the tool was not called.
         """
         host = await self._acquire(tool)
         try:
@@ -120,7 +120,7 @@ class HostPool:
                 return await waiter.host
         except TimeoutError:
             self._give_up(waiter)
-            raise ToolUnavailable(
+            raise ToolNotStarted(
                 f"{tool} was not called: no process for it became free within {self._limits.wait_timeout_s:g} s. "
                 "Try again later."
             ) from None
@@ -179,7 +179,7 @@ class HostPool:
             try:
                 self._starter = HostStarter(self._app_dir, self._limits)
             except OSError as error:  # such as too many open files
-                raise ToolUnavailable(f"No process for the project's tools can be started ({error}).") from error
+                raise ToolNotStarted(f"No process for the project's tools can be started ({error}).") from error
 
     def _start_hosts(self) -> None:
         """Start as many hosts as calls wait for, and a spare one for the next call."""
@@ -239,7 +239,7 @@ class HostPool:
         waiter = next((waiter for waiter in self._waiters if waiter.since <= started_at), None)
         if waiter is not None:
             self._waiters.remove(waiter)
-            waiter.host.set_exception(ToolUnavailable(f"{waiter.tool} was not called: {reason}."))
+            waiter.host.set_exception(ToolNotStarted(f"{waiter.tool} was not called: {reason}."))
         elif not self._waiters:
             logger.warning("No spare process for the project's tools: %s", reason)
 

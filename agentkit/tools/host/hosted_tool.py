@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from agentkit.errors import ToolUnavailable
-from agentkit.interfaces import Tool, ToolContext, ToolValue
+from agentkit.errors import ToolNotStarted
+from agentkit.interfaces import ProbeOutcome, Tool, ToolContext, ToolValue
+from agentkit.interfaces.probe import read_probe_record
 from agentkit.specs import ToolSpec
 from agentkit.tools.host.host_messages import read_error, read_value
 from agentkit.tools.host.host_pool import HostPool
@@ -35,14 +36,9 @@ class HostedTool:
         """Wait for a host; in it the call starts at once.
 
         Raises:
-            ToolUnavailable: no host became free, or none has the tool now; it was not called.
+            ToolNotStarted: no host became free, or none has the tool now.
         """
-        name = self._spec.name
-        async with self._pool.lend(name) as host:
-            ready = host.ready.result()
-            if name not in ready["tools"]:
-                reason = "; ".join(ready["import_errors"].values()) or "its file has changed"
-                raise ToolUnavailable(f"{name} was not called: {reason}")
+        async with self._lend() as host:
             yield _LentTool(self._spec, host)
 
     async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
@@ -50,12 +46,36 @@ class HostedTool:
 
         Raises:
             ToolArgumentsInvalid: raised before the function is called.
-            ToolUnavailable: the function raised it or lost a connection, or no host became free.
+            ToolNotStarted: no host became free.
+            ToolUnavailable: the function raised it or lost a connection.
             ToolInterrupted: the process ended before the function did.
             ToolError: the function raised any other error.
         """
         async with self.prepared() as tool:
             return await tool.call(arguments, context)
+
+    async def probe(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ProbeOutcome:
+        """Call the tool's probe in a host, and return its outcome.
+
+        Raises:
+            ToolUnavailable: no host became free, or the probe lost a connection; another attempt may succeed.
+            ToolError: the probe failed for good.
+        """
+        async with self._lend() as host:
+            response = await host.call(self._spec.name, arguments, context, is_probe=True)
+        if response["kind"] == "error":
+            raise read_error(response["error"])
+        return read_probe_record(response["value"])
+
+    @asynccontextmanager
+    async def _lend(self) -> AsyncIterator[ToolHost]:
+        name = self._spec.name
+        async with self._pool.lend(name) as host:
+            ready = host.ready.result()
+            if name not in ready["tools"]:
+                reason = "; ".join(ready["import_errors"].values()) or "its file has changed"
+                raise ToolNotStarted(f"{name} was not called: {reason}")
+            yield host
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from agentkit.errors import ToolInterrupted, ToolUnavailable
+from agentkit.errors import ToolInterrupted, ToolNotStarted
 from agentkit.interfaces import ToolContext
 from agentkit.tools.host.host_messages import (
     CallRequest,
@@ -89,15 +89,17 @@ class ToolHost(asyncio.Protocol):
         """Whether another call can be sent."""
         return self._is_connected and not self.ended.done() and self._response.done() and not self.needs_replacement
 
-    async def call(self, tool: str, arguments: Mapping[str, JsonValue], context: ToolContext) -> _CompletedCall:
-        """Send a call, and return the response: a value or an error.
+    async def call(
+        self, tool: str, arguments: Mapping[str, JsonValue], context: ToolContext, *, is_probe: bool = False
+    ) -> _CompletedCall:
+        """Send a call of the tool, or of its probe, and return the response: a value or an error.
 
         When a cancelled call returns, it has stopped: an async function gets its ``CancelledError`` and a second of
         grace, then the process is ended; that of a plain function at once. If the call was completed all the same,
         its response is returned.
 
         Raises:
-            ToolUnavailable: the process had ended; the tool was not called.
+            ToolNotStarted: the process had ended.
             ToolInterrupted: the process ended before it responded.
         """
         self._tool, self._call_number, self._log_records = tool, self._call_number + 1, 0
@@ -112,9 +114,11 @@ class ToolHost(asyncio.Protocol):
         }
         if context.secrets:
             request["secrets"] = {**context.secrets}
+        if is_probe:
+            request["is_probe"] = True
         if self._transport is None or not self._is_connected:
             self._response.cancel()
-            raise ToolUnavailable(f"{tool} was not called: its process has ended.")
+            raise ToolNotStarted(f"{tool} was not called: its process has ended.")
         self._transport.write(encode(request))
         try:
             response = await self._response

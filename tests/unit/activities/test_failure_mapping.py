@@ -20,7 +20,9 @@ EVERY_ERROR = [error for error in with_subclasses(OpspawnError) if error.__modul
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: error.__name__)
 def test_only_unavailable_models_and_tools_are_retryable(error: type[OpspawnError]) -> None:
     failure = application_error(error("The provider's own message."))
-    assert failure.non_retryable == (error.__name__ not in {"ModelTimedOut", "ModelUnavailable", "ToolUnavailable"})
+    assert failure.non_retryable == (
+        error.__name__ not in {"ModelTimedOut", "ModelUnavailable", "ToolNotStarted", "ToolUnavailable"}
+    )
     assert (failure.type, failure.message) == (error.__name__, "The provider's own message.")
     assert failure.next_retry_delay is None
 

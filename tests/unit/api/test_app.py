@@ -23,6 +23,7 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
             "getToolCallResult",
             "listTaskFiles",
             "getTaskFile",
+            "listToolCalls",
             "getTranscript",
             "cancelTask",
             "terminateTask",

@@ -54,6 +54,42 @@ def test_the_action_finish_ends_the_task(text: str, output: str) -> None:
     assert decide(text) == Finish(output)
 
 
+CALCULATOR = ToolSpec(
+    name="calculator",
+    description="Work out an expression.",
+    parameters={"type": "object", "properties": {"expression": {"type": "string"}}, "required": ["expression"]},
+)
+
+
+def test_an_agent_with_the_calculator_gets_worked_examples_that_it_could_have_written_itself() -> None:
+    agent = AGENT.model_copy(update={"tools": (LOOK, CALCULATOR)})
+    request = ReactPlanner().render(agent, [user_message("What is 6*7?")], agent.tools)
+    *examples, question = request.messages
+    assert question == user_message("What is 6*7?")
+    assert [message.role for message in examples] == ["user", "assistant"] * 4
+    decisions = [decide(message.text, agent) for message in examples if message.role == "assistant"]
+    assert decisions[:2] == [
+        CallTools((ToolCall(id="", name="calculator", arguments={"expression": "2+3"}),)),
+        Finish("5"),
+    ]
+    schema = Draft202012Validator(dict(request.output_schema or {}))
+    assert all(schema.is_valid(json.loads(message.text)) for message in examples if message.role == "assistant")
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        pytest.param({"tools": (LOOK,)}, id="no calculator"),
+        pytest.param({"tools": (LOOK.model_copy(update={"name": "calculator"}),)}, id="another calculator"),
+        pytest.param({"tools": (CALCULATOR,), "output_schema": {"type": "integer"}}, id="an output schema"),
+    ],
+)
+def test_other_agents_get_no_worked_examples(update: dict[str, object]) -> None:
+    agent = AGENT.model_copy(update=update)
+    request = ReactPlanner().render(agent, [user_message("What is 6*7?")], agent.tools)
+    assert list(request.messages) == [user_message("What is 6*7?")]
+
+
 FINISH_TOOL = ToolSpec(name="finish", description="Paint the last layer.", parameters={"type": "object"})
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from pydantic import JsonValue
 
@@ -13,6 +15,7 @@ from agentkit.schemas.output_check import check_output
 from agentkit.specs import AgentSpec, Limits, ModelSettings, PolicyRule, ToolSpec
 from agentkit.transcript import Transcript
 
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
 SEND = ToolSpec(name="send", description="", parameters={}, effect="irreversible")
 SCHEMA: dict[str, JsonValue] = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -57,7 +60,7 @@ def checked(text: str) -> ModelResponse:
 
 def refusal(loop: AgentLoop, call: ToolCall, index: int = 0) -> str:
     """Return the message of a call that the loop refuses."""
-    result = loop.check_call(call, index).outcome
+    result = loop.check_call(call, index, NOW).outcome
     assert isinstance(result, ToolResult)
     assert (result.call_id, result.name, result.is_error) == (call.id, call.name, True)
     return result.content
@@ -139,7 +142,7 @@ def test_no_call_of_a_response_that_was_cut_off_is_made_not_even_a_complete_one(
     for call in calls:
         assert "Not called: your response was cut off at your output limit" in refusal(loop, call)
     loop.record_response(response(calls[0], stop="tool_calls"))
-    assert loop.check_call(calls[0], 0).outcome == LOOK, "the next response counts again"
+    assert loop.check_call(calls[0], 0, NOW).outcome == LOOK, "the next response counts again"
 
 
 @pytest.mark.parametrize(
@@ -246,7 +249,7 @@ def test_the_placeholder_planner_responds_without_a_model() -> None:
 
 
 def test_a_call_of_a_tool_of_the_agent_is_accepted() -> None:
-    assert agent_loop().check_call(ToolCall(id="1", name="look"), 0).outcome == LOOK
+    assert agent_loop().check_call(ToolCall(id="1", name="look"), 0, NOW).outcome == LOOK
 
 
 def test_a_call_of_an_unknown_tool_is_refused_with_the_names_of_the_agents_tools() -> None:
@@ -256,7 +259,7 @@ def test_a_call_of_an_unknown_tool_is_refused_with_the_names_of_the_agents_tools
 
 def test_no_rule_makes_a_tool_callable_that_the_agent_does_not_list() -> None:
     loop = agent_loop(policy=(PolicyRule(tool="*", then="allow"),))
-    assert loop.check_call(ToolCall(id="1", name="send"), 0).outcome == SEND
+    assert loop.check_call(ToolCall(id="1", name="send"), 0, NOW).outcome == SEND
     for name in ("drop", "Send", "send ", "*", "", "tool.send"):
         assert refusal(loop, ToolCall(id="1", name=name)).startswith(f"There is no tool {name!r}.")
 
@@ -268,21 +271,21 @@ def test_malformed_arguments_are_refused_with_their_first_characters() -> None:
     assert len(content) < 300
 
 
-def test_a_call_that_needs_approval_is_refused_with_the_rule_that_would_allow_it() -> None:
-    content = refusal(agent_loop(), ToolCall(id="1", name="send"))
-    assert "needs a person's approval (its effect, irreversible)" in content
-    assert "Go on without it, and say so." in content
-    assert "policy: [{tool: send, then: allow}]" in content
+def test_a_call_that_needs_approval_waits_for_a_person() -> None:
+    checked = agent_loop().check_call(ToolCall(id="1", name="send"), 0, NOW)
+    assert checked.outcome == SEND
+    assert checked.decision is not None
+    assert (checked.decision.action, checked.decision.reason) == ("ask", "its effect, irreversible")
 
 
 def test_a_rule_of_the_agent_allows_an_irreversible_tool() -> None:
     loop = agent_loop(policy=(PolicyRule(tool="send", then="allow"),))
-    assert loop.check_call(ToolCall(id="1", name="send"), 0).outcome == SEND
+    assert loop.check_call(ToolCall(id="1", name="send"), 0, NOW).outcome == SEND
 
 
 def test_calls_beyond_the_limit_of_a_step_are_refused() -> None:
     loop = agent_loop()
-    assert loop.check_call(ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS - 1).outcome == LOOK
+    assert loop.check_call(ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS - 1, NOW).outcome == LOOK
     content = refusal(loop, ToolCall(id="1", name="look"), MAX_PARALLEL_CALLS)
     assert content == f"Not called: a step has {MAX_PARALLEL_CALLS} calls at most. Call it in the next."
 

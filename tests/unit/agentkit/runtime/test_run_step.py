@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelNotAuthorized, ModelUnavailable, ToolError
-from agentkit.interfaces import Finish, ModelResponse, PolicyDecision, SecurityPolicy
+from agentkit.errors import (
+    LimitExceeded,
+    ModelError,
+    ModelNotAuthorized,
+    ModelUnavailable,
+    NotDone,
+    ToolArgumentsInvalid,
+    ToolError,
+    ToolInterrupted,
+    ToolNotServed,
+)
+from agentkit.input_requests import InputAnswer, InputRequest, call_sha256
+from agentkit.interfaces import Done, Finish, ModelResponse, PolicyDecision, ProbeOutcome, SecurityPolicy, Unknown
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
-from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop, CheckedCall, run_step
+from agentkit.runtime.call_effects import CheckedCall
+from agentkit.runtime.effect_ledger import LedgerEntry
+from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop, run_step
 from agentkit.runtime.security_policy import RulePolicy
 from agentkit.specs import AgentSpec, Limits, ToolSpec
 from agentkit.transcript import Transcript
 
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
 LOOK = ToolSpec(name="look", description="", parameters={}, effect="pure")
 SEND = ToolSpec(name="send", description="", parameters={}, effect="irreversible")
 
@@ -27,7 +43,7 @@ class InMemoryEffects:
     def __init__(
         self,
         responses: Sequence[ModelResponse | ModelError] = (),
-        values: Mapping[str, JsonValue | Exception] | None = None,
+        values: Mapping[str, Any] | None = None,
     ) -> None:
         self.log: list[str] = []
         self.checked: list[CheckedCall] = []
@@ -35,7 +51,11 @@ class InMemoryEffects:
         self.plans: list[Sequence[str]] = []
         self._responses = iter(responses)
         self._values = values or {}
-        """What a tool returns or raises, by the call's id; without an entry it returns the id."""
+        """What a tool returns or raises, by the call's id: several in a row as a list; without an entry, the id."""
+        self.outcome: ProbeOutcome = Unknown()
+        self.answers: list[dict[str, Any]] = []
+        """Answers to input requests, in order, without their ids."""
+        self.requests: list[InputRequest] = []
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         self.log.append(f"request {loop.model}")
@@ -47,9 +67,33 @@ class InMemoryEffects:
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
         self.log.append(f"call {tool.name} {call.id} in step {step}")
         value = self._values.get(call.id, call.id)
-        if isinstance(value, Exception):
+        if isinstance(value, list):
+            value = value.pop(0)
+        if isinstance(value, BaseException):
             raise value
-        return value
+        returned: JsonValue = value
+        return returned
+
+    def now(self) -> datetime:
+        return NOW
+
+    async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
+        self.log.append(f"probe {tool.name} {call.id}")
+        return self.outcome
+
+    def next_request_id(self) -> str:
+        return f"input_{len(self.requests) + 1}"
+
+    async def ask(self, request: InputRequest) -> InputAnswer:
+        self.log.append(f"ask {request.kind} {request.call_id}")
+        self.requests.append(request)
+        return InputAnswer(input_request_id=request.id, **self.answers.pop(0))
+
+    def on_call_denied(self, call: ToolCall, result: ToolResult) -> None:
+        self.log.append(f"denied {call.id}")
+
+    def on_outcome_settled(self, call: ToolCall, result: ToolResult) -> None:
+        self.log.append(f"settled {call.id}")
 
     def on_model_failed(self, model: str, error: ModelError) -> None:
         self.log.append(f"failed {model}")
@@ -112,25 +156,31 @@ async def test_a_response_without_calls_ends_the_task_without_further_effects() 
     assert effects.log == ["request demo:first"]
 
 
+class DenySend:
+    def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
+        return PolicyDecision(action="deny" if tool.name == "send" else "allow", reason="no", decided_by="a test")
+
+
 async def test_refused_calls_never_reach_the_tool() -> None:
     calls = [
-        ToolCall(id="irreversible", name="send"),
+        ToolCall(id="denied", name="send"),
         ToolCall(id="unknown", name="lok"),
         ToolCall(id="malformed", name="look", malformed="{"),
         *look(*(f"{number}" for number in range(MAX_PARALLEL_CALLS))),
     ]
-    loop, effects = agent_loop(), InMemoryEffects([response(*calls)])
+    loop, effects = agent_loop(policy=DenySend()), InMemoryEffects([response(*calls)])
     await run_step(loop, effects)
     made = [line for line in effects.log if line.startswith("call ")]
     assert made == [f"call look {number} in step 1" for number in range(MAX_PARALLEL_CALLS - 3)]
     refused = [checked.call.id for checked in effects.checked if isinstance(checked.outcome, ToolResult)]
-    assert refused == ["irreversible", "unknown", "malformed", "29", "30", "31"]
+    assert refused == ["denied", "unknown", "malformed", "29", "30", "31"]
     assert [result.call_id for result in results_in(loop)] == [call.id for call in calls]
     assert [result.call_id for result in results_in(loop) if result.is_error] == refused
 
 
 async def test_checked_calls_are_paired_with_the_tool_or_with_the_result_that_the_model_reads() -> None:
-    loop, effects = agent_loop(), InMemoryEffects([response(*look("a"), ToolCall(id="b", name="send"))])
+    loop = agent_loop(policy=DenySend())
+    effects = InMemoryEffects([response(*look("a"), ToolCall(id="b", name="send"))])
     await run_step(loop, effects)
     first, second = effects.checked
     assert (first.call.id, first.outcome) == ("a", LOOK)
@@ -256,3 +306,151 @@ async def test_a_call_that_the_policy_denies_is_refused_with_the_reason() -> Non
     (result,) = results_in(loop)
     assert result.is_error
     assert result.content.startswith("Not called: look is not allowed: read-only mode.")
+
+
+# The effect ledger: approvals, and calls that are cut off.
+
+SEND_WITH_PROBE = SEND.model_copy(update={"has_probe": True})
+CUT_OFF = ToolInterrupted("send was started, and its worker was lost.")
+
+
+class AllowAll:
+    def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
+        return PolicyDecision(action="allow", reason="all", decided_by="a test")
+
+
+def ledger_loop(policy: SecurityPolicy | None = None, tool: ToolSpec = SEND) -> AgentLoop:
+    agent = AgentSpec(name="a", models=("demo:first",), planner="tools", tools=(LOOK, tool))
+    return AgentLoop(agent, get_planner("tools"), policy or AllowAll(), Transcript([user_message("hello")]))
+
+
+async def send_once(loop: AgentLoop, effects: InMemoryEffects) -> tuple[LedgerEntry, ToolResult]:
+    """Run a step with one call of ``send``; return its entry and its result."""
+    await run_step(loop, effects)
+    return loop.ledger.entries[-1], results_in(loop)[-1]
+
+
+def sending(*values: Any) -> InMemoryEffects:
+    return InMemoryEffects([response(ToolCall(id="1", name="send", arguments={"b": 1, "a": 2}))], {"1": list(values)})
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "text"),
+    [
+        pytest.param("sent", "done", "sent", id="done"),
+        pytest.param(ToolError("no money"), "failed", "no money", id="the tool's error"),
+        pytest.param(NotDone("closed today"), "not_done", "closed today", id="not done"),
+        pytest.param(ToolArgumentsInvalid("b is wrong"), "not_done", "b is wrong", id="arguments"),
+    ],
+)
+async def test_the_ledger_has_the_state_of_an_irreversible_call(value: object, state: str, text: str) -> None:
+    entry, result = await send_once(ledger_loop(), sending(value))
+    assert (entry.state, entry.attempts, entry.effect, entry.decided_by) == (state, 1, "irreversible", "a test")
+    assert (entry.idempotency_key, entry.proposed_at, entry.started_at, entry.ended_at) == ("local/1", NOW, NOW, NOW)
+    assert entry.arguments_sha256 == "d3626ac30a87e6f7a6428233b3c68299976865fa5508e4267c5415c76af7a772"
+    assert (result.content, result.is_error) == (text, state != "done")
+
+
+async def test_a_call_that_no_worker_takes_is_not_done_and_its_error_ends_the_task() -> None:
+    loop, effects = ledger_loop(), sending(ToolNotServed("nobody has send"))
+    with pytest.raises(ToolNotServed):
+        await run_step(loop, effects)
+    assert loop.ledger.entries[-1].state == "not_done"
+
+
+@pytest.mark.parametrize("tool", [SEND, SEND_WITH_PROBE], ids=["no probe", "a probe that can't tell"])
+@pytest.mark.parametrize(
+    ("answer", "state", "content", "is_error"),
+    [
+        pytest.param({"decision": "happened", "result": {"id": 7}}, "done", '{"id": 7}', False, id="with a result"),
+        pytest.param({"decision": "happened"}, "done", "a person has found", False, id="without one"),
+        pytest.param({"decision": "give_up"}, "unknown", "UNKNOWN. Don't call it again", True, id="given up"),
+    ],
+)
+async def test_a_person_settles_a_call_that_was_cut_off(
+    tool: ToolSpec, answer: dict[str, Any], state: str, content: str, is_error: bool
+) -> None:
+    loop, effects = ledger_loop(tool=tool), sending(CUT_OFF)
+    effects.answers = [{**answer, "by": "ada"}]
+    entry, result = await send_once(loop, effects)
+    assert (entry.state, entry.decided_by, entry.attempts) == (state, "person: ada", 1)
+    assert content in result.content
+    assert result.is_error is is_error
+    assert effects.requests[0].kind == "unknown_outcome"
+    assert "may have taken effect: send was started, and its worker was lost." in effects.requests[0].message
+    assert effects.log.count("call send 1 in step 1") == 1, "never repeated without a person's word"
+    assert effects.log[-2:] == ["settled 1", "result 1"]
+
+
+async def test_a_call_is_made_again_when_a_person_says_that_it_did_not_happen() -> None:
+    loop, effects = ledger_loop(), sending(CUT_OFF, "sent")
+    effects.answers = [{"decision": "retry"}]
+    entry, result = await send_once(loop, effects)
+    assert (entry.state, entry.attempts, entry.decided_by, result.content) == ("done", 2, "person", "sent")
+
+
+async def test_a_second_attempt_that_is_cut_off_asks_again() -> None:
+    loop, effects = ledger_loop(), sending(CUT_OFF, CUT_OFF)
+    effects.answers = [{"decision": "retry"}, {"decision": "happened", "result": "sent"}]
+    entry, _ = await send_once(loop, effects)
+    assert (entry.state, entry.attempts) == ("done", 2)
+    assert [request.id for request in effects.requests] == ["input_1", "input_2"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "content"),
+    [
+        pytest.param(Done({"id": 7}), "done", '{"id": 7}', id="done"),
+        pytest.param(NotDone("no such payment"), "not_done", "did not take effect: that was checked.", id="not done"),
+    ],
+)
+async def test_a_probe_settles_a_call_that_was_cut_off_without_a_person(
+    outcome: ProbeOutcome, state: str, content: str
+) -> None:
+    loop, effects = ledger_loop(tool=SEND_WITH_PROBE), sending(CUT_OFF)
+    effects.outcome = outcome
+    entry, result = await send_once(loop, effects)
+    assert (entry.state, entry.decided_by, entry.attempts) == (state, "probe", 1)
+    assert content in result.content
+    assert effects.requests == []
+    assert "probe send 1" in effects.log
+
+
+async def test_an_interrupted_call_of_an_idempotent_tool_is_an_error_that_asks_nobody() -> None:
+    loop, effects = ledger_loop(tool=SEND.model_copy(update={"effect": "idempotent"})), sending(CUT_OFF)
+    entry, result = await send_once(loop, effects)
+    assert (entry.state, result.is_error, effects.requests) == ("failed", True, [])
+
+
+async def test_an_approved_call_is_made_and_the_ledger_names_the_person() -> None:
+    loop, effects = ledger_loop(RulePolicy()), sending("sent")
+    effects.answers = [{"decision": "approve", "by": "ada"}]
+    entry, result = await send_once(loop, effects)
+    assert (entry.state, entry.decided_by, result.content) == ("done", "person: ada", "sent")
+    request = effects.requests[0]
+    assert (request.kind, request.tool, request.arguments) == ("approval", "send", {"b": 1, "a": 2})
+    assert request.sha256 == call_sha256(SEND, {"a": 2, "b": 1}), "the order of keys doesn't matter"
+    assert request.sha256 != call_sha256(SEND.model_copy(update={"description": "x"}), {"a": 2, "b": 1})
+
+
+async def test_a_denied_call_is_refused_with_the_persons_words() -> None:
+    loop, effects = ledger_loop(RulePolicy()), sending("sent")
+    effects.answers = [{"decision": "deny", "comment": "Too much.", "by": "ada"}]
+    entry, result = await send_once(loop, effects)
+    assert (entry.state, entry.attempts, entry.decided_by) == ("refused", 0, "person: ada")
+    assert result.content == "Not called: send was not approved: Too much. Go on without it, and say so."
+    assert "call send 1 in step 1" not in effects.log
+    assert "denied 1" in effects.log
+
+
+async def test_a_refused_call_is_in_the_ledger() -> None:
+    loop, effects = ledger_loop(), InMemoryEffects([response(ToolCall(id="1", name="nothing"))])
+    entry, _ = await send_once(loop, effects)
+    assert (entry.state, entry.effect, entry.attempts) == ("refused", None, 0)
+
+
+async def test_a_cancelled_irreversible_call_is_unknown_in_the_ledger() -> None:
+    loop, effects = ledger_loop(), sending(asyncio.CancelledError())
+    with pytest.raises(asyncio.CancelledError):
+        await run_step(loop, effects)
+    assert loop.ledger.entries[-1].state == "unknown"

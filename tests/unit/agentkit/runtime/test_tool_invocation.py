@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import httpx2
 import pytest
 
-from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolUnavailable
+from agentkit.errors import NotDone, ToolArgumentsInvalid, ToolError, ToolInterrupted, ToolNotStarted, ToolUnavailable
 from agentkit.interfaces import Tool
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from agentkit.tools import tool
@@ -31,6 +32,34 @@ def closed_station() -> str:
 @tool(effect="pure")
 def disconnected() -> str:
     raise ConnectionResetError("reset by peer")
+
+
+@tool(effect="irreversible")
+def disconnected_transfer() -> str:
+    raise ConnectionResetError("reset by peer")
+
+
+@tool(effect="irreversible")
+def declined_transfer() -> str:
+    raise ValueError("declined")
+
+
+@tool(effect="irreversible")
+def unready_transfer() -> str:
+    raise ToolNotStarted("unready_transfer was not called: no process was ready.")
+
+
+@tool(effect="pure")
+async def http_timeout() -> str:
+    raise httpx2.ReadTimeout("no response")
+
+
+@tool(effect="pure")
+def wrapped_disconnection() -> str:
+    try:
+        raise ConnectionRefusedError("port closed")
+    except OSError as error:
+        raise ValueError("bank unreachable") from error
 
 
 @tool(effect="pure")
@@ -64,10 +93,22 @@ async def test_the_value_of_the_tool_is_returned() -> None:
     [
         pytest.param(disk_full, ToolError, "disk_full failed: ValueError: the disk is full", id="exception"),
         pytest.param(closed_station, ToolUnavailable, "The station is closed.", id="tool error"),
+        pytest.param(
+            disconnected_transfer,
+            ToolInterrupted,
+            "reset by peer. Whether it took effect is UNKNOWN",
+            id="lost connection of an irreversible tool",
+        ),
+        pytest.param(http_timeout, ToolUnavailable, "ReadTimeout", id="an HTTP client's timeout"),
+        pytest.param(wrapped_disconnection, ToolUnavailable, "bank unreachable", id="an error from a lost connection"),
+        pytest.param(declined_transfer, ToolError, "declined", id="an irreversible tool says no"),
+        pytest.param(unready_transfer, NotDone, "was not called", id="an irreversible tool was not ready"),
         pytest.param(disconnected, ToolUnavailable, "reset by peer", id="lost connection"),
         pytest.param(connection_timeout, ToolUnavailable, "TimeoutError: no route", id="timeout of its own"),
         pytest.param(slow, ToolError, "slow timed out after 0.01 s. Ask for", id="timeout"),
-        pytest.param(slow_transfer, ToolError, "UNKNOWN. Don't call it again", id="timeout of an irreversible tool"),
+        pytest.param(
+            slow_transfer, ToolInterrupted, "UNKNOWN. Don't call it again", id="timeout of an irreversible tool"
+        ),
     ],
 )
 async def test_every_failure_is_a_tool_error_with_a_message_for_the_model(

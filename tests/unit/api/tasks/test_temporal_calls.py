@@ -21,6 +21,8 @@ def rpc_error(status: RPCStatusCode, message: str = "Why.") -> RPCError:
         (rpc_error(RPCStatusCode.UNAVAILABLE), TemporalUnreachable, ADDRESS),
         (rpc_error(RPCStatusCode.DEADLINE_EXCEEDED), TemporalUnreachable, ADDRESS),
         (rpc_error(RPCStatusCode.RESOURCE_EXHAUSTED), TemporalUnreachable, ADDRESS),
+        (rpc_error(RPCStatusCode.UNKNOWN, "transport error"), TemporalUnreachable, ADDRESS),
+        (rpc_error(RPCStatusCode.INTERNAL, "h2 protocol error: http2 error"), TemporalUnreachable, ADDRESS),
         (RuntimeError("Failed client connect: refused"), TemporalUnreachable, ADDRESS),
         (TimeoutError(), TemporalUnreachable, "timed out"),
         (rpc_error(RPCStatusCode.PERMISSION_DENIED), TemporalNotReady, "TEMPORAL_API_KEY"),
@@ -39,10 +41,11 @@ async def test_an_error_of_temporal_becomes_ours(error: Exception, kind: type[Se
     "error",
     [
         rpc_error(RPCStatusCode.INTERNAL),
+        rpc_error(RPCStatusCode.UNKNOWN, "a defect"),
         rpc_error(RPCStatusCode.NOT_FOUND, "workflow not found"),
         RuntimeError("Another one"),
     ],
-    ids=["internal", "not-found-without-a-task", "runtime"],
+    ids=["internal", "unknown", "not-found-without-a-task", "runtime"],
 )
 async def test_an_unexpected_error_stays_as_it_is(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:

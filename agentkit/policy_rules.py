@@ -81,7 +81,7 @@ def _check_constant(value: JsonValue) -> JsonValue:
     try:
         return check_strict_json(value)
     except ValueError:
-        raise ValueError("expected JSON, which has neither infinity nor NaN nor half characters") from None
+        raise ValueError("expected JSON, which has neither infinity nor NaN nor lone surrogates") from None
 
 
 def _not_null_schema(schema: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from agentkit.runtime.text_folding import fold, folded_constant
 __all__ = ["ArgumentReader", "Reading", "accepts_argument", "has_closed_parameters", "kind_of"]
 
 Reading = tuple[JsonValue] | None | str
-"""What a path leads to: a value; None, if there is none; or why that can't be told."""
+"""What a path leads to: a value; None, if there is none; or why that is unclear."""
 
 _MAX_KEYS = 10_000
 """Keys of an object that are compared with a path."""

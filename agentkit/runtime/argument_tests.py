@@ -1,7 +1,7 @@
 """Test the arguments of a tool call against the conditions of a policy rule.
 
 A model writes the arguments, perhaps on behalf of someone who wants a rule to be missed. So a test has three outcomes:
-it holds, it doesn't, or it can't be told, with the reason as text. What can't be told counts against the call.
+it holds, it doesn't, or it is unclear, with the reason as text. An unclear test counts against the call.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agentkit.runtime.text_folding import fold, folded, folded_constant, without
 __all__ = ["MAX_TESTED_CHARS", "Outcome", "condition_outcome", "pattern_problem"]
 
 Outcome = bool | str
-"""Whether a test holds; text: why that can't be told."""
+"""Whether a test holds; text: why that is unclear."""
 
 MAX_TESTED_CHARS = 10_000
 """Longer text is not compared, unless it is equal, and not searched: matching takes the workflow's own time."""
@@ -54,7 +54,7 @@ def pattern_problem(pattern: str) -> str | None:
         reason = detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
         return f"no regular expression of RE2, which has neither lookarounds nor backreferences: {reason}"
     except UnicodeEncodeError:
-        return "no regular expression: it has half characters"
+        return "no regular expression: it has lone surrogates"
     if any(expression.programsize > _MAX_PROGRAM_SIZE for expression in expressions):
         return "too large a regular expression: make its repetitions smaller"
     return None
@@ -151,7 +151,7 @@ def _matches(value: JsonValue, pattern: str) -> Outcome:
         if exact.fullmatch(value):
             return True
         is_found = loose.search(value) or loose.search(without_invisible(value))
-    except (re2.error, UnicodeEncodeError):  # agents built in code are not checked; JSON may hold half characters
+    except (re2.error, UnicodeEncodeError):  # agents built in code are not checked; JSON may hold lone surrogates
         return "can't be matched"
     return "matches only in part, or in another writing" if is_found else False
 

@@ -29,7 +29,7 @@ class RulePolicy:
             unclear = _unclear(rule, tool, arguments)
             if unclear is None:
                 continue
-            # What can't be told makes no call easier: only rules that ask or deny match nevertheless.
+            # An unclear test makes no call easier: only rules that ask or deny match.
             if not unclear or rule.then != "allow":
                 return _decision_by_rule(rule, f"policy rule {number}", unclear or doubt)
             doubt = doubt or f"Policy rule {number} doesn't allow it, because {unclear}"
@@ -41,7 +41,7 @@ class RulePolicy:
 
 
 def _unclear(rule: PolicyRule, tool: ToolSpec, arguments: ArgumentReader) -> str | None:
-    """Return what can't be told about the call, ``""`` if the rule matches; None if it surely doesn't."""
+    """Return what is unclear about the call, ``""`` if the rule matches; None if it doesn't match."""
     if not fnmatchcase(tool.name, rule.tool) or (rule.effect is not None and rule.effect != tool.effect):
         return None
     unclear: list[str] = []

@@ -101,7 +101,7 @@ CLOSED: dict[str, JsonValue] = {
     [
         pytest.param({**CLOSED, "properties": {}}, "url", {}, "allow", id="the tool can't have it"),
         pytest.param({**CLOSED, "properties": {}}, "url.host", {}, "allow", id="the tool can't have what is around it"),
-        pytest.param({**CLOSED, "properties": {}}, "url", {"url": 1}, "deny", id="the call has it nevertheless"),
+        pytest.param({**CLOSED, "properties": {}}, "url", {"url": 1}, "deny", id="the call has it all the same"),
         pytest.param({**CLOSED, "properties": {}}, "url", {"URL": 1}, "deny", id="the call has it in capitals"),
         pytest.param({**CLOSED, "properties": {"URL": {}}}, "url", {}, "deny", id="the tool has it in capitals"),
         pytest.param(CLOSED, "url", {}, "deny", id="the tool can have it"),
@@ -137,7 +137,7 @@ def test_the_reason_of_a_rule_is_what_the_model_or_the_person_reads() -> None:
     ],
     ids=["missing", "type", "null", "capitals"],
 )
-def test_the_reason_says_what_could_not_be_told(
+def test_the_reason_names_what_is_unclear(
     condition: dict[str, Any], arguments: dict[str, JsonValue], unclear: str
 ) -> None:
     rule = {"tool": "*", "if": {"amount": condition}, "then": "deny", "reason": "Too much."}
@@ -152,7 +152,7 @@ def test_the_reason_says_what_could_not_be_told(
         pytest.param(({"tool": "*", "then": "deny", "reason": "Too much."},), "Too much. ", id="deny"),
     ],
 )
-def test_the_reason_says_why_a_rule_did_not_allow_the_call(rules: tuple[dict[str, Any], ...], reason: str) -> None:
+def test_the_reason_names_the_rule_that_did_not_allow_the_call(rules: tuple[dict[str, Any], ...], reason: str) -> None:
     up_to_50 = {"tool": "*", "if": {"amount": {"lte": 50}}, "then": "allow"}
     doubt = "Policy rule 1 doesn't allow it, because amount is text, and the rule has a number"
     assert decide(spec(), up_to_50, *rules, arguments={"amount": "10"}).reason == reason + doubt

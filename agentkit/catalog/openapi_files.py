@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentkit.catalog.definition_source import read_yaml
+import yaml
+
+from agentkit.catalog.definition_source import DefinitionSource, read_yaml
 from agentkit.catalog.openapi_downloads import OpenApiDownloads
 from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.errors import ToolInvalid
@@ -16,7 +20,10 @@ from agentkit.validation_messages import ValidationIssue, did_you_mean
 
 __all__ = ["OpenApiFile", "OpenApiFiles"]
 
+_EXAMPLE = "openapi: 3.1.0"
 _MAX_ISSUES = 20
+_MAX_EXACT_BYTES = 100_000
+"""Larger documents are read without their lines, unless something is wrong: those take 4 s for each megabyte."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +74,14 @@ class OpenApiFiles:
             yield OpenApiFile(file, problem=message)
 
     def _read(self, path: Path) -> OpenApiFile:
-        data, source = read_yaml(path, ToolInvalid, example="openapi: 3.1.0")
-        document = validate_document(data)
+        document = validate_document(_read_data(path))
         if not isinstance(document, OpenApiDocument):
-            raise source.error(document[:_MAX_ISSUES])
+            raise _source(path).error(document[:_MAX_ISSUES])
         settings = self.settings.get(path.stem, OpenApiSettings())
         operations, issues = read_operations(document, path.stem, settings)
         tools = [(OpenApiTool(operation, self.client, self.secrets), str(path)) for operation in operations]
         found = list(dict.fromkeys((issue.path, issue.message) for issue in issues))[:_MAX_ISSUES]
-        problems = [str(source.error(ValidationIssue(*issue) for issue in found))] if found else []
+        problems = [str(_source(path).error(ValidationIssue(*issue) for issue in found))] if found else []
         problems += self._settings_problems(path.stem, settings, document.security_schemes)
         return OpenApiFile(path, tools, "\n".join(problems) or None)
 
@@ -87,3 +93,25 @@ class OpenApiFiles:
                 yield f"{key}: there is no such security scheme.{did_you_mean(scheme, schemes)} Schemes: {known}"
             if secret not in self.secret_names:
                 yield f"{key}: there is no secret {secret!r}.{did_you_mean(secret, self.secret_names)}"
+
+
+def _read_data(path: Path) -> Mapping[str, object]:
+    """Return the content of a document.
+
+    Raises:
+        ToolInvalid: it is no valid YAML; the message has the line.
+    """
+    with suppress(OSError, ValueError, RecursionError, yaml.YAMLError):  # the exact reader explains it
+        content = path.read_bytes()
+        data: object = None
+        if content.lstrip().startswith(b"{"):
+            data = json.loads(content)
+        elif len(content) > _MAX_EXACT_BYTES and yaml.__with_libyaml__:
+            data = yaml.load(content, Loader=yaml.CSafeLoader)
+        if isinstance(data, dict):
+            return data
+    return read_yaml(path, ToolInvalid, example=_EXAMPLE)[0]
+
+
+def _source(path: Path) -> DefinitionSource:
+    return read_yaml(path, ToolInvalid, example=_EXAMPLE)[1]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
@@ -101,6 +102,20 @@ def test_what_is_wrong_is_named_with_file_line_and_key(document: str, expected: 
     (problem,) = load_catalog(AgentSettings(app_dir=tmp_path)).problems
     assert f"{tmp_path}/openapi/" in problem
     assert expected in problem
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_a_large_document_is_read_fast_and_its_errors_have_lines_still(suffix: str, tmp_path: Path) -> None:
+    operations = {f"/a{index}": {"get": {"summary": "x" * 200}} for index in range(1_000)}
+    operations["/a500"]["get"]["x-opspawn-effect"] = "none"
+    document = {**yaml.safe_load(HEAD), "paths": operations}
+    text = json.dumps(document, indent=1) if suffix == "json" else yaml.safe_dump(document, sort_keys=False)
+    write(tmp_path, {f"openapi/a.{suffix}": text})
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if "x-opspawn-effect" in line)
+    catalog = load_catalog(AgentSettings(app_dir=tmp_path))
+    (problem,) = catalog.problems
+    assert f"a.{suffix}:{line}: paths./a500.get.x-opspawn-effect: expected one of" in problem
+    assert len([spec for spec in catalog.toolset.specs() if spec.name.startswith("a__")]) == 999
 
 
 def test_the_other_operations_of_a_document_are_used(tmp_path: Path) -> None:

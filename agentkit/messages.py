@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -41,6 +42,8 @@ MAX_SHOWN_BYTES = 3_750_000
 """The largest image of a tool that models are shown: 5 MB in base64, which all providers take."""
 
 _SHOWN_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+_TEXT_TYPES = re.compile(r"application/(.*\+)?(json|xml|yaml|toml|javascript|x-ndjson)|image/svg\+xml")
 
 _Count = Annotated[int, BeforeValidator(_clamped)]
 
@@ -112,6 +115,11 @@ class StoredContent(Record):
     """The payload storage's reference to the bytes. None: it doesn't have them."""
     data: Base64Bytes | None = Field(default=None, repr=False, exclude_if=lambda data: data is None)
     """The bytes themselves: in requests to models, never in a history."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it can be read as text."""
+        return self.media_type.startswith("text/") or bool(_TEXT_TYPES.fullmatch(self.media_type))
 
     @property
     def is_shown(self) -> bool:

@@ -9,6 +9,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import JsonValue
+
     from activities.failure_mapping import model_error_from
     from activities.payload_types import (
         MODEL_ACTIVITY,
@@ -61,7 +63,7 @@ class DurableEffects:
         opened_requests: int = 0,
     ) -> None:
         self.kept_results = dict(kept_results or {})
-        """The long results that ``read_result`` can read, by the id of their call."""
+        """The long results and files that ``read_result`` can read, by the id of their call, and a file's number."""
         self.details = ProgressDetails()
         self.people = HumanInput(self._record, opened_requests)
         self._listed_progress = ListedProgress()
@@ -130,12 +132,11 @@ class DurableEffects:
 
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
         """Run the tool's activity."""
-        read_id = str(call.arguments.get("call_id")) if tool.name == READ_RESULT else ""
+        given = call.arguments
+        read_id = _kept_id(given.get("call_id"), given.get("file")) if tool.name == READ_RESULT else ""
         output = await run_tool(tool, call, step, self._plain_arguments, self.kept_results.get(read_id))
-        if isinstance(output, ToolOutput) and output.whole is not None:
-            self.kept_results[call.id] = output.whole
-            for oldest in list(self.kept_results)[:-_MAX_KEPT_RESULTS]:
-                del self.kept_results[oldest]
+        if isinstance(output, ToolOutput):
+            self._keep(call.id, output)
         return output
 
     async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
@@ -172,6 +173,15 @@ class DurableEffects:
     def on_outcome_settled(self, call: ToolCall, result: ToolResult) -> None:
         """Record in the journal what became of the call."""
         self._record([SettledCallEntry(step=self._loop.steps, result=result)])
+
+    def _keep(self, call_id: str, output: ToolOutput) -> None:
+        if output.whole is not None:
+            self.kept_results[_kept_id(call_id)] = output.whole
+        for number, file in enumerate(output.files or (), 1):
+            if file.is_text and file.claim is not None:
+                self.kept_results[_kept_id(call_id, number)] = file
+        for oldest in list(self.kept_results)[:-_MAX_KEPT_RESULTS]:
+            del self.kept_results[oldest]
 
     def on_model_failed(self, model: str, error: ModelError) -> None:
         """Show the failure in the Web UI; the failed activity is in history."""
@@ -211,3 +221,8 @@ class DurableEffects:
 def _named(call: ToolCall) -> ToolCall:
     """Return the call without its arguments: the model's message, or an earlier entry, holds them."""
     return ToolCall(id=call.id, name=call.name)
+
+
+def _kept_id(call_id: JsonValue, file: JsonValue = None) -> str:
+    """Return the key of a call's long result, or of a file of it."""
+    return str(call_id) if file is None else f"{call_id}\n{file}"

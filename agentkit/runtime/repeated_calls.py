@@ -69,7 +69,8 @@ class RepeatedCalls:
 
 def _digest(call: ToolCall, result: ToolResult) -> str:
     """Return the first 32 hexadecimal digits of a SHA-256; ids don't count."""
-    content = result.content if result.whole is None else result.content.replace(call.id, "")  # the note names the call
+    has_note = result.whole is not None or bool(result.files)  # which names the call
+    content = result.content.replace(call.id, "") if has_note else result.content
     files = [[file.media_type, file.size, file.claim] for file in result.files or ()]
     values = [call.name, call.arguments, call.malformed, content, result.is_error, *files]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]

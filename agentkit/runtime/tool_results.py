@@ -76,7 +76,8 @@ def tool_result(call: ToolCall, output: ToolValue, agent: AgentSpec | None = Non
         return ToolResult(call_id=call.id, name=call.name, content=result_text(output))
     can_read = agent is not None and agent.tool(READ_RESULT) is not None
     texts = [] if output.value is None and output.files else [_noted_text(output, call, can_read=can_read)]
-    texts += [_file_note(number, file) for number, file in enumerate(output.files or (), 1)]
+    reader = call if can_read else None
+    texts += [_file_note(number, file, reader) for number, file in enumerate(output.files or (), 1)]
     return ToolResult(call_id=call.id, name=call.name, content="\n".join(texts), whole=output.whole, files=output.files)
 
 
@@ -108,11 +109,13 @@ def _noted_text(output: ToolOutput, call: ToolCall, *, can_read: bool) -> str:
     return f"{text[: omitted.position]}\n[... {count} left out here. {hint} ...]\n{text[omitted.position :]}"
 
 
-def _file_note(number: int, file: StoredContent) -> str:
+def _file_note(number: int, file: StoredContent, reader: ToolCall | None) -> str:
     name = f"{file.name}, " if file.name else ""
     state = ""
     if file.claim is None and file.data is None:
         state = ", not kept"
     elif file.media_type.startswith("image/") and not file.is_shown:
         state = ", not shown: models see PNG, JPEG, GIF and WebP images up to " + f"{MAX_SHOWN_BYTES / 1e6:g} MB"
+    elif file.is_text and reader is not None:
+        state = f"; to read it, call {READ_RESULT} with call_id={json.dumps(reader.id)} and file={number}"
     return f"[File {number}: {name}{file.media_type}, {file.size:,} bytes{state}]"

@@ -35,23 +35,27 @@ def read_result_tool(reader: ContentReader | None = None) -> Tool:
         start: _Position = 0,
         end: _Position | None = None,
         search: Annotated[str, Field(max_length=_MAX_SEARCH_CHARS)] | None = None,
+        file: Annotated[int, Field(ge=1)] | None = None,
     ) -> str:
-        """Read on in a result of this task that was too long to show, or find text in it.
+        """Read on in a result of this task that was too long to show, or in a file of it, or find text there.
 
         Args:
             call_id: As the note in the shortened result gives it.
             start: Offset in bytes; to read, or search, from there on.
             end: Offset in bytes, 20,000 after start at most; to read less.
             search: Text to find, exactly as written; the result is where it stands, with its surroundings.
+            file: Number of a file that the call returned, to read that one.
         """
         if reader is None:
             raise ToolError("Results are kept by workers, and this process is none: call the tool again for less.")
         content = context.result
         if content is None:
             raise ToolError(
-                f"No result is kept under call_id {call_id!r}. Only results that were shortened are; the note in them "
-                "has their call_id."
+                f"No result is kept under call_id {call_id!r}{'' if file is None else f' with file {file}'}. Only "
+                "results that were shortened are, and files; the notes in results have their call_id."
             )
+        if not content.is_text:
+            raise ToolError(f"It is {content.media_type}, which can't be read as text.")
         if search:
             return await _matches(reader, content, search.encode(errors="replace"), start, end)
         return await _page(reader, content, start, end)

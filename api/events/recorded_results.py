@@ -26,7 +26,7 @@ from api.tasks.errors import ToolCallFailed, ToolCallNotFound, ToolCallUnfinishe
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.task_service import TaskService
 from api.tasks.temporal_calls import calling_temporal
-from workflows.journal import RefusedCallEntry, read_journal
+from workflows.journal import RefusedCallEntry, SettledCallEntry, read_journal
 from workflows.tool_execution import tool_failure_text
 
 __all__ = ["RecordedResult", "RecordedResults"]
@@ -120,6 +120,8 @@ class _CallSearch:
         self._tool = ""
         self._completed: HistoryEvent | None = None
         self._failure: str | None = None
+        self._settled: str | None = None
+        """What a probe or a person found of a call that was cut off."""
 
     async def add(self, event: HistoryEvent) -> None:
         """Take the next event."""
@@ -128,7 +130,7 @@ class _CallSearch:
         elif event.HasField("marker_recorded_event_attributes"):
             await self._add_local(event)
         elif event.HasField("workflow_properties_modified_event_attributes"):
-            await self._add_refusals(event)
+            await self._add_journal(event)
         elif self._scheduled and _scheduled_event_id(event) in self._scheduled:
             await self._add_end(event)
 
@@ -145,6 +147,8 @@ class _CallSearch:
                 return await self._decoder.tool_value(self._completed)
             except Exception as error:  # the boundary: it may be damaged, or stored where this process can't read it
                 raise payload_unavailable(error) from error
+        if self._settled is not None:
+            return self._settled
         if self._failure is not None:
             raise ToolCallFailed(f"Tool call {self._call_id!r} gave no result. {self._failure}")
         raise ToolCallUnfinished(f"Tool call {self._call_id!r} has not ended.")
@@ -163,11 +167,14 @@ class _CallSearch:
         else:
             self._set_failure((await self._decoder.decode(event)).failure)
 
-    async def _add_refusals(self, event: HistoryEvent) -> None:
+    async def _add_journal(self, event: HistoryEvent) -> None:
         decoded = await self._decoder.decode(event)
         for entry in read_journal(decoded.values[0] if decoded.values else None):
             if isinstance(entry, RefusedCallEntry) and entry.call.id == self._call_id:
                 self.is_known, self._failure = True, entry.message
+            elif isinstance(entry, SettledCallEntry) and entry.result.call_id == self._call_id:
+                self._settled = None if entry.result.is_error else entry.result.content
+                self._failure = entry.result.content
 
     async def _add_local(self, event: HistoryEvent) -> None:
         """Take a local activity, whose marker is recorded when it has ended."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LINES = 400_000
 LINE_BYTES = 100
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 READ_RESULT = read_result_tool()
 
 
@@ -236,3 +237,25 @@ async def test_a_model_is_shown_the_images_of_tools_and_the_transcript_refers_to
     )
     assert result.images == (), "the transcript has no bytes of it"
     assert await history_bytes(env, handle) < 20_000
+
+
+async def test_a_model_reads_text_files_of_tools(env: TaskEnvironment) -> None:
+    @tool(effect="pure")
+    def export() -> list[object]:
+        return [File(PNG, "image/tiff"), File("name;länge\n".encode() * 3_000, "text/csv", "export.csv")]
+
+    calls: list[ScriptedResponse] = [
+        ToolCall(id="c0", name="export", arguments={}),
+        read(file=2, start=12, end=24),
+        read(file=1),
+        "done",
+    ]
+    async with env.worker(ScriptedModel(calls), export, READ_RESULT):
+        _, handle = await env.run("Go.", env.agent(export, READ_RESULT))
+        files, part, refused = await env.tool_results(handle)
+    assert files.content.splitlines() == [
+        f"[File 1: image/tiff, {len(PNG)} bytes, not shown: models see PNG, JPEG, GIF and WebP images up to 3.75 MB]",
+        '[File 2: export.csv, text/csv, 36,000 bytes; to read it, call read_result with call_id="c0" and file=2]',
+    ]
+    assert part.content.endswith("\n\nname;länge\n")
+    assert refused.is_error

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import marshal
 import os
+import select
+import signal
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
@@ -51,6 +54,8 @@ class ProgramRun:
         self._outputs = (BoundedOutput(limits.kept_output_bytes), BoundedOutput(limits.kept_output_bytes))
         self._cut_off_by: CutOffBy | None = None
         self._output_exceeded = asyncio.Event()
+        self._first: int | None = None
+        """A descriptor of the first process of the namespace: with it all others in it end, and it ends after them."""
 
     async def run(self, command: Sequence[str], environment: Mapping[str, str]) -> ProgramEnd:
         """Start the process by ``command``, and return when all of its processes have ended.
@@ -59,6 +64,9 @@ class ProgramRun:
             SandboxUnavailable: it could not be confined; nothing was run.
         """
         status, child_status = os.pipe()
+        info, child_info = os.pipe()
+        if self._job["isolated"]:
+            command = (*command[:1], "--info-fd", str(child_info), *command[1:])
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -67,21 +75,24 @@ class ProgramRun:
                 stderr=PIPE,
                 env=environment,
                 cwd="/",
-                pass_fds=[child_status],
+                pass_fds=[child_status, child_info],
                 start_new_session=True,
             )
         except OSError as error:
             os.close(status)
+            os.close(info)
             raise SandboxUnavailable(f"{command[0]} can't be started: {error.strerror}.") from error
         finally:
             os.close(child_status)
+            os.close(child_info)
         try:
-            return await self._follow(process, status, child_status)
+            return await self._follow(process, status, child_status, info)
         finally:
             os.close(status)
-            await asyncio.shield(asyncio.ensure_future(_end(process, is_isolated=self._job["isolated"])))
+            os.close(info)
+            await asyncio.shield(asyncio.ensure_future(self._close(process)))
 
-    async def _follow(self, process: Process, status: int, child_status: int) -> ProgramEnd:
+    async def _follow(self, process: Process, status: int, child_status: int, info: int) -> ProgramEnd:
         reading = [
             asyncio.create_task(output.read(stream, self._check_output))
             for output, stream in zip(self._outputs, (process.stdout, process.stderr), strict=True)
@@ -89,7 +100,7 @@ class ProgramRun:
         ]
         try:
             await self._send_job(process, child_status)
-            await self._confined(process, status)
+            await self._confined(process, status, info)
             started_at = time.monotonic()
             ending = asyncio.create_task(process.wait())
             try:
@@ -97,7 +108,7 @@ class ProgramRun:
             finally:
                 ending.cancel()
             duration_s = time.monotonic() - started_at
-            await _end(process, is_isolated=self._job["isolated"])
+            await self._end(process)
             await asyncio.wait(reading, timeout=_END_TIMEOUT_S)
         finally:
             for task in reading:
@@ -113,12 +124,14 @@ class ProgramRun:
         with suppress(ConnectionError):  # it has ended: its status says why
             await process.stdin.drain()
 
-    async def _confined(self, process: Process, status: int) -> None:
+    async def _confined(self, process: Process, status: int, info: int) -> None:
         """Wait until the process is confined."""
         report = await _read_status(status)
+        if self._job["isolated"]:
+            self._first = _first_process(info)
         if report == CONFINED:
             return
-        await _end(process, is_isolated=self._job["isolated"])
+        await self._end(process)
         error = report.decode(errors="replace") or self._outputs[1].result().head
         last = next((line for line in reversed(error.splitlines()) if line.strip()), "the process ended")
         raise SandboxUnavailable(f"The program could not be confined, and was not run: {last.strip()}.")
@@ -126,6 +139,31 @@ class ProgramRun:
     def _check_output(self) -> None:
         if sum(output.bytes_written for output in self._outputs) > self._limits.output_bytes:
             self._output_exceeded.set()
+
+    async def _close(self, process: Process) -> None:
+        await self._end(process)
+        if self._first is not None:
+            os.close(self._first)
+
+    async def _end(self, process: Process) -> None:
+        """End all processes. With bubblewrap's first one all die; else a supervisor ends them when its input closes."""
+        if process.stdin is not None:
+            process.stdin.close()
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                if self._first is not None:
+                    signal.pidfd_send_signal(self._first, signal.SIGKILL)
+                elif self._job["isolated"]:
+                    process.kill()
+            try:
+                async with asyncio.timeout(_END_TIMEOUT_S):
+                    await process.wait()
+            except TimeoutError:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if self._first is not None:
+            await asyncio.to_thread(_wait_for_end, self._first)
 
     async def _ended_or_cut_off(self, root: int, ending: asyncio.Task[int]) -> None:
         """Wait until the first process ends, or exceeds a limit."""
@@ -171,18 +209,16 @@ async def _read_status(descriptor: int) -> bytes:
     return data
 
 
-async def _end(process: Process, *, is_isolated: bool) -> None:
-    """End a program's processes: all die with bubblewrap's first; else a supervisor ends them when its input closes."""
-    if process.stdin is not None:
-        process.stdin.close()
-    if process.returncode is None:
-        if is_isolated:
-            with suppress(ProcessLookupError):
-                process.kill()
-        try:
-            async with asyncio.timeout(_END_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+def _first_process(info: int) -> int | None:
+    """Return a descriptor of the process that bubblewrap names in ``info``; None: it has ended, or never was."""
+    os.set_blocking(info, False)
+    try:
+        return os.pidfd_open(json.loads(os.read(info, _MAX_STATUS_BYTES))["child-pid"])
+    except (OSError, ValueError):
+        return None
+
+
+def _wait_for_end(descriptor: int) -> None:
+    poll = select.poll()  # select takes no descriptor above 1023
+    poll.register(descriptor, select.POLLIN)
+    poll.poll(_END_TIMEOUT_S * 1000)

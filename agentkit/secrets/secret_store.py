@@ -41,7 +41,8 @@ class SecretStore:
         self._files: dict[str, tuple[tuple[int, ...], str]] = {}
         """The version and the text of each secret's file."""
         self._values: dict[str, tuple[str, ...]] = {}
-        self._redactor = SecretRedactor({})
+        self._redactor: SecretRedactor | None = None
+        """None: the values have changed since it was made."""
         self._lock = threading.Lock()
 
     @property
@@ -93,7 +94,10 @@ class SecretStore:
 
     def _current_redactor(self) -> SecretRedactor:
         _ = self.problems  # reads what has changed
-        return self._redactor
+        with self._lock:
+            if self._redactor is None:  # made once for all values: it takes 2 ms for each
+                self._redactor = SecretRedactor(self._values)
+            return self._redactor
 
     def _source(self, name: str) -> SecretSource:
         if name in self._sources:
@@ -150,7 +154,7 @@ class SecretStore:
             return
         with self._lock:
             self._values = {**self._values, name: (value, *kept)[:_MAX_KEPT_VALUES]}
-            self._redactor = SecretRedactor(self._values)
+            self._redactor = None
 
 
 def _allows(allowed: str, scheme: str, host: str, port: int | None) -> bool:

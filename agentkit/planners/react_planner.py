@@ -87,7 +87,7 @@ def _tool_descriptions(tools: Sequence[ToolSpec]) -> str:
 
 
 def _worked_examples(agent: AgentSpec, tools: Sequence[ToolSpec], finish: str) -> Iterator[Message]:
-    """Yield messages that show how the calculator is called, if the agent has it and its output is text."""
+    """Yield messages that show when and how the calculator is called, if the agent has it and its output is text."""
     parameters = next((tool.parameters for tool in tools if tool.name == _EXAMPLE_TOOL), {})
     if parameters.get("required") != ["expression"] or agent.output_schema is not None:
         return
@@ -96,6 +96,8 @@ def _worked_examples(agent: AgentSpec, tools: Sequence[ToolSpec], finish: str) -
         yield _example_action("I need the calculator.", _EXAMPLE_TOOL, {"expression": expression})
         yield _text_message("user", f"Observation ({_EXAMPLE_TOOL}): {value}")
         yield _example_action("I have the result.", finish, {"answer": value})
+    yield _text_message("user", "What is the capital of Italy?")
+    yield _example_action("This is no sum: I know it.", finish, {"answer": "Rome"})
 
 
 def _example_action(thought: str, name: str, arguments: dict[str, JsonValue]) -> Message:

@@ -29,7 +29,7 @@ def agent(planner: str, instructions: str) -> AgentSpec:
         instructions=instructions,
         tools=(TOOLS.get("calculator").spec,),
         limits=Limits(max_steps=4),
-        model_settings=ModelSettings(max_output_tokens=100),
+        model_settings=ModelSettings(max_output_tokens=120),
     )
 
 
@@ -73,7 +73,9 @@ async def test_the_default_assistant_answers_the_questions_of_the_docs_with_reac
     changed = {"default_provider": "local", "default_model": "smollm2", "default_planner": "react"}
     catalog = load_catalog(settings.model_copy(update=changed))
     runner = LocalRunner({"local": model}, catalog.toolset)
-    sum_, capital = [await runner.run(catalog.spec("assistant"), question) for question in ("What is 6*7?", QUESTION)]
+    spec = catalog.spec("assistant")
+    spec = spec.model_copy(update={"model_settings": ModelSettings(max_output_tokens=120)})
+    sum_, capital = [await runner.run(spec, question) for question in ("What is 6*7?", QUESTION)]
     assert sum_.output == "42"
     assert "Paris" in str(capital.output)
 

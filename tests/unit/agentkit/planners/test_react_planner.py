@@ -66,7 +66,7 @@ def test_an_agent_with_the_calculator_gets_worked_examples_that_it_could_have_wr
     request = ReactPlanner().render(agent, [user_message("What is 6*7?")], agent.tools)
     *examples, question = request.messages
     assert question == user_message("What is 6*7?")
-    assert [message.role for message in examples] == ["user", "assistant"] * 4
+    assert [message.role for message in examples] == ["user", "assistant"] * 5
     decisions = [decide(message.text, agent) for message in examples if message.role == "assistant"]
     assert decisions[:2] == [
         CallTools((ToolCall(id="", name="calculator", arguments={"expression": "2+3"}),)),

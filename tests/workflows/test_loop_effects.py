@@ -10,6 +10,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from agentkit.errors import ModelNotAuthorized, ToolError
 from agentkit.messages import ToolCall
+from agentkit.specs import PolicyRule
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from workflows.journal import (
@@ -41,6 +42,9 @@ def half(number: int) -> float:
 @tool(effect="irreversible")
 def launch(number: int) -> str:
     return "launched"
+
+
+NO_LAUNCH = (PolicyRule(tool="launch", then="deny"),)
 
 
 def call(name: str, id: str, number: int) -> ToolCall:
@@ -80,12 +84,12 @@ async def test_refused_calls_are_recorded_without_the_arguments_that_the_models_
 ) -> None:
     calls = [call("launch", "a", 1), call("double", "b", 21), call("tripel", "c", 2)]
     async with env.worker(ScriptedModel([calls, "done"]), double, launch):
-        _, handle = await env.run("Go.", env.agent(double, launch))
+        _, handle = await env.run("Go.", env.agent(double, launch, policy=NO_LAUNCH))
         results = await env.tool_results(handle)
     assert await journal(env, handle) == [
         [
             RefusedCallEntry(
-                step=1, call=ToolCall(id="a", name="launch"), message=results[0].content, decided_by="the tool's effect"
+                step=1, call=ToolCall(id="a", name="launch"), message=results[0].content, decided_by="policy rule 1"
             ),
             RefusedCallEntry(step=1, call=ToolCall(id="c", name="tripel"), message=results[2].content),
         ]
@@ -115,7 +119,7 @@ async def test_calls_that_react_parses_are_recorded_where_no_other_event_holds_t
         react("finish", answer="42"),
     ]
     async with env.worker(ScriptedModel(script), half, double, launch):
-        _, handle = await env.run("Go.", env.agent(half, double, launch, planner="react"))
+        _, handle = await env.run("Go.", env.agent(half, double, launch, planner="react", policy=NO_LAUNCH))
         results = await env.tool_results(handle)
     assert await journal(env, handle) == [
         [ParsedCallEntry(step=1, call=call("half", "call_1_0", 84))],
@@ -124,7 +128,7 @@ async def test_calls_that_react_parses_are_recorded_where_no_other_event_holds_t
                 step=3,
                 call=call("launch", "call_3_0", 1),
                 message=results[2].content,
-                decided_by="the tool's effect",
+                decided_by="policy rule 1",
             )
         ],
     ]

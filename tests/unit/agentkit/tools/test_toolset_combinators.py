@@ -136,7 +136,7 @@ def test_a_derived_toolset_follows_the_one_it_is_made_of() -> None:
 @pytest.mark.parametrize(
     ("rules", "content"),
     [
-        pytest.param((), "needs a person's approval (the tool's own declaration)", id="its wish"),
+        pytest.param((), "Not called: my_write was not approved", id="its wish"),
         pytest.param((PolicyRule(tool="my_*", then="allow"),), "wrote a", id="a rule comes first"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from agentkit.catalog.yaml_limits import DEFAULT_LIMITS, YamlLimits, alias_problem, read_bounded
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.validation_messages import ValidationIssue
 
@@ -50,7 +51,7 @@ class DefinitionSource:
 
 
 def read_yaml(
-    path: Path, error_type: type[ConfigurationInvalid], *, example: str
+    path: Path, error_type: type[ConfigurationInvalid], *, example: str, limits: YamlLimits = DEFAULT_LIMITS
 ) -> tuple[dict[str, object], DefinitionSource]:
     """Return the keys and values of a file, and the lines that they are on.
 
@@ -60,7 +61,7 @@ def read_yaml(
         ConfigurationInvalid: of the given type: the file can't be read, or isn't YAML with keys that are unique.
     """
     try:
-        node, data = _load(path, error_type, example)
+        node, data = _load(path, error_type, example, limits)
     except OSError as error:
         raise error_type(f"{path}: can't be read ({error.strerror}).") from error
     if not isinstance(data, dict):
@@ -68,14 +69,16 @@ def read_yaml(
     return data, DefinitionSource(str(path), dict(itertools.islice(_lines(node), _MAX_LINES)), error_type)
 
 
-def _load(path: Path, error_type: type[ConfigurationInvalid], example: str) -> tuple[yaml.Node, object]:
+def _load(
+    path: Path, error_type: type[ConfigurationInvalid], example: str, limits: YamlLimits
+) -> tuple[yaml.Node, object]:
     loader = None
     try:
-        loader = yaml.SafeLoader(path.read_bytes())
+        loader = yaml.SafeLoader(read_bounded(path, limits.max_bytes))
         node = loader.get_single_node()
         if node is None:
             raise error_type(f"{path}: the file is empty. Write at least '{example}'.")
-        if problem := _duplicate(node):
+        if problem := alias_problem(node, limits.max_values) or _duplicate(node):
             raise error_type(f"{path}:{problem}")
         return node, loader.construct_document(node)
     except yaml.MarkedYAMLError as error:

@@ -12,6 +12,7 @@ import yaml
 
 from agentkit.catalog.definition_source import DefinitionSource, read_yaml
 from agentkit.catalog.openapi_downloads import OpenApiDownloads
+from agentkit.catalog.yaml_limits import YamlLimits, alias_problem, read_bounded
 from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.errors import ToolInvalid
 from agentkit.interfaces import HttpClient, Secrets, Tool
@@ -24,6 +25,7 @@ _EXAMPLE = "openapi: 3.1.0"
 _MAX_ISSUES = 20
 _MAX_EXACT_BYTES = 100_000
 """Larger documents are read without their lines, unless something is wrong: those take 4 s for each megabyte."""
+_LIMITS = YamlLimits(max_bytes=5_000_000, max_values=500_000)
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,18 @@ def _read_data(path: Path) -> Mapping[str, object]:
         ToolInvalid: it is no valid YAML; the message has the line.
     """
     with suppress(OSError, ValueError, RecursionError, yaml.YAMLError):  # the exact reader explains it
-        content = path.read_bytes()
+        content = read_bounded(path, _LIMITS.max_bytes)
         data: object = None
         if content.lstrip().startswith(b"{"):
             data = json.loads(content)
         elif len(content) > _MAX_EXACT_BYTES and yaml.__with_libyaml__:
-            data = yaml.load(content, Loader=yaml.CSafeLoader)
+            node = yaml.compose(content, Loader=yaml.CSafeLoader)
+            if node is not None and alias_problem(node, _LIMITS.max_values) is None:
+                data = yaml.load(content, Loader=yaml.CSafeLoader)
         if isinstance(data, dict):
             return data
-    return read_yaml(path, ToolInvalid, example=_EXAMPLE)[0]
+    return read_yaml(path, ToolInvalid, example=_EXAMPLE, limits=_LIMITS)[0]
 
 
 def _source(path: Path) -> DefinitionSource:
-    return read_yaml(path, ToolInvalid, example=_EXAMPLE)[1]
+    return read_yaml(path, ToolInvalid, example=_EXAMPLE, limits=_LIMITS)[1]

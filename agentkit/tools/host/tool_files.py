@@ -19,13 +19,14 @@ _package_numbers = itertools.count(1)
 
 
 def tool_paths(app_dir: Path) -> Sequence[Path]:
-    """Return the tool files of an app directory, sorted by name, without those that start with ``_``.
+    """Return the tool files of an app directory, sorted by name, without pipes, devices, and what starts with ``_``.
 
     None, if no file below ``tools/`` mentions agentkit: then it is another project's directory, whose files must not be
     run.
     """
-    paths = sorted(path for path in (app_dir / "tools").glob("*.py") if not path.name.startswith("_"))
-    return paths if any(map(_mentions_agentkit, (app_dir / "tools").glob("*.py"))) else []
+    files = [path for path in (app_dir / "tools").glob("*.py") if path.is_file()]
+    paths = sorted(path for path in files if not path.name.startswith("_"))
+    return paths if any(map(_mentions_agentkit, files)) else []
 
 
 def _mentions_agentkit(path: Path) -> bool:

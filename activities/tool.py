@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from pydantic import JsonValue
 from temporalio import activity
@@ -13,14 +14,25 @@ from temporalio.exceptions import ApplicationError
 
 from activities.content_storage import ContentStorage
 from activities.failure_mapping import application_error
-from activities.heartbeat import heartbeating
+from activities.heartbeat import Heartbeat, heartbeating
 from activities.lost_attempts import LostAttempts
 from activities.payload_types import PROBE_PREFIX, TOOL_PREFIX
 from activities.result_keeping import ResultKeeper, redacted_output
 from activities.tool_calls import ToolCalls
 from activities.worker_survey import WorkersWithTool
 from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed
-from agentkit.interfaces import READ_RESULT, Done, NoSecrets, Secrets, Tool, ToolContext, Toolset, ToolValue
+from agentkit.interfaces import (
+    READ_RESULT,
+    CallSignals,
+    Done,
+    NoSecrets,
+    Secrets,
+    Tool,
+    ToolContext,
+    ToolProgress,
+    Toolset,
+    ToolValue,
+)
 from agentkit.interfaces.probe import probe_record
 from agentkit.runtime.tool_invocation import invoke_probe, invoke_tool
 from agentkit.runtime.tool_results import shown_value
@@ -76,16 +88,16 @@ class ToolActivities:
         """
         clock = asyncio.get_running_loop()
         deadline = clock.time() + _attempt_timeout_s() - _REPORT_TIME_S
-        async with heartbeating():
+        async with heartbeating() as heartbeat:
             try:
-                value = await self._call(args)
+                value = await self._call(args, heartbeat)
             except (ToolError, ToolCallRefused) as error:
                 # "from None": the cause may be of any size, and its traceback is in the log.
                 raise application_error(self._redacted(error)) from None
             value = redacted_output(self._secrets, value)
             return await self._keeper.keep(activity.info().workflow_id or "", value, deadline - clock.time())
 
-    async def _call(self, args: Sequence[RawValue]) -> ToolValue:
+    async def _call(self, args: Sequence[RawValue], heartbeat: Heartbeat) -> ToolValue:
         info = activity.info()
         arguments, context = _decode(args)
         if info.activity_type.startswith(PROBE_PREFIX):
@@ -97,7 +109,7 @@ class ToolActivities:
         tool = await self._served_tool(info.activity_type.removeprefix(TOOL_PREFIX))
         if info.is_local and await self._lost_attempts.may_repeat_one():
             raise LocalAttemptLost(f"{tool.spec.name} may have ended a worker before.")
-        context = self._with_secrets(tool, context)
+        context = self._with_secrets(tool, context).with_signals(CallSignals(partial(self._report, heartbeat)))
         async with self._calls.running(tool, context, may_wait=not info.is_local):
             return await invoke_tool(tool, arguments, context)
 
@@ -114,6 +126,10 @@ class ToolActivities:
             return ""
         timeout_s = min(_SURVEY_TIMEOUT_S, _attempt_timeout_s() / 4)
         return f" {await self._workers_with_tool.sentence(name, info.task_queue, timeout_s)}"
+
+    def _report(self, heartbeat: Heartbeat, progress: ToolProgress) -> None:
+        """Put progress into the next heartbeat; a function's thread may call this, too."""
+        heartbeat.details = progress.model_copy(update={"text": self._secrets.redact_text(progress.text)})
 
     def _with_secrets(self, tool: Tool, context: ToolContext) -> ToolContext:
         names = tool.spec.secrets

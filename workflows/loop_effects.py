@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -24,10 +24,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.retry_policies import STORING_POLICY, longest_attempt, model_policy
     from agentkit.errors import ModelError, NotDone, ToolInterrupted
     from agentkit.input_requests import InputAnswer, InputRequest
-    from agentkit.interfaces import READ_RESULT, ModelResponse, ProbeOutcome, ToolOutput, ToolValue
+    from agentkit.interfaces import READ_RESULT, ModelResponse, ProbeOutcome, ToolContext, ToolOutput, ToolValue
     from agentkit.messages import StoredContent, ToolCall, ToolResult
     from agentkit.runtime.call_effects import CheckedCall
     from agentkit.runtime.loop import AgentLoop
+    from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
     from workflows.human_input import HumanInput
     from workflows.journal import (
@@ -42,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.listed_progress import ListedProgress
     from workflows.plain_json import PlainArguments
     from workflows.progress_details import ProgressDetails
+    from workflows.search_attributes import MEMO_USER
     from workflows.tool_execution import is_local, run_probe, run_tool
     from workflows.transcript_sharing import SHARE_TRANSCRIPT
 
@@ -134,7 +136,8 @@ class DurableEffects:
         """Run the tool's activity."""
         given = call.arguments
         read_id = _kept_id(given.get("call_id"), given.get("file")) if tool.name == READ_RESULT else ""
-        output = await run_tool(tool, call, step, self._plain_arguments, self.kept_results.get(read_id))
+        context = self._context(call, step, self.kept_results.get(read_id))
+        output = await run_tool(tool, call, context, self._plain_arguments)
         if isinstance(output, ToolOutput):
             self._keep(call.id, output)
         return output
@@ -144,12 +147,19 @@ class DurableEffects:
 
         A worker that can't be reached may not have ended: then ``NotDone`` counts when the call's time is over.
         """
-        over_at = workflow.now() + longest_attempt(tool)
-        outcome = await run_probe(tool, call, step)
+        over_at, context = workflow.now() + longest_attempt(tool), self._context(call, step)
+        outcome = await run_probe(tool, call, context)
         if error.may_still_run and isinstance(outcome, NotDone):
-            await workflow.sleep(over_at - workflow.now(), summary=f"{tool.name} may still be running")
-            outcome = await run_probe(tool, call, step)
+            remaining = max(over_at - workflow.now(), timedelta(0))
+            await workflow.sleep(remaining, summary=f"{tool.name} may still be running")
+            outcome = await run_probe(tool, call, context)
         return outcome
+
+    def _context(self, call: ToolCall, step: int, kept: StoredContent | None = None) -> ToolContext:
+        """Return the context of a call; ``kept`` is the result that it is to read."""
+        task_id, agent = workflow.info().workflow_id, self._loop.agent.name
+        user: str | None = workflow.memo_value(MEMO_USER, None, type_hint=str)
+        return tool_context(task_id, call.id, step, kept, agent=agent, user=user)
 
     def now(self) -> datetime:
         """Return the workflow's time."""

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import (
         LocalAttemptLost,
         NotDone,
+        SecretMissing,
         ToolArgumentsInvalid,
         ToolError,
         ToolInterrupted,
@@ -38,8 +39,8 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.interfaces import ProbeOutcome, ToolContext, ToolValue, Unknown
     from agentkit.interfaces.probe import read_probe_record
     from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
-    from agentkit.messages import StoredContent, ToolCall
-    from agentkit.runtime.tool_invocation import tool_context, unknown_outcome_text
+    from agentkit.messages import ToolCall
+    from agentkit.runtime.tool_invocation import unknown_outcome_text
     from agentkit.specs import ToolSpec
     from workflows.plain_json import PlainArguments, read_plain_json
     from workflows.progress_details import call_summary
@@ -64,7 +65,7 @@ _WORKER_SHUTDOWN = "WorkerShutdown"
 _CUT_OFF = frozenset({ToolInterrupted.__name__, ToolUnavailable.__name__, _WORKER_SHUTDOWN})
 """Types of the failures of an irreversible call that may have had its effect."""
 
-_NOT_DONE = frozenset({NotDone.__name__, ToolArgumentsInvalid.__name__, ToolNotStarted.__name__})
+_NOT_DONE = frozenset(kind.__name__ for kind in (NotDone, SecretMissing, ToolArgumentsInvalid, ToolNotStarted))
 """Types of the failures of a call that had no effect."""
 
 _MAX_PROBE_ERROR_CHARS = 500
@@ -75,10 +76,8 @@ def is_local(tool: ToolSpec) -> bool:
     return tool.fast and tool.task_queue is None
 
 
-async def run_tool(
-    tool: ToolSpec, call: ToolCall, step: int, plain_arguments: PlainArguments, kept: StoredContent | None = None
-) -> ToolValue:
-    """Run the call and return the tool's value; ``kept`` is the result that the call is to read.
+async def run_tool(tool: ToolSpec, call: ToolCall, context: ToolContext, plain_arguments: PlainArguments) -> ToolValue:
+    """Run the call and return the tool's value.
 
     A fast tool's call is a local activity first. If that takes long, or may have ended a worker, it is an activity,
     whose attempts Temporal counts. A worker that lacks the tool, or is busy, refuses it; then another one is asked.
@@ -90,7 +89,6 @@ async def run_tool(
         ToolNotServed: all workers that were asked lack the tool; the call has not started.
         FailureError: the task was cancelled.
     """
-    context = tool_context(workflow.info().workflow_id, call.id, step, kept)
     may_end_workers = False
     if is_local(tool):
         try:
@@ -197,7 +195,7 @@ def _decoded(tool: ToolSpec, result: RawValue) -> ToolValue:
         return value
 
 
-async def run_probe(tool: ToolSpec, call: ToolCall, step: int) -> ProbeOutcome:
+async def run_probe(tool: ToolSpec, call: ToolCall, context: ToolContext) -> ProbeOutcome:
     """Run the tool's probe as an activity, and return whether the call took effect; ``Unknown`` where it fails.
 
     Raises:
@@ -208,7 +206,7 @@ async def run_probe(tool: ToolSpec, call: ToolCall, step: int) -> ProbeOutcome:
         if pause_s is not None:
             await workflow.sleep(pause_s, summary=f"{tool.name}: ask another worker")
         try:
-            return read_probe_record(await _run_probe_activity(tool, call, step))
+            return read_probe_record(await _run_probe_activity(tool, call, context))
         except FailureError as error:
             cause = _cause(error)
             if not is_refusal(cause):
@@ -217,11 +215,11 @@ async def run_probe(tool: ToolSpec, call: ToolCall, step: int) -> ProbeOutcome:
     return Unknown(text[:_MAX_PROBE_ERROR_CHARS])
 
 
-async def _run_probe_activity(tool: ToolSpec, call: ToolCall, step: int) -> object:
+async def _run_probe_activity(tool: ToolSpec, call: ToolCall, context: ToolContext) -> object:
     policy = probe_policy(tool)
     return await workflow.execute_activity(
         probe_activity(tool.name),
-        args=[call.arguments, tool_context(workflow.info().workflow_id, call.id, step)],
+        args=[call.arguments, context],
         result_type=object,
         activity_id=probe_activity_id(call.id),
         task_queue=tool.task_queue,

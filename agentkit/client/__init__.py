@@ -40,6 +40,7 @@ from agentkit.client.task_events import (
     TaskStatusChanged,
     ToolCompleted,
     ToolFailed,
+    ToolProgressed,
     ToolRetrying,
     ToolStarted,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "ToolFailed",
     "ToolInfo",
     "ToolList",
+    "ToolProgressed",
     "ToolRetrying",
     "ToolStarted",
 ]

@@ -34,6 +34,7 @@ __all__ = [
     "TaskStatusChanged",
     "ToolCompleted",
     "ToolFailed",
+    "ToolProgressed",
     "ToolRetrying",
     "ToolStarted",
     "parse_event",
@@ -173,6 +174,14 @@ class ToolRetrying(TaskEvent):
     next_attempt_at: datetime | None = None
 
 
+class ToolProgressed(TaskEvent):
+    """``tool.progress``, live: a running tool reports how far it is."""
+
+    call: ToolCall
+    text: str
+    fraction: float | None = None
+
+
 class ToolCompleted(TaskEvent):
     """``tool.completed``, with the result that the model receives."""
 
@@ -235,6 +244,7 @@ _CLASSES: dict[str, type[TaskEvent]] = {
     "plan.updated": PlanUpdated,
     "tool.started": ToolStarted,
     "tool.retrying": ToolRetrying,
+    "tool.progress": ToolProgressed,
     "tool.completed": ToolCompleted,
     "tool.failed": ToolFailed,
     "tool.interrupted": CallInterrupted,

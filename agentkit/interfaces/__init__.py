@@ -34,11 +34,13 @@ from agentkit.interfaces.secrets import NoSecrets, Secrets
 from agentkit.interfaces.task_files import FileChanges, FileLimits, FileSnapshot, NewFile, TaskFile, TaskFiles
 from agentkit.interfaces.tool import (
     PREPARATION_TIMEOUT_S,
+    CallSignals,
     OmittedText,
     PreparedTool,
     Tool,
     ToolContext,
     ToolOutput,
+    ToolProgress,
     Toolset,
     ToolValue,
 )
@@ -46,6 +48,7 @@ from agentkit.interfaces.tool import (
 __all__ = [
     "PREPARATION_TIMEOUT_S",
     "READ_RESULT",
+    "CallSignals",
     "CallTools",
     "ContentReader",
     "CutOffBy",
@@ -96,6 +99,7 @@ __all__ = [
     "Tool",
     "ToolContext",
     "ToolOutput",
+    "ToolProgress",
     "ToolValue",
     "Toolset",
     "Unknown",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, Self
 
 from pydantic import Field, JsonValue, PrivateAttr
@@ -15,11 +18,13 @@ from agentkit.specs import ToolSpec
 
 __all__ = [
     "PREPARATION_TIMEOUT_S",
+    "CallSignals",
     "OmittedText",
     "PreparedTool",
     "Tool",
     "ToolContext",
     "ToolOutput",
+    "ToolProgress",
     "ToolValue",
     "Toolset",
 ]
@@ -27,6 +32,28 @@ __all__ = [
 
 PREPARATION_TIMEOUT_S = 10.0
 """How long a call may wait until a ``PreparedTool`` is ready."""
+
+_MAX_PROGRESS_CHARS = 1_000
+
+
+class ToolProgress(Record):
+    """How far a tool call is."""
+
+    text: str
+    fraction: float | None = Field(default=None, ge=0, le=1)
+    """The part that is done."""
+
+
+def _ignore_progress(_: ToolProgress) -> None:
+    """Do nothing."""
+
+
+@dataclass
+class CallSignals:
+    """What passes between a running call and the one who made it: progress one way, the cancellation the other."""
+
+    report: Callable[[ToolProgress], None] = _ignore_progress
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class ToolContext(Record):
@@ -39,7 +66,41 @@ class ToolContext(Record):
     step: int
     attempt: int = Field(default=1, exclude_if=lambda attempt: attempt == 1)
     """Filled in by the worker that runs the activity, and so not part of history."""
+    agent: str | None = Field(default=None, exclude_if=lambda agent: agent is None)
+    """The name of the agent that calls the tool."""
+    user: str | None = Field(default=None, exclude_if=lambda user: user is None)
+    """The task's ``user``."""
+    deadline: datetime | None = Field(default=None, exclude_if=lambda deadline: deadline is None)
+    """When this attempt is stopped, by the worker's clock; filled in by the worker."""
     _secrets: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _signals: CallSignals = PrivateAttr(default_factory=CallSignals)
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """Report how far the call is, to those who watch the task; of several reports in a second the newest counts.
+
+        Any thread may call this. ``fraction`` is the part that is done, from 0 to 1.
+        """
+        self._signals.report(ToolProgress(text=text[:_MAX_PROGRESS_CHARS], fraction=fraction))
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the call was cancelled: a plain function should return then. It has a second to do so."""
+        return self._signals.cancelled.is_set()
+
+    def wait_cancelled(self, timeout_s: float) -> bool:
+        """Wait for ``timeout_s``, or until the call is cancelled; return whether it is. For plain functions."""
+        return self._signals.cancelled.wait(timeout_s)
+
+    @property
+    def signals(self) -> CallSignals:
+        """The connection of this call to the one who made it."""
+        return self._signals
+
+    def with_signals(self, signals: CallSignals) -> Self:
+        """Return a copy with these signals."""
+        copy = self.model_copy()
+        copy._signals = signals
+        return copy
 
     @property
     def secrets(self) -> Mapping[str, str]:

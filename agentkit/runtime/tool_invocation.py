@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from pydantic import JsonValue
 
+from agentkit.config.durations import MAX_DURATION_S
 from agentkit.errors import NotDone, ToolError, ToolInterrupted, ToolNotStarted, ToolUnavailable
 from agentkit.interfaces import (
     PREPARATION_TIMEOUT_S,
@@ -27,10 +29,20 @@ __all__ = ["invoke_probe", "invoke_tool", "tool_context", "unknown_outcome_text"
 logger = logging.getLogger("opspawn.tools")
 
 
-def tool_context(task_id: str, call_id: str, step: int, result: StoredContent | None = None) -> ToolContext:
+def tool_context(
+    task_id: str,
+    call_id: str,
+    step: int,
+    result: StoredContent | None = None,
+    *,
+    agent: str | None = None,
+    user: str | None = None,
+) -> ToolContext:
     """Return the context of a call; its idempotency key is ``{task_id}/{call_id}``."""
     key = f"{task_id}/{call_id}"
-    return ToolContext(task_id=task_id, call_id=call_id, idempotency_key=key, step=step, result=result)
+    return ToolContext(
+        task_id=task_id, call_id=call_id, idempotency_key=key, step=step, result=result, agent=agent, user=user
+    )
 
 
 async def invoke_tool(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
@@ -49,7 +61,8 @@ async def invoke_tool(tool: Tool, arguments: Mapping[str, JsonValue], context: T
     )
     try:
         async with preparing as ready:
-            return await _call(ready, arguments, context)
+            deadline = datetime.now(UTC) + timedelta(seconds=min(tool.spec.timeout, MAX_DURATION_S))
+            return await _call(ready, arguments, context.model_copy(update={"deadline": deadline}))
     except ToolUnavailable as error:
         if tool.spec.effect != "irreversible":
             raise

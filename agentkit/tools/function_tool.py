@@ -7,6 +7,7 @@ import functools
 import inspect
 import logging
 import re
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any, Generic, ParamSpec, TypeVar, get_args, overload
@@ -94,7 +95,8 @@ class FunctionTool(Generic[P, R]):
         values = self.validated(arguments)
         values |= dict.fromkeys(self._signature.contexts, context)
         try:
-            result = await self._run(self._function, values)
+            cancelled = context.signals.cancelled if self._signature.contexts else None
+            result = await self._run(self._function, values, cancelled)
         except ToolError:
             raise
         except asyncio.CancelledError as error:
@@ -141,11 +143,13 @@ class FunctionTool(Generic[P, R]):
             f"The probe of {self._spec.name} returned {type(outcome).__name__}, not Done, NotDone or Unknown."
         )
 
-    async def _run(self, function: Callable[..., object], values: dict[str, Any]) -> object:
+    async def _run(
+        self, function: Callable[..., object], values: dict[str, Any], cancelled: threading.Event | None = None
+    ) -> object:
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004  the method is needed
             result = function(**values)
         else:
-            result = await FUNCTION_THREADS.run(self._spec.name, _in_thread(function, values))
+            result = await FUNCTION_THREADS.run(self._spec.name, _in_thread(function, values), cancelled)
         # A plain decorator around an async function returns a coroutine.
         return await result if inspect.isawaitable(result) else result
 

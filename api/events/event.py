@@ -15,7 +15,7 @@ from api.events.event_position import Position
 
 __all__ = ["EVENT_TYPES", "LIVE_TYPES", "Event", "EventType", "LiveType"]
 
-LiveType = Literal["model.delta", "model.reset", "model.retrying", "tool.retrying"]
+LiveType = Literal["model.delta", "model.reset", "model.retrying", "tool.retrying", "tool.progress"]
 """Types of events that only current watchers get. They have no position."""
 
 EventType = Literal[
@@ -36,6 +36,7 @@ EventType = Literal[
     "input.rejected",
     "tool.started",
     "tool.retrying",
+    "tool.progress",
     "tool.completed",
     "tool.failed",
     "tool.interrupted",

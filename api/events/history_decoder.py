@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import JsonValue
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
@@ -118,6 +118,10 @@ class HistoryDecoder:
         if event.event_type in _TOOL_RESULTS:
             return (await self.tool_value(event),)
         return tuple(await self._converter.decode(payloads))
+
+    async def payloads(self, payloads: Payloads) -> tuple[Any, ...]:
+        """Return the values of payloads; raise as the data converter does."""
+        return tuple(await self._converter.decode(payloads.payloads))
 
     async def failure(self, failure: Failure) -> BaseException | None:
         """Return a failure as an exception; None for an empty one."""

@@ -13,9 +13,11 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.service import RPCError
 
+from activities.temporal.payload_storage import PayloadStorageFailed
+from agentkit.interfaces import ToolProgress
 from api.events.event import Event
 from api.events.history_mapper import event_data
-from api.events.pending_calls import PendingCall, PendingModelCall, call_error
+from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall, call_error
 from api.events.task_history import TaskHistory
 from api.tasks.payload_decoding import unreadable_reason
 
@@ -46,11 +48,14 @@ class RetryWatcher:
         self._has_pending = asyncio.Event()
         self._newest: dict[str, Event] = {}
         """The newest event of each call that is being retried, by activity id."""
+        self._progress: dict[str, bytes] = {}
+        """The newest report of each pending tool call, as Temporal holds it, by activity id."""
 
     def update_pending(self, run_id: str, pending: Mapping[str, PendingCall]) -> None:
         """Set the calls that are pending now."""
         self._run_id, self._pending = run_id, pending
         self._newest = {activity_id: event for activity_id, event in self._newest.items() if activity_id in pending}
+        self._progress = {activity_id: each for activity_id, each in self._progress.items() if activity_id in pending}
         if pending:
             self._has_pending.set()
         else:
@@ -80,6 +85,8 @@ class RetryWatcher:
     async def _poll(self) -> None:
         for activity in await self._history.pending_activities(self._run_id):
             call = self._pending.get(activity.activity_id)
+            if isinstance(call, PendingToolCall):
+                await self._publish_progress(call, activity)
             if call is None or activity.attempt < 2:
                 continue
             event = await self._event(call, activity)
@@ -87,6 +94,20 @@ class RetryWatcher:
             if activity.activity_id in self._pending and (newest is None or newest.data["attempt"] != activity.attempt):
                 self._newest[activity.activity_id] = event
                 self._publish(event)
+
+    async def _publish_progress(self, call: PendingToolCall, activity: PendingActivityInfo) -> None:
+        """Publish what the tool has reported, if it is new."""
+        reported = activity.heartbeat_details.SerializeToString() if activity.HasField("heartbeat_details") else b""
+        if not reported or self._progress.get(call.activity_id) == reported:
+            return
+        self._progress[call.activity_id] = reported
+        try:
+            (value,) = await self._history.decoder.payloads(activity.heartbeat_details)
+            progress = ToolProgress.model_validate(value)
+        except (ValueError, PayloadStorageFailed):  # another program's details
+            return
+        data: dict[str, JsonValue] = {"call": event_data(call.call), **event_data(progress)}
+        self._publish(Event("tool.progress", self._history.task_id, datetime.now(UTC), data, call.step))
 
     async def _event(self, call: PendingCall, activity: PendingActivityInfo) -> Event:
         data: dict[str, JsonValue] = {"attempt": activity.attempt}

@@ -26,6 +26,8 @@ __all__ = [
     "TaskListResponse",
     "TaskResponse",
     "TaskUsageResponse",
+    "ToolCallResponse",
+    "ToolCallsResponse",
     "TranscriptResponse",
 ]
 

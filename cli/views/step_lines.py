@@ -24,6 +24,7 @@ from agentkit.client import (
     TaskStatusChanged,
     ToolCompleted,
     ToolFailed,
+    ToolProgressed,
     ToolRetrying,
     ToolStarted,
 )
@@ -94,7 +95,7 @@ class EventLines:
                 self._status = status
             case ModelStarted() | ModelRetrying() | ModelCompleted() | ModelFailed() | PlanUpdated():
                 yield from self._model_lines(event)
-            case ToolStarted() | ToolRetrying() | ToolCompleted() | ToolFailed() | CallInterrupted():
+            case ToolStarted() | ToolRetrying() | ToolProgressed() | ToolCompleted() | ToolFailed() | CallInterrupted():
                 yield from self._tool_lines(event)
             case InputRequested() | InputAnswered() | InputRejected():
                 yield from _input_lines(event)
@@ -121,7 +122,7 @@ class EventLines:
                     self._withheld = message.text
 
     def _tool_lines(
-        self, event: ToolStarted | ToolRetrying | ToolCompleted | ToolFailed | CallInterrupted
+        self, event: ToolStarted | ToolRetrying | ToolProgressed | ToolCompleted | ToolFailed | CallInterrupted
     ) -> Iterator[Text]:
         match event:
             case ToolStarted():
@@ -129,6 +130,9 @@ class EventLines:
                 yield _call_line(event.call)
             case ToolRetrying():
                 yield _retry_line(event.call.name, event.attempt, event.max_attempts, event.error.message)
+            case ToolProgressed():
+                part = "" if event.fraction is None else f"{event.fraction:.0%} "
+                yield _line(f"   … {event.call.name} ", "dim", one_line(f"{part}{event.text}", _MAX_WIDTH))
             case CallInterrupted():
                 yield _line(f"   ! {event.call.name} ", "yellow", one_line(event.error.message, _MAX_WIDTH))
             case ToolCompleted() | ToolFailed():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ from agentkit.testing import ScriptedModel, ScriptedResponse
 from tests.polling import eventually
 from tests.process_states import still_running
 from tests.workflows.answering import answer, pending_requests
-from tests.workflows.conftest import TaskEnvironment
+from tests.workflows.conftest import Handle, TaskEnvironment
 from worker import build_worker
 
 TOOLS = """
@@ -44,6 +45,14 @@ async def block() -> None:
 def wait(fifo: str) -> None:
     Path(fifo).write_text(str(os.getpid()))
     time.sleep(60)
+
+@tool(effect="pure")
+def count_sheep(fifo: str, context: ToolContext) -> str:
+    context.progress("7 of 10 sheep", 0.7)
+    while not context.wait_cancelled(0.05):
+        pass
+    Path(fifo).write_text("told")
+    return "told"
 
 @tool(effect="idempotent")
 def try_twice(directory: str, context: ToolContext) -> str:
@@ -76,7 +85,9 @@ def worker(env: TaskEnvironment, catalog: Catalog, *script: object) -> Worker:
 
 
 def agent(env: TaskEnvironment, catalog: Catalog) -> AgentSpec:
-    return env.agent(*(catalog.toolset.get(name) for name in ("crash", "block", "wait", "try_twice", "half")))
+    return env.agent(
+        *(catalog.toolset.get(name) for name in ("crash", "block", "wait", "count_sheep", "try_twice", "half"))
+    )
 
 
 async def test_calls_end_with_a_clear_result_whatever_happens_to_their_processes(
@@ -107,6 +118,32 @@ async def test_calls_end_with_a_clear_result_whatever_happens_to_their_processes
         (f"{handle.id}/c4", False),
     ]
     assert sorted(path.name for path in tmp_path.glob("crash-*")) == ["crash-1"]  # noqa: ASYNC240  # one file
+
+
+async def test_progress_is_in_heartbeats_and_a_plain_function_is_told_of_its_cancellation(
+    env: TaskEnvironment, catalog: Catalog, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    call = ToolCall(id="c", name="count_sheep", arguments={"fifo": str(tmp_path / "fifo")})
+    async with worker(env, catalog, call):
+        handle = await env.start("Go.", agent(env, catalog))
+        progress = await asyncio.wait_for(reported_progress(handle), 30)
+        await handle.cancel()
+        told = await asyncio.wait_for(asyncio.to_thread((tmp_path / "fifo").read_text), 30)
+        with pytest.raises(WorkflowFailureError):
+            await env.result(handle)
+    assert progress == {"text": "7 of 10 sheep", "fraction": 0.7}
+    assert told == "told"
+
+
+async def reported_progress(handle: Handle) -> dict[str, object]:
+    """Return what the running activity has reported, as soon as it has."""
+    while True:
+        description = await handle.describe()
+        for activity in description.raw_description.pending_activities:
+            if activity.HasField("heartbeat_details"):
+                progress: dict[str, object] = json.loads(activity.heartbeat_details.payloads[0].data)
+                return progress
 
 
 async def test_cancelling_a_task_stops_its_plain_function(

@@ -10,12 +10,14 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from agentkit.errors import ToolError
-from agentkit.interfaces import ProbedTool, Tool, ToolContext
+from agentkit.interfaces import CallSignals, ProbedTool, Tool, ToolContext, ToolProgress
 from agentkit.interfaces.probe import probe_record
 from agentkit.tools.function_threads import FUNCTION_THREADS, TrackedThreads
 from agentkit.tools.host.host_channel import ChannelLogHandler, HostChannel
@@ -36,6 +38,8 @@ logger = logging.getLogger("opspawn.tools")
 _MAX_THREADS = 32
 """Of asyncio's default executor, for tools that use it; a plain function runs in ``FUNCTION_THREADS``."""
 _MAX_ERROR_CHARS = 100_000
+_PROGRESS_INTERVAL_S = 0.1
+"""Reports of progress that follow sooner are dropped: watchers get one a second at most."""
 _MAX_GROWTH_BYTES = 512 * 1_048_576
 """A host whose memory has grown by more is replaced."""
 _MAXRSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -57,6 +61,7 @@ class CallServer:
         self._call: asyncio.Task[None] | None = None
         self._call_number = 0
         self._cancelled = False
+        self._reported_at = 0.0
 
     async def run(self) -> None:
         """Serve until the worker closes the connection; then the process ends."""
@@ -92,6 +97,7 @@ class CallServer:
     async def _respond(self, request: CallRequest) -> CallResponse:
         tool, number = self._tools[request["tool"]], request["call_number"]
         context = ToolContext.model_validate(request["context"]).with_secrets(request.get("secrets", {}))
+        context = context.with_signals(CallSignals(partial(self._report, number)))
         try:
             if request.get("is_probe"):
                 outcome = await cast("ProbedTool", tool).probe(request["arguments"], context)
@@ -101,6 +107,14 @@ class CallServer:
             if isinstance(error.__cause__, MemoryError):
                 raise error.__cause__ from None
             return _error_response(number, error)
+
+    def _report(self, call_number: int, progress: ToolProgress) -> None:
+        """Send a report of progress, unless the last one was a moment ago."""
+        now = time.monotonic()
+        if now - self._reported_at < _PROGRESS_INTERVAL_S and progress.fraction != 1:
+            return
+        self._reported_at = now
+        self._channel.send({"kind": "progress", "call_number": call_number, "progress": progress.model_dump()})
 
     def _failure(self, request: CallRequest, error: BaseException) -> CallResponse:
         name, number = request["tool"], request["call_number"]

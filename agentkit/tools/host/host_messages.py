@@ -1,7 +1,7 @@
 """The messages between a worker and the processes of its tools: JSON objects, one a line, told apart by their kind.
 
 - worker to host: ``CallRequest``, ``CancelRequest``
-- host to worker: ``ReadyReport``, ``LogReport``, ``CallResponse``
+- host to worker: ``ReadyReport``, ``LogReport``, ``ProgressReport``, ``CallResponse``
 - worker to fork server: ``StartRequest``, ``KillRequest``
 - fork server to worker: ``StartedReport``, ``EndedReport``
 - process that describes the tools, to worker: ``DescribeReport``
@@ -43,6 +43,7 @@ __all__ = [
     "KillRequest",
     "LineBuffer",
     "LogReport",
+    "ProgressReport",
     "ReadyReport",
     "StartRequest",
     "StartedReport",
@@ -108,6 +109,15 @@ class LogReport(TypedDict):
     text: str
 
 
+class ProgressReport(TypedDict):
+    """How far the call is."""
+
+    kind: Literal["progress"]
+    call_number: int
+    progress: Mapping[str, JsonValue]
+    """A ``ToolProgress``."""
+
+
 class ErrorRecord(TypedDict):
     """A ``ToolError``."""
 
@@ -163,7 +173,7 @@ class CancelledResponse(TypedDict):
 
 
 CallResponse = ValueResponse | ErrorResponse | CancelledResponse
-HostReport = ReadyReport | LogReport | CallResponse
+HostReport = ReadyReport | LogReport | ProgressReport | CallResponse
 
 
 class StartRequest(TypedDict):

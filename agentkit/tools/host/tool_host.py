@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from agentkit.errors import ToolInterrupted, ToolNotStarted
-from agentkit.interfaces import ToolContext
+from agentkit.interfaces import CallSignals, ToolContext, ToolProgress
 from agentkit.tools.host.host_messages import (
     CallRequest,
     CallResponse,
@@ -81,6 +81,7 @@ class ToolHost(asyncio.Protocol):
         self._call_number = 0
         self._response: asyncio.Future[CallResponse] = self._loop.create_future()
         self._log_records = 0
+        self._report = CallSignals().report
         self._output = _OutputLog(self._loop, output_fd)
         self.ended.add_done_callback(self._on_ended)
 
@@ -104,6 +105,7 @@ class ToolHost(asyncio.Protocol):
         """
         self._tool, self._call_number, self._log_records = tool, self._call_number + 1, 0
         self._output.start_call(tool)
+        self._report = context.signals.report
         self._response = self._loop.create_future()
         request: CallRequest = {
             "kind": "call",
@@ -215,7 +217,10 @@ class ToolHost(asyncio.Protocol):
                 self.ready.set_result(message)
                 self._response.cancel()  # idle
         elif message["call_number"] == self._call_number and not self._response.done():
-            self._on_response(message)
+            if message["kind"] == "progress":
+                self._report(ToolProgress.model_validate(message["progress"]))
+            else:
+                self._on_response(message)
 
     def _on_response(self, response: CallResponse) -> None:
         traces = response["traces"]

@@ -6,6 +6,7 @@ import dataclasses
 from temporalio.testing import ActivityEnvironment
 
 from activities.heartbeat import heartbeating
+from agentkit.interfaces import ToolProgress
 
 
 async def test_an_activity_heartbeats_until_the_block_ends() -> None:
@@ -34,3 +35,17 @@ async def test_a_local_activity_does_not_heartbeat() -> None:
             return len(asyncio.all_tasks() - before)
 
     assert await environment.run(work) == 0
+
+
+async def test_heartbeats_carry_the_newest_details() -> None:
+    environment = ActivityEnvironment()
+    details: asyncio.Queue[object] = asyncio.Queue()
+    environment.on_heartbeat = details.put_nowait
+
+    async def work() -> object:
+        async with heartbeating() as heartbeat:
+            heartbeat.details = ToolProgress(text="begun")
+            heartbeat.details = ToolProgress(text="half", fraction=0.5)
+            return await asyncio.wait_for(details.get(), 5)
+
+    assert await environment.run(work) == ToolProgress(text="half", fraction=0.5)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.converter import DataConverter
 
 from agentkit.messages import ToolCall
 from agentkit.specs import ToolSpec
@@ -145,3 +147,26 @@ async def test_polling_continues_after_an_outage(
     temporal.pending = [activity("c", 2)]
     temporal.recover()
     assert (await asyncio.wait_for(published.get(), TIMEOUT_S)).type == "tool.retrying"
+
+
+async def test_each_new_report_of_a_running_tool_is_published_once(
+    temporal: ScriptedTemporal, watcher: RetryWatcher, published: asyncio.Queue[Event]
+) -> None:
+    info = PendingActivityInfo(activity_id="c", attempt=1)
+    temporal.pending = [info]
+    watcher.update_pending(temporal.run_id, {"c": TOOL_CALL})
+    for text in ("begun", "half"):
+        payloads = DataConverter.default.payload_converter.to_payloads([{"text": text, "fraction": 0.5}])
+        info.heartbeat_details.CopyFrom(Payloads(payloads=payloads))
+        event = await asyncio.wait_for(published.get(), TIMEOUT_S)
+        assert (event.type, event.step, event.position) == ("tool.progress", 1, None)
+        assert event.data == {
+            "call": {"type": "tool_call", "id": "c", "name": "look", "arguments": {}},
+            "text": text,
+            "fraction": 0.5,
+        }
+        await polls(temporal, 3)
+        assert published.empty()
+    info.heartbeat_details.payloads[0].data = b'{"of": "another program"}'
+    await polls(temporal, 3)
+    assert published.empty()

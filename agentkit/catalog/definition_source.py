@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from agentkit.catalog.yaml_limits import DEFAULT_LIMITS, YamlLimits, alias_problem, read_bounded
+from agentkit.catalog.yaml_limits import DEFAULT_LIMITS, YamlLimits, document_problem, read_bounded
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.validation_messages import ValidationIssue
 
@@ -78,7 +78,7 @@ def _load(
         node = loader.get_single_node()
         if node is None:
             raise error_type(f"{path}: the file is empty. Write at least '{example}'.")
-        if problem := alias_problem(node, limits.max_values) or _duplicate(node):
+        if problem := document_problem(node, limits.max_values) or _duplicate(node):
             raise error_type(f"{path}:{problem}")
         return node, loader.construct_document(node)
     except yaml.MarkedYAMLError as error:

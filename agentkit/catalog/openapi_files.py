@@ -12,7 +12,7 @@ import yaml
 
 from agentkit.catalog.definition_source import DefinitionSource, read_yaml
 from agentkit.catalog.openapi_downloads import OpenApiDownloads
-from agentkit.catalog.yaml_limits import YamlLimits, alias_problem, read_bounded
+from agentkit.catalog.yaml_limits import YamlLimits, document_problem, read_bounded
 from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.errors import ToolInvalid
 from agentkit.interfaces import HttpClient, Secrets, Tool
@@ -110,7 +110,7 @@ def _read_data(path: Path) -> Mapping[str, object]:
             data = json.loads(content)
         elif len(content) > _MAX_EXACT_BYTES and yaml.__with_libyaml__:
             node = yaml.compose(content, Loader=yaml.CSafeLoader)
-            if node is not None and alias_problem(node, _LIMITS.max_values) is None:
+            if node is not None and document_problem(node, _LIMITS.max_values) is None:
                 data = yaml.load(content, Loader=yaml.CSafeLoader)
         if isinstance(data, dict):
             return data

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-__all__ = ["DEFAULT_LIMITS", "YamlLimits", "alias_problem", "read_bounded"]
+__all__ = ["DEFAULT_LIMITS", "YamlLimits", "document_problem", "read_bounded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,21 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     return content
 
 
-def alias_problem(root: yaml.Node, max_values: int) -> str | None:
-    """Return line and reason why a document is refused: too many values, with those that aliases stand for; or None."""
+_INTEGER_TAG = "tag:yaml.org,2002:int"
+_MAX_INTEGER_CHARS = 400
+"""Longer ones have more digits than Python writes as text: colons multiply by 60 each."""
+
+
+def document_problem(root: yaml.Node, max_values: int) -> str | None:
+    """Return line and reason why a document is refused: too many values, with those of aliases, or a huge integer."""
     sizes: dict[int, int] = {}
     seen: set[int] = set()
     pending = [(root, False)]
     while pending:
         node, is_counted = pending.pop()
+        if isinstance(node, yaml.ScalarNode) and node.tag == _INTEGER_TAG and len(node.value) > _MAX_INTEGER_CHARS:
+            length = len(node.value)
+            return f"{node.start_mark.line + 1}: an integer of {length:,} characters: {_MAX_INTEGER_CHARS} at most."
         if is_counted:
             # A child without a size is a cycle, which validation refuses.
             sizes[id(node)] = 1 + sum(sizes.get(id(child), 1) for child in _children(node))

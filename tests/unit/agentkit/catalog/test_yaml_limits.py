@@ -24,6 +24,11 @@ LAUGHS = "output_schema:\n  a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         pytest.param(LAUGHS, r":6: more than 20,000 values", id="aliases of aliases"),
         pytest.param("output_schema: &a {x: *a}\n", r":1: output_schema", id="a cycle"),
         pytest.param("tools: [" + "a," * 25_000 + "b]\n", r":1: more than 20,000 values", id="a long list"),
+        pytest.param(
+            "output_schema:\n  const: 1" + ":59" * 50_000,
+            r":2: an integer of 150,001 characters",
+            id="an integer by 60s",
+        ),
         pytest.param("instructions: " + "x" * 2_000_000, r"more than 1,048,576 bytes", id="a large file"),
     ],
 )

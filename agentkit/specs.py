@@ -58,9 +58,9 @@ class ToolSpec(Record):
     """The tool is pure and takes milliseconds, so it runs as a local activity (fewer events, less latency)."""
     task_queue: str | None = None
     """The queue that its worker polls; None: the task's own."""
-    external: bool | None = None
+    external: bool | None = Field(default=None, exclude_if=lambda external: external is None)
     """Whether a worker of another program serves it, as ``tools/*.yaml`` says. Our workers refuse its calls."""
-    heartbeat: Duration | None = None
+    heartbeat: Duration | None = Field(default=None, exclude_if=lambda heartbeat: heartbeat is None)
     """Of an external tool: seconds without a heartbeat after which its worker counts as lost. None: it need not send
     any."""
     secrets: tuple[str, ...] | None = Field(default=None, exclude_if=lambda secrets: secrets is None)

@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, JsonValue
 
-from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
-from agentkit.interfaces import ToolContext
+from agentkit.errors import NotDone, ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
+from agentkit.interfaces import Done, ToolContext
 from agentkit.tools import FunctionTool, tool
 
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
@@ -401,3 +402,70 @@ def test_a_tools_origin_is_the_file_and_line_of_its_function() -> None:
     assert isinstance(add, FunctionTool)
     assert add.origin.startswith(f"{__file__}:")
     assert repr(add) == f"<tool add of {add.origin}>"
+
+
+# Probes.
+
+
+def paid(key: str, arguments: dict[str, Any]) -> Done:
+    return Done({"key": key, **arguments})
+
+
+async def paid_later(key: str, arguments: dict[str, Any], context: ToolContext) -> Done:
+    return Done([key, context.step])
+
+
+def not_paid(key: str, arguments: dict[str, Any]) -> NotDone:
+    raise NotDone("no such payment")
+
+
+@pytest.mark.parametrize(("probe", "result"), [(paid, {"key": "t/c", "cents": 7}), (paid_later, ["t/c", 1])])
+async def test_a_probe_gets_key_and_arguments_and_its_result_is_plain_json(probe: Any, result: JsonValue) -> None:
+    @tool(probe=probe)
+    def pay(cents: int) -> str:
+        raise AssertionError
+
+    context = ToolContext(task_id="t", call_id="c", idempotency_key="t/c", step=1)
+    assert await pay.probe({"cents": 7}, context) == Done(result)
+    assert pay.spec.has_probe
+
+
+async def test_a_probe_may_return_or_raise_that_nothing_was_done() -> None:
+    @tool(probe=not_paid)
+    def pay(cents: int) -> str:
+        raise AssertionError
+
+    outcome = await pay.probe({"cents": 7}, ToolContext(task_id="t", call_id="c", idempotency_key="t/c", step=1))
+    assert isinstance(outcome, NotDone)
+    assert str(outcome) == "no such payment"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "message"),
+    [
+        (ConnectionResetError("reset"), ToolUnavailable, "The probe of pay failed: ConnectionResetError: reset"),
+        (KeyError("x"), ToolError, "The probe of pay failed: KeyError: 'x'"),
+        (True, ToolError, "returned bool, not Done, NotDone or Unknown"),
+    ],
+)
+async def test_a_probe_that_fails_is_an_error(outcome: object, error: type[ToolError], message: str) -> None:
+    def find(key: str, arguments: dict[str, Any]) -> Any:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    @tool(probe=find)
+    def pay(cents: int) -> str:
+        raise AssertionError
+
+    with pytest.raises(error, match=re.escape(message)) as raised:
+        await pay.probe({"cents": 7}, ToolContext(task_id="t", call_id="c", idempotency_key="t/c", step=1))
+    assert type(raised.value) is error
+
+
+def test_only_irreversible_tools_have_probes() -> None:
+    with pytest.raises(ToolInvalid, match="only an irreversible tool needs a probe"):
+
+        @tool(effect="idempotent", probe=paid)
+        def note() -> str:
+            raise AssertionError

@@ -20,14 +20,6 @@ def test_an_error_is_of_the_readers_type_and_names_file_line_and_key(tmp_path: P
     assert (type(error), str(error)) == (ToolInvalid, f"{path}:5: parameters.properties.to.type: unknown")
 
 
-def test_aliases_that_multiply_cost_bounded_time(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    levels = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 9)]
-    path.write_text("\n".join(["l0: &l0 [x]", *levels]))
-    _, source = read_yaml(path, ToolInvalid, example="name: a")
-    assert len(source.lines) <= 20_000
-
-
 def test_what_is_no_mapping_names_an_example(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("- a\n")

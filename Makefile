@@ -54,7 +54,7 @@ test-chaos: $(DEV_STAMP) ## Run tasks through 1,000 kills of every process: abou
 	@$(BIN)/python -m tests.chaos.kill_matrix $(ARGS)
 
 test-root: $(DEV_STAMP) ## Run the tests that need root: a full disk
-	@$(BIN)/pytest -m root $(if $(strip $(ARGS)),$(ARGS),tests/integration/cli/test_full_disk.py tests/unit/activities/test_result_keeping.py)
+	@$(BIN)/pytest -m root $(if $(strip $(ARGS)),$(ARGS),tests/integration/cli/test_full_disk.py tests/unit/activities/storage/test_result_keeping.py)
 
 check: $(DEV_STAMP) ## Run every gate but the tests
 	$(BIN)/ruff check

@@ -15,13 +15,15 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities import retry_policies
 from activities.event_loop_watch import watching_event_loop
-from activities.message_storing import StoringActivity
 from activities.model import ModelActivities
 from activities.model_waits import measuring_model_waits
 from activities.settings import Settings, warn_of_unknown_variables
+from activities.storage.message_storing import StoringActivity
+from activities.storage.task_file_store import task_file_store
+from activities.storage.transcript_cache import TranscriptCache
+from activities.storage.transcript_reader import TranscriptReader
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
-from activities.task_file_store import task_file_store
 from activities.temporal.payload_collector import collecting_payloads
 from activities.temporal.process_exit import exit_process, stop_signal
 from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
@@ -29,8 +31,6 @@ from activities.temporal.worker_identity import own_identity
 from activities.temporal.worker_metrics import start_metrics
 from activities.tool import ToolActivities
 from activities.tool_calls import ToolCalls
-from activities.transcript_cache import TranscriptCache
-from activities.transcript_reader import TranscriptReader
 from activities.worker_description import WorkerDescriptionActivity
 from activities.worker_log import set_up_worker_log, worker_secrets
 from agentkit.catalog.catalog import load_catalog

@@ -9,9 +9,9 @@ from temporalio import activity
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
 from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply
+from activities.storage.transcript_reader import TranscriptReader
 from activities.streaming.token_batches import ResponseId
 from activities.streaming.token_streams import NullTokenPublisher, TokenPublisher
-from activities.transcript_reader import TranscriptReader
 from agentkit.errors import ModelNotAuthorized, OpspawnError
 from agentkit.interfaces import Model, ModelResponse, OutputChecker
 from agentkit.runtime.model_request import request_model

@@ -12,12 +12,12 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from activities.content_storage import ContentStorage
 from activities.failure_mapping import application_error
 from activities.heartbeat import Heartbeat, heartbeating
 from activities.lost_attempts import LostAttempts
 from activities.payload_types import PROBE_PREFIX, TOOL_PREFIX
-from activities.result_keeping import ResultKeeper, redacted_output
+from activities.storage.content_storage import ContentStorage
+from activities.storage.result_keeping import ResultKeeper, redacted_output
 from activities.tool_calls import ToolCalls
 from activities.worker_survey import WorkersWithTool
 from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed

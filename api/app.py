@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 
 from activities.settings import Settings
-from activities.task_file_store import TaskFileStore
+from activities.storage.task_file_store import TaskFileStore
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import EventHub

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from temporalio.client import Client
 
 from activities.settings import Settings
-from activities.task_file_store import TaskFileStore
+from activities.storage.task_file_store import TaskFileStore
 from agentkit.catalog.catalog import Catalog
 from api.events.event_hub import EventHub
 from api.events.recorded_results import RecordedResults

@@ -10,10 +10,10 @@ from pydantic import JsonValue
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from activities.content_storage import ContentStorage
 from activities.failure_mapping import is_local_timeout, is_refusal
 from activities.payload_types import TOOL_PREFIX, tool_activity_id
 from activities.settings import Settings
+from activities.storage.content_storage import ContentStorage
 from activities.temporal.client import temporal_address
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.interfaces import ToolOutput, ToolValue

@@ -17,9 +17,9 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.message_storage import MessageStorage
 from activities.payload_types import TranscriptPage, TranscriptRange
 from activities.settings import Settings
+from activities.storage.message_storage import MessageStorage
 from activities.temporal.client import temporal_address
 from activities.temporal.payload_storage import PayloadStorageFailed
 from activities.temporal.temporal_clock import temporal_now

@@ -14,8 +14,8 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from activities.settings import Settings
+from activities.storage.transcript_cache import TranscriptCache
 from activities.temporal.data_converter import data_converter
-from activities.transcript_cache import TranscriptCache
 from workflows.agent_task import AgentTask
 from workflows.journal import JOURNAL_KEY, JournalEntry, read_journal
 from workflows.transcript_sharing import TranscriptSharing

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.task_file_store import TaskFileStore
+from activities.storage.task_file_store import TaskFileStore
 from agentkit.errors import ToolArgumentsInvalid, ToolError, WorkerBusy
 from agentkit.interfaces import FileLimits, SandboxLimits, ToolContext
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context

@@ -20,15 +20,15 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
 
-from activities.message_storage import MessageStorage
-from activities.message_storing import StoringActivity
 from activities.model import ModelActivities
 from activities.payload_types import TranscriptRange
 from activities.settings import Settings
+from activities.storage.message_storage import MessageStorage
+from activities.storage.message_storing import StoringActivity
+from activities.storage.transcript_cache import TranscriptCache
+from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.data_converter import data_converter
 from activities.tool import ToolActivities
-from activities.transcript_cache import TranscriptCache
-from activities.transcript_reader import TranscriptReader
 from agentkit.interfaces import Model, Tool
 from agentkit.messages import Message, ToolResult, user_message
 from agentkit.schemas.output_check import InlineOutputChecker

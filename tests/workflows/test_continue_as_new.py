@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from temporalio.client import WorkflowHistory
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.transcript_cache import TranscriptCache
+from activities.storage.transcript_cache import TranscriptCache
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.runtime.loop import MAX_RETRIES

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from activities.content_storage import ContentStorage
+from activities.storage.content_storage import ContentStorage
 from activities.temporal.payload_collector import PayloadCollector
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall, ToolResult

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from temporalio.client import Client
 
-from activities.content_storage import ContentStorage
+from activities.storage.content_storage import ContentStorage
 from activities.temporal.data_converter import data_converter
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.errors import ConfigurationInvalid

@@ -11,7 +11,7 @@ from temporalio.client import OutboundInterceptor, QueryWorkflowInput
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from activities.payload_types import ModelCall, TranscriptRange
-from activities.transcript_cache import TranscriptCache
+from activities.storage.transcript_cache import TranscriptCache
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ToolCall, user_message
 from agentkit.specs import AgentSpec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities.task_file_store import TaskFileStore
+from activities.storage.task_file_store import TaskFileStore
 from activities.temporal.task_file_collector import TaskFileCollector
 from agentkit.interfaces import FileChanges, NewFile
 from tests.integration.api.conftest import ApiHarness

@@ -15,7 +15,7 @@ from grpc import StatusCode
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
-from activities.message_storage import MessageStorage
+from activities.storage.message_storage import MessageStorage
 from activities.temporal.client import connect
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.messages import Usage, user_message

@@ -11,11 +11,11 @@ from temporalio.testing import ActivityEnvironment
 from activities.model import ModelActivities
 from activities.payload_types import ModelCall
 from activities.settings import Settings
+from activities.storage.transcript_cache import TranscriptCache
+from activities.storage.transcript_reader import TranscriptReader
 from activities.streaming.token_batches import ResponseId, TokenBatch
 from activities.streaming.token_streams import TokenStreams, TokenSubscriber
 from activities.temporal.client import connect
-from activities.transcript_cache import TranscriptCache
-from activities.transcript_reader import TranscriptReader
 from agentkit.errors import ModelRequestRejected, ModelUnavailable
 from agentkit.messages import Message, TextPart, ToolCall, user_message
 from agentkit.schemas.output_check import InlineOutputChecker

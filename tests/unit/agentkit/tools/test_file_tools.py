@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from activities.task_file_store import TaskFileStore
+from activities.storage.task_file_store import TaskFileStore
 from agentkit.errors import ToolError
 from agentkit.interfaces import FileChanges, FileLimits, NewFile, Tool
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context

@@ -8,9 +8,9 @@ import pytest
 from pydantic import JsonValue
 from temporalio.client import Client
 
-from activities.content_storage import ContentStorage
-from activities.result_keeping import ResultKeeper, redacted_output
 from activities.settings import Settings
+from activities.storage.content_storage import ContentStorage
+from activities.storage.result_keeping import ResultKeeper, redacted_output
 from activities.temporal.data_converter import data_converter
 from agentkit.config.secret_sources import SecretSource
 from agentkit.interfaces import ToolOutput

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cachetools import LRUCache
 from temporalio.client import Client
 
-from activities.content_storage import ContentStorage
+from activities.storage.content_storage import ContentStorage
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.messages import Message, StoredContent, ToolResult
 

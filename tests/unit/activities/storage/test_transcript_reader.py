@@ -7,9 +7,9 @@ from temporalio.client import Client
 
 from activities.payload_types import ModelCall
 from activities.settings import Settings
+from activities.storage.transcript_cache import TranscriptCache
+from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.client import connect
-from activities.transcript_cache import TranscriptCache
-from activities.transcript_reader import TranscriptReader
 from agentkit.messages import user_message
 from agentkit.specs import AgentSpec
 from agentkit.transcript import Transcript

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from activities.content_storage import ContentStorage
+from activities.storage.content_storage import ContentStorage
 from agentkit.errors import OpspawnError
 from agentkit.interfaces import Secrets, ToolOutput, ToolValue
 from agentkit.messages import StoredContent

@@ -8,8 +8,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.converter import PayloadCodec
 
-from activities.content_storage import ContentStorage
 from activities.settings import Settings
+from activities.storage.content_storage import ContentStorage
 from activities.temporal.data_converter import data_converter
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.messages import StoredContent

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.task_file_store import TaskFileStore
+from activities.storage.task_file_store import TaskFileStore
 from activities.temporal.payload_storage import FILES_DIRECTORY, OWNER_FILE
 from agentkit.errors import FilesChanged, ToolError
 from agentkit.interfaces import FileChanges, FileLimits, FileSnapshot, NewFile

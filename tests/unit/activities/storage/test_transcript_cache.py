@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from activities.transcript_cache import TranscriptCache
+from activities.storage.transcript_cache import TranscriptCache
 from agentkit.messages import user_message
 from agentkit.specs import AgentSpec
 from agentkit.transcript import Segment, Transcript

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from temporalio.client import Client
 
-from activities.image_loading import ImageLoader
-from activities.message_storage import MessageStorage
 from activities.payload_types import ModelCall, TranscriptPage, TranscriptRange
-from activities.transcript_cache import TranscriptCache
+from activities.storage.image_loading import ImageLoader
+from activities.storage.message_storage import MessageStorage
+from activities.storage.transcript_cache import TranscriptCache
 from agentkit.errors import TranscriptMismatch
 from agentkit.messages import Message
 from agentkit.specs import AgentSpec

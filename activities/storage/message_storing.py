@@ -7,9 +7,9 @@ from temporalio.client import Client
 
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
-from activities.message_storage import MessageStorage
 from activities.payload_types import STORE_ACTIVITY, StoredTranscript
-from activities.transcript_reader import TranscriptReader
+from activities.storage.message_storage import MessageStorage
+from activities.storage.transcript_reader import TranscriptReader
 from agentkit.errors import OpspawnError
 from agentkit.transcript import Segment
 

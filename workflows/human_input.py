@@ -24,6 +24,8 @@ _MAX_ARGUMENTS_BYTES = 2_000
 """Of one request in the memo, which lists and the inbox read."""
 _MAX_LISTED = 20
 """Requests in the memo; further ones follow when these are answered."""
+_MAX_REJECTED = 100
+"""Answers of one run that are recorded though they are not accepted: history has no room for any number of them."""
 
 
 class HumanInput:
@@ -34,6 +36,7 @@ class HumanInput:
         self._record = record
         self._requests = OpenRequests(opened_count)
         self._is_waiting = False
+        self._rejected_count = 0
 
     @property
     def pending(self) -> tuple[InputRequest, ...]:
@@ -98,7 +101,9 @@ class HumanInput:
         except AnswerInvalid as error:
             request_id = data.get("input_request_id") if isinstance(data, dict) else None
             shown = request_id[:200] if isinstance(request_id, str) else None
-            self._record([AnswerRefusedEntry(step=0, input_request_id=shown, message=str(error))])
+            self._rejected_count += 1
+            if self._rejected_count <= _MAX_REJECTED:
+                self._record([AnswerRefusedEntry(step=0, input_request_id=shown, message=str(error))])
 
     def _expire(self, request: InputRequest) -> None:
         decision: AnswerDecision = "approve" if request.on_expiry == "approve" else "deny"

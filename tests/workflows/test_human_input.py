@@ -112,6 +112,20 @@ async def test_an_answer_that_is_not_accepted_is_in_the_journal_and_changes_noth
     assert "other arguments: its sha256 is" in refusals[2].message
 
 
+async def test_of_many_answers_that_are_not_accepted_the_first_hundred_are_recorded(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([PAY, "Paid."]), pay):
+        handle = await env.start("Go.", env.agent(pay))
+        (request,) = await pending_requests(handle)
+        wrong = {"input_request_id": "input_7", "decision": "approve"}
+        await asyncio.gather(*(handle.signal("answer_input", wrong) for _ in range(130)))
+        await answer(handle, request, "approve")
+        result = await env.result(handle)
+        events = await env.history(handle)
+    assert result.output == "Paid."
+    upserts = [event for event in events if event.HasField("workflow_properties_modified_event_attributes")]
+    assert 100 <= len(upserts) < 115
+
+
 async def test_an_approval_that_needs_two_people_takes_two_different_ones(env: TaskEnvironment) -> None:
     rules = (PolicyRule(tool="pay", then="ask", count=2, approvers=("finance",)),)
     async with env.worker(ScriptedModel([PAY, "Paid."]), pay):

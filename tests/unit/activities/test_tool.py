@@ -17,10 +17,10 @@ from activities.temporal.data_converter import data_converter
 from activities.tool import ToolActivities
 from agentkit.config.secret_sources import SecretSource
 from agentkit.errors import ToolError, ToolUnavailable
-from agentkit.interfaces import ToolContext, ToolOutput, ToolValue
+from agentkit.interfaces import ToolContext, ToolOutput, ToolProgress, ToolValue
 from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.secrets import SecretStore
-from agentkit.tools import ToolRegistry, tool
+from agentkit.tools import Done, NotDone, ToolRegistry, tool
 
 CONTEXT: JsonValue = {"task_id": "t", "call_id": "c", "idempotency_key": "t/c", "step": 3}
 
@@ -60,7 +60,24 @@ def use_undeclared_secret(context: ToolContext) -> str:
     return context.secret("vault")
 
 
-TOOLS = ToolRegistry([show_context, add, long_error, unavailable, numbers, use_secret, use_undeclared_secret])
+@tool(effect="pure", secrets=["vault"])
+async def report_secret(context: ToolContext) -> str:
+    context.progress(f"opening with {context.secret('vault')}", 0.5)
+    await asyncio.Event().wait()
+    return "never"
+
+
+FINDS_NOTHING = NotDone("0123456789 has no such payment")
+
+
+@tool(effect="irreversible", probe=lambda key, arguments: FINDS_NOTHING if arguments else Done("0123456789"))
+def pay(cents: int) -> str:
+    raise AssertionError
+
+
+TOOLS = ToolRegistry(
+    [show_context, add, long_error, unavailable, numbers, use_secret, use_undeclared_secret, report_secret, pay]
+)
 
 
 def environment_of(activity_type: str, attempt: int = 1) -> ActivityEnvironment:
@@ -180,3 +197,30 @@ async def test_a_missing_secret_is_an_error_for_the_model_with_its_source_and_th
 async def test_a_secret_that_is_not_declared_is_not_given() -> None:
     with pytest.raises(ApplicationError, match=r"has not declared the secret 'vault': @tool\(secrets=\['vault'\]\)"):
         await call_with_secrets("tool.use_undeclared_secret", {"VAULT": "0123456789"})
+
+
+async def test_reported_progress_is_in_the_heartbeats_without_its_secrets() -> None:
+    environment = environment_of("tool.report_secret")
+    details: asyncio.Queue[object] = asyncio.Queue()
+    environment.on_heartbeat = details.put_nowait
+    secrets = SecretStore({"vault": SecretSource(env="VAULT")}, Path(), {"VAULT": "0123456789"})
+    activities = ToolActivities(TOOLS, secrets=secrets)
+    running = asyncio.create_task(environment.run(activities.call_tool, encoded(environment, {}, CONTEXT)))
+    progress = await asyncio.wait_for(details.get(), 10)
+    environment.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert isinstance(progress, ToolProgress)
+    assert progress.fraction == 0.5
+    assert progress.text.startswith("opening with ")
+    assert "0123456789" not in progress.text
+
+
+@pytest.mark.parametrize(("arguments", "outcome"), [({"cents": 7}, "not_done"), ({}, "done")])
+async def test_a_probes_outcome_is_returned_without_secrets(arguments: dict[str, JsonValue], outcome: str) -> None:
+    environment = environment_of("probe.pay")
+    secrets = SecretStore({"vault": SecretSource(env="VAULT")}, Path(), {"VAULT": "0123456789"})
+    activities = ToolActivities(TOOLS, secrets=secrets)
+    record = await environment.run(activities.call_tool, encoded(environment, arguments, CONTEXT))
+    assert isinstance(record, dict)
+    assert record["outcome"] == outcome
+    assert "0123456789" not in str(record)

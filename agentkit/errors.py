@@ -216,7 +216,7 @@ class AnswerTooLate(AnswerInvalid):
 
 
 class AnswerMismatch(AnswerInvalid):
-    """The answer doesn't fit the input request; the message says what does."""
+    """The answer doesn't fit the input request; the message names what does."""
 
 
 class ToolNotStarted(ToolUnavailable):
@@ -224,7 +224,7 @@ class ToolNotStarted(ToolUnavailable):
 
 
 class InputRequestExpired(OpspawnError):
-    """Nobody answered an input request in time, and its rule says that the task fails then."""
+    """Nobody answered an input request in time, and its rule ends the task then."""
 
 
 class ToolCallRefused(OpspawnError):

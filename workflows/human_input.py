@@ -56,7 +56,7 @@ class HumanInput:
         """Open a request, and return the answer that settles it.
 
         Raises:
-            InputRequestExpired: nobody answered in time, and the request says that the task fails then.
+            InputRequestExpired: nobody answered in time, and the request ends the task then.
         """
         while True:
             self._requests.open(request)
@@ -88,7 +88,7 @@ class HumanInput:
         """Record a person's answer; return whether it settles the request.
 
         Raises:
-            AnswerInvalid: it is not accepted; the message says why.
+            AnswerInvalid: it is not accepted; the message has the reason.
         """
         is_settled = self._requests.answer(answer, workflow.now())
         self._record([self._answered(answer, is_settled=is_settled)])

@@ -65,7 +65,7 @@ class CallEffects(Protocol):
         ...
 
     def on_outcome_settled(self, call: ToolCall, result: ToolResult) -> None:
-        """Called with the result of a call whose outcome was unknown, as its probe or a person tells it."""
+        """Called with the result of a call whose outcome was unknown, as its probe or a person reports it."""
         ...
 
     def on_tool_result(self, result: ToolResult) -> None:

@@ -1,7 +1,7 @@
 """Carry out the tool calls of a step: their approval, the call itself, and what became of one that was cut off.
 
 The rules for effects are here: an irreversible call is made once. If it was cut off, its probe is asked, then a person;
-it is made again only if the person says so.
+it is made again only if the person decides so.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class CallExecution:
         return result
 
     async def _call(self, call: ToolCall, tool: ToolSpec) -> ToolResult:
-        """Make the call, and again each time that a person says so."""
+        """Make the call, and again each time that a person decides so."""
         while True:
             self.ledger.start(call.id, self.effects.now())
             try:
@@ -98,7 +98,7 @@ class CallExecution:
         return error_result(call, str(error))
 
     async def _settle(self, call: ToolCall, tool: ToolSpec, error: ToolInterrupted) -> ToolResult | None:
-        """Return the result of a call that was cut off, as its probe or a person tells; None: it is made again."""
+        """Return the result of a call that was cut off, by the outcome that its probe or a person reports; None: it is made again."""
         outcome = await self.effects.probe_tool(tool, call, self.step, error) if tool.has_probe else Unknown()
         match outcome:
             case Done(value):
@@ -113,7 +113,7 @@ class CallExecution:
                 )
 
     def _settled(self, call: ToolCall, tool: ToolSpec, answer: InputAnswer) -> ToolResult | None:
-        """Return the result of a call as a person tells it; None: it did not happen, and is made again."""
+        """Return the result of a call by a person's answer; None: it did not happen, and is made again."""
         comment = f" {answer.comment}" if answer.comment else ""
         match answer.decision:
             case "retry":

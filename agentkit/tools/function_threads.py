@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["FUNCTION_THREADS", "FunctionThreads", "TrackedThreads"]
 
 _CANCEL_GRACE_S = 0.8
-"""Seconds that a plain function has to end after it is told of its cancellation; less than its process has."""
+"""Seconds that a plain function has to end after its cancellation; less than its process has."""
 _MAX_THREADS = 100
 """One for each tool call that a worker runs at once."""
 

@@ -98,7 +98,7 @@ class CallExecution:
         return error_result(call, str(error))
 
     async def _settle(self, call: ToolCall, tool: ToolSpec, error: ToolInterrupted) -> ToolResult | None:
-        """Return the result of a call that was cut off, by the outcome that its probe or a person reports; None: it is made again."""
+        """Return the result of a call that was cut off, as its probe or a person reports it; None: it is made again."""
         outcome = await self.effects.probe_tool(tool, call, self.step, error) if tool.has_probe else Unknown()
         match outcome:
             case Done(value):

@@ -14,10 +14,12 @@ from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
 __all__ = [
+    "DECISIONS",
     "AnswerDecision",
     "InputAnswer",
     "InputRequest",
     "InputRequestKind",
+    "answer_example",
     "arguments_sha256",
     "call_sha256",
 ]
@@ -27,6 +29,12 @@ InputRequestKind = Literal["approval", "question", "unknown_outcome", "limit", "
 AnswerDecision = Literal["approve", "deny", "answer", "decline", "happened", "retry", "give_up", "raise", "stop"]
 """``approve``, ``deny``: of an approval. ``happened``, ``retry``, ``give_up``: of an unknown outcome. The others are of
 kinds that this release doesn't open."""
+
+DECISIONS: Mapping[InputRequestKind, tuple[AnswerDecision, ...]] = {
+    "approval": ("approve", "deny"),
+    "unknown_outcome": ("happened", "retry", "give_up"),
+}
+"""The decisions that an answer may have, by the kind of its request."""
 
 
 class InputRequest(Record):
@@ -72,6 +80,12 @@ class InputAnswer(Record):
     """Who answers."""
     sha256: str | None = None
     """If given, that of the request: the answer then counts for this call and these arguments only."""
+
+
+def answer_example(request: InputRequest) -> str:
+    """Return an answer to the request as JSON, for a person to edit: the first decision of its kind."""
+    decision = DECISIONS.get(request.kind, ("answer",))[0]
+    return json.dumps({"input_request_id": request.id, "decision": decision, "by": "YOUR NAME"})
 
 
 def arguments_sha256(arguments: Mapping[str, JsonValue]) -> str:

@@ -148,11 +148,13 @@ class DurableEffects:
         A worker that can't be reached may not have ended: then ``NotDone`` counts when the call's time is over.
         """
         over_at, context = workflow.now() + longest_attempt(tool), self._context(call, step)
+        self.details.probing(tool.name, str(error))
         outcome = await run_probe(tool, call, context)
         if error.may_still_run and isinstance(outcome, NotDone):
             remaining = max(over_at - workflow.now(), timedelta(0))
             await workflow.sleep(remaining, summary=f"{tool.name} may still be running")
             outcome = await run_probe(tool, call, context)
+        self.details.probed(tool.name, outcome)
         return outcome
 
     def _context(self, call: ToolCall, step: int, kept: StoredContent | None = None) -> ToolContext:

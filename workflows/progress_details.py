@@ -9,16 +9,23 @@ from collections.abc import Sequence
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from agentkit.errors import ModelError
-    from agentkit.input_requests import InputAnswer, InputRequest
+    from agentkit.errors import ModelError, NotDone
+    from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest, answer_example
+    from agentkit.interfaces import Done, ProbeOutcome
     from agentkit.messages import Message, ToolCall, ToolResult, Usage
+    from agentkit.runtime.tool_invocation import interruption_cause
 
-__all__ = ["ProgressDetails", "call_summary", "shorten"]
+__all__ = ["ProgressDetails", "call_summary", "request_markdown", "shorten"]
 
 _MAX_LINE_CHARS = 120
 _MAX_ERROR_CHARS = 500
 _MAX_LINES = 40
 """Lines kept; the oldest are dropped."""
+_MAX_REQUESTS = 5
+"""Open input requests that are shown with their arguments."""
+_MAX_ARGUMENTS_CHARS = 4_000
+"""Of one request; longer ones are read by a query, never shown in part: a person must not approve what is cut off."""
+_PROBE_OUTCOMES = {Done: "it took effect", NotDone: "it did not take effect"}
 
 
 def shorten(text: str, max_chars: int = _MAX_LINE_CHARS) -> str:
@@ -33,6 +40,36 @@ def call_summary(call: ToolCall) -> str:
     return shorten(f"{call.name}({arguments})")
 
 
+def request_markdown(request: InputRequest, task_id: str) -> str:
+    """Return an open input request with its arguments, and how to answer it."""
+    example, decisions = answer_example(request), DECISIONS.get(request.kind, ())
+    command = f"temporal workflow signal --workflow-id {task_id} --name answer_input --input '{example}'"
+    return "\n\n".join(
+        [
+            f"### Waits for your answer to `{request.id}`",
+            shorten(request.message, _MAX_ERROR_CHARS),
+            *_arguments_markdown(request, task_id),
+            *([f"The model's reason: {shorten(request.reason, _MAX_ERROR_CHARS)}"] if request.reason else []),
+            *([f"Who should answer: {', '.join(request.approvers)}"] if request.approvers else []),
+            f"Answer here, by **More Actions**, **Send a Signal**, with the name `answer_input` and this input, whose "
+            f"`decision` is {' or '.join(f'`{decision}`' for decision in decisions)}; `comment` may be added:",
+            f"```json\n{example}\n```",
+            f"Or in a terminal:\n\n```sh\n{command}\n```",
+        ]
+    )
+
+
+def _arguments_markdown(request: InputRequest, task_id: str) -> list[str]:
+    if request.tool is None:
+        return []
+    # An indented line of JSON can't end the block: line breaks within its texts are escaped.
+    arguments = json.dumps(request.arguments, indent=2, ensure_ascii=False)
+    if request.arguments is None or len(arguments) > _MAX_ARGUMENTS_CHARS:
+        query = f"temporal workflow query --workflow-id {task_id} --type input_requests"
+        return [f"`{request.tool}` with arguments that are too long for here. Read them first:", f"```sh\n{query}\n```"]
+    return [f"`{request.tool}` with", f"```json\n{arguments}\n```"]
+
+
 class ProgressDetails:
     """The newest lines of what happened; each method adds some and updates the workflow's current details."""
 
@@ -40,6 +77,7 @@ class ProgressDetails:
         self.doing = "starting"
         """The current activity of the task, for people."""
         self._lines: deque[str] = deque(maxlen=_MAX_LINES)
+        self._open_requests: dict[str, InputRequest] = {}
 
     def model_requested(self, step: int, model: str) -> None:
         """Add a step's request to a model."""
@@ -71,12 +109,22 @@ class ProgressDetails:
         self._lines.append(f"- {result.name} {outcome}: {shorten(result.content)}")
         self._update()
 
+    def probing(self, tool: str, error: str) -> None:
+        """Add that an irreversible call was cut off, and that its probe is asked."""
+        self._lines.append(f"- {tool} was **cut off**: {shorten(interruption_cause(error), _MAX_ERROR_CHARS)}")
+        self.doing = f"asking the probe of {tool} whether the call took effect"
+        self._update()
+
+    def probed(self, tool: str, outcome: ProbeOutcome) -> None:
+        """Add what the probe has found."""
+        found = _PROBE_OUTCOMES.get(type(outcome), "it can't tell")
+        self._lines.append(f"- the probe of {tool} has found: {found}")
+        self._update()
+
     def asked(self, request: InputRequest) -> None:
-        """Add a request for a person's answer, with how to give it."""
+        """Add a request for a person's answer; it stands above the lines until it is answered."""
         self._lines.append(f"- **asks** `{request.id}` ({request.kind}): {shorten(request.message, _MAX_ERROR_CHARS)}")
-        if request.arguments:
-            call = ToolCall(id="", name=request.tool or "", arguments=request.arguments)
-            self._lines.append(f"  `{call_summary(call)}`")
+        self._open_requests[request.id] = request
         self.doing = f"waiting for a person to answer {request.id}"
         self._update()
 
@@ -85,7 +133,10 @@ class ProgressDetails:
         who = f" ({shorten(answer.by)})" if answer.by else ""
         comment = f": {shorten(answer.comment)}" if answer.comment else ""
         self._lines.append(f"- `{answer.input_request_id}` answered: {answer.decision}{who}{comment}")
+        self._open_requests.pop(answer.input_request_id, None)
         self.doing = "going on"
+        if self._open_requests:
+            self.doing = f"waiting for a person to answer {', '.join(self._open_requests)}"
         self._update()
 
     def ended(self, status: str, usage: Usage, error: str | None) -> None:
@@ -96,4 +147,8 @@ class ProgressDetails:
         workflow.set_current_details("\n\n".join([*head, *self._lines]))
 
     def _update(self) -> None:
-        workflow.set_current_details("\n\n".join([f"_{self.doing}_", *self._lines]))
+        task_id = workflow.info().workflow_id if self._open_requests else ""
+        shown = list(self._open_requests.values())[:_MAX_REQUESTS]
+        requests = [request_markdown(request, task_id) for request in shown]
+        separator = ["---"] if requests else []
+        workflow.set_current_details("\n\n".join([f"*{self.doing}*", *requests, *separator, *self._lines]))

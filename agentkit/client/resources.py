@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, JsonValue
 
+from agentkit.input_requests import InputRequest
 from agentkit.messages import InputPart, Message, Usage
 from agentkit.records import Record
 
@@ -89,6 +90,8 @@ class Task(ApiObject):
     """Whether it can't go on because no worker polls its task queue."""
     stalled: Stalled | None = None
     """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
+    input_requests: tuple[InputRequest, ...] = ()
+    """What the task asks people, oldest first."""
     conversation_id: str | None = None
     parent_id: str | None = None
     tags: tuple[str, ...] = ()

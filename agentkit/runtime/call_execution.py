@@ -16,7 +16,7 @@ from agentkit.interfaces import Done, PolicyDecision, Unknown
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
-from agentkit.runtime.tool_invocation import unknown_outcome_text
+from agentkit.runtime.tool_invocation import interruption_cause, unknown_outcome_text
 from agentkit.runtime.tool_results import bounded, error_result, result_text, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
 
@@ -149,8 +149,9 @@ class CallExecution:
 
     def _outcome_request(self, call: ToolCall, tool: ToolSpec, error: ToolInterrupted, reason: str) -> InputRequest:
         probed = f" Its probe could not tell{': ' + reason if reason else ''}." if tool.has_probe else ""
+        cause = bounded(interruption_cause(str(error)), _MAX_ERROR_CHARS)
         message = (
-            f"{tool.name} was cut off, and may have taken effect: {bounded(str(error), _MAX_ERROR_CHARS)}{probed} "
+            f"{tool.name} was cut off, and may have taken effect: {cause}{probed} "
             "Find out: happened (give the result), retry (it did not happen: call it again) or give_up."
         )
         return InputRequest(

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from agentkit.errors import AnswerMismatch, AnswerTooLate, InputRequestNotFound
-from agentkit.input_requests import AnswerDecision, InputAnswer, InputRequest, InputRequestKind
+from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest
 
 __all__ = ["OpenRequests"]
 
-_DECISIONS: Mapping[InputRequestKind, tuple[AnswerDecision, ...]] = {
-    "approval": ("approve", "deny"),
-    "unknown_outcome": ("happened", "retry", "give_up"),
-}
 _MAX_LISTED = 10
 
 
@@ -55,7 +50,7 @@ class OpenRequests:
             raise AnswerTooLate(f"{request.id} is answered already: {self._settled[request.id].decision}.")
         if request.expires_at is not None and at >= request.expires_at:
             raise AnswerTooLate(f"{request.id} expired at {request.expires_at.isoformat(timespec='seconds')}.")
-        decisions = _DECISIONS.get(request.kind, ())
+        decisions = DECISIONS.get(request.kind, ())
         if answer.decision not in decisions:
             raise AnswerMismatch(
                 f"{answer.decision!r} is no decision on {request.id} ({request.kind}): it takes {', '.join(decisions)}."

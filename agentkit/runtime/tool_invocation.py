@@ -24,7 +24,7 @@ from agentkit.interfaces import (
 )
 from agentkit.messages import StoredContent
 
-__all__ = ["invoke_probe", "invoke_tool", "tool_context", "unknown_outcome_text"]
+__all__ = ["interruption_cause", "invoke_probe", "invoke_tool", "tool_context", "unknown_outcome_text"]
 
 logger = logging.getLogger("opspawn.tools")
 
@@ -89,6 +89,11 @@ async def invoke_probe(tool: Tool, arguments: Mapping[str, JsonValue], context: 
 def unknown_outcome_text() -> str:
     """Return what the model reads of an irreversible call that was cut off."""
     return "Whether it took effect is UNKNOWN. Don't call it again before you have checked."
+
+
+def interruption_cause(text: str) -> str:
+    """Return why a call was cut off, for people: the text of its error without the advice to the model."""
+    return text.removesuffix(unknown_outcome_text()).rstrip()
 
 
 async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:

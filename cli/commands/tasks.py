@@ -14,6 +14,7 @@ from agentkit.client import OpspawnClient, Task
 from cli.command_options import AsJson, Server, TaskId, Url
 from cli.errors import ServerUnreachable
 from cli.views.console import err, one_line, out, write_json, write_line, write_message, write_text
+from cli.views.input_request_lines import input_request_lines
 from cli.views.notices import stalled_notice, worker_notice
 from cli.views.step_lines import MessageLines, output_text, write_step_line
 from cli.views.table import write_table
@@ -75,6 +76,9 @@ def show(
         write_message(out, worker_notice(server.call(system_info)), style="yellow")
     out.print()
     _print_transcript(server, task_id)
+    for request in task.input_requests:
+        for line in input_request_lines(request, task.id):
+            write_step_line(out, line)
     if task.error is not None:
         write_line(out, Text(one_line(with_local_commands(task.error.message), 2000), style="red"))
     if task.output is not None:

@@ -112,6 +112,7 @@ class ChildProcess:
         )
         self._process = process
         self._guard.add(process.pid)
+        self._view.child_line(self.spec.name, f"started as process {process.pid}")
         if self._stopping:
             _signal_group(process.pid, signal.SIGKILL)
         if process.stdout is not None:

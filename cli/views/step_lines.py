@@ -29,7 +29,9 @@ from agentkit.client import (
     ToolStarted,
 )
 from agentkit.messages import ImagePart, InputPart, Message, TextPart, ToolCall, ToolResult
+from agentkit.runtime.tool_invocation import interruption_cause
 from cli.views.console import one_line, printable, write_line
+from cli.views.input_request_lines import input_request_lines
 
 __all__ = ["EventLines", "MessageLines", "arguments_text", "output_text", "write_step_line"]
 
@@ -83,6 +85,8 @@ class EventLines:
         self._status = ""
         self._call_times: dict[str, datetime] = {}
         """When each running tool call was started, by its id."""
+        self._probed_calls: set[str] = set()
+        """Ids of the calls that were cut off, and that no person has been asked about."""
 
     def render(self, event: TaskEvent) -> Iterator[Text]:
         """Yield the lines of the next event; none for events without interest to people."""
@@ -97,8 +101,12 @@ class EventLines:
                 yield from self._model_lines(event)
             case ToolStarted() | ToolRetrying() | ToolProgressed() | ToolCompleted() | ToolFailed() | CallInterrupted():
                 yield from self._tool_lines(event)
-            case InputRequested() | InputAnswered() | InputRejected():
-                yield from _input_lines(event)
+            case InputRequested(input_request=request):
+                if request.kind == "unknown_outcome" and request.call_id is not None:
+                    self._probed_calls.discard(request.call_id)
+                yield from input_request_lines(request, event.task_id)
+            case InputAnswered() | InputRejected():
+                yield _answer_line(event)
 
     def _model_lines(
         self, event: ModelStarted | ModelRetrying | ModelCompleted | ModelFailed | PlanUpdated
@@ -134,33 +142,46 @@ class EventLines:
                 part = "" if event.fraction is None else f"{event.fraction:.0%} "
                 yield _line(f"   … {event.call.name} ", "dim", one_line(f"{part}{event.text}", _MAX_WIDTH))
             case CallInterrupted():
-                yield _line(f"   ! {event.call.name} ", "yellow", one_line(event.error.message, _MAX_WIDTH))
+                self._probed_calls.add(event.call.id)
+                yield _interruption_line(event)
             case ToolCompleted() | ToolFailed():
                 if isinstance(event, ToolFailed) and event.call is not None:
                     yield _call_line(event.call)
                 started_at = self._call_times.pop(event.result.call_id, None)
                 line = _result_line(event.result)
+                notes = []
                 if started_at is not None:
-                    line.append(f" ({_duration((event.at - started_at).total_seconds())})", "dim")
+                    notes.append(_duration((event.at - started_at).total_seconds()))
+                if event.result.call_id in self._probed_calls:
+                    self._probed_calls.remove(event.result.call_id)
+                    notes.append("found out by its probe")
+                if notes:
+                    line.append(f" ({', '.join(notes)})", "dim")
                 yield line
 
 
-def _input_lines(event: InputRequested | InputAnswered | InputRejected) -> Iterator[Text]:
-    match event:
-        case InputRequested(input_request=request):
-            yield _line(f"   ? {request.id} ", "bold yellow", one_line(request.message, _MAX_WIDTH))
-        case InputAnswered():
-            by = f" by {event.by}" if event.by else ""
-            comment = f": {event.comment}" if event.comment else ""
-            yield _line(
-                f"   ! {event.input_request_id} ", "yellow", one_line(f"{event.decision}{by}{comment}", _MAX_WIDTH)
-            )
-        case InputRejected():
-            yield _line("   ✗ answer ", "red", one_line(event.message, _MAX_WIDTH))
+def _answer_line(event: InputAnswered | InputRejected) -> Text:
+    if isinstance(event, InputRejected):
+        return _line("   ✗ answer ", "red", one_line(event.message, _MAX_WIDTH))
+    by = f" by {event.by}" if event.by else ""
+    comment = f": {event.comment}" if event.comment else ""
+    more = "" if event.is_settled else "; more people must approve"
+    text = one_line(f"{event.decision}{by}{comment}{more}", _MAX_WIDTH)
+    return _line(f"   ! {event.input_request_id} ", "yellow", text)
+
+
+def _interruption_line(event: CallInterrupted) -> Text:
+    cause = one_line(interruption_cause(event.error.message).removeprefix(f"{event.call.name} "), _MAX_WIDTH)
+    return _line(
+        f"   ! {event.call.name} ", "yellow", f"{cause} It is not called again; whether it took effect is checked."
+    )
 
 
 def write_step_line(console: Console, line: Text) -> None:
     """Write a line of ``MessageLines`` or ``EventLines``, wrapped at words below its text."""
+    if line.no_wrap:  # a command to copy
+        console.print(line, soft_wrap=True)
+        return
     text = line.plain
     write_line(console, line, len(text) - len(text.lstrip()) + _HANGING_INDENT)
 

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentkit.input_requests import InputAnswer, InputRequest
 from agentkit.messages import ToolCall
-from workflows.progress_details import call_summary, shorten
+from workflows.progress_details import call_summary, request_markdown, shorten
 
 
 @given(text=st.text(), limit=st.integers(1, 200))
@@ -26,3 +33,36 @@ def test_a_call_summary_reads_like_a_function_call() -> None:
 
 def test_a_call_summary_is_one_short_line() -> None:
     assert len(call_summary(ToolCall(id="1", name="write", arguments={"text": "x" * 10_000}))) == 120
+
+
+def request(**fields: Any) -> InputRequest:
+    return InputRequest.model_validate(
+        {
+            "id": "input_1",
+            "kind": "approval",
+            "step": 1,
+            "tool": "transfer_money",
+            "arguments": {"to": "DE02", "note": "```\n**paid**"},
+            "message": "Approve this call?",
+            "opened_at": datetime(2026, 11, 26, tzinfo=UTC),
+            **fields,
+        }
+    )
+
+
+def test_an_open_request_shows_all_of_the_call_and_how_to_answer() -> None:
+    text = request_markdown(request(approvers=("finance",)), "task-1")
+
+    blocks = re.findall(r"^```(?:json|sh)\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    assert json.loads(blocks[0]) == {"to": "DE02", "note": "```\n**paid**"}
+    assert InputAnswer.model_validate_json(blocks[1]).decision == "approve"
+    assert blocks[2].startswith("temporal workflow signal --workflow-id task-1 --name answer_input --input '{")
+    assert "Who should answer: finance" in text
+
+
+@pytest.mark.parametrize("arguments", [None, {"text": "x" * 5_000}], ids=["left out", "long"])
+def test_long_arguments_of_an_open_request_are_never_shown_in_part(arguments: dict[str, str] | None) -> None:
+    text = request_markdown(request(arguments=arguments), "task-1")
+
+    assert "temporal workflow query --workflow-id task-1 --type input_requests" in text
+    assert "xx" not in text

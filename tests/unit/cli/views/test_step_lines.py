@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from agentkit.client.task_events import parse_event
 from agentkit.messages import ImagePart, Message, TextPart, ToolCall, ToolResult
-from cli.views.step_lines import EventLines, MessageLines, arguments_text, output_text
+from agentkit.runtime.tool_invocation import unknown_outcome_text
+from cli.views.step_lines import EventLines, MessageLines, arguments_text, output_text, write_step_line
 from tests.unit.scripted_api import CALL, EVENTS, RESULT, JsonObject, event
 
 PIXEL = ImagePart(url="https://images.example/pixel.png")
@@ -108,3 +112,43 @@ def test_arguments_that_are_no_json_are_shown_as_the_model_wrote_them() -> None:
     )
 
     assert [arguments_text(call) for call in calls] == ['{"a": 1}', '{"a":']
+
+
+LOST = "calculator was started, and its worker was lost. "
+INTERRUPTED = event(6, "tool.interrupted", step=1, call=CALL, error={"message": LOST + unknown_outcome_text()})
+
+
+def test_a_call_that_was_cut_off_is_followed_by_what_its_probe_found() -> None:
+    started = event(5, "tool.started", step=1, call=CALL)
+    completed = event(7, "tool.completed", step=1, result=RESULT, second=12)
+
+    assert of_events(started, INTERRUPTED, completed)[1:] == [
+        f"   ! {LOST}It is not called again; whether it took effect is checked.",
+        "   ← calculator 42 (1.0 s, found out by its probe)",
+    ]
+
+
+def test_what_a_person_says_of_a_call_is_not_ascribed_to_its_probe() -> None:
+    asked = {"id": "input_1", "kind": "unknown_outcome", "step": 1, "call_id": "c1", "message": "Find out."}
+    opened = event(7, "input.requested", step=1, input_request={**asked, "opened_at": "2026-11-26T16:00:00Z"})
+    answered = event(8, "input.answered", input_request_id="input_1", decision="happened", by="ada")
+
+    lines = of_events(INTERRUPTED, opened, answered, event(9, "tool.completed", step=1, result=RESULT))
+
+    assert lines[1] == "   ? input_1 Find out."
+    assert lines[-2:] == ["   ! input_1 happened by ada", "   ← calculator 42"]
+
+
+def test_an_approval_that_is_not_enough_says_so() -> None:
+    answered = event(8, "input.answered", input_request_id="input_1", decision="approve", by="ada", is_settled=False)
+
+    assert of_events(answered) == ["   ! input_1 approve by ada; more people must approve"]
+
+
+def test_a_command_to_copy_is_not_wrapped() -> None:
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, color_system=None, width=40)
+
+    write_step_line(console, Text("     " + "word " * 30, no_wrap=True))
+
+    assert terminal.getvalue().splitlines() == ["     " + "word " * 30]

@@ -157,7 +157,7 @@ class HostPool:
     def _offer(self, host: ToolHost) -> None:
         """Lend the host to the first call that waits for one like it, or keep it idle."""
         for waiter in self._waiters:
-            if host.reserved_for in (None, waiter.tool):
+            if not waiter.host.done() and host.reserved_for in (None, waiter.tool):
                 self._waiters.remove(waiter)
                 waiter.host.set_result(host)
                 return
@@ -236,7 +236,8 @@ class HostPool:
 
     def _fail_waiter(self, reason: str, started_at: float) -> None:
         """Fail the first call that a start was for; for one that came later another host is started."""
-        waiter = next((waiter for waiter in self._waiters if waiter.since <= started_at), None)
+        waiting = (waiter for waiter in self._waiters if waiter.since <= started_at and not waiter.host.done())
+        waiter = next(waiting, None)
         if waiter is not None:
             self._waiters.remove(waiter)
             waiter.host.set_exception(ToolNotStarted(f"{waiter.tool} was not called: {reason}."))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentkit.errors import ToolError, ToolUnavailable
+from agentkit.errors import ToolError, ToolNotStarted, ToolUnavailable
 from agentkit.interfaces import ToolValue
 from agentkit.tools.host.host_limits import HostLimits
 from tests.polling import eventually
@@ -112,6 +112,18 @@ async def test_more_calls_than_processes_wait_for_one(project: Project) -> None:
     project.write("tools/a.py", TOOLS)
     pids = await asyncio.gather(*(project.call("pid") for _ in range(20)))
     assert len(set(pids)) <= 2
+
+
+async def test_calls_whose_wait_ends_as_a_process_becomes_free_do_not_disturb_the_others(project: Project) -> None:
+    project.limits = HostLimits(max_hosts=1, wait_timeout_s=0.03)
+    project.write("tools/a.py", TOOLS)
+    await project.pool.warm_up()
+    made = 0
+    for _ in range(20):
+        outcomes = await asyncio.gather(*(project.call("pid") for _ in range(60)), return_exceptions=True)
+        made += sum(isinstance(outcome, int) for outcome in outcomes)
+        assert {type(outcome) for outcome in outcomes} <= {int, ToolNotStarted}
+    assert made
 
 
 async def test_a_call_that_gets_no_process_in_time_was_not_made(project: Project, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ class Stack:
                     await asyncio.sleep(POLL_SECONDS)
         return task
 
-    async def answer(self, task_id: str, decision: str) -> dict[str, Any]:
+    async def answer(self, task_id: str, decision: str, result: str | None = None) -> dict[str, Any]:
         """Wait until the task asks something, and answer that by signal; return the input request."""
 
         async def is_waiting() -> bool:
@@ -205,7 +205,7 @@ class Stack:
 
         requests: list[dict[str, Any]] = []
         await eventually(is_waiting, "an input request", timeout_s=60)
-        answer = {"input_request_id": requests[0]["id"], "decision": decision}
+        answer = {"input_request_id": requests[0]["id"], "decision": decision, "result": result}
         await (await self.temporal()).get_workflow_handle(task_id).signal("answer_input", answer)
         return requests[0]
 

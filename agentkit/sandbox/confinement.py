@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import sys
@@ -84,7 +85,7 @@ class Confinement:
             "isolated": self.is_isolated,
             "processes": limits.processes,
             "memory_bytes": limits.memory_bytes,
-            "cpu_s": max(1, int(limits.wall_s)),
+            "cpu_s": math.ceil(limits.wall_s) + 1,
             "file_bytes": limits.disk_bytes,
             "open_files": limits.open_files,
         }

@@ -75,7 +75,7 @@ class ProgramRun:
                 stderr=PIPE,
                 env=environment,
                 cwd="/",
-                pass_fds=[child_status, child_info],
+                pass_fds=[child_status, child_info] if self._job["isolated"] else [child_status],
                 start_new_session=True,
             )
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
 from activities.temporal.payload_storage import storage_failure_in
@@ -62,7 +62,9 @@ class WorkerQueries:
         except ValidationError as error:
             raise payload_unavailable(error) from error
         except RPCError as error:
-            if is_unreachable(error):
+            if (
+                is_unreachable(error) and error.status is not RPCStatusCode.INTERNAL
+            ):  # so ends a query that nobody takes
                 raise
             raise self._worker_unavailable(error.message) from error
         return result

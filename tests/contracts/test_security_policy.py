@@ -307,13 +307,17 @@ def test_arguments_in_many_writings_do_not_hold_up_the_workflow(policy: Security
 
 
 @every_policy
-def test_many_rules_and_many_keys_do_not_hold_up_the_workflow(policy: SecurityPolicy) -> None:
+def test_ten_times_as_many_keys_take_about_ten_times_as_long(policy: SecurityPolicy) -> None:
     tests = {f"key{n}": {"exists": n == 19} for n in range(20)}
     rules = [{"tool": "pay", "if": tests, "then": "deny"}] * 200
-    started = time.process_time()
-    for _ in range(32):
-        decide(policy, {f"other{n}": n for n in range(9_000)}, *rules)
-    assert time.process_time() - started < 4
+
+    def cpu_s(keys: int) -> float:
+        arguments: dict[str, JsonValue] = {f"other{n}": n for n in range(keys)}
+        started = time.process_time()
+        decide(policy, arguments, *rules)
+        return time.process_time() - started
+
+    assert min(cpu_s(9_000) for _ in range(5)) < 40 * min(cpu_s(900) for _ in range(5))
 
 
 @every_policy

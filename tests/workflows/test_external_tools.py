@@ -87,7 +87,7 @@ async def test_another_programs_worker_gets_arguments_and_context_as_plain_json(
         (result,) = await env.tool_results(handle)
     assert received == [
         {"text": "abc"},
-        {"task_id": handle.id, "call_id": "c0", "idempotency_key": f"{handle.id}/c0", "step": 1},
+        {"task_id": handle.id, "call_id": "c0", "idempotency_key": f"{handle.id}/c0", "step": 1, "agent": "a"},
     ]
     assert (result.content, result.is_error) == ('{"length": 3}', False)
 

@@ -81,7 +81,7 @@ async def test_too_many_open_files_are_one_line_and_pass(tmp_path: Path, tempora
     async with process(settings_for(tmp_path, temporal_port), "--port", "0", "--grpc-port", "0") as started:
         url = await address_of(started)
         async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
-            assert (await http.get("/healthz")).status_code == 200
+            assert (await http.get("/readyz")).status_code == 503  # now it is connected to Temporal
         before, hard = resource.prlimit(started.pid, resource.RLIMIT_NOFILE)
         open_files = len(os.listdir(f"/proc/{started.pid}/fd"))  # a Path blocks as long
         resource.prlimit(started.pid, resource.RLIMIT_NOFILE, (open_files, hard))

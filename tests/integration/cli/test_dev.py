@@ -45,7 +45,7 @@ def test_a_task_completes_and_no_process_or_port_is_left_afterwards(dev: DevProc
 def test_tasks_survive_a_restart(dev: DevProcess) -> None:
     dev.start()
     waiting = subprocess.Popen(
-        [*OPSPAWN, "run", "assistant", "think 3000\nsay late", "--json", "--url", dev.url],
+        [*OPSPAWN, "run", "assistant", "think 9000\nsay late", "--json", "--url", dev.url],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -37,6 +37,18 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "model.delta": {"text": "Let"},
     "model.retrying": {"attempt": 2},
     "tool.retrying": {"attempt": 2},
+    "tool.progress": {"text": "half"},
+    "input.requested": {
+        "input_request": {
+            "id": "input_1",
+            "kind": "approval",
+            "step": 1,
+            "message": "Approve?",
+            "opened_at": "2026-11-21T20:00:00Z",
+        }
+    },
+    "input.answered": {"input_request_id": "input_1", "decision": "approve"},
+    "input.rejected": {"message": "No."},
 }
 
 

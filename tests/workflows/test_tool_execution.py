@@ -164,7 +164,7 @@ async def test_an_irreversible_tool_is_attempted_once_even_when_it_is_unavailabl
         await env.result(handle)
         (result,) = await env.tool_results(handle)
     assert attempts == [1]
-    assert "The connection broke after sending. Whether it took effect is UNKNOWN." in request.message
+    assert "may have taken effect: The connection broke after sending. Find out" in request.message
     assert (result.is_error, "Don't call it again before you have checked." in result.content) == (True, True)
 
 

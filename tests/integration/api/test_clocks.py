@@ -14,11 +14,12 @@ from tests.integration.api.conftest import ApiHarness, eventually
 ROOT = Path(__file__).parents[3]
 
 LOCAL_CLOCK_IS_RIGHT = {
+    "activities/storage/task_file_store.py": "times of files of this machine",
+    "activities/temporal/task_file_collector.py": "the same",
     "activities/temporal/payload_collector.py": "times of files of this machine",
     "api/events/live_tokens.py": "the time of live events, which is compared with nothing",
     "api/events/retry_watcher.py": "the same",
     "api/events/status_feed.py": "the time of an event whose task has none",
-    "api/tasks/task_service.py": "the time of a new task in the first response, before Temporal's own is read",
     "api/tasks/task_start.py": "whether a time is within a year",
 }
 

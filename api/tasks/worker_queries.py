@@ -25,6 +25,9 @@ QUERY_CALLS_TIMEOUT_S = 30.0
 _QUERY_TIMEOUT = timedelta(seconds=15)
 """A worker that doesn't have the task in its cache replays it first."""
 
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN)
+"""Statuses of a query while Temporal is away; others, such as a timeout, are those of a query that no worker takes."""
+
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -62,9 +65,7 @@ class WorkerQueries:
         except ValidationError as error:
             raise payload_unavailable(error) from error
         except RPCError as error:
-            if (
-                is_unreachable(error) and error.status is not RPCStatusCode.INTERNAL
-            ):  # so ends a query that nobody takes
+            if error.status in _AWAY and is_unreachable(error):
                 raise
             raise self._worker_unavailable(error.message) from error
         return result

@@ -32,7 +32,9 @@ _KEPT_S = 5.0
 
 
 async def describe_workers(client: Client, task_queue: str, count: int) -> list[WorkerDescription]:
-    """Return the descriptions of the task queue's workers, of ``count``, that got a request; by identity.
+    """Ask the ``count`` workers of a task queue for their descriptions; return those that responded, by identity.
+
+    Temporal chooses the worker of each request, so some may get none.
 
     Raises:
         ActivityFailureError: none responded, or they are of a release that can't.

@@ -77,7 +77,7 @@ class HumanInput:
                 lambda: self._requests.is_settled(request.id), timeout=timeout, timeout_summary=f"{request.id} expires"
             )
         except TimeoutError:
-            return False
+            return self._requests.is_settled(request.id)  # an answer may have arrived in the same moment
         except asyncio.CancelledError:  # the task is ending
             self._requests.withdraw(request.id)
             self._list()

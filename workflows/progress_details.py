@@ -13,7 +13,6 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest, answer_example
     from agentkit.interfaces import Done, ProbeOutcome
     from agentkit.messages import Message, ToolCall, ToolResult, Usage
-    from agentkit.runtime.tool_invocation import interruption_cause
 
 __all__ = ["ProgressDetails", "call_summary", "request_markdown", "shorten"]
 
@@ -111,7 +110,7 @@ class ProgressDetails:
 
     def probing(self, tool: str, error: str) -> None:
         """Add that an irreversible call was cut off, and that its probe is asked."""
-        self._lines.append(f"- {tool} was **cut off**: {shorten(interruption_cause(error), _MAX_ERROR_CHARS)}")
+        self._lines.append(f"- {tool} was **cut off**: {shorten(error, _MAX_ERROR_CHARS)}")
         self.doing = f"asking the probe of {tool} whether the call took effect"
         self._update()
 

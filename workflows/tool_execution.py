@@ -40,7 +40,6 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.interfaces.probe import read_probe_record
     from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
     from agentkit.messages import ToolCall
-    from agentkit.runtime.tool_invocation import unknown_outcome_text
     from agentkit.specs import ToolSpec
     from workflows.plain_json import PlainArguments, read_plain_json
     from workflows.progress_details import call_summary
@@ -257,5 +256,5 @@ def tool_failure_text(tool: ToolSpec, cause: BaseException | None) -> str:
     if tool.effect == "irreversible":
         is_late = tool.external and isinstance(cause, TimeoutError) and cause.type is TimeoutType.START_TO_CLOSE
         reason = f"gave no result within {tool.timeout:g} s" if is_late else "its worker was lost"
-        return f"{tool.name} was started, and {reason}. {unknown_outcome_text()}"
+        return f"{tool.name} was started, and {reason}."
     return f"{tool.name} gave no result: its worker was lost or too slow, several times. Try something smaller."

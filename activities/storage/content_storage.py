@@ -13,7 +13,7 @@ from temporalio.converter import (
     StorageDriverWorkflowInfo,
 )
 
-from activities.temporal.payload_storage import PayloadStorageFailed
+from activities.temporal.payload_storage import PayloadStorageFailed, external_storage_of
 from agentkit.messages import StoredContent
 from agentkit.records import Record
 
@@ -40,13 +40,11 @@ class ContentStorage:
     """
 
     def __init__(self, client: Client) -> None:
-        converter = client.data_converter
-        if converter.external_storage is None:
-            raise ValueError("The client's data converter has no external storage.")
+        storage = external_storage_of(client)
         self._namespace = client.namespace
-        self._converter = converter
-        self._driver = converter.external_storage.drivers[0]
-        self._min_payload_bytes = converter.external_storage.payload_size_threshold
+        self._converter = client.data_converter
+        self._driver = storage.drivers[0]
+        self._min_payload_bytes = storage.payload_size_threshold
 
     async def write(self, workflow_id: str, data: bytes, *, media_type: str, name: str | None = None) -> StoredContent:
         """Store a content of a workflow; return a reference to it.

@@ -14,6 +14,7 @@ from temporalio.converter import (
 )
 
 from activities.payload_types import StoredMessages
+from activities.temporal.payload_storage import external_storage_of
 from agentkit.messages import Message, ToolResult
 from agentkit.records import Record
 
@@ -44,13 +45,11 @@ class MessageStorage:
     """Writes and reads messages by the storage driver and the codec of a client's data converter."""
 
     def __init__(self, client: Client) -> None:
-        converter = client.data_converter
-        if converter.external_storage is None:
-            raise ValueError("The client's data converter has no external storage.")
+        storage = external_storage_of(client)
         self._namespace = client.namespace
-        self._converter = converter
-        self._driver = converter.external_storage.drivers[0]
-        self._min_content_bytes = converter.external_storage.payload_size_threshold
+        self._converter = client.data_converter
+        self._driver = storage.drivers[0]
+        self._min_content_bytes = storage.payload_size_threshold
 
     async def write(self, workflow_id: str, start: int, messages: Sequence[Message]) -> list[StoredMessages]:
         """Store the messages of a workflow from position ``start`` on; return a reference to each page.

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +20,7 @@ from activities.settings import Settings
 from activities.temporal.payload_storage import OWNER_FILE, PARTIAL_PREFIX
 from activities.temporal.task_file_collector import TaskFileCollector
 
-__all__ = ["PayloadCollector", "collecting_payloads"]
+__all__ = ["PayloadCollector", "collect_at_intervals", "collecting_payloads"]
 
 logger = logging.getLogger("opspawn.payloads")
 
@@ -64,16 +64,6 @@ class PayloadCollector:
             await asyncio.sleep(self._pause_s)
         return count
 
-    async def run(self, interval_s: float = _INTERVAL_S) -> None:
-        """Collect at intervals, until it is cancelled."""
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                if count := await self.collect():
-                    logger.info("Deleted the payloads of %d tasks that Temporal no longer has", count)
-            except RPCError as error:
-                logger.warning("Can't look for payloads to delete: %s", error.message)
-
     def _unused_for_long(self) -> Iterator[_StoredWorkflow]:
         oldest = time.time() - self._min_age_s
         for path in self._directory.glob(f"*/*/{OWNER_FILE}"):
@@ -106,11 +96,27 @@ async def collecting_payloads(client: Client, settings: Settings) -> AsyncIterat
     payloads that no workflow uses.
     """
     directory = settings.data_dir / "payloads"
-    running = [asyncio.create_task(TaskFileCollector(client, directory, keep_s=settings.task_files_keep).run())]
+    files = TaskFileCollector(client, directory, keep_s=settings.task_files_keep)
+    running = [asyncio.create_task(collect_at_intervals(files.collect, "the files of %d tasks that ended long ago"))]
     if settings.collect_payloads:
-        running.append(asyncio.create_task(PayloadCollector(client, directory).run()))
+        payloads = PayloadCollector(client, directory)
+        what = "the payloads of %d tasks that Temporal no longer has"
+        running.append(asyncio.create_task(collect_at_intervals(payloads.collect, what)))
     try:
         yield
     finally:
         for task in running:
             task.cancel()
+
+
+async def collect_at_intervals(
+    collect: Callable[[], Awaitable[int]], what: str, interval_s: float = _INTERVAL_S
+) -> None:
+    """Collect until cancelled; ``what`` describes in the log what was deleted, with a place for the number."""
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            if count := await collect():
+                logger.info("Deleted %s", what % count)
+        except RPCError as error:
+            logger.warning("Can't look for what to delete: %s", error.message)

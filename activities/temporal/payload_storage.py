@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
 from temporalio.converter import (
+    ExternalStorage,
     StorageDriver,
     StorageDriverClaim,
     StorageDriverRetrieveContext,
@@ -33,6 +35,7 @@ __all__ = [
     "WRITE_FAILURE",
     "DirectoryStorageDriver",
     "PayloadStorageFailed",
+    "external_storage_of",
     "payload_directory",
     "storage_failure_in",
     "write_owner",
@@ -66,6 +69,18 @@ def storage_failure_in(message: str) -> str | None:
     """
     starts = [message.find(start) for start in (READ_FAILURE, WRITE_FAILURE) if start in message]
     return message[min(starts) :] if starts else None
+
+
+def external_storage_of(client: Client) -> ExternalStorage:
+    """Return the external storage of a client's data converter.
+
+    Raises:
+        ValueError: it has none.
+    """
+    storage = client.data_converter.external_storage
+    if storage is None:
+        raise ValueError("The client's data converter has no external storage.")
+    return storage
 
 
 def payload_directory(namespace: str, workflow_id: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,9 +18,6 @@ from activities.temporal.payload_storage import FILES_DIRECTORY, OWNER_FILE
 
 __all__ = ["TaskFileCollector"]
 
-logger = logging.getLogger("opspawn.files")
-
-_INTERVAL_S = 3600.0
 _PAUSE_S = 0.05
 _RPC_TIMEOUT = timedelta(seconds=5)
 
@@ -36,7 +32,7 @@ class TaskFileCollector:
         self._keep_s = keep_s
 
     async def collect(self) -> int:
-        """Look through all tasks' files once; return of how many tasks they were deleted.
+        """Delete the files that are due, of all tasks; return the number of tasks that had some.
 
         Raises:
             RPCError: Temporal refuses or doesn't respond.
@@ -48,16 +44,6 @@ class TaskFileCollector:
                 count += 1
             await asyncio.sleep(_PAUSE_S)
         return count
-
-    async def run(self, interval_s: float = _INTERVAL_S) -> None:
-        """Collect at intervals, until it is cancelled."""
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                if count := await self.collect():
-                    logger.info("Deleted the files of %d tasks that ended long ago", count)
-            except RPCError as error:
-                logger.warning("Can't look for files to delete: %s", error.message)
 
     def _unchanged_for_long(self) -> Iterator[tuple[Path, str]]:
         oldest = time.time() - self._keep_s

@@ -60,7 +60,7 @@ class OpenApiFiles:
         return [*files, *(path for path in downloaded if path.is_file())]
 
     def read(self) -> Iterator[OpenApiFile]:
-        """Read all documents."""
+        """Read all OpenAPI documents of the app directory."""
         paths = self.paths()
         for path in paths:
             try:

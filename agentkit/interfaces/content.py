@@ -13,7 +13,7 @@ READ_RESULT = "read_result"
 
 
 class ContentReader(Protocol):
-    """Reads what tool calls returned, from where it is kept."""
+    """Reads stored results of tool calls."""
 
     async def read(self, content: StoredContent, start: int = 0, end: int | None = None) -> bytes:
         """Return the bytes from ``start`` up to and excluding ``end``; fewer where the content ends before.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -44,6 +45,10 @@ class ToolProgress(Record):
     """The part that is done."""
 
 
+def _share(fraction: float | None) -> float | None:
+    return None if fraction is None or math.isnan(fraction) else min(1.0, max(0.0, fraction))
+
+
 def _ignore_progress(_: ToolProgress) -> None:
     """Do nothing."""
 
@@ -78,9 +83,10 @@ class ToolContext(Record):
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Report how far the call is, to those who watch the task; of several reports in a second the newest counts.
 
-        Any thread may call this. ``fraction`` is the part that is done, from 0 to 1.
+        Any thread may call this. ``fraction`` is the part that is done, from 0 to 1; other numbers are clamped, for a
+        report must not fail the call.
         """
-        self._signals.report(ToolProgress(text=text[:_MAX_PROGRESS_CHARS], fraction=fraction))
+        self._signals.report(ToolProgress(text=str(text)[:_MAX_PROGRESS_CHARS], fraction=_share(fraction)))
 
     @property
     def is_cancelled(self) -> bool:

@@ -61,7 +61,7 @@ class OpenApiDocument:
         raise OpenApiIssue(path, "expected an object, or a reference to one")
 
     def lookup(self, reference: str, path: tuple[str | int, ...]) -> JsonValue:
-        """Return what a reference such as ``#/components/schemas/Pet`` leads to; ``path`` is where it stands.
+        """Return the value that a reference such as ``#/components/schemas/Pet`` names; it stands at ``path``.
 
         Raises:
             OpenApiIssue: it leads nowhere, or to another document.

@@ -16,7 +16,6 @@ from agentkit.interfaces import Done, PolicyDecision, Unknown
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
-from agentkit.runtime.tool_invocation import interruption_cause, unknown_outcome_text
 from agentkit.runtime.tool_results import bounded, error_result, result_text, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
 
@@ -24,6 +23,7 @@ __all__ = ["CallExecution"]
 
 _MAX_REASON_CHARS = 1_000
 _MAX_ERROR_CHARS = 500
+_UNKNOWN_OUTCOME = "Whether it took effect is UNKNOWN. Don't call it again before you have checked."
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,10 @@ class CallExecution:
                 self._record(call, "not_done", decided_by="probe")
                 return error_result(call, _not_done_text(tool, str(outcome)))
             case Unknown(reason):
-                return self._settled(
-                    call, tool, await self.effects.ask(self._outcome_request(call, tool, error, reason))
-                )
+                answer = await self.effects.ask(self._outcome_request(call, tool, error, reason))
+                return self._result_by_answer(call, tool, answer)
 
-    def _settled(self, call: ToolCall, tool: ToolSpec, answer: InputAnswer) -> ToolResult | None:
+    def _result_by_answer(self, call: ToolCall, tool: ToolSpec, answer: InputAnswer) -> ToolResult | None:
         """Return the result of a call by a person's answer; None: it did not happen, and is made again."""
         comment = f" {answer.comment}" if answer.comment else ""
         match answer.decision:
@@ -124,7 +123,7 @@ class CallExecution:
                 text = f"{tool.name} took effect, as a person has found.{comment}"
                 return tool_result(call, text if answer.result is None else answer.result, self.agent)
         self._record(call, "unknown", decided_by=_person(answer))
-        text = f"{tool.name} was cut off, and a person could not find out more.{comment} {unknown_outcome_text()}"
+        text = f"{tool.name} was cut off, and a person could not find out more.{comment} {_UNKNOWN_OUTCOME}"
         return error_result(call, text)
 
     def _approval_request(self, call: ToolCall, tool: ToolSpec, decision: PolicyDecision) -> InputRequest:
@@ -149,7 +148,7 @@ class CallExecution:
 
     def _outcome_request(self, call: ToolCall, tool: ToolSpec, error: ToolInterrupted, reason: str) -> InputRequest:
         probed = f" Its probe could not tell{': ' + reason if reason else ''}." if tool.has_probe else ""
-        cause = bounded(interruption_cause(str(error)), _MAX_ERROR_CHARS)
+        cause = bounded(str(error), _MAX_ERROR_CHARS)
         message = (
             f"{tool.name} was cut off, and may have taken effect: {cause}{probed} "
             "Find out: happened (give the result), retry (it did not happen: call it again) or give_up."

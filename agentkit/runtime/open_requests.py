@@ -62,9 +62,9 @@ class OpenRequests:
         return self._count(request, answer)
 
     def settle(self, answer: InputAnswer) -> None:
-        """Settle an open request by an answer that no person gave, such as at its expiry."""
+        """Settle an open request by an answer that no person gave, such as at its expiry; a person's answer stays."""
         if answer.input_request_id in self._open:
-            self._settled[answer.input_request_id] = answer
+            self._settled.setdefault(answer.input_request_id, answer)
 
     def is_settled(self, request_id: str) -> bool:
         """Return whether the request has its answer."""

@@ -24,7 +24,7 @@ from agentkit.interfaces import (
 )
 from agentkit.messages import StoredContent
 
-__all__ = ["interruption_cause", "invoke_probe", "invoke_tool", "tool_context", "unknown_outcome_text"]
+__all__ = ["invoke_probe", "invoke_tool", "tool_context"]
 
 logger = logging.getLogger("opspawn.tools")
 
@@ -68,7 +68,7 @@ async def invoke_tool(tool: Tool, arguments: Mapping[str, JsonValue], context: T
             raise
         if isinstance(error, ToolNotStarted):
             raise NotDone(str(error)) from error
-        raise ToolInterrupted(f"{str(error).rstrip('.')}. {unknown_outcome_text()}") from error
+        raise ToolInterrupted(str(error)) from error
 
 
 async def invoke_probe(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> ProbeOutcome:
@@ -86,16 +86,6 @@ async def invoke_probe(tool: Tool, arguments: Mapping[str, JsonValue], context: 
         raise ToolUnavailable(f"The probe of {name} failed: {type(error).__name__}: {error}") from error
 
 
-def unknown_outcome_text() -> str:
-    """Return what the model reads of an irreversible call that was cut off."""
-    return "Whether it took effect is UNKNOWN. Don't call it again before you have checked."
-
-
-def interruption_cause(text: str) -> str:
-    """Return why a call was cut off, for people: the text of its error without the advice to the model."""
-    return text.removesuffix(unknown_outcome_text()).rstrip()
-
-
 async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
     name, timeout = tool.spec.name, tool.spec.timeout
     deadline = asyncio.timeout(timeout)
@@ -105,11 +95,14 @@ async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolCon
     except TimeoutError as error:
         if not deadline.expired():  # the tool's own: a connection that timed out
             raise ToolUnavailable(f"{name} failed: {type(error).__name__}: {error}") from error
-        kind = ToolInterrupted if tool.spec.effect == "irreversible" else ToolError
-        raise kind(_cut_off(tool, f"{name} timed out after {timeout:g} s.", "Ask for something smaller.")) from error
+        text = f"{name} timed out after {timeout:g} s."
+        if tool.spec.effect == "irreversible":
+            raise ToolInterrupted(text) from error
+        raise ToolError(f"{text} Ask for something smaller.") from error
     except ToolInterrupted as error:
-        cure = "Other arguments may work; if they don't, go on without it."
-        raise ToolInterrupted(_cut_off(tool, str(error), cure)) from error
+        if tool.spec.effect == "irreversible":
+            raise
+        raise ToolInterrupted(f"{error} Other arguments may work; if they don't, go on without it.") from error
     except ToolError:
         raise
     except OSError as error:
@@ -117,10 +110,3 @@ async def _call(tool: Tool, arguments: Mapping[str, JsonValue], context: ToolCon
     except Exception as error:  # a project's own code may raise anything
         logger.exception("Tool call failed")
         raise ToolError(f"{name} failed: {type(error).__name__}: {error}") from error
-
-
-def _cut_off(tool: Tool, text: str, cure: str) -> str:
-    """Return what the model reads of a call that was cut off: what happened, and what to do."""
-    if tool.spec.effect == "irreversible":
-        cure = unknown_outcome_text()
-    return f"{text} {cure}"

@@ -154,7 +154,7 @@ def program_environment(seen: ScratchPaths) -> Mapping[str, str]:
 
 
 def interpreter_paths() -> Sequence[str]:
-    """Return where the interpreter and its packages are, unless that is in a directory of the system."""
+    """Return the directories of the interpreter and its packages, without those below ``/usr``."""
     prefixes = dict.fromkeys((sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix))
     outside = [prefix for prefix in prefixes if Path(prefix).parts[:2] != ("/", "usr")]
     return [str(Path(prefix) / part) for prefix in outside for part in _PREFIX_PARTS]

@@ -23,7 +23,7 @@ class ScratchSpace:
     """A process's directory of scratch directories, in the system's directory for temporary files."""
 
     def __init__(self) -> None:
-        """Create it, and delete those of processes that have ended without doing so."""
+        """Create the directory, and delete those that other processes left behind."""
         parent = Path(tempfile.gettempdir())
         for left in parent.glob(f"{_PREFIX}*"):
             _delete_unless_used(left)

@@ -13,10 +13,9 @@ import httpx2
 
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import FetchResult
-from agentkit.web.address_policy import AddressPolicy
-from agentkit.web.guarded_transport import GuardedTransport, Resolve
+from agentkit.web.guarded_client import GuardedClients, read_body
+from agentkit.web.guarded_transport import Resolve
 from agentkit.web.readable_text import html_to_text
-from agentkit.web.system_resolver import SystemResolver
 from agentkit.web.text_encoding import decode_text, has_byte_order_mark
 
 __all__ = ["MAX_REDIRECTS", "TEXT_TYPES", "PublicFetcher", "decode_page", "parse_url", "tool_error"]
@@ -29,6 +28,7 @@ TEXT_TYPES = re.compile(
     r"text/|application/([\w.-]+\+)?(json|xml|yaml)\b|application/(x-)?(javascript|ecmascript|ndjson|yaml|toml|sh|sql)\b"
     r"|image/svg\+xml"
 )
+_ACCEPT = {"accept": "text/html, text/*, application/json;q=0.9, */*;q=0.1"}
 _HTML_STARTS = ("<!doctype html", "<html")
 
 
@@ -42,17 +42,9 @@ class PublicFetcher:
     def __init__(
         self, *, allow: Iterable[str] = (), resolve: Resolve | None = None, verify: ssl.SSLContext | None = None
     ) -> None:
-        """Initialize the fetcher.
-
-        Args:
-            allow: Networks that are permitted besides public addresses, such as ``10.0.0.0/8``.
-            resolve: Replaces the system's resolver.
-            verify: Replaces the trusted certificates.
-        """
-        self._policy = AddressPolicy(allow)
-        self._resolve = resolve or SystemResolver()
+        """Set the permitted addresses: see ``GuardedClients``."""
+        self._clients = GuardedClients(allow=allow, resolve=resolve, verify=verify)
         self._decoders = ThreadPoolExecutor(_MAX_DECODERS, thread_name_prefix="page")
-        self._verify = verify or httpx2.create_ssl_context(trust_env=False)
 
     async def fetch(self, url: str, *, max_bytes: int, timeout_s: float) -> FetchResult:
         """Return the text at ``url``, cut at ``max_bytes``; ``timeout_s`` is for all redirects together.
@@ -64,21 +56,12 @@ class PublicFetcher:
             ToolUnavailable: the connection failed.
         """
         try:
-            async with asyncio.timeout(timeout_s), self._client(timeout_s) as client:
+            async with asyncio.timeout(timeout_s), self._clients.client(timeout_s, _ACCEPT) as client:
                 return await self._get(client, parse_url(url), max_bytes)
         except TimeoutError as error:
             raise ToolError(f"{url} took longer than {timeout_s:g} s. Try another source.") from error
         except httpx2.HTTPError as error:
             raise tool_error(url, error) from error
-
-    def _client(self, timeout_s: float) -> httpx2.AsyncClient:
-        """Return a client for one fetch, so that tasks share no cookies."""
-        return httpx2.AsyncClient(
-            transport=GuardedTransport(self._policy, resolve=self._resolve, verify=self._verify),
-            trust_env=False,
-            timeout=httpx2.Timeout(None, connect=timeout_s / 2),
-            headers={"user-agent": "opspawn", "accept": "text/html, text/*, application/json;q=0.9, */*;q=0.1"},
-        )
 
     async def _get(self, client: httpx2.AsyncClient, url: httpx2.URL, max_bytes: int) -> FetchResult:
         for _ in range(MAX_REDIRECTS + 1):
@@ -94,12 +77,7 @@ class PublicFetcher:
             raise ToolError(
                 f"{response.url} is {media_type}, not text (status {response.status_code}), so it can't be read."
             )
-        body = bytearray()
-        async for chunk in response.aiter_bytes():  # decompressed in bounded chunks, so that a bomb is cut
-            body += chunk
-            if len(body) > max_bytes:
-                break
-        content, truncated = bytes(body[:max_bytes]), len(body) > max_bytes
+        content, truncated = await read_body(response, max_bytes)
         if not media_type and b"\0" in content[:4096] and not has_byte_order_mark(content):
             raise ToolError(f"{response.url} is not text, so it can't be read.")
         url, charset = str(response.url), response.charset_encoding

@@ -12,10 +12,9 @@ import httpx2
 
 from agentkit.errors import ToolError, ToolInterrupted
 from agentkit.interfaces import HttpReply, HttpRequest
-from agentkit.web.address_policy import AddressPolicy
-from agentkit.web.guarded_transport import GuardedTransport, Resolve
+from agentkit.web.guarded_client import GuardedClients, read_body
+from agentkit.web.guarded_transport import Resolve
 from agentkit.web.public_fetcher import MAX_REDIRECTS, TEXT_TYPES, decode_page, parse_url, tool_error
-from agentkit.web.system_resolver import SystemResolver
 from agentkit.web.text_encoding import has_byte_order_mark
 
 __all__ = ["PublicHttpClient"]
@@ -32,17 +31,9 @@ class PublicHttpClient:
     def __init__(
         self, *, allow: Iterable[str] = (), resolve: Resolve | None = None, verify: ssl.SSLContext | None = None
     ) -> None:
-        """Initialize the client.
-
-        Args:
-            allow: Networks that are permitted besides public addresses, such as ``10.0.0.0/8``.
-            resolve: Replaces the system's resolver.
-            verify: Replaces the trusted certificates.
-        """
-        self._policy = AddressPolicy(allow)
-        self._resolve = resolve or SystemResolver()
+        """Set the permitted addresses: see ``GuardedClients``."""
+        self._clients = GuardedClients(allow=allow, resolve=resolve, verify=verify)
         self._decoders = ThreadPoolExecutor(_MAX_DECODERS, thread_name_prefix="response")
-        self._verify = verify or httpx2.create_ssl_context(trust_env=False)
 
     async def send(self, request: HttpRequest, *, max_bytes: int, timeout_s: float) -> HttpReply:
         """Return the response, whatever its status; ``timeout_s`` is for all redirects together.
@@ -54,7 +45,7 @@ class PublicHttpClient:
                 out the request is not known.
         """
         try:
-            async with asyncio.timeout(timeout_s), self._client(timeout_s) as client:
+            async with asyncio.timeout(timeout_s), self._clients.client(timeout_s, {}) as client:
                 return await self._send(client, request, max_bytes)
         except TimeoutError as error:
             raise ToolInterrupted(f"{request.url} took longer than {timeout_s:g} s.") from error
@@ -65,15 +56,6 @@ class PublicHttpClient:
             if isinstance(error, _UNSENT):
                 raise explained from error
             raise ToolInterrupted(str(explained)) from error
-
-    def _client(self, timeout_s: float) -> httpx2.AsyncClient:
-        """Return a client for one request, so that tasks share no cookies."""
-        return httpx2.AsyncClient(
-            transport=GuardedTransport(self._policy, resolve=self._resolve, verify=self._verify),
-            trust_env=False,
-            timeout=httpx2.Timeout(None, connect=timeout_s / 2),
-            headers={"user-agent": "opspawn"},
-        )
 
     async def _send(self, client: httpx2.AsyncClient, request: HttpRequest, max_bytes: int) -> HttpReply:
         first = parse_url(request.url)
@@ -97,12 +79,7 @@ class PublicHttpClient:
         raise ToolError(f"More than {MAX_REDIRECTS} redirects, the last one to {url}. Try another address.")
 
     async def _read(self, response: httpx2.Response, url: str, max_bytes: int) -> HttpReply:
-        body = bytearray()
-        async for chunk in response.aiter_bytes():  # decompressed in bounded chunks, so that a bomb is cut
-            body += chunk
-            if len(body) > max_bytes:
-                break
-        content, truncated = bytes(body[:max_bytes]), len(body) > max_bytes
+        content, truncated = await read_body(response, max_bytes)
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         is_binary = b"\0" in content[:4096] and not has_byte_order_mark(content)
         text = None

@@ -29,7 +29,6 @@ from agentkit.client import (
     ToolStarted,
 )
 from agentkit.messages import ImagePart, InputPart, Message, TextPart, ToolCall, ToolResult
-from agentkit.runtime.tool_invocation import interruption_cause
 from cli.views.console import one_line, printable, write_line
 from cli.views.input_request_lines import input_request_lines
 
@@ -171,7 +170,7 @@ def _answer_line(event: InputAnswered | InputRejected) -> Text:
 
 
 def _interruption_line(event: CallInterrupted) -> Text:
-    cause = one_line(interruption_cause(event.error.message).removeprefix(f"{event.call.name} "), _MAX_WIDTH)
+    cause = one_line(event.error.message.removeprefix(f"{event.call.name} "), _MAX_WIDTH)
     return _line(
         f"   ! {event.call.name} ", "yellow", f"{cause} It is not called again; whether it took effect is checked."
     )

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 import httpx2
 import pytest
@@ -125,6 +125,18 @@ class Stack:
         process = self._processes.pop(name)
         process.terminate()
         return process.wait(20)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Start Temporal, a worker and an API; stop everything at the end."""
+        try:
+            self.start_temporal()
+            self.start_worker()
+            self.start_api()
+            await self.wait_until_ready()
+            yield self
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         for process in self._processes.values():
@@ -272,12 +284,5 @@ async def stack(tmp_path: Path, temporal_port: int, app_files: Mapping[str, str]
 @pytest.fixture
 async def own_temporal_stack(tmp_path: Path, app_files: Mapping[str, str]) -> AsyncIterator[Stack]:
     """Start Temporal, a worker and an API for one test."""
-    stack = _stack(tmp_path, reserve_port(), app_files)
-    try:
-        stack.start_temporal()
-        stack.start_worker()
-        stack.start_api()
-        await stack.wait_until_ready()
+    async with _stack(tmp_path, reserve_port(), app_files).running() as stack:
         yield stack
-    finally:
-        stack.stop()

@@ -64,14 +64,8 @@ async def short_stack(tmp_path: Path) -> AsyncIterator[ShortHistoryStack]:
     stack.write_app()
     (stack.app_dir / "agents" / "measurer.yaml").write_text(AGENT)
     (stack.app_dir / "tools" / "measure.py").write_text(ECHO_TOOL)
-    try:
-        stack.start_temporal()
-        stack.start_worker()
-        stack.start_api()
-        await stack.wait_until_ready()
+    async with stack.running():
         yield stack
-    finally:
-        stack.stop()
 
 
 def _text() -> str:

@@ -50,14 +50,8 @@ async def watched_stack(tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("OPSPAWN_CORS_ORIGINS", origin)
     stack = Stack(tmp_path, reserve_port(), f"browser-{uuid.uuid4().hex[:8]}", grpc_port=reserve_port())
     stack.write_app()
-    try:
-        stack.start_temporal()
-        stack.start_worker()
-        stack.start_api()
-        await stack.wait_until_ready()
+    async with stack.running():
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.fixture

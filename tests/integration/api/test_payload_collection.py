@@ -9,7 +9,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.temporal.payload_collector import PayloadCollector
+from activities.temporal.payload_collector import PayloadCollector, collect_at_intervals
 from activities.temporal.payload_storage import PARTIAL_PREFIX, payload_directory
 from tests.integration.api.conftest import ApiHarness, eventually
 
@@ -54,7 +54,7 @@ async def test_the_payloads_of_deleted_tasks_are_deleted_and_those_of_others_sta
 async def test_collecting_goes_on_at_intervals_until_it_is_cancelled(harness: ApiHarness) -> None:
     task_id = await harness.submit(input=LARGE)
     collector = PayloadCollector(harness.temporal, harness.settings.data_dir / "payloads", min_age_s=0, pause_s=0)
-    running = asyncio.create_task(collector.run(interval_s=0.05))
+    running = asyncio.create_task(collect_at_intervals(collector.collect, "payloads of %d tasks", interval_s=0.05))
     await delete(harness, task_id)
 
     async def is_deleted() -> bool:

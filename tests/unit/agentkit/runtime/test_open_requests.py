@@ -89,6 +89,14 @@ def test_two_approvals_of_different_people_settle_a_request_for_two_and_one_deni
     assert requests.answer(answer(second, "deny", by="ada"), NOW)
 
 
+def test_an_expiry_does_not_replace_a_persons_answer_of_the_same_moment() -> None:
+    requests = OpenRequests()
+    opened = request(requests)
+    requests.answer(answer(opened, by="ada"), NOW)
+    requests.settle(answer(opened, "deny", by="expiry"))
+    assert (requests.settled(opened.id).decision, requests.settled(opened.id).by) == ("approve", "ada")
+
+
 def test_a_withdrawn_request_takes_no_answer() -> None:
     requests = OpenRequests()
     opened = request(requests)

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from agentkit.client.task_events import parse_event
 from agentkit.messages import ImagePart, Message, TextPart, ToolCall, ToolResult
-from agentkit.runtime.tool_invocation import unknown_outcome_text
 from cli.views.step_lines import EventLines, MessageLines, arguments_text, output_text, write_step_line
 from tests.unit.scripted_api import CALL, EVENTS, RESULT, JsonObject, event
 
@@ -115,7 +114,7 @@ def test_arguments_that_are_no_json_are_shown_as_the_model_wrote_them() -> None:
 
 
 LOST = "calculator was started, and its worker was lost. "
-INTERRUPTED = event(6, "tool.interrupted", step=1, call=CALL, error={"message": LOST + unknown_outcome_text()})
+INTERRUPTED = event(6, "tool.interrupted", step=1, call=CALL, error={"message": LOST})
 
 
 def test_a_call_that_was_cut_off_is_followed_by_what_its_probe_found() -> None:

@@ -42,7 +42,7 @@ MAX_RETRY_AFTER_S = 600.0
 
 
 def application_error(error: OpspawnError) -> ApplicationError:
-    """Return the failure that an activity raises for an error: its type is the error's name.
+    """Return the failure that an activity raises for an error: its type is the name of the error's class.
 
     Only transient errors are retryable. The message is bounded: Temporal refuses one of several megabytes, and would
     retry the activity because of that.
@@ -53,11 +53,18 @@ def application_error(error: OpspawnError) -> ApplicationError:
     return ApplicationError(
         bounded(str(error)),
         *([] if status is None else [{"status": status}]),
-        type=type(error).__name__,
+        type=_type_name(error),
         non_retryable=not retryable,
         next_retry_delay=None if retry_after is None else timedelta(seconds=min(retry_after, MAX_RETRY_AFTER_S)),
     )
 
+
+def _type_name(error: OpspawnError) -> str:
+    """Return the name of the error's class; of a class that a project derives from ours, the name of ours."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ in _OWN_MODULES)
+
+
+_OWN_MODULES = frozenset({OpspawnError.__module__, PayloadStorageFailed.__module__})
 
 _REFUSALS = frozenset(kind.__name__ for kind in (ToolNotServed, WorkerBusy, LocalAttemptLost))
 

@@ -20,6 +20,7 @@ OpspawnError
 │   ├── SecretMissing         a secret that the call needs is not available; the tool was not called
 │   ├── ToolInterrupted       the call was cut off: whether it took effect is not known
 │   ├── NotDone               the call had no effect
+│   ├── ResultUnreadable      the call took effect, but its result can't be read
 │   └── ToolUnavailable       transient: another attempt may succeed
 │       └── ToolNotStarted    the call has not reached the tool
 ├── AnswerInvalid             a person's answer changes nothing
@@ -66,6 +67,7 @@ __all__ = [
     "NotDone",
     "OpspawnError",
     "OutputUncheckable",
+    "ResultUnreadable",
     "SandboxUnavailable",
     "SecretMissing",
     "ToolArgumentsInvalid",
@@ -197,6 +199,10 @@ class ToolInterrupted(ToolError):
 
 class NotDone(ToolError):
     """The call had no effect: raise it in a tool that has changed nothing, or return it from a probe."""
+
+
+class ResultUnreadable(ToolError):
+    """The call took effect, but its result can't be read: it is too large, say. Return less."""
 
 
 class ToolUnavailable(ToolError):

@@ -28,10 +28,12 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import (
         LocalAttemptLost,
         NotDone,
+        ResultUnreadable,
         SecretMissing,
         ToolArgumentsInvalid,
         ToolError,
         ToolInterrupted,
+        ToolNotFound,
         ToolNotServed,
         ToolNotStarted,
         ToolUnavailable,
@@ -63,6 +65,14 @@ _WORKER_SHUTDOWN = "WorkerShutdown"
 
 _CUT_OFF = frozenset({ToolInterrupted.__name__, ToolUnavailable.__name__, _WORKER_SHUTDOWN})
 """Types of the failures of an irreversible call that may have had its effect."""
+
+_UNREADABLE = frozenset({ResultUnreadable.__name__, _RESULT_TOO_LARGE})
+"""Types of the failures of a call that took effect."""
+
+_REPORTED = frozenset({ToolError.__name__, ToolNotFound.__name__})
+"""Types of the failures that a tool itself reports. Any other is an error of its worker, and the call may have had its
+effect: a result that can't be encoded, say. A worker of another program names its tools' failures as it likes.
+"""
 
 _NOT_DONE = frozenset(kind.__name__ for kind in (NotDone, SecretMissing, ToolArgumentsInvalid, ToolNotStarted))
 """Types of the failures of a call that had no effect."""
@@ -187,7 +197,7 @@ def _decoded(tool: ToolSpec, result: RawValue) -> ToolValue:
             raise ValueError(f"it is nested more than {MAX_JSON_DEPTH} levels deep")
     except ValueError as error:
         text = f"{tool.name} did its work, but its result can't be read: {str(error)[:200]}. Don't call it again."
-        raise ToolError(text) from error
+        raise ResultUnreadable(text) from error
     try:
         return decode_output(value, result.payload.metadata)
     except ValueError:  # of a later release: what the model reads is in the value
@@ -235,13 +245,17 @@ def tool_error(tool: ToolSpec, cause: BaseException | None) -> ToolError:
     text = tool_failure_text(tool, cause)
     if isinstance(cause, ApplicationError) and cause.type in _NOT_DONE:
         return NotDone(text)
+    if isinstance(cause, ApplicationError) and cause.type in _UNREADABLE:
+        return ResultUnreadable(text)
     if isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START:
         return NotDone(text)
     if tool.effect != "irreversible":
         return ToolError(text)
     if not isinstance(cause, ApplicationError):
         return ToolInterrupted(text, may_still_run=True)
-    return ToolInterrupted(text) if cause.type in _CUT_OFF else ToolError(text)
+    is_of_other_program = bool(tool.external or tool.task_queue) and cause.type not in _CUT_OFF
+    is_reported = cause.type in _REPORTED or is_of_other_program
+    return ToolError(text) if is_reported else ToolInterrupted(text)
 
 
 def tool_failure_text(tool: ToolSpec, cause: BaseException | None) -> str:

@@ -39,6 +39,7 @@ class CallEffects(Protocol):
 
         Raises:
             NotDone: the call had no effect.
+            ResultUnreadable: it took effect, but its result can't be read.
             ToolInterrupted: it was cut off; whether it took effect is not known.
             ToolError: the call failed; its message becomes the result that the model reads.
         """

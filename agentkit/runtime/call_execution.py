@@ -10,7 +10,15 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-from agentkit.errors import NotDone, ToolArgumentsInvalid, ToolCallRefused, ToolError, ToolInterrupted
+from agentkit.errors import (
+    NotDone,
+    ResultUnreadable,
+    SecretMissing,
+    ToolArgumentsInvalid,
+    ToolCallRefused,
+    ToolError,
+    ToolInterrupted,
+)
 from agentkit.input_requests import InputAnswer, InputRequest, call_sha256
 from agentkit.interfaces import Done, PolicyDecision, Unknown
 from agentkit.messages import ToolCall, ToolResult
@@ -61,7 +69,7 @@ class CallExecution:
             self._record(call, "proposed", decided_by=_person(answer))
             return await self._call(call, tool)
         self._record(call, "refused", decided_by=_person(answer))
-        comment = f": {answer.comment}" if answer.comment else "."
+        comment = f": {answer.comment.rstrip('.')}." if answer.comment else "."
         result = error_result(call, f"Not called: {call.name} was not approved{comment} Go on without it, and say so.")
         self.effects.on_call_denied(call, result)
         return result
@@ -72,17 +80,14 @@ class CallExecution:
             self.ledger.start(call.id, self.effects.now())
             try:
                 value = await self.effects.call_tool(tool, call, self.step)
-            except (NotDone, ToolArgumentsInvalid) as error:
-                return self._failed(call, "not_done", error)
-            except ToolInterrupted as error:
-                if tool.effect != "irreversible":
-                    return self._failed(call, "failed", error)
+            except ToolError as error:
+                if not isinstance(error, ToolInterrupted) or tool.effect != "irreversible":
+                    self._record(call, _state_after(error))
+                    return error_result(call, str(error))
                 self._record(call, "unknown")
                 if (result := await self._settle(call, tool, error)) is not None:
                     self.effects.on_outcome_settled(call, result)
                     return result
-            except ToolError as error:
-                return self._failed(call, "failed", error)
             except ToolCallRefused:
                 self._record(call, "not_done")
                 raise
@@ -92,10 +97,6 @@ class CallExecution:
             else:
                 self._record(call, "done")
                 return tool_result(call, value, self.agent)
-
-    def _failed(self, call: ToolCall, state: CallState, error: ToolError) -> ToolResult:
-        self._record(call, state)
-        return error_result(call, str(error))
 
     async def _settle(self, call: ToolCall, tool: ToolSpec, error: ToolInterrupted) -> ToolResult | None:
         """Return the result of a call that was cut off, as its probe or a person reports it; None: it is made again."""
@@ -167,6 +168,15 @@ class CallExecution:
 
     def _record(self, call: ToolCall, state: CallState, decided_by: str | None = None) -> None:
         self.ledger.record(call.id, state, self.effects.now(), decided_by)
+
+
+def _state_after(error: ToolError) -> CallState:
+    match error:
+        case NotDone() | SecretMissing() | ToolArgumentsInvalid():
+            return "not_done"
+        case ResultUnreadable():
+            return "done"
+    return "failed"
 
 
 def _not_done_text(tool: ToolSpec, reason: str) -> str:

@@ -91,7 +91,7 @@ class LocalRunner:
         loop = AgentLoop(
             agent, get_planner(agent.planner), self._policy, Transcript([first]), ledger=EffectLedger(task_id)
         )
-        effects = _LocalEffects(self._models, self._toolset, self._checker, task_id, emit, self._ask)
+        effects = _LocalEffects(self._models, self._toolset, self._checker, agent.name, task_id, emit, self._ask)
         deadline = asyncio.timeout(agent.limits.deadline)
         try:
             async with deadline:
@@ -111,6 +111,7 @@ class _LocalEffects:
     models: Mapping[str, Model]
     toolset: Toolset
     checker: OutputChecker
+    agent: str
     task_id: str
     emit: Emit | None
     answer: Ask
@@ -129,11 +130,11 @@ class _LocalEffects:
         )
 
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
-        context = tool_context(self.task_id, call.id, step)
+        context = tool_context(self.task_id, call.id, step, agent=self.agent)
         return await invoke_tool(self.toolset.get(tool.name), call.arguments, context)
 
     async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
-        context = tool_context(self.task_id, call.id, step)
+        context = tool_context(self.task_id, call.id, step, agent=self.agent)
         try:
             return await invoke_probe(self.toolset.get(tool.name), call.arguments, context)
         except ToolError as failure:

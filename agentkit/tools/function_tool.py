@@ -16,7 +16,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json, to_json
 
 from agentkit.config.durations import MAX_DURATION_S, parse_duration
-from agentkit.errors import NotDone, ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
+from agentkit.errors import NotDone, ResultUnreadable, ToolArgumentsInvalid, ToolError, ToolInvalid, ToolUnavailable
 from agentkit.interfaces import Done, ProbeOutcome, ToolContext, ToolOutput, ToolValue, Unknown
 from agentkit.specs import Approval, Effect, ToolSpec
 from agentkit.tools.connection_errors import is_connection_error
@@ -90,6 +90,7 @@ class FunctionTool(Generic[P, R]):
             ToolArgumentsInvalid: raised before the function is called.
             ToolUnavailable: the function raised it, or an error of a connection: see ``is_connection_error``.
             NotDone: the function raised it.
+            ResultUnreadable: what it returned is no JSON.
             ToolError: the function raised any other error.
         """
         values = self.validated(arguments)
@@ -178,7 +179,7 @@ class FunctionTool(Generic[P, R]):
         try:
             value: JsonValue = from_json(to_json(result, inf_nan_mode="strings"))
         except ValueError as error:
-            raise ToolError(
+            raise ResultUnreadable(
                 f"{self._spec.name} did its work, but what it returned can't be shown: {error}. "
                 "Don't call it again for that. Its author should return text, numbers, lists, dicts or dataclasses."
             ) from error

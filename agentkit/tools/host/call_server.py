@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from agentkit.errors import ToolError
+from agentkit.errors import ResultUnreadable, ToolError
 from agentkit.interfaces import CallSignals, ProbedTool, Tool, ToolContext, ToolProgress
 from agentkit.interfaces.probe import probe_record
 from agentkit.tools.function_threads import FUNCTION_THREADS, TrackedThreads
@@ -134,7 +134,7 @@ class CallServer:
             f"{name} did its work, but what it returned is too large: {len(line) / 1e6:.0f} MB, "
             f"{MAX_MESSAGE_BYTES / 1e6:.0f} MB at most. Don't call it again for that; ask for less at a time."
         )
-        return encode(_error_response(response["call_number"], ToolError(text), response["traces"]))
+        return encode(_error_response(response["call_number"], ResultUnreadable(text), response["traces"]))
 
     def _reset_process(self) -> None:
         """Undo what would disturb calls of other tools."""

@@ -17,7 +17,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
-from agentkit.errors import NotDone, ToolArgumentsInvalid, ToolError, ToolNotFound, ToolUnavailable
+from agentkit.errors import NotDone, ResultUnreadable, ToolArgumentsInvalid, ToolError, ToolNotFound, ToolUnavailable
 from agentkit.interfaces import ToolOutput, ToolValue
 from agentkit.messages import StoredContent
 
@@ -62,7 +62,8 @@ MAX_MESSAGE_BYTES = 64_000_000
 """The largest size of one message, such as a tool's result."""
 
 _ERRORS: Mapping[str, type[ToolError]] = {
-    kind.__name__: kind for kind in (ToolError, ToolUnavailable, ToolArgumentsInvalid, ToolNotFound, NotDone)
+    kind.__name__: kind
+    for kind in (ToolError, ToolUnavailable, ToolArgumentsInvalid, ToolNotFound, NotDone, ResultUnreadable)
 }
 
 

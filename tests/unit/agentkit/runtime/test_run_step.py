@@ -16,6 +16,7 @@ from agentkit.errors import (
     ModelNotAuthorized,
     ModelUnavailable,
     NotDone,
+    ResultUnreadable,
     ToolArgumentsInvalid,
     ToolError,
     ToolInterrupted,
@@ -339,6 +340,7 @@ def sending(*values: Any) -> InMemoryEffects:
     [
         pytest.param("sent", "done", "sent", id="done"),
         pytest.param(ToolError("no money"), "failed", "no money", id="the tool's error"),
+        pytest.param(ResultUnreadable("sent, but"), "done", "sent, but", id="done, with an unreadable result"),
         pytest.param(NotDone("closed today"), "not_done", "closed today", id="not done"),
         pytest.param(ToolArgumentsInvalid("b is wrong"), "not_done", "b is wrong", id="arguments"),
     ],
@@ -348,7 +350,7 @@ async def test_the_ledger_has_the_state_of_an_irreversible_call(value: object, s
     assert (entry.state, entry.attempts, entry.effect, entry.decided_by) == (state, 1, "irreversible", "a test")
     assert (entry.idempotency_key, entry.proposed_at, entry.started_at, entry.ended_at) == ("local/1", NOW, NOW, NOW)
     assert entry.arguments_sha256 == "d3626ac30a87e6f7a6428233b3c68299976865fa5508e4267c5415c76af7a772"
-    assert (result.content, result.is_error) == (text, state != "done")
+    assert (result.content, result.is_error) == (text, value != "sent")
 
 
 async def test_a_call_that_no_worker_takes_is_not_done_and_its_error_ends_the_task() -> None:

@@ -22,13 +22,13 @@ RESPONSE_TIMEOUT = timedelta(seconds=5)
 SURVEY_TIMEOUT_S = 12.0
 """For one round of requests with all of their own timeouts."""
 _MAX_ROUNDS = 4
-"""How often as many requests are sent as there are workers: chance decides which of them get one."""
+"""Rounds of one request for each worker: Temporal may pass several requests of a round to the same worker."""
 _MAX_REQUESTS = 20
 """The most requests at once."""
 _MAX_NAMES = 5
 """The most workers that a message names."""
-_KEPT_S = 5.0
-"""How long a survey serves further refusals: one for each of many calls at once would be as many surveys."""
+_SURVEY_LIFETIME_S = 5.0
+"""How long a survey is reused, so that many calls that are refused at once need one survey only."""
 
 
 async def describe_workers(client: Client, task_queue: str, count: int) -> list[WorkerDescription]:
@@ -98,7 +98,7 @@ class WorkersWithTool:
     async def _survey(self, task_queue: str) -> tuple[list[WorkerDescription], list[str]]:
         async with self._surveying:
             now = asyncio.get_running_loop().time()
-            if task_queue not in self._surveys or self._surveys[task_queue][0] < now - _KEPT_S:
+            if task_queue not in self._surveys or self._surveys[task_queue][0] < now - _SURVEY_LIFETIME_S:
                 pollers = [poller.identity for poller in await recent_pollers(self._client, task_queue)]
                 described = await describe_workers(self._client, task_queue, max(1, len(pollers)))
                 others = sorted({*pollers} - {worker.identity for worker in described})

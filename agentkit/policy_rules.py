@@ -156,10 +156,10 @@ class Condition(_RuleRecord):
         return self
 
 
-_ASKING = ("approvers", "count", "expires", "on_expiry", "escalate_to")
+_KEYS_OF_ASK = ("approvers", "count", "expires", "on_expiry", "escalate_to")
 _NEVER: dict[str, JsonValue] = {"not": {}}
-_CONSISTENT: list[JsonValue] = [
-    {"properties": {"then": {"enum": ["allow", "deny"]}, **dict.fromkeys(_ASKING, _NEVER)}},
+_VALID_COMBINATIONS: list[JsonValue] = [
+    {"properties": {"then": {"enum": ["allow", "deny"]}, **dict.fromkeys(_KEYS_OF_ASK, _NEVER)}},
     {"properties": {"then": {"const": "ask"}, "on_expiry": {"not": {"const": "escalate"}}, "escalate_to": _NEVER}},
     {
         "properties": {"then": {"const": "ask"}, "on_expiry": {"const": "escalate"}},
@@ -172,7 +172,7 @@ _CONSISTENT: list[JsonValue] = [
 class PolicyRule(_RuleRecord):
     """Whether calls of a tool are made, need a person's approval, or are not made; the first matching rule decides."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": _CONSISTENT})
+    model_config = ConfigDict(json_schema_extra={"anyOf": _VALID_COMBINATIONS})
 
     tool: _Text
     """A name as in the agent's ``tools``; ``*`` matches any text, ``?`` any character, ``[ab]`` one of them."""
@@ -199,7 +199,7 @@ class PolicyRule(_RuleRecord):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        asking = [name for name in _ASKING if name in self.model_fields_set]
+        asking = [name for name in _KEYS_OF_ASK if name in self.model_fields_set]
         if asking and self.then != "ask":
             raise ValueError(f"{', '.join(asking)}: only with then: ask, got then: {self.then}")
         if (self.on_expiry == "escalate") != (self.escalate_to is not None):

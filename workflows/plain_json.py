@@ -41,9 +41,9 @@ class PlainArguments:
     """The arguments of one task's calls on task queues of other workers."""
 
     def __init__(self) -> None:
-        self._waiting = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._bytes = 0
-        """Of the calls since the newest wait for another workflow task: at least of those in the current one."""
+        """Arguments scheduled since the newest wait for another workflow task: at least those of the current one."""
 
     async def encode(self, tool: ToolSpec, call: ToolCall, context: ToolContext) -> list[RawValue]:
         """Return the payloads of arguments and context, in a workflow task that has space for them.
@@ -60,7 +60,7 @@ class PlainArguments:
             )
         for payload in payloads:
             payload.metadata[INLINE_METADATA] = b"1"
-        async with self._waiting:
+        async with self._lock:
             self._bytes += size
             if self._bytes > _MAX_BYTES_AT_ONCE:
                 await workflow.sleep(_NEXT_WORKFLOW_TASK, summary="Many bytes of arguments: go on in another task")

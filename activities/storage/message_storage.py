@@ -25,7 +25,7 @@ _MAX_PAGE_BYTES = 4 * 1024 * 1024
 _T = TypeVar("_T")
 
 
-class _StoredContent(Record):
+class _SeparateContent(Record):
     """The content of a tool result, stored by itself: as the tool's activity stored it, so it takes no more space."""
 
     message: int
@@ -38,7 +38,7 @@ class _StoredContent(Record):
 class _MessagePage(Record):
     messages: tuple[Message, ...]
     """Without the contents that are stored by themselves."""
-    contents: tuple[_StoredContent, ...] = ()
+    contents: tuple[_SeparateContent, ...] = ()
 
 
 class MessageStorage:
@@ -86,7 +86,7 @@ class MessageStorage:
             for index, part in enumerate(message.parts):
                 if isinstance(part, ToolResult) and len(part.content) >= self._min_content_bytes:
                     claim = await self._store(context, part.content)
-                    contents.append(_StoredContent(message=position, part=index, claim=claim))
+                    contents.append(_SeparateContent(message=position, part=index, claim=claim))
                     messages[position] = _with_content(messages[position], index, "")
         return _MessagePage(messages=tuple(messages), contents=tuple(contents))
 

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +39,8 @@ _KEPT_RESULTS = 50
 """The most calls whose results are kept for another attempt of theirs, which follows soon."""
 _MAX_ATTEMPTS = 100
 _UNUSED_S = 600.0
-"""Contents that no manifest refers to stay this long: a change that needs them may be under way."""
+"""Contents stay this long after the newest manifest referred to them: a reader of an earlier one may need them, or a
+change that is under way."""
 _OLD_MANIFEST_S = 60.0
 """Manifests that have a later one stay this long: a process that has read one must not be able to create the next."""
 _THREADS = 4
@@ -59,6 +61,10 @@ class _Manifest(Record):
     files: dict[str, TaskFile] = Field(default_factory=dict)
     results: dict[str, str] = Field(default_factory=dict)
     """The SHA-256 of the result of each of the latest calls, by its key; the latest last."""
+
+    def contents(self) -> set[str]:
+        """Return the SHA-256 of all contents that it refers to."""
+        return {file.sha256 for file in self.files.values()} | set(self.results.values())
 
     def snapshot(self) -> FileSnapshot:
         return FileSnapshot(version=self.version, files=tuple(self.files[path] for path in sorted(self.files)))
@@ -105,8 +111,15 @@ class TaskFileStore:
         return path if path.is_file() else None
 
     async def restore(self, task_id: str, directory: Path) -> FileSnapshot:
-        """Write all files of a task into an empty directory."""
-        return await self._run(lambda: _restore(self._files(task_id), directory))
+        """Write all files of a task into an empty directory; a cancelled call returns after its thread has stopped."""
+        stopped = threading.Event()
+        restoring = asyncio.ensure_future(self._run(lambda: _restore(self._files(task_id), directory, stopped)))
+        try:
+            return await asyncio.shield(restoring)
+        except asyncio.CancelledError:
+            stopped.set()
+            await asyncio.gather(restoring, return_exceptions=True)
+            raise
 
     async def _run(self, function: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
@@ -136,7 +149,10 @@ class TaskFileStore:
             text = result(before.snapshot(), changed.snapshot())
             digest = _store(files, "result", NewFile(text.encode())).sha256
             kept = dict(list(before.results.items())[1 - _KEPT_RESULTS :]) | {key: digest}
-            if _create_manifest(files, changed.model_copy(update={"results": kept})):
+            following = changed.model_copy(update={"results": kept})
+            for unused in before.contents() - following.contents():
+                _set_used(files / unused)
+            if _create_manifest(files, following):
                 _delete_unused(files)
                 return text
         raise OSError(f"{files} is changed too often at once")
@@ -219,8 +235,7 @@ def _store(files: Path, path: str, file: NewFile) -> TaskFile:
         try:
             digest, size = _copy(file.content, copy)
             target = files / digest
-            if target.exists():
-                os.utime(target)  # it is used again
+            if _set_used(target):
                 Path(copy.name).unlink()
             else:
                 copy.flush()
@@ -232,6 +247,15 @@ def _store(files: Path, path: str, file: NewFile) -> TaskFile:
     return TaskFile(
         path=path, sha256=digest, size=size, modified_at=_modified_at(file.content), executable=file.executable
     )
+
+
+def _set_used(content: Path) -> bool:
+    """Make now the last time at which a stored content was used; return False if it isn't there."""
+    try:
+        os.utime(content)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _copy(content: bytes | Path, target: IO[bytes]) -> tuple[str, int]:
@@ -256,11 +280,13 @@ def _modified_at(content: bytes | Path) -> datetime:
         return datetime.now(UTC)
 
 
-def _restore(files: Path, directory: Path) -> FileSnapshot:
+def _restore(files: Path, directory: Path, stopped: threading.Event) -> FileSnapshot:
     for _ in range(_MAX_ATTEMPTS):
         manifest = _read_manifest(files)
         with suppress(FileNotFoundError):  # contents of an older manifest have been deleted meanwhile
             for path, file in manifest.files.items():
+                if stopped.is_set():
+                    break
                 target = directory / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(files / file.sha256, target)
@@ -276,7 +302,7 @@ def _restore(files: Path, directory: Path) -> FileSnapshot:
 def _delete_unused(files: Path) -> None:
     """Delete older manifests, and contents that were not used for a while and that no manifest refers to."""
     newest = _read_manifest(files)
-    used = {file.sha256 for file in newest.files.values()} | set(newest.results.values())
+    used = newest.contents()
     now = time.time()
     for name in os.listdir(files):
         path, is_manifest = files / name, _MANIFEST.fullmatch(name) is not None

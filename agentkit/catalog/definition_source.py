@@ -108,9 +108,12 @@ def _duplicate(node: yaml.Node) -> str | None:
         first_lines: dict[str, int] = {}
         for key, value in current.value:
             pending.append(value)
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and first_lines.setdefault(key.value, line) != line:
+            if key.value in first_lines:
                 return f"{line}: {key.value}: given twice, first on line {first_lines[key.value]}."
+            first_lines[key.value] = line
     return None
 
 

@@ -102,5 +102,8 @@ class TaskFiles(Protocol):
         ...
 
     async def restore(self, task_id: str, directory: Path) -> FileSnapshot:
-        """Write all files of a task into an empty directory, and return what was written."""
+        """Write all files of a task into an empty directory, and return what was written.
+
+        When this returns or raises, nothing is written there any more.
+        """
         ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 import secrets
@@ -118,7 +117,7 @@ def _file_bytes(name: str, value: Mapping[str, JsonValue]) -> bytes:
         return text.encode()
     try:
         return base64.b64decode(str(value["base64"]), validate=True)
-    except (KeyError, binascii.Error):
+    except (KeyError, ValueError):  # also of characters outside ASCII
         raise ToolArgumentsInvalid(
             f"{name}: a file needs content (text) or base64 (its bytes). Nothing was sent."
         ) from None

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import ToolArgumentsInvalid
 
-__all__ = ["Parameter", "Place", "form_pairs", "path_text", "query_pairs", "scalar_text"]
+__all__ = ["Parameter", "Place", "form_pairs", "header_text", "path_text", "query_pairs", "scalar_text"]
 
 Place = Literal["path", "query", "header", "cookie"]
 
@@ -32,7 +32,7 @@ class Parameter:
     is_json: bool = False
     """Its value is sent as JSON."""
     allow_reserved: bool = False
-    """Reserved characters in its value aren't percent-encoded."""
+    """Reserved characters in its value aren't percent-encoded: in a query only, where OpenAPI allows it."""
 
 
 def scalar_text(value: JsonValue) -> str:
@@ -43,20 +43,19 @@ def scalar_text(value: JsonValue) -> str:
 
 
 def path_text(parameter: Parameter, value: JsonValue) -> str:
-    """Return the text of a parameter in a path or header, not encoded; of a path parameter, percent-encoded.
+    """Return the text of a parameter in a path, percent-encoded.
 
     Raises:
         ToolArgumentsInvalid: it would lead to another path.
     """
-    text = _simple(parameter, value)
-    if parameter.place != "path":
-        return text
+    text = header_text(parameter, value)
     if text in ("", ".", ".."):
         raise ToolArgumentsInvalid(f"{parameter.argument}: {text!r} can't be part of a path. Nothing was sent.")
-    return quote(text, safe=_RESERVED if parameter.allow_reserved else ",=")
+    return quote(text, safe=",=")
 
 
-def _simple(parameter: Parameter, value: JsonValue) -> str:
+def header_text(parameter: Parameter, value: JsonValue) -> str:
+    """Return the text of a parameter in OpenAPI's style ``simple``, not encoded."""
     if parameter.is_json:
         return json.dumps(value)
     if isinstance(value, list):

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from agentkit.errors import SecretMissing, ToolArgumentsInvalid, ToolError, ToolInterrupted, ToolUnavailable
 from agentkit.interfaces import HttpClient, HttpReply, HttpRequest, Secrets, ToolContext
 from agentkit.openapi.openapi_operations import IDEMPOTENCY_HEADER, Operation
-from agentkit.openapi.openapi_parameters import path_text, query_pairs, scalar_text
+from agentkit.openapi.openapi_parameters import header_text, path_text, query_pairs, scalar_text
 from agentkit.openapi.openapi_security import Credentials
 from agentkit.schemas.exact_validator import NO_DOCUMENTS, ExactValidator
 from agentkit.specs import ToolSpec
@@ -90,7 +90,7 @@ class OpenApiTool:
             elif parameter.place == "query":
                 query += query_pairs(parameter, value)
             elif parameter.place == "header":
-                headers[parameter.name] = _header_value(parameter.argument, path_text(parameter, value))
+                headers[parameter.name] = _header_value(parameter.argument, header_text(parameter, value))
             else:
                 cookies.append(f"{parameter.name}={quote(scalar_text(value), safe='')}")
         content = None

@@ -26,9 +26,10 @@ class RulePolicy:
         arguments = ArgumentReader(call.arguments)
         doubt = ""
         for number, rule in enumerate(agent.policy, 1):
-            unclear = _unclear(rule, tool, arguments)
-            if unclear is None:
+            outcome = _rule_outcome(rule, tool, arguments)
+            if outcome is False:
                 continue
+            unclear = outcome if isinstance(outcome, str) else ""
             # An unclear test makes no call easier: only rules that ask or deny match.
             if not unclear or rule.then != "allow":
                 return _decision_by_rule(rule, f"policy rule {number}", unclear or doubt)
@@ -40,21 +41,21 @@ class RulePolicy:
         return _decision(tool.effect == "irreversible", f"its effect, {tool.effect}", doubt, "the tool's effect")
 
 
-def _unclear(rule: PolicyRule, tool: ToolSpec, arguments: ArgumentReader) -> str | None:
-    """Return what is unclear about the call, ``""`` if the rule matches; None if it doesn't match."""
+def _rule_outcome(rule: PolicyRule, tool: ToolSpec, arguments: ArgumentReader) -> Outcome:
+    """Return whether the rule matches the call; text: why that is unclear."""
     if not fnmatchcase(tool.name, rule.tool) or (rule.effect is not None and rule.effect != tool.effect):
-        return None
+        return False
     unclear: list[str] = []
     for path, condition in (rule.if_ or {}).items():
-        outcome = _outcome(tool, arguments, path, condition)
+        outcome = _condition_outcome(tool, arguments, path, condition)
         if outcome is False:
-            return None
+            return False
         if isinstance(outcome, str):
             unclear.append(outcome)
-    return "; ".join(unclear)
+    return "; ".join(unclear) or True
 
 
-def _outcome(tool: ToolSpec, arguments: ArgumentReader, path: str, condition: Condition) -> Outcome:
+def _condition_outcome(tool: ToolSpec, arguments: ArgumentReader, path: str, condition: Condition) -> Outcome:
     """Return whether a condition holds; of an argument that the tool can't have, only its absence does."""
     is_possible = accepts_argument(tool.parameters, argument_path(path)[0])
     if not is_possible and condition.exists is not False and arguments.read(path) is None:

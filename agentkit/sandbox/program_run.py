@@ -11,7 +11,7 @@ import signal
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,12 +63,23 @@ class ProgramRun:
         Raises:
             SandboxUnavailable: it could not be confined; nothing was run.
         """
-        status, child_status = os.pipe()
-        info, child_info = os.pipe()
+        with ExitStack() as read_ends:
+            with ExitStack() as write_ends:
+                status, child_status = _pipe(read_ends, write_ends)
+                info, child_info = _pipe(read_ends, write_ends)
+                process = await self._start(command, environment, child_status, child_info)
+            try:
+                return await self._follow(process, status, child_status, info)
+            finally:
+                await asyncio.shield(asyncio.ensure_future(self._close(process)))
+
+    async def _start(
+        self, command: Sequence[str], environment: Mapping[str, str], child_status: int, child_info: int
+    ) -> Process:
         if self._job["isolated"]:
             command = (*command[:1], "--info-fd", str(child_info), *command[1:])
         try:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *command,
                 stdin=PIPE,
                 stdout=PIPE,
@@ -79,18 +90,7 @@ class ProgramRun:
                 start_new_session=True,
             )
         except OSError as error:
-            os.close(status)
-            os.close(info)
             raise SandboxUnavailable(f"{command[0]} can't be started: {error.strerror}.") from error
-        finally:
-            os.close(child_status)
-            os.close(child_info)
-        try:
-            return await self._follow(process, status, child_status, info)
-        finally:
-            os.close(status)
-            os.close(info)
-            await asyncio.shield(asyncio.ensure_future(self._close(process)))
 
     async def _follow(self, process: Process, status: int, child_status: int, info: int) -> ProgramEnd:
         reading = [
@@ -185,6 +185,14 @@ class ProgramRun:
             exceeded.cancel()
         if self._cut_off_by is None and exceeded.done() and not exceeded.cancelled():
             self._cut_off_by = "output"
+
+
+def _pipe(read_ends: ExitStack, write_ends: ExitStack) -> tuple[int, int]:
+    """Return the read and the write end of a new pipe; each is closed with its stack."""
+    read_end, write_end = os.pipe()
+    read_ends.callback(os.close, read_end)
+    write_ends.callback(os.close, write_end)
+    return read_end, write_end
 
 
 async def _read_status(descriptor: int) -> bytes:

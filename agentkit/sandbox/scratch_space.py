@@ -28,8 +28,7 @@ class ScratchSpace:
         for left in parent.glob(f"{_PREFIX}*"):
             _delete_unless_used(left)
         self.directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        self._lock = os.open(self.directory / _LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = _locked_file(self.directory / _LOCK_FILE)
         self.directory.chmod(0o711)  # programs run as other users
 
     @contextmanager
@@ -57,6 +56,15 @@ def give_to(directory: Path, user_id: int) -> None:
         for name in (*directories, *files):
             os.chown(Path(parent) / name, user_id, user_id, follow_symlinks=False)
     os.chown(directory, user_id, user_id)
+
+
+def _locked_file(path: Path) -> int:
+    """Create a file that is locked from the moment at which it has its name, and return its descriptor."""
+    unlocked = path.with_suffix(".new")
+    descriptor = os.open(unlocked, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    unlocked.rename(path)
+    return descriptor
 
 
 def _delete_unless_used(directory: Path) -> None:

@@ -28,6 +28,10 @@ _NAMESPACE_FLAGS = 0x7E020000
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET."""
 _TERMINAL_INPUT = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX, which type into a terminal."""
+_FCNTL_OWNER = (8, 15)
+"""F_SETOWN and F_SETOWN_EX, which make the kernel signal any process of the same user, SIGKILL included."""
+_IOCTL_OWNER = (0x8901, 0x8902)
+"""FIOSETOWN and SIOCSPGRP, the same for sockets."""
 _CLONE3 = 435
 _X32_BIT = 0x40000000
 
@@ -47,18 +51,20 @@ def _argument(index: int) -> Instruction:
     return (_LOAD, 0, 0, _ARGUMENTS + 8 * index)
 
 
+def _refused_values(index: int, values: Sequence[int]) -> Sequence[Instruction]:
+    """Return what refuses a call whose argument has one of ``values``, and allows it otherwise."""
+    to_refused = range(len(values), 0, -1)
+    compared = [(_JUMP_EQUAL, jump, 0, value) for jump, value in zip(to_refused, values, strict=True)]
+    return (_argument(index), *compared, _PERMITTED, _REFUSED)
+
+
 def _argument_rules() -> dict[str, Sequence[Instruction]]:
     """Return what decides on calls that are allowed with some arguments only. Each ends in a return."""
     own_process_only = (_argument(0), (_JUMP_EQUAL, 0, 1, 0), _PERMITTED, _REFUSED)
     return {
         "clone": (_argument(0), (_JUMP_SET, 0, 1, _NAMESPACE_FLAGS), _REFUSED, _PERMITTED),
-        "ioctl": (
-            _argument(1),
-            (_JUMP_EQUAL, 1, 0, _TERMINAL_INPUT[0]),
-            (_JUMP_EQUAL, 0, 1, _TERMINAL_INPUT[1]),
-            _REFUSED,
-            _PERMITTED,
-        ),
+        "fcntl": _refused_values(1, _FCNTL_OWNER),
+        "ioctl": _refused_values(1, (*_TERMINAL_INPUT, *_IOCTL_OWNER)),
         "prlimit64": own_process_only,
         "sched_setaffinity": own_process_only,
         "setpriority": (

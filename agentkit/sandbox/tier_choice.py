@@ -135,6 +135,7 @@ def _try(confinement: Confinement, space: ScratchSpace) -> None:
                 timeout=_TRIAL_TIMEOUT_S,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
+            os.close(status)
             raise _NotPossible(f"{error}.") from error
         finally:
             for descriptor in (child_status, job_reader, job_writer):

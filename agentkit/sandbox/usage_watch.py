@@ -110,8 +110,12 @@ def _add_usage(descriptor: int, usage: DirectoryUsage, max_files: int, depth: in
             for entry in entries:
                 if usage.files > max_files or usage.is_unreadable:
                     return
-                with suppress(FileNotFoundError):
+                try:
                     _add_entry(descriptor, entry, usage, max_files, depth)
+                except PermissionError:
+                    usage.is_unreadable = True
+                except FileNotFoundError:
+                    continue
     finally:
         os.close(descriptor)
 
@@ -127,9 +131,6 @@ def _add_entry(parent: int, entry: os.DirEntry[str], usage: DirectoryUsage, max_
         return
     try:
         child = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    except PermissionError:
-        usage.is_unreadable = True
-        return
     except NotADirectoryError:
         return
     _add_usage(child, usage, max_files, depth - 1)

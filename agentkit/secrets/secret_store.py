@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,8 @@ _MIN_CHARS = 8
 """A shorter secret occurs in ordinary text, which its redaction would garble."""
 _MAX_CHARS = 4_096
 """As long as the key of a certificate; the search for longer ones would take too much memory."""
+_MAX_FILE_BYTES = 4 * _MAX_CHARS + 2
+"""As many as that takes in UTF-8, and a line break. A larger file is not read."""
 _MAX_KEPT_VALUES = 4
 """How many values of a secret are redacted: a file's former values are in use until the calls that have them end."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -133,6 +137,10 @@ class SecretStore:
         path = self._app_dir / (source.file or "")
         try:
             status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):  # a pipe may never end
+                raise OSError(errno.EINVAL, "it is no regular file")
+            if status.st_size > _MAX_FILE_BYTES:
+                raise OSError(errno.EFBIG, f"it has more than {_MAX_FILE_BYTES:,} bytes")
             version = (status.st_mtime_ns, status.st_size, status.st_ino)
             cached = self._files.get(name)
             if cached is None or cached[0] != version:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,6 @@ from agentkit.interfaces import FileChanges, FileSnapshot, NewFile
 from agentkit.tools.task_paths import task_path
 
 __all__ = ["ScratchChanges", "scratch_changes"]
-
-_MAX_DEPTH = 32
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,8 @@ def scratch_changes(directory: Path, before: FileSnapshot) -> ScratchChanges:
     """Compare a directory with the files that it was filled with."""
     found: dict[str, _Found] = {}
     not_kept: list[str] = []
-    for relative, details in _walk(directory, "", _MAX_DEPTH, not_kept):
+    unreadable: list[str] = []
+    for relative, details in _walk(directory, "", not_kept, unreadable):
         if stat.S_ISREG(details.st_mode):
             found[relative] = _Found(directory / relative, bool(details.st_mode & stat.S_IXUSR))
         elif not stat.S_ISDIR(details.st_mode):
@@ -48,20 +47,29 @@ def scratch_changes(directory: Path, before: FileSnapshot) -> ScratchChanges:
         for path, file in found.items()
         if path not in known or known[path].executable != file.executable or known[path].sha256 != _sha256(file.path)
     }
-    return ScratchChanges(FileChanges(written, frozenset(known.keys() - found.keys())), tuple(not_kept))
+    deleted = {path for path in known.keys() - found.keys() if not _is_below_any(path, unreadable)}
+    return ScratchChanges(FileChanges(written, frozenset(deleted)), tuple(not_kept))
 
 
-def _walk(directory: Path, prefix: str, depth: int, not_kept: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+def _is_below_any(path: str, others: Sequence[str]) -> bool:
+    """Return whether a path is one of the others, or below one."""
+    return any(path == other or path.startswith(f"{other}/") for other in others)
+
+
+def _walk(
+    directory: Path, prefix: str, not_kept: list[str], unreadable: list[str]
+) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield what is below a directory, and add to ``not_kept`` and ``unreadable`` what can't be kept or read."""
     with os.scandir(directory) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             relative = prefix + entry.name
             details = entry.stat(follow_symlinks=False)
             is_directory = stat.S_ISDIR(details.st_mode)
             try:
-                if task_path(relative) != relative or (is_directory and depth == 0):
+                if task_path(relative) != relative:
                     raise ToolError(relative)
                 if is_directory:
-                    yield from _walk(directory / entry.name, f"{relative}/", depth - 1, not_kept)
+                    yield from _walk(directory / entry.name, f"{relative}/", not_kept, unreadable)
                 else:
                     os.close(os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK))
             except ToolError:
@@ -70,6 +78,7 @@ def _walk(directory: Path, prefix: str, depth: int, not_kept: list[str]) -> Iter
             except OSError:  # a link, a socket, or without permissions
                 if stat.S_ISREG(details.st_mode) or is_directory:
                     not_kept.append(f"{relative} (no permission to read it)")
+                    unreadable.append(relative)
                     continue
             yield relative, details
 

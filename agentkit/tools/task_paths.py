@@ -7,6 +7,8 @@ from agentkit.errors import ToolError
 __all__ = ["MAX_PATH_CHARS", "task_path"]
 
 MAX_PATH_CHARS = 500
+_MAX_PARTS = 32
+"""Names in a path: sandboxes end programs whose directories are deeper than 64."""
 
 
 def task_path(text: str) -> str:
@@ -25,6 +27,8 @@ def task_path(text: str) -> str:
     path = "/".join(parts)
     if len(path) > MAX_PATH_CHARS or any(len(part.encode("utf-8", "replace")) > 255 for part in parts):
         raise ToolError(f"The path is too long: {MAX_PATH_CHARS} characters at most, and 255 bytes for each part.")
+    if len(parts) > _MAX_PARTS:
+        raise ToolError(f"The path is too deep: {_MAX_PARTS} names at most, separated by '/'.")
     if not path.isprintable():
         raise ToolError(f"{text!r} has characters that can't be printed. Use others.")
     return path

@@ -147,6 +147,24 @@ async def test_a_cancelled_call_ends_all_processes(sandbox: LocalSandbox, space:
     assert _left(space) == []
 
 
+async def test_a_call_that_is_cancelled_while_its_process_starts_leaves_no_open_descriptor(
+    sandbox: LocalSandbox, space: ScratchSpace
+) -> None:
+    program = SandboxedProgram(kind="shell", code=":")
+    async with sandbox.workspace() as workspace:
+        await workspace.run(program, SandboxLimits())
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        async with sandbox.workspace() as workspace:
+            run = asyncio.create_task(workspace.run(program, SandboxLimits()))
+            await asyncio.sleep(0)
+            run.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await run
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
+    assert processes_of(space) == set()
+
+
 async def test_the_interpreter_runs_at_a_lower_priority(run: Run) -> None:
     assert int((await run("import os; print(os.nice(0))")).stdout.head) >= os.nice(0) + 5
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from activities.storage.task_file_store import TaskFileStore
 from activities.temporal.payload_storage import FILES_DIRECTORY, OWNER_FILE
 from agentkit.errors import FilesChanged, ToolError
 from agentkit.interfaces import FileChanges, FileLimits, FileSnapshot, NewFile
+from tests.polling import eventually
 
 
 def store(path: Path, **limits: int) -> TaskFileStore:
@@ -136,3 +139,34 @@ async def test_contents_that_are_no_longer_used_are_deleted_later(tmp_path: Path
     assert {file.sha256 for file in snapshot.files} <= contents(tmp_path)
     assert len(contents(tmp_path)) == 5  # two files, and the results of three calls
     assert len(stored(tmp_path, f"*/*/{FILES_DIRECTORY}/manifest-*")) == 1
+
+
+async def test_a_content_that_was_in_use_for_long_stays_for_the_readers_of_an_earlier_snapshot(tmp_path: Path) -> None:
+    files = store(tmp_path)
+    await files.publish("t1", "c1", written(a="old"), report)
+    for path in stored(tmp_path, f"*/*/{FILES_DIRECTORY}/*"):
+        os.utime(path, (0, 0))
+    earlier = (await files.snapshot("t1")).files[0]
+    await files.publish("t1", "c2", written(a="new"), report)
+    assert await files.read("t1", earlier) == b"old"
+
+
+async def test_a_cancelled_restore_writes_nothing_after_it_has_raised(tmp_path: Path) -> None:
+    files, directory = store(tmp_path / "data"), tmp_path / "scratch"
+    many = FileChanges({f"{number}/file": NewFile(b"x") for number in range(900)})
+    await files.publish("t1", "c1", many, report)
+    directory.mkdir()
+    restoring = asyncio.create_task(files.restore("t1", directory))
+    await eventually((directory / "0").exists)
+    restoring.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await restoring
+    shutil.rmtree(directory, ignore_errors=True)
+    every_thread = threading.Barrier(4, timeout=30)
+
+    def wait_for_others(before: FileSnapshot, after: FileSnapshot) -> str:
+        every_thread.wait()
+        return ""
+
+    await asyncio.gather(*(files.publish(f"other-{n}", "c1", written(a="1"), wait_for_others) for n in range(4)))
+    assert not directory.exists()

@@ -25,3 +25,19 @@ def test_what_is_no_mapping_names_an_example(tmp_path: Path) -> None:
     path.write_text("- a\n")
     with pytest.raises(ToolInvalid, match="expected keys such as 'name: a', got list"):
         read_yaml(path, ToolInvalid, example="name: a")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "3: a: given twice, first on line 1."),
+        ("policy: [{tool: pay, then: deny, then: allow}]\n", "1: then: given twice, first on line 1."),
+    ],
+    ids=["on two lines", "on one line"],
+)
+def test_a_key_that_is_given_twice_is_an_error(text: str, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ToolInvalid) as raised:
+        read_yaml(path, ToolInvalid, example="name: a")
+    assert str(raised.value) == f"{path}:{expected}"

@@ -59,6 +59,11 @@ def test_values_in_a_path(value: JsonValue, expected: str, *, explode: bool) -> 
     assert path_text(parameter("simple", explode=explode, place="path"), value) == expected
 
 
+def test_a_value_in_a_path_leads_to_no_other_path_even_where_reserved_characters_are_allowed() -> None:
+    allowed = parameter("simple", explode=False, place="path", allow_reserved=True)
+    assert path_text(allowed, "../admin?all=1#x") == "..%2Fadmin%3Fall=1%23x"
+
+
 def test_scalars_are_text_and_others_json() -> None:
     values: list[JsonValue] = ["é", 1, False, {"é": [1]}]
     assert [scalar_text(value) for value in values] == ["é", "1", "false", '{"é":[1]}']

@@ -233,9 +233,13 @@ async def test_files_are_uploaded_as_parts_of_a_form(uploads: Api) -> None:
     assert uploads.last["authorization"] == "Basic " + base64.b64encode(b"user:pass word").decode()
 
 
-async def test_a_file_without_content_is_refused(uploads: Api) -> None:
+@pytest.mark.parametrize("file", [{}, {"base64": "no base64!"}, {"base64": "é"}], ids=["none", "invalid", "not ASCII"])
+async def test_a_file_without_content_is_refused(uploads: Api, file: dict[str, JsonValue]) -> None:
     with pytest.raises(ToolArgumentsInvalid, match="needs content"):
-        await uploads.call("uploads__putRaw", body={"filename": "a", "base64": "no base64!"})
+        await uploads.call("uploads__putRaw", body={"filename": "a", **file})
+
+
+async def test_the_content_of_a_file_is_the_whole_body(uploads: Api) -> None:
     uploads.answer("/raw")
     await uploads.call("uploads__putRaw", body={"filename": "a", "content": "raw text"})
     assert (uploads.last[":body"], uploads.last["content-type"]) == ("raw text", "application/octet-stream")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import tempfile
@@ -61,3 +62,22 @@ def test_a_deep_directory_with_links_is_deleted_and_their_targets_stay(temporary
     assert not paths.files.parent.exists()
     assert (target / "file").exists()
     space.close()
+
+
+def test_two_processes_that_start_at_once_keep_their_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+    later: list[ScratchSpace] = []
+    lock = fcntl.flock
+
+    def start_another_and_lock(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not later:
+            monkeypatch.setattr(fcntl, "flock", lock)
+            later.append(ScratchSpace())
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", start_another_and_lock)
+    spaces = [ScratchSpace(), *later]
+    assert len(spaces) == 2
+    for space in spaces:
+        with space.paths() as paths:
+            assert paths.files.is_dir()
+        space.close()

@@ -93,6 +93,8 @@ def test_arguments_decide_on_some_calls(machine: str) -> None:
         assert ask("clone", flag | 17) == REFUSE
     assert ask("clone", 0x3D0F00) == ALLOW  # a thread
     assert [ask("ioctl", 0, request) for request in (0x5412, 0x541C, 0x5401)] == [REFUSE, REFUSE, ALLOW]
+    assert [ask("ioctl", 0, request) for request in (0x8901, 0x8902)] == [REFUSE, REFUSE]  # who gets signals
+    assert [ask("fcntl", 0, command) for command in (8, 15, 2, 1030)] == [REFUSE, REFUSE, ALLOW, ALLOW]
     assert [ask("prlimit64", 0), ask("prlimit64", 1)] == [ALLOW, REFUSE]
     assert [ask("sched_setaffinity", 0), ask("sched_setaffinity", 1)] == [ALLOW, REFUSE]
     assert [ask("setpriority", 0, 0), ask("setpriority", 0, 1), ask("setpriority", 2, 0)] == [ALLOW, REFUSE, REFUSE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +65,15 @@ def test_a_sandbox_that_refuses_has_no_tier(monkeypatch: pytest.MonkeyPatch) -> 
     sandbox = build_sandbox("landlock")
     assert sandbox.tier is None
     assert "this kernel has ABI 2" in sandbox.description
+
+
+def test_a_command_that_can_not_be_started_leaves_no_open_descriptor(
+    space: ScratchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = tmp_path / "bwrap"
+    command.write_text("#!/nowhere/interpreter\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    before = len(os.listdir("/proc/self/fd"))
+    assert choose_tier("bubblewrap", space).confinement is None
+    assert len(os.listdir("/proc/self/fd")) == before

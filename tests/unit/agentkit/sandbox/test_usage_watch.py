@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from agentkit.interfaces import SandboxLimits
 from agentkit.sandbox.usage_watch import directory_usage, exceeded_limit, process_tree
+from tests.unprivileged_user import unprivileged_owner
 
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1, flush=True); input()'])"
 
@@ -57,3 +60,16 @@ def test_grandchildren_belong_to_the_tree(tmp_path: Path) -> None:
         assert exceeded_limit(process.pid, tmp_path, SandboxLimits(memory_bytes=1)) == "memory"
         assert exceeded_limit(process.pid, tmp_path, SandboxLimits()) is None
         process.communicate(b"\n")
+
+
+def test_a_directory_whose_files_a_program_may_not_look_at_is_over_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "listed"
+    listed.mkdir()
+    (listed / "file").touch()
+    listed.chmod(0o444)
+    monkeypatch.chdir(tmp_path)  # directories above are private
+    with unprivileged_owner(tmp_path):
+        usage = directory_usage(Path(), max_files=10)
+    assert usage.is_unreadable

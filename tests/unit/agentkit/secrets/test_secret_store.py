@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,18 @@ def test_results_of_other_tools_are_redacted_before_the_secret_was_used(tmp_path
         (SecretSource(file="none"), {}, "none can't be read by the worker (No such file or directory)"),
         (SecretSource(file="empty"), {}, "empty is empty"),
         (SecretSource(file="binary"), {}, "binary is not text"),
+        (SecretSource(file="large"), {}, "large can't be read by the worker (it has more than 16,386 bytes)"),
+        (SecretSource(file="pipe"), {}, "pipe can't be read by the worker (it is no regular file)"),
     ],
-    ids=["unset", "empty variable", "short", "long", "no file", "empty file", "binary file"],
+    ids=["unset", "empty variable", "short", "long", "no file", "empty file", "binary file", "large file", "pipe"],
 )
 def test_a_secret_that_cannot_be_used_is_named_with_its_source_and_the_cure(
     source: SecretSource, environment: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "large").write_text("x" * 20_000)
+    os.mkfifo(tmp_path / "pipe")
     secrets = store(tmp_path, environment, github=source)
     with pytest.raises(SecretMissing, match="'github'") as raised:
         secrets.values(["github"])

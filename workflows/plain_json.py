@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
     from activities.payload_types import INLINE_METADATA
-    from agentkit.errors import ToolError
+    from agentkit.errors import NotDone
     from agentkit.interfaces import ToolContext
     from agentkit.messages import ToolCall
     from agentkit.specs import ToolSpec
@@ -49,12 +49,12 @@ class PlainArguments:
         """Return the payloads of arguments and context, in a workflow task that has space for them.
 
         Raises:
-            ToolError: they are too large; the message is written for the model.
+            NotDone: they are too large; the message is written for the model.
         """
         payloads = workflow.payload_converter().to_payloads([call.arguments, context])
         size = len(payloads[0].data)
         if size > MAX_PLAIN_BYTES:
-            raise ToolError(
+            raise NotDone(
                 f"{tool.name} was not called: its arguments have {size:,} bytes, and it takes {MAX_PLAIN_BYTES:,} at "
                 "most. Send less at a time, or a reference to the data."
             )

@@ -60,23 +60,32 @@ class PublicHttpClient:
     async def _send(self, client: httpx2.AsyncClient, request: HttpRequest, max_bytes: int) -> HttpReply:
         first = parse_url(request.url)
         url, method, body, headers = first, request.method, request.body, dict(request.headers)
-        for _ in range(MAX_REDIRECTS + 1):
-            sent_headers = {**headers, **request.secret_headers} if _origin(url) == _origin(first) else _public(headers)
-            query = dict(request.secret_query) if url is first else {}
-            target = url.copy_merge_params(query) if query else url
-            response = await client.send(
-                client.build_request(method, target, headers=sent_headers, content=body), stream=True
-            )
-            try:
-                following = response.next_request
-                if following is None:
-                    return await self._read(response, str(url), max_bytes)
-            finally:
-                await response.aclose()
-            if following.method != method:  # as browsers do: GET, without the body
-                method, body, headers = following.method, None, _without_body(headers)
-            url = parse_url(str(following.url))
-        raise ToolError(f"More than {MAX_REDIRECTS} redirects, the last one to {url}. Try another address.")
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                is_same = _origin(url) == _origin(first)
+                sent_headers = {**headers, **request.secret_headers} if is_same else _public(headers)
+                query = dict(request.secret_query) if url is first else {}
+                target = url.copy_merge_params(query) if query else url
+                response = await client.send(
+                    client.build_request(method, target, headers=sent_headers, content=body), stream=True
+                )
+                try:
+                    following = response.next_request
+                    if following is None:
+                        return await self._read(response, str(url), max_bytes)
+                finally:
+                    await response.aclose()
+                if following.method != method:  # as browsers do: GET, without the body
+                    method, body, headers = following.method, None, _without_body(headers)
+                url = parse_url(str(following.url))
+            raise ToolError(f"More than {MAX_REDIRECTS} redirects, the last one to {url}. Try another address.")
+        except (ToolError, *_UNSENT) as error:
+            if method == request.method:
+                raise
+            # Such a redirect is a server's usual response to a request that it has carried out.
+            raise ToolInterrupted(
+                f"{request.url} may have carried out the request. Its redirect failed: {error}"
+            ) from error
 
     async def _read(self, response: httpx2.Response, url: str, max_bytes: int) -> HttpReply:
         content, truncated = await read_body(response, max_bytes)

@@ -23,6 +23,7 @@ from agentkit.specs import Effect, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.tools.external_tool import ExternalTool
 from tests.unit.api.events.golden import events_of
+from workflows.agent_task import AgentTask
 from workflows.plain_json import MAX_PLAIN_BYTES
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ async def test_arguments_that_temporal_cannot_take_are_an_error_before_the_call(
     async with env.worker(ScriptedModel([call(text="x" * MAX_PLAIN_BYTES), "done"]), tool):
         _, handle = await env.run("Go.", env.agent(tool))
         (result,) = await env.tool_results(handle)
+        ledger = await handle.query(AgentTask.tool_calls)
         events = await env.history(handle)
+    assert [entry.state for entry in ledger.tool_calls] == ["not_done"]
     assert result.content == (
         "other was not called: its arguments have 1,000,011 bytes, and it takes 1,000,000 at most. "
         "Send less at a time, or a reference to the data."
@@ -157,9 +160,11 @@ async def test_whatever_another_programs_worker_returns_the_task_goes_on(
     async with env.worker(ScriptedModel([call(), "done"]), tool), await other_worker(env, served):
         _, handle = await env.run("Go.", env.agent(tool))
         (result,) = await env.tool_results(handle)
+        ledger = await handle.query(AgentTask.tool_calls)
         events = await events_of(await handle.fetch_history(), data_dir=env.settings.data_dir)
     assert content in result.content, result.content
     assert result.is_error == (content != "null")
+    assert [entry.state for entry in ledger.tool_calls] == ["done"]
     assert len([event for event in events if event.type in ("tool.completed", "tool.failed")]) == 1
 
 

@@ -93,6 +93,20 @@ async def test_a_request_that_was_not_sent_is_told_from_one_whose_outcome_is_unk
         await send(HttpRequest("POST", site.url("/hang")), timeout_s=0.2)
 
 
+@pytest.mark.parametrize("target", ["http://10.0.0.1/", "ftp://127.0.0.1/", "/again", None], ids=str)
+async def test_a_post_whose_redirect_asks_for_a_get_that_fails_may_have_been_carried_out(
+    site: ScriptedSite, target: str | None
+) -> None:
+    async with serve_site() as gone:
+        unused = gone.url()
+    site.responses |= {"/post": redirect(target or unused), "/again": redirect("/again")}
+    with pytest.raises(ToolInterrupted, match="may have carried out the request"):
+        await send(HttpRequest("POST", site.url("/post"), body=b"text"))
+    site.responses["/post"] = page("", "", f"location: {unused}", status="307 Temporary Redirect")
+    with pytest.raises(ToolUnavailable, match="No connection"):
+        await send(HttpRequest("POST", site.url("/post"), body=b"text"))
+
+
 async def test_a_long_body_is_cut_and_one_that_is_no_text_is_left_out(site: ScriptedSite) -> None:
     site.responses |= {"/long": page("x" * 5_000), "/image": page(b"\0\1", "content-type: image/png")}
     long = await send(HttpRequest("GET", site.url("/long")), max_bytes=100)

@@ -33,6 +33,7 @@ class Secrets(Protocol):
 
         Raises:
             SecretMissing: it is not set, or its setting doesn't allow the host.
+            ToolArgumentsInvalid: ``url`` is no URL.
         """
         ...
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from agentkit.config.secret_sources import SecretSource
-from agentkit.errors import SecretMissing
+from agentkit.errors import SecretMissing, ToolArgumentsInvalid
 from agentkit.secrets.secret_redactor import SecretRedactor
 from agentkit.validation_messages import did_you_mean
 
@@ -73,9 +73,15 @@ class SecretStore:
 
         Raises:
             SecretMissing: it is not set, or its setting doesn't allow the host.
+            ToolArgumentsInvalid: ``url`` is no URL.
         """
-        source, target = self._source(name), urlsplit(url)
-        if not any(_allows(host, target.scheme, target.hostname or "", target.port) for host in source.hosts):
+        source = self._source(name)
+        try:
+            target = urlsplit(url)
+            port = target.port
+        except ValueError as error:
+            raise ToolArgumentsInvalid(f"{url!r} is no URL ({error}). Nothing was sent.") from None
+        if not any(_allows(host, target.scheme, target.hostname or "", port) for host in source.hosts):
             origin = f"{target.scheme}://{target.netloc}"
             allowed = ", ".join(source.hosts) or "none"
             raise SecretMissing(
@@ -157,10 +163,10 @@ class SecretStore:
 
     def _keep(self, name: str, value: str) -> None:
         """Redact this value from now on, too."""
-        kept = self._values.get(name, ())
-        if value in kept:
+        if value in self._values.get(name, ()):
             return
         with self._lock:
+            kept = tuple(former for former in self._values.get(name, ()) if former != value)
             self._values = {**self._values, name: (value, *kept)[:_MAX_KEPT_VALUES]}
             self._redactor = None
 

@@ -307,6 +307,22 @@ def test_arguments_in_many_writings_do_not_hold_up_the_workflow(policy: Security
 
 
 @every_policy
+@pytest.mark.parametrize(
+    ("keys", "option_size"),
+    [([f"\uff2bey{n}" for n in range(9_000)], 1), ([f"{n}" + "é" * 5_000 for n in range(100)], 100)],
+    ids=["many keys", "long keys"],
+)
+def test_objects_with_any_keys_do_not_hold_up_the_workflow(
+    policy: SecurityPolicy, keys: list[str], option_size: int
+) -> None:
+    options: list[JsonValue] = [{f"key{n}-{m}": 1 for m in range(option_size)} for n in range(1_000)]
+    rule = {"tool": "pay", "if": {"to": {"in": options}}, "then": "deny"}
+    started = time.process_time()
+    decide(policy, {"to": dict.fromkeys(keys, 1)}, rule)
+    assert time.process_time() - started < 2
+
+
+@every_policy
 def test_ten_times_as_many_keys_take_about_ten_times_as_long(policy: SecurityPolicy) -> None:
     tests = {f"key{n}": {"exists": n == 19} for n in range(20)}
     rules = [{"tool": "pay", "if": tests, "then": "deny"}] * 200

@@ -80,6 +80,8 @@ async def test_a_secret_does_not_follow_a_redirect_to_another_server(site: Scrip
         {"headers": {"Host": "evil.example"}},
         {"headers": {"X-A": "1\r\nX-B: 2"}},
         {"headers": {"X A": "1"}},
+        {"url": "http://127.0.0.1:99999/", "headers": {"X-Key": "{secret:github}"}},
+        {"url": "http://[::1/", "headers": {"X-Key": "{secret:github}"}},
         {"body": "a", "json_body": {}},
     ],
 )

@@ -66,5 +66,13 @@ class ChangeWatcher:
                 break
         before, self._seen = self._seen, newest
         self._on_change([path for path in {*before, *newest} if before.get(path) != newest.get(path)])
-        # Files that are watched from now on count as unchanged; others may have changed since.
-        self._seen = {path: newest.get(path, version) for path, version in self._versions().items()}
+        self._seen = _merged(newest, self._versions())
+
+
+def _merged(seen: FileVersions, now: FileVersions) -> FileVersions:
+    """Return what to compare the next versions with, after ``seen`` was reported and the files to watch may be others.
+
+    Files that are watched from now on count as unchanged; others may have changed or gone since.
+    """
+    gone = {path: version for path, version in seen.items() if version is not None and not os.path.lexists(path)}
+    return {**gone, **{path: seen.get(path, version) for path, version in now.items()}}

@@ -57,6 +57,26 @@ def test_changed_new_and_deleted_files_are_noticed(watched: Watched) -> None:
     assert watched.changes.empty()
 
 
+def test_what_happens_to_a_file_while_a_change_is_loaded_is_noticed_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("one")
+    changes: queue.Queue[set[str]] = queue.Queue()
+
+    def load(changed: Collection[Path]) -> None:
+        if (tmp_path / "a").exists():
+            (tmp_path / "a").unlink()
+            (tmp_path / "b").write_text("other")
+        changes.put({path.name for path in changed})
+
+    (tmp_path / "b").write_text("two")
+    watcher = ChangeWatcher(lambda: {path: file_version(path) for path in tmp_path.iterdir()}, load)
+    try:
+        (tmp_path / "c").write_text("new")
+        assert changes.get(timeout=5) == {"c"}
+        assert changes.get(timeout=5) == {"a", "b"}
+    finally:
+        watcher.stop()
+
+
 def test_changes_are_noticed_after_one_could_not_be_loaded(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
     watched.fails = True
     with caplog.at_level(logging.ERROR):

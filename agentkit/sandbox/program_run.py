@@ -17,6 +17,7 @@ from pathlib import Path
 
 from agentkit.errors import SandboxUnavailable
 from agentkit.interfaces import CutOffBy, SandboxLimits, SandboxOutput
+from agentkit.process_start import start_process
 from agentkit.sandbox.bounded_output import BoundedOutput
 from agentkit.sandbox.inside.confined_process import CONFINED
 from agentkit.sandbox.inside.sandbox_job import SandboxJob
@@ -79,8 +80,9 @@ class ProgramRun:
         if self._job["isolated"]:
             command = (*command[:1], "--info-fd", str(child_info), *command[1:])
         try:
-            return await asyncio.create_subprocess_exec(
+            return await start_process(
                 *command,
+                end=self._close,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,

@@ -14,6 +14,7 @@ from typing import Self
 from pydantic import JsonValue, ValidationError
 
 from agentkit.interfaces import OutputCheck
+from agentkit.process_start import start_process
 
 __all__ = ["OutputCheckProcesses"]
 
@@ -78,7 +79,7 @@ class OutputCheckProcesses:
             if process.returncode is None:
                 return process
         try:
-            process = await asyncio.create_subprocess_exec(
+            process = await start_process(
                 sys.executable, "-P", "-m", _MODULE, stdin=PIPE, stdout=PIPE, limit=_MAX_RESULT_BYTES
             )
             await self._exchange(process, _WARM_UP, _START_TIMEOUT_S, keep=False)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentkit.process_start import start_process
 from cli.dev.log_view import LogView
 
 __all__ = ["ChildProcess", "ChildSpec", "ProcessGuard"]
@@ -51,7 +52,7 @@ class ProcessGuard:
     async def start(cls, lock_fd: int) -> ProcessGuard:
         """Start the helper. It inherits ``lock_fd``: the data directory stays locked until all children are gone."""
         script = Path(__file__).with_name("process_guard.py")
-        process = await asyncio.create_subprocess_exec(
+        process = await start_process(
             sys.executable,
             *("-I", "-S", str(script)),
             stdin=asyncio.subprocess.PIPE,
@@ -101,7 +102,7 @@ class ChildProcess:
             OSError: it can't be started.
         """
         self.last_lines.clear()
-        process = await asyncio.create_subprocess_exec(
+        process = await start_process(
             *self.spec.command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentkit.errors import ModelUnavailable
+from agentkit.process_start import start_process
 
 __all__ = ["LocalServer", "ServerOptions", "start_server"]
 
@@ -67,7 +68,7 @@ async def start_server(options: ServerOptions, timeout_s: float) -> LocalServer:
         "threads": _thread_count(),
     }
     # -P keeps the program's directory off the path: its modules must not hide packages of the same name.
-    process = await asyncio.create_subprocess_exec(sys.executable, "-P", str(options.program), stdin=PIPE, stdout=PIPE)
+    process = await start_process(sys.executable, "-P", str(options.program), stdin=PIPE, stdout=PIPE)
     try:
         async with asyncio.timeout(timeout_s):
             address = await _wait_for_address(process, json.dumps(arguments))

@@ -1,0 +1,37 @@
+"""Start a process whose start may be cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+__all__ = ["start_process"]
+
+
+async def start_process(
+    *command: str, end: Callable[[Process], Awaitable[None]] | None = None, **options: Any
+) -> Process:
+    """Return a started process, as ``asyncio.create_subprocess_exec`` does with the same ``options``.
+
+    A call that is cancelled meanwhile ends the process, by ``end`` or by SIGKILL, before it raises. (asyncio's own
+    function waits for ever when it is cancelled and the process ends before all of its pipes are connected.)
+
+    Raises:
+        OSError: it can't be started.
+    """
+    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*command, **options))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(OSError):
+            await (end or _kill)(await starting)
+        raise
+
+
+async def _kill(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from asyncio.subprocess import PIPE
+
+import pytest
+
+from agentkit.process_start import start_process
+
+
+@pytest.mark.parametrize("command", [("true",), ("sleep", "60")], ids=["one that ends at once", "one that lasts"])
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_start_that_is_cancelled_at_any_time_leaves_no_process_and_no_descriptor(
+    command: tuple[str, ...], turns: int
+) -> None:
+    await (await start_process("true", stdin=PIPE, stdout=PIPE, stderr=PIPE)).wait()
+    before = sorted(os.listdir("/proc/self/fd"))
+    starting = asyncio.create_task(start_process(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    starting.cancel()
+    async with asyncio.timeout(20):
+        try:
+            process = await starting
+        except asyncio.CancelledError:
+            pass
+        else:  # it had started
+            process.kill()
+            await process.wait()
+    del starting
+    await asyncio.sleep(0.01)
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
+
+
+async def test_a_program_that_is_missing_cannot_be_started() -> None:
+    with pytest.raises(FileNotFoundError):
+        await start_process("no-such-program")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,14 @@ _TEMPORAL = Path(sys.executable).parent / "temporal"
 
 @pytest.fixture(scope="session")
 def temporal_port() -> Iterator[int]:
-    """Run a dev server with our search attributes, outside the tests' event loops; return its port."""
+    """Return the port of a Temporal server that all tests of the process share, with their tasks."""
+    with running_temporal() as port:
+        yield port
+
+
+@contextmanager
+def running_temporal() -> Iterator[int]:
+    """Run a dev server with our search attributes, outside the tests' event loops; yield its port."""
     with asyncio.Runner() as runner:
         environment = runner.run(
             WorkflowEnvironment.start_local(

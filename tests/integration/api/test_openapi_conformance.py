@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import load_catalog
@@ -13,6 +16,7 @@ from agentkit.llm.demo.model import DemoModel
 from agentkit.schemas.output_check import InlineOutputChecker
 from tests.integration.api.conftest import settings_for
 from tests.integration.api.test_api_server import address_of, process
+from tests.integration.conftest import running_temporal
 from worker import build_worker
 
 _CONFIG = Path(__file__).parent / "conformance"
@@ -43,8 +47,15 @@ async def _run_schemathesis(url: str, directory: Path) -> tuple[int | None, str]
     return run.returncode, output.decode()
 
 
-async def test_requests_and_responses_are_as_the_openapi_document_says(tmp_path: Path, temporal_port: int) -> None:
-    settings = settings_for(tmp_path, temporal_port)
+@pytest.fixture(scope="module")
+def own_temporal_port() -> Iterator[int]:
+    """Return the port of a server without tasks of other tests: schemathesis reads all tasks that are listed."""
+    with running_temporal() as port:
+        yield port
+
+
+async def test_requests_and_responses_are_as_the_openapi_document_says(tmp_path: Path, own_temporal_port: int) -> None:
+    settings = settings_for(tmp_path, own_temporal_port)
     temporal, catalog = await connect(settings), load_catalog(settings)
     async with (
         build_worker(temporal, settings, {"demo": DemoModel()}, catalog.toolset, InlineOutputChecker()),

@@ -15,6 +15,7 @@ __all__ = [
     "MAX_COUNT",
     "MAX_SHOWN_BYTES",
     "ContentPart",
+    "FilePart",
     "ImagePart",
     "InputPart",
     "Message",
@@ -24,6 +25,7 @@ __all__ = [
     "ToolCall",
     "ToolResult",
     "Usage",
+    "is_text_type",
     "user_message",
 ]
 
@@ -53,6 +55,12 @@ def _bounded_data(value: object) -> object:
     return None if is_deeper_than(value, MAX_JSON_DEPTH) else value
 
 
+def is_text_type(media_type: str) -> bool:
+    """Return whether what has this media type can be read as text."""
+    essence = media_type.partition(";")[0].strip().lower()
+    return essence.startswith("text/") or bool(_TEXT_TYPES.fullmatch(essence))
+
+
 class TextPart(Record):
     """Text of a person or a model."""
 
@@ -75,6 +83,37 @@ class ImagePart(Record):
             raise ValueError("an image takes either url or data")
         if self.data is not None and not self.media_type:
             raise ValueError("an image given as data needs a media_type such as image/png")
+        return self
+
+
+class FilePart(Record):
+    """A file of a person's message. Models read text as text; other files as they are, if their provider takes them."""
+
+    type: Literal["file"] = "file"
+    data: Base64Bytes = Field(repr=False)
+    media_type: str = Field(min_length=1)
+    """Such as ``application/pdf``; text, such as ``text/csv`` and ``application/json``, must be UTF-8."""
+    name: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is, for people and models: its name and type."""
+        return f"{self.name} ({self.media_type})" if self.name else self.media_type
+
+    @property
+    def is_text(self) -> bool:
+        """Whether models read it as text."""
+        return is_text_type(self.media_type)
+
+    @model_validator(mode="after")
+    def _text_is_utf8(self) -> Self:
+        if self.is_text:
+            try:
+                self.data.decode()
+            except UnicodeDecodeError:
+                raise ValueError(
+                    f"a file of type {self.media_type} must be text in UTF-8. Convert it, or give its real media_type"
+                ) from None
         return self
 
 
@@ -119,7 +158,7 @@ class StoredContent(Record):
     @property
     def is_text(self) -> bool:
         """Whether it can be read as text."""
-        return self.media_type.startswith("text/") or bool(_TEXT_TYPES.fullmatch(self.media_type))
+        return is_text_type(self.media_type)
 
     @property
     def is_shown(self) -> bool:
@@ -156,8 +195,10 @@ class ToolResult(Record):
         return self.model_copy(update={"whole": whole, "files": files or None})
 
 
-ContentPart = Annotated[TextPart | ImagePart | ThinkingPart | ToolCall | ToolResult, Field(discriminator="type")]
-InputPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+ContentPart = Annotated[
+    TextPart | ImagePart | FilePart | ThinkingPart | ToolCall | ToolResult, Field(discriminator="type")
+]
+InputPart = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]
 """A content part of a person's message."""
 
 

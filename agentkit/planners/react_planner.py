@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from agentkit.interfaces import CallTools, Decision, Finish, ModelRequest, ModelResponse, Retry
-from agentkit.messages import ImagePart, Message, TextPart, ToolCall, ToolResult
+from agentkit.messages import FilePart, ImagePart, Message, TextPart, ToolCall, ToolResult
 from agentkit.planners.agent_request import agent_request
 from agentkit.planners.react_text import FinalAnswer, TextAction, read_action
 from agentkit.planners.schema_nesting import nest_schema
@@ -130,7 +130,7 @@ def _without_native_calls(message: Message) -> Message:
             calls = "".join(_action_json(call) for call in message.tool_calls)
             return message.model_copy(update={"parts": (TextPart(text=message.text + calls),)})
         case "user":
-            parts = tuple(part for part in message.parts if isinstance(part, TextPart | ImagePart))
+            parts = tuple(part for part in message.parts if isinstance(part, TextPart | ImagePart | FilePart))
             return message.model_copy(update={"parts": parts})
 
 

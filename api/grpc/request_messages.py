@@ -115,6 +115,10 @@ def _input(message: tasks_pb2.Input) -> str | list[_Fields]:
 
 
 def _part(part: tasks_pb2.InputPart) -> _Fields:
+    if part.HasField("file"):
+        file = part.file
+        data = base64.b64encode(file.data).decode()
+        return {"type": "file", "data": data, "media_type": file.media_type, "name": file.name or None}
     if not part.HasField("image"):
         return {"type": "text", "text": part.text}
     image = part.image

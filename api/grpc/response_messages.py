@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentkit.messages import ImagePart, InputPart
+from agentkit.messages import FilePart, InputPart, TextPart
 from api.events.event import Event
 from api.grpc.json_values import to_struct, to_value
 from api.proto.opspawn.v1 import tasks_pb2
@@ -75,7 +75,10 @@ def _input(content: str | tuple[InputPart, ...]) -> tasks_pb2.Input:
 
 
 def _part(part: InputPart) -> tasks_pb2.InputPart:
-    if not isinstance(part, ImagePart):
+    if isinstance(part, TextPart):
         return tasks_pb2.InputPart(text=part.text)
+    if isinstance(part, FilePart):
+        file = tasks_pb2.File(data=part.data, media_type=part.media_type, name=part.name or "")
+        return tasks_pb2.InputPart(file=file)
     image = tasks_pb2.Image(url=part.url or "", data=part.data or b"", media_type=part.media_type or "")
     return tasks_pb2.InputPart(image=image)

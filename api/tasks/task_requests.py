@@ -29,7 +29,7 @@ from pydantic import (
 
 from agentkit.config.durations import Duration
 from agentkit.config.providers import PROVIDERS
-from agentkit.messages import ImagePart, InputPart, TextPart
+from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
 from agentkit.number_fields import require_number
 from agentkit.policy_rules import REPLACED_KEYS
 from agentkit.specs import AgentDefinition
@@ -40,6 +40,7 @@ from workflows.task_types import TaskStatus
 __all__ = [
     "MAX_WAIT_S",
     "ONE_AGENT",
+    "FileInput",
     "ImageInput",
     "LimitsChange",
     "NewTask",
@@ -113,6 +114,8 @@ class _StrictBase64(Base64Encoder):
             raise ValueError(f"Expected base64 ({error})") from None
 
 
+_MEDIA_TYPE = r"^[\w.+-]+/[\w.+-]+( *;.*)?$"
+
 _IMAGE_SOURCE: JsonValue = [
     {"required": ["url"], "properties": {"url": {"type": "string"}, "data": {"type": "null"}}},
     {
@@ -139,18 +142,30 @@ class ImageInput(ImagePart):
     )
 
 
+class FileInput(FilePart):
+    """A file: base64 ``data`` with its ``media_type``, and a ``name``."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"required": ["type", "data", "media_type"]}
+    )
+
+    data: Annotated[bytes, EncodedBytes(encoder=_StrictBase64)] = Field(json_schema_extra={"pattern": _BASE64})
+    media_type: str = Field(pattern=_MEDIA_TYPE, max_length=200)
+    name: str | None = Field(default=None, pattern=r"^[^\x00-\x1f\x7f/\\]+$", max_length=255)
+
+
 def _input_kind(value: object) -> str | None:
     if isinstance(value, str):
         return "text"
     return "parts" if isinstance(value, list | tuple) else None
 
 
-_Part = Annotated[TextInput | ImageInput, Field(discriminator="type")]
+_Part = Annotated[TextInput | ImageInput | FileInput, Field(discriminator="type")]
 _NOT_BLANK: JsonValue = {
     "minItems": 1,
     "contains": {
         "anyOf": [
-            {"required": ["type"], "properties": {"type": {"const": "image"}}},
+            {"required": ["type"], "properties": {"type": {"enum": ["image", "file"]}}},
             {"required": ["text"], "properties": {"text": {"pattern": r"\S"}}},
         ]
     },
@@ -314,11 +329,12 @@ def issue_text(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _is_blank(part: TextInput | ImageInput) -> bool:
+def _is_blank(part: TextInput | ImageInput | FileInput) -> bool:
     return isinstance(part, TextInput) and not part.text.strip()
 
 
-def _message_part(part: TextInput | ImageInput) -> InputPart:
+def _message_part(part: TextInput | ImageInput | FileInput) -> InputPart:
     if isinstance(part, TextInput):
         return TextPart(text=part.text)
-    return ImagePart.model_construct(**dict(part))  # valid already, and decoding an image again costs milliseconds
+    kind = FilePart if isinstance(part, FileInput) else ImagePart
+    return kind.model_construct(**dict(part))  # valid already, and decoding bytes again costs milliseconds

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
-from agentkit.messages import ImagePart, InputPart, Message, TextPart, Usage
+from agentkit.messages import FilePart, ImagePart, InputPart, Message, TextPart, Usage
 from agentkit.records import Record
 from workflows.task_types import TaskStatus
 
@@ -170,4 +170,4 @@ def input_content(message: Message) -> str | tuple[InputPart, ...]:
     """Return a task's first message as the request had it: text, or parts."""
     if len(message.parts) == 1 and isinstance(message.parts[0], TextPart):
         return message.text
-    return tuple(part for part in message.parts if isinstance(part, TextPart | ImagePart))
+    return tuple(part for part in message.parts if isinstance(part, TextPart | ImagePart | FilePart))

@@ -14,7 +14,7 @@ from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
 from agentkit.config.model_prices import missing_price
 from agentkit.config.providers import missing_configuration
-from agentkit.messages import Message
+from agentkit.messages import FilePart, Message
 from agentkit.specs import AgentSpec
 from api.tasks.errors import TaskRefused
 from api.tasks.task_requests import NewTask
@@ -92,8 +92,12 @@ def missing_cost_price(agent: AgentSpec, settings: Settings) -> str | None:
 
 def task_title(message: Message) -> str:
     """Return the first line that isn't blank, cut at 80 characters; for lists and Temporal's Web UI."""
-    lines = (
-        " ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in message.text.split("\n")
-    )
-    line = next(filter(None, lines), "(image)")
+    names = [part.name for part in message.parts if isinstance(part, FilePart) and part.name]
+    attachments = ", ".join(names) or ("file" if any(isinstance(part, FilePart) for part in message.parts) else "image")
+    lines = map(_on_one_line, message.text.split("\n"))
+    line = next(filter(None, lines), None) or f"({_on_one_line(attachments)})"
     return line if len(line) <= _MAX_TITLE_CHARS else line[: _MAX_TITLE_CHARS - 1] + "…"
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -28,7 +28,7 @@ from agentkit.client import (
     ToolRetrying,
     ToolStarted,
 )
-from agentkit.messages import ImagePart, InputPart, Message, TextPart, ToolCall, ToolResult
+from agentkit.messages import FilePart, ImagePart, InputPart, Message, TextPart, ToolCall, ToolResult
 from cli.views.console import one_line, printable, write_line
 from cli.views.input_request_lines import input_request_lines
 
@@ -57,7 +57,7 @@ class MessageLines:
         self._withheld = ""
         match message.role:
             case "user":
-                parts = [part for part in message.parts if isinstance(part, TextPart | ImagePart)]
+                parts = [part for part in message.parts if isinstance(part, TextPart | ImagePart | FilePart)]
                 yield _input_line(parts)
             case "assistant":
                 yield from self._response(message)
@@ -198,9 +198,13 @@ def arguments_text(call: ToolCall) -> str:
 def _input_line(task_input: str | Sequence[InputPart]) -> Text:
     if not isinstance(task_input, str):
         task_input = " ".join(
-            part.text if isinstance(part, TextPart) else f"[image {part.url or part.media_type}]" for part in task_input
+            part.text if isinstance(part, TextPart) else f"[{_attachment(part)}]" for part in task_input
         )
     return _line("you ", "bold", one_line(task_input, _MAX_WIDTH))
+
+
+def _attachment(part: ImagePart | FilePart) -> str:
+    return f"file {part.label}" if isinstance(part, FilePart) else f"image {part.url or part.media_type}"
 
 
 def _call_line(call: ToolCall) -> Text:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from agentkit.errors import ModelRequestRejected
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.anthropic.output_schema import claude_schema
 from agentkit.llm.anthropic.profile import TEMPERATURE_API_VERSION, ClaudeProfile, ThinkingConfig, claude_profile
@@ -17,7 +19,7 @@ from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_tool
 from agentkit.llm.shared.refused_fields import any_mention
 from agentkit.llm.shared.tool_parameters import object_parameters
 from agentkit.llm.shared.user_content import user_content
-from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
+from agentkit.messages import ContentPart, FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
 __all__ = ["OPTIONAL_FIELDS", "anthropic_body", "anthropic_call_id", "anthropic_headers", "uses_output_tool"]
@@ -31,6 +33,7 @@ OPTIONAL_FIELDS: Mapping[str, re.Pattern[str]] = {
 """The fields that a request can do without, each with the pattern of its name in error messages."""
 
 _Block = dict[str, JsonValue]
+_PDF = "application/pdf"
 _VALID_CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _CACHE_CONTROL: JsonValue = {"type": "ephemeral"}
 
@@ -207,6 +210,8 @@ def _block(part: ContentPart, own_ids: Collection[str]) -> _Block | None:
             return {"type": "text", "text": part.text} if part.text.strip() else None
         case ImagePart():
             return {"type": "image", "source": _image_source(part)}
+        case FilePart():
+            return _document(part)
         case ToolCall():
             return {
                 "type": "tool_use",
@@ -226,6 +231,16 @@ def _image_source(image: ImagePart) -> JsonValue:
         return {"type": "url", "url": image.url}
     media_type, data = inline
     return {"type": "base64", "media_type": media_type, "data": data}
+
+
+def _document(file: FilePart) -> _Block:
+    if file.media_type != _PDF:
+        raise ModelRequestRejected(
+            f"Anthropic's models read text, images and PDFs, and not the file {file.label}. Convert it to one of these"
+        )
+    data = base64.b64encode(file.data).decode()
+    block: _Block = {"type": "document", "source": {"type": "base64", "media_type": _PDF, "data": data}}
+    return {**block, "title": file.name} if file.name else block
 
 
 def _result(result: ToolResult, own_ids: Collection[str]) -> _Block:

@@ -19,7 +19,7 @@ from agentkit.llm.shared.output_tool import output_tool
 from agentkit.llm.shared.refused_fields import any_mention
 from agentkit.llm.shared.tool_parameters import object_parameters
 from agentkit.llm.shared.user_content import user_content
-from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
+from agentkit.messages import FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
 __all__ = ["OPTIONAL_FIELDS", "gemini_body"]
@@ -117,7 +117,14 @@ def _result_images(result: ToolResult) -> Iterator[_Part]:
 
 def _user_parts(message: Message) -> Iterator[_Part]:
     for part in user_content(message):
-        yield {"text": part.text} if isinstance(part, TextPart) else _image(part)
+        match part:
+            case TextPart():
+                yield {"text": part.text}
+            case ImagePart():
+                yield _image(part)
+            case FilePart():
+                data = base64.b64encode(part.data).decode()
+                yield {"inlineData": {"mimeType": part.media_type, "data": data}}
 
 
 def _response_parts(message: Message, model: str) -> Iterator[_Part]:

@@ -15,7 +15,7 @@ from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.shared.response_timeouts import ResponseTimeouts
 from agentkit.llm.shared.streaming_model import ModelOptions
-from agentkit.messages import ImagePart
+from agentkit.messages import FilePart, ImagePart
 
 __all__ = ["LocalModel"]
 
@@ -45,8 +45,11 @@ class LocalModel:
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
         """Send the request to the model's server, which is started if needed; requests to it are served one by one."""
-        if any(isinstance(part, ImagePart) for message in request.messages for part in message.parts):
-            raise ModelRequestRejected(f"{request.model} can't see images: take a model that can")
+        for part in (part for message in request.messages for part in message.parts):
+            if isinstance(part, ImagePart):
+                raise ModelRequestRejected(f"{request.model} can't see images: take a model that can")
+            if isinstance(part, FilePart) and not part.is_text:
+                raise ModelRequestRejected(f"{request.model} can't read {part.label}, only text: take a model that can")
         self._warn_if_tools_are_ignored(request)
         server = await self._running_server(request.model.partition(":")[2])
         request = replace(request, tools=(), system=request.system or _INSTRUCTIONS)

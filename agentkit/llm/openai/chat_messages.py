@@ -9,10 +9,11 @@ from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.openai_call_ids import CallIds
-from agentkit.llm.openai.profile import arguments_json, image_url, requires_reasoning, result_text
+from agentkit.llm.openai.profile import DEFAULT_FILE_NAME, arguments_json, requires_reasoning, result_text
 from agentkit.llm.shared.identifiers import provider_tool_name
-from agentkit.llm.shared.user_content import user_content
-from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
+from agentkit.llm.shared.inline_images import data_url
+from agentkit.llm.shared.user_content import UserContent, user_content
+from agentkit.messages import FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 
 __all__ = ["chat_messages"]
 
@@ -43,22 +44,26 @@ def chat_messages(request: ModelRequest, provider: str, system: str) -> list[_Js
     return messages
 
 
-def _content(parts: Sequence[TextPart | ImagePart]) -> JsonValue:
+def _content(parts: Sequence[UserContent]) -> JsonValue:
     """Return plain text if there is nothing else: some servers accept no list."""
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     content: list[JsonValue] = []
     for part in parts:
-        if isinstance(part, TextPart):
-            content.append({"type": "text", "text": part.text})
-        else:
-            content.append({"type": _IMAGE, _IMAGE: {"url": image_url(part)}})
+        match part:
+            case TextPart():
+                content.append({"type": "text", "text": part.text})
+            case ImagePart():
+                content.append({"type": _IMAGE, _IMAGE: {"url": data_url(part)}})
+            case FilePart():
+                file: JsonValue = {"filename": part.name or DEFAULT_FILE_NAME, "file_data": data_url(part)}
+                content.append({"type": "file", "file": file})
     return content
 
 
 def _images(results: Sequence[ToolResult]) -> Iterator[_Json]:
     """Yield a message with the images of results: a result itself can only have text."""
-    parts: list[TextPart | ImagePart] = []
+    parts: list[UserContent] = []
     for result in results:
         if result.images:
             parts += [TextPart(text=f"Images that {result.name} returned, in the order of its files:"), *result.images]

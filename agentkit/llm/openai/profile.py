@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Mapping
@@ -12,15 +11,15 @@ from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.strict_schema import is_strict
-from agentkit.messages import ImagePart, ToolCall, ToolResult
+from agentkit.messages import ToolCall, ToolResult
 
 __all__ = [
+    "DEFAULT_FILE_NAME",
     "Effort",
     "OutputMode",
     "accepts_format_with_tools",
     "accepts_temperature",
     "arguments_json",
-    "image_url",
     "json_schema_format",
     "may_reason",
     "output_mode",
@@ -29,6 +28,9 @@ __all__ = [
     "result_text",
     "system_prompt",
 ]
+
+DEFAULT_FILE_NAME = "file"
+"""The name of a file without one: the APIs require a name."""
 
 Effort = Literal["none", "minimal", "low", "medium", "high"]
 OutputMode = Literal["format", "tool", "instructions"]
@@ -56,13 +58,6 @@ def result_text(result: ToolResult) -> str:
     """Return a result's text; an error starts with ``Error``, as the APIs have no field for that."""
     needs_prefix = result.is_error and not result.content.startswith("Error")
     return f"Error: {result.content}" if needs_prefix else result.content
-
-
-def image_url(image: ImagePart) -> str:
-    """Return an image's URL, or a data URL with its content."""
-    if image.data is None:
-        return image.url or ""
-    return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
 
 
 def json_schema_format(schema: Mapping[str, JsonValue] | None, *, any_root: bool = False) -> dict[str, object] | None:

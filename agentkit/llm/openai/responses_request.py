@@ -12,10 +12,10 @@ from pydantic import JsonValue
 from agentkit.interfaces import Emit, ModelRequest
 from agentkit.llm.openai.openai_call_ids import CallIds
 from agentkit.llm.openai.profile import (
+    DEFAULT_FILE_NAME,
     OutputMode,
     accepts_temperature,
     arguments_json,
-    image_url,
     json_schema_format,
     may_reason,
     output_mode,
@@ -26,11 +26,12 @@ from agentkit.llm.openai.profile import (
 from agentkit.llm.openai.responses_items import CALL_ITEM
 from agentkit.llm.openai.responses_stream import ResponsesResponseBuilder
 from agentkit.llm.shared.identifiers import provider_tool_name
+from agentkit.llm.shared.inline_images import data_url
 from agentkit.llm.shared.output_tool import output_tool
 from agentkit.llm.shared.refused_fields import any_mention, quoted
 from agentkit.llm.shared.tool_parameters import object_parameters
-from agentkit.llm.shared.user_content import user_content
-from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
+from agentkit.llm.shared.user_content import UserContent, user_content
+from agentkit.messages import ContentPart, FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult
 from agentkit.specs import ToolSpec
 
 __all__ = ["ResponsesApi", "responses_body"]
@@ -170,13 +171,17 @@ def _is_content(part: ContentPart) -> bool:
     return isinstance(part, ToolCall) or (isinstance(part, TextPart) and bool(part.text.strip()))
 
 
-def _content(parts: Sequence[TextPart | ImagePart]) -> JsonValue:
+def _content(parts: Sequence[UserContent]) -> JsonValue:
     if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     content: list[JsonValue] = []
     for part in parts:
-        if isinstance(part, TextPart):
-            content.append({"type": "input_text", "text": part.text})
-        else:
-            content.append({"type": "input_image", "image_url": image_url(part), "detail": "auto"})
+        match part:
+            case TextPart():
+                content.append({"type": "input_text", "text": part.text})
+            case ImagePart():
+                content.append({"type": "input_image", "image_url": data_url(part), "detail": "auto"})
+            case FilePart():
+                file_data, filename = data_url(part), part.name or DEFAULT_FILE_NAME
+                content.append({"type": "input_file", "filename": filename, "file_data": file_data})
     return content

@@ -6,12 +6,12 @@ from pydantic import JsonValue
 
 from agentkit.errors import ContextTooLong
 from agentkit.interfaces import ModelRequest
-from agentkit.messages import ContentPart, ImagePart, TextPart, ThinkingPart, ToolCall
+from agentkit.messages import ContentPart, FilePart, ImagePart, TextPart, ThinkingPart, ToolCall
 
 __all__ = ["MAX_REQUEST_CHARS", "check_request_size"]
 
 MAX_REQUEST_CHARS = 64 * 1_048_576
-"""Characters of texts, arguments and images in base64; providers refuse less."""
+"""Characters of texts, arguments, and images and files in base64; providers refuse less."""
 
 
 def check_request_size(request: ModelRequest) -> None:
@@ -37,6 +37,8 @@ def _part_size(part: ContentPart) -> int:
             return len(part.text) + _json_size(part.data)
         case ImagePart():
             return len(part.data) * 4 // 3 if part.data is not None else len(part.url or "")
+        case FilePart():
+            return len(part.data) if part.is_text else len(part.data) * 4 // 3
         case ToolCall():
             return len(part.malformed or "") + _json_size(part.arguments)
         case _:

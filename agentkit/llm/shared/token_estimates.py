@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from agentkit.interfaces import ModelRequest
-from agentkit.messages import ContentPart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, Usage
+from agentkit.messages import ContentPart, FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, Usage
 
 __all__ = ["estimate_usage"]
 
 _CHARS_PER_TOKEN = 4
 _IMAGE_CHARS = 4_000
-"""An image counts as about 1,000 tokens."""
+"""An image counts as about 1,000 tokens, and so does a page of a document of 40 KB."""
 
 
 def estimate_usage(request: ModelRequest, response: Message) -> Usage:
@@ -34,6 +34,8 @@ def _chars(part: ContentPart) -> int:
             return len(part.text)
         case ImagePart():
             return _IMAGE_CHARS
+        case FilePart():
+            return len(part.data) if part.is_text else max(_IMAGE_CHARS, len(part.data) // 10)
         case ToolCall():
             return len(part.name) + len(part.malformed or json.dumps(part.arguments))
         case _:

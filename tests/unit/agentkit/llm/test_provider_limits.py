@@ -265,14 +265,14 @@ async def test_signs_of_life_without_content_keep_a_response_alive_for_a_limited
 @pytest.mark.parametrize(
     ("head", "reason"),
     [
-        (b"", "no response began within 0.2 s (model_first_byte_timeout)"),
+        (b"", "no response began within 0.5 s (model_first_byte_timeout)"),
         (STREAM, "nothing came for 0.3 s (model_idle_timeout)"),
-        (_head(status="503 Busy"), "no response began within 0.2 s (model_first_byte_timeout)"),
+        (_head(status="503 Busy"), "no response began within 0.5 s (model_first_byte_timeout)"),
     ],
     ids=["no head", "nothing but a head", "an error without an end"],
 )
 async def test_a_server_that_hangs_is_given_up(name: str, head: bytes, reason: str) -> None:
-    timeouts = ResponseTimeouts(first_byte=0.2, idle=0.3, content=20)
+    timeouts = ResponseTimeouts(first_byte=0.5, idle=0.3, content=20)
     async with _serving(HostileServer(head)) as server:
         error = await _error(PROVIDERS[name], server, ModelOptions(timeouts=timeouts))
         async with asyncio.timeout(20):

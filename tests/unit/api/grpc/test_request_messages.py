@@ -34,15 +34,20 @@ def invalid_fields(call: Callable[[], object]) -> list[str]:
 
 def test_a_request_is_the_same_task_as_over_rest() -> None:
     image = tasks_pb2.InputPart(image=IMAGE)
+    file = tasks_pb2.InputPart(file=tasks_pb2.File(data=b"%PD", media_type="application/pdf", name="a.pdf"))
     request = create(
-        input=tasks_pb2.Input(parts=[tasks_pb2.InputPart(text="Look:"), image]),
+        input=tasks_pb2.Input(parts=[tasks_pb2.InputPart(text="Look:"), image, file]),
         limits=tasks_pb2.LimitsChange(max_steps=2, max_repeats=0, deadline=Duration(seconds=90)),
         tags=["a"],
         metadata={"k": "v"},
     )
     body = {
         "agent": "assistant",
-        "input": [{"type": "text", "text": "Look:"}, {"type": "image", "data": "iVBORw==", "media_type": "image/png"}],
+        "input": [
+            {"type": "text", "text": "Look:"},
+            {"type": "image", "data": "iVBORw==", "media_type": "image/png"},
+            {"type": "file", "data": "JVBE", "media_type": "application/pdf", "name": "a.pdf"},
+        ],
         "limits": {"max_steps": 2, "max_repeats": 0, "deadline": 90.0},
         "tags": ["a"],
         "metadata": {"k": "v"},

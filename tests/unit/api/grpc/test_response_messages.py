@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from agentkit.messages import ImagePart, InputPart, TextPart
+from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
 from api.events.event import Event
 from api.grpc.response_messages import event_message, task_list_message, task_message
 from api.proto.opspawn.v1 import tasks_pb2
@@ -48,8 +48,16 @@ def test_every_status_has_its_value(status: TaskStatus) -> None:
             (ImagePart(url="https://example.org/a.png"),),
             tasks_pb2.Input(parts=[tasks_pb2.InputPart(image=tasks_pb2.Image(url="https://example.org/a.png"))]),
         ),
+        (
+            (FilePart(data=b"JVBE", media_type="application/pdf", name="a.pdf"),),
+            tasks_pb2.Input(
+                parts=[
+                    tasks_pb2.InputPart(file=tasks_pb2.File(data=b"%PD", media_type="application/pdf", name="a.pdf"))
+                ]
+            ),
+        ),
     ],
-    ids=["text", "bytes", "url"],
+    ids=["text", "bytes", "url", "file"],
 )
 def test_an_input_is_text_or_parts(content: str | tuple[InputPart, ...], message: tasks_pb2.Input) -> None:
     assert task_message(replace(QUEUED, input=content)).input == message

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from agentkit.messages import ImagePart, TextPart
+from agentkit.messages import FilePart, ImagePart, TextPart
 from api.tasks.errors import RequestInvalid
 from api.tasks.task_requests import NewTask, TaskListRequest, parse_request
 
@@ -79,6 +79,32 @@ def test_content_parts_become_those_of_messages() -> None:
     content = NewTask.model_validate({**VALID, "input": parts}).content
     assert content == (TextPart(text="What is this?"), ImagePart(data=b"iVBO", media_type="image/png"))
     assert [type(part) for part in content] == [TextPart, ImagePart]
+
+
+def test_a_file_becomes_a_part() -> None:
+    part = {"type": "file", "data": "JVBE", "media_type": "application/pdf", "name": "a.pdf"}
+    content = NewTask.model_validate({**VALID, "input": [part]}).content
+    assert content == (FilePart(data=b"JVBE", media_type="application/pdf", name="a.pdf"),)
+    assert type(content[0]) is FilePart
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"data": "no base64!"}, ("input", 0, "data")),
+        ({"data": None}, ("input", 0, "data")),
+        ({"media_type": "pdf"}, ("input", 0, "media_type")),
+        ({"name": "../a"}, ("input", 0, "name")),
+        ({"name": "a\nb"}, ("input", 0, "name")),
+        ({"url": "https://example.org/a.pdf"}, ("input", 0, "url")),
+        ({"data": "/w==", "media_type": "text/plain"}, ("input", 0)),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_path_of_the_cause(
+    fields: Mapping[str, object], path: tuple[str | int, ...]
+) -> None:
+    file = {"type": "file", "data": "JVBE", "media_type": "application/pdf"}
+    assert paths(NewTask, {**VALID, "input": [{**file, **fields}]}) == [path]
 
 
 def test_repeated_tags_count_once_and_keep_their_order() -> None:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.model_prices import ModelPrice
-from agentkit.messages import ImagePart, TextPart, user_message
+from agentkit.messages import FilePart, ImagePart, TextPart, user_message
 from api.tasks.task_requests import NewTask
 from api.tasks.task_start import (
     is_idempotency_key,
@@ -34,6 +34,12 @@ from api.tasks.task_start import (
 )
 def test_a_title_is_the_first_line_that_is_not_blank(text: str, title: str) -> None:
     assert task_title(user_message(text)) == title
+
+
+@pytest.mark.parametrize(("name", "title"), [("a\t.pdf", "(a .pdf)"), (None, "(file)")])
+def test_a_file_alone_has_a_title_too(name: str | None, title: str) -> None:
+    file = FilePart(data=b"JVBE", media_type="application/pdf", name=name)
+    assert task_title(user_message((file,))) == title
 
 
 def test_an_image_alone_has_a_title_too() -> None:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentkit.errors import ModelRequestRejected
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.anthropic.model import AnthropicModel
 from agentkit.llm.anthropic.request import anthropic_body, anthropic_call_id
-from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
+from agentkit.messages import FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
 from agentkit.specs import ModelSettings, ToolSpec
 from agentkit.testing import ScriptedAnthropicServer, ServerResponse
 
@@ -149,6 +150,26 @@ def test_images_are_sent_by_url_or_as_data() -> None:
         {"type": "base64", "media_type": "image/png", "data": "aGk="},
         {"type": "base64", "media_type": "image/gif", "data": "R0lG"},
     ]
+
+
+def test_text_files_are_texts_and_pdfs_are_documents() -> None:
+    parts = (
+        FilePart(data=b"YSxiCg==", media_type="text/csv", name="a.csv"),
+        FilePart(data=b"JVBERg==", media_type="application/pdf", name="b.pdf"),
+        FilePart(data=b"JVBERg==", media_type="application/pdf"),
+    )
+    (message,) = _messages(user_message(parts))
+    source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERg=="}
+    text, named, unnamed = message["content"]
+    assert text == {"type": "text", "text": '<file name="a.csv" media_type="text/csv">\na,b\n\n</file>'}
+    assert named == {"type": "document", "source": source, "title": "b.pdf"}
+    assert unnamed.items() >= {"type": "document", "source": source}.items()
+    assert "title" not in unnamed
+
+
+def test_a_file_of_another_type_is_rejected_before_it_is_sent() -> None:
+    with pytest.raises(ModelRequestRejected, match=r"not the file a\.zip \(application/zip\)"):
+        _messages(user_message((FilePart(data=b"aGk=", media_type="application/zip", name="a.zip"),)))
 
 
 @given(st.text())

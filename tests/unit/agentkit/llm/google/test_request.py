@@ -16,7 +16,7 @@ from agentkit.interfaces import ModelRequest
 from agentkit.llm.google.model import GoogleModel
 from agentkit.llm.google.profile import gemini_tool_name
 from agentkit.llm.google.request import gemini_body
-from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
+from agentkit.messages import FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
 from agentkit.specs import ToolSpec
 from agentkit.testing import ScriptedGeminiServer, ServerResponse
 
@@ -120,6 +120,15 @@ def test_images_are_sent_by_url_or_as_data() -> None:
         {"fileData": {"mimeType": "image/webp", "fileUri": "https://example.org/a"}},
         {"inlineData": {"mimeType": "image/png", "data": "aGk="}},
         {"inlineData": {"mimeType": "image/gif", "data": "R0lG"}},
+    ]
+
+
+def test_text_files_are_texts_and_other_files_are_data() -> None:
+    files = (FilePart(data=b"aGk=", media_type="text/plain"), FilePart(data=b"aGk=", media_type="audio/wav", name="a"))
+    (content,) = _contents(user_message(files))
+    assert content["parts"] == [
+        {"text": '<file media_type="text/plain">\nhi\n</file>'},
+        {"inlineData": {"mimeType": "audio/wav", "data": "aGk="}},
     ]
 
 

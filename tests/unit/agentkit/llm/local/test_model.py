@@ -8,7 +8,7 @@ import pytest
 from agentkit.errors import ModelRequestRejected
 from agentkit.interfaces import ModelRequest
 from agentkit.llm import LocalModel
-from agentkit.messages import ImagePart, Message, user_message
+from agentkit.messages import FilePart, ImagePart, Message, user_message
 
 
 def request(model: str, *messages: Message) -> ModelRequest:
@@ -26,6 +26,13 @@ async def test_an_unknown_model_is_rejected_with_its_name() -> None:
     async with aclosing(LocalModel()) as model:
         with pytest.raises(ModelRequestRejected, match="'local:gpt-5'"):
             await model.respond(request("local:gpt-5", user_message("Hi")))
+
+
+async def test_files_that_are_no_text_are_rejected() -> None:
+    pdf = FilePart(data=b"aGk=", media_type="application/pdf", name="a.pdf")
+    async with aclosing(LocalModel()) as model:
+        with pytest.raises(ModelRequestRejected, match=r"can't read a\.pdf \(application/pdf\), only text"):
+            await model.respond(request("local:smollm2", user_message((pdf,))))
 
 
 async def test_images_are_rejected_because_local_models_can_not_see_them() -> None:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from agentkit.interfaces import ModelRequest
 from agentkit.llm import OpenAIModel
 from agentkit.llm.openai.chat_request import chat_body
-from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
+from agentkit.messages import FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
 from agentkit.specs import ModelSettings, ToolSpec
 from agentkit.testing import ScriptedOpenAIServer, ServerResponse
 
@@ -93,6 +93,21 @@ def test_images_are_sent_by_url_or_as_data() -> None:
         {"type": "text", "text": "Compare."},
         {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}},
+    ]
+    body = chat_body(replace(REQUEST, messages=(user_message(parts),)), "openai")
+    assert body["messages"] == [{"role": "user", "content": content}]
+
+
+def test_text_files_are_texts_and_other_files_are_data() -> None:
+    parts = (
+        FilePart(data=b"e30=", media_type="application/json"),
+        FilePart(data=b"aGk=", media_type="application/pdf", name="a.pdf"),
+        FilePart(data=b"aGk=", media_type="application/pdf"),
+    )
+    content = [
+        {"type": "text", "text": '<file media_type="application/json">\n{}\n</file>'},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}},
+        {"type": "file", "file": {"filename": "file", "file_data": "data:application/pdf;base64,aGk="}},
     ]
     body = chat_body(replace(REQUEST, messages=(user_message(parts),)), "openai")
     assert body["messages"] == [{"role": "user", "content": content}]

@@ -11,7 +11,6 @@ from agentkit.llm.openai.profile import (
     accepts_format_with_tools,
     accepts_temperature,
     arguments_json,
-    image_url,
     json_schema_format,
     may_reason,
     output_mode,
@@ -20,7 +19,7 @@ from agentkit.llm.openai.profile import (
     result_text,
     system_prompt,
 )
-from agentkit.messages import ImagePart, ToolCall, ToolResult
+from agentkit.messages import ToolCall, ToolResult
 from agentkit.specs import ModelSettings, ToolSpec
 
 CLOCK = ToolSpec(name="clock", description="Tells the time.", parameters={"type": "object", "properties": {}})
@@ -39,11 +38,6 @@ def test_malformed_arguments_are_sent_as_an_empty_object() -> None:
 )
 def test_the_text_of_an_error_starts_with_error(content: str, is_error: bool, text: str) -> None:
     assert result_text(ToolResult(call_id="1", name="clock", content=content, is_error=is_error)) == text
-
-
-def test_an_image_is_its_url_or_a_data_url() -> None:
-    assert image_url(ImagePart(url="https://example.org/a.png")) == "https://example.org/a.png"
-    assert image_url(ImagePart(data=b"aGk=", media_type="image/png")) == "data:image/png;base64,aGk="
 
 
 @pytest.mark.parametrize(

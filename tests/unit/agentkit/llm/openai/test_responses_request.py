@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from agentkit.interfaces import ModelRequest
 from agentkit.llm import OpenAIModel
 from agentkit.llm.openai.responses_request import responses_body
-from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, user_message
+from agentkit.messages import FilePart, ImagePart, Message, TextPart, ThinkingPart, user_message
 from agentkit.specs import ModelSettings
 from agentkit.testing import ScriptedOpenAIServer, ServerResponse
 
@@ -83,6 +83,19 @@ def test_images_are_sent_by_url_or_as_data() -> None:
         {"type": "input_text", "text": "Compare."},
         {"type": "input_image", "image_url": "https://example.org/a.png", "detail": "auto"},
         {"type": "input_image", "image_url": "data:image/png;base64,aGk=", "detail": "auto"},
+    ]
+
+
+def test_text_files_are_texts_and_other_files_are_data() -> None:
+    files = (
+        FilePart(data=b"aGk=", media_type="text/plain; charset=utf-8", name="a.txt"),
+        FilePart(data=b"aGk=", media_type="application/pdf", name="a.pdf"),
+    )
+    body: Any = responses_body(replace(REQUEST, messages=(user_message(files),)))
+    text = '<file name="a.txt" media_type="text/plain; charset=utf-8">\nhi\n</file>'
+    assert body["input"][0]["content"] == [
+        {"type": "input_text", "text": text},
+        {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="},
     ]
 
 

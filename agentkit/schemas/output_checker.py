@@ -21,6 +21,9 @@ __all__ = ["OutputCheckProcesses"]
 logger = logging.getLogger("opspawn.output_check")
 
 _MAX_PROCESSES = 2
+_MAX_LONG_CHECKS = 1
+_QUICK_TIMEOUT_S = 0.5
+"""A check that takes longer is ended, and made again among the long ones: they don't hold up those that are quick."""
 _TIMEOUT_S = 5.0
 _START_TIMEOUT_S = 20.0
 """A new process imports its libraries first, which takes long on a busy machine."""
@@ -35,9 +38,17 @@ class OutputCheckProcesses:
     A context manager, which ends them.
     """
 
-    def __init__(self, *, timeout_s: float = _TIMEOUT_S, max_processes: int = _MAX_PROCESSES) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        quick_timeout_s: float = _QUICK_TIMEOUT_S,
+        max_processes: int = _MAX_PROCESSES,
+    ) -> None:
         self._timeout_s = timeout_s
-        self._free = asyncio.Semaphore(max_processes)
+        self._quick_timeout_s = min(quick_timeout_s, timeout_s)
+        self._quick = asyncio.Semaphore(max_processes)
+        self._long = asyncio.Semaphore(_MAX_LONG_CHECKS)
         self._idle: list[Process] = []
 
     async def __aenter__(self) -> Self:
@@ -59,19 +70,29 @@ class OutputCheckProcesses:
 
     async def _check(self, content: Mapping[str, object]) -> OutputCheck:
         request = json.dumps(content).encode() + b"\n"
-        async with self._free:
+        try:
+            try:
+                return await self._check_within(self._quick_timeout_s, request, self._quick)
+            except TimeoutError:
+                return await self._check_within(self._timeout_s, request, self._long)
+        except TimeoutError:
+            logger.warning("A check against a JSON Schema took more than %g s and was ended", self._timeout_s)
+            return OutputCheck(
+                failure=f"the check took more than {self._timeout_s:g} s. Simplify the schema: "
+                "its regular expressions, and alternatives that refer to one another"
+            )
+
+    async def _check_within(self, timeout_s: float, request: bytes, slots: asyncio.Semaphore) -> OutputCheck:
+        """Make a check as soon as a slot is free.
+
+        Raises:
+            TimeoutError: it took longer.
+        """
+        async with slots:
             process = await self._process()
             if process is None:
                 return OutputCheck(failure="the process that checks it could not be started; see the worker's log")
-            try:
-                line = await self._exchange(process, request, self._timeout_s)
-            except TimeoutError:
-                logger.warning("A check against a JSON Schema took more than %g s and was ended", self._timeout_s)
-                return OutputCheck(
-                    failure=f"the check took more than {self._timeout_s:g} s. Simplify the schema: "
-                    "its regular expressions, and alternatives that refer to one another"
-                )
-            return _result(line)
+            return _result(await self._exchange(process, request, timeout_s))
 
     async def _process(self) -> Process | None:
         while self._idle:

@@ -44,6 +44,19 @@ async def test_a_check_that_takes_too_long_is_ended_and_the_next_one_is_made(che
     assert len(check_processes()) == 1
 
 
+async def test_checks_that_take_long_do_not_hold_up_others() -> None:
+    async with OutputCheckProcesses(timeout_s=20, quick_timeout_s=0.2, max_processes=1) as checker:
+        async with asyncio.timeout(15):
+            endless = [asyncio.create_task(checker.check(json.dumps("x" * 40), ENDLESS)) for _ in range(5)]
+            await asyncio.sleep(0)
+            assert (await checker.check("1", {})).index == 0
+        assert not any(check.done() for check in endless)
+        for check in endless:
+            check.cancel()
+        await asyncio.gather(*endless, return_exceptions=True)
+    assert check_processes() == []
+
+
 async def test_a_process_that_was_killed_is_replaced(checker: OutputCheckProcesses) -> None:
     assert (await checker.check("1", {})).index == 0
     (pid,) = check_processes()

@@ -156,13 +156,12 @@ class ProgramRun:
                 if self._first is not None:
                     signal.pidfd_send_signal(self._first, signal.SIGKILL)
                 elif self._job["isolated"]:
-                    process.kill()
+                    _kill_group(process)
             try:
                 async with asyncio.timeout(_END_TIMEOUT_S):
                     await process.wait()
             except TimeoutError:
-                with suppress(ProcessLookupError):
-                    process.kill()
+                _kill_group(process)
                 await process.wait()
         if self._first is not None:
             await asyncio.to_thread(_wait_for_end, self._first)
@@ -195,6 +194,12 @@ def _pipe(read_ends: ExitStack, write_ends: ExitStack) -> tuple[int, int]:
     read_ends.callback(os.close, read_end)
     write_ends.callback(os.close, write_end)
     return read_end, write_end
+
+
+def _kill_group(process: Process) -> None:
+    """Kill a process with those that it has forked: bubblewrap's own may wait for it for ever while it starts."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _read_status(descriptor: int) -> bytes:

@@ -154,10 +154,12 @@ async def test_a_call_that_is_cancelled_while_its_process_starts_leaves_no_open_
     async with sandbox.workspace() as workspace:
         await workspace.run(program, SandboxLimits())
     before = len(os.listdir("/proc/self/fd"))
-    for _ in range(3):
+    for turns in range(12):
         async with sandbox.workspace() as workspace:
             run = asyncio.create_task(workspace.run(program, SandboxLimits()))
-            await asyncio.sleep(0)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await asyncio.sleep(turns / 2_000)
             run.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await run

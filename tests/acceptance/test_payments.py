@@ -33,6 +33,7 @@ SETTLING_TIMEOUT_S = 180
 MAX_ANSWERS = 5
 """Of one task: a call that is made again may be cut off again."""
 CONCURRENT_REQUESTS = 10
+SERVED_WITHIN_S = 60
 
 PAYMENT_TOOLS = '''
 """Three ways to pay: "pay" and "remit" can find out what became of a payment, "wire" can't."""
@@ -211,15 +212,11 @@ async def _submit(client: OpspawnClient, text: str) -> Task:
 
 async def _get(client: httpx2.AsyncClient, path: str) -> dict[str, Any]:
     """Get a resource of a task; a busy Temporal may not respond at first."""
-    response = await client.get(f"/api/v1/tasks/{path}")
-
-    async def is_served() -> bool:
-        nonlocal response
-        if response.status_code == 503:
-            response = await client.get(f"/api/v1/tasks/{path}")
-        return response.status_code != 503
-
-    await eventually(is_served, f"{path} is served", timeout_s=60)
+    for _ in range(SERVED_WITHIN_S):
+        response = await client.get(f"/api/v1/tasks/{path}")
+        if response.status_code != 503:
+            break
+        await asyncio.sleep(1)
     assert response.status_code == 200, response.text
     resource: dict[str, Any] = response.json()
     return resource

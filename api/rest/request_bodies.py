@@ -40,6 +40,8 @@ class JSONRoute(APIRoute):
         async def read_strictly(request: Request) -> Response:
             if has_body and not is_json(request.headers.get("content-type", "")):
                 raise HTTPException(415, "Send JSON, with the header Content-Type: application/json")
+            if has_body and request.headers.get("content-encoding", "identity").lower() != "identity":
+                raise HTTPException(415, "Send the body as it is, without Content-Encoding")
             return await handle(_StrictRequest(request.scope, request.receive))
 
         return read_strictly

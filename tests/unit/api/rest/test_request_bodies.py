@@ -68,6 +68,12 @@ async def test_only_the_content_type_of_json_is_accepted(http: httpx2.AsyncClien
     assert "application/json" in problem(response, 415)["detail"]
 
 
+async def test_a_compressed_body_is_refused_with_the_reason(http: httpx2.AsyncClient) -> None:
+    headers = {**JSON_HEADERS, "Content-Encoding": "gzip"}
+    response = await http.post("/api/v1/tasks", content=b"\x1f\x8b", headers=headers)
+    assert "without Content-Encoding" in problem(response, 415)["detail"]
+
+
 async def test_a_body_over_the_limit_is_refused_with_the_limit(http: httpx2.AsyncClient, settings: Settings) -> None:
     document = problem(await create_task(http, input="x" * settings.max_input_bytes), 413)
     assert str(settings.max_input_bytes) in document["detail"]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agentkit.catalog.policy_checks import policy_issues, policy_tool_issues
+from agentkit.policy_rules import PolicyRule
+from agentkit.specs import ToolSpec
+
+PAY = ToolSpec(
+    name="pay",
+    description="Pay.",
+    parameters={"type": "object", "properties": {"amount": {}}, "additionalProperties": False},
+)
+OPEN = ToolSpec(name="send", description="Send.", parameters={"type": "object"})
+
+
+def rule(**fields: Any) -> PolicyRule:
+    return PolicyRule.model_validate({"tool": "pay", "then": "deny", **fields})
+
+
+def test_rules_that_can_match_have_no_issue() -> None:
+    rules = [
+        rule(),
+        rule(tool="*", **{"if": {"amount": {"matches": "^1"}}}),
+        rule(tool="send", **{"if": {"anything": {"exists": True}}}),
+    ]
+    assert [*policy_issues(rules), *policy_tool_issues(rules, [PAY, OPEN], ["pay", "send"])] == []
+
+
+def test_a_wrong_pattern_is_named_by_its_place() -> None:
+    (issue,) = policy_issues([rule(), rule(**{"if": {"amount": {"matches": "("}}})])
+    assert issue.path == ("policy", 1, "if", "amount", "matches")
+
+
+def test_too_many_patterns_and_values_are_refused() -> None:
+    patterns = [rule(**{"if": {"amount": {"matches": "a"}}})] * 101
+    assert [issue.message for issue in policy_issues(patterns)] == ["has 101 tests with matches, and 100 at most"]
+    values = [rule(**{"if": {"amount": {"in": list(range(1_000))}}})] * 11
+    assert [issue.message for issue in policy_issues(values)] == ["has 11,000 values of in, and 10,000 at most"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "text"),
+    [
+        ({"tool": "pya"}, ("policy", 0, "tool"), "this agent has no tool 'pya'. Did you mean"),
+        ({"if": {"amuont": {"equals": 5}}}, ("policy", 0, "if", "amuont"), "pay: there is no argument 'amuont'."),
+    ],
+)
+def test_tools_and_arguments_that_do_not_exist_are_named(
+    fields: dict[str, Any], path: tuple[str | int, ...], text: str
+) -> None:
+    (issue,) = policy_tool_issues([rule(**fields)], [PAY], ["pay", "send"])
+    assert issue.path == path
+    assert issue.message.startswith(text)

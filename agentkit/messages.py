@@ -45,7 +45,10 @@ MAX_SHOWN_BYTES = 3_750_000
 
 _SHOWN_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
-_TEXT_TYPES = re.compile(r"application/(.*\+)?(json|xml|yaml|toml|javascript|x-ndjson)|image/svg\+xml")
+_TEXT_TYPES = re.compile(
+    r"text/.*|application/([\w.-]+\+)?(json|xml|yaml|toml)|image/svg\+xml"
+    r"|application/(x-)?(javascript|ecmascript|ndjson|yaml|toml|sh|sql)"
+)
 
 _Count = Annotated[int, BeforeValidator(_clamped)]
 
@@ -56,9 +59,8 @@ def _bounded_data(value: object) -> object:
 
 
 def is_text_type(media_type: str) -> bool:
-    """Return whether what has this media type can be read as text."""
-    essence = media_type.partition(";")[0].strip().lower()
-    return essence.startswith("text/") or bool(_TEXT_TYPES.fullmatch(essence))
+    """Return whether content of this media type is text, such as ``text/csv`` and ``application/problem+json``."""
+    return bool(_TEXT_TYPES.fullmatch(media_type.partition(";")[0].strip().lower()))
 
 
 class TextPart(Record):

@@ -26,9 +26,14 @@ async def start_process(
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        with suppress(OSError):
-            await (end or _kill)(await starting)
+        # Shielded again: a second cancellation must not reach the start either.
+        await asyncio.shield(asyncio.ensure_future(_end_started(starting, end or _kill)))
         raise
+
+
+async def _end_started(starting: asyncio.Future[Process], end: Callable[[Process], Awaitable[None]]) -> None:
+    with suppress(OSError):
+        await end(await starting)
 
 
 async def _kill(process: Process) -> None:

@@ -250,7 +250,7 @@ def _store(files: Path, path: str, file: NewFile) -> TaskFile:
 
 
 def _set_used(content: Path) -> bool:
-    """Make now the last time at which a stored content was used; return False if it isn't there."""
+    """Record that a stored content is used now; return False if it isn't there."""
     try:
         os.utime(content)
     except FileNotFoundError:

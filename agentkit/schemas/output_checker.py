@@ -35,6 +35,8 @@ _WARM_UP = b'{"text": "0", "schema": {}}\n'
 class OutputCheckProcesses:
     """An ``OutputChecker``: a few processes, started when they are first needed. One that takes too long is ended.
 
+    Each check gets ``quick_timeout_s`` first. One that takes longer is made again with ``timeout_s``, one at a time.
+
     A context manager, which ends them.
     """
 
@@ -61,11 +63,11 @@ class OutputCheckProcesses:
             await _end(self._idle.pop())
 
     async def check(self, text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
-        """Check a text, within ``timeout_s`` from when a process is free for it."""
+        """Check a text. A check that takes more than ``timeout_s``, once a process is free for it, is a failure."""
         return await self._check({"text": text, "schema": schema})
 
     async def check_arguments(self, arguments: Mapping[str, JsonValue], schema: Mapping[str, JsonValue]) -> OutputCheck:
-        """Check the arguments of a tool call, within ``timeout_s`` from when a process is free for it."""
+        """Check the arguments of a tool call, as ``check`` does a text."""
         return await self._check({"arguments": arguments, "schema": schema})
 
     async def _check(self, content: Mapping[str, object]) -> OutputCheck:

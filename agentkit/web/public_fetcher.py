@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,21 +12,18 @@ import httpx2
 
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import FetchResult
+from agentkit.messages import is_text_type
 from agentkit.web.guarded_client import GuardedClients, read_body
 from agentkit.web.guarded_transport import Resolve
 from agentkit.web.readable_text import html_to_text
 from agentkit.web.text_encoding import decode_text, has_byte_order_mark
 
-__all__ = ["MAX_REDIRECTS", "TEXT_TYPES", "PublicFetcher", "decode_page", "parse_url", "tool_error"]
+__all__ = ["MAX_REDIRECTS", "PublicFetcher", "decode_page", "parse_url", "tool_error"]
 
 MAX_REDIRECTS = 5
 _MAX_DECODERS = 4
 """Threads that decode pages."""
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-TEXT_TYPES = re.compile(
-    r"text/|application/([\w.-]+\+)?(json|xml|yaml)\b|application/(x-)?(javascript|ecmascript|ndjson|yaml|toml|sh|sql)\b"
-    r"|image/svg\+xml"
-)
 _ACCEPT = {"accept": "text/html, text/*, application/json;q=0.9, */*;q=0.1"}
 _HTML_STARTS = ("<!doctype html", "<html")
 
@@ -73,7 +69,7 @@ class PublicFetcher:
 
     async def _read(self, response: httpx2.Response, max_bytes: int) -> FetchResult:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type and not TEXT_TYPES.match(media_type):
+        if media_type and not is_text_type(media_type):
             raise ToolError(
                 f"{response.url} is {media_type}, not text (status {response.status_code}), so it can't be read."
             )

@@ -12,9 +12,10 @@ import httpx2
 
 from agentkit.errors import ToolError, ToolInterrupted
 from agentkit.interfaces import HttpReply, HttpRequest
+from agentkit.messages import is_text_type
 from agentkit.web.guarded_client import GuardedClients, read_body
 from agentkit.web.guarded_transport import Resolve
-from agentkit.web.public_fetcher import MAX_REDIRECTS, TEXT_TYPES, decode_page, parse_url, tool_error
+from agentkit.web.public_fetcher import MAX_REDIRECTS, decode_page, parse_url, tool_error
 from agentkit.web.text_encoding import has_byte_order_mark
 
 __all__ = ["PublicHttpClient"]
@@ -92,7 +93,7 @@ class PublicHttpClient:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         is_binary = b"\0" in content[:4096] and not has_byte_order_mark(content)
         text = None
-        if TEXT_TYPES.match(media_type) or (not media_type and not is_binary):
+        if is_text_type(media_type) or (not media_type and not is_binary):
             charset = response.charset_encoding
             decode = partial(decode_page, content, media_type, charset, url, is_truncated=truncated)
             text = await asyncio.get_running_loop().run_in_executor(self._decoders, decode)

@@ -11,7 +11,9 @@ __all__ = ["estimate_usage"]
 
 _CHARS_PER_TOKEN = 4
 _IMAGE_CHARS = 4_000
-"""An image counts as about 1,000 tokens, and so does a page of a document of 40 KB."""
+"""An image counts as about 1,000 tokens, and a file that is no text as one image at least."""
+_FILE_BYTES_PER_CHAR = 10
+"""Of a larger file."""
 
 
 def estimate_usage(request: ModelRequest, response: Message) -> Usage:
@@ -35,7 +37,7 @@ def _chars(part: ContentPart) -> int:
         case ImagePart():
             return _IMAGE_CHARS
         case FilePart():
-            return len(part.data) if part.is_text else max(_IMAGE_CHARS, len(part.data) // 10)
+            return len(part.data) if part.is_text else max(_IMAGE_CHARS, len(part.data) // _FILE_BYTES_PER_CHAR)
         case ToolCall():
             return len(part.name) + len(part.malformed or json.dumps(part.arguments))
         case _:

@@ -14,6 +14,7 @@ from agentkit.messages import (
     ToolCall,
     ToolResult,
     Usage,
+    is_text_type,
     user_message,
 )
 
@@ -120,3 +121,22 @@ def test_data_of_a_provider_that_is_nested_too_deeply_is_left_out() -> None:
     for _ in range(150):
         data = [data]
     assert ThinkingPart.model_validate({"text": "", "data": data}).data is None
+
+
+@pytest.mark.parametrize(
+    ("media_type", "is_text"),
+    [
+        ("text/csv", True),
+        ("TEXT/Plain; charset=utf-8", True),
+        ("application/problem+json", True),
+        ("application/x-yaml", True),
+        ("application/sql", True),
+        ("image/svg+xml", True),
+        ("application/json-seq", False),
+        ("application/pdf", False),
+        ("image/png", False),
+        ("", False),
+    ],
+)
+def test_text_is_told_by_its_media_type(media_type: str, is_text: bool) -> None:
+    assert is_text_type(media_type) is is_text

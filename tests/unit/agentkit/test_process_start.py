@@ -8,6 +8,7 @@ import pytest
 
 from agentkit.process_start import start_process
 from tests.polling import eventually
+from tests.process_states import children_of
 
 
 @pytest.mark.parametrize("command", [("true",), ("sleep", "60")], ids=["one that ends at once", "one that lasts"])
@@ -31,6 +32,17 @@ async def test_a_start_that_is_cancelled_at_any_time_leaves_no_process_and_no_de
             await process.wait()
     del starting
     await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+async def test_a_start_that_is_cancelled_twice_ends_the_process_all_the_same() -> None:
+    starting = asyncio.create_task(start_process("sleep", "600.25", stdin=PIPE, stdout=PIPE, stderr=PIPE))
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await eventually(lambda: not any("600.25" in command for command in children_of(os.getpid()).values()))
 
 
 async def test_a_program_that_is_missing_cannot_be_started() -> None:

@@ -115,6 +115,7 @@ class _StrictBase64(Base64Encoder):
 
 
 _MEDIA_TYPE = r"^[\w.+-]+/[\w.+-]+( *;.*)?$"
+_FILE_NAME = r"^[^\x00-\x1f\x7f/\\]+$"
 
 _IMAGE_SOURCE: JsonValue = [
     {"required": ["url"], "properties": {"url": {"type": "string"}, "data": {"type": "null"}}},
@@ -150,8 +151,22 @@ class FileInput(FilePart):
     )
 
     data: Annotated[bytes, EncodedBytes(encoder=_StrictBase64)] = Field(json_schema_extra={"pattern": _BASE64})
-    media_type: str = Field(pattern=_MEDIA_TYPE, max_length=200)
-    name: str | None = Field(default=None, pattern=r"^[^\x00-\x1f\x7f/\\]+$", max_length=255)
+    media_type: str = Field(max_length=200, json_schema_extra={"pattern": _MEDIA_TYPE})
+    name: str | None = Field(default=None, max_length=255, json_schema_extra={"pattern": _FILE_NAME})
+
+    @field_validator("media_type")
+    @classmethod
+    def _check_media_type(cls, media_type: str) -> str:
+        if not re.fullmatch(_MEDIA_TYPE, media_type):
+            raise ValueError("Expected a media type such as application/pdf")
+        return media_type
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(_FILE_NAME, name):
+            raise ValueError("Expected a file name such as invoice.pdf, without directories and control characters")
+        return name
 
 
 def _input_kind(value: object) -> str | None:

@@ -96,6 +96,7 @@ def test_a_file_becomes_a_part() -> None:
         ({"media_type": "pdf"}, ("input", 0, "media_type")),
         ({"name": "../a"}, ("input", 0, "name")),
         ({"name": "a\nb"}, ("input", 0, "name")),
+        ({"name": "a\n"}, ("input", 0, "name")),
         ({"url": "https://example.org/a.pdf"}, ("input", 0, "url")),
         ({"data": "/w==", "media_type": "text/plain"}, ("input", 0)),
     ],
@@ -105,6 +106,16 @@ def test_a_wrong_file_is_refused_with_the_path_of_the_cause(
 ) -> None:
     file = {"type": "file", "data": "JVBE", "media_type": "application/pdf"}
     assert paths(NewTask, {**VALID, "input": [{**file, **fields}]}) == [path]
+
+
+def test_what_is_wrong_with_a_file_is_said_in_words() -> None:
+    file = {"type": "file", "data": "JVBE", "media_type": "pdf", "name": "a/b"}
+    with pytest.raises(RequestInvalid) as raised:
+        parse_request(NewTask, {**VALID, "input": [file]})
+    assert [issue.text for issue in raised.value.issues] == [
+        "Expected a media type such as application/pdf",
+        "Expected a file name such as invoice.pdf, without directories and control characters",
+    ]
 
 
 def test_repeated_tags_count_once_and_keep_their_order() -> None:

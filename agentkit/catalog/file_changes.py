@@ -66,13 +66,14 @@ class ChangeWatcher:
                 break
         before, self._seen = self._seen, newest
         self._on_change([path for path in {*before, *newest} if before.get(path) != newest.get(path)])
-        self._seen = _merged(newest, self._versions())
+        self._seen = _versions_to_compare(newest, self._versions())
 
 
-def _merged(seen: FileVersions, now: FileVersions) -> FileVersions:
-    """Return what to compare the next versions with, after ``seen`` was reported and the files to watch may be others.
+def _versions_to_compare(reported: FileVersions, now: FileVersions) -> FileVersions:
+    """Return the versions that the next check compares with: those that were reported, of the files watched ``now``.
 
-    Files that are watched from now on count as unchanged; others may have changed or gone since.
+    So a file that was changed or deleted since it was reported is noticed. A file that was not watched before counts
+    as unchanged.
     """
-    gone = {path: version for path, version in seen.items() if version is not None and not os.path.lexists(path)}
-    return {**gone, **{path: seen.get(path, version) for path, version in now.items()}}
+    deleted = {path: version for path, version in reported.items() if version is not None and not os.path.lexists(path)}
+    return {**deleted, **{path: reported.get(path, version) for path, version in now.items()}}

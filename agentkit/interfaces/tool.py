@@ -45,7 +45,7 @@ class ToolProgress(Record):
     """The part that is done."""
 
 
-def _share(fraction: float | None) -> float | None:
+def _clamped_fraction(fraction: float | None) -> float | None:
     return None if fraction is None or math.isnan(fraction) else min(1.0, max(0.0, fraction))
 
 
@@ -86,7 +86,7 @@ class ToolContext(Record):
         Any thread may call this. ``fraction`` is the part that is done, from 0 to 1; other numbers are clamped, for a
         report must not fail the call.
         """
-        self._signals.report(ToolProgress(text=str(text)[:_MAX_PROGRESS_CHARS], fraction=_share(fraction)))
+        self._signals.report(ToolProgress(text=str(text)[:_MAX_PROGRESS_CHARS], fraction=_clamped_fraction(fraction)))
 
     @property
     def is_cancelled(self) -> bool:

@@ -38,7 +38,7 @@ _CONCURRENT_TASKS = 10
 _TASK_TIMEOUT_S = 300.0
 _OUTAGE_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 30.0
-_REPORTED_KILLS = 100
+_KILLS_PER_REPORT = 100
 
 _LEDGER_TOOL = '''
 """Tools with effects that can be counted: each adds a line to a file."""
@@ -157,7 +157,7 @@ class KillMatrix:
             elif not await asyncio.to_thread(self._kill_child, victim):
                 continue  # it has not been started again yet
             self.killed[victim] += 1
-            if self.killed.total() % _REPORTED_KILLS == 0:
+            if self.killed.total() % _KILLS_PER_REPORT == 0:
                 done, wrong = len(self.finished), len(self.problems)
                 sys.stdout.write(f"{self.killed.total()} kills, {done} tasks ended, {wrong} problems\n")
                 sys.stdout.flush()

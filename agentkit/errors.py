@@ -23,9 +23,13 @@ OpspawnError
 │   ├── ResultUnreadable      the call took effect, but its result can't be read
 │   └── ToolUnavailable       transient: another attempt may succeed
 │       └── ToolNotStarted    the call has not reached the tool
+├── SteeringInvalid           a message, a pause or new limits for a task change nothing
 ├── AnswerInvalid             a person's answer changes nothing
 │   ├── InputRequestNotFound  no such input request
-│   ├── AnswerTooLate         it is answered already, or expired
+│   ├── AlreadyAnswered       it is answered already
+│   ├── AnswerExpired         it has expired
+│   ├── AnswerNotAllowed      this person may not answer it
+│   ├── AnswerOutdated        its sha256 is another one
 │   └── AnswerMismatch        the answer doesn't fit the request
 ├── InputRequestExpired       nobody answered an input request in time
 ├── FilesChanged              a task's files are not those that a change was made for
@@ -46,9 +50,12 @@ from collections.abc import Sequence
 __all__ = [
     "AgentInvalid",
     "AgentNotFound",
+    "AlreadyAnswered",
+    "AnswerExpired",
     "AnswerInvalid",
     "AnswerMismatch",
-    "AnswerTooLate",
+    "AnswerNotAllowed",
+    "AnswerOutdated",
     "ConfigurationInvalid",
     "ContentRefused",
     "ContextTooLong",
@@ -70,6 +77,7 @@ __all__ = [
     "ResultUnreadable",
     "SandboxUnavailable",
     "SecretMissing",
+    "SteeringInvalid",
     "ToolArgumentsInvalid",
     "ToolCallRefused",
     "ToolError",
@@ -209,6 +217,10 @@ class ToolUnavailable(ToolError):
     """A transient failure: raise it in a tool to have the call retried (irreversible calls never are)."""
 
 
+class SteeringInvalid(OpspawnError):
+    """A message, a pause or new limits are not accepted, and change nothing; the message says why."""
+
+
 class AnswerInvalid(OpspawnError):
     """An answer to an input request is not accepted, and changes nothing."""
 
@@ -217,8 +229,20 @@ class InputRequestNotFound(AnswerInvalid):
     """The task has no input request of that id; the message lists the pending ones."""
 
 
-class AnswerTooLate(AnswerInvalid):
-    """The input request was answered before, or has expired."""
+class AlreadyAnswered(AnswerInvalid):
+    """The input request was answered before; the message says how."""
+
+
+class AnswerExpired(AnswerInvalid):
+    """The input request has expired."""
+
+
+class AnswerNotAllowed(AnswerInvalid):
+    """This person may not answer the input request, or has approved already; the message names who may."""
+
+
+class AnswerOutdated(AnswerInvalid):
+    """The answer's sha256 isn't the request's: it is about another call or other arguments. Read the request again."""
 
 
 class AnswerMismatch(AnswerInvalid):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue, StringConstraints, field_validator
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from agentkit.config.durations import Duration
 from agentkit.number_fields import require_number
@@ -24,6 +24,7 @@ __all__ = [
     "ModelSettings",
     "Name",
     "PolicyRule",
+    "RaisedLimits",
     "ToolSpec",
 ]
 
@@ -32,6 +33,10 @@ Approval = Literal["always", "never"]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 """A letter, then letters, digits, ``_`` or ``-``; 64 at most."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class _Strict(Record):
@@ -119,6 +124,26 @@ class Limits(_Strict):
         if value == 1:
             raise ValueError("expected 2 or more, or 0 for no limit: with 1, the first call would end the task")
         return value
+
+
+class RaisedLimits(_Strict):
+    """New ceilings of a running task; None leaves a limit as it is. A limit can be raised, never lowered."""
+
+    max_steps: int | None = Field(default=None, ge=1, le=10_000, exclude_if=_is_none)
+    max_tokens: int | None = Field(default=None, ge=1, exclude_if=_is_none)
+    """Input and output tokens together."""
+    max_cost_usd: float | None = Field(default=None, gt=0, exclude_if=_is_none)
+    deadline: Duration | None = Field(default=None, exclude_if=_is_none)
+    """Seconds of wall clock from the start of the task."""
+    max_repeats: int | None = Field(default=None, ge=0, le=10_000, exclude_if=_is_none)
+
+    _numbers = field_validator("max_steps", "max_tokens", "max_cost_usd", "max_repeats", mode="before")(require_number)
+
+    @model_validator(mode="after")
+    def _any_limit(self) -> Self:
+        if not self.model_dump():
+            raise ValueError("expected a limit such as {max_steps: 60}")
+        return self
 
 
 class AgentDefinition(_Strict):

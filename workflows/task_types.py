@@ -8,22 +8,29 @@ from typing import Literal
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import JsonValue
+    from pydantic import ConfigDict, Field, JsonValue
 
     from activities.payload_types import StoredMessages
     from agentkit.input_requests import InputRequest
     from agentkit.messages import Message, StoredContent, Usage
     from agentkit.records import Record
     from agentkit.runtime.effect_ledger import LedgerEntry
-    from agentkit.specs import AgentSpec
+    from agentkit.specs import AgentSpec, Limits
     from agentkit.transcript import EMPTY_DIGEST
 
 __all__ = [
+    "MAX_MESSAGE_CHARS",
     "WORKFLOW_TYPE",
     "AnswerVerdict",
     "CarriedState",
+    "ForkSource",
+    "LimitsVerdict",
+    "MessageMode",
+    "MessageVerdict",
     "PendingInput",
     "RunningStatus",
+    "SentMessage",
+    "StepEnds",
     "TaskFailure",
     "TaskInput",
     "TaskResult",
@@ -33,6 +40,8 @@ __all__ = [
 ]
 
 WORKFLOW_TYPE = "AgentTask"
+
+MAX_MESSAGE_CHARS = 100_000
 
 TaskStatus = Literal[
     "queued", "running", "waiting", "paused", "completed", "failed", "cancelled", "terminated", "timed_out"
@@ -75,6 +84,18 @@ class CarriedState(Record):
         return self.stored[-1].end if self.stored else 0
 
 
+class ForkSource(Record):
+    """The task that a fork goes on from. Its messages are read where they are; nothing is copied."""
+
+    task_id: str
+    step: int
+    """The last step that the fork has in common with it."""
+    end: int
+    """Position in its transcript after the last message of that step."""
+    digest: str
+    """Digest of its transcript up to there."""
+
+
 class TaskInput(Record):
     """The workflow's first argument. History holds the agent and the first message here, and nowhere else.
 
@@ -83,7 +104,10 @@ class TaskInput(Record):
 
     agent: AgentSpec
     message: Message
-    """The task's input, as the first message of the transcript."""
+    """The task's input, as the first message of the transcript; of a fork, the first one after its source's."""
+    fork: ForkSource | None = Field(default=None, exclude_if=lambda fork: fork is None)
+    notify: bool = Field(default=False, exclude_if=lambda notify: not notify)
+    """Whether a webhook is called for each input request."""
 
 
 class TaskResult(Record):
@@ -115,10 +139,50 @@ class PendingInput(Record):
 
 
 class AnswerVerdict(Record):
-    """The result of the ``answer_input`` update."""
+    """The result of the ``answer_input`` update. An answer that isn't accepted fails the update instead: the failure's
+    type is the name of the error, such as ``AlreadyAnswered``."""
 
     is_settled: bool
     """False where more people must approve."""
+    asks_again: str | None = None
+    """The id of the new request, where edited arguments need another approval."""
+
+
+MessageMode = Literal["enqueue", "interrupt"]
+"""``enqueue``: the model reads the message with its next request. ``interrupt``: the running model call, and the tool
+calls that may be cancelled, are cancelled first."""
+
+
+class SentMessage(Record):
+    """A person's message to a running task: the argument of the signal and the update ``send_message``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(min_length=1, max_length=MAX_MESSAGE_CHARS)
+    mode: MessageMode = "enqueue"
+    id: str | None = Field(default=None, max_length=255, exclude_if=lambda id: id is None)
+    """A message with the id of an earlier one of the same task is that one, and is not delivered twice."""
+    sent_by: str | None = Field(default=None, max_length=200, exclude_if=lambda sender: sender is None)
+
+
+class MessageVerdict(Record):
+    """The result of the ``send_message`` update."""
+
+    is_new: bool
+    """False where a message of the same id was received before."""
+
+
+class LimitsVerdict(Record):
+    """The result of the ``raise_limits`` update: the task's limits from now on."""
+
+    limits: Limits
+
+
+class StepEnds(Record):
+    """The result of the ``step_ends`` query: where a task can be forked."""
+
+    ends: tuple[int, ...]
+    """The position after the last message of each finished step, of step 0 first: that is the task's input."""
 
 
 class TaskView(Record):

@@ -19,6 +19,7 @@ __all__ = [
     "STORE_ACTIVITY",
     "TOOL_OUTPUT_KEY",
     "TOOL_PREFIX",
+    "ForkSource",
     "ModelCall",
     "ModelReply",
     "StoredMessages",
@@ -150,6 +151,18 @@ class StoredTranscript(Record):
     pages: tuple[StoredMessages, ...]
 
 
+class ForkSource(Record):
+    """The task that a fork goes on from. Its messages are read where they are; nothing is copied."""
+
+    task_id: str
+    step: int
+    """The last step that the fork has in common with it."""
+    end: int
+    """Position in its transcript after the last message of that step."""
+    digest: str
+    """Digest of its transcript up to there."""
+
+
 class TranscriptPage(Record):
     """The result of the ``transcript`` query."""
 
@@ -157,5 +170,7 @@ class TranscriptPage(Record):
     messages: tuple[Message, ...]
     stored: tuple[StoredMessages, ...] = Field(default=(), exclude_if=lambda stored: not stored)
     """In place of messages: where those from ``start`` on are that earlier runs of the task stored."""
+    source: ForkSource | None = Field(default=None, exclude_if=lambda source: source is None)
+    """In place of messages: the task that has those from ``start`` on, because this one is a fork of it."""
     total: int
     """Number of messages in the whole transcript."""

@@ -8,6 +8,8 @@ __all__ = [
     "AGENT",
     "CONVERSATION",
     "COST_USD",
+    "INPUT",
+    "INPUT_SINCE",
     "MEMO_BODY_HASH",
     "MEMO_INPUT_REQUESTS",
     "MEMO_METADATA",
@@ -36,7 +38,12 @@ STEPS = SearchAttributeKey.for_int("OpspawnSteps")
 TOKENS = SearchAttributeKey.for_int("OpspawnTokens")
 COST_USD = SearchAttributeKey.for_float("OpspawnCostUsd")
 
-SEARCH_ATTRIBUTES = (STATUS, AGENT, CONVERSATION, PARENT, TENANT, TAGS, STEPS, TOKENS, COST_USD)
+INPUT = SearchAttributeKey.for_keyword_list("OpspawnInput")
+"""Of the pending input requests: ``kind:approval``, ``approver:finance`` and the like. Unset where none is pending."""
+INPUT_SINCE = SearchAttributeKey.for_datetime("OpspawnInputSince")
+"""When the oldest pending input request was opened. Unset where none is pending."""
+
+SEARCH_ATTRIBUTES = (STATUS, AGENT, CONVERSATION, PARENT, TENANT, TAGS, STEPS, TOKENS, COST_USD, INPUT, INPUT_SINCE)
 
 MEMO_TITLE = "title"
 """The first words of the input, for lists."""
@@ -56,6 +63,7 @@ _TYPE_NAMES = {
     SearchAttributeIndexedValueType.KEYWORD_LIST: "KeywordList",
     SearchAttributeIndexedValueType.INT: "Int",
     SearchAttributeIndexedValueType.DOUBLE: "Double",
+    SearchAttributeIndexedValueType.DATETIME: "Datetime",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentkit.interfaces.content import READ_RESULT, ContentReader
+from agentkit.interfaces.content import ASK_PERSON, READ_RESULT, ContentReader
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.http_client import HttpClient, HttpReply, HttpRequest
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
@@ -46,6 +46,7 @@ from agentkit.interfaces.tool import (
 )
 
 __all__ = [
+    "ASK_PERSON",
     "PREPARATION_TIMEOUT_S",
     "READ_RESULT",
     "CallSignals",

@@ -5,21 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
+from pydantic import ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
+from agentkit.input_requests import InputRequest
 from agentkit.interfaces import ModelResponse, ToolOutput, ToolValue
 from agentkit.messages import Message
 from agentkit.records import Record
 from agentkit.transcript import Segment
 
 __all__ = [
+    "CHECK_INPUT_ACTIVITY",
     "INLINE_METADATA",
     "MODEL_ACTIVITY",
+    "NOTIFY_INPUT_ACTIVITY",
     "PROBE_PREFIX",
     "STORE_ACTIVITY",
     "TOOL_OUTPUT_KEY",
     "TOOL_PREFIX",
     "ForkSource",
+    "InputCheck",
+    "InputNotice",
     "ModelCall",
     "ModelReply",
     "StoredMessages",
@@ -37,6 +42,8 @@ __all__ = [
 
 MODEL_ACTIVITY = "request_model"
 STORE_ACTIVITY = "store_messages"
+CHECK_INPUT_ACTIVITY = "check_input"
+NOTIFY_INPUT_ACTIVITY = "notify_input_request"
 TOOL_PREFIX = "tool."
 PROBE_PREFIX = "probe."
 TOOL_OUTPUT_KEY = "opspawn-tool-output"
@@ -174,3 +181,23 @@ class TranscriptPage(Record):
     """In place of messages: the task that has those from ``start`` on, because this one is a fork of it."""
     total: int
     """Number of messages in the whole transcript."""
+
+
+class InputCheck(Record):
+    """The argument of the activity that checks what a person gave: an answer, or other arguments for a call."""
+
+    model_config = ConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+    value: JsonValue
+    value_schema: dict[str, JsonValue] = Field(alias="schema")
+    """JSON Schema that the value must fit."""
+
+
+class InputNotice(Record):
+    """The argument of the activity that calls the webhook for an input request."""
+
+    task_id: str
+    agent: str
+    request: InputRequest
+    escalations: int | None = Field(default=None, exclude_if=lambda escalations: escalations is None)
+    """How often the request was passed on to others; each time is a notice of its own."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue, ValidationError
@@ -181,16 +182,20 @@ class HumanInput:
             check = InputCheck(value=answer.answer, schema=request.answer_schema)
         else:
             return
-        mismatch: str | None = await workflow.execute_activity(
-            CHECK_INPUT_ACTIVITY,
-            check,
-            result_type=str,
-            start_to_close_timeout=CHECK_INPUT_POLICY.start_to_close,
-            schedule_to_close_timeout=None,
-            heartbeat_timeout=CHECK_INPUT_POLICY.heartbeat,
-            retry_policy=CHECK_INPUT_POLICY.retry,
-            summary=f"Check the answer to {request.id}",
-        )
+        try:
+            mismatch: str | None = await workflow.execute_activity(
+                CHECK_INPUT_ACTIVITY,
+                check,
+                result_type=str,
+                start_to_close_timeout=CHECK_INPUT_POLICY.start_to_close,
+                heartbeat_timeout=CHECK_INPUT_POLICY.heartbeat,
+                retry_policy=CHECK_INPUT_POLICY.retry,
+                summary=f"Check the answer to {request.id}",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            raise AnswerMismatch(f"The answer to {request.id} can't be checked now: {error.cause}") from error
         if mismatch is not None:
             raise AnswerMismatch(f"The answer to {request.id} doesn't fit: {mismatch}")
 

@@ -98,9 +98,7 @@ class DurableEffects:
         """Return when the task isn't paused and has time left; what people wrote is in the transcript then."""
         if self.steering.is_paused or self.limits.is_deadline_reached:
             self.details.paused(self.listed.status)
-            await workflow.wait_condition(
-                lambda: not self.steering.is_paused and not self.limits.is_deadline_reached
-            )
+            await workflow.wait_condition(lambda: not self.steering.is_paused and not self.limits.is_deadline_reached)
         if self.steering.queued:
             loop.receive(self.steering.take())
 
@@ -237,7 +235,6 @@ class DurableEffects:
             NOTIFY_INPUT_ACTIVITY,
             notice,
             start_to_close_timeout=NOTIFY_INPUT_POLICY.start_to_close,
-            schedule_to_close_timeout=NOTIFY_INPUT_POLICY.schedule_to_close,
             heartbeat_timeout=NOTIFY_INPUT_POLICY.heartbeat,
             retry_policy=NOTIFY_INPUT_POLICY.retry,
             summary=f"Call the webhook for {request.id}",

@@ -28,7 +28,7 @@ _MAX_IDS = 100
 _T = TypeVar("_T")
 
 
-class StepInterrupted(Exception):  # noqa: N818  it is no error
+class StepInterrupted(Exception):
     """A person interrupted the step, so this part of it was cancelled."""
 
 

@@ -89,7 +89,7 @@ class TaskLimits:
             if is_about_deadline:
                 raise AnswerMismatch("That is not enough: the deadline is reached. Give a later deadline, too.")
         elif (passed := self._passed_s()) >= changes.deadline:
-            raise AnswerMismatch(f"The task has run for {passed:.0f} s, longer than a deadline of {changes.deadline:g} s.")
+            raise AnswerMismatch(f"The task has run for {passed:.0f} s: its deadline can't be {changes.deadline:g} s.")
 
     def raise_to(self, changes: RaisedLimits) -> None:
         """Set new limits for the rest of the task."""

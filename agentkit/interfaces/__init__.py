@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentkit.interfaces.content import ASK_PERSON, READ_RESULT, ContentReader
+from agentkit.interfaces.content import READ_RESULT, ContentReader
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.http_client import HttpClient, HttpReply, HttpRequest
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
@@ -33,6 +33,7 @@ from agentkit.interfaces.sandbox import (
 from agentkit.interfaces.secrets import NoSecrets, Secrets
 from agentkit.interfaces.task_files import FileChanges, FileLimits, FileSnapshot, NewFile, TaskFile, TaskFiles
 from agentkit.interfaces.tool import (
+    ASK_PERSON,
     PREPARATION_TIMEOUT_S,
     CallSignals,
     OmittedText,

@@ -6,10 +6,7 @@ from typing import Protocol
 
 from agentkit.messages import StoredContent
 
-__all__ = ["ASK_PERSON", "READ_RESULT", "ContentReader"]
-
-ASK_PERSON = "ask_person"
-"""The tool whose calls the workflow carries out itself: it asks a person."""
+__all__ = ["READ_RESULT", "ContentReader"]
 
 READ_RESULT = "read_result"
 """The name of the tool that reads them for a model."""

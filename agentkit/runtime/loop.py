@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+
 from pydantic import JsonValue
 
 from agentkit.errors import (

@@ -49,7 +49,7 @@ class RememberedDecisions:
         self.decisions = (*self.decisions, decision)[-_MAX_REMEMBERED:]
 
     def apply(self, tool: ToolSpec, call: ToolCall, asked: PolicyDecision) -> PolicyDecision:
-        """Return the decision on a call that the policy asks about: a remembered one, or ``asked``; the newest counts."""
+        """Return the newest remembered decision on a call that the policy asks about, or else ``asked``."""
         for remembered in reversed(self.decisions):
             if remembered.rule == asked.decided_by and _is_about(remembered, tool, call):
                 person = f"person: {remembered.answered_by}" if remembered.answered_by else "person"

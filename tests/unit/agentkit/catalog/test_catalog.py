@@ -21,7 +21,7 @@ Write = Callable[[str, str], Path]
 
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
 BUILT_IN = [
-    *("calculator", "current_time", "http_fetch", "read_result", "http_request"),
+    *("calculator", "current_time", "http_fetch", "read_result", "http_request", "ask_person"),
     *("python", "shell", "read_file", "write_file", "list_files", "search_text"),
 ]
 TOOL = """

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import AnswerInvalid, AnswerMismatch, InputRequestExpired
     from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, InputRequest
     from agentkit.interfaces import PolicyDecision
+    from agentkit.json_text import MAX_JSON_DEPTH, check_strict_json, is_deeper_than
     from agentkit.runtime.open_requests import OpenRequests
     from agentkit.specs import RaisedLimits, ToolSpec
     from agentkit.validation_messages import issues_text
@@ -260,7 +261,11 @@ def read_answer(data: JsonValue) -> InputAnswer:
         AnswerMismatch: the data is no answer; the message names the fields.
     """
     try:
-        return InputAnswer.model_validate(data)
+        if is_deeper_than(data, MAX_JSON_DEPTH):
+            raise AnswerMismatch(f"The answer is nested more than {MAX_JSON_DEPTH} levels deep.")
+        return InputAnswer.model_validate(check_strict_json(data))
+    except UnicodeError as error:
+        raise AnswerMismatch("The answer has text that isn't Unicode.") from error
     except ValidationError as error:
         raise AnswerMismatch(f"This is no answer to an input request: {issues_text(error, data)}") from error
 

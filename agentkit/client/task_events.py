@@ -218,7 +218,7 @@ class InputAnswered(TaskEvent):
     decision: str
     is_settled: bool = True
     """False where more people must approve."""
-    by: str | None = None
+    answered_by: str | None = None
     comment: str | None = None
 
 

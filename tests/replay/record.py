@@ -142,7 +142,7 @@ async def cancel_at_first_activity(handle: Handle) -> None:
 async def answer_everything(handle: Handle) -> None:
     """Answer each input request by signal: the first one wrongly, too."""
     await handle.signal("answer_input", {"input_request_id": "input_9", "decision": "approve"})
-    answers = {"approval": {"decision": "approve", "by": "ada"}, "unknown_outcome": {"decision": "happened"}}
+    answers = {"approval": {"decision": "approve", "answered_by": "ada"}, "unknown_outcome": {"decision": "happened"}}
     answered: set[str] = set()
     async with asyncio.timeout(30):
         while len(answered) < 3:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentkit.errors import AnswerInvalid, AnswerMismatch, AnswerTooLate, InputRequestNotFound
+from agentkit.errors import AlreadyAnswered, AnswerInvalid, AnswerMismatch, InputRequestNotFound
 from agentkit.input_requests import InputAnswer, InputRequest
 from agentkit.runtime.open_requests import OpenRequests
 
@@ -73,27 +73,27 @@ def test_answers_after_the_first_or_after_the_expiry_are_too_late() -> None:
     requests = OpenRequests()
     first, second = request(requests), request(requests, expires_at=NOW + timedelta(hours=1))
     requests.answer(answer(first), NOW)
-    with pytest.raises(AnswerTooLate, match="answered already: approve"):
+    with pytest.raises(AlreadyAnswered, match="answered already: approve"):
         requests.answer(answer(first, "deny"), NOW)
-    with pytest.raises(AnswerTooLate, match="expired at 2026-11-26T01:00:00"):
+    with pytest.raises(AlreadyAnswered, match="expired at 2026-11-26T01:00:00"):
         requests.answer(answer(second), NOW + timedelta(hours=1))
 
 
 def test_two_approvals_of_different_people_settle_a_request_for_two_and_one_denial_does() -> None:
     requests = OpenRequests()
     first, second = request(requests, count=2), request(requests, count=2)
-    assert not requests.answer(answer(first, by="ada"), NOW)
+    assert not requests.answer(answer(first, answered_by="ada"), NOW)
     with pytest.raises(AnswerMismatch, match="ada has approved it already"):
-        requests.answer(answer(first, by="ada"), NOW)
-    assert requests.answer(answer(first, by="grace"), NOW)
-    assert requests.answer(answer(second, "deny", by="ada"), NOW)
+        requests.answer(answer(first, answered_by="ada"), NOW)
+    assert requests.answer(answer(first, answered_by="grace"), NOW)
+    assert requests.answer(answer(second, "deny", answered_by="ada"), NOW)
 
 
 def test_an_expiry_does_not_replace_a_persons_answer_of_the_same_moment() -> None:
     requests = OpenRequests()
     opened = request(requests)
-    requests.answer(answer(opened, by="ada"), NOW)
-    requests.settle(answer(opened, "deny", by="expiry"))
+    requests.answer(answer(opened, answered_by="ada"), NOW)
+    requests.settle(answer(opened, "deny", answered_by="expiry"))
     assert (requests.settled(opened.id).decision, requests.settled(opened.id).by) == ("approve", "ada")
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, JsonValue, ValidationError
+from temporalio.api.common.v1 import SearchAttributes
 from temporalio.api.enums.v1 import EventType as HistoryType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import decode_typed_search_attributes
@@ -147,7 +148,11 @@ class HistoryMapper:
 
     def _search_attributes_upserted(self, decoded: DecodedEvent) -> _Drafts:
         upserted = decoded.event.upsert_workflow_search_attributes_event_attributes.search_attributes
-        status = decode_typed_search_attributes(upserted).get(STATUS)
+        if STATUS.name not in upserted.indexed_fields:
+            return
+        # The SDK can't decode that a time is unset, so it is given the status alone.
+        only_status = SearchAttributes(indexed_fields={STATUS.name: upserted.indexed_fields[STATUS.name]})
+        status = decode_typed_search_attributes(only_status).get(STATUS)
         if status is not None and status != self._status:
             yield self._status_changed(status)
 

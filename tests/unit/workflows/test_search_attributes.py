@@ -23,6 +23,8 @@ def test_search_attributes_keep_their_names_and_types() -> None:
         "OpspawnSteps": "Int",
         "OpspawnTokens": "Int",
         "OpspawnCostUsd": "Double",
+        "OpspawnInput": "KeywordList",
+        "OpspawnInputSince": "Datetime",
     }
     assert len(SEARCH_ATTRIBUTES) == len(search_attribute_types())
 

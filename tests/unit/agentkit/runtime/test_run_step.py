@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +59,21 @@ class InMemoryEffects:
         self.answers: list[dict[str, Any]] = []
         """Answers to input requests, in order, without their ids."""
         self.requests: list[InputRequest] = []
+        self.messages: list[Message] = []
+        """What people wrote, for the next step."""
+
+    async def before_step(self, loop: AgentLoop) -> None:
+        loop.receive(self.messages)
+        self.messages = []
+
+    def has_messages(self) -> bool:
+        return bool(self.messages)
+
+    async def until_resumed(self) -> None:
+        pass
+
+    def on_call_edited(self, call: ToolCall, tool: ToolSpec) -> None:
+        self.log.append(f"edited {tool.name} {json.dumps(call.arguments)}")
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         self.log.append(f"request {loop.model}")

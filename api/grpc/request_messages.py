@@ -13,7 +13,8 @@ from pydantic import JsonValue
 from api.grpc.json_values import NotJSON, from_struct
 from api.proto.opspawn.v1 import tasks_pb2
 from api.tasks.errors import FieldIssue, RequestInvalid
-from api.tasks.task_requests import MAX_WAIT_S, NewTask, TaskListRequest, parse_request
+from api.tasks.request_validation import parse_request
+from api.tasks.task_requests import MAX_WAIT_S, NewTask, TaskListRequest
 from api.tasks.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
 
 __all__ = ["idempotency_key", "new_task", "task_list_request", "wait_seconds"]

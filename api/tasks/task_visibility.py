@@ -16,11 +16,12 @@ from agentkit.messages import Message, Usage
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.stalled_workflow import listed_stall
 from api.tasks.task_requests import NewTask
-from api.tasks.task_snapshot import TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
+from api.tasks.task_snapshot import ForkOrigin, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
 from workflows.search_attributes import (
     AGENT,
     CONVERSATION,
     MEMO_BODY_HASH,
+    MEMO_FORKED_FROM,
     MEMO_INPUT_REQUESTS,
     MEMO_METADATA,
     MEMO_TITLE,
@@ -54,7 +55,7 @@ _ENDED: dict[WorkflowExecutionStatus, TaskStatus] = {
     WorkflowExecutionStatus.TERMINATED: "terminated",
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
-_MEMO_KEYS = (MEMO_TITLE, MEMO_USAGE, MEMO_METADATA, MEMO_USER, MEMO_INPUT_REQUESTS)
+_MEMO_KEYS = (MEMO_TITLE, MEMO_USAGE, MEMO_METADATA, MEMO_USER, MEMO_FORKED_FROM, MEMO_INPUT_REQUESTS)
 _RUNNING_STATUS: TypeAdapter[RunningStatus] = TypeAdapter(RunningStatus)
 _INPUT_REQUESTS: TypeAdapter[list[InputRequest]] = TypeAdapter(list[InputRequest])
 _METADATA: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
@@ -72,7 +73,9 @@ def new_task_search_attributes(task: NewTask, agent: str) -> TypedSearchAttribut
     return TypedSearchAttributes(pairs)
 
 
-def new_task_memo(task: NewTask, title: str, request_hash: str | None = None) -> dict[str, object]:
+def new_task_memo(
+    task: NewTask, title: str, request_hash: str | None = None, forked_from: ForkOrigin | None = None
+) -> dict[str, object]:
     """Return what lists show beside the search attributes; with the request's hash for an idempotency key."""
     memo: dict[str, object] = {MEMO_TITLE: title}
     if task.metadata:
@@ -81,6 +84,8 @@ def new_task_memo(task: NewTask, title: str, request_hash: str | None = None) ->
         memo[MEMO_USER] = task.user
     if request_hash is not None:
         memo[MEMO_BODY_HASH] = request_hash
+    if forked_from is not None:
+        memo[MEMO_FORKED_FROM] = forked_from.model_dump()
     return memo
 
 
@@ -93,6 +98,7 @@ def queued_task(
     message: Message,
     created_at: datetime,
     links: TaskLinks,
+    forked_from: ForkOrigin | None = None,
 ) -> TaskSnapshot:
     """Return the snapshot of a task that was just started, as lists and its history will show it later."""
     return TaskSnapshot(
@@ -101,6 +107,7 @@ def queued_task(
         status="queued",
         title=title,
         input=input_content(message),
+        forked_from=forked_from,
         tags=new_task.unique_tags,
         metadata=new_task.metadata,
         user=new_task.user,
@@ -130,6 +137,7 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
         steps=attributes.get(STEPS) or 0,
         conversation_id=attributes.get(CONVERSATION),
         parent_id=attributes.get(PARENT) or execution.parent_id,
+        forked_from=_forked_from(memo[MEMO_FORKED_FROM]),
         tags=tuple(attributes.get(TAGS) or ()),
         metadata=_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
@@ -177,6 +185,13 @@ def _input_requests(value: object, execution: WorkflowExecution) -> tuple[dict[s
         return ()
     task: dict[str, JsonValue] = {"task_id": execution.id, "agent": execution.typed_search_attributes.get(AGENT) or ""}
     return tuple({**request.model_dump(mode="json", exclude_none=True), **task} for request in requests)
+
+
+def _forked_from(value: object) -> ForkOrigin | None:
+    try:
+        return None if value is None else ForkOrigin.model_validate(value)
+    except ValidationError:
+        return None
 
 
 def _usage(value: object) -> TaskUsage:

@@ -12,6 +12,7 @@ __all__ = [
     "COST_USD",
     "INPUT",
     "INPUT_SINCE",
+    "MAX_LISTED_REQUESTS",
     "MEMO_BODY_HASH",
     "MEMO_FORKED_FROM",
     "MEMO_INPUT_REQUESTS",
@@ -56,6 +57,8 @@ MEMO_USAGE = "usage"
 """The ``Usage`` of a task: set with the search attributes of its steps and tokens."""
 MEMO_INPUT_REQUESTS = "input_requests"
 """The pending ``InputRequest`` records; without arguments where they are long. Set when the first one opens."""
+MAX_LISTED_REQUESTS = 20
+"""Requests in the memo; further ones follow when these are answered."""
 MEMO_FORKED_FROM = "forked_from"
 """Of a fork: ``{task_id, step}`` of the task that it goes on from."""
 MEMO_METADATA = "metadata"

@@ -198,7 +198,7 @@ class TaskService:
         handle = self._workflows.handle(task_id)
         async with self._workflows.calling(task_id):
             await handle.cancel(reason="Cancelled through the API", rpc_timeout=RPC_TIMEOUT)
-        return await self._changed(task_id)
+        return await self.changed(task_id)
 
     async def terminate(self, task_id: str) -> TaskSnapshot:
         """End the task at once, whatever it does; that needs no worker.
@@ -213,8 +213,15 @@ class TaskService:
             async with self._workflows.calling(task_id):
                 await handle.terminate(reason="Terminated through the API", rpc_timeout=RPC_TIMEOUT)
         except TaskNotFound:  # Temporal's error when the task ended after `_running`
-            raise TaskEnded(task_id, (await self._changed(task_id)).status) from None
-        return await self._changed(task_id)
+            raise TaskEnded(task_id, (await self.changed(task_id)).status) from None
+        return await self.changed(task_id)
+
+    async def changed(self, task_id: str) -> TaskSnapshot:
+        """Return a task that was changed; as lists show it where more can't be read, for the change is made."""
+        try:
+            return await self.get(task_id)
+        except PayloadUnavailable:
+            return await self._listed(await self.describe(task_id))
 
     async def _listed(self, execution: WorkflowExecution) -> TaskSnapshot:
         """Return a task as lists show it: what visibility has of it, and whether it has a worker."""
@@ -223,10 +230,3 @@ class TaskService:
         if not is_running or await self._workers.polls(execution.task_queue):
             return task
         return replace(task, waiting_for_worker=True)
-
-    async def _changed(self, task_id: str) -> TaskSnapshot:
-        """Return a task that was changed; as lists show it where more can't be read, for the change is made."""
-        try:
-            return await self.get(task_id)
-        except PayloadUnavailable:
-            return await self._listed(await self.describe(task_id))

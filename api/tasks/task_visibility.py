@@ -38,9 +38,12 @@ from workflows.task_types import RunningStatus, TaskStatus
 __all__ = [
     "DEFAULT_TENANT",
     "RUNNING_STATUSES",
+    "listed_input_requests",
+    "listed_labels",
     "listed_task",
     "new_task_memo",
     "new_task_search_attributes",
+    "open_request",
     "queued_task",
     "visible_status",
 ]
@@ -128,9 +131,11 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
     memo = {key: await _memo_value(execution, key, required=complete) for key in _MEMO_KEYS}
     attributes = execution.typed_search_attributes
     user = memo[MEMO_USER]
+    agent = attributes.get(AGENT) or ""
+    requests = () if execution.close_time else _input_requests(memo[MEMO_INPUT_REQUESTS])
     return TaskSnapshot(
         id=execution.id,
-        agent=attributes.get(AGENT) or "",
+        agent=agent,
         status=visible_status(execution),
         title=str(memo[MEMO_TITLE] or ""),
         usage=_usage(memo[MEMO_USAGE]),
@@ -141,7 +146,7 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
         tags=tuple(attributes.get(TAGS) or ()),
         metadata=_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
-        input_requests=() if execution.close_time else _input_requests(memo[MEMO_INPUT_REQUESTS], execution),
+        input_requests=tuple(open_request(request, execution.id, agent) for request in requests),
         stalled=listed_stall(execution),
         created_at=execution.start_time,
         completed_at=execution.close_time,
@@ -178,13 +183,33 @@ def _metadata(value: object) -> dict[str, str]:
         return {}
 
 
-def _input_requests(value: object, execution: WorkflowExecution) -> tuple[dict[str, JsonValue], ...]:
+async def listed_input_requests(execution: WorkflowExecution) -> tuple[InputRequest, ...]:
+    """Return the pending input requests that visibility has of a task, oldest first; none where they can't be read."""
+    if execution.close_time is not None:
+        return ()
+    return _input_requests(await _memo_value(execution, MEMO_INPUT_REQUESTS, required=False))
+
+
+async def listed_labels(execution: WorkflowExecution) -> dict[str, Any]:
+    """Return the ``tags``, ``metadata`` and ``user`` that a task was given."""
+    user = await _memo_value(execution, MEMO_USER, required=True)
+    return {
+        "tags": tuple(execution.typed_search_attributes.get(TAGS) or ()),
+        "metadata": _metadata(await _memo_value(execution, MEMO_METADATA, required=True)),
+        "user": None if user is None else str(user),
+    }
+
+
+def open_request(request: InputRequest, task_id: str, agent: str) -> dict[str, JsonValue]:
+    """Return an input request as clients get it: its JSON, with its task and agent."""
+    return {**request.model_dump(mode="json", exclude_none=True), "task_id": task_id, "agent": agent}
+
+
+def _input_requests(value: object) -> tuple[InputRequest, ...]:
     try:
-        requests = _INPUT_REQUESTS.validate_python(value or [])
+        return tuple(_INPUT_REQUESTS.validate_python(value or []))
     except ValidationError:
         return ()
-    task: dict[str, JsonValue] = {"task_id": execution.id, "agent": execution.typed_search_attributes.get(AGENT) or ""}
-    return tuple({**request.model_dump(mode="json", exclude_none=True), **task} for request in requests)
 
 
 def _forked_from(value: object) -> ForkOrigin | None:

@@ -97,14 +97,13 @@ class TaskForks:
                 execution = await self._workflows.describe(handle)
                 queue = execution.task_queue
                 task_input = await read_task_input(handle, self._workflows.converter(task_id))
-                ends = (await self._queries.query(handle, queue, "step_ends", StepEnds)).ends
-                end = _end_of(step, ends)
+                if task_input is None:
+                    raise TaskRefused("The task is of a release whose tasks can't be forked.", path=())
+                end = _end_of(step, await self._queries.query(handle, queue, "step_ends", StepEnds), task_input)
                 ledger = await self._queries.query(handle, queue, "tool_calls", ToolCallLedger)
                 messages = [message async for message in self._transcripts.messages(handle, queue)]
         except TaskNotFound:
             raise TaskNotFound(task_id, _ERASED) from None
-        if task_input is None:
-            raise TaskRefused("The task is of a release whose tasks can't be forked.", path=())
         return _Source(
             execution,
             task_input.agent,
@@ -113,16 +112,22 @@ class TaskForks:
         )
 
 
-def _end_of(step: int, ends: Sequence[int]) -> int:
+def _end_of(step: int, step_ends: StepEnds, task_input: TaskInput) -> int:
     """Return the position after a step.
 
     Raises:
-        TaskRefused: the step is not finished.
+        TaskRefused: the step is not finished, or not this task's.
     """
-    if step < len(ends):
-        return ends[step]
-    steps = "only step 0, its input" if len(ends) <= 1 else f"the steps 0 to {len(ends) - 1}"
-    raise TaskRefused(f"The task has not finished step {step}. It can be forked after {steps}.", path=("from_step",))
+    first, last = step_ends.first_step, step_ends.first_step + len(step_ends.ends) - 1
+    if first <= step <= last:
+        return step_ends.ends[step - first]
+    if step < first and task_input.fork is not None:
+        source = task_input.fork.task_id
+        text = f"Step {step} is not the task's own: it is a fork of {source} after step {first}. Fork {source} instead."
+    else:
+        steps = f"step {first}" if first == last else f"the steps {first} to {last}"
+        text = f"The task has not finished step {step}. It can be forked after {steps}."
+    raise TaskRefused(text, path=("from_step",))
 
 
 def _digest(messages: Sequence[Message]) -> str:

@@ -49,7 +49,7 @@ async def test_a_task_asks_at_its_limit_and_goes_on_when_it_is_raised(
         handle = await env.start("Go.", env.agent(double, limits={**limits, "on_exhausted": "ask"}))
         (request,) = await pending_requests(handle)
         assert (request.kind, request.id) == ("limit", "input_1")
-        raised = {"input_request_id": "input_1", "decision": "raise", "limits": too_little}
+        raised: dict[str, Any] = {"input_request_id": "input_1", "decision": "raise", "limits": too_little}
         assert (await refusal_of(handle, "answer_input", raised))[0] == "AnswerMismatch"
         assert (await refusal_of(handle, "answer_input", {**raised, "limits": {}}))[0] == "AnswerMismatch"
         await answer_now(handle, "input_1", "raise", limits=enough)
@@ -118,7 +118,7 @@ async def test_a_task_asks_at_its_deadline_of_days_and_goes_on_or_is_stopped(
         await time_skipping_server.sleep(timedelta(days=3))
         approval, limit = await pending_requests(handle, 2)
         assert (approval.kind, limit.kind) == ("approval", "limit")
-        short = {"input_request_id": limit.id, "decision": "raise", "limits": {"deadline": "2.5d"}}
+        short: dict[str, Any] = {"input_request_id": limit.id, "decision": "raise", "limits": {"deadline": "2.5d"}}
         assert (await refusal_of(handle, "answer_input", short))[0] == "AnswerMismatch"
         await answer_now(handle, limit.id, "raise", limits={"deadline": "9d"})
         await answer_now(handle, approval.id, "approve")

@@ -88,10 +88,9 @@ def _signed_request(url: str, webhook: Webhook, notice: InputNotice, now: dateti
 
 
 def _notice_id(notice: InputNotice) -> str:
-    """Return the id of a notice: the same in all attempts, and another one when others are asked."""
-    request = notice.request
-    opened_ms = int(request.opened_at.timestamp() * 1000)
-    plain_id = f"{notice.task_id}/{request.id}/{opened_ms}-{notice.escalations or 0}"
+    """Return the id of a notice: the same in all attempts, and another one when a request is opened for others."""
+    opened_ms = int(notice.request.opened_at.timestamp() * 1000)
+    plain_id = f"{notice.task_id}/{notice.request.id}/{opened_ms}"
     if _PLAIN_ID.fullmatch(plain_id):
         return plain_id
     return f"input-{hashlib.sha256(plain_id.encode(errors='surrogatepass')).hexdigest()[:32]}"

@@ -38,7 +38,7 @@ from agentkit.llm import build_models
 from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
-from agentkit.web import PublicFetcher, PublicHttpClient
+from agentkit.web import OneOriginClient, PublicFetcher, PublicHttpClient
 from workflows.agent_task import AgentTask
 from workflows.transcript_sharing import TranscriptSharing
 from workflows.workflow_sandbox import sandboxed_runner
@@ -64,6 +64,7 @@ def build_worker(
     secrets: Secrets | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
+    webhook_client = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
     reader = TranscriptReader(client, cache := TranscriptCache(settings.transcript_cache_bytes))
     return Worker(
         client,
@@ -71,7 +72,7 @@ def build_worker(
         identity=str(own_identity(settings)),
         workflows=[AgentTask],
         activities=worker_activities(
-            client, settings, models, toolset, reader, checker, publisher, tool_calls, secrets
+            client, settings, models, toolset, reader, checker, publisher, tool_calls, secrets, webhook_client
         ),
         interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,

@@ -199,5 +199,3 @@ class InputNotice(Record):
     task_id: str
     agent: str
     request: InputRequest
-    escalations: int | None = Field(default=None, exclude_if=lambda escalations: escalations is None)
-    """How often the request was passed on to others; each time is a notice of its own."""

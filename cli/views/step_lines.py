@@ -162,7 +162,7 @@ class EventLines:
 def _answer_line(event: InputAnswered | InputRejected) -> Text:
     if isinstance(event, InputRejected):
         return _line("   ✗ answer ", "red", one_line(event.message, _MAX_WIDTH))
-    by = f" by {event.by}" if event.by else ""
+    by = f" by {event.answered_by}" if event.answered_by else ""
     comment = f": {event.comment}" if event.comment else ""
     more = "" if event.is_settled else "; more people must approve"
     text = one_line(f"{event.decision}{by}{comment}{more}", _MAX_WIDTH)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,13 +19,16 @@ from activities.settings import Settings
 from activities.shell_commands import opspawn_command, shell_path, with_local_commands
 from agentkit.client import ApiUnreachable, ClientError, OpspawnClient, RequestRefused
 from agentkit.errors import ConfigurationInvalid
-from agentkit.specs import Limits
+from agentkit.specs import Limits, RaisedLimits
 from cli.errors import CommandFailed, ServerUnreachable, UsageWrong
 
 __all__ = [
+    "Answerer",
     "AppDir",
     "AsJson",
+    "AsPerson",
     "DataDir",
+    "Groups",
     "Server",
     "TaskId",
     "TemporalPort",
@@ -31,6 +36,7 @@ __all__ = [
     "api_url",
     "app_settings",
     "parse_limits",
+    "text_argument",
     "url_option",
 ]
 
@@ -46,7 +52,29 @@ TemporalPort = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Of Temporal on this machine. Default: TEMPORAL_ADDRESS, else 7233."),
 ]
+AsPerson = Annotated[
+    str | None, typer.Option("--as", metavar="NAME", help="Who answers. Default: this machine's user.")
+]
+Groups = Annotated[
+    list[str] | None, typer.Option("--group", metavar="GROUP", help="A group that you are in; may be repeated.")
+]
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task's id, as `opspawn tasks` lists it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """The person at this command line, for tasks that ask people."""
+
+    name: str | None
+    groups: tuple[str, ...] = ()
+
+    @classmethod
+    def of_options(cls, name: str | None, groups: list[str] | None) -> Answerer:
+        """Return who the options name; without one, the operating system's user."""
+        if name is None:
+            with suppress(OSError, KeyError):  # a container's user may have no name
+                name = getpass.getuser()
+        return cls(name, tuple(groups or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +151,10 @@ def app_settings(app_dir: Path | None, **options: object) -> Settings:
     return settings.model_copy(update={"app_dir": settings.app_dir.absolute()})
 
 
-def parse_limits(pairs: list[str]) -> dict[str, JsonValue]:
+def parse_limits(pairs: list[str], kind: type[Limits | RaisedLimits] = Limits) -> dict[str, JsonValue]:
     """Return the ``limits`` of a task for options such as ``["max_steps=5", "deadline=1h"]``.
+
+    With the kind ``RaisedLimits``, those that a running task gets.
 
     Raises:
         UsageWrong: names the limit and what was expected.
@@ -134,14 +164,29 @@ def parse_limits(pairs: list[str]) -> dict[str, JsonValue]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise UsageWrong(f"--limit {pair}: expected KEY=VALUE, such as max_steps=5")
-        if key not in Limits.model_fields:
-            raise UsageWrong(f"--limit {pair}: unknown limit. Known limits: {', '.join(Limits.model_fields)}")
+        if key not in kind.model_fields:
+            raise UsageWrong(f"--limit {pair}: unknown limit. Known limits: {', '.join(kind.model_fields)}")
         limits[key] = _number_or_text(value)
     try:
-        return Limits.model_validate(limits).model_dump(mode="json", include=set(limits))
+        return kind.model_validate(limits).model_dump(mode="json", include=set(limits))
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageWrong(f"--limit {first['loc'][0]}={first['input']}: {first['msg']}") from None
+
+
+def text_argument(argument: str, name: str, expected: str) -> str:
+    """Return the text of an argument, or all of stdin for ``-``.
+
+    Raises:
+        UsageWrong: it isn't UTF-8, or empty.
+    """
+    try:
+        text = sys.stdin.buffer.read().decode() if argument == "-" else argument.encode().decode()
+    except UnicodeError as error:
+        raise UsageWrong(f"{name} isn't UTF-8 text: {error}") from None
+    if not text.strip():
+        raise UsageWrong(f"{name} is empty: {expected}.")
+    return text
 
 
 def _number_or_text(text: str) -> int | float | str:

@@ -39,6 +39,18 @@ COMMANDS = {
     "tasks": Command("cli.commands.tasks", "List tasks, newest first."),
     "show": Command("cli.commands.tasks", "Show a task: its status, what it did, and its output."),
     "cancel": Command("cli.commands.tasks", "Cancel a task: what it is doing now is stopped."),
+    "inbox": Command("cli.commands.inbox", "Show what tasks ask people; on a terminal, until Ctrl-C."),
+    "approve": Command("cli.commands.answers", "Approve a call that a task asks about."),
+    "deny": Command(
+        "cli.commands.answers", "Deny a call that a task asks about: it isn't made, and the model reads the comment."
+    ),
+    "answer": Command("cli.commands.answers", "Answer a question, say what became of a call, or raise a limit."),
+    "send": Command(
+        "cli.commands.steering", "Send a message to a running task: the model reads it before its next response."
+    ),
+    "pause": Command("cli.commands.steering", "Pause a task: what it does now is finished, then it waits."),
+    "resume": Command("cli.commands.steering", "Let a paused task go on."),
+    "fork": Command("cli.commands.steering", "Start a new task that goes on from a step of another one."),
     "agents": Command("cli.commands.agents", "List the agents that can be given tasks."),
     "tools": Command("cli.commands.tools", "List the tools that agents can be given, or show one with its arguments."),
     "init": Command("cli.commands.init", "Make a new app directory with an agent and a tool to start from."),

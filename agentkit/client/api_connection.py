@@ -98,6 +98,16 @@ class ApiConnection:
             response = await self._http.post(path, json=body, headers=headers)
         return _parse(kind, response)
 
+    async def patch(self, kind: type[_T], path: str, body: JsonObject) -> _T:
+        """Change what is at ``path``, and return the object in the response.
+
+        Raises:
+            ClientError: the API reported an error, or could not be reached.
+        """
+        with self._transport_errors():
+            response = await self._http.patch(path, json=body)
+        return _parse(kind, response)
+
     @asynccontextmanager
     async def stream_events(self, path: str, after: str | None) -> AsyncIterator[_EventStream | None]:
         """Open the event stream at ``path``, after position ``after``; None when that was the last event.

@@ -21,10 +21,12 @@ class ClientError(OpspawnError):
 class RequestRefused(ClientError):
     """The request can't be carried out: no such task (404), it has ended (409), a field is wrong (422)."""
 
-    def __init__(self, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, status: int, kind: str = "") -> None:
         super().__init__(message)
         self.status = status
         """The HTTP status."""
+        self.kind = kind
+        """Which problem it is, such as ``task-ended``: the last part of the problem's type; empty without one."""
 
 
 class ApiFailed(ClientError):

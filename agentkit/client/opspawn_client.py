@@ -16,9 +16,21 @@ from pydantic import JsonValue
 from agentkit.client.api_connection import ApiConnection
 from agentkit.client.errors import ApiUnreachable
 from agentkit.client.reconnect_deadline import RECONNECT_TIMEOUT_S, ReconnectDeadline
-from agentkit.client.resources import AgentList, JsonObject, MessageList, SystemInfo, Task, TaskList, ToolList
+from agentkit.client.request_bodies import answer_body, fork_body, message_body, task_body
+from agentkit.client.resources import (
+    AgentList,
+    InputRequestList,
+    JsonObject,
+    MessageList,
+    SystemInfo,
+    Task,
+    TaskInputRequests,
+    TaskList,
+    ToolList,
+)
 from agentkit.client.task_events import TaskEvent
 from agentkit.client.watch import TaskUpdate, watch
+from agentkit.input_requests import AnswerDecision, InputRequestKind, Remember
 from agentkit.messages import InputPart
 
 __all__ = ["OpspawnClient"]
@@ -90,20 +102,19 @@ class OpspawnClient:
             start_at: the earliest time to start it.
             idempotency_key: a repeated request with the same key and body returns the first task.
         """
-        body: JsonObject = {
-            "agent": agent,
-            "input": input if isinstance(input, str) else [_to_json(part) for part in input],
-            "agent_spec": None if agent_spec is None else dict(agent_spec),
-            "model": model,
-            "output_schema": None if output_schema is None else dict(output_schema),
-            "limits": dict(limits) if limits else None,
-            "tags": [*tags] or None,
-            "metadata": dict(metadata) if metadata else None,
-            "user": user,
-            "start_at": None if start_at is None else start_at.isoformat(),
-        }
-        set_fields: JsonObject = {key: value for key, value in body.items() if value is not None}
-        return await self._submit(set_fields, idempotency_key or str(uuid.uuid4()))
+        body = task_body(
+            agent=agent,
+            task_input=input,
+            agent_spec=agent_spec,
+            model=model,
+            output_schema=output_schema,
+            limits=limits,
+            tags=tags,
+            metadata=metadata,
+            user=user,
+            start_at=start_at,
+        )
+        return await self._submit("/tasks", body, idempotency_key)
 
     async def get(self, task_id: str, *, wait: float = 0) -> Task:
         """Return a task; with ``wait`` (seconds, up to 60) when it ends, at the latest after that time."""
@@ -182,6 +193,145 @@ class OpspawnClient:
         """Request that a task be cancelled; it ends soon afterwards."""
         return await self._connection.post(Task, f"{_path(task_id)}/cancel")
 
+    async def terminate(self, task_id: str) -> Task:
+        """End a task at once: nothing that it does now is stopped first."""
+        return await self._connection.post(Task, f"{_path(task_id)}/terminate")
+
+    async def pause(self, task_id: str) -> Task:
+        """Pause a task: what it does now is finished, then it waits."""
+        return await self._connection.post(Task, f"{_path(task_id)}/pause")
+
+    async def resume(self, task_id: str) -> Task:
+        """Let a paused task go on."""
+        return await self._connection.post(Task, f"{_path(task_id)}/resume")
+
+    async def send(
+        self,
+        task_id: str,
+        text: str,
+        *,
+        interrupt: bool = False,
+        sent_by: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Task:
+        """Send a message to a running task; it is delivered once, before the next model request.
+
+        With ``interrupt``, the model request and the calls that run now are stopped first, but no irreversible call.
+        """
+        body = message_body(text, interrupt=interrupt, sent_by=sent_by)
+        return await self._submit(f"{_path(task_id)}/messages", body, idempotency_key)
+
+    async def raise_limits(self, task_id: str, limits: Mapping[str, JsonValue]) -> Task:
+        """Raise limits of a running task, such as ``{"max_steps": 60}``; a task that waits for them goes on."""
+        return await self._connection.patch(Task, f"{_path(task_id)}/limits", dict(limits))
+
+    async def fork(
+        self,
+        task_id: str,
+        from_step: int,
+        *,
+        input: str | Sequence[InputPart] | None = None,  # the API's name for it
+        agent: str | None = None,
+        model: str | None = None,
+        limits: Mapping[str, JsonValue] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Task:
+        """Start a new task that goes on after step ``from_step`` of this one; 0: from its beginning.
+
+        Args:
+            task_id: the source, running or ended.
+            from_step: the last step that both have in common.
+            input: what the new task should do; None: go on.
+            agent: another agent; None: the source's own.
+            model: ``provider:name``, instead of the agent's own.
+            limits: as for ``create``.
+            idempotency_key: as for ``create``.
+        """
+        body = fork_body(from_step=from_step, task_input=input, agent=agent, model=model, limits=limits)
+        return await self._submit(f"{_path(task_id)}/fork", body, idempotency_key)
+
+    async def input_requests(
+        self,
+        *,
+        kind: Sequence[InputRequestKind] = (),
+        agent: str | None = None,
+        approver: str | None = None,
+        older_than: str | float | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> InputRequestList:
+        """Return a page of what tasks ask people: the pending input requests of all tasks, longest waiting first.
+
+        Args:
+            kind: only these kinds, such as ``approval``.
+            agent: only those of this agent's tasks.
+            approver: only those that this person or group may answer.
+            older_than: only those that wait for longer: seconds, or text such as ``"1h"``.
+            limit: of tasks, 1 to 200.
+            cursor: the ``next_cursor`` of the page before.
+        """
+        given = {"agent": agent, "approver": approver, "older_than": older_than, "cursor": cursor}
+        params: dict[str, str | list[str]] = {key: str(value) for key, value in given.items() if value is not None}
+        params |= {"limit": str(limit), **({"kind": [*kind]} if kind else {})}
+        return await self._connection.get(InputRequestList, "/input-requests", params=params)
+
+    async def task_input_requests(self, task_id: str) -> TaskInputRequests:
+        """Return the pending input requests of one task, with all arguments, however long; a worker must run."""
+        return await self._connection.get(TaskInputRequests, f"{_path(task_id)}/input-requests")
+
+    async def answer(
+        self,
+        task_id: str,
+        request_id: str,
+        decision: AnswerDecision,
+        *,
+        arguments: Mapping[str, JsonValue] | None = None,
+        answer: JsonValue = None,
+        result: JsonValue = None,
+        limits: Mapping[str, JsonValue] | None = None,
+        comment: str | None = None,
+        remember: Remember | None = None,
+        answered_by: str | None = None,
+        groups: Sequence[str] = (),
+        sha256: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Task:
+        """Answer an input request. Without a worker, the answer is stored, and judged as soon as one runs.
+
+        Args:
+            task_id: the task that asks.
+            request_id: such as ``input_1``.
+            decision: one that ``DECISIONS`` has for the request's kind.
+            arguments: with ``approve``: other arguments for the call.
+            answer: with ``answer``: text, one of the choices, or what fits the request's schema.
+            result: with ``happened``: what the model reads as the call's result.
+            limits: with ``raise``: the new ones, such as ``{"max_steps": 60}``.
+            comment: for the model, and for the record.
+            remember: whether an approval or denial holds for later calls of the task, too.
+            answered_by: who answers.
+            groups: the groups that this person is in.
+            sha256: that of the request: the answer then counts for this call and these arguments only.
+            idempotency_key: a repeated request with the same key gets the same verdict.
+
+        Raises:
+            RequestRefused: its ``kind`` is the verdict: ``already-answered``, ``answer-expired``, ``answer-mismatch``,
+                ``answer-not-allowed``, ``answer-outdated``, ``input-request-not-found`` or ``task-ended``.
+        """
+        body = answer_body(
+            decision=decision,
+            arguments=arguments,
+            answer=answer,
+            result=result,
+            limits=limits,
+            comment=comment,
+            remember=remember,
+            answered_by=answered_by,
+            groups=groups,
+            sha256=sha256,
+        )
+        path = f"{_path(task_id)}/input-requests/{quote(request_id, safe='')}"
+        return await self._submit(path, body, idempotency_key)
+
     async def agents(self) -> AgentList:
         """Return all agents, also those that can't be given tasks."""
         return await self._connection.get(AgentList, "/agents")
@@ -194,11 +344,13 @@ class OpspawnClient:
         """Return what the API serves: its app directory, default model, task queue and Temporal."""
         return await self._connection.get(SystemInfo, "/system")
 
-    async def _submit(self, body: JsonObject, idempotency_key: str) -> Task:
+    async def _submit(self, path: str, body: JsonObject, idempotency_key: str | None) -> Task:
+        """Post ``body``, and repeat it with the same key when the connection breaks before the response."""
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         deadline = ReconnectDeadline(_SUBMIT_TIMEOUT_S)
         while True:
             try:
-                return await self._connection.post(Task, "/tasks", body, headers={"Idempotency-Key": idempotency_key})
+                return await self._connection.post(Task, path, body, headers=headers)
             except ApiUnreachable as error:
                 if not error.may_have_arrived:
                     raise
@@ -208,8 +360,3 @@ class OpspawnClient:
 def _path(task_id: str) -> str:
     # quoted, so that ``a/b`` or ``?`` can't address something else
     return f"/tasks/{quote(task_id, safe='')}"
-
-
-def _to_json(part: InputPart) -> JsonValue:
-    value: JsonValue = part.model_dump(mode="json", exclude_none=True)
-    return value

@@ -10,7 +10,8 @@ from agentkit.client.errors import ApiFailed, ApiUnreachable, ClientError, Reque
 __all__ = ["error_from_response", "unexpected_response"]
 
 _TEMPORARY_STATUSES = (502, 503, 504)
-_PAYLOAD_UNAVAILABLE = "urn:opspawn:problem:payload-unavailable"
+_TYPE_PREFIX = "urn:opspawn:problem:"
+_PAYLOAD_UNAVAILABLE = "payload-unavailable"
 """The one problem of these statuses that stays until a person has done something."""
 
 
@@ -29,10 +30,11 @@ def error_from_response(response: Response) -> ClientError:
     # A single error often repeats the detail.
     lines.extend(f"  {line}" for line in error_lines if len(error_lines) > 1 or line.partition(": ")[2] not in lines[0])
     message = "\n".join(lines)
-    if response.status_code in _TEMPORARY_STATUSES and problem.get("type") != _PAYLOAD_UNAVAILABLE:
+    kind = _kind(problem.get("type"))
+    if response.status_code in _TEMPORARY_STATUSES and kind != _PAYLOAD_UNAVAILABLE:
         return ApiUnreachable(message, status=response.status_code, temporary=True)
     if response.status_code < 500:
-        return RequestRefused(message, status=response.status_code)
+        return RequestRefused(message, status=response.status_code, kind=kind)
     return ApiFailed(message)
 
 
@@ -45,6 +47,12 @@ def unexpected_response(response: Response) -> ApiUnreachable:
         status=response.status_code,
         temporary=response.status_code in _TEMPORARY_STATUSES,
     )
+
+
+def _kind(problem_type: JsonValue) -> str:
+    """Return the last part of a type of Opspawn's problems; empty for another one."""
+    text = str(problem_type)
+    return text.removeprefix(_TYPE_PREFIX) if text.startswith(_TYPE_PREFIX) else ""
 
 
 def _error_line(error: JsonValue) -> str:

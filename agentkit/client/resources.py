@@ -16,12 +16,16 @@ __all__ = [
     "AgentList",
     "ApiObject",
     "DefaultModel",
+    "ForkedFrom",
+    "InputRequestList",
     "JsonObject",
     "MessageList",
+    "OpenInputRequest",
     "Stalled",
     "SystemInfo",
     "Task",
     "TaskError",
+    "TaskInputRequests",
     "TaskList",
     "TaskStatus",
     "ToolInfo",
@@ -69,6 +73,14 @@ class Stalled(Record):
     """When it failed first. None in lists."""
 
 
+class ForkedFrom(Record):
+    """Where a fork comes from."""
+
+    task_id: str
+    step: int
+    """The last step that both tasks have in common; 0: none."""
+
+
 class Task(ApiObject):
     """One input, one output, and the state between them."""
 
@@ -92,6 +104,7 @@ class Task(ApiObject):
     """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
     input_requests: tuple[InputRequest, ...] = ()
     """What the task asks people, oldest first."""
+    forked_from: ForkedFrom | None = None
     conversation_id: str | None = None
     parent_id: str | None = None
     tags: tuple[str, ...] = ()
@@ -115,6 +128,28 @@ class TaskList(ApiObject):
     tasks: tuple[Task, ...]
     next_cursor: str | None = None
     total: int | None = None
+
+
+class OpenInputRequest(InputRequest):
+    """A pending input request, and the task that waits for its answer."""
+
+    task_id: str
+    agent: str = ""
+
+
+class InputRequestList(ApiObject):
+    """A page of the pending input requests of all tasks."""
+
+    input_requests: tuple[OpenInputRequest, ...]
+    next_cursor: str | None = None
+    total: int | None = None
+    """How many there are; where there are more pages, how many tasks have any."""
+
+
+class TaskInputRequests(ApiObject):
+    """The pending input requests of one task."""
+
+    input_requests: tuple[InputRequest, ...]
 
 
 class MessageList(ApiObject):

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import JsonValue
 
-from agentkit.client.resources import ApiObject, TaskError, TaskStatus
-from agentkit.input_requests import InputRequest
+from agentkit.client.resources import ApiObject, JsonObject, TaskError, TaskStatus
+from agentkit.input_requests import InputRequest, Remember
 from agentkit.messages import InputPart, Message, ToolCall, ToolResult, Usage
 from agentkit.records import Record
 
@@ -19,6 +19,8 @@ __all__ = [
     "InputAnswered",
     "InputRejected",
     "InputRequested",
+    "LimitsRaised",
+    "MessageReceived",
     "ModelCompleted",
     "ModelDeltaReceived",
     "ModelFailed",
@@ -105,6 +107,9 @@ class TaskCancelled(TaskEvent):
     """``task.cancelled``: the task has ended because it was cancelled."""
 
     last = True
+
+    usage: Usage | None = None
+    steps: int | None = None
 
 
 class ModelStarted(TaskEvent):
@@ -220,6 +225,10 @@ class InputAnswered(TaskEvent):
     """False where more people must approve."""
     answered_by: str | None = None
     comment: str | None = None
+    remember: Remember | None = None
+    """Whether it holds for later calls, too."""
+    arguments_changed: bool = False
+    """Whether the person approved other arguments; the policy decides on them anew."""
 
 
 class InputRejected(TaskEvent):
@@ -227,6 +236,21 @@ class InputRejected(TaskEvent):
 
     message: str
     input_request_id: str | None = None
+
+
+class MessageReceived(TaskEvent):
+    """``message.received``: a person's message to the running task; the model reads it in the next request."""
+
+    text: str = ""
+    mode: Literal["enqueue", "interrupt"] = "enqueue"
+    sent_by: str | None = None
+
+
+class LimitsRaised(TaskEvent):
+    """``limits.raised``: the task has new limits."""
+
+    limits: JsonObject
+    raised_by: str | None = None
 
 
 _CLASSES: dict[str, type[TaskEvent]] = {
@@ -251,6 +275,8 @@ _CLASSES: dict[str, type[TaskEvent]] = {
     "input.requested": InputRequested,
     "input.answered": InputAnswered,
     "input.rejected": InputRejected,
+    "message.received": MessageReceived,
+    "limits.raised": LimitsRaised,
 }
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from agentkit.client import ClientError, OpspawnClient
-from cli.command_options import AsJson, Server, Url, parse_limits
-from cli.errors import Interrupted, UsageWrong
+from cli.command_options import Answerer, AsJson, AsPerson, Groups, Server, Url, parse_limits, text_argument
+from cli.errors import Interrupted
+from cli.follow_task import follow_until_ended, wait_until_ended
 from cli.views.console import err, write_message
-from cli.views.follow_task import follow_until_ended, wait_until_ended
 from cli.views.notices import demo_notice, dev_command
 from cli.views.worker_watch import system_info
 
@@ -33,13 +32,15 @@ def run(
         str | None,
         typer.Option(metavar="KEY", help="The same key and task again return the first task."),
     ] = None,
+    as_: AsPerson = None,
+    group: Groups = None,
     url: Url = None,
 ) -> None:
     """Give an agent a task, and wait for its output.
 
-    Ctrl-C leaves the task running.
+    With --follow on a terminal, you are asked what the task asks. Ctrl-C leaves the task running.
     """
-    text = _input_text(input_)
+    text = text_argument(input_, "INPUT", "write what the agent should do")
     limits = parse_limits(limit or [])
     server = Server(url)
     try:
@@ -54,8 +55,10 @@ def run(
         raise Interrupted(
             f"Interrupted. The task may have started: `{server.command_line('tasks')}` shows it."
         ) from None
-    show = follow_until_ended if follow else wait_until_ended
-    show(server, task, as_json=as_json)
+    if follow:
+        follow_until_ended(server, task, as_json=as_json, answerer=Answerer.of_options(as_, group))
+    else:
+        wait_until_ended(server, task, as_json=as_json)
 
 
 async def _explain_demo_model(agent: str, client: OpspawnClient) -> None:
@@ -69,14 +72,3 @@ async def _explain_demo_model(agent: str, client: OpspawnClient) -> None:
         return
     if agent in agents and agents[agent].models[:1] == (system.default_model.name,):
         write_message(err, demo_notice(dev_command(system)), style="yellow")
-
-
-def _input_text(argument: str) -> str:
-    """Return the task's input: the argument, or all of stdin for ``-``."""
-    try:
-        text = sys.stdin.buffer.read().decode() if argument == "-" else argument.encode().decode()
-    except UnicodeError as error:
-        raise UsageWrong(f"INPUT isn't UTF-8 text: {error}") from None
-    if not text.strip():
-        raise UsageWrong("INPUT is empty: write what the agent should do.")
-    return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -11,14 +10,17 @@ from rich.text import Text
 
 from activities.shell_commands import with_local_commands
 from agentkit.client import OpspawnClient, Task
+from cli.answers.pending_requests import pending_requests
 from cli.command_options import AsJson, Server, TaskId, Url
 from cli.errors import ServerUnreachable
+from cli.views.answer_commands import AnswerCommands
 from cli.views.console import err, one_line, out, write_json, write_line, write_message, write_text
 from cli.views.input_request_lines import input_request_lines
 from cli.views.notices import stalled_notice, worker_notice
 from cli.views.step_lines import MessageLines, output_text, write_step_line
 from cli.views.table import write_table
 from cli.views.task_display import summary
+from cli.views.times import age
 from cli.views.worker_watch import system_info
 
 __all__ = ["cancel", "show", "tasks"]
@@ -76,9 +78,8 @@ def show(
         write_message(out, worker_notice(server.call(system_info)), style="yellow")
     out.print()
     _print_transcript(server, task_id)
-    for request in task.input_requests:
-        for line in input_request_lines(request, task.id):
-            write_step_line(out, line)
+    if task.input_requests:
+        _print_input_requests(server, task)
     if task.error is not None:
         write_line(out, Text(one_line(with_local_commands(task.error.message), 2000), style="red"))
     if task.output is not None:
@@ -116,7 +117,7 @@ def _print_tasks(tasks: tuple[Task, ...]) -> None:
             status = Text("stalled", style="red")
         if task.waiting_for_worker:
             status.stylize("yellow")
-        numbers = (str(task.steps), f"{task.usage.tokens:,}", _age(task.created_at))
+        numbers = (str(task.steps), f"{task.usage.tokens:,}", age(task.created_at))
         rows.append(
             [Text(task.id), Text(task.agent), status, *map(Text, numbers), Text(one_line(task.title, _MAX_TITLE_WIDTH))]
         )
@@ -128,6 +129,13 @@ def _print_transcript(server: Server, task_id: str) -> None:
         server.call(partial(_print_messages, task_id))
     except ServerUnreachable as error:
         write_message(out, f"The transcript can't be read now: {error}", style="yellow")
+
+
+def _print_input_requests(server: Server, task: Task) -> None:
+    commands = AnswerCommands(server, server.call(system_info))
+    for request in server.call(partial(pending_requests, task)):
+        for line in input_request_lines(request, task.id, commands, whole=True):
+            write_step_line(out, line)
 
 
 async def _write_result(task_id: str, call_id: str, client: OpspawnClient) -> None:
@@ -144,14 +152,3 @@ async def _print_messages(task_id: str, client: OpspawnClient) -> None:
             for line in lines.render(message):
                 write_step_line(out, line)
         start += len(messages)
-
-
-def _age(created_at: datetime | None) -> str:
-    """Return the time since ``created_at`` as ``5s``, ``3m``, ``2h`` or ``4d``."""
-    if created_at is None:
-        return ""
-    seconds = max(0, int((datetime.now(UTC) - created_at).total_seconds()))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,7 @@ from agentkit.client import (
     ToolStarted,
 )
 from agentkit.messages import ToolCall, Usage
+from cli.views.answer_commands import AnswerCommands
 from cli.views.console import printable, write_message
 from cli.views.step_lines import arguments_text
 from cli.views.task_display import PlainLines, cost_text
@@ -40,8 +42,9 @@ _INDENT = 3
 class LiveDisplay(PlainLines):
     """Plain lines above; below them the response in progress, running tools, and a status line with a spinner."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, commands: AnswerCommands | None) -> None:
+        """Draw on ``console``; ``commands`` as for ``EventLines``."""
+        super().__init__(console, commands)
         self._response = StreamedResponse()
         self._running_calls: dict[str, tuple[ToolCall, float]] = {}
         """Running tool calls by id, with the monotonic time at which their start was received."""
@@ -51,9 +54,7 @@ class LiveDisplay(PlainLines):
         self._started_at: datetime | None = None
         self._connection_lost = False
         self._spinner = Spinner("dots", style="cyan")
-        self._live = Live(
-            get_renderable=self._render, console=console, refresh_per_second=10, transient=True, redirect_stderr=True
-        )
+        self._live = self._new_live()
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -64,8 +65,27 @@ class LiveDisplay(PlainLines):
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def show(self, update: TaskUpdate) -> None:
-        """Show one update."""
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Draw and print nothing meanwhile: the terminal is needed for something else."""
+        self._live.stop()
+        try:
+            with super().suspended():
+                yield
+        finally:
+            self._live = self._new_live()  # the old one would erase as many lines as it had drawn
+            self._live.start()
+
+    def _new_live(self) -> Live:
+        return Live(
+            get_renderable=self._render,
+            console=self._console,
+            refresh_per_second=10,
+            transient=True,
+            redirect_stderr=True,
+        )
+
+    def _print(self, update: TaskUpdate) -> None:
         self._response.apply(update)
         match update:
             case ConnectionLost():
@@ -76,7 +96,7 @@ class LiveDisplay(PlainLines):
                 write_message(self._console, note, style="yellow")
             case _:
                 self._record(update)
-                super().show(update)
+                super()._print(update)
 
     def _record(self, event: TaskEvent) -> None:
         self._started_at = self._started_at or event.at

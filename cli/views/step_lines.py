@@ -14,6 +14,8 @@ from agentkit.client import (
     InputAnswered,
     InputRejected,
     InputRequested,
+    LimitsRaised,
+    MessageReceived,
     ModelCompleted,
     ModelFailed,
     ModelRetrying,
@@ -29,8 +31,9 @@ from agentkit.client import (
     ToolStarted,
 )
 from agentkit.messages import FilePart, ImagePart, InputPart, Message, TextPart, ToolCall, ToolResult
+from cli.views.answer_commands import AnswerCommands
 from cli.views.console import one_line, printable, write_line
-from cli.views.input_request_lines import input_request_lines
+from cli.views.input_request_lines import heading_line, input_request_lines
 
 __all__ = ["EventLines", "MessageLines", "arguments_text", "output_text", "write_step_line"]
 
@@ -78,7 +81,14 @@ class MessageLines:
 class EventLines:
     """Turns a task's events into lines; like ``MessageLines`` it does not show the last response."""
 
-    def __init__(self) -> None:
+    def __init__(self, commands: AnswerCommands | None = None) -> None:
+        """Turn events into lines.
+
+        Args:
+            commands: those that answer input requests. None: only the first line of a request is shown, because the
+                person is asked on this terminal.
+        """
+        self._commands = commands
         self._withheld = ""
         """Text of the previous response, not shown yet."""
         self._status = ""
@@ -100,12 +110,28 @@ class EventLines:
                 yield from self._model_lines(event)
             case ToolStarted() | ToolRetrying() | ToolProgressed() | ToolCompleted() | ToolFailed() | CallInterrupted():
                 yield from self._tool_lines(event)
+            case InputRequested() | InputAnswered() | InputRejected() | MessageReceived() | LimitsRaised():
+                yield from self._people_lines(event)
+
+    def _people_lines(
+        self, event: InputRequested | InputAnswered | InputRejected | MessageReceived | LimitsRaised
+    ) -> Iterator[Text]:
+        match event:
             case InputRequested(input_request=request):
                 if request.kind == "unknown_outcome" and request.call_id is not None:
                     self._probed_calls.discard(request.call_id)
-                yield from input_request_lines(request, event.task_id)
+                if self._commands is None:
+                    yield heading_line(request)
+                else:
+                    yield from input_request_lines(request, event.task_id, self._commands)
             case InputAnswered() | InputRejected():
                 yield _answer_line(event)
+            case MessageReceived():
+                by = f" ({event.sent_by})" if event.sent_by else ""
+                yield _line(f"you{by} ", "bold", one_line(event.text, _MAX_WIDTH))
+            case LimitsRaised():
+                by = f" by {event.raised_by}" if event.raised_by else ""
+                yield _line(f"   ! limits raised{by} ", "yellow", one_line(json.dumps(event.limits), _MAX_WIDTH))
 
     def _model_lines(
         self, event: ModelStarted | ModelRetrying | ModelCompleted | ModelFailed | PlanUpdated
@@ -164,8 +190,9 @@ def _answer_line(event: InputAnswered | InputRejected) -> Text:
         return _line("   ✗ answer ", "red", one_line(event.message, _MAX_WIDTH))
     by = f" by {event.answered_by}" if event.answered_by else ""
     comment = f": {event.comment}" if event.comment else ""
+    changed = " with other arguments" if event.arguments_changed else ""
     more = "" if event.is_settled else "; more people must approve"
-    text = one_line(f"{event.decision}{by}{comment}{more}", _MAX_WIDTH)
+    text = one_line(f"{event.decision}{changed}{by}{comment}{more}", _MAX_WIDTH)
     return _line(f"   ! {event.input_request_id} ", "yellow", text)
 
 

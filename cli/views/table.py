@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from cli.views.console import out, text_width, write_line
+from cli.views.console import out, text_width, wrap
 
-__all__ = ["write_table"]
+__all__ = ["table_lines", "write_table"]
 
 _GAP = 2
 """Columns between two cells."""
@@ -29,14 +29,26 @@ def write_table(
         numbers: the headings of the columns that are aligned to the right.
         wraps: whether the last cell is wrapped where it is too wide; else it is cut.
     """
-    width = text_width(out)
+    for line in table_lines(headings, rows, text_width(out), numbers=numbers, wraps=wraps):
+        out.print(line, soft_wrap=True)
+
+
+def table_lines(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Text]],
+    width: int | None,
+    *,
+    numbers: frozenset[str] = frozenset(),
+    wraps: bool,
+) -> Iterator[Text]:
+    """Yield the lines of ``write_table`` for a width in columns; None: lines of any length."""
     widths = [
         max(cell_len(heading), *(cell_len(row[index].plain) for row in rows)) for index, heading in enumerate(headings)
     ]
     last_at = sum(widths[:-1]) + _GAP * (len(widths) - 1)
     if width is not None and width - last_at < min(widths[-1], _MIN_LAST_WIDTH):
         for row in rows:
-            _write_stacked(headings, row, width, wraps=wraps)
+            yield from _stacked(headings, row, width, wraps=wraps)
         return
     for cells in ([Text(heading, style="bold") for heading in headings], *rows):
         line = Text()
@@ -44,24 +56,24 @@ def write_table(
             padding = " " * (cell_width - cell_len(cell.plain))
             line.append_text(Text.assemble(padding, cell) if heading in numbers else Text.assemble(cell, padding))
             line.append(" " * _GAP)
-        _write(line.append_text(cells[-1]), width, last_at, wraps=wraps)
+        yield from _fit(line.append_text(cells[-1]), width, last_at, wraps=wraps)
 
 
-def _write_stacked(headings: Sequence[str], row: Sequence[Text], width: int, *, wraps: bool) -> None:
-    """Write a row's first cell, then the others with their headings, then the last one."""
+def _stacked(headings: Sequence[str], row: Sequence[Text], width: int, *, wraps: bool) -> Iterator[Text]:
+    """Yield a row's first cell, then the others with their headings, then the last one."""
     facts = Text(" " * _INDENT)
     for heading, cell in zip(headings[1:-1], row[1:-1], strict=True):
         if cell.plain:
             facts.append(" · " if len(facts) > _INDENT else "").append(f"{heading.lower()} ", "dim").append_text(cell)
-    out.print(Text.assemble(row[0], style="bold"), soft_wrap=True)
+    yield Text.assemble(row[0], style="bold")
     if len(facts) > _INDENT:
-        _write(facts, width, _INDENT, wraps=True)
+        yield from _fit(facts, width, _INDENT, wraps=True)
     if row[-1].plain:
-        _write(Text.assemble(" " * _INDENT, row[-1]), width, _INDENT, wraps=wraps)
+        yield from _fit(Text.assemble(" " * _INDENT, row[-1]), width, _INDENT, wraps=wraps)
 
 
-def _write(line: Text, width: int | None, indent: int, *, wraps: bool) -> None:
+def _fit(line: Text, width: int | None, indent: int, *, wraps: bool) -> Iterator[Text]:
     line.rstrip()
     if not wraps and width is not None:
         line.truncate(width, overflow="ellipsis")
-    write_line(out, line, indent)
+    yield from wrap(line, width, indent)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
 
-from agentkit.client import ConnectionLost, ConnectionRestored, Task, TaskUpdate
+from agentkit.client import ConnectionLost, ConnectionRestored, InputRequested, Task, TaskUpdate
 from agentkit.messages import Usage
+from cli.views.answer_commands import AnswerCommands
 from cli.views.console import err, write_json, write_message
+from cli.views.input_request_lines import input_request_lines
 from cli.views.step_lines import EventLines, write_step_line
 
-__all__ = ["ConnectionNotices", "Display", "JsonLines", "PlainLines", "cost_text", "summary"]
+__all__ = ["ConnectionNotices", "Display", "JsonLines", "PlainLines", "RequestNotices", "cost_text", "summary"]
 
 
 class Display(Protocol):
@@ -60,15 +64,52 @@ class JsonLines(ConnectionNotices):
             write_json({**position, **update.raw}, indent=None)
 
 
-class PlainLines(ConnectionNotices):
-    """Prints the lines of each event."""
+class RequestNotices(ConnectionNotices):
+    """Prints on stderr what the task asks people, too."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._lines = EventLines()
+    def __init__(self, commands: AnswerCommands) -> None:
+        self._commands = commands
 
     def show(self, update: TaskUpdate) -> None:
         """Show one update."""
+        if isinstance(update, InputRequested):
+            for line in input_request_lines(update.input_request, update.task_id, self._commands):
+                write_step_line(err, line)
+        else:
+            super().show(update)
+
+
+class PlainLines(ConnectionNotices):
+    """Prints the lines of each event."""
+
+    def __init__(self, console: Console, commands: AnswerCommands | None) -> None:
+        """Print to ``console``; ``commands`` as for ``EventLines``."""
+        self._console = console
+        self._lines = EventLines(commands)
+        self._is_suspended = False
+        self._later: list[TaskUpdate] = []
+        """What happened while it was suspended."""
+
+    def show(self, update: TaskUpdate) -> None:
+        """Show one update; while the display is suspended, later."""
+        if self._is_suspended:
+            self._later.append(update)
+        else:
+            self._print(update)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Print nothing meanwhile: the terminal is needed for something else."""
+        self._is_suspended = True
+        try:
+            yield
+        finally:
+            self._is_suspended = False
+            later, self._later = self._later, []
+            for update in later:
+                self._print(update)
+
+    def _print(self, update: TaskUpdate) -> None:
         if isinstance(update, ConnectionLost | ConnectionRestored):
             super().show(update)
             return

@@ -25,12 +25,15 @@ class WorkerWatch:
         self,
         client: OpspawnClient,
         task: Task,
+        terminal: asyncio.Lock,
         *,
         silence_s: float = _SILENCE_S,
         intervals_s: Sequence[float] = _CHECK_INTERVALS_S,
     ) -> None:
+        """Watch the task; nothing is written while someone else holds the ``terminal``."""
         self._client = client
         self._task = task
+        self._terminal = terminal
         self._silence_s = silence_s
         self._intervals_s = intervals_s
         self._updated_at = time.monotonic()
@@ -45,13 +48,17 @@ class WorkerWatch:
         """Check again and again, until it is cancelled."""
         check = 0
         if self._task.waiting_for_worker or self._task.stalled:
-            await self._check()
+            await self._check_when_free()
         while True:
             await asyncio.sleep(self._intervals_s[min(check, len(self._intervals_s) - 1)])
             if time.monotonic() - self._updated_at < self._silence_s and not (self._is_waiting or self._is_stalled):
                 check = 0
                 continue
             check += 1
+            await self._check_when_free()
+
+    async def _check_when_free(self) -> None:
+        async with self._terminal:
             await self._check()
 
     async def _check(self) -> None:

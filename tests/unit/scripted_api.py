@@ -22,6 +22,8 @@ class ScriptedResponse:
     content_type: str = "application/json"
     cut: bool = False
     """Whether the connection breaks before the end of the body."""
+    gate: threading.Event | None = None
+    """What the response waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,16 @@ class ScriptedApi:
         return script.pop(0) if len(script) > 1 else script[0]
 
 
-def problem(status: int, title: str, detail: str, errors: Sequence[JsonObject] = ()) -> ScriptedResponse:
-    """Return an RFC 9457 problem."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "errors": list(errors)}
+def problem(
+    status: int, title: str, detail: str, errors: Sequence[JsonObject] = (), kind: str | None = None
+) -> ScriptedResponse:
+    """Return an RFC 9457 problem; ``kind`` is the last part of its type."""
+    type_ = "about:blank" if kind is None else f"urn:opspawn:problem:{kind}"
+    body = {"type": type_, "title": title, "status": status, "detail": detail, "errors": list(errors)}
     return ScriptedResponse(status, body, "application/problem+json")
 
 
-def stream(*events: JsonObject, cut: bool = False) -> ScriptedResponse:
+def stream(*events: JsonObject, cut: bool = False, gate: threading.Event | None = None) -> ScriptedResponse:
     """Return server-sent events: durable ones have an ``id``. ``cut`` breaks the connection after them."""
     sent = [
         f"event: {event['type']}\n"
@@ -84,7 +89,7 @@ def stream(*events: JsonObject, cut: bool = False) -> ScriptedResponse:
         + f"data: {json.dumps({key: value for key, value in event.items() if key != 'id'})}\n\n"
         for event in events
     ]
-    return ScriptedResponse(200, "retry: 1000\n\n" + "".join(sent), "text/event-stream; charset=utf-8", cut)
+    return ScriptedResponse(200, "retry: 1000\n\n" + "".join(sent), "text/event-stream; charset=utf-8", cut, gate)
 
 
 def event(position: int | None, kind: str, *, second: float = 11, **data: object) -> JsonObject:
@@ -145,6 +150,22 @@ def task(status: str = "completed", **fields: object) -> JsonObject:
     }
 
 
+def input_request(number: int = 1, **fields: object) -> JsonObject:
+    """Return an approval that ``task-1`` waits for."""
+    return {
+        "id": f"input_{number}",
+        "kind": "approval",
+        "step": 1,
+        "call_id": f"c{number}",
+        "tool": "transfer_money",
+        "arguments": {"to": "DE02", "amount": 700},
+        "message": "Approve this call?",
+        "sha256": "5" * 64,
+        "opened_at": "2026-11-21T19:53:11Z",
+        **fields,
+    }
+
+
 class _Handler(BaseHTTPRequestHandler):
     api: ScriptedApi
 
@@ -153,6 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length)) if length else None
         headers = {name.lower(): value for name, value in self.headers.items()}
         response = self.api.respond(RecordedRequest(self.command, self.path, headers, body))
+        if response.gate is not None:
+            response.gate.wait(20)
         if response.status == 0:
             self.close_connection = True
             return
@@ -165,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content.encode())
         self.close_connection = self.close_connection or response.cut
 
-    do_GET = do_POST = _serve
+    do_GET = do_POST = do_PATCH = _serve
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""

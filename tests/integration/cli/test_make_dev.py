@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
 import shlex
 import shutil
 import signal
@@ -13,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +17,7 @@ import pytest
 from cli.dev.ports import is_free
 from tests.integration.cli.dev_process import DevProcess
 from tests.process_states import children_of, still_running
+from tests.terminal import Terminal, terminal_for
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -35,39 +32,6 @@ pytestmark = [
 ]
 
 
-TAKE_TERMINAL = "import fcntl, os, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp('sh', ['sh', '-i'])"
-
-
-@dataclass
-class Terminal:
-    """A shell in a terminal of its own."""
-
-    fd: int
-    output: str = ""
-    _position: int = 0
-    """The output before it was waited for already."""
-
-    @property
-    def foreground_group(self) -> int:
-        """The process group that Ctrl-C reaches."""
-        return os.tcgetpgrp(self.fd)
-
-    def type(self, text: str) -> None:
-        """Send keys; ``\\x03`` is Ctrl-C."""
-        os.write(self.fd, text.encode())
-
-    def wait_for(self, pattern: str, *, timeout_s: float = 60) -> str:
-        """Wait until new output matches, and return the pattern's group."""
-        deadline = time.monotonic() + timeout_s
-        while (match := re.compile(pattern).search(self.output, self._position)) is None:
-            remaining = deadline - time.monotonic()
-            assert remaining > 0, f"no {pattern!r} in the output:\n{self.output}"
-            if select.select([self.fd], [], [], remaining)[0]:
-                self.output += os.read(self.fd, 65_536).decode(errors="replace")
-        self._position = match.end()
-        return match[1]
-
-
 @pytest.fixture
 def dev(tmp_path: Path) -> DevProcess:
     """Return one that isn't started by itself, for its ports and directories."""
@@ -79,20 +43,8 @@ def dev(tmp_path: Path) -> DevProcess:
 @pytest.fixture
 def terminal(dev: DevProcess) -> Iterator[Terminal]:
     """Start ``sh`` with job control, as the window of a terminal does."""
-    controller, shells_end = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", TAKE_TERMINAL],
-        cwd=ROOT,
-        env=dev.environment,
-        stdin=shells_end,
-        stdout=shells_end,
-        stderr=shells_end,
-        start_new_session=True,
-    ) as shell:
-        os.close(shells_end)
-        yield Terminal(controller)
-        os.close(controller)  # hangs up: the shell and its jobs end
-        shell.wait(30)
+    with terminal_for(["sh", "-i"], environment=dev.environment, cwd=ROOT) as terminal:
+        yield terminal
 
 
 def make_dev(dev: DevProcess) -> list[str]:

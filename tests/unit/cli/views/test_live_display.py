@@ -22,7 +22,7 @@ def written(*updates: JsonObject | ConnectionLost | ConnectionRestored) -> str:
     """Return everything that was written to a terminal."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80, height=30, highlight=False, markup=False)
-    with LiveDisplay(console) as display:
+    with LiveDisplay(console, None) as display:
         for update in updates:
             display.show(parse_event(json.dumps(update), None) if isinstance(update, dict) else update)
     return file.getvalue()

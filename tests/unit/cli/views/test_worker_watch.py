@@ -16,7 +16,7 @@ SYSTEM = {"task_queue": "mine", "temporal": "127.0.0.1:7233", "worker_command": 
 async def notices(api: ScriptedApi, capsys: pytest.CaptureFixture[str], first: Task, *, silence_s: float) -> list[str]:
     """Run a watch until it has shown what the first four responses contain, and return the lines on stderr."""
     async with OpspawnClient(api.url) as client:
-        watch = WorkerWatch(client, first, silence_s=silence_s, intervals_s=(0.01,))
+        watch = WorkerWatch(client, first, asyncio.Lock(), silence_s=silence_s, intervals_s=(0.01,))
         running = asyncio.create_task(watch.run())
         await asyncio.to_thread(api.wait_for_request, "GET", "/tasks/task-1", count=5)
         running.cancel()
@@ -61,7 +61,7 @@ async def test_an_api_without_the_field_or_without_a_response_is_no_reason_for_a
 
 async def test_a_task_with_updates_is_not_asked_for(api: ScriptedApi) -> None:
     async with OpspawnClient(api.url) as client:
-        watch = WorkerWatch(client, Task.from_json(task("running")), silence_s=60, intervals_s=(0.001,))
+        watch = WorkerWatch(client, Task.from_json(task("running")), asyncio.Lock(), silence_s=60, intervals_s=(0.001,))
         watch.on_update()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(watch.run(), 0.2)

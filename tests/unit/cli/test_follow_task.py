@@ -6,11 +6,12 @@ import pytest
 
 from activities.shell_commands import opspawn_command
 from agentkit.client import Task
-from cli.command_options import Server
+from cli.command_options import Answerer, Server
 from cli.errors import CommandFailed, ServerUnreachable
-from cli.views.follow_task import follow_until_ended, wait_until_ended
+from cli.follow_task import follow_until_ended, wait_until_ended
 from tests.unit.scripted_api import ScriptedApi, ScriptedResponse, final_event, stream, task
 
+ADA = Answerer("ada")
 RUNNING = Task.from_json(task("running"))
 
 
@@ -27,7 +28,7 @@ def test_waiting_prints_only_the_output(api: ScriptedApi, capsys: pytest.Capture
 
 
 def test_following_prints_id_output_and_summary(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
-    follow_until_ended(script_end(api, "completed"), RUNNING, as_json=False)
+    follow_until_ended(script_end(api, "completed"), RUNNING, as_json=False, answerer=ADA)
 
     captured = capsys.readouterr()
     assert captured.out == "task task-1\n42\n"
@@ -52,7 +53,7 @@ def test_a_lost_server_leaves_the_commands_to_come_back(api: ScriptedApi) -> Non
     api.on("GET", "/tasks/task-1/events", ScriptedResponse(200, "<html>hello</html>", "text/html"))
 
     with pytest.raises(ServerUnreachable) as raised:
-        follow_until_ended(Server(api.url), RUNNING, as_json=False)
+        follow_until_ended(Server(api.url), RUNNING, as_json=False, answerer=ADA)
 
     assert "Task task-1 goes on." in str(raised.value)
     assert f"Come back: `{opspawn_command('follow', 'task-1', '--url', api.url)}`" in str(raised.value)

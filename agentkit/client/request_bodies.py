@@ -1,0 +1,102 @@
+"""The bodies of the client's requests: only the fields that are given are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from agentkit.client.resources import JsonObject
+from agentkit.messages import InputPart
+
+__all__ = ["answer_body", "fork_body", "message_body", "task_body"]
+
+
+def task_body(
+    *,
+    agent: str | None,
+    task_input: str | Sequence[InputPart],
+    agent_spec: Mapping[str, JsonValue] | None,
+    model: str | None,
+    output_schema: Mapping[str, JsonValue] | None,
+    limits: Mapping[str, JsonValue] | None,
+    tags: Sequence[str],
+    metadata: Mapping[str, str] | None,
+    user: str | None,
+    start_at: datetime | None,
+) -> JsonObject:
+    """Return the body that starts a task."""
+    return _given(
+        agent=agent,
+        input=_input_json(task_input),
+        agent_spec=None if agent_spec is None else dict(agent_spec),
+        model=model,
+        output_schema=None if output_schema is None else dict(output_schema),
+        limits=dict(limits) if limits else None,
+        tags=[*tags] or None,
+        metadata=dict[str, JsonValue](metadata) if metadata else None,
+        user=user,
+        start_at=None if start_at is None else start_at.isoformat(),
+    )
+
+
+def answer_body(
+    *,
+    decision: str,
+    arguments: Mapping[str, JsonValue] | None,
+    answer: JsonValue,
+    result: JsonValue,
+    limits: Mapping[str, JsonValue] | None,
+    comment: str | None,
+    remember: str | None,
+    answered_by: str | None,
+    groups: Sequence[str],
+    sha256: str | None,
+) -> JsonObject:
+    """Return the body that answers an input request."""
+    return _given(
+        decision=decision,
+        arguments=None if arguments is None else dict(arguments),
+        answer=answer,
+        result=result,
+        limits=None if limits is None else dict(limits),
+        comment=comment,
+        remember=remember,
+        answered_by=answered_by,
+        groups=[*groups] or None,
+        sha256=sha256,
+    )
+
+
+def message_body(text: str, *, interrupt: bool, sent_by: str | None) -> JsonObject:
+    """Return the body that sends a message to a running task."""
+    return _given(text=text, mode="interrupt" if interrupt else "enqueue", sent_by=sent_by)
+
+
+def fork_body(
+    *,
+    from_step: int,
+    task_input: str | Sequence[InputPart] | None,
+    agent: str | None,
+    model: str | None,
+    limits: Mapping[str, JsonValue] | None,
+) -> JsonObject:
+    """Return the body that forks a task."""
+    return _given(
+        from_step=from_step,
+        input=None if task_input is None else _input_json(task_input),
+        agent=agent,
+        model=model,
+        limits=dict(limits) if limits else None,
+    )
+
+
+def _given(**fields: JsonValue) -> JsonObject:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _input_json(task_input: str | Sequence[InputPart]) -> JsonValue:
+    if isinstance(task_input, str):
+        return task_input
+    return [part.model_dump(mode="json", exclude_none=True) for part in task_input]

@@ -1,0 +1,1 @@
+"""Answers of people to input requests: what they type, edit and send."""

@@ -1,0 +1,167 @@
+"""Follow a task until it has ended: show its updates, then its output or its error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager
+
+from activities.shell_commands import with_local_commands
+from agentkit.client import OpspawnClient, SystemInfo, Task
+from cli.answers.terminal_input import TerminalInput
+from cli.answers.terminal_questions import TerminalQuestions
+from cli.command_options import Answerer, Server
+from cli.errors import CommandFailed, Interrupted, OutputClosed, ServerUnreachable
+from cli.views.answer_commands import AnswerCommands
+from cli.views.console import err, one_line, out, write_json, write_message, write_text
+from cli.views.live_display import LiveDisplay
+from cli.views.step_lines import output_text
+from cli.views.task_display import Display, JsonLines, PlainLines, RequestNotices, summary
+from cli.views.worker_watch import WorkerWatch, system_info
+
+__all__ = ["follow_until_ended", "wait_until_ended"]
+
+
+def wait_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
+    """Wait until a task has ended, and print its output, or the whole task as JSON.
+
+    Raises:
+        CommandFailed: the task didn't complete.
+        Interrupted, ServerUnreachable: the wait ended; the task goes on.
+    """
+    if err.is_terminal:
+        write_message(err, f"task {task.id}", style="dim")
+    task = _Watch(server, task, lambda system: RequestNotices(AnswerCommands(server, system))).run()
+    try:
+        if as_json:
+            write_json(task.raw)
+    finally:  # also when the reader of the output has ended
+        _require_completed(task)
+    if not as_json:
+        write_text(output_text(task.output))
+
+
+def follow_until_ended(server: Server, task: Task, *, as_json: bool, answerer: Answerer) -> None:
+    """Show a task's updates from its first event until it has ended, then its output.
+
+    On a terminal, ``answerer`` is asked what the task asks.
+
+    Raises:
+        CommandFailed: the task didn't complete.
+        Interrupted, ServerUnreachable: the watch ended; the task goes on.
+        OutputClosed: the reader of the output has ended, and the task didn't fail before.
+    """
+    try:
+        if as_json:
+            _require_completed(_Watch(server, task, lambda _: JsonLines()).run())
+        else:
+            _follow(server, task, answerer)
+    except OutputClosed:
+        if task.ended:
+            _require_completed(task)
+        raise
+
+
+def _follow(server: Server, task: Task, answerer: Answerer) -> None:
+    write_message(out, f"task {task.id}", style="dim")
+    display_class = LiveDisplay if out.is_terminal and not out.is_dumb_terminal else PlainLines
+    terminal = TerminalInput.of_stdin() if out.is_terminal else None
+    if terminal is None:
+        task = _Watch(server, task, lambda system: display_class(out, AnswerCommands(server, system))).run()
+    else:
+        display = display_class(out, None)
+        commands = AnswerCommands(server, name=answerer.name)
+        questions = TerminalQuestions(task, answerer, terminal, out, display, commands)
+        task = _Watch(server, task, lambda _: display, questions).run()
+    _require_completed(task)
+    write_text(output_text(task.output))
+    write_message(err, summary(task), style="dim")
+
+
+class _Watch:
+    """Shows a task's updates, and asks what it asks, until it has ended."""
+
+    def __init__(
+        self,
+        server: Server,
+        task: Task,
+        make_display: Callable[[SystemInfo | None], Display],
+        questions: TerminalQuestions | None = None,
+    ) -> None:
+        self._server = server
+        self._task = task
+        self._make_display = make_display
+        self._questions = questions
+
+    def run(self) -> Task:
+        """Return the ended task.
+
+        Raises:
+            Interrupted, ServerUnreachable: the watch ended; the message says how to come back.
+        """
+        try:
+            return self._server.call(self._show)
+        except KeyboardInterrupt:
+            raise Interrupted(f"{self._state()}\n{self._next_steps()}") from None
+        except ServerUnreachable as error:
+            raise ServerUnreachable(f"{error}\n{self._state()}\n{self._next_steps()}") from None
+
+    async def _show(self, client: OpspawnClient) -> Task:
+        display = self._make_display(await system_info(client))
+        terminal_lock = asyncio.Lock()
+        worker_watch = WorkerWatch(client, self._task, terminal_lock)
+        with display:
+            async with (
+                _running(worker_watch.run(), *self._asking(client, terminal_lock)),
+                aclosing(client.watch(self._task.id)) as updates,
+            ):
+                async for update in updates:
+                    worker_watch.on_update()
+                    display.show(update)
+                    if self._questions is not None:
+                        self._questions.on_update(update)
+        return await client.wait(self._task.id)
+
+    def _asking(self, client: OpspawnClient, terminal_lock: asyncio.Lock) -> list[Coroutine[None, None, None]]:
+        return [] if self._questions is None else [self._questions.run(client, terminal_lock)]
+
+    def _state(self) -> str:
+        asked = [] if self._questions is None else self._questions.open_requests
+        if not asked:
+            return f"Task {self._task.id} goes on."
+        commands = AnswerCommands(self._server)
+        lines = [f"  {command}" for request in asked for command in commands.answering(request, self._task.id)]
+        return "\n".join([f"Task {self._task.id} waits for an answer. To answer later:", *lines])
+
+    def _next_steps(self) -> str:
+        commands = {"Come back": "follow", "See it": "show", "Stop it": "cancel"}
+        return "\n".join(
+            f"{label}: `{self._server.command_line(name, self._task.id)}`" for label, name in commands.items()
+        )
+
+
+@asynccontextmanager
+async def _running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run these beside the body, and end them with it; their errors are raised after it."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in ended:
+        if isinstance(result, Exception):
+            raise result
+
+
+def _require_completed(task: Task) -> None:
+    if task.status == "completed":
+        return
+    step = f" at step {task.error.step}" if task.error is not None and task.error.step else ""
+    reason = (
+        f": {one_line(with_local_commands(task.error.message), 2000)} ({task.error.type})"
+        if task.error is not None
+        else ""
+    )
+    raise CommandFailed(f"Task {task.id} {task.status.replace('_', ' ')}{step}{reason}")

@@ -89,7 +89,7 @@ class InputRequest(Record):
     """What is asked, and why, for the person."""
     approvers: tuple[str, ...] | None = Field(default=None, exclude_if=_absent)
     """Who may answer: names or groups; None: anyone."""
-    count: int = 1
+    count: int = Field(default=1, exclude_if=lambda count: count == 1)
     """How many people must approve."""
     answers: tuple[GivenAnswer, ...] = Field(default=(), exclude_if=_absent)
     """The approvals so far, where several people must approve."""

@@ -109,7 +109,10 @@ class HumanInput:
         """
         while True:
             self._requests.open(request)
-            self._update(InputRequestedEntry(step=request.step, request=request))
+            listed = listed_requests(self.pending)
+            entry = InputRequestedEntry(step=request.step, input_request_id=request.id)
+            is_listed = any(each.id == request.id for each in listed)
+            self._update(entry if is_listed else entry.model_copy(update={"request": request}))
             self._on_opened(request)
             if not await self._is_answered_in_time(request):
                 if request.on_expiry == "escalate" and request.escalate_to:

@@ -108,14 +108,27 @@ class InputRequestedEntry(Record):
 
     type: Literal["input_requested"] = "input_requested"
     step: int
-    request: InputRequest
+    input_request_id: str
+    request: InputRequest | None = Field(default=None, exclude_if=_is_none)
+    """None where the memo lists it, which is upserted in the same event."""
 
     def bounded(self) -> Self:
         """Return the entry without the arguments, and with shorter texts; the query has the whole request."""
+        if self.request is None:
+            return self
         reason = None if self.request.reason is None else _shortened(self.request.reason)
         update = {"arguments": None, "reason": reason, "message": _shortened(self.request.message)}
         update |= {"choices": None, "answer_schema": None}
         return self.model_copy(update={"request": self.request.model_copy(update=update)})
+
+    def requested(self, listed: JsonValue) -> InputRequest | None:
+        """Return the request: the entry's own, or that of the memo ``input_requests`` of the same event."""
+        if self.request is not None:
+            return self.request
+        for item in listed if isinstance(listed, list) else ():
+            if isinstance(item, dict) and item.get("id") == self.input_request_id:
+                return InputRequest.model_validate(item)
+        return None
 
 
 class InputAnsweredEntry(Record):
@@ -125,7 +138,7 @@ class InputAnsweredEntry(Record):
     step: int
     input_request_id: str
     decision: str
-    is_settled: bool = True
+    is_settled: bool = Field(default=True, exclude_if=lambda is_settled: is_settled)
     answered_by: str | None = Field(default=None, exclude_if=_is_none)
     comment: str | None = Field(default=None, exclude_if=_is_none)
     remember: str | None = Field(default=None, exclude_if=_is_none)

@@ -19,6 +19,7 @@ from agentkit.interfaces import ToolValue
 from api.tasks.payload_decoding import unreadable_reason
 from workflows.journal import JOURNAL_KEY
 from workflows.plain_json import read_plain_json
+from workflows.search_attributes import MEMO_INPUT_REQUESTS
 
 __all__ = ["LOCAL_ACTIVITY", "DecodedEvent", "HistoryDecoder"]
 
@@ -34,12 +35,21 @@ class DecodedEvent:
 
     event: HistoryEvent
     values: tuple[Any, ...] = ()
-    """The input or result, as JSON, or of a tool call a ``ToolOutput``; of an upserted memo, the journal."""
+    """The input or result, as JSON, or of a tool call a ``ToolOutput``; of an upserted memo, the
+    journal and, if it is in the same event, the list of pending input requests."""
     failure: BaseException | None = None
     local_activity: JsonValue = None
     """Id, type, attempt and times of the local activity that the event, a marker, records; None for other events."""
     unreadable: str | None = None
     """Why a payload can't be decoded; then its field is empty, and so may be others."""
+
+
+def _journal_payloads(event: HistoryEvent) -> _Payloads:
+    """Return the journal's entries and, if they are upserted with it, the input requests that the memo lists."""
+    fields = event.workflow_properties_modified_event_attributes.upserted_memo.fields
+    if JOURNAL_KEY not in fields:
+        return ()
+    return [fields[key] for key in (JOURNAL_KEY, MEMO_INPUT_REQUESTS) if key in fields]
 
 
 _PAYLOAD_GETTERS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
@@ -49,11 +59,7 @@ _PAYLOAD_GETTERS: dict[int, Callable[[HistoryEvent], _Payloads]] = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: lambda event: (
         event.workflow_execution_completed_event_attributes.result.payloads
     ),
-    EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED: lambda event: (
-        [event.workflow_properties_modified_event_attributes.upserted_memo.fields[JOURNAL_KEY]]
-        if JOURNAL_KEY in event.workflow_properties_modified_event_attributes.upserted_memo.fields
-        else ()
-    ),
+    EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED: _journal_payloads,
     EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: lambda event: (
         event.activity_task_scheduled_event_attributes.input.payloads
     ),

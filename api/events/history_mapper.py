@@ -219,8 +219,15 @@ class HistoryMapper:
         return _Draft("model.completed", data, call.step)
 
     def _journal_upserted(self, decoded: DecodedEvent) -> _Drafts:
-        for entry in read_journal(decoded.values[0] if decoded.values else None):
+        journal, listed = (*decoded.values[:2], None, None)[:2]
+        for entry in read_journal(journal):
             match entry:
+                case InputRequestedEntry():
+                    request = entry.requested(listed)
+                    data: _Data = {} if request is None else event_data(request)
+                    yield _Draft(
+                        "input.requested", {"input_request": {"id": entry.input_request_id, **data}}, entry.step
+                    )
                 case ParsedCallEntry():
                     self._calls = {**self._calls, tool_activity_id(entry.call.id): entry.call}
                 case RefusedCallEntry():
@@ -353,13 +360,7 @@ def _settled(entry: SettledCallEntry) -> _Draft:
 
 
 _EntryWithEvent = (
-    PlanEntry
-    | SettledCallEntry
-    | InputRequestedEntry
-    | InputAnsweredEntry
-    | AnswerRefusedEntry
-    | MessageReceivedEntry
-    | LimitsRaisedEntry
+    PlanEntry | SettledCallEntry | InputAnsweredEntry | AnswerRefusedEntry | MessageReceivedEntry | LimitsRaisedEntry
 )
 
 
@@ -370,8 +371,6 @@ def _journal_draft(entry: _EntryWithEvent) -> _Draft:
             return _Draft("plan.updated", {"plan": list(entry.plan)}, entry.step)
         case SettledCallEntry():
             return _settled(entry)
-        case InputRequestedEntry():
-            return _Draft("input.requested", {"input_request": event_data(entry.request)}, entry.step)
         case AnswerRefusedEntry():
             return _Draft("input.rejected", _entry_data(entry))
     types: Mapping[str, EventType] = {

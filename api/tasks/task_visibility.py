@@ -202,7 +202,8 @@ async def listed_labels(execution: WorkflowExecution) -> dict[str, Any]:
 
 def open_request(request: InputRequest, task_id: str, agent: str) -> dict[str, JsonValue]:
     """Return an input request as clients get it: its JSON, with its task and agent."""
-    return {**request.model_dump(mode="json", exclude_none=True), "task_id": task_id, "agent": agent}
+    shown = {"count": request.count, "answers": [], **request.model_dump(mode="json", exclude_none=True)}
+    return {**shown, "task_id": task_id, "agent": agent}
 
 
 def _input_requests(value: object) -> tuple[InputRequest, ...]:

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from activities.settings import Settings
+from activities.storage.transcript_cache import TranscriptCache
+from activities.storage.transcript_reader import TranscriptReader
+from activities.temporal.client import connect
+from activities.worker_activities import worker_activities
+from agentkit.schemas.output_check import InlineOutputChecker
+from agentkit.tools import ToolRegistry
+
+
+async def test_a_worker_registers_each_activity_that_a_task_uses(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, temporal_port=1)
+    client = await connect(settings, lazy=True)
+    reader = TranscriptReader(client, TranscriptCache(1_000))
+    activities = worker_activities(client, settings, {}, ToolRegistry([]), reader, InlineOutputChecker())
+    assert [function.__name__ for function in activities] == [
+        "request_model",
+        "call_tool",
+        "check_input",
+        "notify_input_request",
+        "store_messages",
+        "describe_worker",
+    ]

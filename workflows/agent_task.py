@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.listed_progress import progress_attributes
     from workflows.loop_effects import DurableEffects
     from workflows.search_attributes import MEMO_USAGE, STATUS, STEPS
-    from workflows.steering import read_message
+    from workflows.steering_state import read_message
     from workflows.task_limits import read_limits
     from workflows.task_types import (
         WORKFLOW_TYPE,

@@ -49,7 +49,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.plain_json import PlainArguments
     from workflows.progress_details import ProgressDetails
     from workflows.search_attributes import MEMO_USER
-    from workflows.steering import Steering, StepInterrupted
+    from workflows.steering_state import Steering, StepInterrupted
     from workflows.task_limits import TaskLimits
     from workflows.task_types import CarriedState
     from workflows.tool_execution import is_local, run_probe, run_tool
@@ -90,6 +90,8 @@ class DurableEffects:
             on_opened=self._notify if notify else _no_notice,
             opened_count=carried.opened_requests if carried else 0,
         )
+        self._notices: dict[str, asyncio.Task[None]] = {}
+        """Calls of the webhook, by the id of their request."""
         self._listed_progress = ListedProgress()
         self._plain_arguments = PlainArguments()
         self._loop = loop
@@ -224,12 +226,18 @@ class DurableEffects:
     async def ask(self, request: InputRequest) -> InputAnswer:
         """Open an input request, and wait for its answer."""
         self.details.asked(request)
-        answer = await self.people.ask(request)
+        try:
+            answer = await self.people.ask(request)
+        finally:
+            if (notice := self._notices.pop(request.id, None)) is not None:
+                notice.cancel()  # nobody is to hear of a request that has its answer
         self.details.answered(answer)
         return answer
 
     def _notify(self, request: InputRequest) -> None:
-        """Start the activity that calls the webhook; nothing waits for it."""
+        """Start the activity that calls the webhook; nothing waits for it, and it ends with its request."""
+        if (earlier := self._notices.pop(request.id, None)) is not None:
+            earlier.cancel()  # it was for those who were asked before
         notice = InputNotice(task_id=workflow.info().workflow_id, agent=self._loop.agent.name, request=request)
         sending = workflow.start_activity(
             NOTIFY_INPUT_ACTIVITY,
@@ -239,6 +247,7 @@ class DurableEffects:
             retry_policy=NOTIFY_INPUT_POLICY.retry,
             summary=f"Call the webhook for {request.id}",
         )
+        self._notices[request.id] = sending
         sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
 
     def on_call_edited(self, call: ToolCall, tool: ToolSpec) -> None:

@@ -49,7 +49,7 @@ def question_request(
         step=step,
         call_id=call.id,
         tool=tool.name,
-        message=bounded(str(question), _MAX_MESSAGE_CHARS),
+        message=str(question),
         choices=tuple(map(str, choices)) if isinstance(choices, list) else None,
         answer_schema=schema if isinstance(schema, dict) else None,
         opened_at=effects.now(),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, OutputChecker
 from agentkit.messages import Message
 from agentkit.planners import get_planner
-from agentkit.runtime.argument_check import refused_arguments
+from agentkit.runtime.argument_check import are_arguments_checked, refused_arguments
 from agentkit.runtime.call_ids import with_unique_call_ids
 from agentkit.specs import AgentSpec
 
@@ -57,7 +57,7 @@ async def request_model(
 
 async def _check(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> Mapping[str, object]:
     """Return the fields of the response that say what doesn't fit a schema."""
-    has_schemas = agent.output_schema is not None or any(tool.external for tool in agent.tools)
+    has_schemas = agent.output_schema is not None or any(map(are_arguments_checked, agent.tools))
     if not has_schemas or response.stop_reason in ("length", "refusal"):
         return {}
     match get_planner(agent.planner).decide(response, agent):

@@ -173,3 +173,16 @@ async def test_a_question_that_can_not_be_asked_is_refused_before_anybody_is_ask
     first, *rest = refused[1].split("\n")
     assert first == "The arguments of ask_person are wrong, so nothing was done. Correct them and call again:"
     assert rest == lines
+
+
+async def test_an_agent_with_questions_alone_has_them_checked_with_the_response() -> None:
+    asking = AgentSpec(name="a", models=("demo:m",), planner="tools", tools=(ASK,))
+    response = await request_model(
+        ScriptedModel([question(schema={"type": "text"})]),
+        asking,
+        [user_message("go")],
+        checker=InlineOutputChecker(),
+        name="m",
+        step=1,
+    )
+    assert "schema: no JSON Schema" in (response.refused_arguments or {})[0]

@@ -126,8 +126,17 @@ class Limits(_Strict):
         return value
 
 
+_ANY_LIMIT: list[JsonValue] = [
+    {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
+    for name in ("max_steps", "max_tokens", "max_cost_usd", "deadline", "max_repeats")
+]
+"""What ``RaisedLimits._any_limit`` checks, in JSON Schema."""
+
+
 class RaisedLimits(_Strict):
     """New ceilings of a running task; None leaves a limit as it is. A limit can be raised, never lowered."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"max_steps": 60}, "anyOf": _ANY_LIMIT})
 
     max_steps: int | None = Field(default=None, ge=1, le=10_000, exclude_if=_is_none)
     max_tokens: int | None = Field(default=None, ge=1, exclude_if=_is_none)

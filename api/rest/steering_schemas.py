@@ -59,8 +59,6 @@ class SendMessageRequest(MessageRequest):
 class RaiseLimitsRequest(RaisedLimits):
     """New ceilings of a running task; those left out stay as they are."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"max_steps": 60}, "minProperties": 1})
-
 
 class ForkTaskRequest(ForkRequest):
     """Where a new task goes on from another one, and how it differs."""

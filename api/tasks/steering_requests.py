@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, StringConstraints, field_validator
@@ -18,6 +19,7 @@ __all__ = ["AnswerRequest", "ForkRequest", "InboxRequest", "MessageRequest"]
 
 _Person = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _MAX_STEP = 10_000
+_NUMBER = re.compile(r"[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
 
 
 class AnswerRequest(ServiceRequest):
@@ -122,4 +124,4 @@ class InboxRequest(ServiceRequest):
     @classmethod
     def _number(cls, value: object) -> object:
         """Accept a number of seconds as text, which is all that a URL has."""
-        return float(value) if isinstance(value, str) and value.strip().isdecimal() else value
+        return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value

@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -124,7 +125,13 @@ def client_of(app: FastAPI) -> httpx2.AsyncClient:
 @pytest.fixture
 async def harness(tmp_path: Path, temporal_port: int) -> AsyncIterator[ApiHarness]:
     """The API with no worker yet."""
-    settings = settings_for(tmp_path, temporal_port)
+    async with serve_rest(settings_for(tmp_path, temporal_port)) as harness:
+        yield harness
+
+
+@asynccontextmanager
+async def serve_rest(settings: Settings) -> AsyncIterator[ApiHarness]:
+    """Run the REST API with these settings."""
     temporal = await connect(settings)
     catalog = load_catalog(settings)
     app = create_app(settings, catalog, client=temporal)

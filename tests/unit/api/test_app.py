@@ -28,6 +28,8 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
             "cancelTask",
             "terminateTask",
         ),
+        *("listInputRequests", "listTaskInputRequests", "answerInputRequest"),
+        *("sendMessage", "pauseTask", "resumeTask", "raiseLimits", "forkTask"),
         *("watchTask", "watchTasks"),
         *("listAgents", "getAgent", "listTools", "getSystem", "getHealth", "getReadiness", "getMetrics"),
     }

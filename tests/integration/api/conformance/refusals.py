@@ -16,6 +16,10 @@ _KNOWN_IN_DEFINITIONS = {"model": "demo:demo", "tools": ["calculator"], "planner
 _REFUSALS = {
     ("createTask", "urn:opspawn:problem:task-refused"),  # what this release, or this server, lacks
     ("listTasks", "urn:opspawn:problem:cursor-invalid"),  # of other filters
+    ("listInputRequests", "urn:opspawn:problem:cursor-invalid"),
+    ("answerInputRequest", "urn:opspawn:problem:answer-mismatch"),  # what the request doesn't ask for
+    ("raiseLimits", "urn:opspawn:problem:steering-refused"),  # what is lower than the task's limit
+    ("forkTask", "urn:opspawn:problem:task-refused"),  # a step that the task has not finished
     ("watchTask", "urn:opspawn:problem:position-invalid"),  # of another task
 }
 """Operation, and type of the problem."""

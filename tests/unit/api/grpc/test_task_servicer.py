@@ -51,7 +51,7 @@ async def test_a_wrong_field_is_refused_without_temporal(stub: TaskServiceAsyncS
     assert raised.value.code() is StatusCode.INVALID_ARGUMENT
 
 
-async def test_answering_input_is_not_in_this_release(stub: TaskServiceAsyncStub) -> None:
-    with pytest.raises(aio.AioRpcError, match="nothing to answer") as raised:
-        await stub.AnswerInput(tasks_pb2.AnswerInputRequest(task_id="x"))
-    assert raised.value.code() is StatusCode.UNIMPLEMENTED
+async def test_an_answer_without_a_decision_is_refused(stub: TaskServiceAsyncStub) -> None:
+    with pytest.raises(aio.AioRpcError, match="decision") as raised:
+        await stub.AnswerInput(tasks_pb2.AnswerInputRequest(task_id="x", input_request_id="input_1"))
+    assert raised.value.code() is StatusCode.INVALID_ARGUMENT

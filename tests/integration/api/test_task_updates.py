@@ -1,0 +1,84 @@
+"""Updates of tasks whose worker has died: they become signals, and count once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities.temporal.task_queue_pollers import recent_pollers
+from agentkit.input_requests import InputAnswer
+from api.tasks.task_updates import TaskUpdates
+from tests.integration.api.clerk import Payments, pay_call, payments_settings
+from tests.integration.api.conftest import WITHIN, eventually, serve_rest
+from workflows.task_types import AnswerVerdict, MessageVerdict, SentMessage
+
+
+@pytest.fixture
+async def payments(tmp_path: Path, temporal_port: int) -> AsyncIterator[Payments]:
+    """An agent that pays, in an API of the test's own."""
+    async with serve_rest(payments_settings(tmp_path, temporal_port)) as api:
+        yield Payments(api)
+
+
+async def poll_and_die(client: Client, task_queue: str) -> None:
+    """Poll a task queue as a worker that dies then: Temporal counts it for a minute."""
+    request = PollWorkflowTaskQueueRequest(
+        namespace=client.namespace, task_queue=TaskQueue(name=task_queue), identity="dead"
+    )
+    polling = asyncio.create_task(
+        client.workflow_service.poll_workflow_task_queue(request, timeout=timedelta(seconds=60))
+    )
+    await eventually(lambda: recent_pollers(client, task_queue), bool)
+    polling.cancel()
+    with suppress(RPCError, asyncio.CancelledError):
+        await polling
+
+
+async def test_what_a_dead_worker_does_not_decide_is_kept_for_the_next_one_and_counts_once(payments: Payments) -> None:
+    script = [pay_call(), "Paid."]
+    api = payments.api
+    async with payments.worker(script):
+        task = await payments.waiting()
+    await poll_and_die(api.temporal, api.settings.task_queue)
+    updates = TaskUpdates(api.temporal, api.settings, update_timeout=timedelta(seconds=1))
+    execution = await api.temporal.get_workflow_handle(task["id"]).describe()
+    assert await updates.may_respond(execution)
+    async with asyncio.timeout(WITHIN):
+        message = SentMessage(text="Thanks.", id="m1")
+        assert await updates.send(execution, "send_message", message, MessageVerdict) is None
+        answer = InputAnswer(input_request_id="input_1", decision="approve")
+        assert await updates.send(execution, "answer_input", answer, AnswerVerdict) is None
+    async with payments.worker(script[1:]):
+        ended = await api.task(task["id"], wait=WITHIN)
+        messages = (await api.get(f"/tasks/{task['id']}/transcript"))["messages"]
+    assert (ended["output"], payments.paid) == ("Paid.", [700])
+    assert [part["text"] for message in messages if message["role"] == "user" for part in message["parts"]].count(
+        "Thanks."
+    ) == 1
+
+
+async def test_a_cancelled_request_sends_no_signal(payments: Payments) -> None:
+    api = payments.api
+    async with payments.worker([pay_call(), "Paid."]):
+        task = await payments.waiting()
+    await poll_and_die(api.temporal, api.settings.task_queue)
+    updates = TaskUpdates(api.temporal, api.settings)
+    handle = api.temporal.get_workflow_handle(task["id"])
+    message = SentMessage(text="Thanks.")
+    sending = asyncio.create_task(updates.send(await handle.describe(), "send_message", message, MessageVerdict))
+    await asyncio.wait([sending], timeout=1)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    types = [event.event_type for event in (await handle.fetch_history()).events]
+    assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED not in types

@@ -15,10 +15,8 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities import retry_policies
 from activities.event_loop_watch import watching_event_loop
-from activities.model import ModelActivities
 from activities.model_waits import measuring_model_waits
 from activities.settings import Settings, warn_of_unknown_variables
-from activities.storage.message_storing import StoringActivity
 from activities.storage.task_file_store import task_file_store
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
@@ -29,9 +27,8 @@ from activities.temporal.process_exit import exit_process, stop_signal
 from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
 from activities.temporal.worker_identity import own_identity
 from activities.temporal.worker_metrics import start_metrics
-from activities.tool import ToolActivities
 from activities.tool_calls import ToolCalls
-from activities.worker_description import WorkerDescriptionActivity
+from activities.worker_activities import worker_activities
 from activities.worker_log import set_up_worker_log, worker_secrets
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.providers import models_to_check
@@ -41,7 +38,7 @@ from agentkit.llm import build_models
 from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
-from agentkit.web import PublicFetcher, PublicHttpClient
+from agentkit.web import OneOriginClient, PublicFetcher, PublicHttpClient
 from workflows.agent_task import AgentTask
 from workflows.transcript_sharing import TranscriptSharing
 from workflows.workflow_sandbox import sandboxed_runner
@@ -67,18 +64,16 @@ def build_worker(
     secrets: Secrets | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
+    webhook_client = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
     reader = TranscriptReader(client, cache := TranscriptCache(settings.transcript_cache_bytes))
     return Worker(
         client,
         task_queue=settings.task_queue,
         identity=str(own_identity(settings)),
         workflows=[AgentTask],
-        activities=[
-            ModelActivities(models, reader, checker, publisher).request_model,
-            ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client).call_tool,
-            StoringActivity(client, reader).store_messages,
-            WorkerDescriptionActivity(settings, toolset, models, tool_calls, secrets).describe_worker,
-        ],
+        activities=worker_activities(
+            client, settings, models, toolset, reader, checker, publisher, tool_calls, secrets, webhook_client
+        ),
         interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed_runner(),

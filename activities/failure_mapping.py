@@ -13,6 +13,7 @@ from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.errors import (
     ContentRefused,
     ContextTooLong,
+    ForkSourceGone,
     LocalAttemptLost,
     ModelError,
     ModelNotAuthorized,
@@ -119,7 +120,7 @@ def model_error_from(failure: BaseException | None) -> OpspawnError:
     cause = failure.cause if isinstance(failure, ActivityError) else failure
     if not isinstance(cause, ApplicationError):
         return ModelUnavailable(f"The model call gave no result: {cause}")
-    for kind in (TranscriptMismatch, PayloadStorageFailed):
+    for kind in (TranscriptMismatch, ForkSourceGone, PayloadStorageFailed):
         if cause.type == kind.__name__:
             return kind(cause.message)
     details = cause.details[0] if cause.details else {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from temporalio import activity
 
@@ -13,7 +15,8 @@ from activities.storage.transcript_reader import TranscriptReader
 from activities.streaming.token_batches import ResponseId
 from activities.streaming.token_streams import NullTokenPublisher, TokenPublisher
 from agentkit.errors import ModelNotAuthorized, OpspawnError
-from agentkit.interfaces import Model, ModelResponse, OutputChecker
+from agentkit.interfaces import Emit, Model, ModelDelta, ModelResponse, OutputChecker
+from agentkit.messages import Message, TextPart, Usage
 from agentkit.runtime.model_request import request_model
 
 __all__ = ["ModelActivities"]
@@ -39,17 +42,26 @@ class ModelActivities:
     async def request_model(self, call: ModelCall) -> ModelReply:
         """Render the transcript that the call refers to, request the model once, and return its response.
 
+        Where the workflow cancels the call, because a person interrupts it, return what the model had written.
+
         Raises:
             ApplicationError: its type is the name of our error; see ``failure_mapping``.
         """
+        written: list[str] = []
         async with heartbeating():
             try:
-                response = await self._request(call)
+                response = await self._request(call, written)
             except OpspawnError as error:
                 raise application_error(error) from error
+            except asyncio.CancelledError:
+                details = activity.cancellation_details()
+                if details is None or not details.cancel_requested:
+                    raise  # the worker stops, or the task has ended: nobody reads it
+                response = _interrupted(call.model, written)
         return ModelReply(response=response, model=call.model)
 
-    async def _request(self, call: ModelCall) -> ModelResponse:
+    async def _request(self, call: ModelCall, written: list[str]) -> ModelResponse:
+        """Return the model's response; the text of its deltas is appended to ``written`` meanwhile."""
         agent = await self._reader.agent(call)
         messages = [*await self._reader.messages(call.segments), *call.composed_messages]
         model, attempt = self._model(call.model), activity.info().attempt
@@ -62,7 +74,7 @@ class ModelActivities:
                 name=call.model,
                 step=call.step,
                 attempt=attempt,
-                emit=emit,
+                emit=partial(_emit_and_keep, written, emit),
             )
 
     def _model(self, name: str) -> Model:
@@ -73,6 +85,21 @@ class ModelActivities:
                 "`opspawn doctor` says which."
             )
         return self._models[provider]
+
+
+def _emit_and_keep(written: list[str], emit: Emit | None, delta: ModelDelta) -> None:
+    if delta.kind == "text":
+        written.append(delta.text)
+    if emit is not None:
+        emit(delta)
+
+
+def _interrupted(model: str, written: Sequence[str]) -> ModelResponse:
+    """Return the response of a model that was interrupted; its tokens are not known."""
+    text = "".join(written)
+    parts = (TextPart(text=text),) if text.strip() else ()
+    message = Message(role="assistant", parts=parts, model=model, is_interrupted=True)
+    return ModelResponse(message=message, stop_reason="interrupted", usage=Usage(model_calls=1, unpriced_calls=1))
 
 
 def _response_id(call: ModelCall) -> ResponseId:

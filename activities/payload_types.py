@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
+from pydantic import ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
+from agentkit.input_requests import InputRequest
 from agentkit.interfaces import ModelResponse, ToolOutput, ToolValue
 from agentkit.messages import Message
 from agentkit.records import Record
 from agentkit.transcript import Segment
 
 __all__ = [
+    "CHECK_INPUT_ACTIVITY",
     "INLINE_METADATA",
     "MODEL_ACTIVITY",
+    "NOTIFY_INPUT_ACTIVITY",
     "PROBE_PREFIX",
     "STORE_ACTIVITY",
     "TOOL_OUTPUT_KEY",
     "TOOL_PREFIX",
+    "ForkSource",
+    "InputCheck",
+    "InputNotice",
     "ModelCall",
     "ModelReply",
     "StoredMessages",
@@ -36,6 +42,8 @@ __all__ = [
 
 MODEL_ACTIVITY = "request_model"
 STORE_ACTIVITY = "store_messages"
+CHECK_INPUT_ACTIVITY = "check_input"
+NOTIFY_INPUT_ACTIVITY = "notify_input_request"
 TOOL_PREFIX = "tool."
 PROBE_PREFIX = "probe."
 TOOL_OUTPUT_KEY = "opspawn-tool-output"
@@ -150,6 +158,18 @@ class StoredTranscript(Record):
     pages: tuple[StoredMessages, ...]
 
 
+class ForkSource(Record):
+    """The task that a fork goes on from. Its messages are read where they are; nothing is copied."""
+
+    task_id: str
+    step: int
+    """The last step that the fork has in common with it."""
+    end: int
+    """Position in its transcript after the last message of that step."""
+    digest: str
+    """Digest of its transcript up to there."""
+
+
 class TranscriptPage(Record):
     """The result of the ``transcript`` query."""
 
@@ -157,5 +177,25 @@ class TranscriptPage(Record):
     messages: tuple[Message, ...]
     stored: tuple[StoredMessages, ...] = Field(default=(), exclude_if=lambda stored: not stored)
     """In place of messages: where those from ``start`` on are that earlier runs of the task stored."""
+    source: ForkSource | None = Field(default=None, exclude_if=lambda source: source is None)
+    """In place of messages: the task that has those from ``start`` on, because this one is a fork of it."""
     total: int
     """Number of messages in the whole transcript."""
+
+
+class InputCheck(Record):
+    """The argument of the activity that checks what a person gave: an answer, or other arguments for a call."""
+
+    model_config = ConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+    value: JsonValue
+    value_schema: dict[str, JsonValue] = Field(alias="schema")
+    """JSON Schema that the value must fit."""
+
+
+class InputNotice(Record):
+    """The argument of the activity that calls the webhook for an input request."""
+
+    task_id: str
+    agent: str
+    request: InputRequest

@@ -12,9 +12,11 @@ from agentkit.interfaces import PREPARATION_TIMEOUT_S
 from agentkit.specs import ToolSpec
 
 __all__ = [
+    "CHECK_INPUT_POLICY",
     "GRACEFUL_SHUTDOWN_TIMEOUT",
     "HEARTBEAT_INTERVAL",
     "MAX_CONCURRENT_ACTIVITIES",
+    "NOTIFY_INPUT_POLICY",
     "STICKY_QUEUE_TIMEOUT",
     "STORING_POLICY",
     "ActivityPolicy",
@@ -62,6 +64,24 @@ STORING_POLICY = ActivityPolicy(
     retry=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=4),
 )
 """Of storing messages before a task continues as new. If that fails, the task goes on, and tries again a step later."""
+
+
+CHECK_INPUT_POLICY = ActivityPolicy(
+    start_to_close=timedelta(minutes=1),
+    retry=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10), maximum_attempts=8
+    ),
+)
+"""Of the check of a person's answer, which takes 5 s at most once it is its turn."""
+
+NOTIFY_INPUT_POLICY = ActivityPolicy(
+    start_to_close=timedelta(seconds=20),
+    retry=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=15), maximum_attempts=105
+    ),
+)
+"""Of the webhook for an input request: about a day of retries, in which its server may be repaired. Time without a
+worker doesn't count."""
 
 
 def model_policy(*, fallback: bool) -> ActivityPolicy:

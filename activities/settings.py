@@ -5,17 +5,20 @@ One class, because worker, API and command line read the same ``opspawn.toml`` a
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from agentkit.config.agent_settings import AgentSettings
+from agentkit.errors import ConfigurationInvalid
 from agentkit.validation_messages import most_similar
 
 __all__ = ["Settings", "inherited_environment", "unknown_variables", "warn_of_unknown_variables"]
@@ -32,6 +35,7 @@ _PLANNED_VARIABLES = frozenset(
 """Settings of the contract that are not in this release: who sets one must not believe that it works."""
 
 
+_SECRET_PREFIX = "whsec_"
 _HOST_PORT = r"^(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}$"
 
 
@@ -59,6 +63,30 @@ def _check_hosts(value: object) -> object:
         if host != "*" and not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", str(host)):
             raise ValueError("expected names such as agents.example.com or *.example.com (no scheme, no port), or *")
     return [str(host).lower() for host in hosts]
+
+
+def _check_webhook(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid or parts.username is not None or parts.fragment or not re.fullmatch(r"[!-~]+", url):
+        raise ValueError("expected a URL such as https://chat.example.com/hook, without user name and fragment")
+    return url
+
+
+def _check_webhook_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    try:
+        key = base64.b64decode(text.removeprefix(_SECRET_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not text.startswith(_SECRET_PREFIX) or not 24 <= len(key) <= 64:
+        raise ValueError(
+            f"expected {_SECRET_PREFIX} and 24 to 64 bytes in base64: echo whsec_$(openssl rand -base64 32)"
+        )
+    return secret
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -133,6 +161,11 @@ class Settings(AgentSettings):
     """Workers delete stored payloads of tasks that Temporal has deleted. Not where several Temporal servers share a
     ``data_dir``. ``opspawn dev`` turns it on with the embedded server."""
 
+    input_webhook: Annotated[str, Field(max_length=2_000), AfterValidator(_check_webhook)] | None = None
+    """URL that workers call for each input request. Its host may be a private one."""
+    input_webhook_secret: Annotated[SecretStr, AfterValidator(_check_webhook_secret)] | None = None
+    """Secret that these calls are signed with: ``whsec_`` and 24 to 64 bytes in base64."""
+
     worker_metrics: HostPort | None = None
     """``host:port`` at which a worker serves its metrics (``/metrics``, Prometheus's format); None: not at all. Each
     worker on a machine needs a port of its own."""
@@ -151,6 +184,21 @@ class Settings(AgentSettings):
     """PEM file of the certificate's key."""
     relay_tls_ca: Path | None = None
     """PEM file of the certificate authority that workers trust; None: no TLS."""
+
+    @classmethod
+    def load(cls, app_dir: Path | None = None, **overrides: object) -> Self:
+        """Read the environment and ``opspawn.toml``: see ``AgentSettings``; check what only goes together.
+
+        Raises:
+            ConfigurationInvalid: a setting is wrong, or one that it needs is missing.
+        """
+        settings = super().load(app_dir, **overrides)
+        if (settings.input_webhook is None) != (settings.input_webhook_secret is None):
+            raise ConfigurationInvalid(
+                "Settings input_webhook (OPSPAWN_INPUT_WEBHOOK) and input_webhook_secret "
+                "(OPSPAWN_INPUT_WEBHOOK_SECRET) go together: set both, or none"
+            )
+        return settings
 
     @property
     def payload_place(self) -> str:

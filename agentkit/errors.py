@@ -40,6 +40,7 @@ OpspawnError
 │   └── LocalAttemptLost      an earlier attempt in a workflow task may have ended a worker
 ├── LimitExceeded             a limit of the task is reached
 │   └── LoopDetected          the model made the same calls again and again
+├── ForkSourceGone            the task that a fork goes on from was erased
 └── TranscriptMismatch        a transcript is not the one that was referenced
 """
 
@@ -60,6 +61,7 @@ __all__ = [
     "ContentRefused",
     "ContextTooLong",
     "FilesChanged",
+    "ForkSourceGone",
     "InputRequestExpired",
     "InputRequestNotFound",
     "LimitExceeded",
@@ -282,6 +284,10 @@ class LoopDetected(LimitExceeded):
 
     Change its instructions, tools or model, or raise ``max_repeats``.
     """
+
+
+class ForkSourceGone(OpspawnError):
+    """The task that a fork goes on from was erased, so the messages that they have in common can't be read."""
 
 
 class TranscriptMismatch(OpspawnError):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, ConfigDict, Field, JsonValue
 
 from agentkit.policy_rules import Expiry
 from agentkit.records import Record
@@ -64,7 +64,7 @@ class GivenAnswer(Record):
 class InputRequest(Record):
     """Something that a person must answer before a task goes on."""
 
-    model_config = ConfigDict(frozen=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
     id: str
     """Unique within the task, such as ``input_1``."""
@@ -76,7 +76,12 @@ class InputRequest(Record):
     """The arguments of the call; None where they are too long for a list: the ``input_requests`` query has them."""
     choices: tuple[str, ...] | None = Field(default=None, exclude_if=_absent)
     """Of a question: the answer must be one of these."""
-    answer_schema: dict[str, JsonValue] | None = Field(default=None, alias="schema", exclude_if=_absent)
+    answer_schema: dict[str, JsonValue] | None = Field(
+        default=None,
+        validation_alias=AliasChoices("schema", "answer_schema"),
+        serialization_alias="schema",
+        exclude_if=_absent,
+    )
     """JSON Schema of the answer."""
     reason: str | None = Field(default=None, exclude_if=_absent)
     """What the model wrote beside the call."""

@@ -213,6 +213,8 @@ class Message(Record):
     """``provider:name`` of the model that wrote it; only in assistant messages."""
     source: Literal["planner"] | None = None
     """``planner``: a user message that no person wrote, such as feedback on an unusable response."""
+    is_interrupted: bool = Field(default=False, exclude_if=lambda is_interrupted: not is_interrupted)
+    """Whether a person interrupted the model: the message is what it had written until then."""
 
     @property
     def text(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-__all__ = ["ValidationIssue", "data_path", "did_you_mean", "most_similar", "validation_issues"]
+__all__ = ["ValidationIssue", "data_path", "did_you_mean", "issues_text", "most_similar", "validation_issues"]
 
 _MAX_VALUE_CHARS = 80
 """Longer values are cut off in messages."""
@@ -70,6 +70,12 @@ def validation_issues(error: ValidationError, data: object) -> list[ValidationIs
         ValidationIssue(path, _message(expected[path], error_types[path], inputs[path]), error_types[path])
         for path in deepest
     ]
+
+
+def issues_text(error: ValidationError, data: object) -> str:
+    """Return what ``validation_issues`` finds in ``data`` on one line: each place, and what was expected there."""
+    given = data if isinstance(data, Mapping) else {}
+    return "; ".join(f"{issue.key}: {issue.message}" for issue in validation_issues(error, given))
 
 
 def data_path(loc: Sequence[str | int], data: object, *, missing: bool = False) -> tuple[str | int, ...]:

@@ -28,7 +28,9 @@ from api.rest import (
     file_routes,
     health_routes,
     home_page,
+    input_request_routes,
     result_routes,
+    steering_routes,
     system_routes,
     task_routes,
 )
@@ -37,7 +39,10 @@ from api.rest.metrics import install_metrics
 from api.rest.problems import install_problems, problem_schemas
 from api.rest.request_bodies import BodyLimitMiddleware
 from api.services import ApiServices, install_services
+from api.tasks.input_request_service import InputRequestService
+from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
+from api.tasks.task_steering import TaskSteering
 from api.tasks.worker_sandbox import WorkerSandbox
 
 __all__ = ["create_app"]
@@ -80,7 +85,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    tasks = (task_routes, result_routes, file_routes, event_routes)
+    tasks = (task_routes, input_request_routes, steering_routes, result_routes, file_routes, event_routes)
     for module in (*tasks, agent_routes, system_routes, health_routes, docs_page, home_page):
         app.include_router(module.router)
     _add_middleware(app, settings, metrics)
@@ -116,12 +121,30 @@ def _lifespan(
     async def run_services(app: FastAPI) -> AsyncIterator[None]:
         temporal = client or await connect(settings, lazy=True)
         tasks = TaskService(temporal, catalog, settings)
+        input_requests, steering = (
+            InputRequestService(temporal, tasks, settings),
+            TaskSteering(temporal, tasks, settings),
+        )
+        forks = TaskForks(temporal, tasks, catalog, settings)
         hub, status_feed = EventHub(temporal, tasks, settings), StatusFeed(temporal, settings)
         results = RecordedResults(temporal, tasks, settings)
         files = TaskFileStore(settings.data_dir / "payloads", temporal.namespace)
         sandbox = WorkerSandbox(temporal, settings.task_queue)
         services = ApiServices(
-            settings, catalog, temporal, tasks, hub, results, status_feed, files, sandbox, metrics, stopping
+            settings,
+            catalog,
+            temporal,
+            tasks,
+            input_requests,
+            steering,
+            forks,
+            hub,
+            results,
+            status_feed,
+            files,
+            sandbox,
+            metrics,
+            stopping,
         )
         install_services(app, services)
         async with relay_server(hub, settings) if relay else nullcontext():

@@ -15,7 +15,10 @@ from api.events.event_hub import EventHub
 from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
 from api.request_metrics import RequestMetrics
+from api.tasks.input_request_service import InputRequestService
+from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
+from api.tasks.task_steering import TaskSteering
 from api.tasks.worker_sandbox import WorkerSandbox
 
 __all__ = ["ApiServices", "app_services", "install_services", "request_services"]
@@ -29,6 +32,9 @@ class ApiServices:
     catalog: Catalog
     client: Client
     tasks: TaskService
+    input_requests: InputRequestService
+    steering: TaskSteering
+    forks: TaskForks
     hub: EventHub
     results: RecordedResults
     status_feed: StatusFeed

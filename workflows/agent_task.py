@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
@@ -13,21 +12,30 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
     from activities.payload_types import TranscriptPage, TranscriptRange
-    from agentkit.errors import OpspawnError
+    from agentkit.errors import AnswerInvalid, OpspawnError, SteeringInvalid
     from agentkit.messages import Usage
     from agentkit.planners import get_planner
     from agentkit.runtime.effect_ledger import EffectLedger
-    from agentkit.runtime.loop import AgentLoop, run_step
+    from agentkit.runtime.loop import AgentLoop
     from agentkit.runtime.security_policy import RulePolicy
-    from agentkit.specs import AgentSpec
+    from agentkit.runtime.step import run_step
+    from agentkit.specs import AgentSpec, RaisedLimits
     from agentkit.transcript import Transcript, first_messages
+    from workflows.human_input import read_answer
+    from workflows.journal import CancelledEntry, LimitsRaisedEntry
     from workflows.listed_progress import progress_attributes
     from workflows.loop_effects import DurableEffects
     from workflows.search_attributes import MEMO_USAGE, STATUS, STEPS
+    from workflows.steering import read_message
+    from workflows.task_limits import read_limits
     from workflows.task_types import (
         WORKFLOW_TYPE,
+        AnswerVerdict,
         CarriedState,
+        LimitsVerdict,
+        MessageVerdict,
         PendingInput,
+        StepEnds,
         TaskFailure,
         TaskInput,
         TaskResult,
@@ -38,6 +46,8 @@ with workflow.unsafe.imports_passed_through():
 
 __all__ = ["AgentTask"]
 
+_ABANDON = workflow.HandlerUnfinishedPolicy.ABANDON
+
 _DATA_ERRORS = (ValueError, OverflowError, RecursionError)
 """What data can cause, such as numbers and texts that can't be stored: it ends the task, for it would fail again.
 
@@ -46,9 +56,16 @@ Any other exception is a defect: Temporal repeats the workflow task until worker
 
 
 def _transcript(task: TaskInput, carried: CarriedState | None) -> Transcript:
-    if carried is None:
-        return Transcript([task.message])
-    return Transcript(carried.messages, start=carried.stored_end, digest=carried.stored_digest)
+    if carried is not None:
+        return Transcript(carried.messages, start=carried.stored_end, digest=carried.stored_digest)
+    if task.fork is not None:
+        return Transcript([task.message], start=task.fork.end, digest=task.fork.digest)
+    return Transcript([task.message])
+
+
+def _refused(error: AnswerInvalid | SteeringInvalid) -> ApplicationError:
+    """Return the failure of an update that changes nothing; its type is the name of the error."""
+    return ApplicationError(str(error), type=type(error).__name__, non_retryable=True)
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -60,28 +77,29 @@ class AgentTask:
         # As their number varies, the SDK decodes the arguments as plain JSON.
         task = TaskInput.model_validate(task)
         carried = None if carried is None else CarriedState.model_validate(carried)
+        first_step = task.fork.step if task.fork else 0
         self._loop = AgentLoop(
             task.agent,
             get_planner(task.agent.planner),
             RulePolicy(),
             _transcript(task, carried),
             usage=carried.usage if carried else None,
-            steps=carried.steps if carried else 0,
+            steps=carried.steps if carried else first_step,
             plan=carried.plan if carried else (),
             fallback_index=carried.fallback_index if carried else 0,
             retry_count=carried.retry_count if carried else 0,
             repeats=carried.repeats if carried else None,
             ledger=EffectLedger(workflow.info().workflow_id, carried.ledger if carried else ()),
+            limits=carried.limits if carried else None,
+            remembered=carried.remembered if carried else (),
+            step_ends=carried.step_ends if carried else None,
+            first_step=first_step,
         )
-        self._effects = DurableEffects(
-            self._loop,
-            kept_results=carried.kept_results if carried else None,
-            opened_requests=carried.opened_requests if carried else 0,
-        )
+        self._started_at = carried.started_at if carried else workflow.now()
+        self._effects = DurableEffects(self._loop, self._started_at, carried, notify=task.notify)
         self._task = task
         self._is_continued = carried is not None
         self._stored = carried.stored if carried else ()
-        self._started_at = carried.started_at if carried else workflow.now()
         self._status: TaskStatus = "running"
         self._error: str | None = None
 
@@ -90,11 +108,11 @@ class AgentTask:
         """Run steps until the task is completed, reaches a limit, fails or is cancelled."""
         if not self._is_continued:
             # The first step may take long: lists show it from its start.
-            workflow.upsert_search_attributes([STATUS.value_set("running"), STEPS.value_set(1)])
-        deadline = asyncio.timeout(self._remaining_seconds())
+            workflow.upsert_search_attributes([STATUS.value_set("running"), STEPS.value_set(self._loop.steps + 1)])
+        deadline = self._effects.limits.start()
         try:
             async with deadline:
-                output = await self._run_steps()
+                output = await self._run_until_finished()
         except TimeoutError:
             self._fail_at_deadline()
         except OpspawnError as error:
@@ -114,18 +132,26 @@ class AgentTask:
         self._end("completed")
         return TaskResult(output=output, usage=self._loop.usage, steps=self._loop.steps)
 
+    async def _run_until_finished(self) -> JsonValue:
+        limits = self._loop.limits
+        if limits.on_exhausted == "fail" or limits.deadline is None:
+            return await self._run_steps()
+        asking = asyncio.create_task(self._effects.limits.ask_at_deadline(self._effects, self._effects.ask))
+        try:
+            return await self._run_steps()
+        finally:
+            asking.cancel()
+
     async def _run_steps(self) -> JsonValue:
         while True:
-            if workflow.info().is_continue_as_new_suggested():
+            if workflow.info().is_continue_as_new_suggested() and not self._effects.people.pending:
                 await self._continue_as_new()
-            if finish := await run_step(self._loop, self._effects):
+            finish = await run_step(self._loop, self._effects)
+            if finish is None:
+                continue
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            if not self._effects.has_messages():  # one may have come meanwhile
                 return finish.output
-
-    def _remaining_seconds(self) -> float | None:
-        deadline = self._loop.agent.limits.deadline
-        if deadline is None:
-            return None
-        return (self._started_at + timedelta(seconds=deadline) - workflow.now()).total_seconds()
 
     async def _continue_as_new(self) -> None:
         """Continue as new with references to the stored messages; return where they can't be stored now."""
@@ -139,6 +165,8 @@ class AgentTask:
                 raise
             workflow.logger.warning("The task can't continue as new now: %s", error.cause)
             return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        steering = self._effects.steering
         carried = CarriedState(
             usage=loop.usage,
             steps=loop.steps,
@@ -153,12 +181,20 @@ class AgentTask:
             kept_results=self._effects.kept_results or None,
             ledger=loop.ledger.carried(),
             opened_requests=self._effects.people.opened_count,
+            limits=None if loop.limits == loop.agent.limits else loop.limits,
+            remembered=loop.remembered.decisions,
+            step_ends=tuple(loop.step_ends),
+            is_paused=steering.is_paused,
+            queued_messages=steering.queued,
+            message_ids=steering.message_ids,
         )
         workflow.continue_as_new(args=[self._task, carried])
 
     def _end(self, status: TaskStatus) -> None:
         self._status = status
         usage = self._loop.usage
+        if status == "cancelled":
+            self._effects.record([CancelledEntry(step=self._loop.steps, usage=usage)])
         workflow.upsert_search_attributes([STATUS.value_set(status), *progress_attributes(self._loop.steps, usage)])
         workflow.upsert_memo({MEMO_USAGE: usage})
         self._effects.details.ended(status, usage, self._error)
@@ -170,15 +206,13 @@ class AgentTask:
         raise ApplicationError(message, failure, type=error_type, non_retryable=True) from None
 
     def _fail_at_deadline(self) -> NoReturn:
-        deadline = self._loop.agent.limits.deadline
-        message = f"deadline is {deadline:g} s, and the task has run for as long"
-        self._fail("DeadlineExceeded", message, "timed_out")
+        self._fail("DeadlineExceeded", self._effects.limits.deadline_text, "timed_out")
 
     @workflow.query
     def status(self) -> TaskView:
         """Return the status, steps and usage, and the current activity."""
         return TaskView(
-            status="waiting" if self._status == "running" and self._effects.people.pending else self._status,
+            status=self._effects.listed.status if self._status == "running" else self._status,
             steps=self._loop.steps,
             usage=self._loop.usage,
             doing=self._effects.details.doing,
@@ -186,10 +220,99 @@ class AgentTask:
             error=self._error,
         )
 
-    @workflow.signal
-    def answer_input(self, answer: JsonValue) -> None:
+    @workflow.signal(unfinished_policy=_ABANDON)
+    async def answer_input(self, answer: JsonValue) -> None:
         """Answer an input request: ``{"input_request_id", "decision", ...}``. What is not accepted changes nothing."""
-        self._effects.people.answer_by_signal(answer)
+        await self._effects.people.answer_by_signal(answer)
+
+    @workflow.update(name="answer_input", unfinished_policy=_ABANDON)
+    async def update_answer_input(self, answer: JsonValue) -> AnswerVerdict:
+        """Answer an input request; the update fails with the reason where the answer is not accepted."""
+        try:
+            return await self._effects.people.answer(read_answer(answer))
+        except AnswerInvalid as error:
+            raise _refused(error) from error
+
+    @update_answer_input.validator
+    def _check_answer(self, answer: JsonValue) -> None:
+        try:
+            self._effects.people.check(read_answer(answer))
+        except AnswerInvalid as error:
+            raise _refused(error) from error
+
+    @workflow.signal
+    def send_message(self, message: JsonValue) -> None:
+        """Send a message to the model: ``{"text", "mode"}``. ``mode`` is ``enqueue`` or ``interrupt``."""
+        try:
+            self._effects.steering.send(read_message(message), self._loop.steps)
+        except SteeringInvalid as error:
+            self._effects.people.reject(str(error))
+
+    @workflow.update(name="send_message")
+    def update_send_message(self, message: JsonValue) -> MessageVerdict:
+        """Send a message to the model; the update fails with the reason where it is not accepted."""
+        return MessageVerdict(is_new=self._effects.steering.send(read_message(message), self._loop.steps))
+
+    @update_send_message.validator
+    def _check_message(self, message: JsonValue) -> None:
+        try:
+            self._effects.steering.check(read_message(message))
+        except SteeringInvalid as error:
+            raise _refused(error) from error
+
+    @workflow.signal
+    def pause(self) -> None:
+        """Pause the task: what is in flight ends, and nothing new starts. A paused task stays so."""
+        self._effects.steering.pause()
+
+    @workflow.update(name="pause")
+    def update_pause(self) -> None:
+        """Pause the task, as the signal does."""
+        self._effects.steering.pause()
+
+    @workflow.signal
+    def resume(self) -> None:
+        """Resume the task. One that isn't paused goes on."""
+        self._effects.steering.resume()
+
+    @workflow.update(name="resume")
+    def update_resume(self) -> None:
+        """Resume the task, as the signal does."""
+        self._effects.steering.resume()
+
+    @workflow.signal
+    def raise_limits(self, changes: JsonValue) -> None:
+        """Raise limits: ``{"max_steps": 60}``. A task that waits for them goes on."""
+        try:
+            self._raise_limits(read_limits(changes))
+        except AnswerInvalid as error:
+            self._effects.people.reject(str(error))
+
+    @workflow.update(name="raise_limits")
+    def update_raise_limits(self, changes: JsonValue) -> LimitsVerdict:
+        """Raise limits; the update fails with the reason where they are not accepted."""
+        self._raise_limits(read_limits(changes))
+        return LimitsVerdict(limits=self._loop.limits)
+
+    @update_raise_limits.validator
+    def _check_limits(self, changes: JsonValue) -> None:
+        try:
+            self._effects.limits.check(read_limits(changes))
+        except AnswerInvalid as error:
+            raise _refused(error) from error
+
+    def _raise_limits(self, changes: RaisedLimits) -> None:
+        limits, people = self._effects.limits, self._effects.people
+        limits.check(changes)
+        limits.raise_to(changes)
+        self._effects.record([LimitsRaisedEntry(step=self._loop.steps, limits=changes)])
+        people.settle_limits(changes, limits.is_lifted)
+
+    @workflow.query
+    def step_ends(self) -> StepEnds:
+        """Return where the task can be forked."""
+        first_step = self._task.fork.step if self._task.fork else 0
+        return StepEnds(first_step=first_step, ends=tuple(self._loop.step_ends))
 
     @workflow.query
     def input_requests(self) -> PendingInput:
@@ -214,6 +337,9 @@ class AgentTask:
         """
         page_range = page_range or TranscriptRange()
         total = len(self._loop.transcript)
+        fork = self._task.fork
+        if fork is not None and page_range.start < fork.end:
+            return TranscriptPage(start=page_range.start, messages=(), source=fork, total=total)
         if page_range.start < self._loop.transcript.start:
             is_stored = (page for page in self._stored if page.end > page_range.start)
             return TranscriptPage(start=page_range.start, messages=(), stored=tuple(is_stored), total=total)

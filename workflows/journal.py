@@ -15,16 +15,20 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
     from agentkit.input_requests import InputRequest
-    from agentkit.messages import ToolCall, ToolResult
+    from agentkit.messages import ToolCall, ToolResult, Usage
     from agentkit.records import Record
+    from agentkit.specs import RaisedLimits
 
 __all__ = [
     "JOURNAL_KEY",
     "MAX_JOURNAL_BYTES",
     "AnswerRefusedEntry",
+    "CancelledEntry",
     "InputAnsweredEntry",
     "InputRequestedEntry",
     "JournalEntry",
+    "LimitsRaisedEntry",
+    "MessageReceivedEntry",
     "ParsedCallEntry",
     "PlanEntry",
     "RefusedCallEntry",
@@ -45,6 +49,10 @@ _MAX_PLAN_ITEMS = 50
 
 def _shortened(text: str, limit: int = _MAX_TEXT_CHARS) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class PlanEntry(Record):
@@ -106,6 +114,7 @@ class InputRequestedEntry(Record):
         """Return the entry without the arguments, and with shorter texts; the query has the whole request."""
         reason = None if self.request.reason is None else _shortened(self.request.reason)
         update = {"arguments": None, "reason": reason, "message": _shortened(self.request.message)}
+        update |= {"choices": None, "answer_schema": None}
         return self.model_copy(update={"request": self.request.model_copy(update=update)})
 
 
@@ -117,8 +126,12 @@ class InputAnsweredEntry(Record):
     input_request_id: str
     decision: str
     is_settled: bool = True
-    by: str | None = None
-    comment: str | None = None
+    answered_by: str | None = Field(default=None, exclude_if=_is_none)
+    comment: str | None = Field(default=None, exclude_if=_is_none)
+    remember: str | None = Field(default=None, exclude_if=_is_none)
+    arguments_changed: bool | None = Field(default=None, exclude_if=_is_none)
+    """Whether the call's arguments were changed; None: no."""
+    limits: RaisedLimits | None = Field(default=None, exclude_if=_is_none)
 
     def bounded(self) -> Self:
         """Return the entry with a shorter comment."""
@@ -139,8 +152,48 @@ class AnswerRefusedEntry(Record):
         return self.model_copy(update={"message": _shortened(self.message)})
 
 
+class MessageReceivedEntry(Record):
+    """A person sent a message to the task."""
+
+    type: Literal["message_received"] = "message_received"
+    step: int
+    text: str
+    """Its start, where it is long: the transcript has all of it, once the model reads it."""
+    mode: str
+    sent_by: str | None = Field(default=None, exclude_if=_is_none)
+    message_id: str | None = Field(default=None, exclude_if=_is_none)
+
+    def bounded(self) -> Self:
+        """Return the entry with a shorter text."""
+        return self.model_copy(update={"text": _shortened(self.text)})
+
+
+class LimitsRaisedEntry(Record):
+    """A person raised limits, without being asked."""
+
+    type: Literal["limits_raised"] = "limits_raised"
+    step: int
+    limits: RaisedLimits
+
+    def bounded(self) -> Self:
+        """Return the entry: it is short."""
+        return self
+
+
+class CancelledEntry(Record):
+    """The task ends because it was cancelled."""
+
+    type: Literal["cancelled"] = "cancelled"
+    step: int
+    usage: Usage
+
+    def bounded(self) -> Self:
+        """Return the entry: it is short."""
+        return self
+
+
 class SettledCallEntry(Record):
-    """The outcome of a call that was cut off is settled, by its probe or by a person."""
+    """The outcome of a call is settled without its tool: by its probe, or by a person."""
 
     type: Literal["tool_call_settled"] = "tool_call_settled"
     step: int
@@ -159,6 +212,9 @@ JournalEntry = Annotated[
     | InputRequestedEntry
     | InputAnsweredEntry
     | AnswerRefusedEntry
+    | MessageReceivedEntry
+    | LimitsRaisedEntry
+    | CancelledEntry
     | SettledCallEntry,
     Field(discriminator="type"),
 ]

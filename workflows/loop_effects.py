@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -14,22 +15,25 @@ with workflow.unsafe.imports_passed_through():
     from activities.failure_mapping import model_error_from
     from activities.payload_types import (
         MODEL_ACTIVITY,
+        NOTIFY_INPUT_ACTIVITY,
         STORE_ACTIVITY,
+        InputNotice,
         ModelCall,
         ModelReply,
         StoredMessages,
         StoredTranscript,
         model_activity_id,
     )
-    from activities.retry_policies import STORING_POLICY, longest_attempt, model_policy
-    from agentkit.errors import ModelError, NotDone, ToolInterrupted
+    from activities.retry_policies import NOTIFY_INPUT_POLICY, STORING_POLICY, longest_attempt, model_policy
+    from agentkit.errors import ModelError, NotDone, ToolError, ToolInterrupted
     from agentkit.input_requests import InputAnswer, InputRequest
     from agentkit.interfaces import READ_RESULT, ModelResponse, ProbeOutcome, ToolContext, ToolOutput, ToolValue
     from agentkit.messages import StoredContent, ToolCall, ToolResult
     from agentkit.runtime.call_effects import CheckedCall
-    from agentkit.runtime.loop import AgentLoop
+    from agentkit.runtime.loop import AgentLoop, interrupted_response
     from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
+    from workflows.answer_rules import LoopAnswerRules
     from workflows.human_input import HumanInput
     from workflows.journal import (
         JOURNAL_KEY,
@@ -41,15 +45,20 @@ with workflow.unsafe.imports_passed_through():
         journal_batches,
     )
     from workflows.listed_progress import ListedProgress
+    from workflows.listed_state import ListedState
     from workflows.plain_json import PlainArguments
     from workflows.progress_details import ProgressDetails
     from workflows.search_attributes import MEMO_USER
+    from workflows.steering import Steering, StepInterrupted
+    from workflows.task_limits import TaskLimits
+    from workflows.task_types import CarriedState
     from workflows.tool_execution import is_local, run_probe, run_tool
     from workflows.transcript_sharing import SHARE_TRANSCRIPT
 
 __all__ = ["DurableEffects"]
 
 _TRANSCRIPT_VERSION = 1
+_INTERRUPTED = "Cancelled before it had a result: a person interrupted. Read their message first."
 _MAX_KEPT_RESULTS = 1_000
 """The newest so many long results can be read by the model; all by the API."""
 
@@ -58,19 +67,48 @@ class DurableEffects:
     """Carries out what the loop decides, in a workflow: models and tools are called by activities."""
 
     def __init__(
-        self,
-        loop: AgentLoop,
-        *,
-        kept_results: Mapping[str, StoredContent] | None = None,
-        opened_requests: int = 0,
+        self, loop: AgentLoop, started_at: datetime, carried: CarriedState | None = None, *, notify: bool = False
     ) -> None:
-        self.kept_results = dict(kept_results or {})
+        """Set up; with ``notify``, a webhook is called for each input request."""
+        self.kept_results = dict(carried.kept_results or {}) if carried else {}
         """The long results and files that ``read_result`` can read, by the id of their call, and a file's number."""
         self.details = ProgressDetails()
-        self.people = HumanInput(self._record, opened_requests)
+        self.limits = TaskLimits(loop, started_at)
+        self.listed = ListedState(is_paused=carried is not None and carried.is_paused)
+        self.steering = Steering(
+            self.record,
+            self.listed,
+            is_paused=carried.is_paused if carried else False,
+            queued=carried.queued_messages if carried else (),
+            message_ids=carried.message_ids if carried else (),
+        )
+        self.people = HumanInput(
+            self.record,
+            self.listed,
+            LoopAnswerRules(loop, self.limits),
+            is_interrupted=lambda: self.steering.is_interrupted,
+            on_opened=self._notify if notify else _no_notice,
+            opened_count=carried.opened_requests if carried else 0,
+        )
         self._listed_progress = ListedProgress()
         self._plain_arguments = PlainArguments()
         self._loop = loop
+
+    async def before_step(self, loop: AgentLoop) -> None:
+        """Return when the task isn't paused and has time left; what people wrote is in the transcript then."""
+        if self.steering.is_paused or self.limits.is_deadline_reached:
+            self.details.paused(self.listed.status)
+            await workflow.wait_condition(lambda: not self.steering.is_paused and not self.limits.is_deadline_reached)
+        if self.steering.queued:
+            loop.receive(self.steering.take())
+
+    def has_messages(self) -> bool:
+        """Return whether people have written messages that are not in the transcript yet."""
+        return bool(self.steering.queued)
+
+    async def until_resumed(self) -> None:
+        """Return when the task isn't paused."""
+        await self.steering.until_resumed()
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         """Run the model activity with references to the transcript."""
@@ -90,7 +128,7 @@ class DurableEffects:
         self._listed_progress.step_started(loop.steps, loop.usage)
         policy = model_policy(fallback=loop.has_fallback)
         try:
-            reply: ModelReply = await workflow.execute_activity(
+            activity: asyncio.Task[ModelReply] = workflow.start_activity(
                 MODEL_ACTIVITY,
                 call,
                 activity_id=model_activity_id(loop.steps, loop.fallback_index),
@@ -98,8 +136,13 @@ class DurableEffects:
                 start_to_close_timeout=policy.start_to_close,
                 heartbeat_timeout=policy.heartbeat,
                 retry_policy=policy.retry,
+                # An interrupted request gives what the model had written.
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 summary=f"Step {loop.steps}: ask {loop.model}",
             )
+            reply = await self.steering.interruptible(activity)
+        except StepInterrupted:
+            return interrupted_response(loop.model)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
@@ -137,7 +180,14 @@ class DurableEffects:
         given = call.arguments
         read_id = _kept_id(given.get("call_id"), given.get("file")) if tool.name == READ_RESULT else ""
         context = self._context(call, step, self.kept_results.get(read_id))
-        output = await run_tool(tool, call, context, self._plain_arguments)
+        running = run_tool(tool, call, context, self._plain_arguments)
+        if tool.effect == "irreversible":  # never cancelled silently
+            output = await running
+        else:
+            try:
+                output = await self.steering.interruptible(asyncio.create_task(running))
+            except StepInterrupted:
+                raise ToolError(_INTERRUPTED) from None
         if isinstance(output, ToolOutput):
             self._keep(call.id, output)
         return output
@@ -178,13 +228,31 @@ class DurableEffects:
         self.details.answered(answer)
         return answer
 
+    def _notify(self, request: InputRequest) -> None:
+        """Start the activity that calls the webhook; nothing waits for it."""
+        notice = InputNotice(task_id=workflow.info().workflow_id, agent=self._loop.agent.name, request=request)
+        sending = workflow.start_activity(
+            NOTIFY_INPUT_ACTIVITY,
+            notice,
+            start_to_close_timeout=NOTIFY_INPUT_POLICY.start_to_close,
+            heartbeat_timeout=NOTIFY_INPUT_POLICY.heartbeat,
+            retry_policy=NOTIFY_INPUT_POLICY.retry,
+            summary=f"Call the webhook for {request.id}",
+        )
+        sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+
+    def on_call_edited(self, call: ToolCall, tool: ToolSpec) -> None:
+        """Record in the journal the changed arguments of a call that no event of history will hold."""
+        if is_local(tool):
+            self.record([ParsedCallEntry(step=self._loop.steps, call=call)])
+
     def on_call_denied(self, call: ToolCall, result: ToolResult) -> None:
         """Record in the journal that the call is not made."""
-        self._record([RefusedCallEntry(step=self._loop.steps, call=_named(call), message=result.content)])
+        self.record([RefusedCallEntry(step=self._loop.steps, call=_named(call), message=result.content)])
 
     def on_outcome_settled(self, call: ToolCall, result: ToolResult) -> None:
         """Record in the journal what became of the call."""
-        self._record([SettledCallEntry(step=self._loop.steps, result=result)])
+        self.record([SettledCallEntry(step=self._loop.steps, result=result)])
 
     def _keep(self, call_id: str, output: ToolOutput) -> None:
         if output.whole is not None:
@@ -202,7 +270,7 @@ class DurableEffects:
     def on_plan(self, plan: Sequence[str]) -> None:
         """Record the plan in the journal."""
         self.details.plan_updated(plan)
-        self._record([PlanEntry(step=self._loop.steps, plan=tuple(plan))])
+        self.record([PlanEntry(step=self._loop.steps, plan=tuple(plan))])
 
     def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
         """Record in the journal which calls are refused, and the calls that no event of history will hold."""
@@ -219,15 +287,24 @@ class DurableEffects:
                 )
             elif call.id not in native_ids and is_local(outcome):
                 entries.append(ParsedCallEntry(step=self._loop.steps, call=call))
-        self._record(entries)
+        self.record(entries)
 
     def on_tool_result(self, result: ToolResult) -> None:
         """Show the result in the Web UI."""
         self.details.tool_finished(result)
 
-    def _record(self, entries: Sequence[JournalEntry]) -> None:
-        for batch in journal_batches(entries):
+    def record(self, entries: Sequence[JournalEntry], memo: Mapping[str, object] | None = None) -> None:
+        """Add entries to the journal; ``memo`` is upserted in the same event as the last of them."""
+        batches = list(journal_batches(entries))
+        for batch in batches[:-1]:
             workflow.upsert_memo({JOURNAL_KEY: batch})
+        upserted = {**(memo or {}), **({JOURNAL_KEY: batches[-1]} if batches else {})}
+        if upserted:
+            workflow.upsert_memo(upserted)
+
+
+def _no_notice(request: InputRequest) -> None:
+    pass
 
 
 def _named(call: ToolCall) -> ToolCall:

@@ -129,13 +129,19 @@ class ProgressDetails:
 
     def answered(self, answer: InputAnswer) -> None:
         """Add the answer that settles a request."""
-        who = f" ({shorten(answer.by)})" if answer.by else ""
+        who = f" ({shorten(answer.answered_by)})" if answer.answered_by else ""
         comment = f": {shorten(answer.comment)}" if answer.comment else ""
         self._lines.append(f"- `{answer.input_request_id}` answered: {answer.decision}{who}{comment}")
         self._open_requests.pop(answer.input_request_id, None)
         self.doing = "going on"
         if self._open_requests:
             self.doing = f"waiting for a person to answer {', '.join(self._open_requests)}"
+        self._update()
+
+    def paused(self, status: str) -> None:
+        """Add that the task goes on when a person wants it to; ``status`` says what it is until then."""
+        self._lines.append(f"- **{status}**")
+        self.doing = "paused" if status == "paused" else "waiting for more time"
         self._update()
 
     def ended(self, status: str, usage: Usage, error: str | None) -> None:

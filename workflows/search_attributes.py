@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKey
 
 __all__ = [
     "AGENT",
     "CONVERSATION",
     "COST_USD",
+    "INPUT",
+    "INPUT_SINCE",
+    "MAX_LISTED_REQUESTS",
     "MEMO_BODY_HASH",
+    "MEMO_FORKED_FROM",
     "MEMO_INPUT_REQUESTS",
     "MEMO_METADATA",
     "MEMO_TITLE",
@@ -21,6 +27,7 @@ __all__ = [
     "TAGS",
     "TENANT",
     "TOKENS",
+    "input_term",
     "search_attribute_types",
 ]
 
@@ -35,8 +42,12 @@ STEPS = SearchAttributeKey.for_int("OpspawnSteps")
 """Set at the end, and at most every few seconds before, as the next two are."""
 TOKENS = SearchAttributeKey.for_int("OpspawnTokens")
 COST_USD = SearchAttributeKey.for_float("OpspawnCostUsd")
+INPUT = SearchAttributeKey.for_keyword_list("OpspawnInput")
+"""Of the pending input requests: ``kind:approval``, ``approver:finance`` and the like. Unset where none is pending."""
+INPUT_SINCE = SearchAttributeKey.for_datetime("OpspawnInputSince")
+"""When the oldest pending input request was opened. Unset where none is pending."""
 
-SEARCH_ATTRIBUTES = (STATUS, AGENT, CONVERSATION, PARENT, TENANT, TAGS, STEPS, TOKENS, COST_USD)
+SEARCH_ATTRIBUTES = (STATUS, AGENT, CONVERSATION, PARENT, TENANT, TAGS, STEPS, TOKENS, COST_USD, INPUT, INPUT_SINCE)
 
 MEMO_TITLE = "title"
 """The first words of the input, for lists."""
@@ -46,6 +57,10 @@ MEMO_USAGE = "usage"
 """The ``Usage`` of a task: set with the search attributes of its steps and tokens."""
 MEMO_INPUT_REQUESTS = "input_requests"
 """The pending ``InputRequest`` records; without arguments where they are long. Set when the first one opens."""
+MAX_LISTED_REQUESTS = 20
+"""Requests in the memo; further ones follow when these are answered."""
+MEMO_FORKED_FROM = "forked_from"
+"""Of a fork: ``{task_id, step}`` of the task that it goes on from."""
 MEMO_METADATA = "metadata"
 """The task's ``metadata``, an object of text."""
 MEMO_USER = "user"
@@ -56,7 +71,13 @@ _TYPE_NAMES = {
     SearchAttributeIndexedValueType.KEYWORD_LIST: "KeywordList",
     SearchAttributeIndexedValueType.INT: "Int",
     SearchAttributeIndexedValueType.DOUBLE: "Double",
+    SearchAttributeIndexedValueType.DATETIME: "Datetime",
 }
+
+
+def input_term(field: Literal["kind", "approver"], value: str) -> str:
+    """Return an entry of ``INPUT``, such as ``kind:approval`` or ``approver:finance``."""
+    return f"{field}:{value}"
 
 
 def search_attribute_types() -> dict[str, str]:

@@ -10,11 +10,12 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict, Field, JsonValue
 
-    from activities.payload_types import StoredMessages
+    from activities.payload_types import ForkSource, StoredMessages
     from agentkit.input_requests import InputRequest
     from agentkit.messages import Message, StoredContent, Usage
     from agentkit.records import Record
     from agentkit.runtime.effect_ledger import LedgerEntry
+    from agentkit.runtime.remembered_decisions import RememberedDecision
     from agentkit.specs import AgentSpec, Limits
     from agentkit.transcript import EMPTY_DIGEST
 
@@ -50,6 +51,23 @@ RunningStatus = Literal["queued", "running", "waiting", "paused"]
 """Statuses of a task that has not ended."""
 
 
+MessageMode = Literal["enqueue", "interrupt"]
+"""``enqueue``: the model reads the message with its next request. ``interrupt``: the running model call, and the tool
+calls that may be cancelled, are cancelled first."""
+
+
+class SentMessage(Record):
+    """A person's message to a running task: the argument of the signal and the update ``send_message``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(min_length=1, max_length=MAX_MESSAGE_CHARS)
+    mode: MessageMode = "enqueue"
+    id: str | None = Field(default=None, max_length=255, exclude_if=lambda id: id is None)
+    """A message with the id of an earlier one of the same task is that one, and is not delivered twice."""
+    sent_by: str | None = Field(default=None, max_length=200, exclude_if=lambda sender: sender is None)
+
+
 class CarriedState(Record):
     """The workflow's second argument: state that survives continue-as-new."""
 
@@ -77,23 +95,21 @@ class CarriedState(Record):
     """The effect ledger: all irreversible calls, and the newest of the others."""
     opened_requests: int = 0
     """How many input requests the task has opened."""
+    limits: Limits | None = Field(default=None, exclude_if=lambda limits: limits is None)
+    """The limits, where people have raised them."""
+    remembered: tuple[RememberedDecision, ...] = Field(default=(), exclude_if=lambda decisions: not decisions)
+    step_ends: tuple[int, ...] = ()
+    """The position after the last message of each finished step, of step 0 or a fork's first one on."""
+    is_paused: bool = Field(default=False, exclude_if=lambda is_paused: not is_paused)
+    queued_messages: tuple[SentMessage, ...] = Field(default=(), exclude_if=lambda messages: not messages)
+    """Messages of people that the model has not read yet."""
+    message_ids: tuple[str, ...] = Field(default=(), exclude_if=lambda ids: not ids)
+    """The ids of the newest messages, queued or not."""
 
     @property
     def stored_end(self) -> int:
         """Position after the stored messages."""
         return self.stored[-1].end if self.stored else 0
-
-
-class ForkSource(Record):
-    """The task that a fork goes on from. Its messages are read where they are; nothing is copied."""
-
-    task_id: str
-    step: int
-    """The last step that the fork has in common with it."""
-    end: int
-    """Position in its transcript after the last message of that step."""
-    digest: str
-    """Digest of its transcript up to there."""
 
 
 class TaskInput(Record):
@@ -144,25 +160,8 @@ class AnswerVerdict(Record):
 
     is_settled: bool
     """False where more people must approve."""
-    asks_again: str | None = None
-    """The id of the new request, where edited arguments need another approval."""
-
-
-MessageMode = Literal["enqueue", "interrupt"]
-"""``enqueue``: the model reads the message with its next request. ``interrupt``: the running model call, and the tool
-calls that may be cancelled, are cancelled first."""
-
-
-class SentMessage(Record):
-    """A person's message to a running task: the argument of the signal and the update ``send_message``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    text: str = Field(min_length=1, max_length=MAX_MESSAGE_CHARS)
-    mode: MessageMode = "enqueue"
-    id: str | None = Field(default=None, max_length=255, exclude_if=lambda id: id is None)
-    """A message with the id of an earlier one of the same task is that one, and is not delivered twice."""
-    sent_by: str | None = Field(default=None, max_length=200, exclude_if=lambda sender: sender is None)
+    asks_again: bool = False
+    """Whether the call needs another approval, because its arguments were changed."""
 
 
 class MessageVerdict(Record):
@@ -181,8 +180,11 @@ class LimitsVerdict(Record):
 class StepEnds(Record):
     """The result of the ``step_ends`` query: where a task can be forked."""
 
+    first_step: int = 0
+    """The step of the first position: 0 is the task's input; a fork's is the last that it has in common with its
+    source."""
     ends: tuple[int, ...]
-    """The position after the last message of each finished step, of step 0 first: that is the task's input."""
+    """The position after the last message of each finished step, in order."""
 
 
 class TaskView(Record):

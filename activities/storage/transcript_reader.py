@@ -7,18 +7,20 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
-from activities.payload_types import ModelCall, TranscriptPage, TranscriptRange
+from activities.payload_types import ForkSource, ModelCall, TranscriptPage, TranscriptRange
 from activities.storage.image_loading import ImageLoader
 from activities.storage.message_storage import MessageStorage
 from activities.storage.transcript_cache import TranscriptCache
-from agentkit.errors import TranscriptMismatch
+from agentkit.errors import ForkSourceGone, TranscriptMismatch
 from agentkit.messages import Message
 from agentkit.specs import AgentSpec
 from agentkit.transcript import Segment, Transcript
 
 __all__ = ["TranscriptReader"]
 
+_FIRST_VERSION = 1
 _QUERY_TIMEOUT = timedelta(seconds=30)
 _T = TypeVar("_T")
 
@@ -91,6 +93,8 @@ class TranscriptReader:
                 continue
             page_range = TranscriptRange(start=start, end=segment.end)
             page = await self._query(segment.workflow_id, "transcript", page_range, TranscriptPage)
+            if page.source is not None:
+                transcript.append(*await self._source_messages(page.source, start))
             for stored in page.stored:
                 transcript.append(*await self._storage.read(stored, len(transcript), segment.end))
             transcript.append(*page.messages)
@@ -98,6 +102,25 @@ class TranscriptReader:
                 raise TranscriptMismatch(
                     f"Task {segment.workflow_id!r} has {page.total} messages, not {segment.end}, as referenced"
                 )
+
+    async def _source_messages(self, source: ForkSource, start: int) -> Sequence[Message]:
+        """Return the messages from ``start`` on that a fork has in common with its source.
+
+        Raises:
+            ForkSourceGone: Temporal has erased the source.
+        """
+        segment = Segment(
+            workflow_id=source.task_id, version=_FIRST_VERSION, start=start, end=source.end, digest=source.digest
+        )
+        try:
+            return (await self._transcript(segment)).read(start, source.end)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise ForkSourceGone(
+                f"Task {source.task_id!r}, which this one was forked from, is gone: Temporal has erased it after the "
+                "namespace's retention, or it was deleted. Its messages can't be read any more."
+            ) from error
 
     async def _query(self, task_id: str, name: str, argument: object, result_type: type[_T]) -> _T:
         handle = self._client.get_workflow_handle(task_id)

@@ -104,8 +104,6 @@ def _unsupported_features(definition: AgentDefinition) -> Iterator[ValidationIss
         yield ValidationIssue(("memory", "long_term"), message)
     if definition.memory.recall:
         yield ValidationIssue(("memory", "recall"), f"long-term memory {_UNSUPPORTED}. Leave the key out, or write 0")
-    if definition.limits.on_exhausted == "ask":
-        yield ValidationIssue(("limits", "on_exhausted"), f"'ask' {_UNSUPPORTED}. Leave the key out, or write fail")
     for index, name in enumerate(definition.tools):
         if name.startswith(("mcp:", "agent:")):
             yield ValidationIssue(("tools", index), f"{name!r} {_UNSUPPORTED}: expected the name of a tool")

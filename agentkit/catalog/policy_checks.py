@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
+from agentkit.interfaces import ASK_PERSON
 from agentkit.policy_rules import PolicyRule, argument_path
 from agentkit.runtime.argument_reader import has_closed_parameters
 from agentkit.runtime.argument_tests import pattern_problem
@@ -45,9 +46,21 @@ def policy_tool_issues(
             yield ValidationIssue(("policy", index, "tool"), message)
             continue
         concerned = [tool for tool in tools if fnmatchcase(tool.name, rule.tool)]
+        if [tool.name for tool in concerned] == [ASK_PERSON]:
+            yield from _question_issues(index, rule)
         for path in rule.if_ or ():
             if (problem := _argument_problem(path, concerned)) is not None:
                 yield ValidationIssue(("policy", index, "if", path), problem)
+
+
+def _question_issues(index: int, rule: PolicyRule) -> Iterator[ValidationIssue]:
+    """Yield the terms of a rule that questions can't have; with other tools in its pattern, they count for those."""
+    if rule.on_expiry == "approve":
+        message = f"expected deny, fail or escalate, got approve: a question of {ASK_PERSON} has no answer by default"
+        yield ValidationIssue(("policy", index, "on_expiry"), message)
+    if (rule.count or 1) > 1:
+        message = f"expected 1, got {rule.count}: a question of {ASK_PERSON} is answered once"
+        yield ValidationIssue(("policy", index, "count"), message)
 
 
 def _argument_problem(path: str, tools: Sequence[ToolSpec]) -> str | None:

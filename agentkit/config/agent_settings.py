@@ -49,7 +49,12 @@ def _split_names(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
-_EXPECTED_SECRET = """expected a name with its source, such as github = {env = "GITHUB_TOKEN"} or {file = "PATH"}"""
+_WITHOUT_VALUES = {
+    "input_webhook": "expected a URL, 2,000 characters at most",
+    "input_webhook_secret": "expected text",
+    "secrets": """expected a name with its source, such as github = {env = "GITHUB_TOKEN"} or {file = "PATH"}""",
+}
+"""Settings whose messages never have a value, each with what is expected."""
 
 FieldNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 """Names of fields in requests to a provider; separated by commas in the environment."""
@@ -236,9 +241,11 @@ def _explain(error: ValidationError) -> str:
     key = str(first["loc"][0])
     path = ".".join(map(str, first["loc"]))
     name = key if key.isupper() else f"{path} (OPSPAWN_{key.upper()})"
-    if key == "secrets":  # never with a value: somebody may have written the secret itself
-        problem = first["msg"].removeprefix("Value error, ") if first["type"] == "value_error" else _EXPECTED_SECRET
-        return f"Setting {path} (OPSPAWN_SECRETS): {problem}"
+    if key in _WITHOUT_VALUES:  # somebody may have written the secret itself
+        problem = _WITHOUT_VALUES[key]
+        if first["type"] == "value_error":
+            problem = first["msg"].removeprefix("Value error, ")
+        return f"Setting {path} (OPSPAWN_{key.upper()}): {problem}"
     if "api_key" in key.lower() or "secret" in key.lower():
         return f"Setting {name}: expected text"
     return f"Setting {name}: {validation_issues(error, {key: first['input']})[0].message}"

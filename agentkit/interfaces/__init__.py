@@ -33,6 +33,7 @@ from agentkit.interfaces.sandbox import (
 from agentkit.interfaces.secrets import NoSecrets, Secrets
 from agentkit.interfaces.task_files import FileChanges, FileLimits, FileSnapshot, NewFile, TaskFile, TaskFiles
 from agentkit.interfaces.tool import (
+    ASK_PERSON,
     PREPARATION_TIMEOUT_S,
     CallSignals,
     OmittedText,
@@ -46,6 +47,7 @@ from agentkit.interfaces.tool import (
 )
 
 __all__ = [
+    "ASK_PERSON",
     "PREPARATION_TIMEOUT_S",
     "READ_RESULT",
     "CallSignals",

@@ -1,4 +1,4 @@
-"""The ``HttpClient`` Protocol: any HTTP request to public addresses."""
+"""The ``HttpClient`` Protocol: any HTTP request to addresses that are permitted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class HttpReply:
     headers: Mapping[str, str]
     """By their names in lower case."""
     text: str | None
-    """The body; HTML as readable text. None: it isn't text."""
+    """The body; HTML as readable text. None: it isn't text, or wasn't read."""
     size: int
     """The size of the body in bytes, as far as it was read."""
     truncated: bool = False
@@ -47,13 +47,13 @@ class HttpReply:
 
 
 class HttpClient(Protocol):
-    """Sends HTTP requests to public addresses only."""
+    """Sends HTTP requests to permitted addresses only: public ones, say, or those of one origin."""
 
     async def send(self, request: HttpRequest, *, max_bytes: int, timeout_s: float) -> HttpReply:
         """Return the response, whatever its status; ``timeout_s`` is for all redirects together.
 
         Raises:
-            ToolError: the address is private, or the request is no valid one.
+            ToolError: the address isn't permitted, or the request is no valid one.
             ToolUnavailable: there was no connection: the request was not sent.
             ToolInterrupted: the connection broke off, or there was no response in time; whether the server has carried
                 out the request is not known.

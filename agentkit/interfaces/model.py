@@ -15,8 +15,9 @@ from agentkit.specs import ModelSettings, ToolSpec
 
 __all__ = ["Emit", "Model", "ModelDelta", "ModelRequest", "ModelResponse", "ModelWait", "RateLimited", "StopReason"]
 
-StopReason = Literal["end", "tool_calls", "length", "refusal"]
-"""Why a model stopped: its response is complete, it calls tools, it reached its output limit, or a filter refused."""
+StopReason = Literal["end", "tool_calls", "length", "refusal", "interrupted"]
+"""Why a model stopped: its response is complete, it calls tools, it reached its output limit, a filter refused, or a
+person interrupted it; a model itself never gives the last."""
 
 
 @dataclass(frozen=True, slots=True)

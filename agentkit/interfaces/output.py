@@ -1,4 +1,4 @@
-"""The ``OutputChecker`` Protocol: does a response fit the agent's output schema, a call its tool's?"""
+"""The ``OutputChecker`` Protocol: does JSON of a model or a person fit its schema?"""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class OutputCheck(Record):
     index: int | None = Field(default=None, exclude_if=lambda index: index is None)
     """Position, among ``json_values`` of the text, of the first value that fits."""
     mismatch: str | None = Field(default=None, exclude_if=lambda text: text is None)
-    """Why none fits: feedback for the model."""
+    """Why none fits: feedback for the model, or for the person who gave the value."""
     failure: str | None = Field(default=None, exclude_if=lambda text: text is None)
     """Why the check has no result, such as a schema that takes too long: for the people who wrote the schema."""
 
 
 class OutputChecker(Protocol):
-    """Checks texts of models against JSON Schemas that users wrote, in bounded time and memory."""
+    """Checks JSON of models and people against JSON Schemas that users and models wrote, in bounded time and memory."""
 
     async def check(self, text: str, schema: Mapping[str, JsonValue]) -> OutputCheck:
         """Check a text. A check that fails is a result, too: nothing is raised."""
@@ -32,4 +32,8 @@ class OutputChecker(Protocol):
 
     async def check_arguments(self, arguments: Mapping[str, JsonValue], schema: Mapping[str, JsonValue]) -> OutputCheck:
         """Check the arguments of a tool call; ``mismatch`` names each place that doesn't fit. Nothing is raised."""
+        ...
+
+    async def check_value(self, value: JsonValue, schema: Mapping[str, JsonValue]) -> OutputCheck:
+        """Check a value that a person gave; ``mismatch`` says in one line what doesn't fit. Nothing is raised."""
         ...

@@ -37,6 +37,9 @@ class SecurityPolicy(Protocol):
     def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
         """Return whether the call is allowed, denied, or needs approval.
 
+        Calls of ``ask_person`` are questions: ``allow`` asks as ``ask`` does, and what follows from ``ask`` are the
+        terms of the question.
+
         A call that the policy can't judge, such as one of a tool that the agent doesn't have, is never allowed.
         """
         ...

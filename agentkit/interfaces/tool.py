@@ -18,6 +18,7 @@ from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
 __all__ = [
+    "ASK_PERSON",
     "PREPARATION_TIMEOUT_S",
     "CallSignals",
     "OmittedText",
@@ -30,6 +31,9 @@ __all__ = [
     "Toolset",
 ]
 
+
+ASK_PERSON = "ask_person"
+"""The name of the tool whose calls are questions to a person: the task's workflow opens an input request for each."""
 
 PREPARATION_TIMEOUT_S = 10.0
 """How long a call may wait until a ``PreparedTool`` is ready."""

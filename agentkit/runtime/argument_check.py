@@ -1,16 +1,29 @@
-"""Check the arguments of external tools before a call leaves: no code of ours receives them there."""
+"""Check arguments that no code of ours receives before a call leaves: of external tools, and of questions to people."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
-from agentkit.interfaces import OutputChecker
+from pydantic import JsonValue
+
+from agentkit.errors import ConfigurationInvalid
+from agentkit.interfaces import ASK_PERSON, OutputChecker
 from agentkit.messages import ToolCall
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS
-from agentkit.specs import AgentSpec
+from agentkit.schemas.schema_rules import check_schema
+from agentkit.specs import AgentSpec, ToolSpec
 
-__all__ = ["refused_arguments"]
+__all__ = ["are_arguments_checked", "refused_arguments"]
+
+_MAX_SCHEMA_CHARS = 16_384
+"""Of the JSON Schema of an answer, which a person fills in: as JSON."""
+
+
+def are_arguments_checked(tool: ToolSpec) -> bool:
+    """Return whether calls of the tool have their arguments checked before they leave."""
+    return bool(tool.external) or tool.name == ASK_PERSON
 
 
 async def refused_arguments(checker: OutputChecker, agent: AgentSpec, calls: Sequence[ToolCall]) -> Mapping[int, str]:
@@ -21,14 +34,47 @@ async def refused_arguments(checker: OutputChecker, agent: AgentSpec, calls: Seq
 
 async def _refusal(checker: OutputChecker, agent: AgentSpec, call: ToolCall) -> str | None:
     tool = agent.tool(call.name)
-    if tool is None or not tool.external or call.malformed is not None:
+    if tool is None or not are_arguments_checked(tool) or call.malformed is not None:
         return None
     check = await checker.check_arguments(call.arguments, tool.parameters)
     if check.failure is not None:
         return f"Not called: the arguments of {tool.name} can't be checked: {check.failure}. Go on without it."
-    if check.mismatch is not None:
-        return (
-            f"The arguments of {tool.name} are wrong, so nothing was done. Correct them and call again:\n"
-            f"{check.mismatch}"
-        )
+    mismatch = check.mismatch
+    if mismatch is None and tool.name == ASK_PERSON:
+        mismatch = "\n".join(await asyncio.to_thread(_question_issues, call.arguments))
+    if mismatch:
+        return f"The arguments of {tool.name} are wrong, so nothing was done. Correct them and call again:\n{mismatch}"
+    return None
+
+
+def _question_issues(arguments: Mapping[str, JsonValue]) -> list[str]:
+    """Return what is wrong with the arguments of a question, beyond their types: a line for each."""
+    return [
+        f"- {issue}" for issue in _issues(arguments.get("question"), arguments.get("choices"), arguments.get("schema"))
+    ]
+
+
+def _issues(question: JsonValue, choices: JsonValue, schema: JsonValue) -> Iterator[str]:
+    if isinstance(question, str) and not question.strip():
+        yield "question: it is blank"
+    if isinstance(choices, list):
+        texts = [str(choice).strip() for choice in choices]
+        if "" in texts:
+            yield "choices: one of them is blank"
+        if len(set(texts)) < len(texts):
+            yield "choices: two of them are the same"
+        if schema is not None:
+            yield "schema: give either choices or a schema, not both"
+    if isinstance(schema, dict) and (problem := _schema_problem(schema)) is not None:
+        yield f"schema: {problem}"
+
+
+def _schema_problem(schema: Mapping[str, JsonValue]) -> str | None:
+    """Return why a person's answer can't be checked against a schema of a model's."""
+    try:
+        if len(json.dumps(schema)) > _MAX_SCHEMA_CHARS:
+            return f"too large: {_MAX_SCHEMA_CHARS:,} characters at most. Ask for less, or for free text"
+        check_schema(schema)
+    except ConfigurationInvalid as error:
+        return str(error)
     return None

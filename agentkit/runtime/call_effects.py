@@ -45,6 +45,10 @@ class CallEffects(Protocol):
         """
         ...
 
+    async def until_resumed(self) -> None:
+        """Return when the task isn't paused: no call is made before."""
+        ...
+
     async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
         """Return whether an interrupted call took effect, by the tool's probe; ``Unknown`` if that fails."""
         ...
@@ -59,6 +63,10 @@ class CallEffects(Protocol):
         Raises:
             InputRequestExpired: nobody answered in time, and the task is to fail then.
         """
+        ...
+
+    def on_call_edited(self, call: ToolCall, tool: ToolSpec) -> None:
+        """Called with a call that is made with arguments which a person has changed."""
         ...
 
     def on_call_denied(self, call: ToolCall, result: ToolResult) -> None:

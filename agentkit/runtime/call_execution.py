@@ -7,8 +7,9 @@ it is made again only if the person decides so.
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Protocol
 
 from agentkit.errors import (
     NotDone,
@@ -19,19 +20,32 @@ from agentkit.errors import (
     ToolError,
     ToolInterrupted,
 )
-from agentkit.input_requests import InputAnswer, InputRequest, call_sha256
-from agentkit.interfaces import Done, PolicyDecision, Unknown
+from agentkit.input_requests import InputAnswer
+from agentkit.interfaces import ASK_PERSON, Done, PolicyDecision, Unknown
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
+from agentkit.runtime.call_requests import approval_request, declined_text, outcome_request, question_request
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
+from agentkit.runtime.remembered_decisions import RememberedDecisions
 from agentkit.runtime.tool_results import bounded, error_result, result_text, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
 
-__all__ = ["CallExecution"]
+__all__ = ["CallExecution", "CallRules"]
 
 _MAX_REASON_CHARS = 1_000
-_MAX_ERROR_CHARS = 500
+_MAX_NOTE_CHARS = 2_000
 _UNKNOWN_OUTCOME = "Whether it took effect is UNKNOWN. Don't call it again before you have checked."
+
+
+class CallRules(Protocol):
+    """The rules that a call passes while it is carried out: policy, ledger and remembered decisions of its loop."""
+
+    ledger: EffectLedger
+    remembered: RememberedDecisions
+
+    def decide(self, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
+        """Return the decision of the security policy, or of a person who had one remembered."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,7 @@ class CallExecution:
     """Carries out the calls of one step, and keeps the ledger."""
 
     agent: AgentSpec
-    ledger: EffectLedger
+    rules: CallRules
     effects: CallEffects
     step: int
     response_text: str
@@ -49,12 +63,14 @@ class CallExecution:
         """Return what the model reads of a call. A tool's failure is a result, too: it never ends the task.
 
         Raises:
-            InputRequestExpired: nobody approved it in time, and the task is to fail then.
+            InputRequestExpired: nobody answered in time, and the task is to fail then.
             ToolNotServed: no worker has the tool.
         """
         call, outcome, decision = checked.call, checked.outcome, checked.decision
         if isinstance(outcome, ToolResult):
             result = outcome
+        elif outcome.name == ASK_PERSON:
+            result = await self._ask_question(call, outcome, decision)
         elif decision is not None and decision.action == "ask":
             result = await self._call_if_approved(call, outcome, decision)
         else:
@@ -63,21 +79,59 @@ class CallExecution:
         return result
 
     async def _call_if_approved(self, call: ToolCall, tool: ToolSpec, decision: PolicyDecision) -> ToolResult:
+        """Make the call once it is approved; with changed arguments, once the policy allows these, too."""
         self._record(call, "awaiting_approval")
-        answer = await self.effects.ask(self._approval_request(call, tool, decision))
-        if answer.decision == "approve":
-            self._record(call, "proposed", decided_by=_person(answer))
-            return await self._call(call, tool)
+        edited_by = ""
+        while True:
+            answer = await self.effects.ask(
+                approval_request(self.effects, call, tool, decision, step=self.step, reason=self._reason(edited_by))
+            )
+            if answer.remember is not None and answer.arguments is None:
+                self.rules.remembered.remember(answer, tool, call, decision)
+            if answer.decision != "approve":
+                return self._denied(call, answer)
+            if answer.arguments is None or answer.arguments == call.arguments:
+                break
+            call, edited_by = call.model_copy(update={"arguments": answer.arguments}), _person(answer)
+            self.rules.ledger.change_arguments(call)
+            self.effects.on_call_edited(call, tool)
+            decision = self.rules.decide(tool, call)
+            if decision.action == "deny":
+                return self._denied(call, answer.model_copy(update={"comment": decision.reason}))
+            if decision.action == "allow":
+                break
+        self._record(call, "proposed", decided_by=_person(answer))
+        return _with_note(await self._call(call, tool), call, edited_by)
+
+    def _reason(self, edited_by: str) -> str | None:
+        text = f"The arguments were changed by {edited_by}. {self.response_text}" if edited_by else self.response_text
+        return bounded(text, _MAX_REASON_CHARS) or None
+
+    def _denied(self, call: ToolCall, answer: InputAnswer) -> ToolResult:
         self._record(call, "refused", decided_by=_person(answer))
         comment = f": {answer.comment.rstrip('.')}." if answer.comment else "."
         result = error_result(call, f"Not called: {call.name} was not approved{comment} Go on without it, and say so.")
         self.effects.on_call_denied(call, result)
         return result
 
+    async def _ask_question(self, call: ToolCall, tool: ToolSpec, decision: PolicyDecision | None) -> ToolResult:
+        """Ask a person the question of a call of ``ask_person``; the answer is its result."""
+        self.rules.ledger.start(call.id, self.effects.now())
+        answer = await self.effects.ask(question_request(self.effects, call, tool, decision, step=self.step))
+        if answer.decision == "answer":
+            self._record(call, "done", decided_by=_person(answer))
+            result = tool_result(call, answer.answer, self.agent)
+        else:
+            self._record(call, "failed", decided_by=_person(answer))
+            result = error_result(call, declined_text(answer))
+        self.effects.on_outcome_settled(call, result)
+        return result
+
     async def _call(self, call: ToolCall, tool: ToolSpec) -> ToolResult:
         """Make the call, and again each time that a person decides so."""
         while True:
-            self.ledger.start(call.id, self.effects.now())
+            await self.effects.until_resumed()
+            self.rules.ledger.start(call.id, self.effects.now())
             try:
                 value = await self.effects.call_tool(tool, call, self.step)
             except ToolError as error:
@@ -109,7 +163,9 @@ class CallExecution:
                 self._record(call, "not_done", decided_by="probe")
                 return error_result(call, _not_done_text(tool, str(outcome)))
             case Unknown(reason):
-                answer = await self.effects.ask(self._outcome_request(call, tool, error, reason))
+                answer = await self.effects.ask(
+                    outcome_request(self.effects, call, tool, step=self.step, error=error, reason=reason)
+                )
                 return self._result_by_answer(call, tool, answer)
 
     def _result_by_answer(self, call: ToolCall, tool: ToolSpec, answer: InputAnswer) -> ToolResult | None:
@@ -127,47 +183,8 @@ class CallExecution:
         text = f"{tool.name} was cut off, and a person could not find out more.{comment} {_UNKNOWN_OUTCOME}"
         return error_result(call, text)
 
-    def _approval_request(self, call: ToolCall, tool: ToolSpec, decision: PolicyDecision) -> InputRequest:
-        opened_at = self.effects.now()
-        return InputRequest(
-            id=self.effects.next_request_id(),
-            kind="approval",
-            step=self.step,
-            call_id=call.id,
-            tool=tool.name,
-            arguments=call.arguments,
-            reason=bounded(self.response_text.strip(), _MAX_REASON_CHARS) or None,
-            message=f"Approve this call of {tool.name}? {decision.reason}",
-            approvers=decision.approvers or None,
-            count=decision.count,
-            sha256=call_sha256(tool, call.arguments),
-            opened_at=opened_at,
-            expires_at=None if decision.expires is None else opened_at + timedelta(seconds=decision.expires),
-            on_expiry=None if decision.expires is None else decision.on_expiry,
-            escalate_to=decision.escalate_to or None,
-        )
-
-    def _outcome_request(self, call: ToolCall, tool: ToolSpec, error: ToolInterrupted, reason: str) -> InputRequest:
-        probed = f" Its probe could not tell{': ' + reason if reason else ''}." if tool.has_probe else ""
-        cause = bounded(str(error), _MAX_ERROR_CHARS)
-        message = (
-            f"{tool.name} was cut off, and may have taken effect: {cause}{probed} "
-            "Find out: happened (give the result), retry (it did not happen: call it again) or give_up."
-        )
-        return InputRequest(
-            id=self.effects.next_request_id(),
-            kind="unknown_outcome",
-            step=self.step,
-            call_id=call.id,
-            tool=tool.name,
-            arguments=call.arguments,
-            message=bounded(message, 2 * _MAX_REASON_CHARS),
-            sha256=call_sha256(tool, call.arguments),
-            opened_at=self.effects.now(),
-        )
-
     def _record(self, call: ToolCall, state: CallState, decided_by: str | None = None) -> None:
-        self.ledger.record(call.id, state, self.effects.now(), decided_by)
+        self.rules.ledger.record(call.id, state, self.effects.now(), decided_by)
 
 
 def _state_after(error: ToolError) -> CallState:
@@ -187,5 +204,14 @@ def _not_done_text(tool: ToolSpec, reason: str) -> str:
     )
 
 
+def _with_note(result: ToolResult, call: ToolCall, edited_by: str) -> ToolResult:
+    """Return the result of a call; where a person has changed its arguments, with a note that says so."""
+    if not edited_by:
+        return result
+    arguments = bounded(json.dumps(call.arguments, ensure_ascii=False), _MAX_NOTE_CHARS)
+    note = f"[{edited_by} changed the arguments, so it was called with {arguments}]\n"
+    return result.model_copy(update={"content": note + result.content})
+
+
 def _person(answer: InputAnswer) -> str:
-    return f"person: {answer.by}" if answer.by else "person"
+    return f"person: {answer.answered_by}" if answer.answered_by else "person"

@@ -82,6 +82,10 @@ class EffectLedger:
         attempts = self._entries[call_id].attempts + 1
         self._update(call_id, state="started", attempts=attempts, started_at=at, ended_at=None)
 
+    def change_arguments(self, call: ToolCall) -> None:
+        """Record that a person has changed a call's arguments."""
+        self._update(call.id, arguments_sha256=arguments_sha256(call.arguments))
+
     def record(self, call_id: str, state: CallState, at: datetime, decided_by: str | None = None) -> None:
         """Record a call's new state, and what decided on it."""
         changes: dict[str, object] = {"state": state}

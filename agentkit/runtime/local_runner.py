@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, ToolError, ToolInterrupted
-from agentkit.input_requests import AnswerDecision, InputAnswer, InputRequest
+from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, InputRequest
 from agentkit.interfaces import (
     Emit,
     Model,
@@ -27,9 +27,10 @@ from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.effect_ledger import EffectLedger
-from agentkit.runtime.loop import AgentLoop, run_step
+from agentkit.runtime.loop import AgentLoop
 from agentkit.runtime.model_request import request_model
 from agentkit.runtime.security_policy import RulePolicy
+from agentkit.runtime.step import run_step
 from agentkit.runtime.tool_invocation import invoke_probe, invoke_tool, tool_context
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
@@ -42,7 +43,7 @@ Ask = Callable[[InputRequest], Awaitable[InputAnswer]]
 
 
 async def _deny(request: InputRequest) -> InputAnswer:
-    decision: AnswerDecision = "deny" if request.kind == "approval" else "give_up"
+    decision: AnswerDecision = DECISIONS[request.kind][-1]
     return InputAnswer(input_request_id=request.id, decision=decision, comment="There is nobody here to ask.")
 
 
@@ -120,6 +121,15 @@ class _LocalEffects:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    async def before_step(self, loop: AgentLoop) -> None:
+        pass
+
+    def has_messages(self) -> bool:
+        return False
+
+    async def until_resumed(self) -> None:
+        pass
+
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         provider = loop.model.partition(":")[0]
         if provider not in self.models:
@@ -145,6 +155,9 @@ class _LocalEffects:
 
     async def ask(self, request: InputRequest) -> InputAnswer:
         return await self.answer(request)
+
+    def on_call_edited(self, call: ToolCall, tool: ToolSpec) -> None:
+        pass
 
     def on_call_denied(self, call: ToolCall, result: ToolResult) -> None:
         pass

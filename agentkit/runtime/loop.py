@@ -1,15 +1,23 @@
-"""The agent loop: its state, its rules, and one step of it. The rules do no I/O; a driver carries out the effects."""
+"""The agent loop: its state and its rules. They do no I/O; ``agentkit.runtime.step`` drives them."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
 
-from agentkit.errors import ContentRefused, LimitExceeded, ModelError, ModelOutputInvalid, OutputUncheckable
+from pydantic import JsonValue
+
+from agentkit.errors import (
+    AnswerMismatch,
+    ContentRefused,
+    LimitExceeded,
+    ModelError,
+    ModelOutputInvalid,
+    OutputUncheckable,
+)
 from agentkit.interfaces import (
+    ASK_PERSON,
     CallTools,
     Decision,
     Finish,
@@ -23,20 +31,20 @@ from agentkit.interfaces import (
 )
 from agentkit.json_text import MAX_JSON_DEPTH, json_values
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
-from agentkit.runtime.call_effects import CallEffects, CheckedCall
-from agentkit.runtime.call_execution import CallExecution
+from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
+from agentkit.runtime.limit_requests import check_raise, raised, reached_limit
+from agentkit.runtime.remembered_decisions import RememberedDecision, RememberedDecisions
 from agentkit.runtime.repeated_calls import RepeatedCalls
 from agentkit.runtime.tool_results import error_result
-from agentkit.specs import AgentSpec, Limits, ToolSpec
+from agentkit.specs import AgentSpec, Limits, RaisedLimits, ToolSpec
 from agentkit.transcript import Transcript
 
 __all__ = [
     "MAX_PARALLEL_CALLS",
     "MAX_RETRIES",
     "AgentLoop",
-    "LoopEffects",
-    "run_step",
+    "interrupted_response",
 ]
 
 MAX_RETRIES = 3
@@ -56,30 +64,6 @@ _MAX_QUOTED_CHARS = 500
 """The most characters of a response that an error message quotes."""
 
 
-class LoopEffects(CallEffects, Protocol):
-    """The side effects of a step: requests to models, those of its tool calls, and records of what happened."""
-
-    async def request_model(self, loop: AgentLoop) -> ModelResponse:
-        """Send the transcript to ``loop.model`` and return its response, with call ids that are unique in the task.
-
-        Raises:
-            ModelError: the model gave no response; the next model of the agent's chain is requested.
-        """
-        ...
-
-    def on_model_failed(self, model: str, error: ModelError) -> None:
-        """Called when a model gave no response."""
-        ...
-
-    def on_plan(self, plan: Sequence[str]) -> None:
-        """Called with each new plan."""
-        ...
-
-    def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
-        """Called with a step's tool calls, before any of them is made."""
-        ...
-
-
 class AgentLoop:
     """One task's progress: transcript, usage, steps and plan, and the rules that change them."""
 
@@ -97,9 +81,19 @@ class AgentLoop:
         retry_count: int = 0,
         repeats: Mapping[str, int] | None = None,
         ledger: EffectLedger | None = None,
+        limits: Limits | None = None,
+        remembered: Sequence[RememberedDecision] = (),
+        step_ends: Sequence[int] | None = None,
+        first_step: int = 0,
     ) -> None:
         self.agent = agent
         self.transcript = transcript
+        self.limits = limits or agent.limits
+        """The agent's limits, as people have raised them since."""
+        self.remembered = RememberedDecisions(remembered)
+        """Decisions of people that hold for later calls."""
+        self.step_ends = [len(transcript)] if step_ends is None else [*step_ends]
+        """The position after the last message of each finished step, of the one before the first step on."""
         self.usage = usage or Usage()
         self.steps = steps
         """Steps started so far."""
@@ -111,7 +105,8 @@ class AgentLoop:
         """How many of the newest responses, in a row, were unusable."""
         self.ledger = ledger or EffectLedger("local")
         """What became of each tool call."""
-        self._repeated_calls = RepeatedCalls(agent.limits.max_repeats, repeats)
+        self._first_step = first_step
+        self._repeated_calls = RepeatedCalls(self.limits.max_repeats, repeats)
         self._is_cut_off = False
         """Whether the newest response was cut off at its output limit."""
         self._refused_arguments: Mapping[int, str] = {}
@@ -144,13 +139,48 @@ class AgentLoop:
             raise error
         self.fallback_index += 1
 
+    def reached_limit(self) -> str | None:
+        """Return which limit no further step is within, as a clause for people; None: none is reached.
+
+        Steps that a fork has in common with its source don't count.
+        """
+        return reached_limit(self.limits, self.usage, self.steps - self._first_step)
+
+    def check_raise(self, changes: RaisedLimits, *, lifts: bool = False) -> None:
+        """Check new limits; with ``lifts``, that another step is within them, too.
+
+        Raises:
+            AnswerMismatch: one would be lowered, or is still reached.
+        """
+        check_raise(self.limits, changes, self.usage, self.steps - self._first_step, lifts=lifts)
+
+    def raise_limits(self, changes: RaisedLimits) -> None:
+        """Set new limits for the rest of the task."""
+        self.limits = raised(self.limits, changes)
+        self._repeated_calls.set_limit(self.limits.max_repeats)
+
+    def receive(self, messages: Sequence[Message]) -> None:
+        """Append what people wrote to the transcript."""
+        self.transcript.append(*messages)
+
+    def record_interruption(self, response: ModelResponse) -> None:
+        """Append what a model had written when a person interrupted it."""
+        self.usage += response.usage
+        if response.message.text.strip():
+            self.transcript.append(response.message)
+
+    def end_step(self) -> None:
+        """Record where the step ends in the transcript."""
+        self.step_ends.append(len(self.transcript))
+
     def start_step(self) -> ModelResponse | None:
         """Count a step; return the planner's response where it needs no model, else None.
 
         Raises:
             LimitExceeded: a limit of the task is reached.
         """
-        _check_limits(self.agent.limits, self.usage, self.steps)
+        if (reached := self.reached_limit()) is not None:
+            raise LimitExceeded(reached)
         self.steps += 1
         return self._planner.response_without_model(self.transcript.read())
 
@@ -242,10 +272,31 @@ class AgentLoop:
         tool = self._callable_tool(call, index)
         if isinstance(tool, str):
             return CheckedCall(call, error_result(call, tool))
-        decision = self._policy.decide(self.agent, tool, call)
+        decision = self.decide(tool, call)
         if decision.action == "deny":
             return CheckedCall(call, error_result(call, _refusal(tool, decision)), decision)
         return CheckedCall(call, tool, decision)
+
+    def decide(self, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
+        """Return the security policy's decision on a call, or that of a person who had it remembered."""
+        decision = self._policy.decide(self.agent, tool, call)
+        if decision.action != "ask" or tool.name == ASK_PERSON:
+            return decision
+        return self.remembered.apply(tool, call, decision)
+
+    def edited_decision(self, tool_name: str, arguments: dict[str, JsonValue]) -> PolicyDecision:
+        """Return the decision on a call whose arguments a person changes.
+
+        Raises:
+            AnswerMismatch: it is denied.
+        """
+        tool = self.agent.tool(tool_name)
+        if tool is None:
+            raise AnswerMismatch(f"The agent has no tool {tool_name!r}.")
+        decision = self.decide(tool, ToolCall(id="", name=tool_name, arguments=arguments))
+        if decision.action == "deny":
+            raise AnswerMismatch(f"{tool_name} is not allowed with these arguments: {decision.reason}")
+        return decision
 
     def _callable_tool(self, call: ToolCall, index: int) -> ToolSpec | str:
         """Return the tool that is called, or why the call can't be made, whatever the policy is."""
@@ -275,39 +326,10 @@ class AgentLoop:
         self._repeated_calls.check(calls)
 
 
-async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
-    """Run one step: request the model, then make the tool calls it asks for, in parallel.
-
-    Returns:
-        The decision that ends the task; None when another step follows.
-
-    Raises:
-        LimitExceeded: a limit of the task is reached.
-        ModelError: no model of the agent's chain gave a usable response.
-    """
-    response = loop.start_step() or await _request_chain(loop, effects)
-    decision = loop.record_response(response)
-    match decision:
-        case Finish():
-            return decision
-        case Proceed(plan):
-            effects.on_plan(plan)
-        case CallTools(calls):
-            now = effects.now()
-            checked = [loop.check_call(call, index, now) for index, call in enumerate(calls)]
-            effects.on_calls_checked(checked)
-            execution = CallExecution(loop.agent, loop.ledger, effects, loop.steps, response.message.text)
-            loop.record_results(calls, await asyncio.gather(*map(execution.execute, checked)))
-    return None
-
-
-async def _request_chain(loop: AgentLoop, effects: LoopEffects) -> ModelResponse:
-    while True:
-        try:
-            return await effects.request_model(loop)
-        except ModelError as error:
-            effects.on_model_failed(loop.model, error)
-            loop.fall_back(error)
+def interrupted_response(model: str) -> ModelResponse:
+    """Return the response of a model that a person interrupted before it had written anything."""
+    message = Message(role="assistant", parts=(), model=model, is_interrupted=True)
+    return ModelResponse(message=message, stop_reason="interrupted", usage=Usage())
 
 
 def _refusal_error(response: ModelResponse) -> str:
@@ -342,12 +364,3 @@ def _structured(text: str, check: OutputCheck | None) -> Decision:
 
 def _refusal(tool: ToolSpec, decision: PolicyDecision) -> str:
     return f"Not called: {tool.name} is not allowed: {decision.reason.rstrip('.')}. Go on without it, and say so."
-
-
-def _check_limits(limits: Limits, usage: Usage, steps: int) -> None:
-    if steps >= limits.max_steps:
-        raise LimitExceeded(f"max_steps is {limits.max_steps}, and the task has used {steps} steps")
-    if limits.max_tokens is not None and usage.tokens >= limits.max_tokens:
-        raise LimitExceeded(f"max_tokens is {limits.max_tokens}, and the task has used {usage.tokens} tokens")
-    if limits.max_cost_usd is not None and usage.cost_usd is not None and usage.cost_usd >= limits.max_cost_usd:
-        raise LimitExceeded(f"max_cost_usd is {limits.max_cost_usd}, and the task has cost {usage.cost_usd} USD")

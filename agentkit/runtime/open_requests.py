@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agentkit.errors import AnswerMismatch, AnswerTooLate, InputRequestNotFound
-from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest
+from agentkit.errors import (
+    AlreadyAnswered,
+    AnswerExpired,
+    AnswerMismatch,
+    AnswerNotAllowed,
+    AnswerOutdated,
+    InputRequestNotFound,
+)
+from agentkit.input_requests import DECISIONS, AnswerDecision, GivenAnswer, InputAnswer, InputRequest
 
 __all__ = ["OpenRequests"]
 
 _MAX_LISTED = 10
+_ID_PREFIX = "input_"
+
+_FIELD_DECISIONS: dict[str, tuple[AnswerDecision, ...]] = {
+    "arguments": ("approve",),
+    "answer": ("answer",),
+    "result": ("happened",),
+    "limits": ("raise",),
+    "remember": ("approve", "deny"),
+}
+"""The decisions that a field of an answer can be given with."""
 
 
 class OpenRequests:
@@ -19,9 +36,9 @@ class OpenRequests:
         self.opened_count = opened_count
         """How many the task has opened so far; each is named by its number."""
         self._open: dict[str, InputRequest] = {}
-        self._approvals: dict[str, list[InputAnswer]] = {}
         self._settled: dict[str, InputAnswer] = {}
         """The answers that settle requests."""
+        self._expired: set[str] = set()
 
     @property
     def pending(self) -> tuple[InputRequest, ...]:
@@ -31,40 +48,55 @@ class OpenRequests:
     def next_id(self) -> str:
         """Return the id of the next request."""
         self.opened_count += 1
-        return f"input_{self.opened_count}"
+        return f"{_ID_PREFIX}{self.opened_count}"
 
     def open(self, request: InputRequest) -> None:
-        """Add a request."""
+        """Add a request, or replace the one of this id."""
         self._open[request.id] = request
+
+    def check(self, answer: InputAnswer, at: datetime) -> InputRequest:
+        """Return the request that an answer is about, if ``answer`` would accept it at this time.
+
+        Raises:
+            AnswerInvalid: it would not; see ``answer``.
+        """
+        request = self._pending_request(answer.input_request_id)
+        if request.expires_at is not None and at >= request.expires_at:
+            raise _expired(request)
+        _check_decision(request, answer)
+        if answer.sha256 is not None and answer.sha256 != request.sha256:
+            raise AnswerOutdated(
+                f"{request.id} is about another call or other arguments: its sha256 is {request.sha256}."
+            )
+        _check_person(request, answer)
+        return request
 
     def answer(self, answer: InputAnswer, at: datetime) -> bool:
         """Record an answer; return whether it settles the request, or more people must approve.
 
         Raises:
             InputRequestNotFound: there is no such request.
-            AnswerTooLate: it is settled, or expired at this time.
-            AnswerMismatch: the decision isn't one of its kind, the hash is another one, or this person has approved.
+            AlreadyAnswered: it is settled, or no longer open.
+            AnswerExpired: it expired before this time.
+            AnswerOutdated: the hash is another one.
+            AnswerNotAllowed: this person may not answer, or has approved already.
+            AnswerMismatch: the decision or its fields don't fit the request.
         """
-        request = self._request(answer.input_request_id)
-        if request.id in self._settled:
-            raise AnswerTooLate(f"{request.id} is answered already: {self._settled[request.id].decision}.")
-        if request.expires_at is not None and at >= request.expires_at:
-            raise AnswerTooLate(f"{request.id} expired at {request.expires_at.isoformat(timespec='seconds')}.")
-        decisions = DECISIONS.get(request.kind, ())
-        if answer.decision not in decisions:
-            raise AnswerMismatch(
-                f"{answer.decision!r} is no decision on {request.id} ({request.kind}): it takes {', '.join(decisions)}."
-            )
-        if answer.sha256 is not None and answer.sha256 != request.sha256:
-            raise AnswerMismatch(
-                f"{request.id} is about another call or other arguments: its sha256 is {request.sha256}."
-            )
-        return self._count(request, answer)
+        request = self.check(answer, at)
+        if answer.decision == "approve" and answer.arguments is None:
+            given = GivenAnswer(decision=answer.decision, answered_by=answer.answered_by, at=at)
+            if len(request.answers) + 1 < request.count:
+                self._open[request.id] = request.model_copy(update={"answers": (*request.answers, given)})
+                return False
+        self._settled[request.id] = answer
+        return True
 
-    def settle(self, answer: InputAnswer) -> None:
-        """Settle an open request by an answer that no person gave, such as at its expiry; a person's answer stays."""
-        if answer.input_request_id in self._open:
-            self._settled.setdefault(answer.input_request_id, answer)
+    def settle(self, answer: InputAnswer, *, is_expiry: bool = False) -> None:
+        """Settle an open request by an answer that no person gave to it; a person's answer stays."""
+        if answer.input_request_id in self._open and answer.input_request_id not in self._settled:
+            self._settled[answer.input_request_id] = answer
+            if is_expiry:
+                self._expired.add(answer.input_request_id)
 
     def is_settled(self, request_id: str) -> bool:
         """Return whether the request has its answer."""
@@ -82,20 +114,62 @@ class OpenRequests:
         """Return the step that opened a request."""
         return self._open[request_id].step
 
-    def _request(self, request_id: str) -> InputRequest:
+    def _pending_request(self, request_id: str) -> InputRequest:
+        if request_id in self._expired:
+            raise _expired(self._open[request_id])
+        if request_id in self._settled:
+            settled = self._settled[request_id]
+            by = f" by {settled.answered_by}" if settled.answered_by else ""
+            raise AlreadyAnswered(f"{request_id} is answered already: {settled.decision}{by}.")
         if request_id in self._open:
             return self._open[request_id]
+        number = request_id.removeprefix(_ID_PREFIX)
+        if request_id.startswith(_ID_PREFIX) and number.isdecimal() and 1 <= int(number[:9]) <= self.opened_count:
+            raise AlreadyAnswered(f"{request_id} is no longer open.")
         pending = ", ".join(request.id for request in self.pending[:_MAX_LISTED]) or "none"
         raise InputRequestNotFound(f"The task has no input request {request_id[:200]!r}. Pending: {pending}.")
 
-    def _count(self, request: InputRequest, answer: InputAnswer) -> bool:
-        if answer.decision == "approve":
-            approvals = self._approvals.setdefault(request.id, [])
-            if request.count > 1 and any(earlier.by == answer.by for earlier in approvals):
-                who = answer.by or "someone without a name"
-                raise AnswerMismatch(f"{request.id} needs {request.count} people, and {who} has approved it already.")
-            approvals.append(answer)
-            if len(approvals) < request.count:
-                return False
-        self._settled[request.id] = answer
-        return True
+
+def _check_decision(request: InputRequest, answer: InputAnswer) -> None:
+    decisions = DECISIONS[request.kind]
+    if answer.decision not in decisions:
+        raise AnswerMismatch(
+            f"{answer.decision!r} is no decision on {request.id} ({request.kind}): it takes {', '.join(decisions)}."
+        )
+    for field, fitting in _FIELD_DECISIONS.items():
+        if getattr(answer, field) is not None and answer.decision not in fitting:
+            raise AnswerMismatch(f"{field} can't be given with {answer.decision!r}, only with {' or '.join(fitting)}.")
+    if answer.decision == "raise" and answer.limits is None:
+        raise AnswerMismatch('raise needs limits, such as {"max_steps": 60}.')
+    if answer.decision == "approve" and answer.remember is not None and request.count > 1:
+        raise AnswerMismatch(f"{request.id} needs {request.count} people, so one of them can't have it remembered.")
+    if answer.decision == "answer":
+        _check_text(request, answer)
+
+
+def _check_text(request: InputRequest, answer: InputAnswer) -> None:
+    """Check the answer to a question without a schema; that to one with a schema is checked by an activity."""
+    if request.choices is not None and answer.answer not in request.choices:
+        raise AnswerMismatch(f"{request.id} takes one of its choices as answer: {', '.join(request.choices)}.")
+    if request.answer_schema is None and not (isinstance(answer.answer, str) and answer.answer.strip()):
+        raise AnswerMismatch(f"{request.id} takes text as answer.")
+
+
+def _check_person(request: InputRequest, answer: InputAnswer) -> None:
+    person = answer.answered_by
+    if request.approvers is not None and not {person, *answer.groups} & set(request.approvers):
+        asked = f"{request.id} is for {', '.join(request.approvers)}"
+        if person is None:
+            raise AnswerNotAllowed(f"{asked}: say who answers, in answered_by, and the groups, in groups.")
+        raise AnswerNotAllowed(f"{asked}, and {person} is none of them, nor in one of these groups.")
+    if request.count > 1 and answer.decision == "approve":
+        if person is None:
+            raise AnswerNotAllowed(f"{request.id} needs {request.count} people: say who answers, in answered_by.")
+        if any(earlier.answered_by == person for earlier in request.answers):
+            raise AnswerNotAllowed(f"{request.id} needs {request.count} people, and {person} has approved it already.")
+
+
+def _expired(request: InputRequest) -> AnswerExpired:
+    expires_at = request.expires_at
+    at = f" at {expires_at.isoformat(timespec='seconds')}" if expires_at else ""
+    return AnswerExpired(f"{request.id} expired{at}.")

@@ -30,6 +30,10 @@ class RepeatedCalls:
         self.counts: Mapping[str, int] = dict(counts or {})
         """In how many steps in a row each call of the newest step was made, by a digest of call and result."""
 
+    def set_limit(self, limit: int | None) -> None:
+        """Set another limit, as ``Limits.max_repeats`` has it."""
+        self._limit = DEFAULT_MAX_REPEATS if limit is None else limit
+
     def record(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> Sequence[ToolResult]:
         """Count a step's calls, and return their results; those of repeated calls have a note for the model."""
         if not self._limit:

@@ -1,4 +1,4 @@
-"""A process that checks outputs and arguments: a line of JSON on stdin for each, a line on stdout in return."""
+"""A process that checks outputs, arguments and answers: for each a line of JSON on stdin, and one on stdout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 
 from agentkit.interfaces import OutputCheck
-from agentkit.schemas.output_check import check_arguments, check_output
+from agentkit.schemas.output_check import check_arguments, check_output, check_value
 
 __all__ = ["main"]
 
@@ -30,6 +30,8 @@ def _check(line: bytes) -> OutputCheck:
         request = json.loads(line)
         if "arguments" in request:
             return check_arguments(request["arguments"], request["schema"])
+        if "value" in request:
+            return check_value(request["value"], request["schema"])
         return check_output(request["text"], request["schema"])
     except Exception as error:  # the boundary: users write schemas, and models texts
         return OutputCheck(failure=f"{type(error).__name__}: {error}"[:_MAX_ERROR_CHARS])

@@ -1,4 +1,4 @@
-"""Check outputs and arguments in processes of their own, so that no schema and no text can hold up a worker."""
+"""Check outputs, arguments and answers in processes of their own: no schema and no text can hold up a worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from typing import Self
 from pydantic import JsonValue, ValidationError
 
 from agentkit.interfaces import OutputCheck
+from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
 from agentkit.process_start import start_process
+from agentkit.schemas.output_check import TOO_DEEP_VALUE
 
 __all__ = ["OutputCheckProcesses"]
 
@@ -69,6 +71,12 @@ class OutputCheckProcesses:
     async def check_arguments(self, arguments: Mapping[str, JsonValue], schema: Mapping[str, JsonValue]) -> OutputCheck:
         """Check the arguments of a tool call, as ``check`` does a text."""
         return await self._check({"arguments": arguments, "schema": schema})
+
+    async def check_value(self, value: JsonValue, schema: Mapping[str, JsonValue]) -> OutputCheck:
+        """Check a value that a person gave, as ``check`` does a text."""
+        if is_deeper_than(value, MAX_JSON_DEPTH):
+            return TOO_DEEP_VALUE
+        return await self._check({"value": value, "schema": schema})
 
     async def _check(self, content: Mapping[str, object]) -> OutputCheck:
         request = json.dumps(content).encode() + b"\n"
@@ -140,7 +148,7 @@ def _result(line: bytes) -> OutputCheck:
     try:
         return OutputCheck.model_validate_json(line)
     except ValidationError:
-        return OutputCheck(failure="the process that checks it ended: the schema or the response needs too much memory")
+        return OutputCheck(failure="the process that checks it ended: the schema or the value needs too much memory")
 
 
 async def _end(process: Process) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from agentkit.errors import ToolError
 from agentkit.interfaces import Fetcher, FetchResult, HttpClient, NoSecrets, Secrets, Tool
+from agentkit.tools.ask_person import ask_person_tool
 from agentkit.tools.calculator import calculate
 from agentkit.tools.function_tool import tool
 from agentkit.tools.http_request_tool import http_request_tool
@@ -37,13 +38,15 @@ def builtin_tools(
     client: HttpClient | None = None,
     secrets: Secrets = NoSecrets(),  # noqa: B008  it has no state
 ) -> Sequence[Tool]:
-    """Return ``calculator``, ``current_time``, ``http_fetch``, ``read_result`` and ``http_request``.
+    """Return ``calculator``, ``current_time``, ``http_fetch``, ``read_result``, ``http_request`` and ``ask_person``.
 
     Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail; ``http_request`` likewise without a
-    ``client``. ``read_result`` works in workers only, which replace it. ``now`` returns the current time.
+    ``client``. ``read_result`` works in workers only, which replace it, and ``ask_person`` in workflows only. ``now``
+    returns the current time.
     """
     request = http_request_tool(client, secrets)
-    return (_calculator(), _current_time(now), _http_fetch(fetcher), read_result_tool(), request)
+    others = read_result_tool(), request, ask_person_tool()
+    return (_calculator(), _current_time(now), _http_fetch(fetcher), *others)
 
 
 def _calculator() -> Tool:

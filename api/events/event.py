@@ -34,6 +34,8 @@ EventType = Literal[
     "input.requested",
     "input.answered",
     "input.rejected",
+    "message.received",
+    "limits.raised",
     "tool.started",
     "tool.retrying",
     "tool.progress",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, JsonValue, ValidationError
+from temporalio.api.common.v1 import SearchAttributes
 from temporalio.api.enums.v1 import EventType as HistoryType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.converter import decode_typed_search_attributes
@@ -32,8 +33,11 @@ from api.tasks.task_reading import closing_failure
 from api.tasks.task_snapshot import TaskUsage, input_content
 from workflows.journal import (
     AnswerRefusedEntry,
+    CancelledEntry,
     InputAnsweredEntry,
     InputRequestedEntry,
+    LimitsRaisedEntry,
+    MessageReceivedEntry,
     ParsedCallEntry,
     PlanEntry,
     RefusedCallEntry,
@@ -81,6 +85,8 @@ class HistoryMapper:
         self._scheduled: dict[int, PendingCall] = {}
         """Pending calls by the id of the history event that scheduled them."""
         self._attempts: dict[int, int] = {}
+        self._cancelled: _Data = {}
+        """Usage and steps of a task that ends because it was cancelled."""
         self._refused: set[str] = set()
         """Activity ids of calls that a worker without the tool refused: another worker is asked."""
         self._workflow_task_started_at = datetime.min.replace(tzinfo=UTC)
@@ -142,7 +148,11 @@ class HistoryMapper:
 
     def _search_attributes_upserted(self, decoded: DecodedEvent) -> _Drafts:
         upserted = decoded.event.upsert_workflow_search_attributes_event_attributes.search_attributes
-        status = decode_typed_search_attributes(upserted).get(STATUS)
+        if STATUS.name not in upserted.indexed_fields:
+            return
+        # The SDK can't decode that a time is unset, so it is given the status alone.
+        only_status = SearchAttributes(indexed_fields={STATUS.name: upserted.indexed_fields[STATUS.name]})
+        status = decode_typed_search_attributes(only_status).get(STATUS)
         if status is not None and status != self._status:
             yield self._status_changed(status)
 
@@ -211,20 +221,14 @@ class HistoryMapper:
     def _journal_upserted(self, decoded: DecodedEvent) -> _Drafts:
         for entry in read_journal(decoded.values[0] if decoded.values else None):
             match entry:
-                case PlanEntry():
-                    yield _Draft("plan.updated", {"plan": list(entry.plan)}, entry.step)
                 case ParsedCallEntry():
                     self._calls = {**self._calls, tool_activity_id(entry.call.id): entry.call}
                 case RefusedCallEntry():
                     yield self._tool_call_refused(entry)
-                case SettledCallEntry():
-                    yield _settled(entry)
-                case InputRequestedEntry():
-                    yield _Draft("input.requested", {"input_request": event_data(entry.request)}, entry.step)
-                case InputAnsweredEntry():
-                    yield _Draft("input.answered", _answer_data(entry), entry.step)
-                case AnswerRefusedEntry():
-                    yield _Draft("input.rejected", _answer_data(entry))
+                case CancelledEntry():
+                    self._cancelled = {"usage": event_data(TaskUsage.of(entry.usage)), "steps": entry.step}
+                case _:
+                    yield _journal_draft(entry)
 
     def _tool_call_refused(self, entry: RefusedCallEntry) -> _Draft:
         call = self._calls.get(tool_activity_id(entry.call.id), entry.call)
@@ -302,7 +306,7 @@ class HistoryMapper:
 
     def _task_cancelled(self, _: DecodedEvent) -> _Drafts:
         yield from self._final_status("cancelled")
-        yield _Draft("task.cancelled", {"status": "cancelled"})
+        yield _Draft("task.cancelled", {"status": "cancelled", **self._cancelled})
 
     def _final_status(self, status: TaskStatus) -> _Drafts:
         self._scheduled.clear()
@@ -348,7 +352,37 @@ def _settled(entry: SettledCallEntry) -> _Draft:
     return _Draft("tool.failed", {**data, "error": {"type": "Settled", "message": entry.result.content}}, entry.step)
 
 
-def _answer_data(entry: InputAnsweredEntry | AnswerRefusedEntry) -> _Data:
+_EntryWithEvent = (
+    PlanEntry
+    | SettledCallEntry
+    | InputRequestedEntry
+    | InputAnsweredEntry
+    | AnswerRefusedEntry
+    | MessageReceivedEntry
+    | LimitsRaisedEntry
+)
+
+
+def _journal_draft(entry: _EntryWithEvent) -> _Draft:
+    """Map an entry of the journal that is an event by itself."""
+    match entry:
+        case PlanEntry():
+            return _Draft("plan.updated", {"plan": list(entry.plan)}, entry.step)
+        case SettledCallEntry():
+            return _settled(entry)
+        case InputRequestedEntry():
+            return _Draft("input.requested", {"input_request": event_data(entry.request)}, entry.step)
+        case AnswerRefusedEntry():
+            return _Draft("input.rejected", _entry_data(entry))
+    types: Mapping[str, EventType] = {
+        "input_answered": "input.answered",
+        "message_received": "message.received",
+        "limits_raised": "limits.raised",
+    }
+    return _Draft(types[entry.type], _entry_data(entry), entry.step)
+
+
+def _entry_data(entry: BaseModel) -> _Data:
     return {key: value for key, value in event_data(entry).items() if key not in ("type", "step")}
 
 

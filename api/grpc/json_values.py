@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 from pydantic import JsonValue
 
-__all__ = ["NotJSON", "from_struct", "to_struct", "to_value"]
+__all__ = ["NotJSON", "from_struct", "from_value", "to_struct", "to_value"]
 
 _MAX_INTEGER = 2**53
 """Protobuf's numbers are doubles, which hold every integer up to this one."""
@@ -66,17 +66,22 @@ def from_struct(struct: Struct) -> dict[str, JsonValue]:
     Raises:
         NotJSON: a number is NaN or infinite.
     """
-    return {key: _from_value(value) for key, value in struct.fields.items()}
+    return {key: from_value(value) for key, value in struct.fields.items()}
 
 
-def _from_value(value: Value) -> JsonValue:
+def from_value(value: Value) -> JsonValue:
+    """Return a message as a value, as in ``from_struct``.
+
+    Raises:
+        NotJSON: a number is NaN or infinite.
+    """
     match value.WhichOneof("kind"):
         case "bool_value":
             return value.bool_value
         case "string_value":
             return value.string_value
         case "list_value":
-            return [_from_value(item) for item in value.list_value.values]
+            return [from_value(item) for item in value.list_value.values]
         case "struct_value":
             return from_struct(value.struct_value)
         case "number_value":

@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from pydantic import JsonValue
 
-from api.grpc.json_values import NotJSON, from_struct
+from api.grpc.json_values import NotJSON, from_struct, from_value
 from api.proto.opspawn.v1 import tasks_pb2
 from api.tasks.errors import FieldIssue, RequestInvalid
-from api.tasks.task_requests import MAX_WAIT_S, NewTask, TaskListRequest, parse_request
+from api.tasks.request_validation import parse_request
+from api.tasks.steering_requests import AnswerRequest
+from api.tasks.task_requests import MAX_WAIT_S, NewTask, TaskListRequest
 from api.tasks.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
 
-__all__ = ["idempotency_key", "new_task", "task_list_request", "wait_seconds"]
+__all__ = ["answer_request", "idempotency_key", "new_task", "task_list_request", "wait_seconds"]
 
 _Fields = dict[str, object]
 
@@ -51,7 +53,28 @@ def new_task(request: tasks_pb2.CreateTaskRequest) -> NewTask:
     return parse_request(NewTask, _present(fields))
 
 
-def idempotency_key(request: tasks_pb2.CreateTaskRequest) -> str | None:
+def answer_request(request: tasks_pb2.AnswerInputRequest) -> AnswerRequest:
+    """Return the answer, without the ids of its task and input request.
+
+    Raises:
+        RequestInvalid: names the fields.
+    """
+    fields: _Fields = {
+        "decision": _enum_word(tasks_pb2.Decision, request.decision, "DECISION_"),
+        "arguments": _object("arguments", request.arguments) if request.HasField("arguments") else None,
+        "answer": _value("answer", request.answer) if request.HasField("answer") else None,
+        "result": _value("result", request.result) if request.HasField("result") else None,
+        "limits": _limits(request.limits) if request.HasField("limits") else None,
+        "remember": _enum_word(tasks_pb2.Remember, request.remember, "REMEMBER_") if request.remember else None,
+        "comment": request.comment or None,
+        "answered_by": request.answered_by or None,
+        "groups": list(request.groups) or None,
+        "sha256": request.sha256 or None,
+    }
+    return parse_request(AnswerRequest, _present(fields))
+
+
+def idempotency_key(request: tasks_pb2.CreateTaskRequest | tasks_pb2.AnswerInputRequest) -> str | None:
     """Return the idempotency key, if any.
 
     Raises:
@@ -158,6 +181,13 @@ def _enum_word(enum: _Enum, number: int, prefix: str) -> str:
 def _object(field: str, struct: Struct) -> dict[str, JsonValue]:
     try:
         return from_struct(struct)
+    except NotJSON as error:
+        raise _invalid(field, str(error)) from None
+
+
+def _value(field: str, value: Value) -> JsonValue:
+    try:
+        return from_value(value)
     except NotJSON as error:
         raise _invalid(field, str(error)) from None
 

@@ -43,6 +43,8 @@ def task_message(task: TaskSnapshot) -> tasks_pb2.Task:
         message.stalled.message = task.stalled.message
         if task.stalled.since is not None:
             message.stalled.since.FromDatetime(task.stalled.since)
+    if task.forked_from is not None:
+        message.forked_from.CopyFrom(tasks_pb2.ForkOrigin(**task.forked_from.model_dump()))
     if task.error is not None:
         message.error.CopyFrom(tasks_pb2.TaskError(**task.error.model_dump(exclude_none=True)))
     return message

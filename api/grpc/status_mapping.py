@@ -15,7 +15,17 @@ from grpc import StatusCode
 from grpc.aio import BaseError, ServicerContext
 from grpc_status import rpc_status
 
+from agentkit.errors import (
+    AlreadyAnswered,
+    AnswerExpired,
+    AnswerInvalid,
+    AnswerMismatch,
+    AnswerNotAllowed,
+    AnswerOutdated,
+    InputRequestNotFound,
+)
 from api.tasks.errors import (
+    AnswerRefused,
     CursorInvalid,
     FieldPath,
     IdempotencyConflict,
@@ -23,6 +33,7 @@ from api.tasks.errors import (
     PositionInvalid,
     RequestInvalid,
     ServiceError,
+    SteeringRefused,
     TaskEnded,
     TaskNotFound,
     TaskRefused,
@@ -36,24 +47,20 @@ from api.tasks.errors import (
     first_of_issues,
 )
 
-__all__ = ["DOMAIN", "NotInThisRelease", "error_status", "errors_as_status", "field_path"]
+__all__ = ["DOMAIN", "error_status", "errors_as_status", "field_path"]
 
 DOMAIN = "opspawn"
 _RETRY_DELAY_S = 2
 logger = logging.getLogger(__name__)
 
 
-class NotInThisRelease(ServiceError):
-    """The proto has this call already, the server doesn't yet."""
-
-
 _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
     CursorInvalid: (StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"),
     IdempotencyConflict: (StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT"),
-    NotInThisRelease: (StatusCode.UNIMPLEMENTED, "NOT_IN_THIS_RELEASE"),
     PayloadUnavailable: (StatusCode.UNAVAILABLE, "PAYLOAD_UNAVAILABLE"),
     PositionInvalid: (StatusCode.INVALID_ARGUMENT, "POSITION_INVALID"),
     RequestInvalid: (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"),
+    SteeringRefused: (StatusCode.INVALID_ARGUMENT, "STEERING_REFUSED"),
     TaskEnded: (StatusCode.FAILED_PRECONDITION, "TASK_ENDED"),
     TaskNotFound: (StatusCode.NOT_FOUND, "TASK_NOT_FOUND"),
     TaskRefused: (StatusCode.INVALID_ARGUMENT, "TASK_REFUSED"),
@@ -68,9 +75,21 @@ _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
 """Code and reason of each error; the reason is the last part of REST's problem type, in capitals."""
 
 
+_ANSWER_STATUSES: dict[type[AnswerInvalid], tuple[StatusCode, str]] = {
+    AlreadyAnswered: (StatusCode.FAILED_PRECONDITION, "ALREADY_ANSWERED"),
+    AnswerExpired: (StatusCode.FAILED_PRECONDITION, "ANSWER_EXPIRED"),
+    AnswerInvalid: (StatusCode.INVALID_ARGUMENT, "ANSWER_MISMATCH"),
+    AnswerMismatch: (StatusCode.INVALID_ARGUMENT, "ANSWER_MISMATCH"),
+    AnswerNotAllowed: (StatusCode.PERMISSION_DENIED, "ANSWER_NOT_ALLOWED"),
+    AnswerOutdated: (StatusCode.FAILED_PRECONDITION, "ANSWER_OUTDATED"),
+    InputRequestNotFound: (StatusCode.NOT_FOUND, "INPUT_REQUEST_NOT_FOUND"),
+}
+"""The same for answers that are refused, by their verdict."""
+
+
 def error_status(error: ServiceError) -> Status:
     """Return an error's status: code, text, ErrorInfo, and BadRequest or RetryInfo where they apply."""
-    code, reason = _STATUSES[type(error)]
+    code, reason = _ANSWER_STATUSES[error.verdict] if isinstance(error, AnswerRefused) else _STATUSES[type(error)]
     details: list[Message] = [ErrorInfo(reason=reason, domain=DOMAIN)]
     violations = _violations(error)
     if violations:

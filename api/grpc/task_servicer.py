@@ -12,9 +12,9 @@ from api.async_wait import wait_unless
 from api.events.event import Event
 from api.events.event_hub import TaskWatch
 from api.events.sse import SLOW_WATCHER_TIMEOUT_S
-from api.grpc.request_messages import idempotency_key, new_task, task_list_request, wait_seconds
+from api.grpc.request_messages import answer_request, idempotency_key, new_task, task_list_request, wait_seconds
 from api.grpc.response_messages import event_message, task_list_message, task_message
-from api.grpc.status_mapping import NotInThisRelease, errors_as_status
+from api.grpc.status_mapping import errors_as_status
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceServicer
 from api.services import ApiServices
@@ -89,9 +89,12 @@ class TaskServicer(TaskServiceServicer):
         request: tasks_pb2.AnswerInputRequest,
         context: ServicerContext[tasks_pb2.AnswerInputRequest, tasks_pb2.AnswerInputResponse],
     ) -> tasks_pb2.AnswerInputResponse:
-        """Refuse: no task asks for input in this release."""
+        """Answer what a task asks a person."""
         async with errors_as_status(context):
-            raise NotInThisRelease("Tasks of this release ask nobody for input, so there is nothing to answer yet.")
+            answered = await self._services.input_requests.answer(
+                request.task_id, request.input_request_id, answer_request(request), key=idempotency_key(request)
+            )
+            return tasks_pb2.AnswerInputResponse(task=task_message(answered.task), decided=answered.is_decided)
 
     async def _send(self, watch: TaskWatch, context: _WatchContext) -> asyncio.Future[None] | None:
         """Send events until the last one; return the write that a slow watcher didn't accept in time, if any."""

@@ -17,8 +17,18 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentkit.errors import (
+    AlreadyAnswered,
+    AnswerExpired,
+    AnswerInvalid,
+    AnswerMismatch,
+    AnswerNotAllowed,
+    AnswerOutdated,
+    InputRequestNotFound,
+)
 from api.rest.request_bodies import BodyNotJSON
 from api.tasks.errors import (
+    AnswerRefused,
     CursorInvalid,
     FieldIssue,
     FieldPath,
@@ -27,6 +37,7 @@ from api.tasks.errors import (
     PositionInvalid,
     RequestInvalid,
     ServiceError,
+    SteeringRefused,
     TaskEnded,
     TaskNotFound,
     TaskRefused,
@@ -39,7 +50,7 @@ from api.tasks.errors import (
     WorkerUnavailable,
     first_of_issues,
 )
-from api.tasks.task_requests import issue_text, request_issues
+from api.tasks.request_validation import issue_text, request_issues
 
 __all__ = [
     "PROBLEM_RESPONSES",
@@ -60,6 +71,7 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     RequestInvalid: (422, "invalid", "The request isn't valid"),
     TaskRefused: (422, "task-refused", "The task can't be started"),
     TaskNotFound: (404, "task-not-found", "No such task"),
+    SteeringRefused: (422, "steering-refused", "The task doesn't accept this"),
     TaskEnded: (409, "task-ended", "The task has ended"),
     ToolCallNotFound: (404, "tool-call-not-found", "No such tool call"),
     ToolCallUnfinished: (409, "tool-call-unfinished", "The tool call has not ended"),
@@ -74,6 +86,18 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     TemporalNotReady: (503, "temporal-not-ready", "Temporal isn't set up"),
 }
 """Status, last part of the type, and title of each error."""
+
+
+_ANSWER_PROBLEMS: dict[type[AnswerInvalid], tuple[int, str, str]] = {
+    AnswerInvalid: (422, "answer-mismatch", "The answer doesn't fit"),
+    InputRequestNotFound: (404, "input-request-not-found", "No such input request"),
+    AlreadyAnswered: (409, "already-answered", "The input request is answered already"),
+    AnswerExpired: (409, "answer-expired", "The input request has expired"),
+    AnswerNotAllowed: (403, "answer-not-allowed", "Not allowed to answer"),
+    AnswerOutdated: (409, "answer-outdated", "The answer is about another call"),
+    AnswerMismatch: (422, "answer-mismatch", "The answer doesn't fit"),
+}
+"""The same for answers that are refused, by their verdict."""
 
 
 class ProblemDetail(BaseModel):
@@ -167,7 +191,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
         raise error
     if isinstance(error, RequestInvalid):
         return _invalid_request(map(_body_detail, error.issues))
-    status, kind, title = _PROBLEMS[type(error)]
+    problem = _ANSWER_PROBLEMS[error.verdict] if isinstance(error, AnswerRefused) else _PROBLEMS[type(error)]
+    status, kind, title = problem
     errors = [*map(_body_detail, error.issues)] if isinstance(error, TaskRefused) else None
     headers = _RETRY_AFTER if status == 503 and not isinstance(error, PayloadUnavailable) else None
     return problem_response(status, str(error), kind=kind, title=title, errors=errors, headers=headers)

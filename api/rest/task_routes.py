@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.async_wait import wait_unless
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
+from api.rest.route_parameters import TaskId, checked_key, key_header
 from api.rest.task_schemas import (
     CreateTaskRequest,
     TaskListParams,
@@ -22,7 +22,6 @@ from api.rest.task_schemas import (
 from api.services import request_services
 from api.tasks.task_requests import MAX_WAIT_S
 from api.tasks.task_service import TaskService
-from api.tasks.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
 
 __all__ = ["router"]
 
@@ -35,7 +34,6 @@ async def _task_service(request: Request) -> TaskService:
 
 
 _Tasks = Annotated[TaskService, Depends(_task_service)]
-_TaskId = Annotated[str, Path(description="The task's id, which is its Temporal workflow id.")]
 
 
 @router.post(
@@ -48,16 +46,10 @@ async def create_task(
     tasks: _Tasks,
     body: CreateTaskRequest,
     response: Response,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="1 to 255 printable ASCII characters. The same key and body give the first task again (200).",
-            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-        ),
-    ] = None,
+    idempotency_key: Annotated[str | None, key_header("The same key and body give the first task again (200).")] = None,
 ) -> TaskResponse:
     """Start a task: one input for one agent. It is durable once this call returns."""
-    created = await tasks.create(body, key=_checked_key(idempotency_key))
+    created = await tasks.create(body, key=checked_key(idempotency_key))
     response.headers["Location"] = created.task.links["self"]
     if not created.is_new:
         response.status_code = 200
@@ -74,7 +66,7 @@ async def list_tasks(tasks: _Tasks, query: Annotated[TaskListParams, Query()]) -
 async def get_task(
     request: Request,
     tasks: _Tasks,
-    task_id: _TaskId,
+    task_id: TaskId,
     wait: Annotated[
         float,
         Query(
@@ -94,7 +86,7 @@ async def get_task(
 @router.get("/{task_id}/transcript", operation_id="getTranscript")
 async def get_transcript(
     tasks: _Tasks,
-    task_id: _TaskId,
+    task_id: TaskId,
     start: Annotated[int, Query(ge=0, le=1_000_000, description="Position of the first message, from 0.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> TranscriptResponse:
@@ -103,28 +95,22 @@ async def get_transcript(
 
 
 @router.get("/{task_id}/tool-calls", operation_id="listToolCalls")
-async def list_tool_calls(tasks: _Tasks, task_id: _TaskId) -> ToolCallsResponse:
+async def list_tool_calls(tasks: _Tasks, task_id: TaskId) -> ToolCallsResponse:
     """Show what became of each tool call. Of a very long task, all irreversible calls and the newest of the others."""
     entries = await tasks.tool_calls(task_id)
     return ToolCallsResponse(tool_calls=tuple(ToolCallResponse.of(entry) for entry in entries))
 
 
 @router.post("/{task_id}/cancel", status_code=202, operation_id="cancelTask")
-async def cancel_task(tasks: _Tasks, task_id: _TaskId) -> TaskResponse:
+async def cancel_task(tasks: _Tasks, task_id: TaskId) -> TaskResponse:
     """Ask a task to stop. What is in flight is cancelled; the task ends soon afterwards as `cancelled`."""
     return TaskResponse.of(await tasks.cancel(task_id))
 
 
 @router.post("/{task_id}/terminate", status_code=202, operation_id="terminateTask")
-async def terminate_task(tasks: _Tasks, task_id: _TaskId) -> TaskResponse:
+async def terminate_task(tasks: _Tasks, task_id: TaskId) -> TaskResponse:
     """End a task at once, without a chance to clean up; it needs no worker."""
     return TaskResponse.of(await tasks.terminate(task_id))
-
-
-def _checked_key(key: str | None) -> str | None:
-    if key is None or is_idempotency_key(key):
-        return key
-    raise HTTPException(400, f"Idempotency-Key: {IDEMPOTENCY_KEY_RULE}")
 
 
 async def _disconnected(request: Request) -> None:

@@ -19,6 +19,7 @@ from workflows.task_types import TaskStatus
 
 __all__ = [
     "CreateTaskRequest",
+    "ForkOriginResponse",
     "StalledResponse",
     "TaskErrorResponse",
     "TaskLinksResponse",
@@ -64,6 +65,7 @@ _TASK: JsonValue = {
     "input_requests": [],
     "conversation_id": None,
     "parent_id": None,
+    "forked_from": None,
     "tags": ["trial"],
     "metadata": {"ticket": "4711"},
     "user": None,
@@ -160,6 +162,14 @@ class TaskErrorResponse(_Response):
     step: int | None = None
 
 
+class ForkOriginResponse(_Response):
+    """The task that a fork goes on from."""
+
+    task_id: str
+    step: int
+    """The last step that they have in common; 0: its input."""
+
+
 class StalledResponse(_Response):
     """Why a task can't go on: its workflow code fails. It goes on by itself when workers run code that doesn't."""
 
@@ -206,6 +216,8 @@ class TaskResponse(_Response):
     """What waits for a person's answer, oldest first. Arguments that are long are left out."""
     conversation_id: str | None = None
     parent_id: str | None = None
+    forked_from: ForkOriginResponse | None = None
+    """Of a fork: the task that it goes on from."""
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = Field(default_factory=dict)
     user: str | None = None

@@ -5,6 +5,8 @@ ServiceError
 ├── TaskRefused           the agent, its model or an option can't be used
 ├── TaskNotFound          no such task
 ├── TaskEnded             the task has ended
+├── AnswerRefused         an answer to an input request is not accepted
+├── SteeringRefused       a message or new limits are not accepted
 ├── ToolCallNotFound      the task made no such tool call
 ├── ToolCallUnfinished    the tool call has not ended
 ├── ToolCallFailed        the tool call gave no result
@@ -23,9 +25,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentkit.errors import OpspawnError
+from agentkit.errors import AnswerInvalid, OpspawnError
 
 __all__ = [
+    "AnswerRefused",
     "CursorInvalid",
     "FieldIssue",
     "FieldPath",
@@ -34,6 +37,7 @@ __all__ = [
     "PositionInvalid",
     "RequestInvalid",
     "ServiceError",
+    "SteeringRefused",
     "TaskEnded",
     "TaskNotFound",
     "TaskRefused",
@@ -85,9 +89,9 @@ class TaskRefused(ServiceError):
 class TaskNotFound(ServiceError):
     """No workflow of our type has this id. Temporal erases ended tasks after the namespace's retention."""
 
-    def __init__(self, task_id: str) -> None:
+    def __init__(self, task_id: str, hint: str = "") -> None:
         shown = task_id if len(task_id) <= _MAX_ID_CHARS else f"{task_id[:_MAX_ID_CHARS]}…"
-        super().__init__(f"There is no task {shown!r}.")
+        super().__init__(f"There is no task {shown!r}.{hint and f' {hint}'}")
 
 
 class TaskEnded(ServiceError):
@@ -95,6 +99,18 @@ class TaskEnded(ServiceError):
 
     def __init__(self, task_id: str, status: str) -> None:
         super().__init__(f"Task {task_id!r} has ended already: it is {status}.")
+
+
+class AnswerRefused(ServiceError):
+    """The answer changes nothing; ``verdict`` is the class of the reason, such as ``AlreadyAnswered``."""
+
+    def __init__(self, message: str, verdict: type[AnswerInvalid]) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
+class SteeringRefused(ServiceError):
+    """It changes nothing; ``str()`` says why: a limit can only be raised, for example."""
 
 
 class ToolCallNotFound(ServiceError):

@@ -18,12 +18,13 @@ from temporalio.client import Client, WorkflowExecution
 
 from activities.temporal.temporal_clock import temporal_now
 from api.tasks.errors import CursorInvalid
+from api.tasks.steering_requests import InboxRequest
 from api.tasks.task_requests import TaskFilter
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from workflows.search_attributes import AGENT, CONVERSATION, PARENT, STATUS, TAGS
+from workflows.search_attributes import AGENT, CONVERSATION, INPUT, INPUT_SINCE, PARENT, STATUS, TAGS, input_term
 from workflows.task_types import WORKFLOW_TYPE, TaskStatus
 
-__all__ = ["PageCursor", "newest_tasks", "visibility_query"]
+__all__ = ["PageCursor", "inbox_query", "newest_tasks", "visibility_query"]
 
 _WINDOW_SIZE = 1000
 """The most tasks that are read and sorted; a window that holds more is narrowed first."""
@@ -59,6 +60,23 @@ def visibility_query(tasks: TaskFilter) -> str:
         terms.append(f"StartTime > '{_rfc3339(_nanoseconds(tasks.created_after))}'")
     if tasks.created_before is not None:
         terms.append(f"StartTime < '{_rfc3339(_nanoseconds(tasks.created_before))}'")
+    return " AND ".join(terms)
+
+
+def inbox_query(inbox: InboxRequest, *, opened_before: datetime | None = None) -> str:
+    """Return which tasks may have such pending input requests, as a query of Temporal's visibility."""
+    terms = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus = 'Running'"]
+    if opened_before is None:
+        terms.append(f"{INPUT_SINCE.name} IS NOT NULL")
+    else:
+        terms.append(f"{INPUT_SINCE.name} <= '{_rfc3339(_nanoseconds(opened_before))}'")
+    if inbox.kind:
+        kinds = (f"{INPUT.name} = {_quoted(input_term('kind', kind))}" for kind in dict.fromkeys(inbox.kind))
+        terms.append(f"({' OR '.join(kinds)})")
+    if inbox.approver is not None:
+        terms.append(f"{INPUT.name} = {_quoted(input_term('approver', inbox.approver))}")
+    if inbox.agent is not None:
+        terms.append(f"{AGENT.name} = {_quoted(inbox.agent)}")
     return " AND ".join(terms)
 
 

@@ -21,7 +21,15 @@ from api.tasks.task_visibility import RUNNING_STATUSES
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from workflows.task_types import CarriedState, TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
 
-__all__ = ["ClosingFailure", "closing_failure", "until_closed", "with_ending", "with_opening", "with_view"]
+__all__ = [
+    "ClosingFailure",
+    "closing_failure",
+    "read_task_input",
+    "until_closed",
+    "with_ending",
+    "with_opening",
+    "with_view",
+]
 
 
 def with_view(task: TaskSnapshot, view: TaskView) -> TaskSnapshot:
@@ -44,9 +52,7 @@ async def with_opening(
     Raises:
         PayloadUnavailable: what it was given can't be read.
     """
-    events = handle.fetch_history_events(page_size=3, rpc_timeout=RPC_TIMEOUT)
-    await events.fetch_next_page()
-    page = events.current_page or ()
+    page = await _first_events(handle)
     payloads = page[0].workflow_execution_started_event_attributes.input.payloads
     task_input = await decode_record(converter, payloads[:1], TaskInput)
     if task_input is None:
@@ -58,6 +64,17 @@ async def with_opening(
         return replace(task, created_at=first_start, started_at=first_start)
     starts = (_time(event) for event in page if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
     return replace(task, started_at=next(starts, None))
+
+
+async def read_task_input(handle: WorkflowHandle[object, object], converter: DataConverter) -> TaskInput | None:
+    """Return what the task was given; None where it has no TaskInput.
+
+    Raises:
+        PayloadUnavailable: it can't be read.
+    """
+    (first, *_) = await _first_events(handle)
+    payloads = first.workflow_execution_started_event_attributes.input.payloads
+    return await decode_record(converter, payloads[:1], TaskInput)
 
 
 async def with_ending(
@@ -117,6 +134,12 @@ def closing_failure(event: HistoryEvent, failure: BaseException | None) -> Closi
             message = "Temporal's execution timeout ran out."
             return ClosingFailure("timed_out", FailureReason(type="TimedOut", message=message))
     return None
+
+
+async def _first_events(handle: WorkflowHandle[object, object]) -> Sequence[HistoryEvent]:
+    events = handle.fetch_history_events(page_size=3, rpc_timeout=RPC_TIMEOUT)
+    await events.fetch_next_page()
+    return events.current_page or ()
 
 
 async def _completed(task: TaskSnapshot, converter: DataConverter, payloads: Sequence[Payload]) -> TaskSnapshot:

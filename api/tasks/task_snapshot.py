@@ -17,6 +17,7 @@ from workflows.task_types import TaskStatus
 __all__ = [
     "CreatedTask",
     "FailureReason",
+    "ForkOrigin",
     "StalledReason",
     "TaskLinks",
     "TaskPage",
@@ -56,6 +57,14 @@ class FailureReason(Record):
     type: str
     message: str
     step: int | None = None
+
+
+class ForkOrigin(Record):
+    """The task that a fork goes on from."""
+
+    task_id: str
+    step: int
+    """The last step that they have in common; 0: its input."""
 
 
 class StalledReason(Record):
@@ -123,6 +132,8 @@ class TaskSnapshot:
     """The pending ones, as JSON of ``InputRequest``."""
     conversation_id: str | None = None
     parent_id: str | None = None
+    forked_from: ForkOrigin | None = None
+    """Of a fork: the task that it goes on from."""
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     user: str | None = None

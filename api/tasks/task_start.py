@@ -17,7 +17,7 @@ from agentkit.config.providers import missing_configuration
 from agentkit.messages import FilePart, Message
 from agentkit.specs import AgentSpec
 from api.tasks.errors import TaskRefused
-from api.tasks.task_requests import NewTask
+from api.tasks.request_validation import ServiceRequest
 from api.tasks.task_visibility import DEFAULT_TENANT
 
 __all__ = [
@@ -54,9 +54,9 @@ def task_id_for_key(key: str, tenant: str = DEFAULT_TENANT) -> str:
     return "task-" + hashlib.sha256(f"{tenant}\0{key}".encode()).hexdigest()[:32]
 
 
-def request_hash(task: NewTask) -> str:
-    """Return the SHA-256 of a request, independent of the order of its fields."""
-    fields = task.model_dump(mode="json", exclude_unset=True)
+def request_hash(request: ServiceRequest, **others: str) -> str:
+    """Return the SHA-256 of a request, and of ``others`` beside its fields, independent of their order."""
+    fields = {**request.model_dump(mode="json", exclude_unset=True), **others}
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

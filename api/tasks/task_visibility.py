@@ -16,11 +16,12 @@ from agentkit.messages import Message, Usage
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.stalled_workflow import listed_stall
 from api.tasks.task_requests import NewTask
-from api.tasks.task_snapshot import TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
+from api.tasks.task_snapshot import ForkOrigin, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
 from workflows.search_attributes import (
     AGENT,
     CONVERSATION,
     MEMO_BODY_HASH,
+    MEMO_FORKED_FROM,
     MEMO_INPUT_REQUESTS,
     MEMO_METADATA,
     MEMO_TITLE,
@@ -37,9 +38,12 @@ from workflows.task_types import RunningStatus, TaskStatus
 __all__ = [
     "DEFAULT_TENANT",
     "RUNNING_STATUSES",
+    "listed_input_requests",
+    "listed_labels",
     "listed_task",
     "new_task_memo",
     "new_task_search_attributes",
+    "open_request",
     "queued_task",
     "visible_status",
 ]
@@ -54,7 +58,7 @@ _ENDED: dict[WorkflowExecutionStatus, TaskStatus] = {
     WorkflowExecutionStatus.TERMINATED: "terminated",
     WorkflowExecutionStatus.TIMED_OUT: "timed_out",
 }
-_MEMO_KEYS = (MEMO_TITLE, MEMO_USAGE, MEMO_METADATA, MEMO_USER, MEMO_INPUT_REQUESTS)
+_MEMO_KEYS = (MEMO_TITLE, MEMO_USAGE, MEMO_METADATA, MEMO_USER, MEMO_FORKED_FROM, MEMO_INPUT_REQUESTS)
 _RUNNING_STATUS: TypeAdapter[RunningStatus] = TypeAdapter(RunningStatus)
 _INPUT_REQUESTS: TypeAdapter[list[InputRequest]] = TypeAdapter(list[InputRequest])
 _METADATA: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
@@ -72,7 +76,9 @@ def new_task_search_attributes(task: NewTask, agent: str) -> TypedSearchAttribut
     return TypedSearchAttributes(pairs)
 
 
-def new_task_memo(task: NewTask, title: str, request_hash: str | None = None) -> dict[str, object]:
+def new_task_memo(
+    task: NewTask, title: str, request_hash: str | None = None, forked_from: ForkOrigin | None = None
+) -> dict[str, object]:
     """Return what lists show beside the search attributes; with the request's hash for an idempotency key."""
     memo: dict[str, object] = {MEMO_TITLE: title}
     if task.metadata:
@@ -81,6 +87,8 @@ def new_task_memo(task: NewTask, title: str, request_hash: str | None = None) ->
         memo[MEMO_USER] = task.user
     if request_hash is not None:
         memo[MEMO_BODY_HASH] = request_hash
+    if forked_from is not None:
+        memo[MEMO_FORKED_FROM] = forked_from.model_dump()
     return memo
 
 
@@ -93,6 +101,7 @@ def queued_task(
     message: Message,
     created_at: datetime,
     links: TaskLinks,
+    forked_from: ForkOrigin | None = None,
 ) -> TaskSnapshot:
     """Return the snapshot of a task that was just started, as lists and its history will show it later."""
     return TaskSnapshot(
@@ -101,6 +110,7 @@ def queued_task(
         status="queued",
         title=title,
         input=input_content(message),
+        forked_from=forked_from,
         tags=new_task.unique_tags,
         metadata=new_task.metadata,
         user=new_task.user,
@@ -121,19 +131,22 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
     memo = {key: await _memo_value(execution, key, required=complete) for key in _MEMO_KEYS}
     attributes = execution.typed_search_attributes
     user = memo[MEMO_USER]
+    agent = attributes.get(AGENT) or ""
+    requests = () if execution.close_time else _input_requests(memo[MEMO_INPUT_REQUESTS])
     return TaskSnapshot(
         id=execution.id,
-        agent=attributes.get(AGENT) or "",
+        agent=agent,
         status=visible_status(execution),
         title=str(memo[MEMO_TITLE] or ""),
         usage=_usage(memo[MEMO_USAGE]),
         steps=attributes.get(STEPS) or 0,
         conversation_id=attributes.get(CONVERSATION),
         parent_id=attributes.get(PARENT) or execution.parent_id,
+        forked_from=_forked_from(memo[MEMO_FORKED_FROM]),
         tags=tuple(attributes.get(TAGS) or ()),
         metadata=_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
-        input_requests=() if execution.close_time else _input_requests(memo[MEMO_INPUT_REQUESTS], execution),
+        input_requests=tuple(open_request(request, execution.id, agent) for request in requests),
         stalled=listed_stall(execution),
         created_at=execution.start_time,
         completed_at=execution.close_time,
@@ -170,13 +183,40 @@ def _metadata(value: object) -> dict[str, str]:
         return {}
 
 
-def _input_requests(value: object, execution: WorkflowExecution) -> tuple[dict[str, JsonValue], ...]:
+async def listed_input_requests(execution: WorkflowExecution) -> tuple[InputRequest, ...]:
+    """Return the pending input requests that visibility has of a task, oldest first; none where they can't be read."""
+    if execution.close_time is not None:
+        return ()
+    return _input_requests(await _memo_value(execution, MEMO_INPUT_REQUESTS, required=False))
+
+
+async def listed_labels(execution: WorkflowExecution) -> dict[str, Any]:
+    """Return the ``tags``, ``metadata`` and ``user`` that a task was given."""
+    user = await _memo_value(execution, MEMO_USER, required=True)
+    return {
+        "tags": tuple(execution.typed_search_attributes.get(TAGS) or ()),
+        "metadata": _metadata(await _memo_value(execution, MEMO_METADATA, required=True)),
+        "user": None if user is None else str(user),
+    }
+
+
+def open_request(request: InputRequest, task_id: str, agent: str) -> dict[str, JsonValue]:
+    """Return an input request as clients get it: its JSON, with its task and agent."""
+    return {**request.model_dump(mode="json", exclude_none=True), "task_id": task_id, "agent": agent}
+
+
+def _input_requests(value: object) -> tuple[InputRequest, ...]:
     try:
-        requests = _INPUT_REQUESTS.validate_python(value or [])
+        return tuple(_INPUT_REQUESTS.validate_python(value or []))
     except ValidationError:
         return ()
-    task: dict[str, JsonValue] = {"task_id": execution.id, "agent": execution.typed_search_attributes.get(AGENT) or ""}
-    return tuple({**request.model_dump(mode="json", exclude_none=True), **task} for request in requests)
+
+
+def _forked_from(value: object) -> ForkOrigin | None:
+    try:
+        return None if value is None else ForkOrigin.model_validate(value)
+    except ValidationError:
+        return None
 
 
 def _usage(value: object) -> TaskUsage:

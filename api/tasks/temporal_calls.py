@@ -13,11 +13,11 @@ from activities.temporal.payload_storage import PayloadStorageFailed
 from activities.temporal.temporal_commands import setup_command
 from api.tasks.errors import PayloadUnavailable, ServiceError, TaskNotFound, TemporalNotReady, TemporalUnreachable
 
-__all__ = ["RPC_TIMEOUT", "calling_temporal", "is_unreachable"]
+__all__ = ["CALLS_TIMEOUT_S", "RPC_TIMEOUT", "calling_temporal", "is_unreachable"]
 
 RPC_TIMEOUT = timedelta(seconds=5)
 """Timeout of one call, the SDK's own retries included."""
-_CALLS_TIMEOUT_S = 10.0
+CALLS_TIMEOUT_S = 10.0
 """Seconds that all calls of one request may take; a lazy client connects without a limit of its own."""
 
 _UNREACHABLE = {
@@ -33,7 +33,7 @@ _DENIED = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED}
 
 @asynccontextmanager
 async def calling_temporal(
-    address: str, task_id: str = "", *, timeout_s: float = _CALLS_TIMEOUT_S
+    address: str, task_id: str = "", *, timeout_s: float = CALLS_TIMEOUT_S
 ) -> AsyncIterator[None]:
     """Limit the calls in this context, and translate their errors; ``address`` is for messages.
 

@@ -142,7 +142,9 @@ async def cancel_at_first_activity(handle: Handle) -> None:
 async def answer_everything(handle: Handle) -> None:
     """Answer each input request by signal: the first one wrongly, too."""
     await handle.signal("answer_input", {"input_request_id": "input_9", "decision": "approve"})
-    answers = {"approval": {"decision": "approve", "by": "ada"}, "unknown_outcome": {"decision": "happened"}}
+    await handle.signal("send_message", {"text": "Be quick.", "sent_by": "ada"})
+    await handle.signal("raise_limits", {"max_steps": 60})
+    answers = {"approval": {"decision": "approve", "answered_by": "ada"}, "unknown_outcome": {"decision": "happened"}}
     answered: set[str] = set()
     async with asyncio.timeout(30):
         while len(answered) < 3:

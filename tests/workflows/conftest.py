@@ -143,14 +143,14 @@ class TaskEnvironment:
         (detail,) = converter.from_payloads(converter.to_payloads(error.details[:1]), [TaskFailure])
         return error, detail
 
-    async def transcript(self, handle: Handle) -> list[Message]:
-        """Query all messages, page by page."""
+    async def transcript(self, handle: Handle, start: int = 0) -> list[Message]:
+        """Query all messages from a position on, page by page."""
         messages: list[Message] = []
-        total = 1
-        while len(messages) < total:
-            page = await handle.query(AgentTask.transcript, TranscriptRange(start=len(messages)))
+        total = start + 1
+        while (position := start + len(messages)) < total:
+            page = await handle.query(AgentTask.transcript, TranscriptRange(start=position))
             for stored in page.stored:
-                messages += await MessageStorage(self.client).read(stored, len(messages))
+                messages += await MessageStorage(self.client).read(stored, start + len(messages))
             messages += page.messages
             total = page.total
         return messages

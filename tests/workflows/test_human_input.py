@@ -66,7 +66,7 @@ async def test_a_call_waits_for_approval_while_its_siblings_go_on_and_is_made_on
         description = await handle.describe()
         assert description.typed_search_attributes.get(STATUS) == "waiting"
         assert await description.memo_value(MEMO_INPUT_REQUESTS, None, type_hint=list[InputRequest]) == [request]
-        await answer(handle, request, "approve", by="ada")
+        await answer(handle, request, "approve", answered_by="ada")
         result = await env.result(handle)
         (entry, other) = await ledger(handle)
         description = await handle.describe()
@@ -132,9 +132,11 @@ async def test_an_approval_that_needs_two_people_takes_two_different_ones(env: T
         handle = await env.start("Go.", env.agent(pay, policy=rules))
         (request,) = await pending_requests(handle)
         for person in ("ada", "ada"):
-            await answer(handle, request, "approve", by=person)
-        assert await pending_requests(handle) == (request,)
-        await answer(handle, request, "approve", by="grace")
+            await answer(handle, request, "approve", answered_by=person, groups=["finance"])
+        (half_approved,) = await pending_requests(handle)
+        assert [given.answered_by for given in half_approved.answers] == ["ada"]
+        await answer(handle, request, "approve", answered_by="eve")
+        await answer(handle, request, "approve", answered_by="grace", groups=["finance"])
         await env.result(handle)
         (entry,) = await ledger(handle)
     assert (entry.state, entry.decided_by) == ("done", "person: grace")
@@ -232,7 +234,7 @@ async def test_a_person_is_asked_about_a_call_that_was_cut_off_and_it_is_made_ag
         assert "pay was cut off, and may have taken effect" in request.message
         assert ("the bank is closed" in request.message) is bool(outcomes)
         assert log.count("pay") == 1
-        await answer(handle, request, "retry", by="ada")
+        await answer(handle, request, "retry", answered_by="ada")
         await env.result(handle)
         (entry,) = await ledger(handle)
         (result,) = await env.tool_results(handle)
@@ -249,7 +251,7 @@ async def test_ledger_and_numbers_of_requests_survive_continue_as_new(short_hist
         for number in (1, 2):
             (request,) = await pending_requests(handle)
             assert request.id == f"input_{number}"
-            await answer(handle, request, "approve", by=f"person {number}")
+            await answer(handle, request, "approve", answered_by=f"person {number}")
             await pending_requests(handle, 0) if number == 1 else None
         await env.result(handle)
         newest = env.client.get_workflow_handle(handle.id)

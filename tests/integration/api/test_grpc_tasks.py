@@ -160,16 +160,14 @@ async def test_an_unknown_task_is_not_found_by_any_call(harness: ApiHarness, tas
     async with serve_grpc(harness) as api:
         watching = api.all(task_id)
         cancelling = api.stub.CancelTask(tasks_pb2.CancelTaskRequest(task_id=task_id))
-        for call in (api.task(task_id), api.task(task_id, wait=1), watching, cancelling):
+        answering = api.stub.AnswerInput(
+            tasks_pb2.AnswerInputRequest(
+                task_id=task_id, input_request_id="input_1", decision=tasks_pb2.DECISION_APPROVE
+            )
+        )
+        for call in (api.task(task_id), api.task(task_id, wait=1), watching, cancelling, answering):
             refused = await failure(call)
             assert (refused.code, refused.reason) == (StatusCode.NOT_FOUND, "TASK_NOT_FOUND")
-
-
-async def test_answering_input_is_not_in_this_release(harness: ApiHarness) -> None:
-    async with serve_grpc(harness) as api:
-        refused = await failure(api.stub.AnswerInput(tasks_pb2.AnswerInputRequest(task_id="x")))
-    assert (refused.code, refused.reason) == (StatusCode.UNIMPLEMENTED, "NOT_IN_THIS_RELEASE")
-    assert "nothing to answer" in refused.message
 
 
 async def test_without_temporal_a_call_is_unavailable_with_a_retry_delay(

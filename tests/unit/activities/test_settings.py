@@ -176,3 +176,62 @@ def test_workers_and_the_api_warn_of_unknown_variables_when_they_start(command: 
     assert result.returncode == 2
     warning = "WARNING opspawn.settings: Unknown variable OPSPAWN_PROT is ignored. Did you mean OPSPAWN_PORT?"
     assert result.stderr.splitlines().count(warning) == 1
+
+
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def test_a_webhook_and_its_secret_may_come_from_the_file_and_the_environment(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPSPAWN_INPUT_WEBHOOK_SECRET", WEBHOOK_SECRET)
+    settings = load("input_webhook = 'http://10.0.0.7:8080/hook?a=b'")
+    assert settings.input_webhook == "http://10.0.0.7:8080/hook?a=b"
+    assert settings.input_webhook_secret is not None
+    assert settings.input_webhook_secret.get_secret_value() == WEBHOOK_SECRET
+    assert WEBHOOK_SECRET not in repr(settings)
+
+
+@pytest.mark.parametrize("line", ["input_webhook = 'https://a'", f"input_webhook_secret = '{WEBHOOK_SECRET}'"])
+def test_a_webhook_needs_a_secret_and_a_secret_a_webhook(load: Load, line: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="go together: set both, or none"):
+        load(line)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "t0ken.example/hook",
+            "ftp://t0ken",
+            "https:///t0ken",
+            "https://t0ken@a",
+            "https://a/#t0ken",
+            "https://t0ken:99999",
+        ),
+        *("https://[t0ken", "https://t0ken b", "https://t0ken\u00e4", "https://a/t0ken" + "x" * 2_000),
+    ],
+    ids=["no scheme", "ftp", "no host", "user", "fragment", "port", "bracket", "space", "letters", "long"],
+)
+def test_a_webhook_is_a_url_and_a_wrong_one_is_not_shown(load: Load, url: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"Setting input_webhook \(OPSPAWN_INPUT_WEBHOOK\): ") as raised:
+        load(input_webhook=url, input_webhook_secret=WEBHOOK_SECRET)
+    assert "expected a URL" in str(raised.value)
+    assert "t0ken" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_c2hvcnQ=",
+        "whsec_no base64",
+        "whsec_" + "QUFB" * 22,
+        "whsec_QUFB\u00e4",
+    ],
+    ids=["no prefix", "short", "no base64", "long", "letters"],
+)
+def test_a_webhook_secret_has_its_form_and_a_wrong_one_is_not_shown(load: Load, secret: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="expected whsec_ and 24 to 64 bytes in base64") as raised:
+        load(input_webhook="https://a", input_webhook_secret=secret)
+    assert secret not in str(raised.value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from agentkit.errors import AlreadyAnswered
 from api.tasks.errors import (
+    AnswerRefused,
     CursorInvalid,
     FieldIssue,
     IdempotencyConflict,
@@ -10,6 +12,7 @@ from api.tasks.errors import (
     PositionInvalid,
     RequestInvalid,
     ServiceError,
+    SteeringRefused,
     TaskEnded,
     TaskNotFound,
     TaskRefused,
@@ -27,6 +30,8 @@ SERVICE_ERRORS: tuple[ServiceError, ...] = (
     TaskRefused("No such model.", path=("model",)),
     TaskNotFound("task-1"),
     TaskEnded("task-1", "completed"),
+    AnswerRefused("input_1 is answered already: approve.", AlreadyAnswered),
+    SteeringRefused("max_steps is 30, and can't be lowered."),
     ToolCallNotFound("No such call."),
     ToolCallUnfinished("It runs."),
     ToolCallFailed("The disk is full."),

@@ -19,12 +19,15 @@ from pydantic import BaseModel
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest
 from agentkit.messages import Usage, user_message
 from agentkit.specs import Limits
-from api.grpc.request_messages import new_task, task_list_request
+from api.grpc.request_messages import answer_request, new_task, task_list_request
 from api.grpc.response_messages import task_message
 from api.proto.opspawn.v1 import tasks_pb2
+from api.rest.steering_schemas import InputRequestResponse
 from api.rest.task_schemas import (
+    ForkOriginResponse,
     StalledResponse,
     TaskErrorResponse,
     TaskLinksResponse,
@@ -32,9 +35,18 @@ from api.rest.task_schemas import (
     TaskUsageResponse,
 )
 from api.tasks.stalled_workflow import REPORTED_PROBLEMS
+from api.tasks.steering_requests import AnswerRequest
 from api.tasks.task_listing import visibility_query
 from api.tasks.task_requests import LimitsChange, NewTask, TaskFilter, TaskListRequest
-from api.tasks.task_snapshot import FailureReason, StalledReason, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage
+from api.tasks.task_snapshot import (
+    FailureReason,
+    ForkOrigin,
+    StalledReason,
+    TaskLinks,
+    TaskSnapshot,
+    TaskUrls,
+    TaskUsage,
+)
 from api.tasks.task_visibility import listed_task, new_task_memo, new_task_search_attributes, queued_task
 from tests.unit.api.tasks.executions import CREATED_AT, execution
 from workflows.search_attributes import CONVERSATION, MEMO_USAGE, PARENT, STEPS
@@ -73,6 +85,7 @@ FULL = TaskSnapshot(
     input_requests=({"id": "r1"},),
     conversation_id="conversation-1",
     parent_id="task-0",
+    forked_from=ForkOrigin(task_id="task-2", step=1),
     tags=("a", "b"),
     metadata={"ticket": "4711"},
     user="ada",
@@ -82,6 +95,9 @@ FULL = TaskSnapshot(
     links=URLS.links("task-1"),
 )
 """A task with a value in each field."""
+
+ANSWER_IDS = {"task_id", "input_request_id", "idempotency_key"}
+"""What REST has in the path and in a header."""
 
 SNAPSHOT_FIELDS = {field.name for field in fields(TaskSnapshot)}
 NEW_TASK = NewTask.model_validate(
@@ -108,6 +124,7 @@ def test_the_full_snapshot_has_a_value_in_each_field() -> None:
         (TaskResponse, SNAPSHOT_FIELDS),
         (TaskUsageResponse, set(TaskUsage.model_fields)),
         (TaskErrorResponse, set(FailureReason.model_fields)),
+        (ForkOriginResponse, set(ForkOrigin.model_fields)),
         (StalledResponse, set(StalledReason.model_fields)),
         (TaskLinksResponse, set(TaskLinks.__annotations__)),
     ],
@@ -122,6 +139,8 @@ def test_each_field_is_in_rests_schema(schema: type[BaseModel], names: set[str])
         (tasks_pb2.Task.DESCRIPTOR, SNAPSHOT_FIELDS),
         (tasks_pb2.TaskUsage.DESCRIPTOR, set(TaskUsage.model_fields)),
         (tasks_pb2.TaskError.DESCRIPTOR, set(FailureReason.model_fields)),
+        (tasks_pb2.ForkOrigin.DESCRIPTOR, set(ForkOrigin.model_fields)),
+        (tasks_pb2.AnswerInputRequest.DESCRIPTOR, {*AnswerRequest.model_fields, *ANSWER_IDS}),
         (tasks_pb2.Stalled.DESCRIPTOR, set(StalledReason.model_fields)),
         (tasks_pb2.TaskLinks.DESCRIPTOR, set(TaskLinks.__annotations__)),
         (tasks_pb2.LimitsChange.DESCRIPTOR, set(Limits.model_fields)),
@@ -164,7 +183,10 @@ async def test_each_field_of_a_list_is_read_from_search_attributes_or_memo() -> 
         SearchAttributePair(PARENT, "task-0"),
         SearchAttributePair(REPORTED_PROBLEMS, ["cause=WorkflowTaskFailedCauseNonDeterminismError"]),
     ]
-    memo = {**new_task_memo(NEW_TASK, "Hello"), MEMO_USAGE: Usage(input_tokens=20, model_calls=2).model_dump()}
+    memo = {
+        **new_task_memo(NEW_TASK, "Hello", None, ForkOrigin(task_id="task-2", step=1)),
+        MEMO_USAGE: Usage(input_tokens=20, model_calls=2).model_dump(),
+    }
     listed = await listed_task(
         execution(
             memo, TypedSearchAttributes(pairs), WorkflowExecutionStatus.FAILED, close_time=CREATED_AT + timedelta(1)
@@ -231,3 +253,40 @@ def test_each_filter_is_read_from_grpcs_request_and_narrows_the_query() -> None:
     for name in TaskFilter.model_fields:
         narrowed = visibility_query(TaskFilter.model_construct(**{name: getattr(request, name)}))
         assert narrowed != visibility_query(TaskFilter()), f"api/tasks/task_listing.py, visibility_query: {name}"
+
+
+@pytest.mark.parametrize("name", sorted(AnswerRequest.model_fields))
+def test_each_field_of_an_answer_is_read_from_grpcs_request(name: str) -> None:
+    values: dict[str, object] = {
+        "decision": "DECISION_APPROVE",
+        "arguments": {"amount": 7},
+        "answer": ["a", None],
+        "result": "done",
+        "limits": {"maxSteps": 60},
+        "remember": "REMEMBER_TASK_SAME_ARGUMENTS",
+        "comment": "Fine.",
+        "answered_by": "ada",
+        "groups": ["finance"],
+        "sha256": "ab",
+    }
+    request = ParseDict({"decision": "DECISION_APPROVE", name: values[name]}, tasks_pb2.AnswerInputRequest())
+    assert name in answer_request(request).model_fields_set, "api/grpc/request_messages.py, answer_request"
+
+
+def test_grpc_has_every_decision() -> None:
+    names = {word for words in DECISIONS.values() for word in words}
+    assert {f"DECISION_{name.upper()}" for name in names} == set(tasks_pb2.Decision.keys()) - {"DECISION_UNSPECIFIED"}
+
+
+def test_rests_input_request_has_each_field_of_the_cores() -> None:
+    assert_same_fields(
+        InputRequestResponse.model_fields,
+        {*InputRequest.model_fields, "task_id", "agent"},
+        "api/rest/steering_schemas.py, InputRequestResponse",
+    )
+
+
+def test_an_answer_request_has_each_field_of_the_workflows_answer() -> None:
+    assert_same_fields(
+        {*AnswerRequest.model_fields, "input_request_id"}, InputAnswer.model_fields, "api/tasks/steering_requests.py"
+    )

@@ -26,6 +26,27 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Remember:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RememberEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Remember.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REMEMBER_UNSPECIFIED: _Remember.ValueType  # 0
+    REMEMBER_TASK: _Remember.ValueType  # 1
+    """For later calls of the same tool in the task."""
+    REMEMBER_TASK_SAME_ARGUMENTS: _Remember.ValueType  # 2
+    """For those with the same arguments, too."""
+
+class Remember(_Remember, metaclass=_RememberEnumTypeWrapper): ...
+
+REMEMBER_UNSPECIFIED: Remember.ValueType  # 0
+REMEMBER_TASK: Remember.ValueType  # 1
+"""For later calls of the same tool in the task."""
+REMEMBER_TASK_SAME_ARGUMENTS: Remember.ValueType  # 2
+"""For those with the same arguments, too."""
+Global___Remember: _TypeAlias = Remember  # noqa: Y015
+
 class _Decision:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -36,6 +57,12 @@ class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision.Val
     DECISION_APPROVE: _Decision.ValueType  # 1
     DECISION_DENY: _Decision.ValueType  # 2
     DECISION_ANSWER: _Decision.ValueType  # 3
+    DECISION_DECLINE: _Decision.ValueType  # 4
+    DECISION_HAPPENED: _Decision.ValueType  # 5
+    DECISION_RETRY: _Decision.ValueType  # 6
+    DECISION_GIVE_UP: _Decision.ValueType  # 7
+    DECISION_RAISE: _Decision.ValueType  # 8
+    DECISION_STOP: _Decision.ValueType  # 9
 
 class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper): ...
 
@@ -43,6 +70,12 @@ DECISION_UNSPECIFIED: Decision.ValueType  # 0
 DECISION_APPROVE: Decision.ValueType  # 1
 DECISION_DENY: Decision.ValueType  # 2
 DECISION_ANSWER: Decision.ValueType  # 3
+DECISION_DECLINE: Decision.ValueType  # 4
+DECISION_HAPPENED: Decision.ValueType  # 5
+DECISION_RETRY: Decision.ValueType  # 6
+DECISION_GIVE_UP: Decision.ValueType  # 7
+DECISION_RAISE: Decision.ValueType  # 8
+DECISION_STOP: Decision.ValueType  # 9
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
 
 class _OnExhausted:
@@ -432,17 +465,45 @@ class AnswerInputRequest(_message.Message):
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    REMEMBER_FIELD_NUMBER: _builtins.int
+    ANSWERED_BY_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     input_request_id: _builtins.str
     decision: Global___Decision.ValueType
     comment: _builtins.str
+    """For the model, and for the record."""
+    remember: Global___Remember.ValueType
+    """Whether an approval or denial holds for later calls, too."""
+    answered_by: _builtins.str
+    """Who answers."""
+    sha256: _builtins.str
+    """If given, that of the request: the answer then counts for this call and these arguments only."""
+    idempotency_key: _builtins.str
+    """1 to 255 printable ASCII characters. The same key for the same input request gives the first response again."""
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
-        """Edited arguments of the tool call, with DECISION_APPROVE."""
+        """With DECISION_APPROVE: other arguments for the tool call. The policy decides on them anew."""
 
     @_builtins.property
     def answer(self) -> _struct_pb2.Value:
-        """With DECISION_ANSWER."""
+        """With DECISION_ANSWER: text, one of the choices, or what fits the request's schema."""
+
+    @_builtins.property
+    def result(self) -> _struct_pb2.Value:
+        """With DECISION_HAPPENED: what the model reads as the call's result."""
+
+    @_builtins.property
+    def limits(self) -> Global___LimitsChange:
+        """With DECISION_RAISE: the new limits. Without on_exhausted."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The groups that this person is in."""
 
     def __init__(
         self,
@@ -453,12 +514,21 @@ class AnswerInputRequest(_message.Message):
         arguments: _struct_pb2.Struct | None = ...,
         answer: _struct_pb2.Value | None = ...,
         comment: _builtins.str = ...,
+        result: _struct_pb2.Value | None = ...,
+        limits: Global___LimitsChange | None = ...,
+        remember: Global___Remember.ValueType = ...,
+        answered_by: _builtins.str = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
+        sha256: _builtins.str = ...,
+        idempotency_key: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "arguments", b"arguments"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "answer", b"answer", "arguments", b"arguments", "idempotency_key", b"idempotency_key", "limits", b"limits", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "arguments", b"arguments", "comment", b"comment", "decision", b"decision", "input_request_id", b"input_request_id", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key", "answer", b"answer", "answered_by", b"answered_by", "arguments", b"arguments", "comment", b"comment", "decision", b"decision", "groups", b"groups", "idempotency_key", b"idempotency_key", "input_request_id", b"input_request_id", "limits", b"limits", "remember", b"remember", "result", b"result", "sha256", b"sha256", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
 
 Global___AnswerInputRequest: _TypeAlias = AnswerInputRequest  # noqa: Y015
 
@@ -467,16 +537,20 @@ class AnswerInputResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TASK_FIELD_NUMBER: _builtins.int
+    DECIDED_FIELD_NUMBER: _builtins.int
+    decided: _builtins.bool
+    """False: no worker has checked the answer yet. It is kept, and the task's events say what became of it."""
     @_builtins.property
     def task(self) -> Global___Task: ...
     def __init__(
         self,
         *,
         task: Global___Task | None = ...,
+        decided: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decided", b"decided", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -691,6 +765,7 @@ class Task(_message.Message):
     LINKS_FIELD_NUMBER: _builtins.int
     WAITING_FOR_WORKER_FIELD_NUMBER: _builtins.int
     STALLED_FIELD_NUMBER: _builtins.int
+    FORKED_FROM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its Temporal workflow id."""
     agent: _builtins.str
@@ -719,7 +794,7 @@ class Task(_message.Message):
     def usage(self) -> Global___TaskUsage: ...
     @_builtins.property
     def input_requests(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]:
-        """Not in this release: always empty."""
+        """What waits for a person's answer, oldest first: the same keys as in the REST API. Long arguments are left out."""
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
@@ -740,6 +815,10 @@ class Task(_message.Message):
     @_builtins.property
     def stalled(self) -> Global___Stalled:
         """Set while the workflow's code fails: a defect, or workers of a release that doesn't fit the task."""
+
+    @_builtins.property
+    def forked_from(self) -> Global___ForkOrigin:
+        """Of a fork: the task that it goes on from."""
 
     def __init__(
         self,
@@ -766,14 +845,40 @@ class Task(_message.Message):
         links: Global___TaskLinks | None = ...,
         waiting_for_worker: _builtins.bool = ...,
         stalled: Global___Stalled | None = ...,
+        forked_from: Global___ForkOrigin | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "input", b"input", "links", b"links", "output", b"output", "stalled", b"stalled", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "forked_from", b"forked_from", "input", b"input", "links", b"links", "output", b"output", "stalled", b"stalled", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "completed_at", b"completed_at", "conversation_id", b"conversation_id", "created_at", b"created_at", "doing", b"doing", "error", b"error", "id", b"id", "input", b"input", "input_requests", b"input_requests", "links", b"links", "metadata", b"metadata", "output", b"output", "parent_id", b"parent_id", "stalled", b"stalled", "started_at", b"started_at", "status", b"status", "steps", b"steps", "tags", b"tags", "title", b"title", "usage", b"usage", "user", b"user", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "completed_at", b"completed_at", "conversation_id", b"conversation_id", "created_at", b"created_at", "doing", b"doing", "error", b"error", "forked_from", b"forked_from", "id", b"id", "input", b"input", "input_requests", b"input_requests", "links", b"links", "metadata", b"metadata", "output", b"output", "parent_id", b"parent_id", "stalled", b"stalled", "started_at", b"started_at", "status", b"status", "steps", b"steps", "tags", b"tags", "title", b"title", "usage", b"usage", "user", b"user", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class ForkOrigin(_message.Message):
+    """The task that a fork goes on from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    step: _builtins.int
+    """The last step that they have in common; 0: its input."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForkOrigin: _TypeAlias = ForkOrigin  # noqa: Y015
 
 @_typing.final
 class Stalled(_message.Message):

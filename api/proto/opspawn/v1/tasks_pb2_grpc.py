@@ -107,7 +107,7 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AnswerInput(self, request, context):
-        """Answer what a task asks a person. Not in this release: UNIMPLEMENTED.
+        """Answer what a task asks a person. While no worker runs, the answer is kept, and checked later: decided is false.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,7 @@ class TaskServiceStub:
     WatchTask: _grpc.UnaryStreamMultiCallable[_tasks_pb2.WatchTaskRequest, _tasks_pb2.WatchTaskResponse]
     """Stream a task's events, from its start or after one of them, until its last one."""
     AnswerInput: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.AnswerInputRequest, _tasks_pb2.AnswerInputResponse]
-    """Answer what a task asks a person. Not in this release: UNIMPLEMENTED."""
+    """Answer what a task asks a person. While no worker runs, the answer is kept, and checked later: decided is false."""
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
@@ -66,7 +66,7 @@ class TaskServiceAsyncStub(TaskServiceStub):
     WatchTask: _aio.UnaryStreamMultiCallable[_tasks_pb2.WatchTaskRequest, _tasks_pb2.WatchTaskResponse]  # type: ignore[assignment]
     """Stream a task's events, from its start or after one of them, until its last one."""
     AnswerInput: _aio.UnaryUnaryMultiCallable[_tasks_pb2.AnswerInputRequest, _tasks_pb2.AnswerInputResponse]  # type: ignore[assignment]
-    """Answer what a task asks a person. Not in this release: UNIMPLEMENTED."""
+    """Answer what a task asks a person. While no worker runs, the answer is kept, and checked later: decided is false."""
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Start, show, list, stop and watch tasks."""
@@ -117,6 +117,6 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.AnswerInputRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.AnswerInputResponse, _abc.Awaitable[_tasks_pb2.AnswerInputResponse]]:
-        """Answer what a task asks a person. Not in this release: UNIMPLEMENTED."""
+        """Answer what a task asks a person. While no worker runs, the answer is kept, and checked later: decided is false."""
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -21,7 +21,7 @@ Write = Callable[[str, str], Path]
 
 CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=1)
 BUILT_IN = [
-    *("calculator", "current_time", "http_fetch", "read_result", "http_request"),
+    *("calculator", "current_time", "http_fetch", "read_result", "http_request", "ask_person"),
     *("python", "shell", "read_file", "write_file", "list_files", "search_text"),
 ]
 TOOL = """
@@ -188,7 +188,7 @@ def test_a_request_may_replace_the_model_and_some_limits(tmp_path: Path, write: 
             {"limits": {"max_step": 1}}, "request: limits.max_step: unknown key. Did you mean 'max_steps'?", id="key"
         ),
         pytest.param(
-            {"limits": {"on_exhausted": "ask"}}, "request: limits.on_exhausted: 'ask' is not in this", id="unsupported"
+            {"limits": {"on_exhausted": "wait"}}, "request: limits.on_exhausted: expected 'fail' or 'ask'", id="word"
         ),
     ],
 )

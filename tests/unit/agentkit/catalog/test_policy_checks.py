@@ -54,3 +54,24 @@ def test_tools_and_arguments_that_do_not_exist_are_named(
     (issue,) = policy_tool_issues([rule(**fields)], [PAY], ["pay", "send"])
     assert issue.path == path
     assert issue.message.startswith(text)
+
+
+ASK = ToolSpec(name="ask_person", description="Ask.", parameters={"type": "object"}, effect="pure")
+ASKING = {"then": "ask", "on_expiry": "approve", "count": 2}
+
+
+@pytest.mark.parametrize("pattern", ["ask_person", "ask_*"])
+def test_a_question_has_no_answer_by_default_and_is_answered_once(pattern: str) -> None:
+    issues = [*policy_tool_issues([rule(), rule(tool=pattern, **ASKING)], [PAY, ASK], ["pay", "ask_person"])]
+    assert [(issue.path, issue.message) for issue in issues] == [
+        (
+            ("policy", 1, "on_expiry"),
+            "expected deny, fail or escalate, got approve: a question of ask_person has no answer by default",
+        ),
+        (("policy", 1, "count"), "expected 1, got 2: a question of ask_person is answered once"),
+    ]
+
+
+def test_terms_of_approvals_are_allowed_in_rules_for_other_tools_too() -> None:
+    rules = [rule(tool="*", **ASKING), rule(tool="ask_person", then="ask", on_expiry="fail", count=1)]
+    assert [*policy_tool_issues(rules, [PAY, ASK], ["pay", "ask_person"])] == []

@@ -1,4 +1,4 @@
-"""Arguments of external tools are checked with the model's response, by every planner, before anything is called."""
+"""Arguments of external tools and questions are checked with the response, by every planner, before any call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from agentkit.errors import ToolNotServed
 from agentkit.interfaces import OutputCheck
 from agentkit.messages import ToolCall, user_message
-from agentkit.runtime.argument_check import refused_arguments
+from agentkit.runtime.argument_check import are_arguments_checked, refused_arguments
 from agentkit.runtime.local_runner import LocalRunner
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS
 from agentkit.runtime.model_request import request_model
@@ -19,6 +19,7 @@ from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.tools import ToolRegistry
+from agentkit.tools.ask_person import ask_person_tool
 from agentkit.tools.external_tool import ExternalTool
 
 PARAMETERS: dict[str, JsonValue] = {
@@ -30,11 +31,12 @@ PARAMETERS: dict[str, JsonValue] = {
 SEND = ToolSpec(
     name="send", description="Sends.", parameters=PARAMETERS, effect="pure", task_queue="email", external=True
 )
+ASK = ask_person_tool().spec
 OWN = SEND.model_copy(update={"name": "own", "external": None})
 
 
 def agent(planner: str = "tools") -> AgentSpec:
-    return AgentSpec(name="a", models=("demo:m",), planner=planner, tools=(SEND, OWN))
+    return AgentSpec(name="a", models=("demo:m",), planner=planner, tools=(SEND, OWN, ASK))
 
 
 def call(**arguments: JsonValue) -> ToolCall:
@@ -110,3 +112,64 @@ async def test_a_local_run_says_that_it_has_no_worker_for_an_external_tool() -> 
     runner = LocalRunner({"demo": model}, ToolRegistry([ExternalTool(SEND)]))
     with pytest.raises(ToolNotServed, match="send is served by another program"):
         await runner.run(agent(), "go")
+
+
+def question(**arguments: JsonValue) -> ToolCall:
+    return ToolCall(id="c", name="ask_person", arguments={"question": "Which colour?", **arguments})
+
+
+def test_only_what_no_code_of_ours_receives_is_checked() -> None:
+    assert [tool.name for tool in agent().tools if are_arguments_checked(tool)] == ["send", "ask_person"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"choices": ["red", "blue"]},
+        {"choices": None, "schema": None},
+        {"schema": {"type": "object", "properties": {"size": {"enum": ["S", "M"]}}, "required": ["size"]}},
+    ],
+    ids=["text", "choices", "nulls", "form"],
+)
+async def test_a_question_that_can_be_asked_is_not_refused(arguments: dict[str, JsonValue]) -> None:
+    assert await refused_arguments(InlineOutputChecker(), agent(), [question(**arguments)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        pytest.param({"question": " \n"}, ["- question: it is blank"], id="blank"),
+        pytest.param({"question": 5}, ["- question: 5 is not of type 'string'"], id="type"),
+        pytest.param({"choices": ["red", "red "]}, ["- choices: two of them are the same"], id="same choice"),
+        pytest.param({"choices": ["red", " "]}, ["- choices: one of them is blank"], id="blank choice"),
+        pytest.param(
+            {"choices": ["red", "blue"], "schema": {}},
+            ["- schema: give either choices or a schema, not both"],
+            id="choices and schema",
+        ),
+        pytest.param(
+            {"schema": {"type": "text"}},
+            ["- schema: no JSON Schema: at $.type: 'text' is not valid under any of the given schemas"],
+            id="no schema",
+        ),
+        pytest.param(
+            {"schema": {"$ref": "#"}},
+            ["- schema: refers to itself without an end: a recursive reference must stand below properties or items"],
+            id="endless schema",
+        ),
+        pytest.param(
+            {"schema": {"description": "x" * 16_384}},
+            ["- schema: too large: 16,384 characters at most. Ask for less, or for free text"],
+            id="large schema",
+        ),
+    ],
+)
+async def test_a_question_that_can_not_be_asked_is_refused_before_anybody_is_asked(
+    arguments: dict[str, JsonValue], lines: list[str]
+) -> None:
+    refused = await refused_arguments(InlineOutputChecker(), agent(), [question(), question(**arguments)])
+    assert list(refused) == [1]
+    first, *rest = refused[1].split("\n")
+    assert first == "The arguments of ask_person are wrong, so nothing was done. Correct them and call again:"
+    assert rest == lines

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from agentkit.errors import AnswerInvalid, AnswerMismatch, AnswerTooLate, InputRequestNotFound
+from agentkit.errors import (
+    AlreadyAnswered,
+    AnswerExpired,
+    AnswerInvalid,
+    AnswerMismatch,
+    AnswerNotAllowed,
+    AnswerOutdated,
+    InputRequestNotFound,
+)
 from agentkit.input_requests import InputAnswer, InputRequest
 from agentkit.runtime.open_requests import OpenRequests
 
@@ -40,14 +48,22 @@ def test_a_settled_request_is_not_pending_and_its_siblings_are() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "decisions"),
-    [("approval", {"approve", "deny"}), ("unknown_outcome", {"happened", "retry", "give_up"})],
+    [
+        ("approval", {"approve", "deny"}),
+        ("question", {"answer", "decline"}),
+        ("elicitation", {"answer", "decline"}),
+        ("unknown_outcome", {"happened", "retry", "give_up"}),
+        ("limit", {"raise", "stop"}),
+    ],
 )
 def test_each_kind_takes_its_own_decisions(kind: str, decisions: set[str]) -> None:
     taken = set()
+    needed: dict[str, dict[str, Any]] = {"answer": {"answer": "yes"}, "raise": {"limits": {"max_steps": 5}}}
     for decision in ("approve", "deny", "answer", "decline", "happened", "retry", "give_up", "raise", "stop"):
         requests = OpenRequests()
         try:
-            requests.answer(answer(request(requests, kind=kind), decision), NOW)
+            fields = needed.get(decision, {})
+            requests.answer(answer(request(requests, kind=kind), decision, **fields), NOW)
             taken.add(decision)
         except AnswerMismatch:
             pass
@@ -58,7 +74,11 @@ def test_each_kind_takes_its_own_decisions(kind: str, decisions: set[str]) -> No
     ("fields", "error"),
     [
         pytest.param({"input_request_id": "input_9"}, InputRequestNotFound, id="unknown"),
-        pytest.param({"sha256": "0"}, AnswerMismatch, id="another hash"),
+        pytest.param({"sha256": "0"}, AnswerOutdated, id="another hash"),
+        pytest.param({"decision": "deny", "arguments": {}}, AnswerMismatch, id="arguments of a denial"),
+        pytest.param({"answer": "yes"}, AnswerMismatch, id="an answer to no question"),
+        pytest.param({"limits": {"max_steps": 5}}, AnswerMismatch, id="limits of no limit"),
+        pytest.param({"result": "yes"}, AnswerMismatch, id="a result of no outcome"),
     ],
 )
 def test_an_answer_that_does_not_fit_changes_nothing(fields: dict[str, Any], error: type[AnswerInvalid]) -> None:
@@ -73,33 +93,88 @@ def test_answers_after_the_first_or_after_the_expiry_are_too_late() -> None:
     requests = OpenRequests()
     first, second = request(requests), request(requests, expires_at=NOW + timedelta(hours=1))
     requests.answer(answer(first), NOW)
-    with pytest.raises(AnswerTooLate, match="answered already: approve"):
+    with pytest.raises(AlreadyAnswered, match="answered already: approve"):
         requests.answer(answer(first, "deny"), NOW)
-    with pytest.raises(AnswerTooLate, match="expired at 2026-11-26T01:00:00"):
+    with pytest.raises(AnswerExpired, match="expired at 2026-11-26T01:00:00"):
         requests.answer(answer(second), NOW + timedelta(hours=1))
 
 
 def test_two_approvals_of_different_people_settle_a_request_for_two_and_one_denial_does() -> None:
     requests = OpenRequests()
     first, second = request(requests, count=2), request(requests, count=2)
-    assert not requests.answer(answer(first, by="ada"), NOW)
-    with pytest.raises(AnswerMismatch, match="ada has approved it already"):
-        requests.answer(answer(first, by="ada"), NOW)
-    assert requests.answer(answer(first, by="grace"), NOW)
-    assert requests.answer(answer(second, "deny", by="ada"), NOW)
+    assert not requests.answer(answer(first, answered_by="ada"), NOW)
+    with pytest.raises(AnswerNotAllowed, match="ada has approved it already"):
+        requests.answer(answer(first, answered_by="ada"), NOW)
+    assert requests.answer(answer(first, answered_by="grace"), NOW)
+    assert requests.answer(answer(second, "deny", answered_by="ada"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_allowed"),
+    [
+        ({"answered_by": "ada"}, True),
+        ({"answered_by": "eve", "groups": ["finance"]}, True),
+        ({"answered_by": "eve", "groups": ["sales"]}, False),
+        ({"answered_by": "eve"}, False),
+        ({}, False),
+    ],
+)
+def test_only_those_who_are_named_or_in_a_named_group_may_answer(fields: dict[str, Any], *, is_allowed: bool) -> None:
+    requests = OpenRequests()
+    opened = request(requests, approvers=["ada", "finance"])
+    if is_allowed:
+        assert requests.answer(answer(opened, **fields), NOW)
+        return
+    with pytest.raises(AnswerNotAllowed, match="input_1 is for ada, finance"):
+        requests.answer(answer(opened, **fields), NOW)
+
+
+def test_an_answer_after_the_expiry_was_applied_is_expired_not_answered() -> None:
+    requests = OpenRequests()
+    opened = request(requests, expires_at=NOW)
+    requests.settle(answer(opened, "deny", answered_by="expiry"), is_expiry=True)
+    with pytest.raises(AnswerExpired):
+        requests.answer(answer(opened), NOW)
+
+
+def test_a_question_takes_one_of_its_choices_or_text() -> None:
+    requests = OpenRequests()
+    choice, free = request(requests, kind="question", choices=["red", "blue"]), request(requests, kind="question")
+    for opened, wrong in ((choice, "green"), (choice, None), (free, " "), (free, 5), (free, None)):
+        with pytest.raises(AnswerMismatch):
+            requests.answer(answer(opened, "answer", answer=wrong), NOW)
+    assert requests.answer(answer(choice, "answer", answer="red"), NOW)
+    assert requests.answer(answer(free, "answer", answer="the red one"), NOW)
+
+
+def test_approvals_so_far_are_shown_and_one_of_several_cannot_be_remembered() -> None:
+    requests = OpenRequests()
+    opened = request(requests, count=2)
+    with pytest.raises(AnswerNotAllowed, match="say who answers"):
+        requests.answer(answer(opened), NOW)
+    with pytest.raises(AnswerMismatch, match="remembered"):
+        requests.answer(answer(opened, answered_by="ada", remember="task"), NOW)
+    requests.answer(answer(opened, answered_by="ada"), NOW)
+    assert [given.answered_by for given in requests.pending[0].answers] == ["ada"]
+
+
+def test_a_request_of_an_earlier_run_is_no_longer_open() -> None:
+    requests = OpenRequests(opened_count=3)
+    with pytest.raises(AlreadyAnswered, match="input_2 is no longer open"):
+        requests.answer(InputAnswer(input_request_id="input_2", decision="approve"), NOW)
 
 
 def test_an_expiry_does_not_replace_a_persons_answer_of_the_same_moment() -> None:
     requests = OpenRequests()
     opened = request(requests)
-    requests.answer(answer(opened, by="ada"), NOW)
-    requests.settle(answer(opened, "deny", by="expiry"))
-    assert (requests.settled(opened.id).decision, requests.settled(opened.id).by) == ("approve", "ada")
+    requests.answer(answer(opened, answered_by="ada"), NOW)
+    requests.settle(answer(opened, "deny", answered_by="expiry"))
+    assert (requests.settled(opened.id).decision, requests.settled(opened.id).answered_by) == ("approve", "ada")
 
 
 def test_a_withdrawn_request_takes_no_answer() -> None:
     requests = OpenRequests()
     opened = request(requests)
     requests.withdraw(opened.id)
-    with pytest.raises(InputRequestNotFound, match="Pending: none"):
+    with pytest.raises(AlreadyAnswered, match="no longer open"):
         requests.answer(answer(opened), NOW)

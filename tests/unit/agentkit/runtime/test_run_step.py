@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -28,8 +29,9 @@ from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResu
 from agentkit.planners import get_planner
 from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.effect_ledger import LedgerEntry
-from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop, run_step
+from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop
 from agentkit.runtime.security_policy import RulePolicy
+from agentkit.runtime.step import run_step
 from agentkit.specs import AgentSpec, Limits, ToolSpec
 from agentkit.transcript import Transcript
 
@@ -57,6 +59,21 @@ class InMemoryEffects:
         self.answers: list[dict[str, Any]] = []
         """Answers to input requests, in order, without their ids."""
         self.requests: list[InputRequest] = []
+        self.messages: list[Message] = []
+        """What people wrote, for the next step."""
+
+    async def before_step(self, loop: AgentLoop) -> None:
+        loop.receive(self.messages)
+        self.messages = []
+
+    def has_messages(self) -> bool:
+        return bool(self.messages)
+
+    async def until_resumed(self) -> None:
+        pass
+
+    def on_call_edited(self, call: ToolCall, tool: ToolSpec) -> None:
+        self.log.append(f"edited {tool.name} {json.dumps(call.arguments)}")
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         self.log.append(f"request {loop.model}")
@@ -373,7 +390,7 @@ async def test_a_person_settles_a_call_that_was_cut_off(
     tool: ToolSpec, answer: dict[str, Any], state: str, content: str, is_error: bool
 ) -> None:
     loop, effects = ledger_loop(tool=tool), sending(CUT_OFF)
-    effects.answers = [{**answer, "by": "ada"}]
+    effects.answers = [{**answer, "answered_by": "ada"}]
     entry, result = await send_once(loop, effects)
     assert (entry.state, entry.decided_by, entry.attempts) == (state, "person: ada", 1)
     assert content in result.content
@@ -426,7 +443,7 @@ async def test_an_interrupted_call_of_an_idempotent_tool_is_an_error_that_asks_n
 
 async def test_an_approved_call_is_made_and_the_ledger_names_the_person() -> None:
     loop, effects = ledger_loop(RulePolicy()), sending("sent")
-    effects.answers = [{"decision": "approve", "by": "ada"}]
+    effects.answers = [{"decision": "approve", "answered_by": "ada"}]
     entry, result = await send_once(loop, effects)
     assert (entry.state, entry.decided_by, result.content) == ("done", "person: ada", "sent")
     request = effects.requests[0]
@@ -437,7 +454,7 @@ async def test_an_approved_call_is_made_and_the_ledger_names_the_person() -> Non
 
 async def test_a_denied_call_is_refused_with_the_persons_words() -> None:
     loop, effects = ledger_loop(RulePolicy()), sending("sent")
-    effects.answers = [{"decision": "deny", "comment": "Too much.", "by": "ada"}]
+    effects.answers = [{"decision": "deny", "comment": "Too much.", "answered_by": "ada"}]
     entry, result = await send_once(loop, effects)
     assert (entry.state, entry.attempts, entry.decided_by) == ("refused", 0, "person: ada")
     assert result.content == "Not called: send was not approved: Too much. Go on without it, and say so."

@@ -106,3 +106,11 @@ async def test_arguments_are_checked_in_the_same_processes_and_within_the_same_t
     assert (fits.index, fits.mismatch) == (0, None)
     assert wrong.mismatch == "- to: 1 is not of type 'string'"
     assert "took more than 1 s" in (endless.failure or "")
+
+
+async def test_values_are_checked_within_the_same_time_and_a_schema_of_none_is_a_failure(
+    checker: OutputCheckProcesses,
+) -> None:
+    assert "took more than 1 s" in ((await checker.check_value("x" * 40, ENDLESS)).failure or "")
+    assert (await checker.check_value(1, {"$ref": "#"})).failure
+    assert (await checker.check_value(1, {"type": "integer"})).index == 0

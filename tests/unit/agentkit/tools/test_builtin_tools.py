@@ -39,6 +39,7 @@ def test_builtin_tools_are_pure_but_for_requests_and_only_the_calculator_is_fast
         ("http_fetch", "pure", False),
         ("read_result", "pure", False),
         ("http_request", "irreversible", False),
+        ("ask_person", "pure", False),
     ]
 
 

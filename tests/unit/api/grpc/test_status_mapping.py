@@ -7,21 +7,39 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc import StatusCode, aio
 
-from api.grpc.status_mapping import NotInThisRelease, error_status, errors_as_status, field_path
+from agentkit.errors import (
+    AlreadyAnswered,
+    AnswerExpired,
+    AnswerInvalid,
+    AnswerMismatch,
+    AnswerNotAllowed,
+    AnswerOutdated,
+    InputRequestNotFound,
+)
+from api.grpc.status_mapping import error_status, errors_as_status, field_path
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import (
     TaskServiceServicer,
     TaskServiceStub,
     add_TaskServiceServicer_to_server,
 )
-from api.tasks.errors import FieldIssue, RequestInvalid, ServiceError, TaskNotFound, TaskRefused, TemporalUnreachable
+from api.tasks.errors import (
+    AnswerRefused,
+    FieldIssue,
+    RequestInvalid,
+    ServiceError,
+    SteeringRefused,
+    TaskNotFound,
+    TaskRefused,
+    TemporalUnreachable,
+)
 from tests.unit.api.grpc.status_details import reason_of, violations_of
 from tests.unit.api.service_errors import SERVICE_ERRORS
 
 ROOT = Path(__file__).parents[4]
 
 
-@pytest.mark.parametrize("error", [*SERVICE_ERRORS, NotInThisRelease("Later.")], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", SERVICE_ERRORS, ids=lambda error: type(error).__name__)
 def test_every_service_error_has_a_code_and_its_text(error: ServiceError) -> None:
     status = error_status(error)
     assert status.code not in (StatusCode.OK.value[0], StatusCode.UNKNOWN.value[0])
@@ -33,6 +51,18 @@ def test_every_service_error_has_a_code_and_its_text(error: ServiceError) -> Non
     [
         pytest.param(TaskNotFound("t1"), StatusCode.NOT_FOUND, "TASK_NOT_FOUND", id="unknown"),
         pytest.param(TemporalUnreachable("t:7233", "x"), StatusCode.UNAVAILABLE, "TEMPORAL_UNREACHABLE", id="away"),
+        pytest.param(SteeringRefused("No."), StatusCode.INVALID_ARGUMENT, "STEERING_REFUSED", id="steering"),
+        *(
+            pytest.param(AnswerRefused("No.", verdict), code, reason, id=verdict.__name__)
+            for verdict, code, reason in (
+                (InputRequestNotFound, StatusCode.NOT_FOUND, "INPUT_REQUEST_NOT_FOUND"),
+                (AlreadyAnswered, StatusCode.FAILED_PRECONDITION, "ALREADY_ANSWERED"),
+                (AnswerExpired, StatusCode.FAILED_PRECONDITION, "ANSWER_EXPIRED"),
+                (AnswerNotAllowed, StatusCode.PERMISSION_DENIED, "ANSWER_NOT_ALLOWED"),
+                (AnswerOutdated, StatusCode.FAILED_PRECONDITION, "ANSWER_OUTDATED"),
+                (AnswerMismatch, StatusCode.INVALID_ARGUMENT, "ANSWER_MISMATCH"),
+            )
+        ),
         pytest.param(TaskRefused("No.", path=("model",)), StatusCode.INVALID_ARGUMENT, "TASK_REFUSED", id="refused"),
     ],
 )
@@ -41,6 +71,11 @@ def test_an_error_has_the_code_and_the_reason_of_the_reference(
 ) -> None:
     status = error_status(error)
     assert (status.code, reason_of(status)) == (code.value[0], reason)
+
+
+def test_every_verdict_on_an_answer_has_a_code() -> None:
+    for verdict in (AnswerInvalid, *AnswerInvalid.__subclasses__()):
+        assert error_status(AnswerRefused("No.", verdict)).code != StatusCode.UNKNOWN.value[0]
 
 
 def test_each_wrong_field_is_named_by_its_path_in_the_proto() -> None:

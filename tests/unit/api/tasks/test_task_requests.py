@@ -6,7 +6,8 @@ import pytest
 
 from agentkit.messages import FilePart, ImagePart, TextPart
 from api.tasks.errors import RequestInvalid
-from api.tasks.task_requests import NewTask, TaskListRequest, parse_request
+from api.tasks.request_validation import parse_request
+from api.tasks.task_requests import NewTask, TaskListRequest
 
 VALID = {"agent": "assistant", "input": "Hello"}
 

@@ -130,7 +130,7 @@ def test_a_call_that_was_cut_off_is_followed_by_what_its_probe_found() -> None:
 def test_what_a_person_says_of_a_call_is_not_ascribed_to_its_probe() -> None:
     asked = {"id": "input_1", "kind": "unknown_outcome", "step": 1, "call_id": "c1", "message": "Find out."}
     opened = event(7, "input.requested", step=1, input_request={**asked, "opened_at": "2026-11-26T16:00:00Z"})
-    answered = event(8, "input.answered", input_request_id="input_1", decision="happened", by="ada")
+    answered = event(8, "input.answered", input_request_id="input_1", decision="happened", answered_by="ada")
 
     lines = of_events(INTERRUPTED, opened, answered, event(9, "tool.completed", step=1, result=RESULT))
 
@@ -139,7 +139,9 @@ def test_what_a_person_says_of_a_call_is_not_ascribed_to_its_probe() -> None:
 
 
 def test_an_approval_that_is_not_enough_says_so() -> None:
-    answered = event(8, "input.answered", input_request_id="input_1", decision="approve", by="ada", is_settled=False)
+    answered = event(
+        8, "input.answered", input_request_id="input_1", decision="approve", answered_by="ada", is_settled=False
+    )
 
     assert of_events(answered) == ["   ! input_1 approve by ada; more people must approve"]
 

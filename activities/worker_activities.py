@@ -1,0 +1,46 @@
+"""The activities that a worker registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.input_checks import InputCheckActivity
+from activities.input_webhook import InputWebhookActivity
+from activities.model import ModelActivities
+from activities.settings import Settings
+from activities.storage.message_storing import StoringActivity
+from activities.storage.transcript_reader import TranscriptReader
+from activities.streaming.token_streams import TokenPublisher
+from activities.temporal.worker_identity import own_identity
+from activities.tool import ToolActivities
+from activities.tool_calls import ToolCalls
+from activities.worker_description import WorkerDescriptionActivity
+from agentkit.interfaces import HttpClient, Model, OutputChecker, Secrets, Toolset
+
+__all__ = ["worker_activities"]
+
+
+def worker_activities(
+    client: Client,
+    settings: Settings,
+    models: Mapping[str, Model],
+    toolset: Toolset,
+    reader: TranscriptReader,
+    checker: OutputChecker,
+    publisher: TokenPublisher | None = None,
+    tool_calls: ToolCalls | None = None,
+    secrets: Secrets | None = None,
+    webhook_client: HttpClient | None = None,
+) -> Sequence[Callable[..., Any]]:
+    """Return the activities, made of the parts that they need."""
+    return [
+        ModelActivities(models, reader, checker, publisher).request_model,
+        ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client).call_tool,
+        InputCheckActivity(checker).check_input,
+        InputWebhookActivity(settings, webhook_client).notify_input_request,
+        StoringActivity(client, reader).store_messages,
+        WorkerDescriptionActivity(settings, toolset, models, tool_calls, secrets).describe_worker,
+    ]

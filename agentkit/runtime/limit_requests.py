@@ -1,0 +1,66 @@
+"""Limits of a running task: which one is reached, how people raise them, and the request that asks for it."""
+
+from __future__ import annotations
+
+from agentkit.errors import AnswerMismatch, LimitExceeded
+from agentkit.input_requests import InputRequest
+from agentkit.messages import Usage
+from agentkit.runtime.call_effects import CallEffects
+from agentkit.specs import Limits, RaisedLimits
+
+__all__ = ["check_raise", "deadline_text", "limit_request", "raised", "reached_limit", "stopped_at"]
+
+
+def reached_limit(limits: Limits, usage: Usage, steps: int) -> str | None:
+    """Return which limit is reached, as a clause for people; None: none is. The deadline is not among them."""
+    if steps >= limits.max_steps:
+        return f"max_steps is {limits.max_steps}, and the task has used {steps} steps"
+    if limits.max_tokens is not None and usage.tokens >= limits.max_tokens:
+        return f"max_tokens is {limits.max_tokens}, and the task has used {usage.tokens} tokens"
+    if limits.max_cost_usd is not None and usage.cost_usd is not None and usage.cost_usd >= limits.max_cost_usd:
+        return f"max_cost_usd is {limits.max_cost_usd}, and the task has cost {usage.cost_usd} USD"
+    return None
+
+
+def deadline_text(deadline_s: float | None) -> str:
+    """Return that the deadline is reached, as a clause for people."""
+    return f"deadline is {deadline_s or 0:g} s, and the task has run for as long"
+
+
+def raised(limits: Limits, changes: RaisedLimits) -> Limits:
+    """Return the limits with the changes."""
+    return limits.model_copy(update=changes.model_dump(exclude_none=True))
+
+
+def check_raise(limits: Limits, changes: RaisedLimits, usage: Usage, steps: int, *, lifts: bool = False) -> None:
+    """Check changes of limits; with ``lifts``, that none of them is reached afterwards, either.
+
+    Raises:
+        AnswerMismatch: one would be lowered, or is still reached.
+    """
+    for name, value in changes.model_dump(exclude_none=True).items():
+        current = getattr(limits, name)
+        is_unlimited = name == "max_repeats" and value == 0
+        if current is None and name != "max_repeats":
+            raise AnswerMismatch(f"The task has no {name}: a limit can be raised, not added.")
+        if current is not None and value < current and not is_unlimited:
+            raise AnswerMismatch(f"{name} is {current:g}: a limit can be raised, not lowered to {value:g}.")
+    if lifts and (reached := reached_limit(raised(limits, changes), usage, steps)):
+        raise AnswerMismatch(f"That is not enough: then {reached}.")
+
+
+def limit_request(effects: CallEffects, reason: str, step: int) -> InputRequest:
+    """Return the request that asks a person to raise a limit."""
+    return InputRequest(
+        id=effects.next_request_id(),
+        kind="limit",
+        step=step,
+        message=f"A limit is reached: {reason}. Raise it, and the task goes on, or stop the task.",
+        opened_at=effects.now(),
+    )
+
+
+def stopped_at(reason: str, answered_by: str | None) -> LimitExceeded:
+    """Return the error of a task that a person has stopped at a limit."""
+    who = f", and {answered_by} stopped it there" if answered_by else ", and a person stopped it there"
+    return LimitExceeded(f"{reason}{who}")

@@ -1,0 +1,111 @@
+"""One step of the agent loop: a request to the model, and the tool calls that it asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from agentkit.errors import ModelError
+from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
+from agentkit.runtime.call_effects import CallEffects, CheckedCall
+from agentkit.runtime.call_execution import CallExecution
+from agentkit.runtime.limit_requests import limit_request, stopped_at
+from agentkit.runtime.loop import AgentLoop
+
+__all__ = ["LoopEffects", "run_step"]
+
+
+class LoopEffects(CallEffects, Protocol):
+    """The side effects of a step: requests to models, those of its tool calls, and records of what happened."""
+
+    async def before_step(self, loop: AgentLoop) -> None:
+        """Return when the next step may start: the task isn't paused, and what people wrote is in the transcript."""
+        ...
+
+    def has_messages(self) -> bool:
+        """Return whether people have written messages that are not in the transcript yet: then no step is the last."""
+        ...
+
+    async def request_model(self, loop: AgentLoop) -> ModelResponse:
+        """Send the transcript to ``loop.model`` and return its response, with call ids that are unique in the task.
+
+        Its stop reason is ``interrupted`` where a person interrupted the model: it has what was written until then.
+
+        Raises:
+            ModelError: the model gave no response; the next model of the agent's chain is requested.
+        """
+        ...
+
+    def on_model_failed(self, model: str, error: ModelError) -> None:
+        """Called when a model gave no response."""
+        ...
+
+    def on_plan(self, plan: Sequence[str]) -> None:
+        """Called with each new plan."""
+        ...
+
+    def on_calls_checked(self, calls: Sequence[CheckedCall]) -> None:
+        """Called with a step's tool calls, before any of them is made."""
+        ...
+
+
+async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
+    """Run one step: request the model, then make the tool calls it asks for, in parallel.
+
+    Returns:
+        The decision that ends the task; None when another step follows.
+
+    Raises:
+        LimitExceeded: a limit of the task is reached, and nobody raised it.
+        ModelError: no model of the agent's chain gave a usable response.
+    """
+    await effects.before_step(loop)
+    await _raise_reached_limits(loop, effects)
+    response = loop.start_step() or await _request_chain(loop, effects)
+    finish = await _act(loop, effects, response)
+    loop.end_step()
+    return None if finish is not None and effects.has_messages() else finish
+
+
+async def _act(loop: AgentLoop, effects: LoopEffects, response: ModelResponse) -> Finish | None:
+    """Do what the response asks for; return the decision that ends the task, if it is one."""
+    if response.stop_reason == "interrupted":
+        loop.record_interruption(response)
+        return None
+    decision = loop.record_response(response)
+    match decision:
+        case Finish():
+            return decision
+        case Proceed(plan):
+            effects.on_plan(plan)
+        case CallTools(calls):
+            now = effects.now()
+            checked = [loop.check_call(call, index, now) for index, call in enumerate(calls)]
+            effects.on_calls_checked(checked)
+            execution = CallExecution(loop.agent, loop, effects, loop.steps, response.message.text)
+            loop.record_results(calls, await asyncio.gather(*map(execution.execute, checked)))
+    return None
+
+
+async def _raise_reached_limits(loop: AgentLoop, effects: LoopEffects) -> None:
+    """Ask a person to raise each limit that is reached, if the agent is to ask.
+
+    Raises:
+        LimitExceeded: a person stopped the task.
+    """
+    while loop.limits.on_exhausted == "ask" and (reached := loop.reached_limit()) is not None:
+        answer = await effects.ask(limit_request(effects, reached, loop.steps))
+        if answer.decision != "raise":
+            raise stopped_at(reached, answer.answered_by)
+        if answer.limits is not None:
+            loop.raise_limits(answer.limits)
+
+
+async def _request_chain(loop: AgentLoop, effects: LoopEffects) -> ModelResponse:
+    while True:
+        try:
+            return await effects.request_model(loop)
+        except ModelError as error:
+            effects.on_model_failed(loop.model, error)
+            loop.fall_back(error)

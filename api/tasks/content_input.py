@@ -1,0 +1,163 @@
+"""The content of a person's message in requests: text, or a list of parts."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    Base64Encoder,
+    ConfigDict,
+    Discriminator,
+    EncodedBytes,
+    Field,
+    JsonValue,
+    Tag,
+    field_validator,
+)
+
+from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
+
+__all__ = ["FileInput", "ImageInput", "TaskContent", "TextInput", "message_content"]
+
+_BASE64 = r"^\s*(([A-Za-z0-9+/]\s*){4})*(([A-Za-z0-9+/]\s*){2}=\s*=\s*|([A-Za-z0-9+/]\s*){3}=\s*)?$"
+"""What ``_StrictBase64`` decodes."""
+
+
+class TextInput(TextPart):
+    """Text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"required": ["type", "text"]})
+
+
+class _StrictBase64(Base64Encoder):
+    """Base64 with no other characters than white space; pydantic's own decoder skips them, which breaks the image."""
+
+    @classmethod
+    def decode(cls, data: bytes) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            ValueError: it isn't base64.
+        """
+        try:
+            return binascii.a2b_base64(b"".join(data.split()), strict_mode=True)
+        except ValueError as error:
+            raise ValueError(f"Expected base64 ({error})") from None
+
+
+_MEDIA_TYPE = r"^[\w.+-]+/[\w.+-]+( *;.*)?$"
+_FILE_NAME = r"^[^\x00-\x1f\x7f/\\]+$"
+
+_IMAGE_SOURCE: JsonValue = [
+    {"required": ["url"], "properties": {"url": {"type": "string"}, "data": {"type": "null"}}},
+    {
+        "required": ["data", "media_type"],
+        "properties": {
+            "url": {"type": "null"},
+            "data": {"type": "string"},
+            "media_type": {"type": "string", "minLength": 1},
+        },
+    },
+]
+"""What ``ImagePart._one_source`` checks, in JSON Schema."""
+
+
+class ImageInput(ImagePart):
+    """An image, by ``url``, or as base64 ``data`` with its ``media_type``."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"required": ["type"], "oneOf": _IMAGE_SOURCE}
+    )
+
+    data: Annotated[bytes, EncodedBytes(encoder=_StrictBase64)] | None = Field(
+        default=None, json_schema_extra={"pattern": _BASE64}
+    )
+
+
+class FileInput(FilePart):
+    """A file: base64 ``data`` with its ``media_type``, and a ``name``."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"required": ["type", "data", "media_type"]}
+    )
+
+    data: Annotated[bytes, EncodedBytes(encoder=_StrictBase64)] = Field(json_schema_extra={"pattern": _BASE64})
+    media_type: str = Field(max_length=200, json_schema_extra={"pattern": _MEDIA_TYPE})
+    name: str | None = Field(default=None, max_length=255, json_schema_extra={"pattern": _FILE_NAME})
+
+    @field_validator("media_type")
+    @classmethod
+    def _check_media_type(cls, media_type: str) -> str:
+        if not re.fullmatch(_MEDIA_TYPE, media_type):
+            raise ValueError("Expected a media type such as application/pdf")
+        return media_type
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(_FILE_NAME, name):
+            raise ValueError("Expected a file name such as invoice.pdf, without directories and control characters")
+        return name
+
+
+def _input_kind(value: object) -> str | None:
+    if isinstance(value, str):
+        return "text"
+    return "parts" if isinstance(value, list | tuple) else None
+
+
+_Part = Annotated[TextInput | ImageInput | FileInput, Field(discriminator="type")]
+_NOT_BLANK: JsonValue = {
+    "minItems": 1,
+    "contains": {
+        "anyOf": [
+            {"required": ["type"], "properties": {"type": {"enum": ["image", "file"]}}},
+            {"required": ["text"], "properties": {"text": {"pattern": r"\S"}}},
+        ]
+    },
+}
+"""What ``_not_blank`` checks of a list, in JSON Schema."""
+_Parts = Annotated[list[_Part], Field(max_length=100, json_schema_extra=_NOT_BLANK)]
+
+
+def _is_blank(part: TextInput | ImageInput | FileInput) -> bool:
+    return isinstance(part, TextInput) and not part.text.strip()
+
+
+_PartList = list[TextInput | ImageInput | FileInput]
+
+
+def _not_blank(value: str | _PartList) -> str | _PartList:
+    blank = not value.strip() if isinstance(value, str) else all(map(_is_blank, value))
+    if blank:
+        raise ValueError("The input is empty. Write what the agent is to do")
+    return value
+
+
+TaskContent = Annotated[
+    Annotated[str, Tag("text"), Field(json_schema_extra={"pattern": r"\S"})] | Annotated[_Parts, Tag("parts")],
+    Discriminator(
+        _input_kind,
+        custom_error_type="input_kind",
+        custom_error_message="Expected text, or a list of content parts such as {type: text, text: ...}",
+    ),
+    AfterValidator(_not_blank),
+]
+"""A discriminated union, so that errors are about the kind that was sent and not about both."""
+
+
+def message_content(content: str | _PartList) -> str | tuple[InputPart, ...]:
+    """Return the content as messages hold it."""
+    if isinstance(content, str):
+        return content
+    return tuple(_message_part(part) for part in content)
+
+
+def _message_part(part: TextInput | ImageInput | FileInput) -> InputPart:
+    if isinstance(part, TextInput):
+        return TextPart(text=part.text)
+    kind = FilePart if isinstance(part, FileInput) else ImagePart
+    return kind.model_construct(**dict(part))  # valid already, and decoding bytes again costs milliseconds

@@ -1,0 +1,171 @@
+"""The input requests of tasks: what they ask, over all tasks, and the answers of people."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
+
+from activities.settings import Settings
+from activities.temporal.temporal_clock import temporal_now
+from agentkit.errors import AnswerInvalid, AnswerMismatch, AnswerOutdated, InputRequestNotFound
+from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest
+from api.tasks.errors import AnswerRefused, TaskEnded
+from api.tasks.steering_requests import AnswerRequest, InboxRequest
+from api.tasks.task_listing import PageCursor, inbox_query, newest_tasks
+from api.tasks.task_service import TaskService
+from api.tasks.task_snapshot import TaskSnapshot
+from api.tasks.task_updates import TaskUpdates
+from api.tasks.task_visibility import listed_input_requests, open_request
+from api.tasks.task_workflows import TaskWorkflows
+from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from workflows.search_attributes import AGENT, MAX_LISTED_REQUESTS
+from workflows.task_types import AnswerVerdict, PendingInput
+
+__all__ = ["AnsweredTask", "InboxPage", "InputRequestService"]
+
+_ANSWER_INPUT = "answer_input"
+_MAX_REQUEST_ID_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredTask:
+    """The response to an answer."""
+
+    task: TaskSnapshot
+    is_decided: bool
+    """False where no worker has checked the answer yet: the task's events say what became of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxPage:
+    """Pending input requests, of the newest tasks first."""
+
+    input_requests: tuple[dict[str, JsonValue], ...]
+    """JSON of ``InputRequest``, with ``task_id`` and ``agent``."""
+    next_cursor: str | None
+    """None on the last page."""
+    total: int
+    """How many there are, where one page has all; else the number of tasks that have such requests."""
+
+
+class InputRequestService:
+    """Lists and answers input requests.
+
+    Every method may raise TemporalUnreachable and TemporalNotReady.
+    """
+
+    def __init__(self, client: Client, tasks: TaskService, settings: Settings) -> None:
+        self._client = client
+        self._tasks = tasks
+        self._workflows = TaskWorkflows(client, settings)
+        self._updates = TaskUpdates(client, settings)
+        self._queries = WorkerQueries(client, settings)
+
+    async def answer(
+        self, task_id: str, input_request_id: str, request: AnswerRequest, *, key: str | None = None
+    ) -> AnsweredTask:
+        """Answer an input request of a task. The same idempotency key gives the verdict of the first answer again.
+
+        Raises:
+            TaskNotFound: there is no task of this id.
+            TaskEnded: it has ended.
+            AnswerRefused: the answer is not accepted.
+        """
+        if not 0 < len(input_request_id) <= _MAX_REQUEST_ID_CHARS:
+            raise AnswerRefused("The task has no input request of this id.", InputRequestNotFound)
+        update_id = None if key is None else f"{_ANSWER_INPUT}:{input_request_id}:{key}"
+        answer = request.answer_to(input_request_id)
+        try:
+            execution = await self._workflows.unended(task_id)
+        except TaskEnded:
+            if update_id is None or not await self._updates.earlier_verdict(task_id, update_id, AnswerVerdict):
+                raise
+            return AnsweredTask(await self._tasks.changed(task_id), is_decided=True)
+        if not await self._updates.may_respond(execution):
+            await self._check_listed(execution, answer)
+        verdict = await self._updates.send(execution, _ANSWER_INPUT, answer, AnswerVerdict, update_id=update_id)
+        return AnsweredTask(await self._tasks.changed(task_id), is_decided=verdict is not None)
+
+    async def pending(self, task_id: str) -> tuple[dict[str, JsonValue], ...]:
+        """Return the pending input requests of a task, complete, oldest first.
+
+        Raises:
+            TaskNotFound: there is no task of this id.
+            WorkerUnavailable: no worker responds; only they can read them completely.
+        """
+        handle = self._workflows.handle(task_id)
+        async with self._workflows.calling(task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
+            execution = await self._workflows.describe(handle)
+            pending = await self._queries.query(handle, execution.task_queue, "input_requests", PendingInput)
+        return tuple(open_request(request, task_id, _agent(execution)) for request in pending.input_requests)
+
+    async def list(self, request: InboxRequest) -> InboxPage:
+        """Return a page of pending input requests, from what Temporal lists.
+
+        Raises:
+            CursorInvalid: the cursor isn't one of this list.
+        """
+        query = inbox_query(request)
+        cursor = PageCursor.decode(request.cursor, query) if request.cursor is not None else None
+        async with self._workflows.calling():
+            before = None
+            if request.older_than is not None:
+                before = await temporal_now(self._client) - timedelta(seconds=request.older_than)
+            bounded = inbox_query(request, opened_before=before)
+            executions, counted = await asyncio.gather(
+                newest_tasks(self._client, bounded, cursor, request.limit + 1),
+                self._client.count_workflows(bounded, rpc_timeout=RPC_TIMEOUT),
+            )
+            page = executions[: request.limit]
+            found = [item for execution in page for item in await _matching(execution, request, before)]
+        has_more = len(executions) > request.limit
+        next_cursor = PageCursor.after(page[-1]).encode(query) if has_more else None
+        is_all = cursor is None and not has_more
+        return InboxPage(tuple(found), next_cursor, len(found) if is_all else counted.count)
+
+    async def _check_listed(self, execution: WorkflowExecutionDescription, answer: InputAnswer) -> None:
+        """Check an answer that no worker can check now against what visibility has of the task's requests."""
+        listed = {request.id: request for request in await listed_input_requests(execution)}
+        request = listed.get(answer.input_request_id)
+        if request is None:
+            if len(listed) >= MAX_LISTED_REQUESTS:
+                return
+            pending = ", ".join(listed) or "none"
+            raise AnswerRefused(
+                f"The task has no input request {answer.input_request_id!r}. Pending: {pending}.", InputRequestNotFound
+            )
+        if (problem := _problem(request, answer)) is not None:
+            raise AnswerRefused(str(problem), type(problem))
+
+
+def _problem(request: InputRequest, answer: InputAnswer) -> AnswerInvalid | None:
+    decisions = DECISIONS[request.kind]
+    if answer.decision not in decisions:
+        return AnswerMismatch(
+            f"{answer.decision!r} is no decision on {request.id} ({request.kind}): it takes {', '.join(decisions)}."
+        )
+    if answer.sha256 is not None and answer.sha256 != request.sha256:
+        return AnswerOutdated(f"{request.id} is about another call or other arguments: its sha256 is {request.sha256}.")
+    return None
+
+
+async def _matching(
+    execution: WorkflowExecution, request: InboxRequest, opened_before: datetime | None
+) -> list[dict[str, JsonValue]]:
+    """Return the requests of a task that fit the filters."""
+    return [
+        open_request(pending, execution.id, _agent(execution))
+        for pending in await listed_input_requests(execution)
+        if (not request.kind or pending.kind in request.kind)
+        and (request.approver is None or request.approver in (pending.approvers or ()))
+        and (opened_before is None or pending.opened_at <= opened_before)
+    ]
+
+
+def _agent(execution: WorkflowExecution) -> str:
+    return execution.typed_search_attributes.get(AGENT) or ""

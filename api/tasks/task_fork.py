@@ -1,0 +1,141 @@
+"""Fork tasks: start new ones that go on from a step of others, whose messages they refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from temporalio.client import Client, WorkflowExecutionDescription
+
+from activities.settings import Settings
+from agentkit.catalog.catalog import Catalog
+from agentkit.messages import InputPart, Message, TextPart, user_message
+from agentkit.specs import AgentSpec
+from agentkit.transcript import EMPTY_DIGEST, next_digest
+from api.tasks.agent_choice import AgentChoice
+from api.tasks.content_input import message_content
+from api.tasks.errors import TaskNotFound, TaskRefused
+from api.tasks.fork_notice import fork_notice
+from api.tasks.steering_requests import ForkRequest
+from api.tasks.task_reading import read_task_input
+from api.tasks.task_requests import NewTask
+from api.tasks.task_service import TaskService
+from api.tasks.task_snapshot import CreatedTask, ForkOrigin
+from api.tasks.task_start import request_hash, task_id_for_key, task_title
+from api.tasks.task_starter import RequestKey, TaskStarter
+from api.tasks.task_transcripts import TaskTranscripts
+from api.tasks.task_visibility import listed_labels
+from api.tasks.task_workflows import TaskWorkflows
+from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from workflows.task_types import ForkSource, StepEnds, TaskInput, ToolCallLedger
+
+__all__ = ["TaskForks"]
+
+_ERASED = "Temporal erases ended tasks after the namespace's retention; what is erased can't be forked."
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a fork needs of the task that it goes on from."""
+
+    execution: WorkflowExecutionDescription
+    agent: AgentSpec
+    fork: ForkSource
+    notice: str
+
+
+class TaskForks:
+    """Forks tasks, running and ended ones.
+
+    Every method may raise TemporalUnreachable, TemporalNotReady and PayloadUnavailable.
+    """
+
+    def __init__(self, client: Client, tasks: TaskService, catalog: Catalog, settings: Settings) -> None:
+        self._tasks = tasks
+        self._workflows = TaskWorkflows(client, settings)
+        self._queries = WorkerQueries(client, settings)
+        self._transcripts = TaskTranscripts(client, self._queries)
+        self._agents = AgentChoice(catalog, settings)
+        self._starter = TaskStarter(client, settings)
+
+    async def fork(self, task_id: str, request: ForkRequest, *, key: str | None = None) -> CreatedTask:
+        """Start a task that goes on from a step of another. The same idempotency key and request return it again.
+
+        Raises:
+            TaskNotFound: the other task is gone.
+            TaskRefused: it has no such step, or the agent can't be used.
+            WorkerUnavailable: no worker responds; only they can read the other task.
+            IdempotencyConflict: the key was used for another request.
+        """
+        request_key = None if key is None else RequestKey(key, request_hash(request, forked_task=task_id))
+        if request_key is not None and await self._starter.was_started(request_key):
+            return CreatedTask(await self._tasks.get(request_key.task_id), is_new=False)
+        source = await self._source(task_id, request.from_step)
+        agent = self._agent(request, source.agent)
+        content = () if request.input is None else message_content(request.input)
+        message = user_message((TextPart(text=source.notice), *_parts(content)))
+        labels = await listed_labels(source.execution)
+        new_task = NewTask.model_construct(agent=agent.name, input=source.notice, **labels)
+        origin = ForkOrigin(task_id=task_id, step=request.from_step)
+        title = task_title(user_message(content)) if content else f"Fork of {task_id} after step {request.from_step}"
+        task_input = TaskInput(agent=agent, message=message, fork=source.fork)
+        task = await self._starter.start(new_task, task_input, title, key=request_key, forked_from=origin)
+        if task is None:
+            return CreatedTask(await self._tasks.get(task_id_for_key(key or "")), is_new=False)
+        return CreatedTask(task, is_new=True)
+
+    def _agent(self, request: ForkRequest, own: AgentSpec) -> AgentSpec:
+        if request.agent is not None:
+            return self._agents.named(request.agent, request.model, request.limit_changes)
+        return self._agents.changed(own, request.model, request.limit_changes)
+
+    async def _source(self, task_id: str, step: int) -> _Source:
+        """Return what a fork after this step of the task needs."""
+        handle = self._workflows.handle(task_id)
+        try:
+            async with self._workflows.calling(task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
+                execution = await self._workflows.describe(handle)
+                queue = execution.task_queue
+                task_input = await read_task_input(handle, self._workflows.converter(task_id))
+                if task_input is None:
+                    raise TaskRefused("The task is of a release whose tasks can't be forked.", path=())
+                end = _end_of(step, await self._queries.query(handle, queue, "step_ends", StepEnds), task_input)
+                ledger = await self._queries.query(handle, queue, "tool_calls", ToolCallLedger)
+                messages = [message async for message in self._transcripts.messages(handle, queue)]
+        except TaskNotFound:
+            raise TaskNotFound(task_id, _ERASED) from None
+        return _Source(
+            execution,
+            task_input.agent,
+            ForkSource(task_id=task_id, step=step, end=end, digest=_digest(messages[:end])),
+            fork_notice(task_id, step, ledger.tool_calls, messages[end:]),
+        )
+
+
+def _end_of(step: int, step_ends: StepEnds, task_input: TaskInput) -> int:
+    """Return the position after a step.
+
+    Raises:
+        TaskRefused: the step is not finished, or not this task's.
+    """
+    first, last = step_ends.first_step, step_ends.first_step + len(step_ends.ends) - 1
+    if first <= step <= last:
+        return step_ends.ends[step - first]
+    if step < first and task_input.fork is not None:
+        source = task_input.fork.task_id
+        text = f"Step {step} is not the task's own: it is a fork of {source} after step {first}. Fork {source} instead."
+    else:
+        steps = f"step {first}" if first == last else f"the steps {first} to {last}"
+        text = f"The task has not finished step {step}. It can be forked after {steps}."
+    raise TaskRefused(text, path=("from_step",))
+
+
+def _digest(messages: Sequence[Message]) -> str:
+    digest = EMPTY_DIGEST
+    for message in messages:
+        digest = next_digest(digest, message.canonical_json())
+    return digest
+
+
+def _parts(content: str | tuple[InputPart, ...]) -> tuple[InputPart, ...]:
+    return (TextPart(text=content),) if isinstance(content, str) else content

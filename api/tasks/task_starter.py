@@ -1,0 +1,112 @@
+"""Start the workflows of tasks, each once for an idempotency key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.settings import Settings
+from activities.temporal.temporal_clock import temporal_now
+from api.tasks.errors import IdempotencyConflict, TaskNotFound
+from api.tasks.task_requests import NewTask
+from api.tasks.task_snapshot import ForkOrigin, TaskSnapshot, TaskUrls
+from api.tasks.task_start import new_task_id, start_delay, task_id_for_key
+from api.tasks.task_visibility import new_task_memo, new_task_search_attributes, queued_task
+from api.tasks.task_workflows import TaskWorkflows
+from api.tasks.temporal_calls import RPC_TIMEOUT
+from workflows.search_attributes import MEMO_BODY_HASH
+from workflows.task_types import WORKFLOW_TYPE, TaskInput
+
+__all__ = ["RequestKey", "TaskStarter"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """An idempotency key, and the hash of the request that it came with."""
+
+    key: str
+    request_hash: str
+
+    @property
+    def task_id(self) -> str:
+        """The id of the one task that requests with this key start."""
+        return task_id_for_key(self.key)
+
+
+class TaskStarter:
+    """Starts tasks."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._workflows = TaskWorkflows(client, settings)
+        self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
+
+    async def start(
+        self,
+        new_task: NewTask,
+        task_input: TaskInput,
+        title: str,
+        *,
+        key: RequestKey | None,
+        forked_from: ForkOrigin | None = None,
+    ) -> TaskSnapshot | None:
+        """Start a task; return None where an earlier request with the same key started it.
+
+        Raises:
+            IdempotencyConflict: the key was used for another request.
+        """
+        agent = task_input.agent
+        task_id = new_task_id() if key is None else key.task_id
+        try:
+            async with self._workflows.calling():
+                created_at = await temporal_now(self._client)
+                delay = await start_delay(new_task.start_at, self._client)
+                await self._client.start_workflow(
+                    WORKFLOW_TYPE,
+                    task_input,
+                    id=task_id,
+                    task_queue=self._settings.task_queue,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    memo=new_task_memo(new_task, title, None if key is None else key.request_hash, forked_from),
+                    search_attributes=new_task_search_attributes(new_task, agent.name),
+                    static_summary=f"{agent.name}: {title}",
+                    static_details=f"Agent **{agent.name}** on {', '.join(agent.models)}",
+                    start_delay=delay,
+                    rpc_timeout=RPC_TIMEOUT,
+                )
+        except WorkflowAlreadyStartedError:
+            if key is None or not await self.was_started(key):
+                raise
+            return None
+        return queued_task(
+            new_task,
+            task_id=task_id,
+            agent=agent.name,
+            title=title,
+            message=task_input.message,
+            created_at=created_at,
+            forked_from=forked_from,
+            links=self._urls.links(task_id),
+        )
+
+    async def was_started(self, key: RequestKey) -> bool:
+        """Return whether an earlier request with this key has started its task.
+
+        Raises:
+            IdempotencyConflict: it was another request.
+        """
+        try:
+            async with self._workflows.calling(key.task_id):
+                execution = await self._workflows.describe(self._workflows.handle(key.task_id))
+                same = await execution.memo_value(MEMO_BODY_HASH, default=None) == key.request_hash
+        except TaskNotFound:
+            return False
+        if not same:
+            raise IdempotencyConflict(
+                f"This Idempotency-Key started task {key.task_id!r} with another body. Take a new key for a new task."
+            )
+        return True

@@ -1,0 +1,73 @@
+"""Read the transcripts of tasks: from their workflows, and from where earlier runs stored messages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.payload_types import ForkSource, TranscriptPage, TranscriptRange
+from activities.storage.message_storage import MessageStorage
+from activities.temporal.payload_storage import PayloadStorageFailed
+from agentkit.messages import Message
+from agentkit.transcript import first_messages
+from api.tasks.errors import PayloadUnavailable
+from api.tasks.payload_decoding import payload_unavailable
+from api.tasks.task_workflows import TaskHandle
+from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.worker_queries import WorkerQueries
+
+__all__ = ["TaskTranscripts"]
+
+
+class TaskTranscripts:
+    """Reads transcripts, within ``calling_temporal``.
+
+    Every method may raise WorkerUnavailable, because only workers can read a transcript, and PayloadUnavailable where
+    messages can't be read.
+    """
+
+    def __init__(self, client: Client, queries: WorkerQueries) -> None:
+        self._client = client
+        self._queries = queries
+
+    async def page(self, handle: TaskHandle, task_queue: str, page_range: TranscriptRange) -> TranscriptPage:
+        """Return the messages of a range, fewer when they are large, as they enter the digests."""
+        page = await self._queries.query(handle, task_queue, "transcript", TranscriptPage, page_range)
+        if page.source is not None:
+            source = await self._source_page(page.source, page_range)
+            return source.model_copy(update={"total": page.total})
+        if not page.stored:
+            return page
+        try:
+            messages = await MessageStorage(self._client).read(page.stored[0], page_range.start, page_range.end)
+        except PayloadStorageFailed as error:
+            raise payload_unavailable(error) from error
+        return page.model_copy(update={"messages": first_messages(messages, page_range.max_bytes), "stored": ()})
+
+    async def _source_page(self, fork: ForkSource, page_range: TranscriptRange) -> TranscriptPage:
+        """Return messages that a fork has in common with its source, from there."""
+        source = self._client.get_workflow_handle(fork.task_id)
+        end = fork.end if page_range.end is None else min(page_range.end, fork.end)
+        try:
+            execution = await source.describe(rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise PayloadUnavailable(
+                f"Task {fork.task_id!r}, which this one was forked from, is gone: Temporal erases ended tasks after "
+                "the namespace's retention. Their common messages can't be read any more."
+            ) from error
+        return await self.page(source, execution.task_queue, page_range.model_copy(update={"end": end}))
+
+    async def messages(self, handle: TaskHandle, task_queue: str) -> AsyncIterator[Message]:
+        """Yield all messages, from the first one."""
+        start, total = 0, 1
+        while start < total:
+            page = await self.page(handle, task_queue, TranscriptRange(start=start))
+            for message in page.messages:
+                yield message
+            if not page.messages:
+                return
+            start, total = start + len(page.messages), page.total

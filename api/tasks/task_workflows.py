@@ -1,0 +1,75 @@
+"""The workflows of tasks, by their ids: found, described, and whether they still run."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.converter import DataConverter, WorkflowSerializationContext
+
+from activities.settings import Settings
+from activities.temporal.client import temporal_address
+from api.tasks.errors import TaskEnded, TaskNotFound
+from api.tasks.task_visibility import visible_status
+from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
+from workflows.task_types import WORKFLOW_TYPE
+
+__all__ = ["TaskHandle", "TaskWorkflows"]
+
+_MAX_ID_BYTES = 255
+"""Temporal's SQL stores hold workflow ids of this length."""
+
+TaskHandle = WorkflowHandle[object, object]
+
+
+class TaskWorkflows:
+    """Finds the workflows of tasks."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._address = temporal_address(settings)
+
+    def calling(self, task_id: str = "", *, timeout_s: float = CALLS_TIMEOUT_S) -> AbstractAsyncContextManager[None]:
+        """Return ``calling_temporal`` for the client's address."""
+        return calling_temporal(self._address, task_id, timeout_s=timeout_s)
+
+    def handle(self, task_id: str) -> TaskHandle:
+        """Return the handle of the task's newest run.
+
+        Raises:
+            TaskNotFound: no task can have this id.
+        """
+        if not 0 < len(task_id.encode(errors="replace")) <= _MAX_ID_BYTES or not task_id.isprintable():
+            raise TaskNotFound(task_id)
+        return self._client.get_workflow_handle(task_id)
+
+    def converter(self, task_id: str) -> DataConverter:
+        """Return what decodes the task's payloads."""
+        return self._client.data_converter.with_context(
+            WorkflowSerializationContext(namespace=self._client.namespace, workflow_id=task_id)
+        )
+
+    async def describe(self, handle: TaskHandle) -> WorkflowExecutionDescription:
+        """Return the workflow's description, within ``calling``.
+
+        Raises:
+            TaskNotFound: the workflow is of another type, and no task.
+        """
+        execution = await handle.describe(rpc_timeout=RPC_TIMEOUT)
+        if execution.workflow_type != WORKFLOW_TYPE:
+            raise TaskNotFound(handle.id)
+        return execution
+
+    async def unended(self, task_id: str) -> WorkflowExecutionDescription:
+        """Return the description of a task that has not ended.
+
+        Raises:
+            TaskNotFound: there is no task of this id.
+            TaskEnded: it has ended.
+        """
+        handle = self.handle(task_id)
+        async with self.calling(task_id):
+            execution = await self.describe(handle)
+        if execution.status is not WorkflowExecutionStatus.RUNNING:
+            raise TaskEnded(task_id, visible_status(execution))
+        return execution

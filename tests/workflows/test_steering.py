@@ -1,0 +1,230 @@
+"""Messages, interruptions, pause and resume of a running task."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from temporalio.client import WorkflowFailureError
+
+from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
+from agentkit.messages import ToolCall
+from agentkit.testing import ScriptedModel
+from agentkit.tools import tool
+from tests.workflows.answering import pending_requests
+from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
+from tests.workflows.steering_calls import answer_now, refusal_of, send_now, view_when
+from workflows.search_attributes import STATUS
+from workflows.task_types import ToolCallLedger
+
+WORK = ToolCall(id="w", name="work")
+PAY = ToolCall(id="p", name="pay")
+
+
+class GatedModel:
+    """A model whose first response waits for a gate; it emits some words first."""
+
+    def __init__(self, responses: list[str | ToolCall]) -> None:
+        self.scripted = ScriptedModel(responses)
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
+        if emit is not None:
+            emit(ModelDelta(kind="text", text="So far "))
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.gate.wait()
+        return await self.scripted.respond(request, emit)
+
+    async def aclose(self) -> None:
+        pass
+
+
+class GatedTool:
+    """A tool whose calls wait for a gate."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        self.started.set()
+        await self.gate.wait()
+        return "worked"
+
+
+async def test_messages_are_read_in_order_with_the_next_request_and_once_each(env: TaskEnvironment) -> None:
+    model = GatedModel([WORK, "Done."])
+
+    @tool(effect="pure")
+    def work() -> str:
+        return "worked"
+
+    async with env.worker(model, work):
+        handle = await env.start("Go.", env.agent(work))
+        await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
+        assert (await send_now(handle, "First.", id="1", sent_by="ada")).is_new
+        assert not (await send_now(handle, "First.", id="1")).is_new
+        await handle.signal("send_message", {"text": "Second."})
+        await handle.signal("send_message", {"text": "First.", "id": "1"})
+        await handle.signal("send_message", {"txt": "wrong"})
+        model.gate.set()
+        await env.result(handle)
+        transcript = await env.transcript(handle)
+    assert [(message.role, message.text) for message in transcript] == [
+        ("user", "Go."),
+        ("assistant", ""),
+        ("tool", ""),
+        ("user", "First."),
+        ("user", "Second."),
+        ("assistant", "Done."),
+    ]
+
+
+async def test_a_message_that_comes_with_the_last_response_is_not_lost(env: TaskEnvironment) -> None:
+    model = GatedModel(["Done.", "You are welcome."])
+    async with env.worker(model):
+        handle = await env.start("Go.", env.agent())
+        await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
+        await send_now(handle, "Thanks!")
+        model.gate.set()
+        assert (await env.result(handle)).output == "You are welcome."
+        transcript = await env.transcript(handle)
+    assert [message.text for message in transcript] == ["Go.", "Done.", "Thanks!", "You are welcome."]
+
+
+async def test_an_interruption_cancels_the_model_and_keeps_what_it_had_written(env: TaskEnvironment) -> None:
+    model = GatedModel(["Blue it is."])
+    async with env.worker(model):
+        handle = await env.start("Go.", env.agent())
+        await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
+        await send_now(handle, "Take blue.", mode="interrupt")
+        result = await env.result(handle)
+        transcript = await env.transcript(handle)
+    assert result.output == "Blue it is."
+    assert [(message.text, message.is_interrupted) for message in transcript] == [
+        ("Go.", False),
+        ("So far ", True),
+        ("Take blue.", False),
+        ("Blue it is.", False),
+    ]
+    assert result.usage.model_calls == 2
+
+
+async def test_an_interruption_cancels_repeatable_calls_and_lets_irreversible_ones_end(env: TaskEnvironment) -> None:
+    working, paying = GatedTool(), GatedTool()
+    work = tool(name="work", effect="idempotent")(working.__call__)
+    pay = tool(name="pay", effect="irreversible", approval="never")(paying.__call__)
+    ask = ToolCall(id="a", name="send")
+
+    @tool(effect="irreversible")
+    def send() -> str:
+        raise AssertionError
+
+    model = ScriptedModel([[WORK, PAY, ask], "Stopped."])
+    async with env.worker(model, work, pay, send):
+        handle = await env.start("Go.", env.agent(work, pay, send))
+        await asyncio.wait_for(asyncio.gather(working.started.wait(), paying.started.wait()), TIMEOUT_S)
+        await pending_requests(handle)
+        await send_now(handle, "Stop.", mode="interrupt")
+        await pending_requests(handle, 0)
+        assert len(model.requests) == 1
+        paying.gate.set()
+        await env.result(handle)
+        results = {result.name: result for result in await env.tool_results(handle)}
+        ledger = await handle.query("tool_calls", result_type=ToolCallLedger)
+    assert (results["pay"].content, paying.calls) == ("worked", 1)
+    assert "a person interrupted" in results["work"].content
+    assert "A person interrupted the step" in results["send"].content
+    assert [entry.state for entry in ledger.tool_calls] == ["failed", "done", "refused"]
+
+
+async def test_a_pause_lets_what_is_in_flight_end_and_starts_nothing(env: TaskEnvironment) -> None:
+    working = GatedTool()
+    work = tool(name="work", effect="pure")(working.__call__)
+    model = ScriptedModel([WORK, "Done."])
+    async with env.worker(model, work):
+        handle = await env.start("Go.", env.agent(work))
+        await asyncio.wait_for(working.started.wait(), TIMEOUT_S)
+        await handle.execute_update("pause")
+        await handle.signal("pause")
+        working.gate.set()
+        view = await view_when(handle, lambda view: view.doing == "paused")
+        assert (view.status, len(model.requests)) == ("paused", 1)
+        assert (await handle.describe()).typed_search_attributes.get(STATUS) == "paused"
+        await send_now(handle, "While paused.")
+        await handle.execute_update("resume")
+        await handle.execute_update("resume")
+        assert (await env.result(handle)).output == "Done."
+        transcript = await env.transcript(handle)
+    assert [message.text for message in transcript if message.role == "user"] == ["Go.", "While paused."]
+
+
+async def test_a_call_that_is_approved_while_the_task_is_paused_is_made_when_it_is_resumed(
+    env: TaskEnvironment,
+) -> None:
+    paying = GatedTool()
+    paying.gate.set()
+    pay = tool(name="pay", effect="irreversible")(paying.__call__)
+    async with env.worker(ScriptedModel([PAY, "Paid."]), pay):
+        handle = await env.start("Go.", env.agent(pay))
+        await pending_requests(handle)
+        await handle.execute_update("pause")
+        await view_when(handle, lambda view: view.status == "paused")
+        await answer_now(handle, "input_1", "approve")
+        await view_when(handle, lambda view: "input_1" not in view.doing)
+        assert paying.calls == 0
+    async with env.worker(ScriptedModel(["Paid."]), pay):
+        await handle.execute_update("resume")
+        assert (await env.result(handle)).output == "Paid."
+    assert paying.calls == 1
+
+
+async def test_a_paused_task_can_be_cancelled(env: TaskEnvironment) -> None:
+    model = GatedModel(["Done."])
+    async with env.worker(model):
+        handle = await env.start("Go.", env.agent())
+        await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
+        await handle.execute_update("pause")
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await env.result(handle)
+
+
+async def test_more_messages_than_a_hundred_are_refused(env: TaskEnvironment) -> None:
+    model = GatedModel(["Done.", "All read."])
+    async with env.worker(model):
+        handle = await env.start("Go.", env.agent())
+        await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
+        await asyncio.gather(*(handle.signal("send_message", {"text": f"{number}"}) for number in range(100)))
+        kind, message = await refusal_of(handle, "send_message", {"text": "one more"})
+        assert (kind, message) == ("SteeringInvalid", "100 messages wait for the model already. Send this one later.")
+        assert (await refusal_of(handle, "send_message", {"text": ""}))[0] == "SteeringInvalid"
+        model.gate.set()
+        assert (await env.result(handle)).output == "All read."
+
+
+async def test_messages_pause_and_decisions_survive_continue_as_new(short_history_env: TaskEnvironment) -> None:
+    env = short_history_env
+    calls = [ToolCall(id=f"c{number}", name="pay", arguments={"number": number}) for number in range(25)]
+
+    @tool(effect="irreversible")
+    def pay(number: int) -> str:
+        return f"paid {number}"
+
+    async with env.worker(ScriptedModel.by_step([*calls, "Paid."]), pay):
+        handle = await env.start("Go.", env.agent(pay, limits={"max_steps": 5, "max_repeats": 0}))
+        await pending_requests(handle)
+        await handle.execute_update("raise_limits", {"max_steps": 50})
+        await send_now(handle, "Hello.", id="1")
+        await answer_now(handle, "input_1", "approve", remember="task")
+        assert (await env.result(handle)).output == "Paid."
+        ledger = await handle.query("tool_calls", result_type=ToolCallLedger)
+        transcript = await env.transcript(handle)
+        runs = handle.first_execution_run_id != (await handle.describe()).run_id
+    assert runs, "the task continued as new"
+    assert [entry.state for entry in ledger.tool_calls] == ["done"] * 25
+    assert [message.text for message in transcript if message.role == "user"] == ["Go.", "Hello."]

@@ -126,11 +126,10 @@ class _Watch:
         return [] if self._questions is None else [self._questions.run(client, terminal_lock)]
 
     def _state(self) -> str:
-        asked = [] if self._questions is None else self._questions.open_requests
-        if not asked:
+        commands = [] if self._questions is None else self._questions.commands_for_later
+        if not commands:
             return f"Task {self._task.id} goes on."
-        commands = AnswerCommands(self._server)
-        lines = [f"  {command}" for request in asked for command in commands.answering(request, self._task.id)]
+        lines = [f"  {command}" for command in commands]
         return "\n".join([f"Task {self._task.id} waits for an answer. To answer later:", *lines])
 
     def _next_steps(self) -> str:

@@ -48,7 +48,7 @@ class Terminal:
         """Send keys; ``\\x03`` is Ctrl-C."""
         os.write(self.fd, text.encode())
 
-    def wait_for(self, pattern: str, *, timeout_s: float = 60) -> str:
+    def wait_for(self, pattern: str, *, timeout_s: float = 30) -> str:
         """Wait until new output matches, and return the pattern's first group, or all of the match."""
         deadline = time.monotonic() + timeout_s
         while (match := re.compile(pattern).search(self.output, self._position)) is None:
@@ -56,7 +56,7 @@ class Terminal:
         self._position = match.end()
         return match[1] if match.groups() else match[0]
 
-    def wait_for_end(self, *, timeout_s: float = 60) -> int:
+    def wait_for_end(self, *, timeout_s: float = 30) -> int:
         """Wait until the program has ended, and return its exit code."""
         deadline = time.monotonic() + timeout_s
         while self._read(deadline - time.monotonic()):
@@ -91,6 +91,8 @@ def terminal_for(
         start_new_session=True,
     ) as process:
         os.close(programs_end)
-        yield Terminal(controller, process)
-        os.close(controller)  # hangs up: the program and its jobs end
-        process.wait(30)
+        try:
+            yield Terminal(controller, process)
+        finally:
+            os.close(controller)  # hangs up: the program and its jobs end
+            process.wait(30)

@@ -260,7 +260,7 @@ class OpspawnClient:
         limit: int = 50,
         cursor: str | None = None,
     ) -> InputRequestList:
-        """Return a page of what tasks ask people: the pending input requests of all tasks, longest waiting first.
+        """Return a page of what tasks ask people: the pending input requests, of the newest tasks first.
 
         Args:
             kind: only these kinds, such as ``approval``.

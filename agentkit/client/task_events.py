@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from agentkit.client.resources import ApiObject, JsonObject, TaskError, TaskStatus
 from agentkit.input_requests import InputRequest, Remember
@@ -249,7 +249,7 @@ class MessageReceived(TaskEvent):
 class LimitsRaised(TaskEvent):
     """``limits.raised``: the task has new limits."""
 
-    limits: JsonObject
+    limits: JsonObject = Field(default_factory=dict)
     raised_by: str | None = None
 
 

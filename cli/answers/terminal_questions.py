@@ -80,9 +80,9 @@ class TerminalQuestions:
         """Of the request that is asked now: done when its answer is not needed any more, with the reason."""
 
     @property
-    def open_requests(self) -> list[InputRequest]:
-        """What this person could still answer, oldest first."""
-        return list(self._open.values())
+    def commands_for_later(self) -> list[str]:
+        """The commands that answer what is open, oldest first."""
+        return [command for request in self._open.values() for command in self._commands_for(request)]
 
     def on_update(self, update: TaskUpdate) -> None:
         """Record what happened in the task."""
@@ -225,8 +225,11 @@ class TerminalQuestions:
 
     def _skip(self, request: InputRequest) -> None:
         self._open.pop(request.id, None)
-        lines = [f"  {command}" for command in self._commands.answering(request, self._task.id)]
+        lines = [f"  {command}" for command in self._commands_for(request)]
         self._say("\n".join(["To answer later:", *lines]))
+
+    def _commands_for(self, request: InputRequest) -> list[str]:
+        return list(self._commands.answering(request, self._task.id))
 
     def _say(self, text: str) -> None:
         for line in text.splitlines():

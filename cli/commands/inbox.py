@@ -40,7 +40,7 @@ def inbox(
 ) -> None:
     """Show what tasks ask people; on a terminal, until Ctrl-C.
 
-    The longest waiting come first.
+    Those of the newest tasks come first.
     """
     kinds = _kinds(kind or [])
     server = Server(url)

@@ -57,7 +57,7 @@ def make_dev(dev: DevProcess) -> list[str]:
 
 def test_ctrl_c_exits_with_0_and_leaves_the_terminal_to_the_shell(dev: DevProcess, terminal: Terminal) -> None:
     terminal.type(f"{shlex.join(make_dev(dev))}; echo code=$?\n")
-    terminal.wait_for("(Ready after)")
+    terminal.wait_for("(Ready after)", timeout_s=60)
 
     terminal.type("\x03")
 
@@ -69,7 +69,7 @@ def test_ctrl_c_exits_with_0_and_leaves_the_terminal_to_the_shell(dev: DevProces
 
 def test_ctrl_z_stops_it_and_fg_continues_it(dev: DevProcess, terminal: Terminal) -> None:
     terminal.type(f"{shlex.join(make_dev(dev))}\n")
-    terminal.wait_for("(Ready after)")
+    terminal.wait_for("(Ready after)", timeout_s=60)
 
     job = terminal.foreground_group
 

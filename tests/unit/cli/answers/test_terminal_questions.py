@@ -273,7 +273,7 @@ def test_a_skipped_request_leaves_the_commands_and_is_not_asked_again(
     with follow() as terminal:
         terminal.wait_for("kip: ")
         terminal.type(typed)
-        terminal.wait_for(f"opspawn approve task-1 input_1 --url {api.url} --as ada")
+        terminal.wait_for(f"opspawn approve task-1 input_1 --as ada --url {api.url}")
         api.on("GET", "/tasks/task-1/input-requests", both)
         going_on.set()
         terminal.wait_for("input_2 The second")
@@ -289,7 +289,7 @@ def test_ctrl_c_leaves_the_task_waiting_and_says_how_to_answer_later(api: Script
         terminal.wait_for("kip: ")
         terminal.type("\x03")
         terminal.wait_for("Task task-1 waits for an answer. To answer later:")
-        terminal.wait_for(f"opspawn deny task-1 input_1 --url {api.url}")
+        terminal.wait_for(f"opspawn deny task-1 input_1 --as ada --url {api.url}")
         terminal.wait_for("Come back: ")
         assert terminal.wait_for_end() == 130
 

@@ -19,7 +19,7 @@ LOST, RESTORED = ConnectionLost("refused"), ConnectionRestored(5.2)
 
 @pytest.mark.parametrize(
     "display",
-    [ConnectionNotices(), JsonLines(), PlainLines(Console(file=io.StringIO()))],
+    [ConnectionNotices(), JsonLines(), PlainLines(Console(file=io.StringIO()), None)],
     ids=["notices", "json", "plain"],
 )
 def test_every_display_prints_breaks_of_the_connection_on_stderr(
@@ -72,7 +72,7 @@ def test_a_summary_holds_status_steps_tokens_time_and_cost(fields: dict[str, Any
 
 def test_steps_fit_40_columns() -> None:
     terminal = io.StringIO()
-    display = PlainLines(Console(file=terminal, force_terminal=True, color_system=None, width=40))
+    display = PlainLines(Console(file=terminal, force_terminal=True, color_system=None, width=40), None)
     call = {**CALL, "arguments": {"expression": "1 + 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10"}}
     result = {**RESULT, "content": "a result of many words that doesn't fit a line of 40 columns"}
 

@@ -103,16 +103,17 @@ def answer(
 
     With one of INPUT_REQUEST and TEXT, it is the id of a request if the task asks one of that id, else the text.
     """
-    sending = _Sending(Server(url), task_id, Answerer.of_options(as_, group), as_json)
     chosen = _decision(decision)
+    limits = parse_limits(limit, RaisedLimits) if limit else None
+    sending = _Sending(Server(url), task_id, Answerer.of_options(as_, group), as_json)
     if text is None and input_request is not None and not sending.asks(input_request):
         input_request, text = None, input_request
-    if chosen is None and limit:
+    if chosen is None and limits:
         chosen = "raise"
     request = sending.find(input_request, chosen)
     chosen = chosen or _usual_decision(request)
     value = _value(text, edit=edit, is_json=json_answer)
-    fields: JsonObject = {"comment": comment, "limits": parse_limits(limit, RaisedLimits) if limit else None}
+    fields: JsonObject = {"comment": comment, "limits": limits}
     if chosen == "answer" and value is None:
         raise UsageWrong("Write the answer: after the request's id, or with --edit.")
     if value is not None:

@@ -10,7 +10,16 @@ import pytest
 from agentkit.client import ApiUnreachable, OpspawnClient, RequestRefused
 from agentkit.messages import ImagePart, TextPart
 from tests.reserved_ports import refusing_port
-from tests.unit.scripted_api import EVENTS, ScriptedApi, ScriptedResponse, final_event, problem, stream, task
+from tests.unit.scripted_api import (
+    EVENTS,
+    ScriptedApi,
+    ScriptedResponse,
+    final_event,
+    input_request,
+    problem,
+    stream,
+    task,
+)
 
 DROPPED_CONNECTION = ScriptedResponse(0, None)
 
@@ -128,3 +137,101 @@ async def test_a_task_id_is_quoted_in_the_path(api: ScriptedApi, client: Opspawn
     api.on("GET", "/tasks/..%2Fagents%3Fx", task())
 
     assert (await client.get("../agents?x")).id == "task-1"
+
+
+async def test_an_answer_is_sent_with_its_given_fields_alone(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("POST", "/tasks/task-1/input-requests/input_1", task("running"))
+
+    await client.answer("task-1", "input_1", "approve")
+    await client.answer(
+        *("task-1", "input_1", "approve"),
+        arguments={"amount": 70},
+        comment="less",
+        remember="task",
+        answered_by="ada",
+        groups=["finance"],
+        sha256="5" * 64,
+        idempotency_key="key-1",
+    )
+
+    assert api.requests[0].body == {"decision": "approve"}
+    assert api.requests[1].headers["idempotency-key"] == "key-1"
+    assert api.requests[1].body == {
+        "decision": "approve",
+        "arguments": {"amount": 70},
+        "comment": "less",
+        "remember": "task",
+        "answered_by": "ada",
+        "groups": ["finance"],
+        "sha256": "5" * 64,
+    }
+
+
+async def test_an_answer_that_may_have_arrived_is_repeated_with_the_same_key(
+    api: ScriptedApi, client: OpspawnClient
+) -> None:
+    api.on("POST", "/tasks/task-1/input-requests/input_1", DROPPED_CONNECTION, task("running"))
+
+    await client.answer("task-1", "input_1", "answer", answer={"n": 1})
+
+    first, second = api.requests
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+async def test_the_verdict_on_an_answer_is_the_kind_of_the_error(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on(
+        *("POST", "/tasks/task-1/input-requests/input_1"),
+        problem(409, "Answered already", "denied by bob", kind="already-answered"),
+    )
+
+    with pytest.raises(RequestRefused, match="denied by bob") as refused:
+        await client.answer("task-1", "input_1", "approve")
+
+    assert (refused.value.status, refused.value.kind) == (409, "already-answered")
+
+
+async def test_the_inbox_has_the_task_of_each_request(api: ScriptedApi, client: OpspawnClient) -> None:
+    listed = {**input_request(), "task_id": "task-1", "agent": "clerk"}
+    api.on("GET", "/input-requests", {"input_requests": [listed], "next_cursor": "c", "total": 7})
+
+    page = await client.input_requests(kind=["approval"], approver="finance", older_than=90, cursor="b")
+
+    [request] = page.input_requests
+    assert (request.task_id, request.agent, request.tool, page.total) == ("task-1", "clerk", "transfer_money", 7)
+    assert api.requests[0].path == (
+        "/api/v1/input-requests?approver=finance&older_than=90&cursor=b&limit=50&kind=approval"
+    )
+
+
+async def test_a_task_is_steered_and_forked(api: ScriptedApi, client: OpspawnClient) -> None:
+    for path in ("messages", "pause", "resume", "terminate", "fork"):
+        api.on("POST", f"/tasks/task-1/{path}", ScriptedResponse(202, task("running")))
+    api.on("PATCH", "/tasks/task-1/limits", task("running"))
+
+    await client.send("task-1", "Use euros.", interrupt=True, sent_by="ada")
+    await client.raise_limits("task-1", {"max_steps": 60})
+    await client.fork("task-1", 2, input=[TextPart(text="Go on.")], agent="clerk", limits={"max_steps": 5})
+    for call in (client.pause, client.resume, client.terminate):
+        await call("task-1")
+
+    assert [(request.method, request.path.removeprefix("/api/v1/tasks/task-1/")) for request in api.requests] == [
+        ("POST", "messages"),
+        ("PATCH", "limits"),
+        ("POST", "fork"),
+        ("POST", "pause"),
+        ("POST", "resume"),
+        ("POST", "terminate"),
+    ]
+    assert [request.body for request in api.requests[:3]] == [
+        {"text": "Use euros.", "mode": "interrupt", "sent_by": "ada"},
+        {"max_steps": 60},
+        {"from_step": 2, "input": [{"type": "text", "text": "Go on."}], "agent": "clerk", "limits": {"max_steps": 5}},
+    ]
+
+
+async def test_the_requests_of_a_task_are_read_whole(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("GET", "/tasks/task-1/input-requests", {"input_requests": [input_request()]})
+
+    [request] = (await client.task_input_requests("task-1")).input_requests
+
+    assert request.arguments == {"to": "DE02", "amount": 700}

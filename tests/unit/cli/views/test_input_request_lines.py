@@ -100,7 +100,13 @@ def test_temporals_address_and_namespace_are_those_of_the_api() -> None:
 def test_who_may_answer_by_name_needs_no_group() -> None:
     commands = AnswerCommands(Server(None), name="ada")
 
-    assert words(next(commands.answering(request(approvers=("ada",)), "t"))) == ["approve", "t", "input_1", "--as", "ada"]
+    assert words(next(commands.answering(request(approvers=("ada",)), "t"))) == [
+        "approve",
+        "t",
+        "input_1",
+        "--as",
+        "ada",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [None, {"text": "x" * 5_000}], ids=["left out", "long"])

@@ -61,8 +61,6 @@ class TaskStarter:
         """
         agent = task_input.agent
         task_id = new_task_id() if key is None else key.task_id
-        if self._settings.input_webhook is not None:
-            task_input = task_input.model_copy(update={"notify": True})
         try:
             async with self._workflows.calling():
                 created_at = await temporal_now(self._client)

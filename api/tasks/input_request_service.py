@@ -119,7 +119,7 @@ class InputRequestService:
                 before = await temporal_now(self._client) - timedelta(seconds=request.older_than)
             bounded = inbox_query(request, opened_before=before)
             executions, counted = await asyncio.gather(
-                newest_tasks(self._client, bounded, cursor, request.limit + 1),
+                newest_tasks(self._client, bounded, cursor, request.limit + 1, only_running=True),
                 self._client.count_workflows(bounded, rpc_timeout=RPC_TIMEOUT),
             )
             page = executions[: request.limit]

@@ -30,6 +30,8 @@ _WINDOW_SIZE = 1000
 """The most tasks that are read and sorted; a window that holds more is narrowed first."""
 _FIRST_WINDOW_FACTOR = 4
 """Size of the first window, in pages: usually it holds all the tasks, or at least the newest ones."""
+_RUNNING_MARGIN = 10
+"""Tasks of a page's first window that may have started in the same moment as the last one of the page before."""
 _MAX_TIME_NS = 2**63 - 1
 """Temporal's times are nanoseconds since 1970 in 64 bits."""
 _MAX_CLOCK_ERROR_NS = 60 * 1_000_000_000
@@ -118,11 +120,21 @@ class PageCursor:
 
 
 async def newest_tasks(
-    client: Client, query: str, cursor: PageCursor | None, count: int, *, window_size: int = _WINDOW_SIZE
+    client: Client,
+    query: str,
+    cursor: PageCursor | None,
+    count: int,
+    *,
+    window_size: int = _WINDOW_SIZE,
+    only_running: bool = False,
 ) -> list[WorkflowExecution]:
-    """Return the first ``count`` tasks after the cursor, newest first; fewer at the end. Exact on any store."""
+    """Return the first ``count`` tasks after the cursor, newest first; fewer at the end. Exact on any store.
+
+    With ``only_running``, the query finds running tasks only: most stores return the newest of those first.
+    """
     window = _Window(client, query, cursor, max(window_size, 2 * count))
-    tasks, complete = await window.sample(min(_FIRST_WINDOW_FACTOR * count, window.size))
+    first_size = count + _RUNNING_MARGIN if only_running else _FIRST_WINDOW_FACTOR * count
+    tasks, complete = await window.sample(min(first_size, window.size))
     if not complete:
         lower_ns = _started_ns(tasks[count - 1]) if len(tasks) >= count else 0
         tasks = await window.read(await window.narrowed(lower_ns, count))

@@ -98,7 +98,8 @@ def _notice_id(notice: InputNotice) -> str:
 
 def _body(notice: InputNotice) -> str:
     """Return the JSON of a notice, in ASCII."""
-    data: dict[str, JsonValue] = notice.request.model_dump(mode="json")
+    request = notice.request
+    data: dict[str, JsonValue] = {"count": request.count, "answers": [], **request.model_dump(mode="json")}
     data |= {"task_id": notice.task_id, "agent": notice.agent}
     body = _event(data)
     for field in _LONG_FIELDS:

@@ -15,6 +15,7 @@ from argparse import ArgumentParser
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -170,9 +171,9 @@ async def _measure(count: int) -> _Measured:
             before = await dev.memory()
             ids = await _start_all(dev, count)
             after = await dev.memory()
-            inbox = await _timed([lambda: dev.http.get("/api/v1/input-requests")] * _SAMPLES)
-            cached = await _timed([lambda task_id=each: dev.answer(task_id) for each in ids[-_SAMPLES:]])
-            evicted = await _timed([lambda task_id=each: dev.answer(task_id) for each in ids[:_SAMPLES]])
+            inbox = await _timed([partial(dev.http.get, "/api/v1/input-requests")] * _SAMPLES)
+            cached = await _timed([partial(dev.answer, each) for each in ids[-_SAMPLES:]])
+            evicted = await _timed([partial(dev.answer, each) for each in ids[:_SAMPLES]])
             approval = await dev.history_bytes(ids[0]) - allowed
     return _Measured(before, after, inbox, cached, evicted, approval)
 

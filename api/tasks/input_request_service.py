@@ -11,8 +11,9 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescri
 
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
-from agentkit.errors import AnswerInvalid, AnswerMismatch, AnswerOutdated, InputRequestNotFound
-from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest
+from agentkit.errors import AnswerInvalid, InputRequestNotFound
+from agentkit.input_requests import InputAnswer
+from agentkit.runtime.open_requests import OpenRequests
 from api.tasks.errors import AnswerRefused, TaskEnded
 from api.tasks.steering_requests import AnswerRequest, InboxRequest
 from api.tasks.task_listing import PageCursor, inbox_query, newest_tasks
@@ -130,28 +131,18 @@ class InputRequestService:
 
     async def _check_listed(self, execution: WorkflowExecutionDescription, answer: InputAnswer) -> None:
         """Check an answer that no worker can check now against what visibility has of the task's requests."""
-        listed = {request.id: request for request in await listed_input_requests(execution)}
-        request = listed.get(answer.input_request_id)
-        if request is None:
-            if len(listed) >= MAX_LISTED_REQUESTS:
-                return
-            pending = ", ".join(listed) or "none"
-            raise AnswerRefused(
-                f"The task has no input request {answer.input_request_id!r}. Pending: {pending}.", InputRequestNotFound
-            )
-        if (problem := _problem(request, answer)) is not None:
-            raise AnswerRefused(str(problem), type(problem))
-
-
-def _problem(request: InputRequest, answer: InputAnswer) -> AnswerInvalid | None:
-    decisions = DECISIONS[request.kind]
-    if answer.decision not in decisions:
-        return AnswerMismatch(
-            f"{answer.decision!r} is no decision on {request.id} ({request.kind}): it takes {', '.join(decisions)}."
-        )
-    if answer.sha256 is not None and answer.sha256 != request.sha256:
-        return AnswerOutdated(f"{request.id} is about another call or other arguments: its sha256 is {request.sha256}.")
-    return None
+        listed = await listed_input_requests(execution)
+        if len(listed) >= MAX_LISTED_REQUESTS and answer.input_request_id not in {request.id for request in listed}:
+            return
+        requests = OpenRequests()
+        for request in listed:
+            requests.open(request)
+        async with self._workflows.calling(execution.id):
+            now = await temporal_now(self._client)
+        try:
+            requests.check(answer, now)
+        except AnswerInvalid as error:
+            raise AnswerRefused(str(error), type(error)) from error
 
 
 async def _matching(

@@ -57,6 +57,7 @@ class TaskForks:
         self._transcripts = TaskTranscripts(client, self._queries)
         self._agents = AgentChoice(catalog, settings)
         self._starter = TaskStarter(client, settings)
+        self._notify = settings.input_webhook is not None
 
     async def fork(self, task_id: str, request: ForkRequest, *, key: str | None = None) -> CreatedTask:
         """Start a task that goes on from a step of another. The same idempotency key and request return it again.
@@ -78,8 +79,7 @@ class TaskForks:
         new_task = NewTask.model_construct(agent=agent.name, input=source.notice, **labels)
         origin = ForkOrigin(task_id=task_id, step=request.from_step)
         title = task_title(user_message(content)) if content else f"Fork of {task_id} after step {request.from_step}"
-        notify = self._settings.input_webhook is not None
-        task_input = TaskInput(agent=agent, message=message, fork=source.fork, notify=notify)
+        task_input = TaskInput(agent=agent, message=message, fork=source.fork, notify=self._notify)
         task = await self._starter.start(new_task, task_input, title, key=request_key, forked_from=origin)
         if task is None:
             return CreatedTask(await self._tasks.get(task_id_for_key(key or "")), is_new=False)

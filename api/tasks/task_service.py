@@ -62,6 +62,7 @@ class TaskService:
         self._client = client
         self._agents = AgentChoice(catalog, settings)
         self._starter = TaskStarter(client, settings)
+        self._notify = settings.input_webhook is not None
         self._workflows = TaskWorkflows(client, settings)
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
         self._workers = WorkerPresence(client)
@@ -82,8 +83,7 @@ class TaskService:
         check_start_at(new_task.start_at)
         message = user_message(new_task.content)
         request_key = None if key is None else RequestKey(key, request_hash(new_task))
-        notify = self._settings.input_webhook is not None
-        task_input = TaskInput(agent=agent, message=message, notify=notify)
+        task_input = TaskInput(agent=agent, message=message, notify=self._notify)
         task = await self._starter.start(new_task, task_input, task_title(message), key=request_key)
         if task is None:
             return CreatedTask(await self.get(task_id_for_key(key or "")), is_new=False)

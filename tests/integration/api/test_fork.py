@@ -39,7 +39,7 @@ async def fork(api: ApiHarness, task_id: str, from_step: int, *, key: str = "", 
     return await api.http.post(f"/api/v1/tasks/{task_id}/fork", json={"from_step": from_step, **body}, headers=headers)
 
 
-async def forked(api: ApiHarness, task_id: str, from_step: int, **body: object) -> dict[str, Any]:
+async def forked(api: ApiHarness, task_id: str, from_step: int, **body: Any) -> dict[str, Any]:
     """Fork a task; return the fork once it has ended."""
     response = await fork(api, task_id, from_step, **body)
     assert response.status_code == 201, response.text

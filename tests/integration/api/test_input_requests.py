@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import ParseDict
 from grpc import StatusCode
+from pydantic import SecretStr
 
 from agentkit.messages import ToolCall
+from agentkit.testing import ScriptedResponse
 from api.proto.opspawn.v1 import tasks_pb2
+from api.tasks.task_reading import read_task_input
 from tests.integration.api.clerk import Payments, by_step, pay_call, payments_settings, problem_of
-from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, serve_rest
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, serve_rest, settings_for
 from tests.integration.api.grpc_harness import failure, serve_grpc
 
 FINANCE = {"tool": "pay", "then": "ask", "approvers": ["finance", "ada"]}
@@ -96,7 +100,7 @@ async def test_an_answer_that_is_not_accepted_changes_nothing_and_says_why(
 
 
 async def test_of_two_answers_at_once_one_is_applied_and_the_other_is_told(payments: Payments) -> None:
-    script = [[pay_call(1), pay_call(2)], "Paid."]
+    script: list[ScriptedResponse] = [[pay_call(1), pay_call(2)], "Paid."]
     async with payments.worker(script):
         task = await payments.waiting(count=2)
         responses = await asyncio.gather(*(payments.answer(task, word) for word in ("approve", "deny")))
@@ -138,17 +142,19 @@ async def test_two_people_must_approve_and_each_only_once(payments: Payments) ->
 
 
 async def test_an_answer_without_a_worker_is_kept_until_one_comes(payments: Payments) -> None:
-    script = [pay_call(), "Paid."]
+    script: list[ScriptedResponse] = [pay_call(), "Paid."]
     async with payments.worker(script):
-        task = await payments.waiting()
+        task = await payments.waiting(FINANCE)
     unknown = await payments.answer(task, request_id="input_7")
     unfit = await payments.answer(task, "happened")
     outdated = await payments.answer(task, sha256="0" * 64)
+    nobody = await payments.answer(task)
     complete = await payments.api.http.get(f"/api/v1/tasks/{task['id']}/input-requests")
     response = await payments.answer(task, answered_by="ada")
     assert problem_of(unknown) == (404, "input-request-not-found")
     assert problem_of(unfit) == (422, "answer-mismatch")
     assert problem_of(outdated) == (409, "answer-outdated")
+    assert problem_of(nobody) == (403, "answer-not-allowed")
     assert problem_of(complete) == (503, "workers-silent")
     assert (response.status_code, response.json()["status"]) == (202, "waiting")
     async with payments.worker(script[1:]):
@@ -275,3 +281,21 @@ async def test_grpc_answers_by_the_same_rules(payments: Payments) -> None:
 def agent_of(name: str) -> dict[str, Any]:
     """Return an agent with a name of its own, so that a test lists its tasks only."""
     return {"name": name, "model": "demo:demo", "tools": ["pay"]}
+
+
+@pytest.mark.parametrize("url", [None, "https://chat.example.com/opspawn"], ids=["no webhook", "webhook"])
+async def test_tasks_and_forks_call_the_webhook_if_there_is_one(
+    tmp_path: Path, temporal_port: int, url: str | None
+) -> None:
+    secret = None if url is None else SecretStr("whsec_" + base64.b64encode(b"k" * 32).decode())
+    settings = settings_for(tmp_path, temporal_port)
+    settings = settings.model_copy(update={"input_webhook": url, "input_webhook_secret": secret})
+    async with serve_rest(settings) as api, api.worker(["done"]):
+        task_id = await api.submit()
+        await api.task(task_id, wait=WITHIN)
+        fork = await api.http.post(f"/api/v1/tasks/{task_id}/fork", json={"from_step": 0})
+        converter = api.temporal.data_converter
+        for each in (task_id, fork.json()["id"]):
+            task_input = await read_task_input(api.temporal.get_workflow_handle(each), converter)
+            assert task_input is not None
+            assert task_input.notify is (url is not None)

@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.input_requests import InputAnswer
+from agentkit.testing import ScriptedResponse
 from api.tasks.task_updates import TaskUpdates
 from tests.integration.api.clerk import Payments, pay_call, payments_settings
 from tests.integration.api.conftest import WITHIN, eventually, serve_rest
@@ -45,7 +46,7 @@ async def poll_and_die(client: Client, task_queue: str) -> None:
 
 
 async def test_what_a_dead_worker_does_not_decide_is_kept_for_the_next_one_and_counts_once(payments: Payments) -> None:
-    script = [pay_call(), "Paid."]
+    script: list[ScriptedResponse] = [pay_call(), "Paid."]
     api = payments.api
     async with payments.worker(script):
         task = await payments.waiting()

@@ -78,6 +78,7 @@ async def test_the_request_is_posted_and_its_signature_verifies() -> None:
             "message": "Pay?",
             "approvers": ["finance"],
             "count": 1,
+            "answers": [],
             "opened_at": "2026-11-26T09:30:00Z",
             "task_id": "task-1",
             "agent": "clerk",

@@ -46,23 +46,22 @@ def test_every_service_error_has_a_code_and_its_text(error: ServiceError) -> Non
     assert status.message == str(error)
 
 
+VERDICTS: tuple[tuple[type[AnswerInvalid], StatusCode, str], ...] = (
+    (InputRequestNotFound, StatusCode.NOT_FOUND, "INPUT_REQUEST_NOT_FOUND"),
+    (AlreadyAnswered, StatusCode.FAILED_PRECONDITION, "ALREADY_ANSWERED"),
+    (AnswerExpired, StatusCode.FAILED_PRECONDITION, "ANSWER_EXPIRED"),
+    (AnswerNotAllowed, StatusCode.PERMISSION_DENIED, "ANSWER_NOT_ALLOWED"),
+    (AnswerOutdated, StatusCode.FAILED_PRECONDITION, "ANSWER_OUTDATED"),
+    (AnswerMismatch, StatusCode.INVALID_ARGUMENT, "ANSWER_MISMATCH"),
+)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "reason"),
     [
         pytest.param(TaskNotFound("t1"), StatusCode.NOT_FOUND, "TASK_NOT_FOUND", id="unknown"),
         pytest.param(TemporalUnreachable("t:7233", "x"), StatusCode.UNAVAILABLE, "TEMPORAL_UNREACHABLE", id="away"),
         pytest.param(SteeringRefused("No."), StatusCode.INVALID_ARGUMENT, "STEERING_REFUSED", id="steering"),
-        *(
-            pytest.param(AnswerRefused("No.", verdict), code, reason, id=verdict.__name__)
-            for verdict, code, reason in (
-                (InputRequestNotFound, StatusCode.NOT_FOUND, "INPUT_REQUEST_NOT_FOUND"),
-                (AlreadyAnswered, StatusCode.FAILED_PRECONDITION, "ALREADY_ANSWERED"),
-                (AnswerExpired, StatusCode.FAILED_PRECONDITION, "ANSWER_EXPIRED"),
-                (AnswerNotAllowed, StatusCode.PERMISSION_DENIED, "ANSWER_NOT_ALLOWED"),
-                (AnswerOutdated, StatusCode.FAILED_PRECONDITION, "ANSWER_OUTDATED"),
-                (AnswerMismatch, StatusCode.INVALID_ARGUMENT, "ANSWER_MISMATCH"),
-            )
-        ),
         pytest.param(TaskRefused("No.", path=("model",)), StatusCode.INVALID_ARGUMENT, "TASK_REFUSED", id="refused"),
     ],
 )
@@ -73,9 +72,16 @@ def test_an_error_has_the_code_and_the_reason_of_the_reference(
     assert (status.code, reason_of(status)) == (code.value[0], reason)
 
 
-def test_every_verdict_on_an_answer_has_a_code() -> None:
-    for verdict in (AnswerInvalid, *AnswerInvalid.__subclasses__()):
-        assert error_status(AnswerRefused("No.", verdict)).code != StatusCode.UNKNOWN.value[0]
+@pytest.mark.parametrize(("verdict", "code", "reason"), VERDICTS)
+def test_a_refused_answer_has_the_code_and_the_reason_of_its_verdict(
+    verdict: type[AnswerInvalid], code: StatusCode, reason: str
+) -> None:
+    status = error_status(AnswerRefused("No.", verdict))
+    assert (status.code, reason_of(status)) == (code.value[0], reason)
+
+
+def test_every_verdict_on_an_answer_is_tested() -> None:
+    assert {verdict for verdict, _, _ in VERDICTS} == set(AnswerInvalid.__subclasses__())
 
 
 def test_each_wrong_field_is_named_by_its_path_in_the_proto() -> None:

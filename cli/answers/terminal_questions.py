@@ -32,7 +32,7 @@ from cli.command_options import Answerer
 from cli.errors import CommandFailed
 from cli.views.answer_commands import AnswerCommands
 from cli.views.console import printable, write_message
-from cli.views.input_request_lines import request_lines
+from cli.views.input_request_lines import asks_about_call, request_lines
 from cli.views.step_lines import write_step_line
 
 __all__ = ["SuspendableDisplay", "TerminalQuestions"]
@@ -76,6 +76,8 @@ class TerminalQuestions:
         """What the events say is asked, and this person has neither answered nor skipped."""
         self._wake = asyncio.Event()
         self._asked: InputRequest | None = None
+        self._draft = ""
+        """What the person has edited last, and what can't be used as it is."""
         self._withdrawn: asyncio.Future[str] | None = None
         """Of the request that is asked now: done when its answer is not needed any more, with the reason."""
 
@@ -119,6 +121,7 @@ class TerminalQuestions:
 
     @asynccontextmanager
     async def _asking(self, request: InputRequest) -> AsyncIterator[None]:
+        self._draft = ""
         self._asked, self._withdrawn = request, asyncio.get_running_loop().create_future()
         try:
             with self._display.suspended():
@@ -136,7 +139,7 @@ class TerminalQuestions:
         """Ask until the request is answered, skipped, or answered elsewhere."""
         for line in request_lines(request):
             write_step_line(self._console, line)
-        if request.tool is not None and request.arguments is None:
+        if asks_about_call(request) and request.arguments is None:
             self._skip(request)
             return
         try:
@@ -180,8 +183,8 @@ class TerminalQuestions:
 
     async def _edited(self, request: InputRequest) -> Typed:
         """Return the approval with the edited arguments, or the edited answer."""
-        is_call = request.arguments is not None
-        before = arguments_text(request.arguments or {}) if is_call else "\n"
+        is_call = asks_about_call(request)
+        before = self._draft or (arguments_text(request.arguments or {}) if is_call else "\n")
         try:
             after = await _edit(before)
         except CommandFailed as failed:
@@ -196,7 +199,8 @@ class TerminalQuestions:
                 return typed_answer(request, json.dumps(parse_typed_json(after)))
             arguments = changed_arguments(request.arguments or {}, after)
         except ValueError as error:
-            return Unclear(f"{error}. Nothing is answered.")
+            self._draft = after
+            return Unclear(f"{error}. Nothing is answered; e edits it again.")
         return InputAnswer(input_request_id=request.id, decision="approve", arguments=arguments)
 
     async def _send(self, client: OpspawnClient, request: InputRequest, answer: InputAnswer) -> bool:

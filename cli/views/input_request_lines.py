@@ -13,7 +13,7 @@ from agentkit.input_requests import InputRequest
 from cli.views.answer_commands import AnswerCommands
 from cli.views.console import one_line, printable
 
-__all__ = ["heading_line", "input_request_lines", "request_lines"]
+__all__ = ["asks_about_call", "heading_line", "input_request_lines", "request_lines"]
 
 _MAX_MESSAGE_CHARS = 500
 _MAX_ARGUMENTS_CHARS = 4_000
@@ -32,10 +32,10 @@ def input_request_lines(
     Long arguments are left out, with the commands that show them, unless ``whole``.
     """
     yield heading_line(request)
-    if request.tool is not None and not whole and _is_too_long(request):
-        yield Text(f"{_INDENT}{printable(request.tool)}: the arguments are too long for here. Read them first:")
+    if asks_about_call(request) and not whole and _is_too_long(request):
+        yield Text(f"{_INDENT}{printable(request.tool or '')}: the arguments are too long for here. Read them first:")
         yield from map(_command, commands.reading(task_id))
-    elif request.tool is not None:
+    elif asks_about_call(request):
         yield from _call_lines(request)
     yield from _detail_lines(request)
     yield Text(f"{_INDENT}To answer, in another terminal:", style="dim")
@@ -47,9 +47,14 @@ def input_request_lines(
 def request_lines(request: InputRequest) -> Iterator[Text]:
     """Yield everything that a person needs to know to answer, however long."""
     yield heading_line(request)
-    if request.tool is not None:
+    if asks_about_call(request):
         yield from _call_lines(request)
     yield from _detail_lines(request)
+
+
+def asks_about_call(request: InputRequest) -> bool:
+    """Return whether the answer decides on a call: a question is one itself, and its message has all of it."""
+    return request.tool is not None and request.kind in ("approval", "unknown_outcome")
 
 
 def heading_line(request: InputRequest) -> Text:

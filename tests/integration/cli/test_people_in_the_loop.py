@@ -129,7 +129,7 @@ def test_run_asks_on_its_terminal_while_the_worker_is_killed_between_the_answers
 ) -> None:
     dev = clerks_dev
     command = [*OPSPAWN, "run", "clerk", INPUT, "--follow", "--as", "ada", "--group", "finance"]
-    with terminal_for(command, environment={**dev.environment, "TERM": "xterm"}, cwd=dev.directory) as terminal:
+    with terminal_for(command, environment={**dev.environment, "TERM": "dumb"}, cwd=dev.directory) as terminal:
         terminal.wait_for('"amount": 700', timeout_s=TIMEOUT_S)
         terminal.wait_for("kip: ", timeout_s=TIMEOUT_S)
         kill_worker(dev)

@@ -102,7 +102,7 @@ def test_an_approval_counts_for_the_call_that_was_shown_and_the_task_goes_on(
     [
         (input_request(), "n too much\n", {"decision": "deny", "comment": "too much"}),
         (input_request(kind="question", message="Which?", choices=["Ja", "Nein"]), "2\n", {"answer": "Nein"}),
-        (input_request(kind="question", message="Who?"), "Ada Lovelace\n", {"answer": "Ada Lovelace"}),
+        (input_request(kind="question", arguments=None, message="Who?"), "Ada Lovelace\n", {"answer": "Ada Lovelace"}),
         (input_request(kind="question", message="Who?"), "/decline\n", {"decision": "decline"}),
         (input_request(kind="unknown_outcome"), "h paid\n", {"decision": "happened", "result": "paid"}),
         (input_request(kind="limit", tool=None), "max_steps=60\n", {"decision": "raise", "limits": {"max_steps": 60}}),

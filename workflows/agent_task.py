@@ -149,6 +149,7 @@ class AgentTask:
             finish = await run_step(self._loop, self._effects)
             if finish is None:
                 continue
+            await self._effects.until_resumed()  # a person may want to add something before it ends
             await workflow.wait_condition(workflow.all_handlers_finished)
             if not self._effects.has_messages():  # one may have come meanwhile
                 return finish.output

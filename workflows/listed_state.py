@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -10,15 +11,13 @@ from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from agentkit.input_requests import InputRequest
-    from workflows.search_attributes import INPUT, INPUT_SINCE, STATUS
+    from workflows.search_attributes import INPUT, INPUT_SINCE, MAX_LISTED_REQUESTS, STATUS, input_term
     from workflows.task_types import RunningStatus
 
 __all__ = ["ListedState", "listed_requests"]
 
 _MAX_ARGUMENTS_BYTES = 2_000
 """Of one request in the memo, which lists and the inbox read."""
-_MAX_LISTED = 20
-"""Requests in the memo; further ones follow when these are answered."""
 
 
 class ListedState:
@@ -28,7 +27,9 @@ class ListedState:
         """Set up; a task that continues as new may be paused."""
         self._is_paused = is_paused
         self._pending: Sequence[InputRequest] = ()
-        self._listed: tuple[RunningStatus, tuple[str, ...]] = ("paused" if is_paused else "running", ())
+        self._listed_status: RunningStatus = "paused" if is_paused else "running"
+        self._listed_terms: tuple[str, ...] = ()
+        self._listed_since: datetime | None = None
 
     @property
     def status(self) -> RunningStatus:
@@ -48,29 +49,30 @@ class ListedState:
         self._update()
 
     def _update(self) -> None:
-        words = _words(self._pending)
-        if (self.status, words) == self._listed:
-            return
         updates: list[SearchAttributeUpdate[Any]] = []
-        if self.status != self._listed[0]:
-            updates.append(STATUS.value_set(self.status))
-        if words != self._listed[1]:
-            since = min((request.opened_at for request in self._pending), default=None)
-            updates.append(INPUT.value_set(words) if words else INPUT.value_unset())
+        if (status := self.status) != self._listed_status:
+            self._listed_status = status
+            updates.append(STATUS.value_set(status))
+        if (terms := _terms(self._pending)) != self._listed_terms:
+            self._listed_terms = terms
+            updates.append(INPUT.value_set(terms) if terms else INPUT.value_unset())
+        since = min((request.opened_at for request in self._pending), default=None)
+        if since != self._listed_since:
+            self._listed_since = since
             updates.append(INPUT_SINCE.value_unset() if since is None else INPUT_SINCE.value_set(since))
-        self._listed = (self.status, words)
-        workflow.upsert_search_attributes(updates)
+        if updates:
+            workflow.upsert_search_attributes(updates)
 
 
 def listed_requests(pending: Sequence[InputRequest]) -> list[InputRequest]:
     """Return the requests as the memo lists them: the oldest, without arguments and schemas that are long."""
-    return [_bounded(request) for request in pending[:_MAX_LISTED]]
+    return [_bounded(request) for request in pending[:MAX_LISTED_REQUESTS]]
 
 
-def _words(pending: Sequence[InputRequest]) -> tuple[str, ...]:
+def _terms(pending: Sequence[InputRequest]) -> tuple[str, ...]:
     """Return what the inbox finds requests by."""
-    kinds = {f"kind:{request.kind}" for request in pending}
-    approvers = {f"approver:{approver}" for request in pending for approver in request.approvers or ()}
+    kinds = {input_term("kind", request.kind) for request in pending}
+    approvers = {input_term("approver", approver) for request in pending for approver in request.approvers or ()}
     return (*sorted(kinds), *sorted(approvers))
 
 

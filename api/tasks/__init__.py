@@ -1,1 +1,1 @@
-"""Protocol-free services: create, read, list and cancel tasks. REST and gRPC map their messages to these types."""
+"""Protocol-free services: create, list, answer, steer and fork tasks. REST and gRPC map their messages to these."""

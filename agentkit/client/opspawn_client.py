@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from agentkit.client.api_connection import ApiConnection
 from agentkit.client.errors import ApiUnreachable
 from agentkit.client.reconnect_deadline import RECONNECT_TIMEOUT_S, ReconnectDeadline
-from agentkit.client.request_bodies import answer_body, fork_body, message_body, task_body
+from agentkit.client.sent_bodies import answer_body, fork_body, message_body, task_body
 from agentkit.client.resources import (
     AgentList,
     InputRequestList,

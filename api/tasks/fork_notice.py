@@ -24,21 +24,26 @@ _OUTCOMES: Mapping[CallState, str] = {
 
 
 def fork_notice(task_id: str, step: int, ledger: Iterable[LedgerEntry], later: Sequence[Message]) -> str:
-    """Return the notice for a fork of a task after a step; ``later`` are the task's messages after that step."""
+    """Return the notice for a fork of a task after a step, as lines that the person's input follows.
+
+    ``later`` are the task's messages after that step.
+    """
     text = (
         f"This task is a fork: it goes on from task {task_id} after step {step}. "
         "What that task did after that step is not part of this conversation."
     )
     effects = [entry for entry in ledger if entry.step > step and entry.effect != "pure" and entry.state in _OUTCOMES]
     if not effects:
-        return text
+        return f"{text}\n"
     calls = {call.id: call for message in later for call in message.tool_calls}
     results = {part.call_id: part for message in later for part in message.parts if isinstance(part, ToolResult)}
     lines = [_line(entry, calls.get(entry.call_id), results.get(entry.call_id)) for entry in effects[-_MAX_CALLS:]]
     omitted = len(effects) - len(lines)
     if omitted:
         lines.insert(0, f"- ({omitted} earlier calls are left out here)")
-    return "\n".join([f"{text} It made these calls, whose effects remain; don't repeat those that are done:", *lines])
+    return "\n".join(
+        [f"{text} It made these calls, whose effects remain; don't repeat those that are done:", *lines, ""]
+    )
 
 
 def _line(entry: LedgerEntry, call: ToolCall | None, result: ToolResult | None) -> str:

@@ -52,7 +52,7 @@ def clerks_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]
 
 
 @pytest.fixture
-def transfers(clerks_dev: DevProcess) -> Iterator[Path]:
+def transfers(clerks_dev: DevProcess) -> Path:
     """Return the file in which the tool notes each transfer."""
     path = clerks_dev.directory / "transfers.txt"
     path.write_text("")
@@ -60,8 +60,10 @@ def transfers(clerks_dev: DevProcess) -> Iterator[Path]:
 
 
 def kill_worker(dev: DevProcess) -> None:
-    """Kill the worker; ``opspawn dev`` starts another one."""
-    os.kill(dev.child("worker"), signal.SIGKILL)
+    """Kill the worker, unless it is down since the last kill; ``opspawn dev`` starts another one."""
+    for pid, command in dev.children().items():
+        if "--module worker" in command:
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait_for_request(dev: DevProcess, request_id: str) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from pydantic import JsonValue
 from agentkit.client.api_connection import ApiConnection
 from agentkit.client.errors import ApiUnreachable
 from agentkit.client.reconnect_deadline import RECONNECT_TIMEOUT_S, ReconnectDeadline
-from agentkit.client.sent_bodies import answer_body, fork_body, message_body, task_body
 from agentkit.client.resources import (
     AgentList,
     InputRequestList,
@@ -28,6 +27,7 @@ from agentkit.client.resources import (
     TaskList,
     ToolList,
 )
+from agentkit.client.sent_bodies import answer_body, fork_body, message_body, task_body
 from agentkit.client.task_events import TaskEvent
 from agentkit.client.watch import TaskUpdate, watch
 from agentkit.input_requests import AnswerDecision, InputRequestKind, Remember

@@ -169,7 +169,8 @@ def test_an_expiry_does_not_replace_a_persons_answer_of_the_same_moment() -> Non
     opened = request(requests)
     requests.answer(answer(opened, answered_by="ada"), NOW)
     requests.settle(answer(opened, "deny", answered_by="expiry"))
-    assert (requests.settling_answer(opened.id).decision, requests.settling_answer(opened.id).answered_by) == ("approve", "ada")
+    settling = requests.settling_answer(opened.id)
+    assert (settling.decision, settling.answered_by) == ("approve", "ada")
 
 
 def test_a_withdrawn_request_takes_no_answer() -> None:

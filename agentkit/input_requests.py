@@ -25,6 +25,7 @@ __all__ = [
     "answer_example",
     "arguments_sha256",
     "call_sha256",
+    "changed_arguments",
     "tool_sha256",
 ]
 
@@ -127,6 +128,12 @@ class InputAnswer(Record):
     """The groups that this person is in."""
     sha256: str | None = Field(default=None, max_length=64, exclude_if=_absent)
     """If given, that of the request: the answer then counts for this call and these arguments only."""
+
+
+def changed_arguments(request: InputRequest, answer: InputAnswer) -> dict[str, JsonValue] | None:
+    """Return the arguments of an answer where they differ from those of its request; None: they are the same."""
+    given, current = answer.arguments, request.arguments or {}
+    return None if given is None or _sorted_json(given) == _sorted_json(current) else given
 
 
 def answer_example(request: InputRequest) -> str:

@@ -109,7 +109,7 @@ class Limits(_Strict):
     max_steps: int = Field(default=30, ge=1, le=10_000)
     max_tokens: int | None = Field(default=None, ge=1)
     """Input and output tokens together."""
-    max_cost_usd: float | None = Field(default=None, gt=0)
+    max_cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     deadline: Duration | None = None
     """Seconds of wall clock from the start of the task."""
     max_repeats: int | None = Field(default=None, ge=0, le=10_000, json_schema_extra={"not": {"const": 1}})
@@ -141,7 +141,7 @@ class RaisedLimits(_Strict):
     max_steps: int | None = Field(default=None, ge=1, le=10_000, exclude_if=_is_none)
     max_tokens: int | None = Field(default=None, ge=1, exclude_if=_is_none)
     """Input and output tokens together."""
-    max_cost_usd: float | None = Field(default=None, gt=0, exclude_if=_is_none)
+    max_cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False, exclude_if=_is_none)
     deadline: Duration | None = Field(default=None, exclude_if=_is_none)
     """Seconds of wall clock from the start of the task."""
     max_repeats: int | None = Field(default=None, ge=0, le=10_000, exclude_if=_is_none)

@@ -108,7 +108,8 @@ class AgentTask:
         """Run steps until the task is completed, reaches a limit, fails or is cancelled."""
         if not self._is_continued:
             # The first step may take long: lists show it from its start.
-            workflow.upsert_search_attributes([STATUS.value_set("running"), STEPS.value_set(self._loop.steps + 1)])
+            status = self._effects.listed.status  # a signal may have paused the task before it starts
+            workflow.upsert_search_attributes([STATUS.value_set(status), STEPS.value_set(self._loop.steps + 1)])
         deadline = self._effects.limits.start()
         try:
             async with deadline:
@@ -149,7 +150,7 @@ class AgentTask:
             finish = await run_step(self._loop, self._effects)
             if finish is None:
                 continue
-            await self._effects.until_resumed()  # a person may want to add something before it ends
+            await self._effects.steering.until_resumed()  # a person may want to add something before it ends
             await workflow.wait_condition(workflow.all_handlers_finished)
             if not self._effects.has_messages():  # one may have come meanwhile
                 return finish.output
@@ -167,6 +168,8 @@ class AgentTask:
             workflow.logger.warning("The task can't continue as new now: %s", error.cause)
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._effects.people.pending:
+            return  # the deadline has come meanwhile, and a person is asked for more time
         steering = self._effects.steering
         carried = CarriedState(
             usage=loop.usage,
@@ -222,7 +225,7 @@ class AgentTask:
         )
 
     @workflow.signal(unfinished_policy=_ABANDON)
-    async def answer_input(self, answer: JsonValue) -> None:
+    async def answer_input(self, answer: JsonValue = None, *_: JsonValue) -> None:
         """Answer an input request: ``{"input_request_id", "decision", ...}``. What is not accepted changes nothing."""
         await self._effects.people.answer_by_signal(answer)
 
@@ -242,7 +245,7 @@ class AgentTask:
             raise _refused(error) from error
 
     @workflow.signal
-    def send_message(self, message: JsonValue) -> None:
+    def send_message(self, message: JsonValue = None, *_: JsonValue) -> None:
         """Send a message to the model: ``{"text", "mode"}``. ``mode`` is ``enqueue`` or ``interrupt``."""
         try:
             self._effects.steering.send(read_message(message), self._loop.steps)
@@ -282,7 +285,7 @@ class AgentTask:
         self._effects.steering.resume()
 
     @workflow.signal
-    def raise_limits(self, changes: JsonValue) -> None:
+    def raise_limits(self, changes: JsonValue = None, *_: JsonValue) -> None:
         """Raise limits: ``{"max_steps": 60}``. A task that waits for them goes on."""
         try:
             self._raise_limits(read_limits(changes))

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import CHECK_INPUT_ACTIVITY, InputCheck
     from activities.retry_policies import CHECK_INPUT_POLICY
     from agentkit.errors import AnswerInvalid, AnswerMismatch, InputRequestExpired
-    from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, InputRequest
+    from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, InputRequest, changed_arguments
     from agentkit.interfaces import PolicyDecision
     from agentkit.json_text import MAX_JSON_DEPTH, check_strict_json, is_deeper_than
     from agentkit.runtime.open_requests import OpenRequests
@@ -119,7 +119,7 @@ class HumanInput:
                     request = _escalated(request)
                     continue
                 self._expire(request)
-            return self._requests.settled(request.id)
+            return self._requests.settling_answer(request.id)
 
     async def _is_answered_in_time(self, request: InputRequest) -> bool:
         timeout = None if request.expires_at is None else max(request.expires_at - workflow.now(), timedelta(0))
@@ -162,8 +162,9 @@ class HumanInput:
             AnswerInvalid: it is not accepted; the error's type and message have the reason.
         """
         request = self.check(answer)
+        answer = answer.model_copy(update={"arguments": changed_arguments(request, answer)})
         await self._check_schema(request, answer)
-        is_edited = answer.arguments is not None and answer.arguments != request.arguments
+        is_edited = answer.arguments is not None
         asks_again = is_edited and self._asks_again(request, answer)
         is_settled = self._requests.answer(answer, workflow.now())
         self._update(self._answered(answer, is_settled=is_settled, is_edited=is_edited))
@@ -271,6 +272,8 @@ def read_answer(data: JsonValue) -> InputAnswer:
         raise AnswerMismatch("The answer has text that isn't Unicode.") from error
     except ValidationError as error:
         raise AnswerMismatch(f"This is no answer to an input request: {issues_text(error, data)}") from error
+    except ValueError as error:
+        raise AnswerMismatch("The answer has a number that JSON has not: NaN or an infinity.") from error
 
 
 def _escalated(request: InputRequest) -> InputRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,13 +12,22 @@ from temporalio.common import SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from agentkit.input_requests import InputRequest
-    from workflows.search_attributes import INPUT, INPUT_SINCE, MAX_LISTED_REQUESTS, STATUS, input_term
+    from workflows.search_attributes import (
+        ANY_APPROVER,
+        INPUT,
+        INPUT_SINCE,
+        MAX_LISTED_REQUESTS,
+        STATUS,
+        input_term,
+    )
     from workflows.task_types import RunningStatus
 
 __all__ = ["ListedState", "listed_requests"]
 
 _MAX_ARGUMENTS_BYTES = 2_000
 """Of one request in the memo, which lists and the inbox read."""
+_MAX_TERMS_BYTES = 2_000
+"""Bytes of JSON; Temporal takes 2 KiB for the value of a search attribute."""
 
 
 class ListedState:
@@ -27,7 +37,7 @@ class ListedState:
         """Set up; a task that continues as new may be paused."""
         self._is_paused = is_paused
         self._pending: Sequence[InputRequest] = ()
-        self._listed_status: RunningStatus = "paused" if is_paused else "running"
+        self._listed_status: RunningStatus = self.status
         self._listed_terms: tuple[str, ...] = ()
         self._listed_since: datetime | None = None
 
@@ -49,17 +59,16 @@ class ListedState:
         self._update()
 
     def _update(self) -> None:
-        updates: list[SearchAttributeUpdate[Any]] = []
-        if (status := self.status) != self._listed_status:
-            self._listed_status = status
-            updates.append(STATUS.value_set(status))
-        if (terms := _terms(self._pending)) != self._listed_terms:
-            self._listed_terms = terms
-            updates.append(INPUT.value_set(terms) if terms else INPUT.value_unset())
+        terms = _inbox_terms(self._pending)
         since = min((request.opened_at for request in self._pending), default=None)
+        updates: list[SearchAttributeUpdate[Any]] = []
+        if self.status != self._listed_status:
+            updates.append(STATUS.value_set(self.status))
+        if terms != self._listed_terms:
+            updates.append(INPUT.value_set(terms) if terms else INPUT.value_unset())
         if since != self._listed_since:
-            self._listed_since = since
             updates.append(INPUT_SINCE.value_unset() if since is None else INPUT_SINCE.value_set(since))
+        self._listed_status, self._listed_terms, self._listed_since = self.status, terms, since
         if updates:
             workflow.upsert_search_attributes(updates)
 
@@ -69,11 +78,12 @@ def listed_requests(pending: Sequence[InputRequest]) -> list[InputRequest]:
     return [_bounded(request) for request in pending[:MAX_LISTED_REQUESTS]]
 
 
-def _terms(pending: Sequence[InputRequest]) -> tuple[str, ...]:
-    """Return what the inbox finds requests by."""
-    kinds = {input_term("kind", request.kind) for request in pending}
-    approvers = {input_term("approver", approver) for request in pending for approver in request.approvers or ()}
-    return (*sorted(kinds), *sorted(approvers))
+def _inbox_terms(pending: Sequence[InputRequest]) -> tuple[str, ...]:
+    """Return what the inbox finds a task by: kinds and approvers; too many approvers are replaced by one term."""
+    kinds = sorted({input_term("kind", request.kind) for request in pending})
+    approvers = sorted({input_term("approver", name) for request in pending for name in request.approvers or ()})
+    is_short = len(json.dumps([*kinds, *approvers])) <= _MAX_TERMS_BYTES
+    return (*kinds, *(approvers if is_short else [ANY_APPROVER]))
 
 
 def _bounded(request: InputRequest) -> InputRequest:

@@ -87,9 +87,10 @@ class DurableEffects:
             self.listed,
             LoopAnswerRules(loop, self.limits),
             is_interrupted=lambda: self.steering.is_interrupted,
-            on_opened=self._notify if notify else _no_notice,
+            on_opened=self._on_opened,
             opened_count=carried.opened_requests if carried else 0,
         )
+        self._has_webhook = notify
         self._notices: dict[str, asyncio.Task[None]] = {}
         """Calls of the webhook, by the id of their request."""
         self._listed_progress = ListedProgress()
@@ -108,9 +109,12 @@ class DurableEffects:
         """Return whether people have written messages that are not in the transcript yet."""
         return bool(self.steering.queued)
 
-    async def until_resumed(self) -> None:
-        """Return when the task isn't paused."""
-        await self.steering.until_resumed()
+    async def before_call(self, tool: ToolSpec) -> None:
+        """Return when the task isn't paused; raise ``NotDone`` where a person has interrupted the step."""
+        try:
+            await self.steering.before_call()
+        except StepInterrupted:
+            raise NotDone(f"{tool.name} was not called: a person interrupted. Read their message first.") from None
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         """Run the model activity with references to the transcript."""
@@ -225,14 +229,18 @@ class DurableEffects:
 
     async def ask(self, request: InputRequest) -> InputAnswer:
         """Open an input request, and wait for its answer."""
-        self.details.asked(request)
         try:
             answer = await self.people.ask(request)
         finally:
             if (notice := self._notices.pop(request.id, None)) is not None:
-                notice.cancel()  # nobody is to hear of a request that has its answer
+                notice.cancel()  # a request that has its answer needs no notice
         self.details.answered(answer)
         return answer
+
+    def _on_opened(self, request: InputRequest) -> None:
+        self.details.asked(request)
+        if self._has_webhook:
+            self._notify(request)
 
     def _notify(self, request: InputRequest) -> None:
         """Start the activity that calls the webhook; nothing waits for it, and it ends with its request."""
@@ -310,10 +318,6 @@ class DurableEffects:
         upserted = {**(memo or {}), **({JOURNAL_KEY: batches[-1]} if batches else {})}
         if upserted:
             workflow.upsert_memo(upserted)
-
-
-def _no_notice(request: InputRequest) -> None:
-    pass
 
 
 def _named(call: ToolCall) -> ToolCall:

@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributeIndexedValueType, SearchAttributeKe
 
 __all__ = [
     "AGENT",
+    "ANY_APPROVER",
     "CONVERSATION",
     "COST_USD",
     "INPUT",
@@ -44,6 +45,8 @@ TOKENS = SearchAttributeKey.for_int("OpspawnTokens")
 COST_USD = SearchAttributeKey.for_float("OpspawnCostUsd")
 INPUT = SearchAttributeKey.for_keyword_list("OpspawnInput")
 """Of the pending input requests: ``kind:approval``, ``approver:finance`` and the like. Unset where none is pending."""
+ANY_APPROVER = "approver:*"
+"""In ``INPUT`` where the approvers are too many for it: their names are in the memo."""
 INPUT_SINCE = SearchAttributeKey.for_datetime("OpspawnInputSince")
 """When the oldest pending input request was opened. Unset where none is pending."""
 

@@ -106,6 +106,17 @@ class Steering:
         if self.is_paused:
             await workflow.wait_condition(lambda: not self.is_paused)
 
+    async def before_call(self) -> None:
+        """Return when the task isn't paused.
+
+        Raises:
+            StepInterrupted: a person interrupted the step.
+        """
+        if self.is_paused:
+            await workflow.wait_condition(lambda: not self.is_paused or self.is_interrupted)
+        if self.is_interrupted:
+            raise StepInterrupted
+
     async def interruptible(self, work: asyncio.Task[_T]) -> _T:
         """Return the result of the work.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -30,6 +31,7 @@ class TaskLimits:
         """The deadline's; within it, what exceeds the deadline is cancelled."""
         self._loop = loop
         self._started_at = started_at
+        self._is_started = False
         self._deadline_request: str | None = None
         """The id of the request that asks for more time."""
 
@@ -45,6 +47,7 @@ class TaskLimits:
 
     def start(self) -> asyncio.Timeout:
         """Return the timeout that the task's steps run within. One that asks people at its deadline has no end yet."""
+        self._is_started = True
         asks = self._loop.limits.on_exhausted == "ask"
         self.timeout = asyncio.timeout(None if asks else self._remaining_s())
         return self.timeout
@@ -54,17 +57,19 @@ class TaskLimits:
     ) -> None:
         """Ask a person for more time at each deadline, and end the task where one stops it. Never returns."""
         while True:
-            deadline = self._loop.limits.deadline
-            remaining = self._remaining_s()
-            timeout = None if remaining is None else timedelta(seconds=max(remaining, 0))
-            try:
-                await workflow.wait_condition(
-                    lambda deadline=deadline: self._loop.limits.deadline != deadline,  # type: ignore[misc]
-                    timeout=timeout,
-                    timeout_summary="The task's deadline",
-                )
-            except TimeoutError:
+            await self._until_deadline_or_raised()
+            if (self._remaining_s() or 0) <= 0:
                 await self._ask(effects, ask)
+
+    async def _until_deadline_or_raised(self) -> None:
+        """Return at the deadline, or when a person has set another one."""
+        deadline, remaining = self._loop.limits.deadline, self._remaining_s() or 0
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._loop.limits.deadline != deadline,
+                timeout=timedelta(seconds=max(remaining, 0)),
+                timeout_summary="The task's deadline",
+            )
 
     async def _ask(self, effects: CallEffects, ask: Callable[[InputRequest], Awaitable[InputAnswer]]) -> None:
         request = limit_request(effects, self.deadline_text, self._loop.steps)
@@ -84,18 +89,20 @@ class TaskLimits:
             AnswerMismatch: one would be lowered, or is still reached.
         """
         is_about_deadline = request is not None and request.id == self._deadline_request
-        self._loop.check_raise(changes, lifts=request is not None and not is_about_deadline)
+        self._loop.check_limit_changes(changes, must_suffice=request is not None and not is_about_deadline)
         if changes.deadline is None:
             if is_about_deadline:
                 raise AnswerMismatch("That is not enough: the deadline is reached. Give a later deadline, too.")
-        elif (passed := self._passed_s()) >= changes.deadline:
+        elif (passed := self._elapsed_s()) >= changes.deadline:
             raise AnswerMismatch(f"The task has run for {passed:.0f} s: its deadline can't be {changes.deadline:g} s.")
 
     def raise_to(self, changes: RaisedLimits) -> None:
         """Set new limits for the rest of the task."""
         self._loop.raise_limits(changes)
         remaining = self._remaining_s()
-        if self._loop.limits.on_exhausted == "fail" and remaining is not None:
+        # A signal may come before the task starts; then ``start`` takes the new limits.
+        is_running = self._is_started and not self.timeout.expired()
+        if is_running and self._loop.limits.on_exhausted == "fail" and remaining is not None:
             self.timeout.reschedule(asyncio.get_running_loop().time() + remaining)
 
     def is_lifted(self, request: InputRequest) -> bool:
@@ -104,12 +111,12 @@ class TaskLimits:
             return (self._remaining_s() or 0) > 0
         return self._loop.reached_limit() is None
 
-    def _passed_s(self) -> float:
+    def _elapsed_s(self) -> float:
         return (workflow.now() - self._started_at).total_seconds()
 
     def _remaining_s(self) -> float | None:
         deadline = self._loop.limits.deadline
-        return None if deadline is None else deadline - self._passed_s()
+        return None if deadline is None else deadline - self._elapsed_s()
 
 
 def read_limits(data: JsonValue) -> RaisedLimits:

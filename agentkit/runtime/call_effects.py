@@ -45,8 +45,12 @@ class CallEffects(Protocol):
         """
         ...
 
-    async def until_resumed(self) -> None:
-        """Return when the task isn't paused: no call is made before."""
+    async def before_call(self, tool: ToolSpec) -> None:
+        """Return when a call of the tool may be made: the task isn't paused.
+
+        Raises:
+            NotDone: a person interrupted the step, so the call is not made.
+        """
         ...
 
     async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:

@@ -130,9 +130,9 @@ class CallExecution:
     async def _call(self, call: ToolCall, tool: ToolSpec) -> ToolResult:
         """Make the call, and again each time that a person decides so."""
         while True:
-            await self.effects.until_resumed()
-            self.rules.ledger.start(call.id, self.effects.now())
             try:
+                await self.effects.before_call(tool)
+                self.rules.ledger.start(call.id, self.effects.now())
                 value = await self.effects.call_tool(tool, call, self.step)
             except ToolError as error:
                 if not isinstance(error, ToolInterrupted) or tool.effect != "irreversible":

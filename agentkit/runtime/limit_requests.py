@@ -6,9 +6,17 @@ from agentkit.errors import AnswerMismatch, LimitExceeded
 from agentkit.input_requests import InputRequest
 from agentkit.messages import Usage
 from agentkit.runtime.call_effects import CallEffects
+from agentkit.runtime.repeated_calls import DEFAULT_MAX_REPEATS
 from agentkit.specs import Limits, RaisedLimits
 
-__all__ = ["check_raise", "deadline_text", "limit_request", "raised", "reached_limit", "stopped_at"]
+__all__ = [
+    "check_limit_changes",
+    "deadline_text",
+    "limit_request",
+    "reached_limit",
+    "stopped_by_person",
+    "with_limit_changes",
+]
 
 
 def reached_limit(limits: Limits, usage: Usage, steps: int) -> str | None:
@@ -27,26 +35,48 @@ def deadline_text(deadline_s: float | None) -> str:
     return f"deadline is {deadline_s or 0:g} s, and the task has run for as long"
 
 
-def raised(limits: Limits, changes: RaisedLimits) -> Limits:
-    """Return the limits with the changes."""
-    return limits.model_copy(update=changes.model_dump(exclude_none=True))
+def with_limit_changes(limits: Limits, changes: RaisedLimits) -> Limits:
+    """Return the limits with the changes; one that was raised further meanwhile stays as it is."""
+    raised = {
+        name: value
+        for name, value in changes.model_dump(exclude_none=True).items()
+        if not _is_lower(name, value, getattr(limits, name))
+    }
+    return limits.model_copy(update=raised)
 
 
-def check_raise(limits: Limits, changes: RaisedLimits, usage: Usage, steps: int, *, lifts: bool = False) -> None:
-    """Check changes of limits; with ``lifts``, that none of them is reached afterwards, either.
+def check_limit_changes(
+    limits: Limits, changes: RaisedLimits, usage: Usage, steps: int, *, must_suffice: bool = False
+) -> None:
+    """Check changes of limits; with ``must_suffice``, that no limit is reached afterwards, either.
 
     Raises:
-        AnswerMismatch: one would be lowered, or is still reached.
+        AnswerMismatch: a limit would be lowered or added, or is still reached.
     """
     for name, value in changes.model_dump(exclude_none=True).items():
         current = getattr(limits, name)
-        is_unlimited = name == "max_repeats" and value == 0
-        if current is None and name != "max_repeats":
+        if current is None and name == "max_repeats":
+            current = DEFAULT_MAX_REPEATS
+        if current is None:
             raise AnswerMismatch(f"The task has no {name}: a limit can be raised, not added.")
-        if current is not None and value < current and not is_unlimited:
-            raise AnswerMismatch(f"{name} is {current:g}: a limit can be raised, not lowered to {value:g}.")
-    if lifts and (reached := reached_limit(raised(limits, changes), usage, steps)):
+        if _is_lower(name, value, current):
+            raise AnswerMismatch(
+                f"{name} is {_number(current)}: a limit can be raised, not lowered to {_number(value)}."
+            )
+    if must_suffice and (reached := reached_limit(with_limit_changes(limits, changes), usage, steps)):
         raise AnswerMismatch(f"That is not enough: then {reached}.")
+
+
+def _is_lower(name: str, value: float, current: float | None) -> bool:
+    """Return whether a value of a limit is lower than the current one; 0 for ``max_repeats`` is no limit."""
+    if name != "max_repeats":
+        return current is not None and value < current
+    current = DEFAULT_MAX_REPEATS if current is None else current
+    return value != 0 and (current == 0 or value < current)
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"  # an int may be too large for a float
 
 
 def limit_request(effects: CallEffects, reason: str, step: int) -> InputRequest:
@@ -60,7 +90,7 @@ def limit_request(effects: CallEffects, reason: str, step: int) -> InputRequest:
     )
 
 
-def stopped_at(reason: str, answered_by: str | None) -> LimitExceeded:
+def stopped_by_person(reason: str, answered_by: str | None) -> LimitExceeded:
     """Return the error of a task that a person has stopped at a limit."""
     who = f", and {answered_by} stopped it there" if answered_by else ", and a person stopped it there"
     return LimitExceeded(f"{reason}{who}")

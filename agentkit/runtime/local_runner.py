@@ -127,7 +127,7 @@ class _LocalEffects:
     def has_messages(self) -> bool:
         return False
 
-    async def until_resumed(self) -> None:
+    async def before_call(self, tool: ToolSpec) -> None:
         pass
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:

@@ -33,7 +33,7 @@ from agentkit.json_text import MAX_JSON_DEPTH, json_values
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
-from agentkit.runtime.limit_requests import check_raise, raised, reached_limit
+from agentkit.runtime.limit_requests import check_limit_changes, reached_limit, with_limit_changes
 from agentkit.runtime.remembered_decisions import RememberedDecision, RememberedDecisions
 from agentkit.runtime.repeated_calls import RepeatedCalls
 from agentkit.runtime.tool_results import error_result
@@ -146,17 +146,18 @@ class AgentLoop:
         """
         return reached_limit(self.limits, self.usage, self.steps - self._first_step)
 
-    def check_raise(self, changes: RaisedLimits, *, lifts: bool = False) -> None:
-        """Check new limits; with ``lifts``, that another step is within them, too.
+    def check_limit_changes(self, changes: RaisedLimits, *, must_suffice: bool = False) -> None:
+        """Check new limits; with ``must_suffice``, that another step is within them, too.
 
         Raises:
-            AnswerMismatch: one would be lowered, or is still reached.
+            AnswerMismatch: one would be lowered or added, or is still reached.
         """
-        check_raise(self.limits, changes, self.usage, self.steps - self._first_step, lifts=lifts)
+        steps = self.steps - self._first_step
+        check_limit_changes(self.limits, changes, self.usage, steps, must_suffice=must_suffice)
 
     def raise_limits(self, changes: RaisedLimits) -> None:
         """Set new limits for the rest of the task."""
-        self.limits = raised(self.limits, changes)
+        self.limits = with_limit_changes(self.limits, changes)
         self._repeated_calls.set_limit(self.limits.max_repeats)
 
     def receive(self, messages: Sequence[Message]) -> None:

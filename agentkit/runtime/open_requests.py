@@ -12,7 +12,14 @@ from agentkit.errors import (
     AnswerOutdated,
     InputRequestNotFound,
 )
-from agentkit.input_requests import DECISIONS, AnswerDecision, GivenAnswer, InputAnswer, InputRequest
+from agentkit.input_requests import (
+    DECISIONS,
+    AnswerDecision,
+    GivenAnswer,
+    InputAnswer,
+    InputRequest,
+    changed_arguments,
+)
 
 __all__ = ["OpenRequests"]
 
@@ -83,7 +90,7 @@ class OpenRequests:
             AnswerMismatch: the decision or its fields don't fit the request.
         """
         request = self.check(answer, at)
-        if answer.decision == "approve" and answer.arguments is None:
+        if answer.decision == "approve" and changed_arguments(request, answer) is None:
             given = GivenAnswer(decision=answer.decision, answered_by=answer.answered_by, at=at)
             if len(request.answers) + 1 < request.count:
                 self._open[request.id] = request.model_copy(update={"answers": (*request.answers, given)})
@@ -102,7 +109,7 @@ class OpenRequests:
         """Return whether the request has its answer."""
         return request_id in self._settled
 
-    def settled(self, request_id: str) -> InputAnswer:
+    def settling_answer(self, request_id: str) -> InputAnswer:
         """Return the answer that settles a request. The request stays known, so that later answers are too late."""
         return self._settled[request_id]
 
@@ -143,6 +150,8 @@ def _check_decision(request: InputRequest, answer: InputAnswer) -> None:
         raise AnswerMismatch('raise needs limits, such as {"max_steps": 60}.')
     if answer.decision == "approve" and answer.remember is not None and request.count > 1:
         raise AnswerMismatch(f"{request.id} needs {request.count} people, so one of them can't have it remembered.")
+    if answer.remember is not None and changed_arguments(request, answer) is not None:
+        raise AnswerMismatch("remember can't be given with changed arguments: nobody has been asked about these yet.")
     if answer.decision == "answer":
         _check_text(request, answer)
 

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from agentkit.errors import ModelError
 from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
+from agentkit.messages import ToolResult
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.call_execution import CallExecution
-from agentkit.runtime.limit_requests import limit_request, stopped_at
+from agentkit.runtime.limit_requests import limit_request, stopped_by_person
 from agentkit.runtime.loop import AgentLoop
 
 __all__ = ["LoopEffects", "run_step"]
@@ -61,7 +62,8 @@ async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
         ModelError: no model of the agent's chain gave a usable response.
     """
     await effects.before_step(loop)
-    await _raise_reached_limits(loop, effects)
+    while await _raise_reached_limit(loop, effects):
+        await effects.before_step(loop)  # people may have paused the task meanwhile, or written to it
     response = loop.start_step() or await _request_chain(loop, effects)
     finish = await _act(loop, effects, response)
     loop.end_step()
@@ -84,22 +86,37 @@ async def _act(loop: AgentLoop, effects: LoopEffects, response: ModelResponse) -
             checked = [loop.check_call(call, index, now) for index, call in enumerate(calls)]
             effects.on_calls_checked(checked)
             execution = CallExecution(loop.agent, loop, effects, loop.steps, response.message.text)
-            loop.record_results(calls, await asyncio.gather(*map(execution.execute, checked)))
+            loop.record_results(calls, await _execute_all(execution, checked))
     return None
 
 
-async def _raise_reached_limits(loop: AgentLoop, effects: LoopEffects) -> None:
-    """Ask a person to raise each limit that is reached, if the agent is to ask.
+async def _execute_all(execution: CallExecution, calls: Sequence[CheckedCall]) -> list[ToolResult]:
+    """Return the results of a step's calls, which run in parallel; an exception of one ends the others first."""
+    tasks = [asyncio.ensure_future(execution.execute(call)) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    except (asyncio.CancelledError, Exception):
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def _raise_reached_limit(loop: AgentLoop, effects: LoopEffects) -> bool:
+    """Ask a person to raise a limit that is reached, if the agent is to ask; return whether one was raised.
 
     Raises:
         LimitExceeded: a person stopped the task.
     """
-    while loop.limits.on_exhausted == "ask" and (reached := loop.reached_limit()) is not None:
-        answer = await effects.ask(limit_request(effects, reached, loop.steps))
-        if answer.decision != "raise":
-            raise stopped_at(reached, answer.answered_by)
-        if answer.limits is not None:
-            loop.raise_limits(answer.limits)
+    reached = loop.reached_limit()
+    if loop.limits.on_exhausted != "ask" or reached is None:
+        return False
+    answer = await effects.ask(limit_request(effects, reached, loop.steps))
+    if answer.decision != "raise":
+        raise stopped_by_person(reached, answer.answered_by)
+    if answer.limits is not None:
+        loop.raise_limits(answer.limits)
+    return True
 
 
 async def _request_chain(loop: AgentLoop, effects: LoopEffects) -> ModelResponse:

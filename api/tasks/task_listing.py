@@ -21,7 +21,17 @@ from api.tasks.errors import CursorInvalid
 from api.tasks.steering_requests import InboxRequest
 from api.tasks.task_requests import TaskFilter
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from workflows.search_attributes import AGENT, CONVERSATION, INPUT, INPUT_SINCE, PARENT, STATUS, TAGS, input_term
+from workflows.search_attributes import (
+    AGENT,
+    ANY_APPROVER,
+    CONVERSATION,
+    INPUT,
+    INPUT_SINCE,
+    PARENT,
+    STATUS,
+    TAGS,
+    input_term,
+)
 from workflows.task_types import WORKFLOW_TYPE, TaskStatus
 
 __all__ = ["PageCursor", "inbox_query", "newest_tasks", "visibility_query"]
@@ -76,7 +86,8 @@ def inbox_query(inbox: InboxRequest, *, opened_before: datetime | None = None) -
         kinds = (f"{INPUT.name} = {_quoted(input_term('kind', kind))}" for kind in dict.fromkeys(inbox.kind))
         terms.append(f"({' OR '.join(kinds)})")
     if inbox.approver is not None:
-        terms.append(f"{INPUT.name} = {_quoted(input_term('approver', inbox.approver))}")
+        approver = _quoted(input_term("approver", inbox.approver))
+        terms.append(f"({INPUT.name} = {approver} OR {INPUT.name} = {_quoted(ANY_APPROVER)})")
     if inbox.agent is not None:
         terms.append(f"{AGENT.name} = {_quoted(inbox.agent)}")
     return " AND ".join(terms)

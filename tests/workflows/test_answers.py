@@ -42,6 +42,9 @@ def question(**arguments: JsonValue) -> ToolCall:
         pytest.param({"decision": "approve", "arguments": {"cents": "x"}}, "AnswerMismatch", id="arguments"),
         pytest.param({"decision": "approve", "arguments": {"cents": 9000}}, "AnswerMismatch", id="policy"),
         pytest.param({"decision": "approve", "colour": "red"}, "AnswerMismatch", id="field"),
+        pytest.param(
+            {"decision": "approve", "arguments": {"cents": 5}, "remember": "task"}, "AnswerMismatch", id="remember"
+        ),
     ],
 )
 async def test_each_answer_that_is_not_accepted_has_its_own_verdict(
@@ -122,6 +125,17 @@ async def test_changed_arguments_are_asked_about_again_and_then_called_with(env:
     assert result.content.endswith("paid 50")
     assert 'person: ada changed the arguments, so it was called with {"cents": 50}' in result.content
     assert (ledger.tool_calls[0].state, ledger.tool_calls[0].attempts) == ("done", 1)
+
+
+async def test_an_approval_with_unchanged_arguments_is_one_of_the_several_that_are_needed(env: TaskEnvironment) -> None:
+    rules = (PolicyRule(tool="pay", then="ask", count=2),)
+    async with env.worker(ScriptedModel([PAY, "Paid."]), pay):
+        handle = await env.start("Go.", env.agent(pay, policy=rules))
+        (request,) = await pending_requests(handle)
+        first = await answer_now(handle, request.id, "approve", answered_by="ada", arguments={"cents": 700})
+        assert not first.is_settled
+        assert (await answer_now(handle, request.id, "approve", answered_by="eve")).is_settled
+        assert (await env.result(handle)).output == "Paid."
 
 
 async def test_changed_arguments_that_the_policy_allows_are_called_with_at_once(env: TaskEnvironment) -> None:

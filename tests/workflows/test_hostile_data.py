@@ -18,6 +18,7 @@ from agentkit.planners import PLANNERS, ToolsPlanner
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
+from tests.workflows.answering import answer, pending_requests
 from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from workflows.search_attributes import TOKENS
 
@@ -94,3 +95,36 @@ async def test_an_exception_that_data_causes_ends_the_task_with_its_reason(
         with pytest.raises(WorkflowFailureError) as raised:
             await asyncio.wait_for(handle.result(), TIMEOUT_S)
     assert str(raised.value.cause) == "OverflowError: Data of the task can't be processed: int too large"
+
+
+STEERING_SIGNALS = ("answer_input", "send_message", "raise_limits")
+
+
+async def test_signals_of_any_data_change_nothing_and_stall_no_task(env: TaskEnvironment) -> None:
+    texts = [
+        '{"input_request_id": "input_1", "decision": "answer", "answer": NaN}',
+        '{"input_request_id": "input_1", "decision": "approve", "arguments": {"value": Infinity}}',
+        '{"input_request_id": "\\ud800", "decision": "deny", "text": "\\ud800"}',
+        "[" * 150 + "]" * 150,
+        '{"text": 1e400, "max_steps": 1e400, "decision": ' + "1" * 4_000 + "}",
+        '{"\\u0000": "\\u0000"}',
+        '{"deadline": "' + "9" * 90 + 'd"}',
+        "null",
+    ]
+    asking = echo.spec.model_copy(update={"approval": "always"})
+    agent = env.agent(echo, limits={"max_tokens": 1_000}).model_copy(update={"tools": (asking,)})
+    async with env.worker(ScriptedModel([ToolCall(id="c", name="echo", arguments={"value": 1}), "Done"]), echo):
+        handle = await env.start("Go", agent)
+        (request,) = await pending_requests(handle)
+        for name in STEERING_SIGNALS:
+            for text in texts:
+                await handle.signal(name, RawValue(Payload(metadata={"encoding": b"json/plain"}, data=text.encode())))
+            await handle.signal(name)
+            await handle.signal(name, args=[None, 1])
+        await handle.signal("pause", "now")
+        await handle.signal("resume", args=[1, 2])
+        for limit in (10**400, 5):  # the first one is more than a float holds
+            await handle.signal("raise_limits", {"max_tokens": limit})
+        assert await pending_requests(handle) == (request,)
+        await answer(handle, request, "approve")
+        assert (await env.result(handle)).output == "Done"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 from temporalio.client import WorkflowFailureError
+from temporalio.testing import WorkflowEnvironment
 
 from agentkit.input_requests import InputRequest
 from agentkit.messages import ToolCall
@@ -18,8 +19,9 @@ from agentkit.testing import ScriptedModel
 from agentkit.tools import Done, NotDone, ToolContext, Unknown, tool
 from tests.workflows.answering import answer, pending_requests
 from tests.workflows.conftest import Handle, TaskEnvironment
+from tests.workflows.steering_calls import answer_now
 from workflows.journal import AnswerRefusedEntry, read_journal
-from workflows.search_attributes import MEMO_INPUT_REQUESTS, STATUS
+from workflows.search_attributes import ANY_APPROVER, INPUT, INPUT_SINCE, MEMO_INPUT_REQUESTS, STATUS
 from workflows.task_types import TaskView, ToolCallLedger
 
 ALLOW = (PolicyRule(tool="*", then="allow"),)
@@ -165,6 +167,80 @@ async def test_a_request_may_end_its_task_at_its_expiry(time_skipping_env: TaskE
         error, _ = await env.failure(await env.start("Go.", env.agent(pay, policy=rules)))
     assert error.type == "InputRequestExpired"
     assert "Nobody answered input_1 in time: Approve this call of pay?" in error.message
+
+
+async def test_a_task_that_ends_at_an_expiry_withdraws_its_other_requests_and_its_running_calls(
+    env: TaskEnvironment,
+) -> None:
+    @tool(effect="irreversible")
+    def send() -> str:
+        raise AssertionError
+
+    @tool(effect="irreversible", approval="never")
+    async def wait() -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    rule = PolicyRule.model_validate({"tool": "pay", "then": "ask", "expires": "1s", "on_expiry": "fail"})
+    calls = [PAY, ToolCall(id="s", name="send"), ToolCall(id="w", name="wait")]
+    async with env.worker(ScriptedModel([calls]), pay, send, wait):
+        handle = await env.start("Go.", env.agent(pay, send, wait, policy=(rule,)))
+        await pending_requests(handle, 2)
+        error, _ = await env.failure(handle)
+        assert error.type == "InputRequestExpired"
+        assert await pending_requests(handle, 0) == ()
+        description = await handle.describe()
+        states = [entry.state for entry in await ledger(handle)]
+    assert await description.memo_value(MEMO_INPUT_REQUESTS, None) is None
+    assert description.typed_search_attributes.get(INPUT) is None
+    assert states == ["awaiting_approval", "awaiting_approval", "unknown"]
+
+
+async def test_the_web_ui_shows_who_is_asked_after_an_escalation(
+    time_skipping_env: TaskEnvironment, time_skipping_server: WorkflowEnvironment
+) -> None:
+    env = time_skipping_env
+    terms = {"expires": "1h", "on_expiry": "escalate", "approvers": ["finance"], "escalate_to": ["board"]}
+    rule = PolicyRule.model_validate({"tool": "pay", "then": "ask", **terms})
+    async with env.worker(ScriptedModel([PAY, "Done."]), pay):
+        handle = await env.start("Go.", env.agent(pay, policy=(rule,)))
+        await pending_requests(handle)
+        await time_skipping_server.sleep(timedelta(minutes=70))
+        (request,) = await pending_requests(handle)
+        shown = str(await handle.query("__temporal_workflow_metadata"))
+        await answer(handle, request, "approve", groups=["board"])
+        await env.result(handle)
+    assert request.approvers == ("board",)
+    assert "Who should answer: board" in shown
+    assert "finance" not in shown
+
+
+async def test_lists_have_the_time_of_the_oldest_request_that_is_still_pending(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel([[PAY, PAY.model_copy(update={"id": "d"})], "Done."]), pay):
+        handle = await env.start("Go.", env.agent(pay))
+        first, second = await pending_requests(handle, 2)
+        await answer_now(handle, first.id, "approve", arguments={"cents": 5})
+        await answer(handle, second, "approve")
+        (third,) = await pending_requests(handle)
+        since = (await handle.describe()).typed_search_attributes.get(INPUT_SINCE)
+        await answer(handle, third, "approve")
+        await env.result(handle)
+    assert (third.id, since) == ("input_3", third.opened_at)
+    assert third.opened_at > first.opened_at
+
+
+async def test_a_request_may_have_more_approvers_than_a_search_attribute_takes(env: TaskEnvironment) -> None:
+    approvers = tuple(f"{number:030d}" for number in range(100))
+    async with env.worker(ScriptedModel([PAY, "Paid."]), pay):
+        handle = await env.start(
+            "Go.", env.agent(pay, policy=(PolicyRule(tool="pay", then="ask", approvers=approvers),))
+        )
+        (request,) = await pending_requests(handle)
+        await answer(handle, request, "approve")  # it isn't accepted, but takes the workflow another task
+        await pending_requests(handle)
+        assert (await handle.describe()).typed_search_attributes.get(INPUT) == ["kind:approval", ANY_APPROVER]
+        await answer(handle, request, "approve", answered_by=approvers[7])
+        assert (await env.result(handle)).output == "Paid."
 
 
 async def test_a_cancelled_task_asks_nobody_any_more(env: TaskEnvironment) -> None:

@@ -183,6 +183,54 @@ async def test_a_call_that_is_approved_while_the_task_is_paused_is_made_when_it_
     assert paying.calls == 1
 
 
+async def test_a_call_that_waits_for_a_resume_is_not_made_after_an_interruption(env: TaskEnvironment) -> None:
+    paying = GatedTool()
+    paying.gate.set()
+    pay = tool(name="pay", effect="irreversible")(paying.__call__)
+    async with env.worker(ScriptedModel([PAY, "Not paid."]), pay):
+        handle = await env.start("Go.", env.agent(pay))
+        await pending_requests(handle)
+        await handle.execute_update("pause")
+        await answer_now(handle, "input_1", "approve")
+        await send_now(handle, "Don't pay!", mode="interrupt")
+        await handle.execute_update("resume")
+        await env.result(handle)
+        (result,) = await env.tool_results(handle)
+        ledger = await handle.query("tool_calls", result_type=ToolCallLedger)
+    assert paying.calls == 0
+    assert result.content == "pay was not called: a person interrupted. Read their message first."
+    assert [(entry.state, entry.attempts) for entry in ledger.tool_calls] == [("not_done", 0)]
+
+
+async def test_a_task_that_is_paused_at_a_limit_starts_nothing_when_the_limit_is_raised(env: TaskEnvironment) -> None:
+    @tool(effect="pure")
+    def work() -> str:
+        return "worked"
+
+    model = ScriptedModel([WORK, "Done."])
+    async with env.worker(model, work):
+        handle = await env.start("Go.", env.agent(work, limits={"max_steps": 1, "on_exhausted": "ask"}))
+        await pending_requests(handle)
+        await handle.execute_update("pause")
+        await send_now(handle, "Hello.")
+        await answer_now(handle, "input_1", "raise", limits={"max_steps": 5})
+        await view_when(handle, lambda view: view.doing == "paused")
+        assert len(model.requests) == 1
+        await handle.execute_update("resume")
+        await env.result(handle)
+    assert model.requests[1].messages[-1].text == "Hello."
+
+
+async def test_a_task_that_is_paused_before_it_starts_is_listed_as_paused(env: TaskEnvironment) -> None:
+    handle = await env.start("Go.", env.agent())
+    await handle.signal("pause")
+    async with env.worker(ScriptedModel(["Done."])):
+        assert (await view_when(handle, lambda view: view.status == "paused")).steps == 0
+        assert (await handle.describe()).typed_search_attributes.get(STATUS) == "paused"
+        await handle.signal("resume")
+        assert (await env.result(handle)).output == "Done."
+
+
 async def test_a_paused_task_can_be_cancelled(env: TaskEnvironment) -> None:
     model = GatedModel(["Done."])
     async with env.worker(model):

@@ -6,7 +6,7 @@ import pytest
 
 from agentkit.errors import AnswerMismatch
 from agentkit.messages import Usage
-from agentkit.runtime.limit_requests import check_raise, raised, reached_limit, stopped_at
+from agentkit.runtime.limit_requests import check_limit_changes, reached_limit, stopped_by_person, with_limit_changes
 from agentkit.specs import Limits, RaisedLimits
 
 
@@ -44,14 +44,14 @@ def test_limits_are_raised_and_none_may_be_reached_afterwards(
 ) -> None:
     before, wanted = Limits(**limits), RaisedLimits(**changes)
     if problem is None:
-        check_raise(before, wanted, Usage(), 3, lifts=True)
-        after = raised(before, wanted)
+        check_limit_changes(before, wanted, Usage(), 3, must_suffice=True)
+        after = with_limit_changes(before, wanted)
         assert {name: getattr(after, name) for name in changes} == changes
         return
     with pytest.raises(AnswerMismatch, match=problem):
-        check_raise(before, wanted, Usage(), 3, lifts=True)
+        check_limit_changes(before, wanted, Usage(), 3, must_suffice=True)
 
 
 def test_an_error_says_who_stopped_the_task() -> None:
-    assert str(stopped_at("max_steps is 3", "ada")) == "max_steps is 3, and ada stopped it there"
-    assert str(stopped_at("max_steps is 3", None)) == "max_steps is 3, and a person stopped it there"
+    assert str(stopped_by_person("max_steps is 3", "ada")) == "max_steps is 3, and ada stopped it there"
+    assert str(stopped_by_person("max_steps is 3", None)) == "max_steps is 3, and a person stopped it there"

@@ -69,7 +69,7 @@ class InMemoryEffects:
     def has_messages(self) -> bool:
         return bool(self.messages)
 
-    async def until_resumed(self) -> None:
+    async def before_call(self, tool: ToolSpec) -> None:
         pass
 
     def on_call_edited(self, call: ToolCall, tool: ToolSpec) -> None:

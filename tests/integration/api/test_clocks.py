@@ -14,7 +14,7 @@ from tests.integration.api.conftest import ApiHarness, eventually
 ROOT = Path(__file__).parents[3]
 
 LOCAL_CLOCK_IS_RIGHT = {
-    "activities/input_webhook.py": "the time of a signature, which its receiver compares with the clock of its own machine",
+    "activities/input_webhook.py": "the time of a signature, which its receiver compares with its own clock",
     "activities/storage/task_file_store.py": "times of files of this machine",
     "activities/temporal/task_file_collector.py": "the same",
     "activities/temporal/payload_collector.py": "times of files of this machine",

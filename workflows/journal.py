@@ -122,12 +122,18 @@ class InputRequestedEntry(Record):
         return self.model_copy(update={"request": self.request.model_copy(update=update)})
 
     def requested(self, listed: JsonValue) -> InputRequest | None:
-        """Return the request: the entry's own, or that of the memo ``input_requests`` of the same event."""
+        """Return the request: the entry's own, or that of the memo ``input_requests`` of the same event.
+
+        None where neither has it, or it is of a release that this one can't read.
+        """
         if self.request is not None:
             return self.request
         for item in listed if isinstance(listed, list) else ():
             if isinstance(item, dict) and item.get("id") == self.input_request_id:
-                return InputRequest.model_validate(item)
+                try:
+                    return InputRequest.model_validate(item)
+                except ValidationError:
+                    return None
         return None
 
 
@@ -152,13 +158,14 @@ class InputAnsweredEntry(Record):
 
 
 class AnswerRefusedEntry(Record):
-    """An answer came by signal and was not accepted: it changes nothing."""
+    """An answer, a message or new limits came by signal and were not accepted: they change nothing."""
 
     type: Literal["answer_refused"] = "answer_refused"
     step: int
     input_request_id: str | None = None
+    """Of an answer, if it names one."""
     message: str
-    """Why."""
+    """Why it is not accepted."""
 
     def bounded(self) -> Self:
         """Return the entry with a shorter message."""

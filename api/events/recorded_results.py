@@ -111,7 +111,7 @@ class _CallSearch:
 
     def __init__(self, decoder: HistoryDecoder, call_id: str) -> None:
         self.is_known = False
-        """Whether the run made the call, or refused it."""
+        """Whether the run made the call, refused it, or asked a person its question."""
         self._decoder = decoder
         self._call_id = call_id
         self._activity_id = tool_activity_id(call_id)
@@ -121,7 +121,7 @@ class _CallSearch:
         self._completed: HistoryEvent | None = None
         self._failure: str | None = None
         self._settled: str | None = None
-        """What a probe or a person found of a call that was cut off."""
+        """What a person answered, or a probe or a person found of a call that was cut off."""
 
     async def add(self, event: HistoryEvent) -> None:
         """Take the next event."""
@@ -173,6 +173,7 @@ class _CallSearch:
             if isinstance(entry, RefusedCallEntry) and entry.call.id == self._call_id:
                 self.is_known, self._failure = True, entry.message
             elif isinstance(entry, SettledCallEntry) and entry.result.call_id == self._call_id:
+                self.is_known = True  # a question to a person has no activity
                 self._settled = None if entry.result.is_error else entry.result.content
                 self._failure = entry.result.content
 

@@ -105,6 +105,28 @@ async def test_a_fork_continues_as_new(short_history_env: TaskEnvironment) -> No
     assert len(transcript) == 3 + 1 + 2 * 11 + 1
 
 
+async def test_forks_of_tasks_that_continued_as_new_read_what_earlier_runs_stored(
+    short_history_env: TaskEnvironment,
+) -> None:
+    env = short_history_env
+    agent = env.agent(look, limits={"max_steps": 40})
+    async with env.worker(ScriptedModel([*map(looking, range(10)), "Seen."]), look):
+        source = await env.start("Look.", agent)
+        await env.result(source)
+    async with env.worker(ScriptedModel([*map(looking, range(20, 30)), "Seen more."]), look):
+        first = await fork(env, source, 2, agent, "Look more.")
+        await env.result(first)
+    model = ScriptedModel(["Enough."])
+    async with env.worker_without_sharing(model, look):
+        second = await fork(env, first, 4, agent, "Stop.")
+        result = await env.result(second)
+        for handle in (source, first):
+            newest = env.client.get_workflow_handle(handle.id)
+            assert (await newest.describe()).run_id != handle.first_execution_run_id
+    calls = [call.id for message in model.requests[0].messages for call in message.tool_calls]
+    assert (result.output, calls) == ("Enough.", ["l0", "l1", "l20", "l21"])
+
+
 async def test_a_fork_whose_source_is_gone_says_so(env: TaskEnvironment) -> None:
     gone = ForkSource(task_id="task-that-was-erased", step=1, end=3, digest="0" * 32)
     async with env.worker(ScriptedModel(["Never."])):

@@ -13,6 +13,7 @@ from agentkit.messages import ToolCall, user_message
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedResponse
 from agentkit.tools import File, Image, tool
+from agentkit.tools.ask_person import ask_person_tool
 from tests.integration.api.conftest import WITHIN, ApiHarness
 from tests.integration.api.watching import served
 from workflows.task_types import TaskInput
@@ -191,3 +192,19 @@ async def test_the_client_streams_a_result(harness: ApiHarness) -> None:
         await client.aclose()
     assert len(received) > 1
     assert b"".join(received) == WHOLE[10:]
+
+
+async def test_the_answer_of_a_person_is_the_result_of_the_call_that_asked(harness: ApiHarness) -> None:
+    ask = ask_person_tool()
+    asking = ToolCall(id="call/ask", name="ask_person", arguments={"question": "Which colour?"})
+    async with harness.worker([asking, "done"], ask):
+        agent = AgentSpec(name="a", models=("demo:m",), planner="tools", tools=(ask.spec,))
+        task = TaskInput(agent=agent, message=user_message("Go."))
+        queue, task_id = harness.settings.task_queue, f"task-{uuid.uuid4().hex}"
+        handle = await harness.temporal.start_workflow("AgentTask", task, id=task_id, task_queue=queue)
+        while not (await harness.task(task_id))["input_requests"]:
+            pass
+        await handle.signal("answer_input", {"input_request_id": "input_1", "decision": "answer", "answer": "red"})
+        assert (await harness.task(task_id, wait=WITHIN))["status"] == "completed"
+    result = await result_of(harness, task_id, "ask")
+    assert (result.status_code, result.text) == (200, "red")

@@ -312,6 +312,14 @@ def test_journal_entries_that_this_release_does_not_know_are_skipped(entries: Se
     assert (updated.type, updated.data) == ("plan.updated", {"plan": ["double it"]})
 
 
+@pytest.mark.parametrize("listed", [[{"id": "input_1", "kind": "of a later release"}], [None], "text", None])
+def test_a_request_that_this_release_cannot_read_is_an_event_with_its_id(listed: JsonValue) -> None:
+    event = HistoryEvent(event_type=HistoryType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED)
+    entry: JsonValue = {"type": "input_requested", "step": 1, "input_request_id": "input_1"}
+    (requested,) = MappedRun().map(event, [entry], listed)
+    assert (requested.type, requested.data) == ("input.requested", {"input_request": {"id": "input_1"}})
+
+
 @pytest.mark.parametrize("value", [None, {}, "text", 5])
 def test_a_journal_that_is_no_list_has_no_events(value: JsonValue) -> None:
     event = HistoryEvent(event_type=HistoryType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED)

@@ -145,7 +145,7 @@ class AgentTask:
 
     async def _run_steps(self) -> JsonValue:
         while True:
-            if workflow.info().is_continue_as_new_suggested() and not self._effects.people.pending:
+            if workflow.info().is_continue_as_new_suggested() and not self._effects.human_input.pending:
                 await self._continue_as_new()
             finish = await run_step(self._loop, self._effects)
             if finish is None:
@@ -168,7 +168,7 @@ class AgentTask:
             workflow.logger.warning("The task can't continue as new now: %s", error.cause)
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._effects.people.pending:
+        if self._effects.human_input.pending:
             return  # the deadline has come meanwhile, and a person is asked for more time
         steering = self._effects.steering
         carried = CarriedState(
@@ -184,7 +184,7 @@ class AgentTask:
             repeats=dict(loop.repeats),
             kept_results=self._effects.kept_results or None,
             ledger=loop.ledger.carried(),
-            opened_requests=self._effects.people.opened_count,
+            opened_requests=self._effects.human_input.opened_count,
             limits=None if loop.limits == loop.agent.limits else loop.limits,
             remembered=loop.remembered.decisions,
             step_ends=tuple(loop.step_ends),
@@ -227,20 +227,20 @@ class AgentTask:
     @workflow.signal(unfinished_policy=_ABANDON)
     async def answer_input(self, answer: JsonValue = None, *_: JsonValue) -> None:
         """Answer an input request: ``{"input_request_id", "decision", ...}``. What is not accepted changes nothing."""
-        await self._effects.people.answer_by_signal(answer)
+        await self._effects.human_input.answer_by_signal(answer)
 
     @workflow.update(name="answer_input", unfinished_policy=_ABANDON)
     async def update_answer_input(self, answer: JsonValue) -> AnswerVerdict:
         """Answer an input request; the update fails with the reason where the answer is not accepted."""
         try:
-            return await self._effects.people.answer(read_answer(answer))
+            return await self._effects.human_input.answer(read_answer(answer))
         except AnswerInvalid as error:
             raise _refused(error) from error
 
     @update_answer_input.validator
     def _check_answer(self, answer: JsonValue) -> None:
         try:
-            self._effects.people.check(read_answer(answer))
+            self._effects.human_input.check(read_answer(answer))
         except AnswerInvalid as error:
             raise _refused(error) from error
 
@@ -248,14 +248,14 @@ class AgentTask:
     def send_message(self, message: JsonValue = None, *_: JsonValue) -> None:
         """Send a message to the model: ``{"text", "mode"}``. ``mode`` is ``enqueue`` or ``interrupt``."""
         try:
-            self._effects.steering.send(read_message(message), self._loop.steps)
+            self._effects.steering.receive(read_message(message), self._loop.steps)
         except SteeringInvalid as error:
-            self._effects.people.reject(str(error))
+            self._effects.human_input.reject(str(error))
 
     @workflow.update(name="send_message")
     def update_send_message(self, message: JsonValue) -> MessageVerdict:
         """Send a message to the model; the update fails with the reason where it is not accepted."""
-        return MessageVerdict(is_new=self._effects.steering.send(read_message(message), self._loop.steps))
+        return MessageVerdict(is_new=self._effects.steering.receive(read_message(message), self._loop.steps))
 
     @update_send_message.validator
     def _check_message(self, message: JsonValue) -> None:
@@ -289,8 +289,8 @@ class AgentTask:
         """Raise limits: ``{"max_steps": 60}``. A task that waits for them goes on."""
         try:
             self._raise_limits(read_limits(changes))
-        except AnswerInvalid as error:
-            self._effects.people.reject(str(error))
+        except SteeringInvalid as error:
+            self._effects.human_input.reject(str(error))
 
     @workflow.update(name="raise_limits")
     def update_raise_limits(self, changes: JsonValue) -> LimitsVerdict:
@@ -302,15 +302,15 @@ class AgentTask:
     def _check_limits(self, changes: JsonValue) -> None:
         try:
             self._effects.limits.check(read_limits(changes))
-        except AnswerInvalid as error:
+        except SteeringInvalid as error:
             raise _refused(error) from error
 
     def _raise_limits(self, changes: RaisedLimits) -> None:
-        limits, people = self._effects.limits, self._effects.people
+        limits = self._effects.limits
         limits.check(changes)
         limits.raise_to(changes)
         self._effects.record([LimitsRaisedEntry(step=self._loop.steps, limits=changes)])
-        people.settle_limits(changes, limits.is_lifted)
+        self._effects.human_input.settle_limits(changes, limits.is_lifted)
 
     @workflow.query
     def step_ends(self) -> StepEnds:
@@ -321,7 +321,7 @@ class AgentTask:
     @workflow.query
     def input_requests(self) -> PendingInput:
         """Return the input requests that wait for an answer."""
-        return PendingInput(input_requests=self._effects.people.pending)
+        return PendingInput(input_requests=self._effects.human_input.pending)
 
     @workflow.query
     def tool_calls(self) -> ToolCallLedger:

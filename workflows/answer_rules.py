@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
+    from agentkit.errors import AnswerMismatch, SteeringInvalid
     from agentkit.input_requests import InputRequest
     from agentkit.interfaces import PolicyDecision
     from agentkit.runtime.loop import AgentLoop
@@ -33,4 +34,7 @@ class LoopAnswerRules:
 
     def check_limits(self, request: InputRequest, changes: RaisedLimits) -> None:
         """Check the limits of an answer; AnswerMismatch: one would be lowered, or is still reached."""
-        self._limits.check(changes, request)
+        try:
+            self._limits.check(changes, request)
+        except SteeringInvalid as error:
+            raise AnswerMismatch(str(error)) from error

@@ -82,7 +82,7 @@ class DurableEffects:
             queued=carried.queued_messages if carried else (),
             message_ids=carried.message_ids if carried else (),
         )
-        self.people = HumanInput(
+        self.human_input = HumanInput(
             self.record,
             self.listed,
             LoopAnswerRules(loop, self.limits),
@@ -98,15 +98,15 @@ class DurableEffects:
         self._loop = loop
 
     async def before_step(self, loop: AgentLoop) -> None:
-        """Return when the task isn't paused and has time left; what people wrote is in the transcript then."""
+        """Return when the task isn't paused and has time left, with the messages from people in the transcript."""
         if self.steering.is_paused or self.limits.is_deadline_reached:
             self.details.paused(self.listed.status)
             await workflow.wait_condition(lambda: not self.steering.is_paused and not self.limits.is_deadline_reached)
         if self.steering.queued:
-            loop.receive(self.steering.take())
+            loop.append_messages(self.steering.take_messages())
 
     def has_messages(self) -> bool:
-        """Return whether people have written messages that are not in the transcript yet."""
+        """Return whether messages from people are queued, and not in the transcript yet."""
         return bool(self.steering.queued)
 
     async def before_call(self, tool: ToolSpec) -> None:
@@ -225,12 +225,12 @@ class DurableEffects:
 
     def next_request_id(self) -> str:
         """Return the id of a new input request."""
-        return self.people.next_request_id()
+        return self.human_input.next_request_id()
 
     async def ask(self, request: InputRequest) -> InputAnswer:
         """Open an input request, and wait for its answer."""
         try:
-            answer = await self.people.ask(request)
+            answer = await self.human_input.ask(request)
         finally:
             if (notice := self._notices.pop(request.id, None)) is not None:
                 notice.cancel()  # a request that has its answer needs no notice

@@ -33,7 +33,7 @@ class StepInterrupted(Exception):
 
 
 class Steering:
-    """What people want of a running task: whether it is paused, and what they wrote to it."""
+    """How people steer a running task: whether it is paused, and the messages that they have sent to it."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Steering:
         self.message_ids = tuple(message_ids)
         """The ids of the newest messages, queued or not."""
         self.is_interrupted = False
-        """Whether a message that interrupts the step is queued."""
+        """Whether a queued message interrupts the step."""
         self._record = record
         self._listed = listed
 
@@ -64,8 +64,8 @@ class Steering:
         if len(self.queued) >= _MAX_QUEUED and message.id not in self.message_ids:
             raise SteeringInvalid(f"{_MAX_QUEUED} messages wait for the model already. Send this one later.")
 
-    def send(self, message: SentMessage, step: int) -> bool:
-        """Queue a message; return whether it is new.
+    def receive(self, message: SentMessage, step: int) -> bool:
+        """Queue a message from a person; return whether it is new.
 
         Raises:
             SteeringInvalid: too many are queued.
@@ -83,7 +83,7 @@ class Steering:
         self._record([entry])
         return True
 
-    def take(self) -> list[Message]:
+    def take_messages(self) -> list[Message]:
         """Return the queued messages for the transcript, and remove them."""
         taken = [user_message(message.text) for message in self.queued]
         self.queued, self.is_interrupted = (), False

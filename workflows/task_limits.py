@@ -12,7 +12,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue, ValidationError
 
-    from agentkit.errors import AnswerMismatch
+    from agentkit.errors import SteeringInvalid
     from agentkit.input_requests import InputAnswer, InputRequest
     from agentkit.runtime.call_effects import CallEffects
     from agentkit.runtime.limit_requests import deadline_text, limit_request
@@ -86,15 +86,15 @@ class TaskLimits:
         """Check new limits; those of an answer must lift the one that its request is about.
 
         Raises:
-            AnswerMismatch: one would be lowered, or is still reached.
+            SteeringInvalid: one would be lowered, or is still reached.
         """
         is_about_deadline = request is not None and request.id == self._deadline_request
         self._loop.check_limit_changes(changes, must_suffice=request is not None and not is_about_deadline)
         if changes.deadline is None:
             if is_about_deadline:
-                raise AnswerMismatch("That is not enough: the deadline is reached. Give a later deadline, too.")
+                raise SteeringInvalid("That is not enough: the deadline is reached. Give a later deadline, too.")
         elif (passed := self._elapsed_s()) >= changes.deadline:
-            raise AnswerMismatch(f"The task has run for {passed:.0f} s: its deadline can't be {changes.deadline:g} s.")
+            raise SteeringInvalid(f"The task has run for {passed:.0f} s: its deadline can't be {changes.deadline:g} s.")
 
     def raise_to(self, changes: RaisedLimits) -> None:
         """Set new limits for the rest of the task."""
@@ -123,9 +123,9 @@ def read_limits(data: JsonValue) -> RaisedLimits:
     """Return new limits from JSON.
 
     Raises:
-        AnswerMismatch: the data is none; the message names the fields.
+        SteeringInvalid: the data is none; the message names the fields.
     """
     try:
         return RaisedLimits.model_validate(data)
     except ValidationError as error:
-        raise AnswerMismatch(f"These are no limits: {issues_text(error, data)}") from error
+        raise SteeringInvalid(f"These are no limits: {issues_text(error, data)}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentkit.errors import AnswerMismatch, LimitExceeded
+from agentkit.errors import LimitExceeded, SteeringInvalid
 from agentkit.input_requests import InputRequest
 from agentkit.messages import Usage
 from agentkit.runtime.call_effects import CallEffects
@@ -51,20 +51,20 @@ def check_limit_changes(
     """Check changes of limits; with ``must_suffice``, that no limit is reached afterwards, either.
 
     Raises:
-        AnswerMismatch: a limit would be lowered or added, or is still reached.
+        SteeringInvalid: a limit would be lowered or added, or is still reached.
     """
     for name, value in changes.model_dump(exclude_none=True).items():
         current = getattr(limits, name)
         if current is None and name == "max_repeats":
             current = DEFAULT_MAX_REPEATS
         if current is None:
-            raise AnswerMismatch(f"The task has no {name}: a limit can be raised, not added.")
+            raise SteeringInvalid(f"The task has no {name}: a limit can be raised, not added.")
         if _is_lower(name, value, current):
-            raise AnswerMismatch(
+            raise SteeringInvalid(
                 f"{name} is {_number(current)}: a limit can be raised, not lowered to {_number(value)}."
             )
     if must_suffice and (reached := reached_limit(with_limit_changes(limits, changes), usage, steps)):
-        raise AnswerMismatch(f"That is not enough: then {reached}.")
+        raise SteeringInvalid(f"That is not enough: then {reached}.")
 
 
 def _is_lower(name: str, value: float, current: float | None) -> bool:

@@ -150,7 +150,7 @@ class AgentLoop:
         """Check new limits; with ``must_suffice``, that another step is within them, too.
 
         Raises:
-            AnswerMismatch: one would be lowered or added, or is still reached.
+            SteeringInvalid: one would be lowered or added, or is still reached.
         """
         steps = self.steps - self._first_step
         check_limit_changes(self.limits, changes, self.usage, steps, must_suffice=must_suffice)
@@ -160,8 +160,8 @@ class AgentLoop:
         self.limits = with_limit_changes(self.limits, changes)
         self._repeated_calls.set_limit(self.limits.max_repeats)
 
-    def receive(self, messages: Sequence[Message]) -> None:
-        """Append what people wrote to the transcript."""
+    def append_messages(self, messages: Sequence[Message]) -> None:
+        """Append messages from people to the transcript."""
         self.transcript.append(*messages)
 
     def record_interruption(self, response: ModelResponse) -> None:

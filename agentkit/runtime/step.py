@@ -21,11 +21,11 @@ class LoopEffects(CallEffects, Protocol):
     """The side effects of a step: requests to models, those of its tool calls, and records of what happened."""
 
     async def before_step(self, loop: AgentLoop) -> None:
-        """Return when the next step may start: the task isn't paused, and what people wrote is in the transcript."""
+        """Return when the next step may start: the task isn't paused, and messages from people are appended."""
         ...
 
     def has_messages(self) -> bool:
-        """Return whether people have written messages that are not in the transcript yet: then no step is the last."""
+        """Return whether messages from people are not in the transcript yet: the task doesn't end before that."""
         ...
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:

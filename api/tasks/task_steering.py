@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from agentkit.specs import RaisedLimits
-from api.tasks.errors import AnswerRefused, SteeringRefused, TaskEnded
+from api.tasks.errors import TaskEnded
 from api.tasks.steering_requests import MessageRequest
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot
@@ -76,10 +76,7 @@ class TaskSteering:
             SteeringRefused: a limit would be lowered.
         """
         execution = await self._workflows.unended(task_id)
-        try:
-            verdict = await self._updates.send(execution, _RAISE_LIMITS, limits, LimitsVerdict)
-        except AnswerRefused as error:
-            raise SteeringRefused(str(error)) from error
+        verdict = await self._updates.send(execution, _RAISE_LIMITS, limits, LimitsVerdict)
         return SteeredTask(await self._tasks.changed(task_id), is_decided=verdict is not None)
 
     async def _signal(self, task_id: str, name: str) -> TaskSnapshot:

@@ -112,7 +112,7 @@ async def test_limits_are_raised_only(env: TaskEnvironment, changes: Any, messag
         kind, text = await refusal_of(handle, "raise_limits", changes)
         gate.set()
         await env.result(handle)
-    assert kind == "AnswerMismatch"
+    assert kind == "SteeringInvalid"
     assert message in text
 
 

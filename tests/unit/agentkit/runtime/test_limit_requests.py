@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agentkit.errors import AnswerMismatch
+from agentkit.errors import SteeringInvalid
 from agentkit.messages import Usage
 from agentkit.runtime.limit_requests import check_limit_changes, reached_limit, stopped_by_person, with_limit_changes
 from agentkit.specs import Limits, RaisedLimits
@@ -48,7 +48,7 @@ def test_limits_are_raised_and_none_may_be_reached_afterwards(
         after = with_limit_changes(before, wanted)
         assert {name: getattr(after, name) for name in changes} == changes
         return
-    with pytest.raises(AnswerMismatch, match=problem):
+    with pytest.raises(SteeringInvalid, match=problem):
         check_limit_changes(before, wanted, Usage(), 3, must_suffice=True)
 
 

@@ -63,7 +63,7 @@ class InMemoryEffects:
         """What people wrote, for the next step."""
 
     async def before_step(self, loop: AgentLoop) -> None:
-        loop.receive(self.messages)
+        loop.append_messages(self.messages)
         self.messages = []
 
     def has_messages(self) -> bool:

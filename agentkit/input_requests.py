@@ -47,7 +47,7 @@ Remember = Literal["task", "task_same_arguments"]
 """``task``: the decision holds for later calls of the same tool in the task. ``task_same_arguments``: only for those
 with the same arguments, too."""
 
-_Person = Annotated[str, Field(min_length=1, max_length=200)]
+_Person = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 
 
 def _absent(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
@@ -25,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.journal import CancelledEntry, LimitsRaisedEntry
     from workflows.listed_progress import progress_attributes
     from workflows.loop_effects import DurableEffects
-    from workflows.search_attributes import MEMO_USAGE, STATUS, STEPS
+    from workflows.search_attributes import MEMO_USAGE, STATUS
     from workflows.steering_state import read_message
     from workflows.task_limits import read_limits
     from workflows.task_types import (
@@ -95,7 +96,7 @@ class AgentTask:
             step_ends=carried.step_ends if carried else None,
             first_step=first_step,
         )
-        self._started_at = carried.started_at if carried else workflow.now()
+        self._started_at = carried.started_at if carried else max(task.start_at or workflow.now(), workflow.now())
         self._effects = DurableEffects(self._loop, self._started_at, carried, notify=task.notify)
         self._task = task
         self._is_continued = carried is not None
@@ -107,9 +108,9 @@ class AgentTask:
     async def run(self, task: TaskInput, carried: CarriedState | None = None) -> TaskResult:
         """Run steps until the task is completed, reaches a limit, fails or is cancelled."""
         if not self._is_continued:
+            await self._until_start()
             # The first step may take long: lists show it from its start.
-            status = self._effects.listed.status  # a signal may have paused the task before it starts
-            workflow.upsert_search_attributes([STATUS.value_set(status), STEPS.value_set(self._loop.steps + 1)])
+            self._effects.listed.set_started(self._loop.steps + 1)
         deadline = self._effects.limits.start()
         try:
             async with deadline:
@@ -132,6 +133,17 @@ class AgentTask:
             self._fail(type(error).__name__, f"Data of the task can't be processed: {str(error)[:500]}")
         self._end("completed")
         return TaskResult(output=output, usage=self._loop.usage, steps=self._loop.steps)
+
+    async def _until_start(self) -> None:
+        """Return at the time that the task is to start at: an update may have started the workflow before."""
+        delay = self._started_at - workflow.now()
+        if delay <= timedelta():
+            return
+        try:
+            await workflow.sleep(delay, summary="The task starts then")
+        except asyncio.CancelledError:
+            self._end("cancelled")
+            raise
 
     async def _run_until_finished(self) -> JsonValue:
         limits = self._loop.limits

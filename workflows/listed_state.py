@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         INPUT_SINCE,
         MAX_LISTED_REQUESTS,
         STATUS,
+        STEPS,
         input_term,
     )
     from workflows.task_types import RunningStatus
@@ -33,9 +34,10 @@ _MAX_TERMS_BYTES = 2_000
 class ListedState:
     """What lists show of a running task; it is updated where it changes."""
 
-    def __init__(self, *, is_paused: bool = False) -> None:
-        """Set up; a task that continues as new may be paused."""
+    def __init__(self, *, is_paused: bool = False, is_queued: bool = False) -> None:
+        """Set up; a task that continues as new may be paused, and one whose time has not come is queued."""
         self._is_paused = is_paused
+        self._is_queued = is_queued
         self._pending: Sequence[InputRequest] = ()
         self._listed_status: RunningStatus = self.status
         self._listed_terms: tuple[str, ...] = ()
@@ -46,7 +48,15 @@ class ListedState:
         """The status: ``paused`` comes before ``waiting``."""
         if self._is_paused:
             return "paused"
+        if self._is_queued:
+            return "queued"
         return "waiting" if self._pending else "running"
+
+    def set_started(self, steps: int) -> None:
+        """List the task as started, in its first step."""
+        self._is_queued = False
+        self._listed_status = self.status  # a signal may have paused the task before it starts
+        workflow.upsert_search_attributes([STATUS.value_set(self.status), STEPS.value_set(steps)])
 
     def set_paused(self, *, is_paused: bool) -> None:
         """List the task as paused, or no longer."""

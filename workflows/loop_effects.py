@@ -69,12 +69,14 @@ class DurableEffects:
     def __init__(
         self, loop: AgentLoop, started_at: datetime, carried: CarriedState | None = None, *, notify: bool = False
     ) -> None:
-        """Set up; with ``notify``, a webhook is called for each input request."""
+        """Set up; ``started_at`` may be to come. With ``notify``, a webhook is called for each input request."""
         self.kept_results = dict(carried.kept_results or {}) if carried else {}
         """The long results and files that ``read_result`` can read, by the id of their call, and a file's number."""
         self.details = ProgressDetails()
         self.limits = TaskLimits(loop, started_at)
-        self.listed = ListedState(is_paused=carried is not None and carried.is_paused)
+        self.listed = ListedState(
+            is_paused=carried is not None and carried.is_paused, is_queued=started_at > workflow.now()
+        )
         self.steering = Steering(
             self.record,
             self.listed,

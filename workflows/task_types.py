@@ -124,6 +124,8 @@ class TaskInput(Record):
     fork: ForkSource | None = Field(default=None, exclude_if=lambda fork: fork is None)
     notify: bool = Field(default=False, exclude_if=lambda notify: not notify)
     """Whether a webhook is called for each input request."""
+    start_at: datetime | None = Field(default=None, exclude_if=lambda start_at: start_at is None)
+    """Not before this time. Temporal starts the workflow then, but an update or a cancellation wakes it before."""
 
 
 class TaskResult(Record):

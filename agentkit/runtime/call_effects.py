@@ -74,7 +74,7 @@ class CallEffects(Protocol):
         ...
 
     def on_call_denied(self, call: ToolCall, result: ToolResult) -> None:
-        """Called with the result of a call that a person has not approved."""
+        """Called with the result of a call that is not made, as a person has not approved it, or has interrupted."""
         ...
 
     def on_outcome_settled(self, call: ToolCall, result: ToolResult) -> None:

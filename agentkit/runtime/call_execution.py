@@ -132,6 +132,9 @@ class CallExecution:
         while True:
             try:
                 await self.effects.before_call(tool)
+            except NotDone as error:
+                return self._not_made(call, error)
+            try:
                 self.rules.ledger.start(call.id, self.effects.now())
                 value = await self.effects.call_tool(tool, call, self.step)
             except ToolError as error:
@@ -151,6 +154,13 @@ class CallExecution:
             else:
                 self._record(call, "done")
                 return tool_result(call, value, self.agent)
+
+    def _not_made(self, call: ToolCall, error: NotDone) -> ToolResult:
+        """Return the result of a call that is not started, for a person interrupted the step."""
+        self._record(call, "not_done")
+        result = error_result(call, str(error))
+        self.effects.on_call_denied(call, result)
+        return result
 
     async def _settle(self, call: ToolCall, tool: ToolSpec, error: ToolInterrupted) -> ToolResult | None:
         """Return the result of a call that was cut off, as its probe or a person reports it; None: it is made again."""

@@ -20,6 +20,7 @@ from agentkit.input_requests import (
     InputRequest,
     changed_arguments,
 )
+from agentkit.runtime.text_folding import fold
 
 __all__ = ["OpenRequests"]
 
@@ -166,15 +167,16 @@ def _check_text(request: InputRequest, answer: InputAnswer) -> None:
 
 def _check_person(request: InputRequest, answer: InputAnswer) -> None:
     person = answer.answered_by
-    if request.approvers is not None and not {person, *answer.groups} & set(request.approvers):
+    if request.approvers is not None:
         asked = f"{request.id} is for {', '.join(request.approvers)}"
         if person is None:
             raise AnswerNotAllowed(f"{asked}: say who answers, in answered_by, and the groups, in groups.")
-        raise AnswerNotAllowed(f"{asked}, and {person} is none of them, nor in one of these groups.")
+        if not {person, *answer.groups} & set(request.approvers):
+            raise AnswerNotAllowed(f"{asked}, and {person} is none of them, nor in one of these groups.")
     if request.count > 1 and answer.decision == "approve":
         if person is None:
             raise AnswerNotAllowed(f"{request.id} needs {request.count} people: say who answers, in answered_by.")
-        if any(earlier.answered_by == person for earlier in request.answers):
+        if any(fold(earlier.answered_by or "") == fold(person) for earlier in request.answers):
             raise AnswerNotAllowed(f"{request.id} needs {request.count} people, and {person} has approved it already.")
 
 

@@ -50,9 +50,9 @@ async def get_home(request: Request) -> HTMLResponse:
         *([] if problem or pollers else [_no_worker(system)]),
         *_app_findings(system, agents),
     ]
-    failed = _failed(tasks) if tasks is not None and tasks.failed_count else ""
+    listed = "" if tasks is None else _waiting(tasks) + _failed(tasks)
     body = (
-        _attention(findings, failed)
+        _attention(findings, listed)
         + _running(system, agents, pollers, tasks)
         + _links(system)
         + ("" if tasks is None else _section("Newest tasks", _task_table(tasks.newest) or "<p>None yet.</p>"))
@@ -82,14 +82,23 @@ def _app_findings(system: SystemResponse, agents: AgentListResponse) -> Iterable
             yield f"Agent {agent.name}: {agent.problem}"
 
 
-def _attention(findings: Sequence[str], failed: str) -> str:
-    if not findings and not failed:
+def _attention(findings: Sequence[str], listed: str) -> str:
+    if not findings and not listed:
         return "<p>All is well: nothing needs attention.</p>"
     items = "".join(f"<li>{escape(finding)}" for finding in findings)
-    return f'<section class="attention"><h2>Needs attention</h2><ul>{items}{failed}</ul></section>'
+    return f'<section class="attention"><h2>Needs attention</h2><ul>{items}{listed}</ul></section>'
+
+
+def _waiting(tasks: TaskOverview) -> str:
+    if not tasks.waiting_count:
+        return ""
+    count = "1 task waits" if tasks.waiting_count == 1 else f"{tasks.waiting_count} tasks wait"
+    return f"<li>{count} for a person: {_link('api/v1/input-requests', 'what they ask')}{_task_table(tasks.waiting)}"
 
 
 def _failed(tasks: TaskOverview) -> str:
+    if not tasks.failed_count:
+        return ""
     count = "1 task" if tasks.failed_count == 1 else f"{tasks.failed_count} tasks"
     return f"<li>{count} failed in the last hour: {_task_table(tasks.failed)}"
 
@@ -118,6 +127,7 @@ def _links(system: SystemResponse) -> str:
         (_link("docs", "API"), "every call, with examples"),
         (_link(workflows, "Temporal Web UI"), "every task as a workflow, with its history and its progress"),
         (_link("api/v1/tasks", "Tasks"), "as JSON"),
+        (_link("api/v1/input-requests", "Input requests"), "what tasks ask people, as JSON"),
         (_link("api/v1/events", "Events"), "status changes of all tasks, as a stream that doesn't end"),
         (_link("metrics", "Metrics"), "for Prometheus"),
     )

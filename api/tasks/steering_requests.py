@@ -12,12 +12,12 @@ from agentkit.input_requests import AnswerDecision, InputAnswer, InputRequestKin
 from agentkit.specs import RaisedLimits
 from api.tasks.content_input import TaskContent
 from api.tasks.request_validation import ServiceRequest
-from api.tasks.task_requests import LimitsChange
+from api.tasks.task_requests import NO_CONTROLS, LimitsChange
 from workflows.task_types import MAX_MESSAGE_CHARS, MessageMode, SentMessage
 
 __all__ = ["AnswerRequest", "ForkRequest", "InboxRequest", "MessageRequest"]
 
-_Person = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_Person = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
 _MAX_STEP = 10_000
 _NUMBER = re.compile(r"[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,3})?")
 
@@ -83,7 +83,10 @@ class ForkRequest(ServiceRequest):
     """Where a new task goes on from another one, and how it differs."""
 
     from_step: int = Field(
-        ge=0, le=_MAX_STEP, description="The last step that they have in common; 0: nothing but the other's input."
+        ge=0,
+        le=_MAX_STEP,
+        strict=True,
+        description="The last step that they have in common; 0: nothing but the other's input.",
     )
     input: TaskContent | None = Field(
         default=None, description="What to do from there: text, or a list of content parts."
@@ -105,9 +108,13 @@ class InboxRequest(ServiceRequest):
 
     status: Literal["pending"] = "pending"
     kind: tuple[InputRequestKind, ...] = Field(default=(), description="Given several times: any of these.")
-    agent: str | None = Field(default=None, min_length=1, max_length=255)
+    agent: str | None = Field(default=None, min_length=1, max_length=255, pattern=NO_CONTROLS)
     approver: str | None = Field(
-        default=None, min_length=1, max_length=255, description="A person or group whose answer they ask for by name."
+        default=None,
+        min_length=1,
+        max_length=255,
+        pattern=NO_CONTROLS,
+        description="A person or group whose answer they ask for by name.",
     )
     older_than: Duration | None = Field(
         default=None, description='Opened at least so long ago: seconds, or text such as "1h".'

@@ -1,4 +1,4 @@
-"""What there is to see of all tasks at once: the newest ones, and those that failed lately."""
+"""What there is to see of all tasks at once: the newest ones, and those that wait for people or failed lately."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ FAILED_WITHIN = timedelta(hours=1)
 """How long ago the tasks that ``TaskOverview.failed`` counts may have ended."""
 _MAX_TASKS = 10
 """Of each kind."""
+_UNENDED = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class TaskOverview:
     """The newest of those that failed or timed out within ``FAILED_WITHIN``."""
     failed_count: int
     """How many of them there are."""
+    waiting: tuple[TaskSnapshot, ...]
+    """The newest of those that wait for a person's answer."""
+    waiting_count: int
+    """How many of them there are."""
 
 
 async def task_overview(client: Client, settings: Settings) -> TaskOverview:
@@ -46,19 +51,27 @@ async def task_overview(client: Client, settings: Settings) -> TaskOverview:
     """
     since = (await temporal_now(client) - FAILED_WITHIN).isoformat().replace("+00:00", "Z")
     failed = f"{visibility_query(TaskFilter(status=('failed', 'timed_out')))} AND CloseTime > '{since}'"
-    newest_executions, failed_executions, unended_count, failed_count = await asyncio.gather(
-        newest_tasks(client, visibility_query(TaskFilter()), None, _MAX_TASKS),
-        newest_tasks(client, failed, None, _MAX_TASKS),
-        _count(client, f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"),
-        _count(client, failed),
+    waiting = visibility_query(TaskFilter(status=("waiting",)))
+    (newest, failed_tasks, waiting_tasks), (unended_count, failed_count, waiting_count) = await asyncio.gather(
+        asyncio.gather(
+            *(_newest(client, settings, query) for query in (visibility_query(TaskFilter()), failed, waiting))
+        ),
+        asyncio.gather(*(_count(client, query) for query in (_UNENDED, failed, waiting))),
     )
-    urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
     return TaskOverview(
-        newest=tuple([await listed_task(execution, urls) for execution in newest_executions]),
+        newest=newest,
         unended_count=unended_count,
-        failed=tuple([await listed_task(execution, urls) for execution in failed_executions]),
+        failed=failed_tasks,
         failed_count=failed_count,
+        waiting=waiting_tasks,
+        waiting_count=waiting_count,
     )
+
+
+async def _newest(client: Client, settings: Settings, query: str) -> tuple[TaskSnapshot, ...]:
+    urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
+    executions = await newest_tasks(client, query, None, _MAX_TASKS)
+    return tuple([await listed_task(execution, urls) for execution in executions])
 
 
 async def _count(client: Client, query: str) -> int:

@@ -63,7 +63,10 @@ async def with_opening(
         first_start = carried.started_at
         return replace(task, created_at=first_start, started_at=first_start)
     starts = (_time(event) for event in page if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED)
-    return replace(task, started_at=next(starts, None))
+    started_at, start_at = next(starts, None), task_input.start_at
+    if started_at is not None and start_at is not None and started_at < start_at:  # an update woke the workflow
+        started_at = start_at if task.steps else None
+    return replace(task, started_at=started_at)
 
 
 async def read_task_input(handle: WorkflowHandle[object, object], converter: DataConverter) -> TaskInput | None:

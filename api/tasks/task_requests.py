@@ -29,6 +29,7 @@ from workflows.task_types import TaskStatus
 
 __all__ = [
     "MAX_WAIT_S",
+    "NO_CONTROLS",
     "ONE_AGENT",
     "LimitsChange",
     "NewTask",
@@ -39,7 +40,7 @@ __all__ = [
 MAX_WAIT_S = 60
 """The longest wait for a task's end; proxies close a silent connection after about that time."""
 
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 """No control characters."""
 _TAG = r"^[^\x00-\x1f\x7f\"'\\]+$"
 """Neither quotes nor backslashes: Temporal's embedded store can't search for them."""
@@ -59,7 +60,7 @@ def _refuse_numbers(value: object) -> object:
 
 
 _Time = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers)]
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROLS)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)]
 _TaskTag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_TAG)]
 _MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _MetadataValue = Annotated[str, StringConstraints(max_length=1024)]

@@ -83,7 +83,7 @@ class TaskService:
         check_start_at(new_task.start_at)
         message = user_message(new_task.content)
         request_key = None if key is None else RequestKey(key, request_hash(new_task))
-        task_input = TaskInput(agent=agent, message=message, notify=self._notify)
+        task_input = TaskInput(agent=agent, message=message, notify=self._notify, start_at=new_task.start_at)
         task = await self._starter.start(new_task, task_input, task_title(message), key=request_key)
         if task is None:
             return CreatedTask(await self.get(task_id_for_key(key or "")), is_new=False)

@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,14 @@ class TaskEnvironment:
             workflow_runner=sandboxed_runner(),
         )
 
-    async def start(self, message: str | Message, agent: AgentSpec | None = None) -> Handle:
-        """Start a task."""
+    async def start(
+        self, message: str | Message, agent: AgentSpec | None = None, *, start_at: datetime | None = None
+    ) -> Handle:
+        """Start a task. With ``start_at``, as an update wakes it that comes before that time."""
         first = user_message(message) if isinstance(message, str) else message
         return await self.client.start_workflow(
             AgentTask.run,
-            TaskInput(agent=agent or self.agent(), message=first),
+            TaskInput(agent=agent or self.agent(), message=first, start_at=start_at),
             id=f"task-{uuid.uuid4().hex}",
             task_queue=self.settings.task_queue,
         )

@@ -208,7 +208,7 @@ async def test_the_web_ui_shows_who_is_asked_after_an_escalation(
         await time_skipping_server.sleep(timedelta(minutes=70))
         (request,) = await pending_requests(handle)
         shown = str(await handle.query("__temporal_workflow_metadata"))
-        await answer(handle, request, "approve", groups=["board"])
+        await answer(handle, request, "approve", answered_by="ada", groups=["board"])
         await env.result(handle)
     assert request.approvers == ("board",)
     assert "Who should answer: board" in shown

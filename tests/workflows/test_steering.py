@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from temporalio.client import WorkflowFailureError
+from temporalio.testing import WorkflowEnvironment
 
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
+from tests.unit.api.events.golden import events_of
 from tests.workflows.answering import pending_requests
 from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from tests.workflows.steering_calls import answer_now, refusal_of, send_now, view_when
-from workflows.search_attributes import STATUS
+from workflows.search_attributes import STATUS, STEPS
 from workflows.task_types import ToolCallLedger
 
 WORK = ToolCall(id="w", name="work")
@@ -149,6 +152,7 @@ async def test_a_pause_lets_what_is_in_flight_end_and_starts_nothing(env: TaskEn
     async with env.worker(model, work):
         handle = await env.start("Go.", env.agent(work))
         await asyncio.wait_for(working.started.wait(), TIMEOUT_S)
+        await handle.execute_update("resume")
         await handle.execute_update("pause")
         await handle.signal("pause")
         working.gate.set()
@@ -156,7 +160,6 @@ async def test_a_pause_lets_what_is_in_flight_end_and_starts_nothing(env: TaskEn
         assert (view.status, len(model.requests)) == ("paused", 1)
         assert (await handle.describe()).typed_search_attributes.get(STATUS) == "paused"
         await send_now(handle, "While paused.")
-        await handle.execute_update("resume")
         await handle.execute_update("resume")
         assert (await env.result(handle)).output == "Done."
         transcript = await env.transcript(handle)
@@ -197,8 +200,11 @@ async def test_a_call_that_waits_for_a_resume_is_not_made_after_an_interruption(
         await env.result(handle)
         (result,) = await env.tool_results(handle)
         ledger = await handle.query("tool_calls", result_type=ToolCallLedger)
+        events = await events_of(await handle.fetch_history())
     assert paying.calls == 0
     assert result.content == "pay was not called: a person interrupted. Read their message first."
+    (failed,) = [event for event in events if event.type == "tool.failed"]
+    assert failed.data["error"] == {"type": "NotCalled", "message": result.content}
     assert [(entry.state, entry.attempts) for entry in ledger.tool_calls] == [("not_done", 0)]
 
 
@@ -229,6 +235,42 @@ async def test_a_task_that_is_paused_before_it_starts_is_listed_as_paused(env: T
         assert (await handle.describe()).typed_search_attributes.get(STATUS) == "paused"
         await handle.signal("resume")
         assert (await env.result(handle)).output == "Done."
+
+
+async def test_a_task_that_is_woken_before_its_time_waits_for_it(
+    time_skipping_env: TaskEnvironment, time_skipping_server: WorkflowEnvironment
+) -> None:
+    env, model = time_skipping_env, ScriptedModel(["Done."])
+    start_at = await time_skipping_server.get_current_time() + timedelta(hours=2)
+    async with env.worker(model):
+        with time_skipping_server.auto_time_skipping_disabled():
+            handle = await env.start("Go.", env.agent(limits={"deadline": "1h"}), start_at=start_at)
+            await send_now(handle, "Hello.", mode="interrupt")
+            await handle.execute_update("raise_limits", {"max_steps": 50})
+            await handle.execute_update("pause")
+            assert (await view_when(handle, lambda view: view.status == "paused")).steps == 0
+            await handle.execute_update("resume")
+            view = await view_when(handle, lambda view: view.status == "queued")
+            attributes = (await handle.describe()).typed_search_attributes
+            assert (view.steps, attributes.get(STATUS), attributes.get(STEPS)) == (0, "queued", None)
+            assert not model.requests
+        assert (await env.result(handle)).output == "Done."
+        assert await time_skipping_server.get_current_time() >= start_at
+    assert [message.text for message in model.requests[0].messages] == ["Go.", "Hello."]
+
+
+async def test_a_task_whose_time_has_not_come_can_be_cancelled(
+    time_skipping_env: TaskEnvironment, time_skipping_server: WorkflowEnvironment
+) -> None:
+    env, model = time_skipping_env, ScriptedModel(["Done."])
+    start_at = await time_skipping_server.get_current_time() + timedelta(hours=2)
+    async with env.worker(model):
+        with time_skipping_server.auto_time_skipping_disabled():
+            handle = await env.start("Go.", start_at=start_at)
+            await view_when(handle, lambda view: view.status == "queued")
+            await handle.cancel()
+            await view_when(handle, lambda view: view.status == "cancelled")
+    assert not model.requests
 
 
 async def test_a_paused_task_can_be_cancelled(env: TaskEnvironment) -> None:

@@ -94,6 +94,20 @@ async def test_a_task_can_start_later(harness: ApiHarness) -> None:
     assert (task["status"], task["started_at"]) == ("queued", None)
 
 
+async def test_a_task_that_is_steered_before_its_time_starts_no_earlier(harness: ApiHarness) -> None:
+    start_at = datetime.now(UTC) + timedelta(hours=2)
+    async with harness.worker(["Done."]):
+        task_id = await harness.submit(start_at=start_at.isoformat())
+        path = f"/api/v1/tasks/{task_id}"
+        assert (await harness.http.post(f"{path}/messages", json={"text": "Hello."})).status_code == 202
+        assert (await harness.http.patch(f"{path}/limits", json={"max_steps": 50})).status_code == 200
+        task = await harness.task(task_id)
+        assert (task["status"], task["started_at"], task["steps"]) == ("queued", None, 0)
+        assert (await harness.http.post(f"{path}/cancel")).status_code == 202
+        task = await harness.task(task_id, wait=20)
+    assert (task["status"], task["started_at"], task["usage"]["model_calls"]) == ("cancelled", None, 0)
+
+
 async def test_limits_and_model_of_the_request_replace_the_agents_own(harness: ApiHarness) -> None:
     requests: list[Any] = []
 

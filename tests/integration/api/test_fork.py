@@ -66,17 +66,17 @@ async def paid_task(payments: Payments, **body: Any) -> str:
 
 async def test_a_fork_has_the_messages_up_to_its_step_and_then_its_own_input(payments: Payments) -> None:
     async with payments.worker(by_step(pay_call(), "Paid.", "Anything else?")):
-        source = await paid_task(payments, tags=["a"], metadata={"ticket": "1"}, user="ada")
+        source = await paid_task(payments, tags=["forked"], metadata={"ticket": "1"}, user="ada")
         response = await fork(payments.api, source, 1, input="Now in euros.")
         task = await payments.api.task(response.json()["id"], wait=WITHIN)
         messages = await transcript(payments.api, task["id"])
         originals = await transcript(payments.api, source)
-        listed = await payments.api.listed(2, tag="a")
+        listed = await payments.api.listed(2, tag="forked")
     assert response.status_code == 201
     assert response.headers["location"] == f"/api/v1/tasks/{task['id']}"
     assert response.json()["forked_from"] == task["forked_from"] == {"task_id": source, "step": 1}
     assert (task["title"], task["agent"], task["output"]) == ("Now in euros.", "clerk", "Paid.")
-    assert (task["tags"], task["metadata"], task["user"]) == (["a"], {"ticket": "1"}, "ada")
+    assert (task["tags"], task["metadata"], task["user"]) == (["forked"], {"ticket": "1"}, "ada")
     assert messages[:3] == originals[:3]
     assert [part["text"] for part in messages[3]["parts"]][1:] == ["Now in euros."]
     assert {each["id"]: each["forked_from"] for each in listed["tasks"]} == {

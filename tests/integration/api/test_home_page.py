@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from html import escape
+from pathlib import Path
 
 from agentkit.errors import ModelRequestRejected
-from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
+from tests.integration.api.clerk import Payments, pay_call, payments_settings
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, serve_rest
 
 TITLE = "Fail, <b>please</b>"
 
@@ -37,3 +39,16 @@ async def test_without_a_worker_the_page_has_the_command_that_starts_one(harness
     assert "opspawn worker" in shown
     newest = shown.partition("Newest tasks")[2]
     assert newest.index("Hello, home page") < newest.index(f'href="api/v1/tasks/{task_id}"')
+
+
+async def test_the_page_names_tasks_that_wait_for_a_person(tmp_path: Path, temporal_port: int) -> None:
+    async with serve_rest(payments_settings(tmp_path, temporal_port)) as api:
+        payments = Payments(api)
+        async with payments.worker([pay_call(), "Paid."]):
+            task = await payments.waiting()
+            link = f'href="{task["links"]["self"].removeprefix("/")}"'
+            shown = await eventually(lambda: page(api), lambda text: link in text.partition("What runs")[0])
+            assert 'for a person: <a href="api/v1/input-requests"' in shown.partition("What runs")[0]
+            await payments.answer(task)
+            await api.task(task["id"], wait=WITHIN)
+            await eventually(lambda: page(api), lambda text: link not in text.partition("What runs")[0])

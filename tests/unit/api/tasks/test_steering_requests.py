@@ -24,6 +24,19 @@ def test_other_ages_are_refused(value: str) -> None:
         parse_request(InboxRequest, {"older_than": value})
 
 
+@pytest.mark.parametrize("name", ["agent", "approver"])
+@pytest.mark.parametrize("value", ["\0", "a\0b", "\n", ""])
+def test_names_that_temporal_can_not_search_for_are_refused(name: str, value: str) -> None:
+    with pytest.raises(RequestInvalid, match=name):
+        parse_request(InboxRequest, {name: value})
+
+
+@pytest.mark.parametrize("value", [True, "1", 1.5, -1, 10**30, None])
+def test_the_step_of_a_fork_is_a_whole_number(value: object) -> None:
+    with pytest.raises(RequestInvalid, match="from_step"):
+        parse_request(ForkRequest, {"from_step": value})
+
+
 def test_an_answer_keeps_its_fields() -> None:
     request = parse_request(
         AnswerRequest,
@@ -55,7 +68,9 @@ def test_an_answer_keeps_its_fields() -> None:
         ({"decision": "raise", "limits": {}}, "limits"),
         ({"decision": "raise", "limits": {"max_steps": "60"}}, "limits.max_steps"),
         ({"decision": "approve", "answered_by": ""}, "answered_by"),
+        ({"decision": "approve", "answered_by": " "}, "answered_by"),
         ({"decision": "approve", "groups": [""]}, "groups.0"),
+        ({"decision": "approve", "groups": ["\t"]}, "groups.0"),
         ({"decision": "approve", "by": "ada"}, "by"),
     ],
 )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 
+from activities.payload_types import ForkSource
 from agentkit.interfaces import ModelRequest
-from agentkit.messages import ToolCall
+from agentkit.messages import ToolCall, user_message
+from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedResponse
 from tests.integration.api.clerk import Payments, by_step, pay_call, payments_settings, problem_of
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, serve_rest
+from workflows.task_types import WORKFLOW_TYPE, TaskInput
 
 ALLOWED: dict[str, Any] = {
     "name": "clerk",
@@ -207,21 +209,23 @@ async def test_without_a_worker_a_task_can_not_be_forked_and_an_unknown_one_neve
 
 
 async def test_a_fork_whose_source_is_gone_says_so(payments: Payments) -> None:
-    async with payments.worker(by_step(pay_call(), "Paid.")):
-        source = await paid_task(payments)
-        task = await forked(payments.api, source, 1)
-        temporal = payments.api.temporal
-        await temporal.workflow_service.delete_workflow_execution(
-            DeleteWorkflowExecutionRequest(
-                namespace=temporal.namespace, workflow_execution=WorkflowExecution(workflow_id=source)
-            )
+    """Temporal takes a minute to erase a task: a task that never was looks the same to a fork."""
+    gone, temporal = "task-that-was-erased", payments.api.temporal
+    fork_source = ForkSource(task_id=gone, step=1, end=3, digest="0" * 32)
+    agent = AgentSpec(name="clerk", models=("demo:demo",), planner="tools")
+    async with payments.worker(by_step("Paid.")):
+        await temporal.start_workflow(
+            WORKFLOW_TYPE,
+            TaskInput(agent=agent, message=user_message("Go on."), fork=fork_source),
+            id=(task_id := f"fork-{uuid.uuid4().hex}"),
+            task_queue=payments.api.settings.task_queue,
         )
-        gone = await eventually(
-            lambda: payments.api.http.get(f"/api/v1/tasks/{source}"), lambda response: response.status_code == 404
-        )
-        transcript = await payments.api.http.get(f"/api/v1/tasks/{task['id']}/transcript")
-        own = await payments.api.get(f"/tasks/{task['id']}/transcript", start=3)
-    assert problem_of(gone) == (404, "task-not-found")
-    assert problem_of(transcript) == (503, "payload-unavailable")
-    assert f"{source!r}, which this one was forked from, is gone" in transcript.json()["detail"]
-    assert own["messages"][-1]["parts"][0]["text"] == "Paid."
+        ended = await payments.api.task(task_id, wait=WITHIN)
+        shared = await payments.api.http.get(f"/api/v1/tasks/{task_id}/transcript")
+        own = await payments.api.get(f"/tasks/{task_id}/transcript", start=3)
+        another = await fork(payments.api, gone, 1)
+    assert (ended["status"], ended["error"]["type"]) == ("failed", "ForkSourceGone")
+    assert problem_of(shared) == (503, "payload-unavailable")
+    assert f"{gone!r}, which this one was forked from, is gone" in shared.json()["detail"]
+    assert own["messages"][0]["parts"][0]["text"] == "Go on."
+    assert problem_of(another) == (404, "task-not-found")

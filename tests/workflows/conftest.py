@@ -68,6 +68,18 @@ def run_dev_server(*dynamic_config: str) -> Iterator[str]:
         runner.run(environment.shutdown())
 
 
+async def start_time_skipping_server(settings: Settings) -> WorkflowEnvironment:
+    """Start a server that skips time while no workflow task or activity runs."""
+    environment = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=data_converter(settings)
+    )
+    types = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
+    await environment.client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(namespace=environment.client.namespace, search_attributes=types)
+    )
+    return environment
+
+
 @dataclass(frozen=True)
 class TaskEnvironment:
     """A client and settings with a task queue of their own, and methods to run workers and tasks on it."""
@@ -203,14 +215,7 @@ async def short_history_env(short_history_address: str, settings: Settings) -> T
 @pytest.fixture
 async def time_skipping_server(settings: Settings) -> AsyncIterator[WorkflowEnvironment]:
     """A server that skips time while no workflow task or activity runs."""
-    environment = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=data_converter(settings)
-    )
-    async with environment:
-        types = {key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in SEARCH_ATTRIBUTES}
-        await environment.client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=environment.client.namespace, search_attributes=types)
-        )
+    async with await start_time_skipping_server(settings) as environment:
         yield environment
 
 

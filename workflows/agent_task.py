@@ -69,8 +69,8 @@ def _refused(error: AnswerInvalid | SteeringInvalid) -> ApplicationError:
     return ApplicationError(str(error), type=type(error).__name__, non_retryable=True)
 
 
-async def _cancelled(asking: asyncio.Task[NoReturn]) -> None:
-    """Cancel what asks for more time, and return when its request is withdrawn: lists show the task's end after that."""
+async def _cancelled(asking: asyncio.Task[None]) -> None:
+    """Cancel what asks for more time; return when its request is withdrawn, after which the task can be listed as ended."""
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
 

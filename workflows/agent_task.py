@@ -70,7 +70,7 @@ def _refused(error: AnswerInvalid | SteeringInvalid) -> ApplicationError:
 
 
 async def _cancelled(asking: asyncio.Task[None]) -> None:
-    """Cancel what asks for more time; return when its request is withdrawn, after which the task can be listed as ended."""
+    """Cancel what asks for more time; return when its request is withdrawn: the task is listed as ended after that."""
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
 

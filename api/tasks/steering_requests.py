@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, StringConstraints, field_validator
 
 from agentkit.config.durations import Duration
 from agentkit.input_requests import AnswerDecision, InputAnswer, InputRequestKind, Remember
+from agentkit.number_fields import require_number
 from agentkit.specs import RaisedLimits
 from api.tasks.content_input import TaskContent
 from api.tasks.request_validation import ServiceRequest
@@ -82,10 +83,11 @@ class MessageRequest(ServiceRequest):
 class ForkRequest(ServiceRequest):
     """Where a new task goes on from another one, and how it differs."""
 
+    _numbers = field_validator("from_step", mode="before")(require_number)
+
     from_step: int = Field(
         ge=0,
         le=_MAX_STEP,
-        strict=True,
         description="The last step that they have in common; 0: nothing but the other's input.",
     )
     input: TaskContent | None = Field(

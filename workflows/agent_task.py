@@ -70,7 +70,7 @@ def _refused(error: AnswerInvalid | SteeringInvalid) -> ApplicationError:
 
 
 async def _cancelled(asking: asyncio.Task[None]) -> None:
-    """Cancel what asks for more time; return when its request is withdrawn: the task is listed as ended after that."""
+    """Cancel what asks for more time, and return when its request is withdrawn: no later update lists it as running."""
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
 
@@ -171,7 +171,7 @@ class AgentTask:
             finish = await run_step(self._loop, self._effects)
             if finish is None:
                 continue
-            await self._effects.steering.until_resumed()  # a person may want to add something before it ends
+            await self._effects.before_end()
             await workflow.wait_condition(workflow.all_handlers_finished)
             if not self._effects.has_messages():  # one may have come meanwhile
                 return finish.output

@@ -107,6 +107,12 @@ class DurableEffects:
         if self.steering.queued:
             loop.append_messages(self.steering.take_messages())
 
+    async def before_end(self) -> None:
+        """Return when the task isn't paused: a person may want to add something before it ends."""
+        if self.steering.is_paused:
+            self.details.paused(self.listed.status)
+            await self.steering.until_resumed()
+
     def has_messages(self) -> bool:
         """Return whether messages from people are queued, and not in the transcript yet."""
         return bool(self.steering.queued)

@@ -103,8 +103,7 @@ class Steering:
 
     async def until_resumed(self) -> None:
         """Return when the task isn't paused."""
-        if self.is_paused:
-            await workflow.wait_condition(lambda: not self.is_paused)
+        await workflow.wait_condition(lambda: not self.is_paused)
 
     async def before_call(self) -> None:
         """Return when the task isn't paused.

@@ -69,7 +69,7 @@ class OpenRequests:
             AnswerInvalid: it would not; see ``answer``.
         """
         request = self._pending_request(answer.input_request_id)
-        if request.expires_at is not None and at >= request.expires_at:
+        if request.expires_at is not None and at >= request.expires_at and not _forestalls_expiry(request, answer):
             raise _expired(request)
         _check_decision(request, answer)
         if answer.sha256 is not None and answer.sha256 != request.sha256:
@@ -136,6 +136,11 @@ class OpenRequests:
             raise AlreadyAnswered(f"{request_id} is no longer open.")
         pending = ", ".join(request.id for request in self.pending[:_MAX_LISTED]) or "none"
         raise InputRequestNotFound(f"The task has no input request {request_id[:200]!r}. Pending: {pending}.")
+
+
+def _forestalls_expiry(request: InputRequest, answer: InputAnswer) -> bool:
+    """Return whether an answer denies what expiry would approve: it may have come in time, while no worker ran."""
+    return request.on_expiry == "approve" and answer.decision == "deny"
 
 
 def _check_decision(request: InputRequest, answer: InputAnswer) -> None:

@@ -9,13 +9,13 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.testing import WorkflowEnvironment
 
-from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedModel
 from agentkit.tools import tool
 from tests.unit.api.events.golden import events_of
 from tests.workflows.answering import pending_requests
 from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
+from tests.workflows.gates import GatedModel, GatedTool
 from tests.workflows.steering_calls import answer_now, refusal_of, send_now, view_when
 from workflows.search_attributes import STATUS, STEPS
 from workflows.task_types import ToolCallLedger
@@ -24,43 +24,8 @@ WORK = ToolCall(id="w", name="work")
 PAY = ToolCall(id="p", name="pay")
 
 
-class GatedModel:
-    """A model whose first response waits for a gate; it emits some words first."""
-
-    def __init__(self, responses: list[str | ToolCall]) -> None:
-        self.scripted = ScriptedModel(responses)
-        self.asked = asyncio.Event()
-        self.gate = asyncio.Event()
-
-    async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
-        if emit is not None:
-            emit(ModelDelta(kind="text", text="So far "))
-        if not self.asked.is_set():
-            self.asked.set()
-            await self.gate.wait()
-        return await self.scripted.respond(request, emit)
-
-    async def aclose(self) -> None:
-        pass
-
-
-class GatedTool:
-    """A tool whose calls wait for a gate."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.gate = asyncio.Event()
-        self.calls = 0
-
-    async def __call__(self) -> str:
-        self.calls += 1
-        self.started.set()
-        await self.gate.wait()
-        return "worked"
-
-
 async def test_messages_are_read_in_order_with_the_next_request_and_once_each(env: TaskEnvironment) -> None:
-    model = GatedModel([WORK, "Done."])
+    model = GatedModel(ScriptedModel([WORK, "Done."]))
 
     @tool(effect="pure")
     def work() -> str:
@@ -88,7 +53,7 @@ async def test_messages_are_read_in_order_with_the_next_request_and_once_each(en
 
 
 async def test_a_message_that_comes_with_the_last_response_is_not_lost(env: TaskEnvironment) -> None:
-    model = GatedModel(["Done.", "You are welcome."])
+    model = GatedModel(ScriptedModel(["Done.", "You are welcome."]))
     async with env.worker(model):
         handle = await env.start("Go.", env.agent())
         await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
@@ -100,7 +65,7 @@ async def test_a_message_that_comes_with_the_last_response_is_not_lost(env: Task
 
 
 async def test_an_interruption_cancels_the_model_and_keeps_what_it_had_written(env: TaskEnvironment) -> None:
-    model = GatedModel(["Blue it is."])
+    model = GatedModel(ScriptedModel(["Blue it is."]))
     async with env.worker(model):
         handle = await env.start("Go.", env.agent())
         await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
@@ -274,7 +239,7 @@ async def test_a_task_whose_time_has_not_come_can_be_cancelled(
 
 
 async def test_a_paused_task_can_be_cancelled(env: TaskEnvironment) -> None:
-    model = GatedModel(["Done."])
+    model = GatedModel(ScriptedModel(["Done."]))
     async with env.worker(model):
         handle = await env.start("Go.", env.agent())
         await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
@@ -285,7 +250,7 @@ async def test_a_paused_task_can_be_cancelled(env: TaskEnvironment) -> None:
 
 
 async def test_more_messages_than_a_hundred_are_refused(env: TaskEnvironment) -> None:
-    model = GatedModel(["Done.", "All read."])
+    model = GatedModel(ScriptedModel(["Done.", "All read."]))
     async with env.worker(model):
         handle = await env.start("Go.", env.agent())
         await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)

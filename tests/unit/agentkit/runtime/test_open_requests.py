@@ -99,6 +99,18 @@ def test_answers_after_the_first_or_after_the_expiry_are_too_late() -> None:
         requests.answer(answer(second), NOW + timedelta(hours=1))
 
 
+def test_a_denial_forestalls_an_expiry_that_approves_until_it_is_applied() -> None:
+    requests, late = OpenRequests(), NOW + timedelta(hours=2)
+    terms: dict[str, Any] = {"expires_at": NOW + timedelta(hours=1), "on_expiry": "approve"}
+    first, second = request(requests, **terms), request(requests, **terms)
+    with pytest.raises(AnswerExpired):
+        requests.answer(answer(first, "approve"), late)
+    assert requests.answer(answer(first, "deny"), late)
+    requests.settle(answer(second, "approve"), is_expiry=True)
+    with pytest.raises(AnswerExpired):
+        requests.answer(answer(second, "deny"), late)
+
+
 def test_two_approvals_of_different_people_settle_a_request_for_two_and_one_denial_does() -> None:
     requests = OpenRequests()
     first, second = request(requests, count=2), request(requests, count=2)

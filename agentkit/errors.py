@@ -32,6 +32,7 @@ OpspawnError
 │   ├── AnswerOutdated        its sha256 is another one
 │   └── AnswerMismatch        the answer doesn't fit the request
 ├── InputRequestExpired       nobody answered an input request in time
+├── McpServerUnavailable      an MCP server can't be used now
 ├── FilesChanged              a task's files are not those that a change was made for
 ├── SandboxUnavailable        a program can't be confined, so it is not run
 ├── ToolCallRefused           a worker has not started a call; another may
@@ -67,6 +68,7 @@ __all__ = [
     "LimitExceeded",
     "LocalAttemptLost",
     "LoopDetected",
+    "McpServerUnavailable",
     "ModelError",
     "ModelNotAuthorized",
     "ModelOutputInvalid",
@@ -172,6 +174,16 @@ class ModelOutputInvalid(ModelError):
 
 class OutputUncheckable(OpspawnError):
     """Checking a response against the output schema failed or took too long. Simplify the schema."""
+
+
+class McpServerUnavailable(OpspawnError):
+    """An MCP server can't be used now; the message names the server, the phase and the cause."""
+
+    def __init__(self, message: str, *, server: str, kind: str = "failed") -> None:
+        super().__init__(message)
+        self.server = server
+        self.kind = kind
+        """See ``McpServerProblem.kind``."""
 
 
 class FilesChanged(OpspawnError):

@@ -20,6 +20,9 @@ __all__ = [
     "Approval",
     "Effect",
     "Limits",
+    "McpAgentSettings",
+    "McpSelection",
+    "McpToolName",
     "MemorySettings",
     "ModelSettings",
     "Name",
@@ -43,6 +46,18 @@ class _Strict(Record):
     """A record that people write by hand: an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class McpToolName(Record):
+    """An MCP tool by the names of ``mcp.json`` and of the server itself."""
+
+    server: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """``SERVER/TOOL``: in activity types."""
+        return f"{self.server}/{self.name}"
 
 
 class ToolSpec(Record):
@@ -72,6 +87,18 @@ class ToolSpec(Record):
     """The names of the secrets that the worker gives to it."""
     has_probe: bool = Field(default=False, exclude_if=lambda has_probe: not has_probe)
     """Whether its worker can find out if a call that was cut off took effect: see ``ProbedTool``."""
+    mcp: McpToolName | None = Field(default=None, exclude_if=_is_none)
+    """The tool of an MCP server that this is."""
+
+    @property
+    def policy_name(self) -> str:
+        """The name that the rules of a policy match: ``mcp:SERVER/TOOL`` of an MCP tool, else ``name``."""
+        return self.name if self.mcp is None else f"mcp:{self.mcp.path}"
+
+    @property
+    def activity_name(self) -> str:
+        """The name in the activity type of its calls: ``SERVER/TOOL`` of an MCP tool, else ``name``."""
+        return self.name if self.mcp is None else self.mcp.path
 
 
 class ModelSettings(_Strict):
@@ -101,6 +128,22 @@ class MemorySettings(_Strict):
     scope: Literal["user", "agent", "tenant"] = "user"
 
     _numbers = field_validator("recall", mode="before")(require_number)
+
+
+class McpAgentSettings(_Strict):
+    """What an agent demands of MCP servers."""
+
+    required: bool | tuple[str, ...] = False
+    """Servers without which a task fails at its start; true: all that its tools name."""
+
+
+class McpSelection(Record):
+    """The MCP tools of an agent, before they are listed."""
+
+    tools: tuple[str, ...]
+    """``SERVER/PATTERN`` each."""
+    required: tuple[str, ...] | None = Field(default=None, exclude_if=_is_none)
+    """Servers without which a task fails at its start."""
 
 
 class Limits(_Strict):
@@ -166,7 +209,8 @@ class AgentDefinition(_Strict):
     """Name of a planner, such as ``tools``; None: the configured default."""
     instructions: str = ""
     tools: tuple[str, ...] = ()
-    """Names of tools."""
+    """Names of tools; ``mcp:SERVER/PATTERN`` of those of an MCP server."""
+    mcp: McpAgentSettings = McpAgentSettings()
     policy: tuple[PolicyRule, ...] = Field(default=(), max_length=MAX_RULES)
     """Which tool calls are made, need a person's approval, or are not made; the first rule that matches decides."""
     memory: MemorySettings = MemorySettings()
@@ -194,6 +238,8 @@ class AgentSpec(Record):
     """Name of a planner, such as ``tools``."""
     instructions: str = ""
     tools: tuple[ToolSpec, ...] = ()
+    mcp: McpSelection | None = Field(default=None, exclude_if=_is_none)
+    """The MCP tools that a task lists when it starts; they are among ``tools`` afterwards."""
     policy: tuple[PolicyRule, ...] = Field(default=(), exclude_if=_is_empty)
     limits: Limits = Limits()
     model_settings: ModelSettings = ModelSettings()

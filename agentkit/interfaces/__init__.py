@@ -5,6 +5,14 @@ from __future__ import annotations
 from agentkit.interfaces.content import READ_RESULT, ContentReader
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.http_client import HttpClient, HttpReply, HttpRequest
+from agentkit.interfaces.mcp import (
+    McpListing,
+    McpPrompt,
+    McpPromptArgument,
+    McpResource,
+    McpServerProblem,
+    McpServers,
+)
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import (
     Emit,
@@ -36,6 +44,10 @@ from agentkit.interfaces.tool import (
     ASK_PERSON,
     PREPARATION_TIMEOUT_S,
     CallSignals,
+    ClientInput,
+    ClientInputRequest,
+    InputRequired,
+    McpCall,
     OmittedText,
     PreparedTool,
     Tool,
@@ -52,6 +64,8 @@ __all__ = [
     "READ_RESULT",
     "CallSignals",
     "CallTools",
+    "ClientInput",
+    "ClientInputRequest",
     "ContentReader",
     "CutOffBy",
     "Decision",
@@ -66,7 +80,15 @@ __all__ = [
     "HttpClient",
     "HttpReply",
     "HttpRequest",
+    "InputRequired",
     "LongTermMemory",
+    "McpCall",
+    "McpListing",
+    "McpPrompt",
+    "McpPromptArgument",
+    "McpResource",
+    "McpServerProblem",
+    "McpServers",
     "Memory",
     "Model",
     "ModelDelta",

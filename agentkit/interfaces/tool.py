@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from pydantic import Field, JsonValue, PrivateAttr
 
 from agentkit.errors import ToolError
 from agentkit.messages import StoredContent
+from agentkit.policy_rules import Effect
 from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
@@ -21,6 +22,10 @@ __all__ = [
     "ASK_PERSON",
     "PREPARATION_TIMEOUT_S",
     "CallSignals",
+    "ClientInput",
+    "ClientInputRequest",
+    "InputRequired",
+    "McpCall",
     "OmittedText",
     "PreparedTool",
     "Tool",
@@ -57,11 +62,56 @@ def _ignore_progress(_: ToolProgress) -> None:
     """Do nothing."""
 
 
+class ClientInputRequest(Record):
+    """What an MCP server asks of its client in a call: a person's input, a model's message, or the roots."""
+
+    key: str
+    """Unique within the call."""
+    method: Literal["elicitation/create", "sampling/createMessage", "roots/list"]
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    """As the protocol defines them for the method."""
+
+
+class ClientInput(Record):
+    """What a server gets for a ``ClientInputRequest``."""
+
+    result: dict[str, JsonValue] | None = None
+    """As the protocol defines it for the method."""
+    error: str | None = None
+    """Why there is no result."""
+
+
+class InputRequired(Record):
+    """Instead of a result: the server wants input, and is then called again with it and its own state."""
+
+    requests: tuple[ClientInputRequest, ...] = ()
+    state: str | None = None
+    """The server's; sent back unchanged."""
+
+
+class McpCall(Record):
+    """What a call of an MCP tool has besides its arguments."""
+
+    effect: Effect
+    """As recorded when the tool was listed: the server may have changed it since."""
+    inputs: dict[str, dict[str, JsonValue]] | None = Field(default=None, exclude_if=lambda inputs: inputs is None)
+    """Of a call that resumes one which required input: the results, by the keys of the requests."""
+    state: str | None = Field(default=None, exclude_if=lambda state: state is None)
+    """``InputRequired.state`` of the call that is resumed."""
+
+
+async def _no_input(_: ClientInputRequest) -> ClientInput:
+    return ClientInput(error="Nobody can be asked here.")
+
+
 @dataclass
 class CallSignals:
-    """What passes between a running call and the one who made it: progress one way, the cancellation the other."""
+    """What passes between a running call and the one who made it: progress and questions one way, the cancellation and
+    the answers the other."""
 
     report: Callable[[ToolProgress], None] = _ignore_progress
+    ask: Callable[[ClientInputRequest], Awaitable[ClientInput]] = _no_input
+    """Returns a person's or a model's input for a call that waits for it; it may take long."""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -133,6 +183,8 @@ class ToolContext(Record):
         copy._secrets = dict(values)
         return copy
 
+    mcp: McpCall | None = Field(default=None, exclude_if=lambda call: call is None)
+    """Of a call of an MCP tool."""
     result: StoredContent | None = None
     """For ``read_result``: the kept result of the call that its arguments name. None: there is none."""
 
@@ -162,6 +214,8 @@ class ToolOutput(Record):
     loss: str | None = None
     """Why something is not kept, for the model."""
     files: tuple[StoredContent, ...] | None = None
+    input_required: InputRequired | None = None
+    """The call has no result yet; it is resumed by another call."""
 
 
 ToolValue = JsonValue | ToolOutput

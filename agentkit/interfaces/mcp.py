@@ -1,0 +1,135 @@
+"""The ``McpServers`` Protocol: what a worker asks of MCP servers, and the values that are exchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from pydantic import Field
+
+from agentkit.interfaces.tool import Tool
+from agentkit.mcp_settings import McpServerSettings
+from agentkit.messages import InputPart
+from agentkit.records import Record
+from agentkit.specs import ToolSpec
+
+__all__ = [
+    "McpListing",
+    "McpPrompt",
+    "McpPromptArgument",
+    "McpResource",
+    "McpServerProblem",
+    "McpServers",
+]
+
+
+class McpServerProblem(Record):
+    """A server that can't be used now."""
+
+    server: str
+    kind: Literal[
+        "unknown",
+        "command_not_found",
+        "crashed",
+        "unreachable",
+        "not_authorized",
+        "wrong_protocol",
+        "timed_out",
+        "failed",
+    ]
+    """``unknown``: ``mcp.json`` has no such server."""
+    message: str
+    """For people and models: the server, the phase, and the cause; of a crash, the last lines of its stderr."""
+
+
+class McpListing(Record):
+    """The tools of servers, as they are recorded once for a task."""
+
+    tools: tuple[ToolSpec, ...] = ()
+    """Each with ``ToolSpec.mcp``; sorted by server, in each server's order."""
+    problems: tuple[McpServerProblem, ...] = ()
+    """Of the servers whose tools are missing."""
+
+
+class McpResource(Record):
+    """A resource of a server, or a template of resources."""
+
+    uri: str
+    """Of a template, with parameters in braces (RFC 6570)."""
+    name: str
+    title: str | None = None
+    description: str | None = None
+    media_type: str | None = None
+    size: int | None = None
+    """In bytes."""
+    is_template: bool = Field(default=False, exclude_if=lambda is_template: not is_template)
+
+
+class McpPromptArgument(Record):
+    """An argument of a prompt; values are text."""
+
+    name: str
+    description: str | None = None
+    required: bool = False
+
+
+class McpPrompt(Record):
+    """A prompt of a server."""
+
+    name: str
+    title: str | None = None
+    description: str | None = None
+    arguments: tuple[McpPromptArgument, ...] = ()
+
+
+class McpServers(Protocol):
+    """The MCP servers of an app directory. One that fails never affects another.
+
+    All methods connect first if there is no connection, within the server's ``connect_timeout``. All raise
+    ``McpServerUnavailable`` where the server can't be used; its ``problem`` says why.
+    """
+
+    @property
+    def settings(self) -> Mapping[str, McpServerSettings]:
+        """The servers by name, without those that are disabled."""
+        ...
+
+    async def list_tools(self, server: str) -> Sequence[ToolSpec]:
+        """Return the server's tools that its settings allow, with names for models, effects and ``ToolSpec.mcp``."""
+        ...
+
+    def tool(self, server: str, name: str, *, effect: str | None = None) -> Tool:
+        """Return a tool by the server's own name, without a look at the server. Its calls are made with this effect.
+
+        Raises:
+            ToolNotFound: there is no such server, or its settings don't allow the tool.
+        """
+        ...
+
+    async def list_resources(self, server: str) -> Sequence[McpResource]:
+        """Return the server's resources and resource templates."""
+        ...
+
+    async def read_resource(self, server: str, uri: str) -> Sequence[InputPart]:
+        """Return the contents of a resource.
+
+        Raises:
+            ToolError: the server has no such resource, or it is too large.
+        """
+        ...
+
+    async def list_prompts(self, server: str) -> Sequence[McpPrompt]:
+        """Return the server's prompts."""
+        ...
+
+    async def get_prompt(self, server: str, name: str, arguments: Mapping[str, str]) -> Sequence[InputPart]:
+        """Return the messages of a prompt as content parts; several messages with their roles in the text.
+
+        Raises:
+            ToolError: the server has no such prompt, or refuses the arguments.
+        """
+        ...
+
+    def on_tools_changed(self, listener: Callable[[str], Awaitable[None]]) -> None:
+        """Call ``listener`` with the name of each server that says that its tools have changed."""
+        ...

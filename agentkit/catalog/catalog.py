@@ -226,6 +226,7 @@ class Catalog:
             or (self._default_model(),),
             "planner": definition.planner or self._default_planner(),
             "tools": tuple(self.toolset.get(name).spec for name in self._tool_names(definition)),
+            "mcp": None,
         }
         copied = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
         return AgentSpec.model_validate({name: getattr(definition, name) for name in copied} | resolved)

@@ -8,10 +8,20 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-__all__ = ["ValidationIssue", "data_path", "did_you_mean", "issues_text", "most_similar", "validation_issues"]
+__all__ = [
+    "ValidationIssue",
+    "data_path",
+    "did_you_mean",
+    "issues_text",
+    "most_similar",
+    "validation_issues",
+    "without_pattern",
+]
 
 _MAX_VALUE_CHARS = 80
 """Longer values are cut off in messages."""
+_NOT_BLANK = r"'\S'"
+"""The pattern of texts with something in them, as pydantic quotes it."""
 _MESSAGES = {
     "missing": "required, but missing",
     "extra_forbidden": "unknown",
@@ -107,11 +117,17 @@ def _is_prefix(path: tuple[str | int, ...], other: tuple[str | int, ...]) -> boo
     return len(path) < len(other) and other[: len(path)] == path
 
 
+def without_pattern(message: str) -> str:
+    """Return pydantic's message in words, if it is about a text that is blank, and else the message."""
+    return "expected text that isn't blank" if message.endswith(_NOT_BLANK) else message
+
+
 def _expected(error_type: str, message: str) -> str:
     if error_type in _MESSAGES:
         return _MESSAGES[error_type]
     return (
-        message.removeprefix("Value error, ")
+        without_pattern(message)
+        .removeprefix("Value error, ")
         .replace("Input should be", "expected")
         .replace("String should", "must")
         .replace("Tuple should", "must")

@@ -51,7 +51,7 @@ class _StrictRequest(Request):
     async def json(self) -> Any:
         body = await self.body()
         try:
-            value = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite_float)
+            value = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite_float, parse_int=_integer)
             if rb"\ud" in body.lower():
                 json.dumps(value, ensure_ascii=False).encode()
         except UnicodeDecodeError:
@@ -106,6 +106,13 @@ def is_json(content_type: str) -> bool:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise BodyNotJSON(f"The body isn't JSON: {name} is no number in JSON")
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python converts
+        raise BodyNotJSON(f"The number {text[:40]}... is too long: it has {len(text):,} characters") from None
 
 
 def _finite_float(text: str) -> float:

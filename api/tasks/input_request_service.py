@@ -111,8 +111,8 @@ class InputRequestService:
         Raises:
             CursorInvalid: the cursor isn't one of this list.
         """
-        query = inbox_query(request)
-        cursor = PageCursor.decode(request.cursor, query) if request.cursor is not None else None
+        filters = f"{inbox_query(request)} older_than={request.older_than}"
+        cursor = PageCursor.decode(request.cursor, filters) if request.cursor is not None else None
         async with self._workflows.calling():
             before = None
             if request.older_than is not None:
@@ -125,7 +125,7 @@ class InputRequestService:
             page = executions[: request.limit]
             found = [item for execution in page for item in await _matching(execution, request, before)]
         has_more = len(executions) > request.limit
-        next_cursor = PageCursor.after(page[-1]).encode(query) if has_more else None
+        next_cursor = PageCursor.after(page[-1]).encode(filters) if has_more else None
         is_all = cursor is None and not has_more
         return InboxPage(tuple(found), next_cursor, len(found) if is_all else counted.count)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agentkit.policy_rules import REPLACED_KEYS
-from agentkit.validation_messages import data_path
+from agentkit.validation_messages import data_path, without_pattern
 from api.tasks.errors import FieldIssue, RequestInvalid
 
 __all__ = ["ServiceRequest", "issue_text", "parse_request", "request_issues"]
@@ -49,4 +49,4 @@ def issue_text(error: Mapping[str, Any]) -> str:
         if error["loc"][:-1] == ("agent_spec",) and (replaced := REPLACED_KEYS.get(str(error["loc"][-1]))):
             return replaced
         return "There is no such field"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return without_pattern(str(error["msg"])).removeprefix("Value error, ")

@@ -72,7 +72,8 @@ def _print(server: Server, page: InputRequestList) -> None:
         verb = "approve" if first.kind == "approval" else "answer"
         show = server.command_line("show", first.task_id)
         answer = server.command_line(verb, first.task_id, first.id)
-        write_message(out, f"See the whole of it: `{show}` Answer: `{answer}`", style="dim")
+        write_message(out, f"See the whole of it: `{show}`", style="dim")
+        write_message(out, f"Answer it: `{answer}`", style="dim")
 
 
 async def _show(client: OpspawnClient, read: Callable[[OpspawnClient], Awaitable[InputRequestList]]) -> None:

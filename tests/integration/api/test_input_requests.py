@@ -232,6 +232,9 @@ async def test_the_inbox_is_read_in_pages_of_tasks_newest_first(payments: Paymen
             totals.append(page["total"])
             if (cursor := page["next_cursor"]) is None:
                 break
+            mixed = {**filters, "cursor": cursor, "older_than": "1ms"}
+            refused = await payments.api.http.get("/api/v1/input-requests", params=mixed)
+            assert (refused.status_code, "other filters" in refused.text) == (400, True)
     assert found == ids[::-1]
     assert totals == [5, 5, 5]
 

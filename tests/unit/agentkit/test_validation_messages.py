@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from agentkit.validation_messages import ValidationIssue, data_path, did_you_mean, validation_issues
 
@@ -88,3 +88,13 @@ def test_a_deep_path_of_equal_keys_is_resolved() -> None:
     for _ in range(100):
         data = {"a": data}
     assert len(data_path(["a"] * 100 + ["b"], data)) == 100
+
+
+class Named(BaseModel):
+    name: str = Field(pattern=r"\S")
+
+
+def test_a_blank_text_is_reported_in_words() -> None:
+    [issue] = issues(Named, {"name": " "})
+
+    assert issue.message == "expected text that isn't blank, got ' '"

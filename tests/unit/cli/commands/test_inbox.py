@@ -36,7 +36,7 @@ def test_each_request_is_a_row_and_the_commands_follow(api: ScriptedApi, opspawn
     ]
     assert lines[2].split(maxsplit=6) == ["task-2", "input_2", "question", "clerk", "2h", "1d", "Who? You?"]
     assert f"opspawn show task-1 --url {api.url}" in lines[3]
-    assert f"opspawn approve task-1 input_1 --url {api.url}" in lines[3]
+    assert f"opspawn approve task-1 input_1 --url {api.url}" in lines[4]
 
 
 def test_filters_reach_the_api(api: ScriptedApi, opspawn: Opspawn) -> None:

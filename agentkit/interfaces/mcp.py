@@ -10,6 +10,7 @@ from pydantic import Field
 from agentkit.interfaces.tool import Tool
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart
+from agentkit.policy_rules import Effect
 from agentkit.records import Record
 from agentkit.specs import ToolSpec
 
@@ -98,7 +99,7 @@ class McpServers(Protocol):
         """Return the server's tools that its settings allow, with names for models, effects and ``ToolSpec.mcp``."""
         ...
 
-    def tool(self, server: str, name: str, *, effect: str | None = None) -> Tool:
+    def tool(self, server: str, name: str, *, effect: Effect | None = None) -> Tool:
         """Return a tool by the server's own name, without a look at the server. Its calls are made with this effect.
 
         Raises:

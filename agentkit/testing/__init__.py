@@ -1,9 +1,10 @@
-"""Test doubles: a scripted model in memory, and scripted servers with each provider's API over real HTTP."""
+"""Test doubles: a scripted model and scripted MCP servers in memory, and scripted servers with each provider's API over real HTTP."""
 
 from __future__ import annotations
 
 from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
 from agentkit.testing.scripted_gemini import ReceivedGeminiRequest, ScriptedGeminiServer
+from agentkit.testing.scripted_mcp_servers import ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool
 from agentkit.testing.scripted_model import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.testing.scripted_openai import ScriptedOpenAIServer
 from agentkit.testing.server_script import (
@@ -27,6 +28,9 @@ __all__ = [
     "ReceivedRequest",
     "ScriptedAnthropicServer",
     "ScriptedGeminiServer",
+    "ScriptedMcpServer",
+    "ScriptedMcpServers",
+    "ScriptedMcpTool",
     "ScriptedModel",
     "ScriptedOpenAIServer",
     "ScriptedResponse",

@@ -33,7 +33,7 @@ from activities.worker_log import set_up_worker_log, worker_secrets
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
-from agentkit.interfaces import Model, OutputChecker, Secrets, Toolset
+from agentkit.interfaces import McpServers, Model, OutputChecker, Secrets, Toolset
 from agentkit.llm import build_models
 from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
@@ -62,18 +62,18 @@ def build_worker(
     publisher: TokenPublisher | None = None,
     tool_calls: ToolCalls | None = None,
     secrets: Secrets | None = None,
+    mcp_servers: McpServers | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
     webhook_client = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
     reader = TranscriptReader(client, cache := TranscriptCache(settings.transcript_cache_bytes))
+    parts = (client, settings, models, toolset, reader, checker, publisher, tool_calls, secrets)
     return Worker(
         client,
         task_queue=settings.task_queue,
         identity=str(own_identity(settings)),
         workflows=[AgentTask],
-        activities=worker_activities(
-            client, settings, models, toolset, reader, checker, publisher, tool_calls, secrets, webhook_client
-        ),
+        activities=worker_activities(*parts, webhook_client, mcp_servers),
         interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed_runner(),

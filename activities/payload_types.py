@@ -11,11 +11,13 @@ from agentkit.input_requests import InputRequest
 from agentkit.interfaces import ModelResponse, ToolOutput, ToolValue
 from agentkit.messages import Message
 from agentkit.records import Record
+from agentkit.specs import McpSelection
 from agentkit.transcript import Segment
 
 __all__ = [
     "CHECK_INPUT_ACTIVITY",
     "INLINE_METADATA",
+    "LIST_MCP_TOOLS_ACTIVITY",
     "MODEL_ACTIVITY",
     "NOTIFY_INPUT_ACTIVITY",
     "PROBE_PREFIX",
@@ -25,6 +27,7 @@ __all__ = [
     "ForkSource",
     "InputCheck",
     "InputNotice",
+    "McpListCall",
     "ModelCall",
     "ModelReply",
     "StoredMessages",
@@ -42,6 +45,7 @@ __all__ = [
 
 MODEL_ACTIVITY = "request_model"
 STORE_ACTIVITY = "store_messages"
+LIST_MCP_TOOLS_ACTIVITY = "list_mcp_tools"
 CHECK_INPUT_ACTIVITY = "check_input"
 NOTIFY_INPUT_ACTIVITY = "notify_input_request"
 TOOL_PREFIX = "tool."
@@ -191,6 +195,14 @@ class InputCheck(Record):
     value: JsonValue
     value_schema: dict[str, JsonValue] = Field(alias="schema")
     """JSON Schema that the value must fit."""
+
+
+class McpListCall(Record):
+    """The argument of the activity that lists an agent's MCP tools."""
+
+    selection: McpSelection
+    taken: tuple[str, ...] = ()
+    """The names of the agent's other tools."""
 
 
 class InputNotice(Record):

@@ -15,6 +15,7 @@ __all__ = [
     "CHECK_INPUT_POLICY",
     "GRACEFUL_SHUTDOWN_TIMEOUT",
     "HEARTBEAT_INTERVAL",
+    "LIST_MCP_TOOLS_POLICY",
     "MAX_CONCURRENT_ACTIVITIES",
     "NOTIFY_INPUT_POLICY",
     "STICKY_QUEUE_TIMEOUT",
@@ -73,6 +74,15 @@ CHECK_INPUT_POLICY = ActivityPolicy(
     ),
 )
 """Of the check of a person's answer, which takes 5 s at most once it is its turn."""
+
+LIST_MCP_TOOLS_POLICY = ActivityPolicy(
+    start_to_close=timedelta(minutes=10),
+    retry=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10), maximum_attempts=4
+    ),
+)
+"""Of the list of an agent's MCP tools, which has the settings of each server for its time; a retry is for a worker
+that was lost."""
 
 NOTIFY_INPUT_POLICY = ActivityPolicy(
     start_to_close=timedelta(seconds=20),

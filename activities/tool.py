@@ -25,6 +25,8 @@ from agentkit.interfaces import (
     READ_RESULT,
     CallSignals,
     Done,
+    McpServers,
+    NoMcpServers,
     NoSecrets,
     Secrets,
     Tool,
@@ -63,6 +65,7 @@ class ToolActivities:
         worker: str = "this worker",
         secrets: Secrets | None = None,
         client: Client | None = None,
+        mcp_servers: McpServers | None = None,
     ) -> None:
         """Serve ``toolset``; ``worker`` names the worker in its refusals, and ``secrets`` are those of tools.
 
@@ -71,6 +74,7 @@ class ToolActivities:
         self._secrets = secrets or NoSecrets()
         storage = None if client is None else ContentStorage(client)
         self._toolset = toolset
+        self._mcp_servers = mcp_servers or NoMcpServers()
         self._keeper = ResultKeeper(storage)
         self._read_result = read_result_tool(storage)
         self._worker = worker
@@ -106,12 +110,21 @@ class ToolActivities:
             return probe_record(Done(shown_value(outcome.result)[0]) if isinstance(outcome, Done) else outcome)
         if not info.activity_type.startswith(TOOL_PREFIX):
             raise ToolNotFound(f"This worker has no activity {info.activity_type!r}.")
-        tool = await self._served_tool(info.activity_type.removeprefix(TOOL_PREFIX))
+        tool = await self._called_tool(info.activity_type.removeprefix(TOOL_PREFIX), context)
         if info.is_local and await self._lost_attempts.may_repeat_one():
             raise LocalAttemptLost(f"{tool.spec.name} may have ended a worker before.")
         context = self._with_secrets(tool, context).with_signals(CallSignals(partial(self._report, heartbeat)))
         async with self._calls.running(tool, context, may_wait=not info.is_local):
             return await invoke_tool(tool, arguments, context)
+
+    async def _called_tool(self, name: str, context: ToolContext) -> Tool:
+        if context.mcp is None:
+            return await self._served_tool(name)
+        server, _, tool = name.partition("/")
+        try:
+            return self._mcp_servers.tool(server, tool, effect=context.mcp.effect)
+        except ToolNotFound as error:
+            raise ToolNotServed(f"{self._worker}: {error}") from None
 
     async def _served_tool(self, name: str) -> Tool:
         try:

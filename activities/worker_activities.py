@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from activities.input_checks import InputCheckActivity
 from activities.input_webhook import InputWebhookActivity
+from activities.mcp_listing import McpListingActivity
 from activities.model import ModelActivities
 from activities.settings import Settings
 from activities.storage.message_storing import StoringActivity
@@ -18,7 +19,7 @@ from activities.temporal.worker_identity import own_identity
 from activities.tool import ToolActivities
 from activities.tool_calls import ToolCalls
 from activities.worker_description import WorkerDescriptionActivity
-from agentkit.interfaces import HttpClient, Model, OutputChecker, Secrets, Toolset
+from agentkit.interfaces import HttpClient, McpServers, Model, NoMcpServers, OutputChecker, Secrets, Toolset
 
 __all__ = ["worker_activities"]
 
@@ -34,11 +35,13 @@ def worker_activities(
     tool_calls: ToolCalls | None = None,
     secrets: Secrets | None = None,
     webhook_client: HttpClient | None = None,
+    mcp_servers: McpServers | None = None,
 ) -> Sequence[Callable[..., Any]]:
     """Return the activities, made of the parts that they need."""
     return [
         ModelActivities(models, reader, checker, publisher).request_model,
-        ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client).call_tool,
+        ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client, mcp_servers).call_tool,
+        McpListingActivity(mcp_servers or NoMcpServers()).list_mcp_tools,
         InputCheckActivity(checker).check_input,
         InputWebhookActivity(settings, webhook_client).notify_input_request,
         StoringActivity(client, reader).store_messages,

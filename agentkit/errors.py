@@ -48,6 +48,7 @@ OpspawnError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 __all__ = [
     "AgentInvalid",
@@ -68,6 +69,7 @@ __all__ = [
     "LimitExceeded",
     "LocalAttemptLost",
     "LoopDetected",
+    "McpProblemKind",
     "McpServerUnavailable",
     "ModelError",
     "ModelNotAuthorized",
@@ -176,14 +178,27 @@ class OutputUncheckable(OpspawnError):
     """Checking a response against the output schema failed or took too long. Simplify the schema."""
 
 
+McpProblemKind = Literal[
+    "unknown",
+    "no_such_tool",
+    "command_not_found",
+    "crashed",
+    "unreachable",
+    "not_authorized",
+    "wrong_protocol",
+    "timed_out",
+    "failed",
+]
+"""``unknown``: ``mcp.json`` has no such server. ``no_such_tool``: it has no tool that an agent names."""
+
+
 class McpServerUnavailable(OpspawnError):
     """An MCP server can't be used now; the message names the server, the phase and the cause."""
 
-    def __init__(self, message: str, *, server: str, kind: str = "failed") -> None:
+    def __init__(self, message: str, *, server: str = "", kind: McpProblemKind = "failed") -> None:
         super().__init__(message)
         self.server = server
         self.kind = kind
-        """See ``McpServerProblem.kind``."""
 
 
 class FilesChanged(OpspawnError):

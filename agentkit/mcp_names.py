@@ -7,7 +7,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-__all__ = ["MCP_PREFIX", "matches_tool", "model_tool_names", "split_pattern"]
+from agentkit.specs import McpToolName
+
+__all__ = ["MCP_PREFIX", "model_tool_names", "split_pattern", "tool_matches"]
 
 MCP_PREFIX = "mcp:"
 """Of the names of MCP tools in agents and policies."""
@@ -48,6 +50,7 @@ def split_pattern(pattern: str) -> tuple[str, str]:
     return server, tools if slash else "*"
 
 
-def matches_tool(patterns: Iterable[str], server: str, tool: str) -> bool:
-    """Return whether one of the patterns ``SERVER/PATTERN`` matches a tool."""
-    return any(name == server and fnmatchcase(tool, tools) for name, tools in map(split_pattern, patterns))
+def tool_matches(pattern: str, tool: McpToolName) -> bool:
+    """Return whether the pattern ``SERVER/PATTERN`` matches a tool."""
+    server, names = split_pattern(pattern)
+    return server == tool.server and fnmatchcase(tool.name, names)

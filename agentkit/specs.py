@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -94,6 +95,10 @@ class ToolSpec(Record):
     def policy_name(self) -> str:
         """The name that the rules of a policy match: ``mcp:SERVER/TOOL`` of an MCP tool, else ``name``."""
         return self.name if self.mcp is None else f"mcp:{self.mcp.path}"
+
+    def matches(self, pattern: str) -> bool:
+        """Return whether the pattern of a policy rule matches ``policy_name``, or ``name``."""
+        return fnmatchcase(self.policy_name, pattern) or fnmatchcase(self.name, pattern)
 
     @property
     def activity_name(self) -> str:

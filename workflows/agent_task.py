@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.search_attributes import MEMO_USAGE, STATUS
     from workflows.steering_state import read_message
     from workflows.task_limits import read_limits
+    from workflows.task_tools import list_agent_tools
     from workflows.task_types import (
         WORKFLOW_TYPE,
         AnswerVerdict,
@@ -120,6 +121,8 @@ class AgentTask:
         deadline = self._effects.limits.start()
         try:
             async with deadline:
+                if not self._is_continued:
+                    await list_agent_tools(self._loop)
                 output = await self._run_until_finished()
         except TimeoutError:
             self._fail_at_deadline()
@@ -213,7 +216,7 @@ class AgentTask:
             queued_messages=steering.queued,
             message_ids=steering.message_ids,
         )
-        workflow.continue_as_new(args=[self._task, carried])
+        workflow.continue_as_new(args=[self._task.model_copy(update={"agent": loop.agent}), carried])
 
     def _end(self, status: TaskStatus) -> None:
         self._status = status

@@ -27,7 +27,15 @@ with workflow.unsafe.imports_passed_through():
     from activities.retry_policies import NOTIFY_INPUT_POLICY, STORING_POLICY, longest_attempt, model_policy
     from agentkit.errors import ModelError, NotDone, ToolError, ToolInterrupted
     from agentkit.input_requests import InputAnswer, InputRequest
-    from agentkit.interfaces import READ_RESULT, ModelResponse, ProbeOutcome, ToolContext, ToolOutput, ToolValue
+    from agentkit.interfaces import (
+        READ_RESULT,
+        McpCall,
+        ModelResponse,
+        ProbeOutcome,
+        ToolContext,
+        ToolOutput,
+        ToolValue,
+    )
     from agentkit.messages import StoredContent, ToolCall, ToolResult
     from agentkit.runtime.call_effects import CheckedCall
     from agentkit.runtime.loop import AgentLoop, interrupted_response
@@ -193,7 +201,7 @@ class DurableEffects:
         """Run the tool's activity."""
         given = call.arguments
         read_id = _kept_id(given.get("call_id"), given.get("file")) if tool.name == READ_RESULT else ""
-        context = self._context(call, step, self.kept_results.get(read_id))
+        context = self._context(tool, call, step, self.kept_results.get(read_id))
         running = run_tool(tool, call, context, self._plain_arguments)
         if tool.effect == "irreversible":  # never cancelled silently
             output = await running
@@ -211,7 +219,7 @@ class DurableEffects:
 
         A worker that can't be reached may not have ended: then ``NotDone`` counts when the call's time is over.
         """
-        over_at, context = workflow.now() + longest_attempt(tool), self._context(call, step)
+        over_at, context = workflow.now() + longest_attempt(tool), self._context(tool, call, step)
         self.details.probing(tool.name, str(error))
         outcome = await run_probe(tool, call, context)
         if error.may_still_run and isinstance(outcome, NotDone):
@@ -221,11 +229,12 @@ class DurableEffects:
         self.details.probed(tool.name, outcome)
         return outcome
 
-    def _context(self, call: ToolCall, step: int, kept: StoredContent | None = None) -> ToolContext:
+    def _context(self, tool: ToolSpec, call: ToolCall, step: int, kept: StoredContent | None = None) -> ToolContext:
         """Return the context of a call; ``kept`` is the result that it is to read."""
         task_id, agent = workflow.info().workflow_id, self._loop.agent.name
         user: str | None = workflow.memo_value(MEMO_USER, None, type_hint=str)
-        return tool_context(task_id, call.id, step, kept, agent=agent, user=user)
+        context = tool_context(task_id, call.id, step, kept, agent=agent, user=user)
+        return context if tool.mcp is None else context.model_copy(update={"mcp": McpCall(effect=tool.effect)})
 
     def now(self) -> datetime:
         """Return the workflow's time."""

@@ -115,7 +115,8 @@ class CarriedState(Record):
 class TaskInput(Record):
     """The workflow's first argument. History holds the agent and the first message here, and nowhere else.
 
-    It is the same in all runs of a task, so a large one is stored once.
+    It is the same in all runs of a task, so a large one is stored once; only that from the second run on the agent has
+    its MCP tools, too, as they were listed at the start of the task.
     """
 
     agent: AgentSpec

@@ -145,7 +145,7 @@ def _not_served_text(tool: ToolSpec, refusals: Sequence[ApplicationError]) -> st
     asked = " ".join(list(dict.fromkeys(refusal.message for refusal in refusals))[:_MAX_REFUSALS])
     task_queue = tool.task_queue or workflow.info().task_queue
     cure = (
-        f"Register the activity type {tool_activity(tool.name)!r} in them."
+        f"Register the activity type {tool_activity(tool.activity_name)!r} in them."
         if tool.external
         else "Start one there with the app directory that has the tool: opspawn worker --app-dir DIR."
     )
@@ -157,7 +157,7 @@ def _not_served_text(tool: ToolSpec, refusals: Sequence[ApplicationError]) -> st
 
 async def _run_as_activity(tool: ToolSpec, call: ToolCall, arguments: _Arguments, policy: ActivityPolicy) -> ToolValue:
     result: RawValue = await workflow.execute_activity(
-        tool_activity(tool.name),
+        tool_activity(tool.activity_name),
         args=arguments,
         result_type=RawValue,
         activity_id=tool_activity_id(call.id),
@@ -174,7 +174,7 @@ async def _run_as_activity(tool: ToolSpec, call: ToolCall, arguments: _Arguments
 async def _run_locally(tool: ToolSpec, call: ToolCall, context: ToolContext) -> ToolValue:
     policy = fast_tool_policy(tool)
     result: RawValue = await workflow.execute_local_activity(
-        tool_activity(tool.name),
+        tool_activity(tool.activity_name),
         args=[call.arguments, context],
         result_type=RawValue,
         activity_id=tool_activity_id(call.id),
@@ -227,7 +227,7 @@ async def run_probe(tool: ToolSpec, call: ToolCall, context: ToolContext) -> Pro
 async def _run_probe_activity(tool: ToolSpec, call: ToolCall, context: ToolContext) -> object:
     policy = probe_policy(tool)
     return await workflow.execute_activity(
-        probe_activity(tool.name),
+        probe_activity(tool.activity_name),
         args=[call.arguments, context],
         result_type=object,
         activity_id=probe_activity_id(call.id),

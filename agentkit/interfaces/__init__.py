@@ -12,6 +12,7 @@ from agentkit.interfaces.mcp import (
     McpResource,
     McpServerProblem,
     McpServers,
+    NoMcpServers,
 )
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import (
@@ -96,6 +97,7 @@ __all__ = [
     "ModelResponse",
     "ModelWait",
     "NewFile",
+    "NoMcpServers",
     "NoSecrets",
     "OmittedText",
     "OutputCheck",

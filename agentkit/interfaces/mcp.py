@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 from pydantic import Field
 
+from agentkit.errors import McpProblemKind, McpServerUnavailable, ToolNotFound
 from agentkit.interfaces.tool import Tool
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart
@@ -21,6 +22,7 @@ __all__ = [
     "McpResource",
     "McpServerProblem",
     "McpServers",
+    "NoMcpServers",
 ]
 
 
@@ -28,17 +30,7 @@ class McpServerProblem(Record):
     """A server that can't be used now."""
 
     server: str
-    kind: Literal[
-        "unknown",
-        "command_not_found",
-        "crashed",
-        "unreachable",
-        "not_authorized",
-        "wrong_protocol",
-        "timed_out",
-        "failed",
-    ]
-    """``unknown``: ``mcp.json`` has no such server."""
+    kind: McpProblemKind
     message: str
     """For people and models: the server, the phase, and the cause; of a crash, the last lines of its stderr."""
 
@@ -134,3 +126,43 @@ class McpServers(Protocol):
     def on_tools_changed(self, listener: Callable[[str], Awaitable[None]]) -> None:
         """Call ``listener`` with the name of each server that says that its tools have changed."""
         ...
+
+
+class NoMcpServers:
+    """A worker without ``mcp.json``."""
+
+    @property
+    def settings(self) -> Mapping[str, McpServerSettings]:
+        """No settings."""
+        return {}
+
+    async def list_tools(self, server: str) -> Sequence[ToolSpec]:
+        """Raise that there is no such server."""
+        raise _unknown(server)
+
+    def tool(self, server: str, name: str, *, effect: Effect | None = None) -> Tool:
+        """Raise that there is no such server."""
+        raise ToolNotFound(str(_unknown(server)))
+
+    async def list_resources(self, server: str) -> Sequence[McpResource]:
+        """Raise that there is no such server."""
+        raise _unknown(server)
+
+    async def read_resource(self, server: str, uri: str) -> Sequence[InputPart]:
+        """Raise that there is no such server."""
+        raise _unknown(server)
+
+    async def list_prompts(self, server: str) -> Sequence[McpPrompt]:
+        """Raise that there is no such server."""
+        raise _unknown(server)
+
+    async def get_prompt(self, server: str, name: str, arguments: Mapping[str, str]) -> Sequence[InputPart]:
+        """Raise that there is no such server."""
+        raise _unknown(server)
+
+    def on_tools_changed(self, listener: Callable[[str], Awaitable[None]]) -> None:
+        """Do nothing."""
+
+
+def _unknown(server: str) -> McpServerUnavailable:
+    return McpServerUnavailable(f"There is no MCP server {server!r} in mcp.json.", server=server, kind="unknown")

@@ -164,6 +164,14 @@ class AgentLoop:
         """Append messages from people to the transcript."""
         self.transcript.append(*messages)
 
+    def add_tools(self, tools: Sequence[ToolSpec]) -> None:
+        """Give further tools to the agent, for the rest of the task."""
+        self.agent = self.agent.model_copy(update={"tools": (*self.agent.tools, *tools)})
+
+    def append_notice(self, text: str) -> None:
+        """Append a message to the model that no person wrote."""
+        self._append_feedback(text)
+
     def record_interruption(self, response: ModelResponse) -> None:
         """Append what a model had written when a person interrupted it."""
         self.usage += response.usage

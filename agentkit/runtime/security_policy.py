@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from agentkit.interfaces import PolicyDecision
 from agentkit.messages import ToolCall
 from agentkit.policy_rules import Condition, PolicyRule, Verdict, argument_path
@@ -43,7 +41,7 @@ class RulePolicy:
 
 def _rule_outcome(rule: PolicyRule, tool: ToolSpec, arguments: ArgumentReader) -> Outcome:
     """Return whether the rule matches the call; text: why that is unclear."""
-    if not fnmatchcase(tool.name, rule.tool) or (rule.effect is not None and rule.effect != tool.effect):
+    if not tool.matches(rule.tool) or (rule.effect is not None and rule.effect != tool.effect):
         return False
     unclear: list[str] = []
     for path, condition in (rule.if_ or {}).items():

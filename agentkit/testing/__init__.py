@@ -1,4 +1,4 @@
-"""Test doubles: a scripted model and scripted MCP servers in memory, and scripted servers with each provider's API over real HTTP."""
+"""Test doubles: scripted models and MCP servers in memory, and servers with each provider's API over real HTTP."""
 
 from __future__ import annotations
 

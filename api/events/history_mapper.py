@@ -19,9 +19,16 @@ from temporalio.converter import decode_typed_search_attributes
 from temporalio.exceptions import CancelledError
 
 from activities.failure_mapping import is_local_timeout, is_refusal
-from activities.payload_types import MODEL_ACTIVITY, TOOL_PREFIX, ModelCall, ModelReply, tool_activity_id
+from activities.payload_types import (
+    LIST_MCP_TOOLS_ACTIVITY,
+    MODEL_ACTIVITY,
+    TOOL_PREFIX,
+    ModelCall,
+    ModelReply,
+    tool_activity_id,
+)
 from agentkit.errors import ToolInterrupted
-from agentkit.interfaces import ToolContext
+from agentkit.interfaces import McpListing, ToolContext
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
@@ -76,6 +83,8 @@ class HistoryMapper:
         self._task_id = task_id
         self._run_id = run_id
         self._agent: AgentSpec | None = None
+        self._listing_event_id = 0
+        """Of the activity that lists the agent's MCP tools; 0: there is none."""
         self._task_data: _Data = {}
         self._started = False
         self._status: str | None = None
@@ -162,6 +171,8 @@ class HistoryMapper:
         activity_type = decoded.event.activity_task_scheduled_event_attributes.activity_type.name
         if activity_type == MODEL_ACTIVITY:
             yield from self._model_scheduled(decoded)
+        elif activity_type == LIST_MCP_TOOLS_ACTIVITY:
+            self._listing_event_id = decoded.event.event_id
         elif activity_type.startswith(TOOL_PREFIX):
             yield from self._tool_scheduled(decoded, activity_type.removeprefix(TOOL_PREFIX))
 
@@ -177,14 +188,15 @@ class HistoryMapper:
 
     def _tool_scheduled(self, decoded: DecodedEvent, name: str) -> _Drafts:
         activity_id = decoded.event.activity_task_scheduled_event_attributes.activity_id
-        call, step = ToolCall(id=activity_id, name=name), self._step
+        tool = self._tool(name)
+        call, step = ToolCall(id=activity_id, name=tool.name), self._step
         try:
             context = ToolContext.model_validate(decoded.values[1])
             step = context.step
-            call = ToolCall.model_validate({"id": context.call_id, "name": name, "arguments": decoded.values[0]})
+            call = ToolCall.model_validate({"id": context.call_id, "name": tool.name, "arguments": decoded.values[0]})
         except (ValidationError, IndexError):
             call = self._calls.get(activity_id, call)
-        self._add_pending(decoded.event, PendingToolCall(activity_id, step, call, self._tool(name)))
+        self._add_pending(decoded.event, PendingToolCall(activity_id, step, call, tool))
         if activity_id in self._refused:
             self._refused.discard(activity_id)
         else:
@@ -196,7 +208,11 @@ class HistoryMapper:
         yield from ()
 
     def _activity_completed(self, decoded: DecodedEvent) -> _Drafts:
-        call, _ = self._finish(decoded.event.activity_task_completed_event_attributes.scheduled_event_id)
+        scheduled_event_id = decoded.event.activity_task_completed_event_attributes.scheduled_event_id
+        if scheduled_event_id == self._listing_event_id:
+            self._add_tools(decoded.values[0] if decoded.values else None)
+            return
+        call, _ = self._finish(scheduled_event_id)
         match call:
             case PendingModelCall():
                 yield self._model_completed(call, decoded)
@@ -340,9 +356,21 @@ class HistoryMapper:
     def _update_pending(self) -> None:
         self.pending = {call.activity_id: call for call in self._scheduled.values()}
 
+    def _add_tools(self, listing: JsonValue) -> None:
+        """Add the MCP tools of a listing to the agent."""
+        try:
+            tools = McpListing.model_validate(listing).tools
+        except ValidationError:
+            return
+        if self._agent is not None:
+            self._agent = self._agent.model_copy(update={"tools": (*self._agent.tools, *tools)})
+
     def _tool(self, name: str) -> ToolSpec:
-        tool = self._agent.tool(name) if self._agent else None
-        return tool or ToolSpec(name=name, description="", parameters={})
+        """Return the tool by its name in activity types."""
+        tools = self._agent.tools if self._agent else ()
+        return next(
+            (tool for tool in tools if tool.activity_name == name), ToolSpec(name=name, description="", parameters={})
+        )
 
 
 def event_data(record: BaseModel) -> _Data:

@@ -30,7 +30,7 @@ from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.data_converter import data_converter
 from activities.tool import ToolActivities
-from agentkit.interfaces import Model, Tool
+from agentkit.interfaces import McpServers, Model, Tool
 from agentkit.messages import Message, ToolResult, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
@@ -104,10 +104,12 @@ class TaskEnvironment:
         specs = tuple(tool.spec for tool in tools)
         return AgentSpec(**{"name": "a", "models": ("scripted:m",), "planner": "tools", "tools": specs, **fields})
 
-    def worker(self, model: Model, *tools: Tool, **changed: Any) -> Worker:
+    def worker(self, model: Model, *tools: Tool, mcp: McpServers | None = None, **changed: Any) -> Worker:
         """Return the worker that we ship; ``changed`` replaces settings."""
         settings = self.settings.model_copy(update=changed)
-        return build_worker(self.client, settings, {"scripted": model}, ToolRegistry(tools), InlineOutputChecker())
+        return build_worker(
+            self.client, settings, {"scripted": model}, ToolRegistry(tools), InlineOutputChecker(), mcp_servers=mcp
+        )
 
     def worker_without_sharing(
         self, model: Model, *tools: Tool, cache: TranscriptCache | None = None, interceptors: Sequence[Interceptor] = ()

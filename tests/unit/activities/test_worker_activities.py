@@ -19,6 +19,7 @@ async def test_a_worker_registers_each_activity_that_a_task_uses(tmp_path: Path)
     assert [function.__name__ for function in activities] == [
         "request_model",
         "call_tool",
+        "list_mcp_tools",
         "check_input",
         "notify_input_request",
         "store_messages",

@@ -1,0 +1,85 @@
+"""List the MCP tools of an agent, once at the start of a task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from agentkit.errors import McpServerUnavailable
+from agentkit.interfaces import McpListing, McpServerProblem, McpServers
+from agentkit.mcp_names import model_tool_names, split_pattern, tool_matches
+from agentkit.specs import McpSelection, McpToolName, ToolSpec
+
+__all__ = ["list_mcp_tools", "problems_notice", "required_problem"]
+
+_MAX_NAMES = 20
+_MAX_NOTICE_CHARS = 4_000
+
+
+async def list_mcp_tools(servers: McpServers, selection: McpSelection, taken: Iterable[str]) -> McpListing:
+    """Return the tools that the selection names, from all of its servers at once; a server that fails is a problem.
+
+    ``taken`` are the names of the agent's other tools.
+    """
+    names = list(dict.fromkeys(split_pattern(pattern)[0] for pattern in selection.tools))
+    results = await asyncio.gather(*(_list_server(servers, name, selection.tools) for name in names))
+    found = [tool for tools, _ in results for tool in tools]
+    problems = [problem for _, found_problems in results for problem in found_problems]
+    model_names = model_tool_names(((tool.mcp.server, tool.mcp.name) for tool in found if tool.mcp), taken)
+    renamed = (
+        tool.model_copy(update={"name": model_names[tool.mcp.server, tool.mcp.name]}) for tool in found if tool.mcp
+    )
+    return McpListing(tools=tuple(renamed), problems=tuple(problems))
+
+
+async def _list_server(
+    servers: McpServers, server: str, patterns: Sequence[str]
+) -> tuple[Sequence[ToolSpec], Sequence[McpServerProblem]]:
+    """Return the tools of a server that the patterns match, and the problems with it."""
+    settings = servers.settings.get(server)
+    try:
+        if settings is None:
+            known = ", ".join(sorted(servers.settings)) or "none"
+            raise McpServerUnavailable(
+                f"This worker's mcp.json has no server {server!r}. Servers: {known}.", server=server, kind="unknown"
+            )
+        limit_s = settings.opspawn.connect_timeout + settings.opspawn.timeout
+        async with asyncio.timeout(limit_s):
+            tools = [tool for tool in await servers.list_tools(server) if tool.mcp is not None]
+    except TimeoutError:
+        text = f"MCP server {server}: its tools were not listed within {limit_s:g} s."
+        return [], [McpServerProblem(server=server, kind="timed_out", message=text)]
+    except McpServerUnavailable as error:
+        return [], [McpServerProblem(server=server, kind=error.kind, message=str(error))]
+    own = [pattern for pattern in patterns if split_pattern(pattern)[0] == server]
+    matched = [tool for tool in tools if any(tool_matches(pattern, _name(tool)) for pattern in own)]
+    return matched, [
+        _no_such_tool(server, pattern, tools)
+        for pattern in own
+        if not any(tool_matches(pattern, _name(tool)) for tool in tools)
+    ]
+
+
+def _name(tool: ToolSpec) -> McpToolName:
+    return tool.mcp or McpToolName(server="", name="")
+
+
+def _no_such_tool(server: str, pattern: str, tools: Sequence[ToolSpec]) -> McpServerProblem:
+    names = [_name(tool).name for tool in tools]
+    listed = ", ".join(names[:_MAX_NAMES]) + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")
+    text = f"MCP server {server} has no tool {split_pattern(pattern)[1]!r}. It has: {listed or 'none'}."
+    return McpServerProblem(server=server, kind="no_such_tool", message=text)
+
+
+def required_problem(listing: McpListing, selection: McpSelection) -> McpServerProblem | None:
+    """Return the first problem with a server that the agent requires."""
+    return next((problem for problem in listing.problems if problem.server in (selection.required or ())), None)
+
+
+def problems_notice(listing: McpListing) -> str:
+    """Return what the model reads of the servers that can't be used; empty: all can."""
+    if not listing.problems:
+        return ""
+    problems = "\n".join(f"- {problem.message}" for problem in listing.problems)
+    text = f"Some tools are not available in this task:\n{problems}"
+    return f"{text[:_MAX_NOTICE_CHARS]}\nGo on without them, and say what you could not do for lack of them."

@@ -15,7 +15,7 @@ from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.planners import PLANNERS
 from agentkit.policy_rules import REPLACED_KEYS, Condition, PolicyRule
 from agentkit.schemas.schema_rules import check_schema
-from agentkit.specs import AgentDefinition, Limits, MemorySettings, ModelSettings
+from agentkit.specs import AgentDefinition, Limits, McpAgentSettings, MemorySettings, ModelSettings
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
 _UNSUPPORTED = "is not in this release"
 _KNOWN_KEYS: Mapping[str, type[BaseModel]] = {
     "limits": Limits,
+    "mcp": McpAgentSettings,
     "memory": MemorySettings,
     "model_settings": ModelSettings,
     "policy": PolicyRule,
@@ -105,7 +106,7 @@ def _unsupported_features(definition: AgentDefinition) -> Iterator[ValidationIss
     if definition.memory.recall:
         yield ValidationIssue(("memory", "recall"), f"long-term memory {_UNSUPPORTED}. Leave the key out, or write 0")
     for index, name in enumerate(definition.tools):
-        if name.startswith(("mcp:", "agent:")):
+        if name.startswith("agent:"):
             yield ValidationIssue(("tools", index), f"{name!r} {_UNSUPPORTED}: expected the name of a tool")
 
 

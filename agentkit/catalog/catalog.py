@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,6 +23,9 @@ from agentkit.catalog.catalog_tools import HostedTools, InlineTools, ProjectTool
 from agentkit.catalog.defaults import ASSISTANT
 from agentkit.catalog.definition_source import DefinitionSource
 from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_version
+from agentkit.catalog.mcp_access import MCP_PROXY, PROXY_TOOLS, McpAccess, mcp_hint
+from agentkit.catalog.mcp_file import McpFile
+from agentkit.catalog.mcp_watch import WatchedMcpFile
 from agentkit.catalog.openapi_downloads import OpenApiDownloads
 from agentkit.catalog.openapi_files import OpenApiFiles
 from agentkit.catalog.policy_checks import policy_tool_issues
@@ -30,6 +33,8 @@ from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
 from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid
 from agentkit.interfaces import Fetcher, HttpClient, NoSecrets, Sandbox, SandboxLimits, Secrets, TaskFiles
+from agentkit.mcp_names import MCP_PREFIX
+from agentkit.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition, AgentSpec, Limits
 from agentkit.tools import builtin_tools
 from agentkit.tools.code_tools import code_tools
@@ -97,9 +102,10 @@ class Catalog:
         self.toolset = toolset
         self._assistant = read_agent(ASSISTANT)
         self._files: dict[Path, _CachedFile] = {}
-        self._specs: dict[str, tuple[AgentFile, int, AgentSpec]] = {}
+        self._specs: dict[str, tuple[AgentFile, int, McpFile, AgentSpec]] = {}
         """Resolved agents by name, with the files and the revision of the tools that they were resolved from."""
         self._watcher: ChangeWatcher | None = None
+        self._mcp = WatchedMcpFile(settings.app_dir)
 
     @property
     def agents(self) -> Mapping[str, AgentDefinition]:
@@ -109,7 +115,7 @@ class Catalog:
     @property
     def problems(self) -> Sequence[str]:
         """Error messages about the app directory, for people."""
-        messages = [*self.toolset.problems, *self._unknown_secrets()]
+        messages = [*self.toolset.problems, *self._unknown_secrets(), *self._mcp.file.problems]
         if not self.settings.app_dir.is_dir():
             path = self.settings.app_dir
             messages.insert(0, f"There is no app directory {path}. Make one: opspawn init {path}")
@@ -122,6 +128,20 @@ class Catalog:
             except ConfigurationInvalid as error:
                 messages.append(str(error))
         return list(dict.fromkeys(messages))
+
+    @property
+    def mcp_servers(self) -> Mapping[str, McpServerSettings]:
+        """The MCP servers of ``mcp.json`` by name, without those that are disabled; placeholders are not replaced."""
+        return self._mcp.file.enabled
+
+    @property
+    def mcp_file(self) -> McpFile:
+        """``mcp.json`` as it is now; of an entry that has become wrong, the former one."""
+        return self._mcp.file
+
+    def on_mcp_servers_changed(self, listener: Callable[[Mapping[str, McpServerSettings]], None]) -> None:
+        """Call ``listener`` with ``mcp_servers`` whenever they change, in a thread of its own, until ``aclose``."""
+        self._mcp.on_change(listener)
 
     @property
     def models(self) -> Sequence[str]:
@@ -154,10 +174,10 @@ class Catalog:
             raise AgentInvalid(str(agent))
         if model is not None or limits or output_schema is not None:
             return self._resolve(AgentFile(_override(agent.definition, model, limits, output_schema), agent.source))
-        cached, revision = self._specs.get(name), self.toolset.revision
-        if cached is None or cached[0] is not agent or cached[1] != revision:
-            cached = self._specs[name] = (agent, revision, self._resolve(agent))
-        return cached[2]
+        cached, revision, servers = self._specs.get(name), self.toolset.revision, self._mcp.file
+        if cached is None or cached[0] is not agent or cached[1] != revision or cached[2] is not servers:
+            cached = self._specs[name] = (agent, revision, servers, self._resolve(agent))
+        return cached[3]
 
     def resolve(
         self,
@@ -194,15 +214,18 @@ class Catalog:
         """Stop watching files, and end the tools' processes."""
         if self._watcher is not None:
             await asyncio.to_thread(self._watcher.stop)
+        await asyncio.to_thread(self._mcp.stop)
         await self.toolset.aclose()
 
     def _watched_versions(self) -> FileVersions:
         agents = {path.resolve(): version for path, version in _file_versions(self.settings.app_dir / "agents")}
-        return {**agents, **self.toolset.file_versions()}
+        return {**agents, **self._mcp.versions(), **self.toolset.file_versions()}
 
     def _on_change(self, changed: Collection[Path], log: logging.Logger | None) -> None:
         before, agents = self.problems, (self.settings.app_dir / "agents").resolve()
-        is_used = self.toolset.reload() if any(path.parent != agents for path in changed) else True
+        read_anyway = self._mcp.versions()
+        is_tool = [path for path in changed if path.parent != agents and path not in read_anyway]
+        is_used = self.toolset.reload() if is_tool else True
         if log is None:
             return
         names = [f"/{path.name}:" for path in changed]
@@ -226,27 +249,35 @@ class Catalog:
             or (self._default_model(),),
             "planner": definition.planner or self._default_planner(),
             "tools": tuple(self.toolset.get(name).spec for name in self._tool_names(definition)),
-            "mcp": None,
+            "mcp": McpAccess(definition, self._mcp.file).selection(),
         }
         copied = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
         return AgentSpec.model_validate({name: getattr(definition, name) for name in copied} | resolved)
 
     def _tool_names(self, definition: AgentDefinition) -> Sequence[str]:
         """Return the names of the agent's tools: those listed, and those that listed patterns match."""
-        known = [spec.name for spec in self.toolset.specs()]
-        matches = ([name for name in known if fnmatchcase(name, listed)] for listed in definition.tools)
-        return list(dict.fromkeys(name for names in matches for name in names))
+        known = self._known_tools()
+        names = [name for listed in definition.tools for name in known if fnmatchcase(name, listed)]
+        return list(dict.fromkeys([*names, *(PROXY_TOOLS if MCP_PROXY in definition.tools else ())]))
+
+    def _known_tools(self) -> Sequence[str]:
+        """Return the names of tools that agents may list."""
+        return [spec.name for spec in self.toolset.specs() if spec.name not in PROXY_TOOLS]
 
     def _tool_issues(self, definition: AgentDefinition) -> Iterator[ValidationIssue]:
-        known = [spec.name for spec in self.toolset.specs()]
+        known, access = self._known_tools(), McpAccess(definition, self._mcp.file)
+        yield from access.issues()
         for index, name in enumerate(definition.tools):
+            if name.startswith(MCP_PREFIX) or name == MCP_PROXY:
+                continue
             if "*" in name and not any(fnmatchcase(tool, name) for tool in known):
                 yield ValidationIssue(("tools", index), f"no tool matches {name!r}. Tools: {', '.join(known)}")
             elif "*" not in name and name not in known:
-                message = f"there is no tool {name!r}.{did_you_mean(name, known)} Tools: {', '.join(known)}"
+                hint = mcp_hint(name, self._mcp.file) or did_you_mean(name, [*known, MCP_PROXY])
+                message = f"there is no tool {name!r}.{hint} Tools: {', '.join(known)}"
                 yield ValidationIssue(("tools", index), message)
         tools = [self.toolset.get(name).spec for name in self._tool_names(definition)]
-        yield from policy_tool_issues(definition.policy, tools, known)
+        yield from policy_tool_issues(definition.policy, tools, known, access)
 
     def _unknown_secrets(self) -> Iterator[str]:
         known = self.settings.secrets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -42,6 +42,19 @@ class McpFile:
     """For people: with file, line, key, and what was expected."""
     broken: frozenset[str] = frozenset()
     """The names of servers whose entries are wrong."""
+    is_readable: bool = True
+    """False: it could not be read at all."""
+
+    @property
+    def enabled(self) -> Mapping[str, McpServerSettings]:
+        """The servers that aren't disabled."""
+        return {name: settings for name, settings in self.servers.items() if not settings.disabled}
+
+    def after(self, former: McpFile) -> McpFile:
+        """Return this file with the former entries of what is wrong now: so a slip ends no connection."""
+        kept = former.servers if not self.is_readable else {name: former.servers.get(name) for name in self.broken}
+        good = {name: settings for name, settings in kept.items() if settings is not None}
+        return replace(self, servers={**good, **self.servers}, broken=self.broken - good.keys())
 
 
 def read_mcp_file(app_dir: Path) -> McpFile:
@@ -53,17 +66,17 @@ def read_mcp_file(app_dir: Path) -> McpFile:
     try:
         content = read_bounded(path, _MAX_BYTES).decode("utf-8-sig")
         if not content.strip():
-            return McpFile(path, problems=[f"{path}: the file is empty. Write at least {_EXAMPLE}"])
+            return _unreadable(path, f"{path}: the file is empty. Write at least {_EXAMPLE}")
         document = read_commented_json(content)
     except FileNotFoundError:
         return McpFile(path)
     except OSError as error:
-        return McpFile(path, problems=[f"{path}: can't be read ({error.strerror})."])
+        return _unreadable(path, f"{path}: can't be read ({error.strerror}).")
     except UnicodeDecodeError:
-        return McpFile(path, problems=[f"{path}: no valid JSON: it is not in UTF-8."])
+        return _unreadable(path, f"{path}: no valid JSON: it is not in UTF-8.")
     except ValueError as error:
         separator = ":" if str(error)[:1].isdigit() else ": "
-        return McpFile(path, problems=[f"{path}{separator}{error}."])
+        return _unreadable(path, f"{path}{separator}{error}.")
     return _Reader(DefinitionSource(str(path), document.lines, ConfigurationInvalid)).read(path, document.data)
 
 
@@ -79,12 +92,12 @@ class _Reader:
     def read(self, path: Path, data: object) -> McpFile:
         """Read the whole file."""
         if not isinstance(data, dict):
-            return McpFile(path, problems=[f"{path}: expected {_EXAMPLE}, got {type(data).__name__}."])
+            return _unreadable(path, f"{path}: expected {_EXAMPLE}, got {type(data).__name__}.")
         sections = [key for key in _SECTIONS if key in data]
         if not sections:
             similar = next((key for key in data if most_similar(key.lower(), ["mcpservers"])), None)
             hint = f", got {similar!r}" if similar is not None else ""
-            return McpFile(path, problems=[f"{path}: expected the key 'mcpServers'{hint}. Write at least {_EXAMPLE}"])
+            return _unreadable(path, f"{path}: expected the key 'mcpServers'{hint}. Write at least {_EXAMPLE}")
         for section in sections:
             self._read_section(section, data[section])
         problems = [str(self.source.error([issue])) for issue in self.issues]
@@ -129,6 +142,10 @@ class _Reader:
             issues = [*placeholder_issues(settings), *_settings_issues(settings)]
         self.issues += [ValidationIssue((*where, *issue.path), issue.message) for issue in issues]
         return settings if not issues else None
+
+
+def _unreadable(path: Path, problem: str) -> McpFile:
+    return McpFile(path, problems=[problem], is_readable=False)
 
 
 def _name_problem(name: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
+from agentkit.catalog.mcp_access import McpAccess
 from agentkit.interfaces import ASK_PERSON
+from agentkit.mcp_names import MCP_PREFIX
 from agentkit.policy_rules import PolicyRule, argument_path
 from agentkit.runtime.argument_reader import has_closed_parameters
 from agentkit.runtime.argument_tests import pattern_problem
@@ -36,11 +38,20 @@ def policy_issues(rules: Sequence[PolicyRule]) -> Iterator[ValidationIssue]:
 
 
 def policy_tool_issues(
-    rules: Sequence[PolicyRule], tools: Sequence[ToolSpec], known: Sequence[str]
+    rules: Sequence[PolicyRule], tools: Sequence[ToolSpec], known: Sequence[str], access: McpAccess
 ) -> Iterator[ValidationIssue]:
-    """Yield the tools and arguments of rules that the agent doesn't have; ``known`` are the names of all tools."""
+    """Yield the tools and arguments of rules that the agent doesn't have; ``known`` are the names of all tools.
+
+    The tools of MCP servers are known only when a task lists them, so of their rules the servers are checked.
+    """
     names = [tool.name for tool in tools]
     for index, rule in enumerate(rules):
+        if rule.tool.startswith(MCP_PREFIX):
+            if (problem := access.rule_problem(rule.tool)) is not None:
+                yield ValidationIssue(("policy", index, "tool"), problem)
+            continue
+        if access.may_match(rule.tool):
+            continue
         if rule.tool not in names and not set(rule.tool) & set("*?["):
             message = f"this agent has no tool {rule.tool!r}.{did_you_mean(rule.tool, known)}"
             yield ValidationIssue(("policy", index, "tool"), message)

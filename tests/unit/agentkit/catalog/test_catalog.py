@@ -13,9 +13,10 @@ import pytest
 from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.catalog.defaults import TEMPLATE
+from agentkit.catalog.mcp_access import PROXY_TOOLS
 from agentkit.errors import AgentInvalid, AgentNotFound, ToolError
 from agentkit.interfaces import FetchResult, ToolContext
-from agentkit.specs import AgentDefinition, Limits
+from agentkit.specs import AgentDefinition, Limits, McpSelection
 
 Write = Callable[[str, str], Path]
 
@@ -330,3 +331,79 @@ def test_an_error_in_a_requests_definition_names_agent_spec(
     with pytest.raises(AgentInvalid) as raised:
         load(tmp_path).resolve(AgentDefinition(name="once", **definition))
     assert message in str(raised.value)
+
+
+SERVERS = '{"mcpServers": {"github": {"command": "github"}, "time": {"url": "https://example.com/mcp"}}}'
+
+
+def test_an_agents_mcp_tools_are_selected_without_a_look_at_the_servers(tmp_path: Path, write: Write) -> None:
+    write("mcp.json", SERVERS)
+    write(
+        "agents/a.yaml",
+        """
+        tools: [calculator, "mcp:github/*", "mcp:time/convert"]
+        mcp: {required: [github]}
+        policy:
+          - {tool: "mcp:github/delete_*", then: deny, reason: Deleting is not for agents.}
+          - {tool: "mcp:time/convert", if: {timezone: {equals: UTC}}, then: allow}
+        """,
+    )
+    catalog = load(tmp_path)
+    assert catalog.problems == []
+    spec = catalog.spec("a")
+    assert [tool.name for tool in spec.tools] == ["calculator"]
+    assert spec.mcp == McpSelection(tools=("github/*", "time/convert"), required=("github",))
+    assert list(catalog.mcp_servers) == ["github", "time"]
+
+
+def test_for_an_unknown_server_the_error_has_file_line_and_the_servers(tmp_path: Path, write: Write) -> None:
+    write("mcp.json", SERVERS)
+    write("agents/a.yaml", 'tools:\n  - calculator\n  - "mcp:githb/*"\n  - time/convert\n')
+    with pytest.raises(AgentInvalid) as raised:
+        load(tmp_path).spec("a")
+    first, second = str(raised.value).splitlines()
+    assert first == (
+        f"{tmp_path}/agents/a.yaml:3: tools.1: there is no MCP server 'githb' in mcp.json. Did you mean 'github'? "
+        "Servers: github, time"
+    )
+    assert "a.yaml:4: tools.2: there is no tool 'time/convert'. Did you mean 'mcp:time/convert'? Tools: " in second
+
+
+def test_an_agent_in_a_request_is_checked_against_the_servers_too(tmp_path: Path, write: Write) -> None:
+    write("mcp.json", SERVERS)
+    with pytest.raises(AgentInvalid, match=r"agent_spec: tools\.0: there is no MCP server 'x' in mcp\.json"):
+        load(tmp_path).resolve(AgentDefinition(name="a", tools=("mcp:x",)))
+
+
+def test_a_pattern_of_all_tools_gives_an_agent_no_mcp_tools(tmp_path: Path, write: Write) -> None:
+    write("mcp.json", SERVERS)
+    spec = load(tmp_path).resolve(AgentDefinition(name="a", tools=("*",)))
+    assert spec.mcp is None
+    assert not {tool.name for tool in spec.tools} & set(PROXY_TOOLS)
+
+
+def test_problems_of_mcp_json_are_problems_of_the_catalog_and_its_other_servers_are_used(
+    tmp_path: Path, write: Write
+) -> None:
+    write("mcp.json", '{"mcpServers": {"good": {"command": "x"},\n"bad": {"command": "y", "opspawn": {"protcol": 1}}}}')
+    catalog = load(tmp_path)
+    (problem,) = catalog.problems
+    assert "mcp.json:2: mcpServers.bad.opspawn.protcol: unknown key. Did you mean 'protocol'?" in problem
+    assert list(catalog.mcp_servers) == ["good"]
+
+
+def test_agents_are_resolved_again_when_mcp_json_changes(tmp_path: Path, write: Write) -> None:
+    path = write("mcp.json", SERVERS)
+    write("agents/a.yaml", 'tools: ["mcp:*"]')
+    catalog = load(tmp_path)
+    first = catalog.spec("a")
+    assert catalog.spec("a") is first
+    assert first.mcp is not None
+    assert first.mcp.tools == ("github/*", "time/*")
+    write("mcp.json", '{"mcpServers": {"git": {"command": "git"}}}')
+    second = catalog.spec("a").mcp
+    assert second is not None
+    assert second.tools == ("git/*",)
+    path.unlink()
+    with pytest.raises(AgentInvalid, match=r"no MCP server matches '\*'. Servers: none"):
+        catalog.spec("a")

@@ -25,6 +25,8 @@ _NOT_BLANK = r"'\S'"
 _MESSAGES = {
     "missing": "required, but missing",
     "extra_forbidden": "unknown",
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
     "string_type": "expected text",
     "list_type": "expected a list",
     "tuple_type": "expected a list",

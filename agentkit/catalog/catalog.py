@@ -258,7 +258,9 @@ class Catalog:
         """Return the names of the agent's tools: those listed, and those that listed patterns match."""
         known = self._known_tools()
         names = [name for listed in definition.tools for name in known if fnmatchcase(name, listed)]
-        return list(dict.fromkeys([*names, *(PROXY_TOOLS if MCP_PROXY in definition.tools else ())]))
+        if MCP_PROXY in definition.tools:
+            names += [spec.name for spec in self.toolset.specs() if spec.name in PROXY_TOOLS]
+        return list(dict.fromkeys(names))
 
     def _known_tools(self) -> Sequence[str]:
         """Return the names of tools that agents may list."""

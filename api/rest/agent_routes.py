@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 
 from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog
 from agentkit.errors import ConfigurationInvalid
-from agentkit.specs import AgentDefinition
+from agentkit.mcp_names import MCP_PREFIX
+from agentkit.specs import AgentDefinition, AgentSpec
 from api.rest.agent_schemas import AgentListResponse, AgentResponse, ToolListResponse
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
@@ -45,6 +48,11 @@ async def list_tools(request: Request) -> ToolListResponse:
     return ToolListResponse(tools=tuple(request_services(request).catalog.toolset.specs()))
 
 
+def _mcp_tools(spec: AgentSpec) -> Iterator[str]:
+    """Yield the patterns of an agent's MCP tools: a task lists the tools themselves when it starts."""
+    return (f"{MCP_PREFIX}{pattern}" for pattern in (spec.mcp.tools if spec.mcp is not None else ()))
+
+
 def _agent_response(definition: AgentDefinition, catalog: Catalog, settings: Settings) -> AgentResponse:
     agent = AgentResponse(
         name=definition.name,
@@ -60,7 +68,7 @@ def _agent_response(definition: AgentDefinition, catalog: Catalog, settings: Set
     resolved = {
         "models": spec.models,
         "planner": spec.planner,
-        "tools": tuple(tool.name for tool in spec.tools),
+        "tools": (*(tool.name for tool in spec.tools), *_mcp_tools(spec)),
         "problem": missing_key(spec, settings),
     }
     return agent.model_copy(update=resolved)

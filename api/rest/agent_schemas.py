@@ -40,7 +40,7 @@ class AgentResponse(BaseModel):
     planner: str | None = None
     instructions: str = ""
     tools: tuple[str, ...] = ()
-    """Names of tools."""
+    """Names of tools, and ``mcp:SERVER/PATTERN`` of those that a task lists when it starts."""
     limits: Limits = Limits()
     problem: str | None = None
     """Why tasks for it would be refused; null when it is ready."""

@@ -33,3 +33,16 @@ async def test_an_agent_with_an_unknown_tool_is_shown_as_written(http: httpx2.As
 
 async def test_an_unknown_agent_is_not_found(http: httpx2.AsyncClient) -> None:
     assert "assistant" in problem(await http.get("/api/v1/agents/nobody"), 404)["detail"]
+
+
+async def test_an_agents_mcp_tools_are_shown_as_patterns(http: httpx2.AsyncClient, settings: Settings) -> None:
+    (settings.app_dir / "mcp.json").write_text('{"mcpServers": {"time": {"command": "mcp-server-time"}}}')
+    (settings.app_dir / "agents" / "clock.yaml").write_text(
+        'model: demo:demo\ntools: ["mcp:time", calculator]\nmcp: {required: true}\n'
+    )
+    agent = (await http.get("/api/v1/agents/clock")).json()
+    assert (agent["tools"], agent["problem"]) == (["calculator", "mcp:time/*"], None)
+    (settings.app_dir / "mcp.json").write_text('{"mcpServers": {}}')
+    agent = (await http.get("/api/v1/agents/clock")).json()
+    assert agent["tools"] == ["mcp:time", "calculator"]
+    assert "there is no MCP server 'time' in mcp.json" in agent["problem"]

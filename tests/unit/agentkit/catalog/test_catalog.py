@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -101,6 +102,22 @@ def test_the_templates_commented_lines_are_valid(tmp_path: Path) -> None:
         text = text.replace(f"# {commented}", commented)
     agent.write_text(text, encoding="utf-8")
     assert load(tmp_path / "app").problems == []
+
+
+def test_the_templates_mcp_servers_work_without_their_slashes(tmp_path: Path) -> None:
+    shutil.copytree(TEMPLATE, tmp_path / "app")
+    assert load(tmp_path / "app").mcp_servers == {}
+    file = tmp_path / "app/mcp.json"
+    servers = re.sub(r"^( +)// ( *[\"}\]])", r"\1\2", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    file.write_text(servers, encoding="utf-8")
+    catalog = load(tmp_path / "app")
+    assert catalog.problems == []
+    assert {name: settings.transport for name, settings in catalog.mcp_servers.items()} == {
+        "time": "stdio",
+        "files": "stdio",
+        "github": "http",
+    }
+    assert catalog.mcp_servers["files"].opspawn.effects == {"write_file": "irreversible"}
 
 
 async def test_http_fetch_uses_the_fetcher(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import TypeGuard
 
+from pydantic import JsonValue
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
 from activities.payload_types import TOOL_PREFIX
@@ -15,6 +16,7 @@ from agentkit.errors import (
     ContextTooLong,
     ForkSourceGone,
     LocalAttemptLost,
+    McpServerUnavailable,
     ModelError,
     ModelNotAuthorized,
     ModelOutputInvalid,
@@ -50,14 +52,21 @@ def application_error(error: OpspawnError) -> ApplicationError:
     """
     retryable = isinstance(error, ModelUnavailable | ToolUnavailable | PayloadStorageFailed)
     retry_after = error.retry_after if isinstance(error, ModelUnavailable) else None
-    status = error.status if isinstance(error, ModelError) else None
     return ApplicationError(
         bounded(str(error)),
-        *([] if status is None else [{"status": status}]),
+        *_details(error),
         type=_type_name(error),
         non_retryable=not retryable,
         next_retry_delay=None if retry_after is None else timedelta(seconds=min(retry_after, MAX_RETRY_AFTER_S)),
     )
+
+
+def _details(error: OpspawnError) -> list[dict[str, JsonValue]]:
+    """Return what the failure has besides the message."""
+    if isinstance(error, McpServerUnavailable):
+        return [{"server": error.server, "kind": error.kind}]
+    status = error.status if isinstance(error, ModelError) else None
+    return [] if status is None else [{"status": status}]
 
 
 def _type_name(error: OpspawnError) -> str:

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from activities.input_checks import InputCheckActivity
 from activities.input_webhook import InputWebhookActivity
 from activities.mcp_listing import McpListingActivity
+from activities.mcp_queries import McpQueryActivities
 from activities.model import ModelActivities
 from activities.settings import Settings
 from activities.storage.message_storing import StoringActivity
@@ -42,6 +43,7 @@ def worker_activities(
         ModelActivities(models, reader, checker, publisher).request_model,
         ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client, mcp_servers).call_tool,
         McpListingActivity(mcp_servers or NoMcpServers()).list_mcp_tools,
+        *McpQueryActivities(mcp_servers or NoMcpServers()).all,
         InputCheckActivity(checker).check_input,
         InputWebhookActivity(settings, webhook_client).notify_input_request,
         StoringActivity(client, reader).store_messages,

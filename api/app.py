@@ -29,6 +29,7 @@ from api.rest import (
     health_routes,
     home_page,
     input_request_routes,
+    mcp_routes,
     result_routes,
     steering_routes,
     system_routes,
@@ -43,6 +44,7 @@ from api.tasks.input_request_service import InputRequestService
 from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
+from api.tasks.worker_mcp import WorkerMcpServers
 from api.tasks.worker_sandbox import WorkerSandbox
 
 __all__ = ["create_app"]
@@ -86,7 +88,7 @@ def create_app(
         redirect_slashes=False,
     )
     tasks = (task_routes, input_request_routes, steering_routes, result_routes, file_routes, event_routes)
-    for module in (*tasks, agent_routes, system_routes, health_routes, docs_page, home_page):
+    for module in (*tasks, agent_routes, mcp_routes, system_routes, health_routes, docs_page, home_page):
         app.include_router(module.router)
     _add_middleware(app, settings, metrics)
     return app
@@ -143,6 +145,7 @@ def _lifespan(
             status_feed,
             files,
             sandbox,
+            WorkerMcpServers(temporal, settings),
             metrics,
             stopping,
         )

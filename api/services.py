@@ -19,6 +19,7 @@ from api.tasks.input_request_service import InputRequestService
 from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
+from api.tasks.worker_mcp import WorkerMcpServers
 from api.tasks.worker_sandbox import WorkerSandbox
 
 __all__ = ["ApiServices", "app_services", "install_services", "request_services"]
@@ -40,6 +41,7 @@ class ApiServices:
     status_feed: StatusFeed
     files: TaskFileStore
     sandbox: WorkerSandbox
+    mcp: WorkerMcpServers
     metrics: RequestMetrics
     stopping: asyncio.Event
     """Set when the server shuts down, so that waiting requests end."""

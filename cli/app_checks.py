@@ -29,7 +29,7 @@ _KEYS = {
 
 def is_app_dir(path: Path) -> bool:
     """Return whether a directory has files of an app."""
-    return any((path / name).exists() for name in ("agents", "tools", "opspawn.toml"))
+    return any((path / name).exists() for name in ("agents", "tools", "opspawn.toml", "mcp.json"))
 
 
 async def load_app(settings: Settings) -> Catalog | None:

@@ -12,6 +12,13 @@ from agentkit.client.resources import (
     ForkedFrom,
     InputRequestList,
     JsonObject,
+    McpProblem,
+    McpPrompts,
+    McpResources,
+    McpServerInfo,
+    McpServerList,
+    McpToolInfo,
+    McpTools,
     MessageList,
     OpenInputRequest,
     Stalled,
@@ -23,6 +30,7 @@ from agentkit.client.resources import (
     ToolInfo,
     ToolList,
 )
+from agentkit.client.sent_bodies import TaskInputContent
 from agentkit.client.streamed_response import StreamedResponse
 from agentkit.client.task_events import (
     CallInterrupted,
@@ -51,6 +59,7 @@ from agentkit.client.task_events import (
     ToolStarted,
 )
 from agentkit.client.watch import ConnectionLost, ConnectionRestored, TaskUpdate
+from agentkit.mcp_input import PromptReference, ResourceReference
 
 __all__ = [
     "Agent",
@@ -70,6 +79,13 @@ __all__ = [
     "InputRequested",
     "JsonObject",
     "LimitsRaised",
+    "McpProblem",
+    "McpPrompts",
+    "McpResources",
+    "McpServerInfo",
+    "McpServerList",
+    "McpToolInfo",
+    "McpTools",
     "MessageList",
     "MessageReceived",
     "ModelCompleted",
@@ -81,7 +97,9 @@ __all__ = [
     "OpenInputRequest",
     "OpspawnClient",
     "PlanUpdated",
+    "PromptReference",
     "RequestRefused",
+    "ResourceReference",
     "Stalled",
     "StreamedResponse",
     "SystemInfo",
@@ -91,6 +109,7 @@ __all__ = [
     "TaskError",
     "TaskEvent",
     "TaskFailed",
+    "TaskInputContent",
     "TaskInputRequests",
     "TaskList",
     "TaskStarted",

@@ -87,15 +87,22 @@ class ApiConnection:
         return _parse(kind, response)
 
     async def post(
-        self, kind: type[_T], path: str, body: JsonObject | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        kind: type[_T],
+        path: str,
+        body: JsonObject | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        wait: float = 0,
     ) -> _T:
-        """Post ``body`` to ``path`` and return the object in the response.
+        """Post ``body`` to ``path`` and return the object in the response; ``wait`` is as for ``get``.
 
         Raises:
             ClientError: the API reported an error, or could not be reached.
         """
+        timeout = Timeout(_RESPONSE_TIMEOUT_S + wait, connect=_CONNECT_TIMEOUT_S)
         with self._transport_errors():
-            response = await self._http.post(path, json=body, headers=headers)
+            response = await self._http.post(path, json=body, headers=headers, timeout=timeout)
         return _parse(kind, response)
 
     async def patch(self, kind: type[_T], path: str, body: JsonObject) -> _T:

@@ -3,7 +3,7 @@
 OpspawnError
 └── ClientError
     ├── RequestRefused     the request can't be carried out: correct it
-    ├── ApiFailed          the API has a defect (see its log), or can't use its files
+    ├── ApiFailed          the API has a defect (see its log), or can't use its files or an MCP server
     └── ApiUnreachable     no response, not a response of Opspawn's API, or unavailable at the moment
 """
 
@@ -30,7 +30,7 @@ class RequestRefused(ClientError):
 
 
 class ApiFailed(ClientError):
-    """The API failed while it handled the request (500; its log has the details), or can't read or write its files."""
+    """The API failed while it handled the request (500; its log says more), or can't use its files or an MCP server."""
 
 
 class ApiUnreachable(ClientError):

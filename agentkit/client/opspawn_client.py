@@ -20,6 +20,10 @@ from agentkit.client.resources import (
     AgentList,
     InputRequestList,
     JsonObject,
+    McpPrompts,
+    McpResources,
+    McpServerList,
+    McpTools,
     MessageList,
     SystemInfo,
     Task,
@@ -27,17 +31,25 @@ from agentkit.client.resources import (
     TaskList,
     ToolList,
 )
-from agentkit.client.sent_bodies import answer_body, fork_body, message_body, task_body
+from agentkit.client.sent_bodies import (
+    TaskInputContent,
+    answer_body,
+    fork_body,
+    has_references,
+    message_body,
+    task_body,
+)
 from agentkit.client.task_events import TaskEvent
 from agentkit.client.watch import TaskUpdate, watch
 from agentkit.input_requests import AnswerDecision, InputRequestKind, Remember
-from agentkit.messages import InputPart
 
 __all__ = ["OpspawnClient"]
 
 _SUBMIT_TIMEOUT_S = 12.0
 """Shorter than for a task that runs already: a person waits for the task's id."""
 _LONG_POLL_S = 30.0
+_MCP_TIMEOUT_S = 120.0
+"""How long MCP servers may take to respond, with their start, besides the API's own time."""
 _MIN_POLL_INTERVAL_S = 0.1
 """Pause between polls, should the API respond at once instead of waiting for a task's end."""
 
@@ -73,7 +85,7 @@ class OpspawnClient:
     async def create(
         self,
         agent: str | None = None,
-        input: str | Sequence[InputPart] = "",  # the API's name for it
+        input: TaskInputContent = "",  # the API's name for it
         *,
         agent_spec: Mapping[str, JsonValue] | None = None,
         model: str | None = None,
@@ -91,7 +103,7 @@ class OpspawnClient:
 
         Args:
             agent: the agent's name; None when ``agent_spec`` is given.
-            input: text, or content parts.
+            input: text, content parts and resources of MCP servers, or a prompt of one.
             agent_spec: an agent's definition, with the keys of ``agents/*.yaml``.
             model: ``provider:name``, instead of the agent's own.
             output_schema: JSON Schema that the output must fit.
@@ -114,7 +126,7 @@ class OpspawnClient:
             user=user,
             start_at=start_at,
         )
-        return await self._submit("/tasks", body, idempotency_key)
+        return await self._submit("/tasks", body, idempotency_key, wait=_MCP_TIMEOUT_S if has_references(input) else 0)
 
     async def get(self, task_id: str, *, wait: float = 0) -> Task:
         """Return a task; with ``wait`` (seconds, up to 60) when it ends, at the latest after that time."""
@@ -230,7 +242,7 @@ class OpspawnClient:
         task_id: str,
         from_step: int,
         *,
-        input: str | Sequence[InputPart] | None = None,  # the API's name for it
+        input: TaskInputContent | None = None,  # the API's name for it
         agent: str | None = None,
         model: str | None = None,
         limits: Mapping[str, JsonValue] | None = None,
@@ -248,7 +260,9 @@ class OpspawnClient:
             idempotency_key: as for ``create``.
         """
         body = fork_body(from_step=from_step, task_input=input, agent=agent, model=model, limits=limits)
-        return await self._submit(f"{_path(task_id)}/fork", body, idempotency_key)
+        return await self._submit(
+            f"{_path(task_id)}/fork", body, idempotency_key, wait=_MCP_TIMEOUT_S if has_references(input) else 0
+        )
 
     async def input_requests(
         self,
@@ -340,17 +354,36 @@ class OpspawnClient:
         """Return all tools that agents may name."""
         return await self._connection.get(ToolList, "/tools")
 
+    async def mcp_servers(self) -> McpServerList:
+        """Return the MCP servers, and which can be used now; a worker must run."""
+        return await self._connection.get(McpServerList, "/mcp/servers", wait=_MCP_TIMEOUT_S)
+
+    async def mcp_tools(self, server: str) -> McpTools:
+        """Return the tools of an MCP server; a worker must run, as for its resources and prompts."""
+        return await self._connection.get(McpTools, f"{_server_path(server)}/tools", wait=_MCP_TIMEOUT_S)
+
+    async def mcp_resources(self, server: str) -> McpResources:
+        """Return the resources of an MCP server, and its templates of resources."""
+        return await self._connection.get(McpResources, f"{_server_path(server)}/resources", wait=_MCP_TIMEOUT_S)
+
+    async def mcp_prompts(self, server: str) -> McpPrompts:
+        """Return the prompts of an MCP server."""
+        return await self._connection.get(McpPrompts, f"{_server_path(server)}/prompts", wait=_MCP_TIMEOUT_S)
+
     async def system(self) -> SystemInfo:
         """Return what the API serves: its app directory, default model, task queue and Temporal."""
         return await self._connection.get(SystemInfo, "/system")
 
-    async def _submit(self, path: str, body: JsonObject, idempotency_key: str | None) -> Task:
-        """Post ``body``, and repeat it with the same key when the connection breaks before the response."""
+    async def _submit(self, path: str, body: JsonObject, idempotency_key: str | None, *, wait: float = 0) -> Task:
+        """Post ``body``, and repeat it with the same key when the connection breaks before the response.
+
+        ``wait`` extends the response timeout by as many seconds.
+        """
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         deadline = ReconnectDeadline(_SUBMIT_TIMEOUT_S)
         while True:
             try:
-                return await self._connection.post(Task, path, body, headers=headers)
+                return await self._connection.post(Task, path, body, headers=headers, wait=wait)
             except ApiUnreachable as error:
                 if not error.may_have_arrived:
                     raise
@@ -360,3 +393,7 @@ class OpspawnClient:
 def _path(task_id: str) -> str:
     # quoted, so that ``a/b`` or ``?`` can't address something else
     return f"/tasks/{quote(task_id, safe='')}"
+
+
+def _server_path(server: str) -> str:
+    return f"/mcp/servers/{quote(server, safe='')}"

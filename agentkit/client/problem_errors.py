@@ -11,8 +11,8 @@ __all__ = ["error_from_response", "unexpected_response"]
 
 _TEMPORARY_STATUSES = (502, 503, 504)
 _TYPE_PREFIX = "urn:opspawn:problem:"
-_PAYLOAD_UNAVAILABLE = "payload-unavailable"
-"""The one problem of these statuses that stays until a person has done something."""
+_OF_FILES_AND_SERVERS = ("payload-unavailable", "mcp-server-failed", "mcp-server-timed-out")
+"""The problems of these statuses that are not the API's own; most stay until a person has done something."""
 
 
 def error_from_response(response: Response) -> ClientError:
@@ -31,7 +31,7 @@ def error_from_response(response: Response) -> ClientError:
     lines.extend(f"  {line}" for line in error_lines if len(error_lines) > 1 or line.partition(": ")[2] not in lines[0])
     message = "\n".join(lines)
     kind = _kind(problem.get("type"))
-    if response.status_code in _TEMPORARY_STATUSES and kind != _PAYLOAD_UNAVAILABLE:
+    if response.status_code in _TEMPORARY_STATUSES and kind not in _OF_FILES_AND_SERVERS:
         return ApiUnreachable(message, status=response.status_code, temporary=True)
     if response.status_code < 500:
         return RequestRefused(message, status=response.status_code, kind=kind)

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue
 
 from agentkit.input_requests import InputRequest
+from agentkit.interfaces import McpPrompt, McpResource
 from agentkit.messages import InputPart, Message, Usage
 from agentkit.records import Record
 
@@ -19,6 +20,13 @@ __all__ = [
     "ForkedFrom",
     "InputRequestList",
     "JsonObject",
+    "McpProblem",
+    "McpPrompts",
+    "McpResources",
+    "McpServerInfo",
+    "McpServerList",
+    "McpToolInfo",
+    "McpTools",
     "MessageList",
     "OpenInputRequest",
     "Stalled",
@@ -198,6 +206,61 @@ class ToolList(ApiObject):
     """All tools."""
 
     tools: tuple[ToolInfo, ...]
+
+
+class McpProblem(Record):
+    """Why an MCP server can't be used."""
+
+    kind: str = ""
+    """Such as ``crashed`` or ``timed_out``: see ``McpServerProblem.kind``."""
+    message: str = ""
+
+
+class McpServerInfo(Record):
+    """An MCP server of ``mcp.json``."""
+
+    name: str
+    transport: str = ""
+    """``stdio``, ``http`` or ``sse``."""
+    tools: int | None = None
+    """How many tools it offers; None while it can't be used."""
+    problem: McpProblem | None = None
+    """Why it can't be used now; None while it can."""
+
+
+class McpServerList(ApiObject):
+    """The MCP servers, by name."""
+
+    servers: tuple[McpServerInfo, ...]
+
+
+class McpToolInfo(Record):
+    """A tool of an MCP server, by the server's own name."""
+
+    name: str
+    description: str = ""
+    input_schema: JsonObject = Field(default_factory=dict)
+    """JSON Schema of its arguments."""
+    effect: str = ""
+    """``pure``, ``idempotent`` or ``irreversible``."""
+
+
+class McpTools(ApiObject):
+    """The tools of an MCP server."""
+
+    tools: tuple[McpToolInfo, ...]
+
+
+class McpResources(ApiObject):
+    """The resources of an MCP server, and its templates of resources."""
+
+    resources: tuple[McpResource, ...]
+
+
+class McpPrompts(ApiObject):
+    """The prompts of an MCP server."""
+
+    prompts: tuple[McpPrompt, ...]
 
 
 class DefaultModel(Record):

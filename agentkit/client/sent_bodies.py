@@ -8,15 +8,26 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from agentkit.client.resources import JsonObject
+from agentkit.mcp_input import PromptReference, ResourceReference
 from agentkit.messages import InputPart
 
-__all__ = ["answer_body", "fork_body", "message_body", "task_body"]
+__all__ = ["TaskInputContent", "answer_body", "fork_body", "has_references", "message_body", "task_body"]
+
+TaskInputContent = str | Sequence[InputPart | ResourceReference] | PromptReference
+"""Text, content parts and resources of MCP servers, or a prompt of an MCP server."""
+
+
+def has_references(task_input: TaskInputContent | None) -> bool:
+    """Return whether MCP servers have some of a task's input."""
+    if task_input is None or isinstance(task_input, str | PromptReference):
+        return isinstance(task_input, PromptReference)
+    return any(isinstance(part, ResourceReference) for part in task_input)
 
 
 def task_body(
     *,
     agent: str | None,
-    task_input: str | Sequence[InputPart],
+    task_input: TaskInputContent,
     agent_spec: Mapping[str, JsonValue] | None,
     model: str | None,
     output_schema: Mapping[str, JsonValue] | None,
@@ -77,7 +88,7 @@ def message_body(text: str, *, interrupt: bool, sent_by: str | None) -> JsonObje
 def fork_body(
     *,
     from_step: int,
-    task_input: str | Sequence[InputPart] | None,
+    task_input: TaskInputContent | None,
     agent: str | None,
     model: str | None,
     limits: Mapping[str, JsonValue] | None,
@@ -96,7 +107,9 @@ def _given(**fields: JsonValue) -> JsonObject:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _input_json(task_input: str | Sequence[InputPart]) -> JsonValue:
+def _input_json(task_input: TaskInputContent) -> JsonValue:
     if isinstance(task_input, str):
         return task_input
+    if isinstance(task_input, PromptReference):
+        return task_input.model_dump(mode="json", exclude_defaults=True)
     return [part.model_dump(mode="json", exclude_none=True) for part in task_input]

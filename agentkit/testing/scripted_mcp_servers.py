@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
 
 from pydantic import JsonValue
 
 from agentkit.errors import McpServerUnavailable, ToolError, ToolNotFound
-from agentkit.interfaces import McpPrompt, McpResource, Tool, ToolContext, ToolValue
+from agentkit.interfaces import McpPrompt, McpPromptArgument, McpResource, Tool, ToolContext, ToolValue
 from agentkit.mcp_names import model_tool_names
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart, TextPart
@@ -87,7 +88,9 @@ class ScriptedMcpServers:
 
     async def list_prompts(self, server: str) -> Sequence[McpPrompt]:
         """Return the server's prompts."""
-        return [McpPrompt(name=name) for name in self._available(server).prompts]
+        return [
+            McpPrompt(name=name, arguments=_arguments(text)) for name, text in self._available(server).prompts.items()
+        ]
 
     async def get_prompt(self, server: str, name: str, arguments: Mapping[str, str]) -> Sequence[InputPart]:
         """Return the text of a prompt."""
@@ -138,6 +141,11 @@ class _Tool:
             raise ToolError(f"MCP server {self.server} has no tool {self.name!r}.")
         result = tool.call(arguments, context)
         return await result if inspect.isawaitable(result) else result
+
+
+def _arguments(text: str) -> tuple[McpPromptArgument, ...]:
+    names = dict.fromkeys(name for _, name, _, _ in Formatter().parse(text) if name)
+    return tuple(McpPromptArgument(name=name, required=True) for name in names)
 
 
 def _spec(server: str, name: str, model_name: str, tool: ScriptedMcpTool) -> ToolSpec:

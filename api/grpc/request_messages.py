@@ -129,7 +129,11 @@ def _invalid(field: str, text: str) -> RequestInvalid:
     return RequestInvalid(FieldIssue((field,), text))
 
 
-def _input(message: tasks_pb2.Input) -> str | list[_Fields]:
+def _input(message: tasks_pb2.Input) -> str | list[_Fields] | _Fields:
+    if message.HasField("prompt"):
+        if message.text or message.parts:
+            raise _invalid("input", "Give text, parts or a prompt, and not several of them")
+        return {"prompt": message.prompt.prompt, "arguments": dict(message.prompt.arguments)}
     if not message.parts:
         return message.text
     if message.text:
@@ -142,6 +146,8 @@ def _part(part: tasks_pb2.InputPart) -> _Fields:
         file = part.file
         data = base64.b64encode(file.data).decode()
         return {"type": "file", "data": data, "media_type": file.media_type, "name": file.name or None}
+    if part.HasField("resource"):
+        return {"type": "resource", "uri": part.resource.uri, "server": part.resource.server}
     if not part.HasField("image"):
         return {"type": "text", "text": part.text}
     image = part.image

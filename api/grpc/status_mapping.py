@@ -29,6 +29,10 @@ from api.tasks.errors import (
     CursorInvalid,
     FieldPath,
     IdempotencyConflict,
+    McpContentRefused,
+    McpServerFailed,
+    McpServerNotFound,
+    McpServerTimedOut,
     PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
@@ -57,6 +61,10 @@ logger = logging.getLogger(__name__)
 _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
     CursorInvalid: (StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"),
     IdempotencyConflict: (StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT"),
+    McpContentRefused: (StatusCode.INVALID_ARGUMENT, "MCP_CONTENT_REFUSED"),
+    McpServerFailed: (StatusCode.UNAVAILABLE, "MCP_SERVER_FAILED"),
+    McpServerNotFound: (StatusCode.NOT_FOUND, "MCP_SERVER_NOT_FOUND"),
+    McpServerTimedOut: (StatusCode.UNAVAILABLE, "MCP_SERVER_TIMED_OUT"),
     PayloadUnavailable: (StatusCode.UNAVAILABLE, "PAYLOAD_UNAVAILABLE"),
     PositionInvalid: (StatusCode.INVALID_ARGUMENT, "POSITION_INVALID"),
     RequestInvalid: (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"),
@@ -106,8 +114,12 @@ def error_status(error: ServiceError) -> Status:
 def field_path(path: FieldPath) -> str:
     """Return the path of a request's field in the proto, such as ``input.parts[0].image.url``."""
     match path:
+        case ("input", "prompt" | "arguments" as field, *rest):
+            path = ("input", "prompt", field, *rest)
         case ("input", index, "text" as field):
             path = ("input", "parts", index, field)
+        case ("input", index, "uri" | "server" as field):
+            path = ("input", "parts", index, "resource", field)
         case ("input", index, *rest):
             path = ("input", "parts", index, *(["image"] if rest else []), *rest)
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")

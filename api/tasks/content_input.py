@@ -1,4 +1,4 @@
-"""The content of a person's message in requests: text, or a list of parts."""
+"""The content of a person's message in requests: text, a list of parts, or a prompt of an MCP server."""
 
 from __future__ import annotations
 
@@ -14,13 +14,23 @@ from pydantic import (
     EncodedBytes,
     Field,
     JsonValue,
+    StringConstraints,
     Tag,
     field_validator,
 )
 
+from agentkit.mcp_input import PromptReference, ResourceReference
 from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
 
-__all__ = ["FileInput", "ImageInput", "TaskContent", "TextInput", "message_content"]
+__all__ = [
+    "FileInput",
+    "ImageInput",
+    "PromptInput",
+    "ResourceInput",
+    "TaskContent",
+    "TextInput",
+    "message_part",
+]
 
 _BASE64 = r"^\s*(([A-Za-z0-9+/]\s*){4})*(([A-Za-z0-9+/]\s*){2}=\s*=\s*|([A-Za-z0-9+/]\s*){3}=\s*)?$"
 """What ``_StrictBase64`` decodes."""
@@ -103,18 +113,53 @@ class FileInput(FilePart):
         return name
 
 
+_SERVER = r"^[^/\x00-\x1f\x7f]+$"
+_PROMPT = r"^[^/\x00-\x1f\x7f]+/[^\x00-\x1f\x7f]+$"
+_ArgumentName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class ResourceInput(ResourceReference):
+    """A resource of an MCP server, by its `uri`; its contents take the place of this part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"required": ["type", "uri", "server"]})
+
+    uri: str = Field(min_length=1, max_length=2_000)
+    server: str = Field(max_length=200, pattern=_SERVER)
+
+    @property
+    def reference(self) -> ResourceReference:
+        """What it refers to."""
+        return ResourceReference(uri=self.uri, server=self.server)
+
+
+class PromptInput(PromptReference):
+    """A prompt of an MCP server, `SERVER/NAME`, with its arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str = Field(max_length=500, pattern=_PROMPT)
+    arguments: dict[_ArgumentName, str] = Field(default_factory=dict, max_length=100)
+
+    @property
+    def reference(self) -> PromptReference:
+        """What it refers to."""
+        return PromptReference(prompt=self.prompt, arguments=self.arguments)
+
+
 def _input_kind(value: object) -> str | None:
     if isinstance(value, str):
         return "text"
+    if isinstance(value, dict | PromptInput):
+        return "reference"
     return "parts" if isinstance(value, list | tuple) else None
 
 
-_Part = Annotated[TextInput | ImageInput | FileInput, Field(discriminator="type")]
+_Part = Annotated[TextInput | ImageInput | FileInput | ResourceInput, Field(discriminator="type")]
 _NOT_BLANK: JsonValue = {
     "minItems": 1,
     "contains": {
         "anyOf": [
-            {"required": ["type"], "properties": {"type": {"enum": ["image", "file"]}}},
+            {"required": ["type"], "properties": {"type": {"enum": ["image", "file", "resource"]}}},
             {"required": ["text"], "properties": {"text": {"pattern": r"\S"}}},
         ]
     },
@@ -123,14 +168,16 @@ _NOT_BLANK: JsonValue = {
 _Parts = Annotated[list[_Part], Field(max_length=100, json_schema_extra=_NOT_BLANK)]
 
 
-def _is_blank(part: TextInput | ImageInput | FileInput) -> bool:
+def _is_blank(part: TextInput | ImageInput | FileInput | ResourceInput) -> bool:
     return isinstance(part, TextInput) and not part.text.strip()
 
 
-_PartList = list[TextInput | ImageInput | FileInput]
+_PartList = list[TextInput | ImageInput | FileInput | ResourceInput]
 
 
-def _not_blank(value: str | _PartList) -> str | _PartList:
+def _not_blank(value: str | _PartList | PromptInput) -> str | _PartList | PromptInput:
+    if isinstance(value, PromptInput):
+        return value
     blank = not value.strip() if isinstance(value, str) else all(map(_is_blank, value))
     if blank:
         raise ValueError("The input is empty. Write what the agent is to do")
@@ -138,25 +185,22 @@ def _not_blank(value: str | _PartList) -> str | _PartList:
 
 
 TaskContent = Annotated[
-    Annotated[str, Tag("text"), Field(json_schema_extra={"pattern": r"\S"})] | Annotated[_Parts, Tag("parts")],
+    Annotated[str, Tag("text"), Field(json_schema_extra={"pattern": r"\S"})]
+    | Annotated[_Parts, Tag("parts")]
+    | Annotated[PromptInput, Tag("reference")],
     Discriminator(
         _input_kind,
         custom_error_type="input_kind",
-        custom_error_message="Expected text, or a list of content parts such as {type: text, text: ...}",
+        custom_error_message="Expected text, or a list of content parts such as {type: text, text: ...}, or a prompt "
+        "such as {prompt: SERVER/NAME, arguments: {...}}",
     ),
     AfterValidator(_not_blank),
 ]
 """A discriminated union, so that errors are about the kind that was sent and not about both."""
 
 
-def message_content(content: str | _PartList) -> str | tuple[InputPart, ...]:
-    """Return the content as messages hold it."""
-    if isinstance(content, str):
-        return content
-    return tuple(_message_part(part) for part in content)
-
-
-def _message_part(part: TextInput | ImageInput | FileInput) -> InputPart:
+def message_part(part: TextInput | ImageInput | FileInput) -> InputPart:
+    """Return a content part as messages hold it."""
     if isinstance(part, TextInput):
         return TextPart(text=part.text)
     kind = FilePart if isinstance(part, FileInput) else ImagePart

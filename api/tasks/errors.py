@@ -14,6 +14,10 @@ ServiceError
 ├── CursorInvalid         not a cursor of this list
 ├── PositionInvalid       not a position in this task's events
 ├── WatchInterrupted      a stream of events ends before its task does
+├── McpServerNotFound     mcp.json has no such MCP server
+├── McpServerFailed       an MCP server can't be used now
+├── McpServerTimedOut     an MCP server didn't respond in time
+├── McpContentRefused     a prompt or resource of an MCP server can't be read as requested
 ├── WorkerUnavailable     only a worker could respond, and none did
 ├── PayloadUnavailable    stored data of a task can't be read or written
 ├── TemporalUnreachable   Temporal doesn't respond
@@ -33,6 +37,10 @@ __all__ = [
     "FieldIssue",
     "FieldPath",
     "IdempotencyConflict",
+    "McpContentRefused",
+    "McpServerFailed",
+    "McpServerNotFound",
+    "McpServerTimedOut",
     "PayloadUnavailable",
     "PositionInvalid",
     "RequestInvalid",
@@ -139,6 +147,29 @@ class PositionInvalid(ServiceError):
 
 class WatchInterrupted(ServiceError):
     """Watch again after the last event received: no durable event is lost. ``str()`` is the reason."""
+
+
+class McpServerNotFound(ServiceError):
+    """Correct the name, or add the server to ``mcp.json``; the message lists those that there are."""
+
+
+class McpServerFailed(ServiceError):
+    """The message names the server, the phase and the cause; ``opspawn doctor`` has the cure."""
+
+
+class McpServerTimedOut(ServiceError):
+    """The message names the server and the phase. Try again, or raise its timeouts in ``mcp.json``."""
+
+
+class McpContentRefused(ServiceError):
+    """Correct the reference: there is no such server, prompt or resource, or its contents are too large."""
+
+    def __init__(self, message: str, *, item: int, path: FieldPath) -> None:
+        super().__init__(message)
+        self.item = item
+        """Its position among those that were asked for."""
+        self.path = path
+        """To its field that is wrong."""
 
 
 class WorkerUnavailable(ServiceError):

@@ -91,7 +91,7 @@ class ForkRequest(ServiceRequest):
         description="The last step that they have in common; 0: nothing but the other's input.",
     )
     input: TaskContent | None = Field(
-        default=None, description="What to do from there: text, or a list of content parts."
+        default=None, description="What to do from there: text, a list of content parts, or a prompt of an MCP server."
     )
     agent: str | None = Field(
         default=None, max_length=255, description="The name of an agent, instead of the other task's."

@@ -13,9 +13,9 @@ from agentkit.messages import InputPart, Message, TextPart, user_message
 from agentkit.specs import AgentSpec
 from agentkit.transcript import EMPTY_DIGEST, next_digest
 from api.tasks.agent_choice import AgentChoice
-from api.tasks.content_input import message_content
 from api.tasks.errors import TaskNotFound, TaskRefused
 from api.tasks.fork_notice import fork_notice
+from api.tasks.referenced_input import ReferencedInput
 from api.tasks.steering_requests import ForkRequest
 from api.tasks.task_reading import read_task_input
 from api.tasks.task_requests import NewTask
@@ -57,6 +57,7 @@ class TaskForks:
         self._transcripts = TaskTranscripts(client, self._queries)
         self._agents = AgentChoice(catalog, settings)
         self._starter = TaskStarter(client, settings)
+        self._input = ReferencedInput(client, settings)
         self._notify = settings.input_webhook is not None
 
     async def fork(self, task_id: str, request: ForkRequest, *, key: str | None = None) -> CreatedTask:
@@ -65,7 +66,8 @@ class TaskForks:
         Raises:
             TaskNotFound: the other task is gone.
             TaskRefused: it has no such step, or the agent can't be used.
-            WorkerUnavailable: no worker responds; only they can read the other task.
+            WorkerUnavailable: no worker responds; only they can read the other task, and prompts and resources.
+            McpServerFailed, McpServerTimedOut: the MCP server of a prompt or resource can't be used now.
             IdempotencyConflict: the key was used for another request.
         """
         request_key = None if key is None else RequestKey(key, request_hash(request, forked_task=task_id))
@@ -73,7 +75,7 @@ class TaskForks:
             return CreatedTask(await self._tasks.get(request_key.task_id), is_new=False)
         source = await self._source(task_id, request.from_step)
         agent = self._agent(request, source.agent)
-        content = () if request.input is None else message_content(request.input)
+        content = () if request.input is None else await self._input.resolve(request.input)
         message = user_message((TextPart(text=source.notice), *_parts(content)))
         labels = await listed_labels(source.execution)
         new_task = NewTask.model_construct(agent=agent.name, input=source.notice, **labels)

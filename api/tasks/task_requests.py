@@ -20,10 +20,9 @@ from pydantic import (
 
 from agentkit.config.durations import Duration
 from agentkit.config.providers import PROVIDERS
-from agentkit.messages import InputPart
 from agentkit.number_fields import require_number
 from agentkit.specs import AgentDefinition
-from api.tasks.content_input import TaskContent, message_content
+from api.tasks.content_input import TaskContent
 from api.tasks.request_validation import ServiceRequest
 from workflows.task_types import TaskStatus
 
@@ -99,7 +98,7 @@ class NewTask(ServiceRequest):
     agent_spec: AgentDefinition | None = Field(
         default=None, description="Instead of `agent`: a complete definition, with the keys of agents/*.yaml."
     )
-    input: TaskContent = Field(description="Text, or a list of content parts.")
+    input: TaskContent = Field(description="Text, a list of content parts, or a prompt of an MCP server.")
     conversation_id: Annotated[str | None, WithJsonSchema({"type": "null"})] = Field(
         default=None, description="Not in this release."
     )
@@ -132,11 +131,6 @@ class NewTask(ServiceRequest):
         if (self.agent is None) == (self.agent_spec is None):
             raise ValueError("Give either agent (a name) or agent_spec (a definition)")
         return self
-
-    @property
-    def content(self) -> str | tuple[InputPart, ...]:
-        """The input as messages hold it."""
-        return message_content(self.input)
 
     @property
     def limit_changes(self) -> dict[str, Any]:

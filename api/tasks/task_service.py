@@ -24,6 +24,7 @@ from api.tasks.errors import (
     TaskEnded,
     TaskNotFound,
 )
+from api.tasks.referenced_input import ReferencedInput, has_references
 from api.tasks.schema_checks import SchemaChecks
 from api.tasks.stalled_workflow import stalled_reason
 from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
@@ -62,6 +63,7 @@ class TaskService:
         self._client = client
         self._agents = AgentChoice(catalog, settings)
         self._starter = TaskStarter(client, settings)
+        self._input = ReferencedInput(client, settings)
         self._notify = settings.input_webhook is not None
         self._workflows = TaskWorkflows(client, settings)
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
@@ -77,12 +79,16 @@ class TaskService:
         Raises:
             TaskRefused: no such agent, or its model, tools or start time can't be used.
             IdempotencyConflict: the key was used for another request.
+            McpServerFailed, McpServerTimedOut: the MCP server of a prompt or resource can't be used now.
+            WorkerUnavailable: no worker responds; only they can read prompts and resources.
         """
         await self._schemas.check(new_task)
         agent = self._agents.requested(new_task)
         check_start_at(new_task.start_at)
-        message = user_message(new_task.content)
         request_key = None if key is None else RequestKey(key, request_hash(new_task))
+        if request_key is not None and has_references(new_task.input) and await self._starter.was_started(request_key):
+            return CreatedTask(await self.get(request_key.task_id), is_new=False)  # what it refers to may be gone
+        message = user_message(await self._input.resolve(new_task.input))
         task_input = TaskInput(agent=agent, message=message, notify=self._notify, start_at=new_task.start_at)
         task = await self._starter.start(new_task, task_input, task_title(message), key=request_key)
         if task is None:

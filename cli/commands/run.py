@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from agentkit.client import ClientError, OpspawnClient
-from cli.command_options import Answerer, AsJson, AsPerson, Groups, Server, Url, parse_limits, text_argument
+from cli.command_options import Answerer, AsJson, AsPerson, Groups, Server, Url, parse_limits
 from cli.errors import Interrupted
 from cli.follow_task import follow_until_ended, wait_until_ended
+from cli.input_options import task_input
 from cli.views.console import err, write_message
 from cli.views.notices import demo_notice, dev_command
 from cli.views.worker_watch import system_info
@@ -20,7 +21,9 @@ __all__ = ["run"]
 
 def run(
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")],
-    input_: Annotated[str, typer.Argument(metavar="INPUT", help="What to do; - reads it from stdin.")],
+    input_: Annotated[
+        str | None, typer.Argument(metavar="[INPUT]", help="What to do; - reads it from stdin.", show_default=False)
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show each step as it happens.")] = False,
     as_json: AsJson = False,
     limit: Annotated[
@@ -32,6 +35,16 @@ def run(
         str | None,
         typer.Option(metavar="KEY", help="The same key and task again return the first task."),
     ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="SERVER/NAME", help="Instead of INPUT: a prompt of an MCP server.")
+    ] = None,
+    argument: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An argument of the prompt; may be repeated.")
+    ] = None,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERVER:URI", help="With INPUT: a resource of an MCP server; may be repeated."),
+    ] = None,
     as_: AsPerson = None,
     group: Groups = None,
     url: Url = None,
@@ -40,13 +53,13 @@ def run(
 
     With --follow on a terminal, you are asked what the task asks. Ctrl-C leaves the task running.
     """
-    text = text_argument(input_, "INPUT", "write what the agent should do")
+    content = task_input(input_, prompt, argument or [], resource or [])
     limits = parse_limits(limit or [])
     server = Server(url)
     try:
         task = server.call(
             lambda client: client.create(
-                agent, text, model=model, limits=limits, tags=tag or (), idempotency_key=idempotency_key
+                agent, content, model=model, limits=limits, tags=tag or (), idempotency_key=idempotency_key
             )
         )
         if not as_json and model is None:

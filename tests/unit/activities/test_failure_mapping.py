@@ -19,12 +19,18 @@ EVERY_ERROR = [error for error in with_subclasses(OpspawnError) if error.__modul
 
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: error.__name__)
 def test_only_unavailable_models_and_tools_are_retryable(error: type[OpspawnError]) -> None:
-    failure = application_error(error("The provider's own message."))
+    arguments = {"server": "time"} if error is errors.McpServerUnavailable else {}
+    failure = application_error(error("The provider's own message.", **arguments))
     assert failure.non_retryable == (
         error.__name__ not in {"ModelTimedOut", "ModelUnavailable", "ToolNotStarted", "ToolUnavailable"}
     )
     assert (failure.type, failure.message) == (error.__name__, "The provider's own message.")
     assert failure.next_retry_delay is None
+
+
+def test_the_failure_of_an_mcp_server_says_which_and_why() -> None:
+    failure = application_error(errors.McpServerUnavailable("It crashed.", server="time", kind="crashed"))
+    assert list(failure.details) == [{"server": "time", "kind": "crashed"}]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.tools import ToolRegistry
 
 
-async def test_a_worker_registers_each_activity_that_a_task_uses(tmp_path: Path) -> None:
+async def test_a_worker_registers_each_activity_that_tasks_and_the_api_use(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, temporal_port=1)
     client = await connect(settings, lazy=True)
     reader = TranscriptReader(client, TranscriptCache(1_000))
@@ -20,6 +20,7 @@ async def test_a_worker_registers_each_activity_that_a_task_uses(tmp_path: Path)
         "request_model",
         "call_tool",
         "list_mcp_tools",
+        *("query_servers", "query_tools", "query_resources", "query_prompts", "read_content"),
         "check_input",
         "notify_input_request",
         "store_messages",

@@ -32,6 +32,7 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
         *("sendMessage", "pauseTask", "resumeTask", "raiseLimits", "forkTask"),
         *("watchTask", "watchTasks"),
         *("listAgents", "getAgent", "listTools", "getSystem", "getHealth", "getReadiness", "getMetrics"),
+        *("listMcpServers", "listMcpTools", "listMcpResources", "listMcpPrompts"),
     }
 
 

@@ -204,7 +204,7 @@ async def test_a_field_of_the_request_is_in_the_first_response_and_in_lists() ->
         task_id="task-1",
         agent="assistant",
         title="Hello",
-        message=user_message(NEW_TASK.content),
+        message=user_message("Hello"),
         created_at=CREATED_AT,
         links=URLS.links("task-1"),
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agentkit.client import ApiUnreachable, OpspawnClient, RequestRefused
+from agentkit.client import ApiUnreachable, OpspawnClient, PromptReference, RequestRefused, ResourceReference
 from agentkit.messages import ImagePart, TextPart
 from tests.reserved_ports import refusing_port
 from tests.unit.scripted_api import (
@@ -235,3 +235,34 @@ async def test_the_requests_of_a_task_are_read_whole(api: ScriptedApi, client: O
     [request] = (await client.task_input_requests("task-1")).input_requests
 
     assert request.arguments == {"to": "DE02", "amount": 700}
+
+
+async def test_a_prompt_is_submitted_with_the_arguments_that_are_given(api: ScriptedApi, client: OpspawnClient) -> None:
+    api.on("POST", "/tasks", ScriptedResponse(201, task()))
+
+    await client.create("assistant", PromptReference(prompt="notes/review", arguments={"change": "17"}))
+    await client.create("assistant", [ResourceReference(server="notes", uri="a:b")])
+
+    prompt, resource = ((request.body or {})["input"] for request in api.requests)
+    assert prompt == {"prompt": "notes/review", "arguments": {"change": "17"}}
+    assert resource == [{"type": "resource", "uri": "a:b", "server": "notes"}]
+
+
+async def test_what_mcp_servers_offer_is_read(api: ScriptedApi, client: OpspawnClient) -> None:
+    problem_fields = {"kind": "crashed", "message": "It crashed."}
+    servers = [{"name": "a b", "transport": "stdio", "tools": 1}, {"name": "c", "problem": problem_fields}]
+    api.on("GET", "/mcp/servers", {"servers": servers})
+    api.on("GET", "/mcp/servers/a%20b/tools", {"tools": [{"name": "convert", "effect": "pure"}]})
+    api.on("GET", "/mcp/servers/a%20b/resources", {"resources": [{"uri": "a:b", "name": "b"}]})
+    api.on("GET", "/mcp/servers/a%20b/prompts", {"prompts": [{"name": "review"}]})
+
+    listed = await client.mcp_servers()
+    tools = await client.mcp_tools("a b")
+    resources = await client.mcp_resources("a b")
+    prompts = await client.mcp_prompts("a b")
+
+    assert [(server.tools, server.problem and server.problem.kind) for server in listed.servers] == [
+        (1, None),
+        (None, "crashed"),
+    ]
+    assert [tools.tools[0].name, resources.resources[0].uri, prompts.prompts[0].name] == ["convert", "a:b", "review"]

@@ -43,6 +43,12 @@ def test_unreadable_files_of_the_api_are_no_reason_to_try_again() -> None:
     assert str(error) == "Title: /data is missing."
 
 
+@pytest.mark.parametrize(("status", "kind"), [(502, "mcp-server-failed"), (504, "mcp-server-timed-out")])
+def test_an_mcp_server_that_fails_is_not_an_api_that_is_away(status: int, kind: str) -> None:
+    error = error_from_response(problem(status, type=f"urn:opspawn:problem:{kind}", detail="It crashed."))
+    assert (type(error), str(error)) == (ApiFailed, "Title: It crashed.")
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -65,6 +65,8 @@ def test_a_request_is_the_same_task_as_over_rest() -> None:
             {"input": tasks_pb2.Input(parts=[tasks_pb2.InputPart(image=tasks_pb2.Image(data=b"x"))])},
             ["input.parts[0]"],
         ),
+        ({"input": tasks_pb2.Input(text="a", prompt=tasks_pb2.PromptInput(prompt="b/c"))}, ["input"]),
+        ({"input": tasks_pb2.Input(prompt=tasks_pb2.PromptInput(prompt="b"))}, ["input.prompt.prompt"]),
         ({"agent": "a" * 256}, ["agent"]),
         ({"limits": tasks_pb2.LimitsChange(max_steps=0)}, ["limits.max_steps"]),
         ({"limits": LATER}, ["limits.on_exhausted"]),
@@ -78,6 +80,20 @@ def test_a_request_is_the_same_task_as_over_rest() -> None:
 )
 def test_a_wrong_field_is_named_by_its_path(fields: dict[str, object], names: list[str]) -> None:
     assert invalid_fields(lambda: new_task(create(**fields))) == names
+
+
+def test_prompts_and_resources_are_the_same_input_as_over_rest() -> None:
+    prompt = tasks_pb2.PromptInput(prompt="notes/review", arguments={"change": "17"})
+    resource = tasks_pb2.InputPart(resource=tasks_pb2.ResourceInput(uri="a:b", server="notes"))
+    requests = [create(input=tasks_pb2.Input(prompt=prompt)), create(input=tasks_pb2.Input(parts=[resource]))]
+    bodies = [
+        {"prompt": "notes/review", "arguments": {"change": "17"}},
+        [{"type": "resource", "uri": "a:b", "server": "notes"}],
+    ]
+    for request, body in zip(requests, bodies, strict=True):
+        assert request_hash(new_task(request)) == request_hash(
+            NewTask.model_validate({"agent": "assistant", "input": body})
+        )
 
 
 def test_a_request_without_input_lacks_it() -> None:

@@ -108,6 +108,9 @@ def test_an_unreachable_temporal_is_worth_a_retry() -> None:
         (("input", 1), "input.parts[1]"),
         (("input", 0, "text"), "input.parts[0].text"),
         (("input", 0, "url"), "input.parts[0].image.url"),
+        (("input", 0, "uri"), "input.parts[0].resource.uri"),
+        (("input", "prompt"), "input.prompt.prompt"),
+        (("input", "arguments", "change"), "input.prompt.arguments.change"),
     ],
 )
 def test_a_field_path_leads_through_the_messages_of_the_proto(path: tuple[str | int, ...], field: str) -> None:

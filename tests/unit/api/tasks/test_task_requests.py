@@ -4,12 +4,18 @@ from collections.abc import Mapping
 
 import pytest
 
-from agentkit.messages import FilePart, ImagePart, TextPart
+from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
+from api.tasks.content_input import ResourceInput, message_part
 from api.tasks.errors import RequestInvalid
 from api.tasks.request_validation import parse_request
 from api.tasks.task_requests import NewTask, TaskListRequest
 
 VALID = {"agent": "assistant", "input": "Hello"}
+
+
+def contents(task: NewTask) -> tuple[InputPart, ...]:
+    assert isinstance(task.input, list)
+    return tuple(message_part(part) for part in task.input if not isinstance(part, ResourceInput))
 
 
 def paths(kind: type[NewTask] | type[TaskListRequest], data: Mapping[str, object]) -> list[tuple[str | int, ...]]:
@@ -28,6 +34,12 @@ def paths(kind: type[NewTask] | type[TaskListRequest], data: Mapping[str, object
         ({"input": [{"type": "image", "data": "x"}]}, ("input", 0, "data")),
         ({"input": [{"type": "image", "data": "iVBO?Rw==", "media_type": "image/png"}]}, ("input", 0, "data")),
         ({"input": [{"type": "image", "data": "iVBORw==", "media_type": ""}]}, ("input", 0)),
+        ({"input": [{"type": "resource", "server": "notes"}]}, ("input", 0, "uri")),
+        ({"input": [{"type": "resource", "uri": "a:b", "server": "no/tes"}]}, ("input", 0, "server")),
+        ({"input": {"prompt": "review"}}, ("input", "prompt")),
+        ({"input": {"prompt": "notes/review", "arguments": {"change": 1}}}, ("input", "arguments", "change")),
+        ({"input": {"arguments": {}}}, ("input", "prompt")),
+        ({"input": {"prompt": "notes/review", "typo": 1}}, ("input", "typo")),
         ({"agent_spec": {"name": "a"}}, ()),
         ({"limits": {"max_cost_usd": float("inf")}}, ("limits", "max_cost_usd")),
         ({"limits": {"max_steps": True}}, ("limits", "max_steps")),
@@ -47,7 +59,7 @@ def test_the_path_of_an_issue_leads_to_the_field(fields: Mapping[str, object], p
 def test_base64_may_be_in_lines() -> None:
     image = {"type": "image", "data": "iVBO\r\nRw==\n", "media_type": "image/png"}
     task = parse_request(NewTask, {**VALID, "input": [image]})
-    assert task.content == (ImagePart(data=b"iVBORw==", media_type="image/png"),)
+    assert contents(task) == (ImagePart(data=b"iVBORw==", media_type="image/png"),)
 
 
 def test_an_issue_does_not_repeat_the_value() -> None:
@@ -77,14 +89,14 @@ def test_only_the_limits_that_the_request_sets_are_changes() -> None:
 
 def test_content_parts_become_those_of_messages() -> None:
     parts = [{"type": "text", "text": "What is this?"}, {"type": "image", "data": "iVBO", "media_type": "image/png"}]
-    content = NewTask.model_validate({**VALID, "input": parts}).content
+    content = contents(NewTask.model_validate({**VALID, "input": parts}))
     assert content == (TextPart(text="What is this?"), ImagePart(data=b"iVBO", media_type="image/png"))
     assert [type(part) for part in content] == [TextPart, ImagePart]
 
 
 def test_a_file_becomes_a_part() -> None:
     part = {"type": "file", "data": "JVBE", "media_type": "application/pdf", "name": "a.pdf"}
-    content = NewTask.model_validate({**VALID, "input": [part]}).content
+    content = contents(NewTask.model_validate({**VALID, "input": [part]}))
     assert content == (FilePart(data=b"JVBE", media_type="application/pdf", name="a.pdf"),)
     assert type(content[0]) is FilePart
 

@@ -52,6 +52,35 @@ def test_options_reach_the_api(api: ScriptedApi, opspawn: Opspawn) -> None:
     }
 
 
+def test_a_prompt_and_its_arguments_are_the_input(api: ScriptedApi, opspawn: Opspawn) -> None:
+    script_task(api, task())
+
+    result = opspawn("run", "assistant", "--prompt", "notes/review", "--argument", "change=17")
+
+    assert result.code == 0
+    expected = {"prompt": "notes/review", "arguments": {"change": "17"}}
+    assert api.requests[0].body == {"agent": "assistant", "input": expected}
+
+
+def test_resources_are_parts_of_the_input(api: ScriptedApi, opspawn: Opspawn) -> None:
+    script_task(api, task())
+
+    opspawn("run", "assistant", "Summarise", "--resource", "notes:file:///plan.md")
+
+    text, resource = (api.requests[0].body or {})["input"]
+    assert text == {"type": "text", "text": "Summarise"}
+    assert resource == {"type": "resource", "uri": "file:///plan.md", "server": "notes"}
+
+
+def test_an_mcp_server_that_fails_is_exit_code_1(api: ScriptedApi, opspawn: Opspawn) -> None:
+    failed = problem(502, "An MCP server can't be used", "It crashed.", kind="mcp-server-failed")
+    api.on("POST", "/tasks", failed)
+
+    result = opspawn("run", "assistant", "--prompt", "notes/review")
+
+    assert (result.code, result.err) == (1, "An MCP server can't be used: It crashed.")
+
+
 def test_a_submission_without_a_response_is_repeated_with_its_idempotency_key(
     api: ScriptedApi, opspawn: Opspawn
 ) -> None:

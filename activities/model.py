@@ -10,14 +10,15 @@ from temporalio import activity
 
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
-from activities.payload_types import MODEL_ACTIVITY, ModelCall, ModelReply
+from activities.payload_types import MODEL_ACTIVITY, SAMPLE_ACTIVITY, ModelCall, ModelReply, SamplingCall
 from activities.storage.transcript_reader import TranscriptReader
 from activities.streaming.token_batches import ResponseId
 from activities.streaming.token_streams import NullTokenPublisher, TokenPublisher
 from agentkit.errors import ModelNotAuthorized, OpspawnError
 from agentkit.interfaces import Emit, Model, ModelDelta, ModelResponse, OutputChecker
 from agentkit.messages import Message, TextPart, Usage
-from agentkit.runtime.model_request import request_model
+from agentkit.runtime.model_request import request_model, with_unpriced_calls
+from agentkit.runtime.sampling import to_model_request
 
 __all__ = ["ModelActivities"]
 
@@ -59,6 +60,21 @@ class ModelActivities:
                     raise  # the worker stops, or the task has ended: nobody reads it
                 response = _interrupted(call.model, written)
         return ModelReply(response=response, model=call.model)
+
+    @activity.defn(name=SAMPLE_ACTIVITY)
+    async def sample_model(self, call: SamplingCall) -> ModelReply:
+        """Send an MCP server's request to a model once, and return its response.
+
+        Raises:
+            ApplicationError: its type is the name of our error; see ``failure_mapping``.
+        """
+        async with heartbeating():
+            try:
+                request = to_model_request(call.request, call.model, activity.info().attempt)
+                response = await self._model(call.model).respond(request)
+            except OpspawnError as error:
+                raise application_error(error) from error
+        return ModelReply(response=with_unpriced_calls(response), model=call.model)
 
     async def _request(self, call: ModelCall, written: list[str]) -> ModelResponse:
         """Return the model's response; the text of its deltas is appended to ``written`` meanwhile."""

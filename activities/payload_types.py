@@ -8,28 +8,35 @@ from collections.abc import Mapping
 from pydantic import ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
 from agentkit.input_requests import InputRequest
-from agentkit.interfaces import ModelResponse, ToolOutput, ToolValue
+from agentkit.interfaces import ClientInputRequest, ModelResponse, ToolOutput, ToolValue
 from agentkit.messages import Message
 from agentkit.records import Record
+from agentkit.runtime.sampling import SamplingRequest
 from agentkit.specs import McpSelection
 from agentkit.transcript import Segment
 
 __all__ = [
+    "ASK_CLIENT_SIGNAL",
     "CHECK_INPUT_ACTIVITY",
+    "CLIENT_INPUT_QUERY",
     "INLINE_METADATA",
     "LIST_MCP_TOOLS_ACTIVITY",
     "MODEL_ACTIVITY",
     "NOTIFY_INPUT_ACTIVITY",
     "PROBE_PREFIX",
+    "SAMPLE_ACTIVITY",
     "STORE_ACTIVITY",
     "TOOL_OUTPUT_KEY",
     "TOOL_PREFIX",
+    "AskedInput",
     "ForkSource",
     "InputCheck",
+    "InputKey",
     "InputNotice",
     "McpListCall",
     "ModelCall",
     "ModelReply",
+    "SamplingCall",
     "StoredMessages",
     "StoredTranscript",
     "TranscriptPage",
@@ -46,6 +53,9 @@ __all__ = [
 MODEL_ACTIVITY = "request_model"
 STORE_ACTIVITY = "store_messages"
 LIST_MCP_TOOLS_ACTIVITY = "list_mcp_tools"
+SAMPLE_ACTIVITY = "sample_model"
+ASK_CLIENT_SIGNAL = "ask_client"
+CLIENT_INPUT_QUERY = "client_input"
 CHECK_INPUT_ACTIVITY = "check_input"
 NOTIFY_INPUT_ACTIVITY = "notify_input_request"
 TOOL_PREFIX = "tool."
@@ -195,6 +205,31 @@ class InputCheck(Record):
     value: JsonValue
     value_schema: dict[str, JsonValue] = Field(alias="schema")
     """JSON Schema that the value must fit."""
+
+
+class AskedInput(Record):
+    """The argument of the signal ``ask_client``: what an MCP server asks while a call runs."""
+
+    call_id: str
+    request: ClientInputRequest
+
+
+class InputKey(Record):
+    """The argument of the query ``client_input``."""
+
+    call_id: str
+    key: str
+    """``ClientInputRequest.key``."""
+
+
+class SamplingCall(Record):
+    """The argument of the activity that sends an MCP server's request to a model."""
+
+    task_id: str
+    step: int
+    model: str
+    """``provider:name``."""
+    request: SamplingRequest
 
 
 class McpListCall(Record):

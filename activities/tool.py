@@ -18,6 +18,7 @@ from activities.lost_attempts import LostAttempts
 from activities.payload_types import PROBE_PREFIX, TOOL_PREFIX
 from activities.storage.content_storage import ContentStorage
 from activities.storage.result_keeping import ResultKeeper, redacted_output
+from activities.task_inputs import WorkflowInputs
 from activities.tool_calls import ToolCalls
 from activities.worker_survey import WorkersWithTool
 from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed
@@ -73,6 +74,7 @@ class ToolActivities:
         """
         self._secrets = secrets or NoSecrets()
         storage = None if client is None else ContentStorage(client)
+        self._client = client
         self._toolset = toolset
         self._mcp_servers = mcp_servers or NoMcpServers()
         self._keeper = ResultKeeper(storage)
@@ -113,7 +115,7 @@ class ToolActivities:
         tool = await self._called_tool(info.activity_type.removeprefix(TOOL_PREFIX), context)
         if info.is_local and await self._lost_attempts.may_repeat_one():
             raise LocalAttemptLost(f"{tool.spec.name} may have ended a worker before.")
-        context = self._with_secrets(tool, context).with_signals(CallSignals(partial(self._report, heartbeat)))
+        context = self._with_secrets(tool, context).with_signals(self._signals(context, heartbeat))
         async with self._calls.running(tool, context, may_wait=not info.is_local):
             return await invoke_tool(tool, arguments, context)
 
@@ -139,6 +141,12 @@ class ToolActivities:
             return ""
         timeout_s = min(_SURVEY_TIMEOUT_S, _attempt_timeout_s() / 4)
         return f" {await self._workers_with_tool.sentence(name, info.task_queue, timeout_s)}"
+
+    def _signals(self, context: ToolContext, heartbeat: Heartbeat) -> CallSignals:
+        signals = CallSignals(partial(self._report, heartbeat))
+        if context.mcp is not None and self._client is not None:
+            signals.ask = WorkflowInputs(self._client, context.task_id, context.call_id).ask
+        return signals
 
     def _report(self, heartbeat: Heartbeat, progress: ToolProgress) -> None:
         """Put progress into the next heartbeat; a function's thread may call this, too."""

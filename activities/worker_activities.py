@@ -39,8 +39,10 @@ def worker_activities(
     mcp_servers: McpServers | None = None,
 ) -> Sequence[Callable[..., Any]]:
     """Return the activities, made of the parts that they need."""
+    model_activities = ModelActivities(models, reader, checker, publisher)
     return [
-        ModelActivities(models, reader, checker, publisher).request_model,
+        model_activities.request_model,
+        model_activities.sample_model,
         ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client, mcp_servers).call_tool,
         McpListingActivity(mcp_servers or NoMcpServers()).list_mcp_tools,
         *McpQueryActivities(mcp_servers or NoMcpServers()).all,

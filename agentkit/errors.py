@@ -20,6 +20,7 @@ OpspawnError
 │   ├── SecretMissing         a secret that the call needs is not available; the tool was not called
 │   ├── ToolInterrupted       the call was cut off: whether it took effect is not known
 │   ├── NotDone               the call had no effect
+│   │   └── RequestStateLost  an MCP server no longer knows the call that is to be resumed
 │   ├── ResultUnreadable      the call took effect, but its result can't be read
 │   └── ToolUnavailable       transient: another attempt may succeed
 │       └── ToolNotStarted    the call has not reached the tool
@@ -80,6 +81,7 @@ __all__ = [
     "NotDone",
     "OpspawnError",
     "OutputUncheckable",
+    "RequestStateLost",
     "ResultUnreadable",
     "SandboxUnavailable",
     "SecretMissing",
@@ -236,6 +238,10 @@ class ToolInterrupted(ToolError):
 
 class NotDone(ToolError):
     """The call had no effect: raise it in a tool that has changed nothing, or return it from a probe."""
+
+
+class RequestStateLost(NotDone):
+    """An MCP server doesn't accept the state of the call that is to be resumed: make the call from the start."""
 
 
 class ResultUnreadable(ToolError):

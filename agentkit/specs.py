@@ -90,6 +90,9 @@ class ToolSpec(Record):
     """Whether its worker can find out if a call that was cut off took effect: see ``ProbedTool``."""
     mcp: McpToolName | None = Field(default=None, exclude_if=_is_none)
     """The tool of an MCP server that this is."""
+    sampling: Literal["ask", "allow"] | None = Field(default=None, exclude_if=_is_none)
+    """Whether its MCP server may ask the task's model during a call: after a person has allowed it, or always. None:
+    never."""
 
     @property
     def policy_name(self) -> str:

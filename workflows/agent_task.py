@@ -12,8 +12,9 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
-    from activities.payload_types import TranscriptPage, TranscriptRange
+    from activities.payload_types import InputKey, TranscriptPage, TranscriptRange
     from agentkit.errors import AnswerInvalid, OpspawnError, SteeringInvalid
+    from agentkit.interfaces import ClientInput
     from agentkit.messages import Usage
     from agentkit.planners import get_planner
     from agentkit.runtime.effect_ledger import EffectLedger
@@ -22,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.runtime.step import run_step
     from agentkit.specs import AgentSpec, RaisedLimits
     from agentkit.transcript import Transcript, first_messages
+    from workflows.client_requests import read_asked_input
     from workflows.human_input import read_answer
     from workflows.journal import CancelledEntry, LimitsRaisedEntry
     from workflows.listed_progress import progress_attributes
@@ -287,6 +289,19 @@ class AgentTask:
             self._effects.steering.check(read_message(message))
         except SteeringInvalid as error:
             raise _refused(error) from error
+
+    @workflow.signal
+    def ask_client(self, asked: JsonValue = None, *_: JsonValue) -> None:
+        """Obtain what an MCP server asks during a call; for the activity of that call, not for people."""
+        try:
+            self._effects.client_requests.receive(read_asked_input(asked))
+        except SteeringInvalid as error:
+            self._effects.human_input.reject(str(error))
+
+    @workflow.query
+    def client_input(self, key: InputKey) -> ClientInput | None:
+        """Return the input for a request of ``ask_client``; None: there is none yet."""
+        return self._effects.client_requests.input_for(key.call_id, key.key)
 
     @workflow.signal
     def pause(self) -> None:

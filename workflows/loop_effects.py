@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -16,10 +17,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import (
         MODEL_ACTIVITY,
         NOTIFY_INPUT_ACTIVITY,
+        SAMPLE_ACTIVITY,
         STORE_ACTIVITY,
         InputNotice,
         ModelCall,
         ModelReply,
+        SamplingCall,
         StoredMessages,
         StoredTranscript,
         model_activity_id,
@@ -38,10 +41,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from agentkit.messages import StoredContent, ToolCall, ToolResult
     from agentkit.runtime.call_effects import CheckedCall
+    from agentkit.runtime.client_inputs import ClientInputs
     from agentkit.runtime.loop import AgentLoop, interrupted_response
+    from agentkit.runtime.sampling import SamplingRequest
     from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
     from workflows.answer_rules import LoopAnswerRules
+    from workflows.client_requests import ClientRequests
     from workflows.human_input import HumanInput
     from workflows.journal import (
         JOURNAL_KEY,
@@ -81,6 +87,8 @@ class DurableEffects:
         self.kept_results = dict(carried.kept_results or {}) if carried else {}
         """The long results and files that ``read_result`` can read, by the id of their call, and a file's number."""
         self.details = ProgressDetails()
+        self.client_requests = ClientRequests()
+        """What MCP servers ask during calls that run."""
         self.limits = TaskLimits(loop, started_at)
         self.listed = ListedState(
             is_paused=carried is not None and carried.is_paused, is_queued=started_at > workflow.now()
@@ -197,11 +205,22 @@ class DurableEffects:
         if share := workflow.extern_functions().get(SHARE_TRANSCRIPT):
             share(workflow.info().workflow_id, _TRANSCRIPT_VERSION, self._loop.transcript, self._loop.agent)
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
-        """Run the tool's activity."""
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
+        """Run the tool's activity; that of an MCP tool may ask for input while it runs."""
+        if tool.mcp is None:
+            return await self._call_tool(tool, call, step)
+        self.client_requests.begin(call.id, partial(ClientInputs(self._loop, self, step).obtain, call, tool))
+        try:
+            return await self._call_tool(tool, call, step, resumed)
+        finally:
+            self.client_requests.end(call.id)
+
+    async def _call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
         given = call.arguments
         read_id = _kept_id(given.get("call_id"), given.get("file")) if tool.name == READ_RESULT else ""
         context = self._context(tool, call, step, self.kept_results.get(read_id))
+        if resumed is not None:
+            context = context.model_copy(update={"mcp": resumed})
         running = run_tool(tool, call, context, self._plain_arguments)
         if tool.effect == "irreversible":  # never cancelled silently
             output = await running
@@ -213,6 +232,27 @@ class DurableEffects:
         if isinstance(output, ToolOutput):
             self._keep(call.id, output)
         return output
+
+    async def sample(self, request: SamplingRequest) -> ModelResponse:
+        """Run the activity that sends an MCP server's request to the task's model."""
+        loop, policy = self._loop, model_policy(fallback=False)
+        call = SamplingCall(task_id=workflow.info().workflow_id, step=loop.steps, model=loop.model, request=request)
+        try:
+            reply: ModelReply = await workflow.execute_activity(
+                SAMPLE_ACTIVITY,
+                call,
+                result_type=ModelReply,
+                start_to_close_timeout=policy.start_to_close,
+                heartbeat_timeout=policy.heartbeat,
+                retry_policy=policy.retry,
+                summary=f"Step {loop.steps}: an MCP server asks {loop.model}",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            failure = model_error_from(error)
+            raise failure if isinstance(failure, ModelError) else ModelError(str(failure)) from error
+        return reply.response
 
     async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
         """Run the tool's probe.

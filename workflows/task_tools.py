@@ -8,11 +8,10 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.payload_types import LIST_MCP_TOOLS_ACTIVITY, McpListCall
     from activities.retry_policies import LIST_MCP_TOOLS_POLICY
-    from agentkit.errors import McpServerUnavailable
     from agentkit.interfaces import McpListing, McpServerProblem
     from agentkit.mcp_names import split_pattern
     from agentkit.runtime.loop import AgentLoop
-    from agentkit.runtime.mcp_tool_selection import problems_notice, required_problem
+    from agentkit.runtime.mcp_tool_selection import use_listing
     from agentkit.specs import McpSelection
 
 __all__ = ["list_agent_tools"]
@@ -29,11 +28,7 @@ async def list_agent_tools(loop: AgentLoop) -> None:
     if selection is None:
         return
     listing = await _list(selection, tuple(tool.name for tool in loop.agent.tools))
-    if (problem := required_problem(listing, selection)) is not None:
-        raise McpServerUnavailable(problem.message, server=problem.server, kind=problem.kind)
-    loop.add_tools(listing.tools)
-    if notice := problems_notice(listing):
-        loop.append_notice(notice)
+    use_listing(loop, listing, selection)
 
 
 async def _list(selection: McpSelection, taken: tuple[str, ...]) -> McpListing:

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import (
         LocalAttemptLost,
         NotDone,
+        RequestStateLost,
         ResultUnreadable,
         SecretMissing,
         ToolArgumentsInvalid,
@@ -74,7 +75,9 @@ _REPORTED = frozenset({ToolError.__name__, ToolNotFound.__name__})
 effect: a result that can't be encoded, say. A worker of another program names its tools' failures as it likes.
 """
 
-_NOT_DONE = frozenset(kind.__name__ for kind in (NotDone, SecretMissing, ToolArgumentsInvalid, ToolNotStarted))
+_NOT_DONE = frozenset(
+    kind.__name__ for kind in (NotDone, RequestStateLost, SecretMissing, ToolArgumentsInvalid, ToolNotStarted)
+)
 """Types of the failures of a call that had no effect."""
 
 _MAX_PROBE_ERROR_CHARS = 500
@@ -244,7 +247,7 @@ def tool_error(tool: ToolSpec, cause: BaseException | None) -> ToolError:
     """Return the error of a failed call, by what is known of its effect."""
     text = tool_failure_text(tool, cause)
     if isinstance(cause, ApplicationError) and cause.type in _NOT_DONE:
-        return NotDone(text)
+        return RequestStateLost(text) if cause.type == RequestStateLost.__name__ else NotDone(text)
     if isinstance(cause, ApplicationError) and cause.type in _UNREADABLE:
         return ResultUnreadable(text)
     if isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START:

@@ -31,6 +31,8 @@ class ResultKeeper:
 
     async def keep(self, workflow_id: str, value: ToolValue, timeout_s: float) -> ToolValue:
         """Return what the result of the call's activity is to be; what can't be stored within ``timeout_s`` is lost."""
+        if isinstance(value, ToolOutput) and value.input_required is not None:
+            return value
         returned, files = (value.value, value.files or ()) if isinstance(value, ToolOutput) else (value, ())
         shown, omitted, text = shown_value(returned)
         if not files and len(text) < _MIN_STORED_CHARS:
@@ -73,7 +75,11 @@ def redacted_output(secrets: Secrets, value: ToolValue) -> ToolValue:
     if not isinstance(value, ToolOutput):
         return secrets.redact_value(value)
     files = tuple(_redacted_file(secrets, file) for file in value.files or ())
-    return value.model_copy(update={"value": secrets.redact_value(value.value), "files": files or None})
+    update: dict[str, object] = {"value": secrets.redact_value(value.value), "files": files or None}
+    if (required := value.input_required) is not None:  # but for its state, which the server needs unchanged
+        requests = (each.model_copy(update={"params": secrets.redact_value(each.params)}) for each in required.requests)
+        update["input_required"] = required.model_copy(update={"requests": tuple(requests)})
+    return value.model_copy(update=update)
 
 
 def _redacted_file(secrets: Secrets, file: StoredContent) -> StoredContent:

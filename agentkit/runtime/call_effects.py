@@ -8,8 +8,9 @@ from typing import Protocol
 
 from agentkit.errors import ToolInterrupted
 from agentkit.input_requests import InputAnswer, InputRequest
-from agentkit.interfaces import PolicyDecision, ProbeOutcome, ToolValue
+from agentkit.interfaces import McpCall, ModelResponse, PolicyDecision, ProbeOutcome, ToolValue
 from agentkit.messages import ToolCall, ToolResult
+from agentkit.runtime.sampling import SamplingRequest
 from agentkit.specs import ToolSpec
 
 __all__ = ["CallEffects", "CheckedCall"]
@@ -34,14 +35,24 @@ class CallEffects(Protocol):
         """Return the current time, with a time zone."""
         ...
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
         """Make one tool call and return the tool's value. An irreversible tool is called once.
+
+        ``resumed`` has the input of a call that resumes an earlier one.
 
         Raises:
             NotDone: the call had no effect.
             ResultUnreadable: it took effect, but its result can't be read.
             ToolInterrupted: it was cut off; whether it took effect is not known.
             ToolError: the call failed; its message becomes the result that the model reads.
+        """
+        ...
+
+    async def sample(self, request: SamplingRequest) -> ModelResponse:
+        """Send a request of an MCP server to the task's model and return the response.
+
+        Raises:
+            ModelError: the model gave no response.
         """
         ...
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from agentkit.errors import (
     NotDone,
+    RequestStateLost,
     ResultUnreadable,
     SecretMissing,
     ToolArgumentsInvalid,
@@ -21,10 +22,20 @@ from agentkit.errors import (
     ToolInterrupted,
 )
 from agentkit.input_requests import InputAnswer
-from agentkit.interfaces import ASK_PERSON, Done, PolicyDecision, Unknown
+from agentkit.interfaces import (
+    ASK_PERSON,
+    Done,
+    InputRequired,
+    McpCall,
+    PolicyDecision,
+    ToolOutput,
+    ToolValue,
+    Unknown,
+)
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.call_requests import approval_request, declined_text, outcome_request, question_request
+from agentkit.runtime.client_inputs import MAX_INPUT_ROUNDS, ClientInputRules, ClientInputs
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
 from agentkit.runtime.remembered_decisions import RememberedDecisions
 from agentkit.runtime.tool_results import bounded, error_result, result_text, tool_result
@@ -37,7 +48,7 @@ _MAX_NOTE_CHARS = 2_000
 _UNKNOWN_OUTCOME = "Whether it took effect is UNKNOWN. Don't call it again before you have checked."
 
 
-class CallRules(Protocol):
+class CallRules(ClientInputRules, Protocol):
     """The rules that a call passes while it is carried out: policy, ledger and remembered decisions of its loop."""
 
     ledger: EffectLedger
@@ -128,7 +139,46 @@ class CallExecution:
         return result
 
     async def _call(self, call: ToolCall, tool: ToolSpec) -> ToolResult:
-        """Make the call, and again each time that a person decides so."""
+        """Make the call, and resume it with input as often as its server requires some."""
+        outcome = await self._make(call, tool)
+        if isinstance(outcome, ToolResult):
+            return outcome
+        result = await self._resume(call, tool, outcome)
+        self.effects.on_outcome_settled(call, result)
+        return result
+
+    async def _resume(self, call: ToolCall, tool: ToolSpec, required: InputRequired) -> ToolResult:
+        """Obtain the input, and make a call with it, until one has a result: each has its own id and ledger entry."""
+        inputs = ClientInputs(self.rules, self.effects, self.step)
+        is_state_lost = False
+        for number in range(2, MAX_INPUT_ROUNDS + 2):
+            obtained = await inputs.obtain_all(call, tool, required.requests)
+            if error := next((each.error for each in obtained if each.error is not None), None):
+                return error_result(call, f"{tool.name} has no result: its server asked for input. {error}")
+            keys = [request.key for request in required.requests]
+            results = {key: each.result or {} for key, each in zip(keys, obtained, strict=True)}
+            resuming = call.model_copy(update={"id": f"{call.id}.{number}"})
+            self.rules.ledger.propose(resuming, tool, self.step, self.effects.now())
+            try:
+                outcome = await self._make(
+                    resuming, tool, McpCall(effect=tool.effect, inputs=results, state=required.state)
+                )
+            except RequestStateLost as error:
+                if is_state_lost:
+                    return error_result(call, str(error))
+                is_state_lost = True
+                outcome = await self._make(call, tool)
+            if isinstance(outcome, ToolResult):
+                return outcome.model_copy(update={"call_id": call.id})
+            required = outcome
+        return error_result(call, f"{tool.name} has no result: it asked for input {MAX_INPUT_ROUNDS} times.")
+
+    async def _make(self, call: ToolCall, tool: ToolSpec, resumed: McpCall | None = None) -> ToolResult | InputRequired:
+        """Make one call, and again each time that a person decides so; return its result, or what input it requires.
+
+        Raises:
+            RequestStateLost: the server doesn't accept the state of the call that is resumed; nothing was done.
+        """
         while True:
             try:
                 await self.effects.before_call(tool)
@@ -136,14 +186,12 @@ class CallExecution:
                 return self._not_made(call, error)
             try:
                 self.rules.ledger.start(call.id, self.effects.now())
-                value = await self.effects.call_tool(tool, call, self.step)
+                value = await self.effects.call_tool(tool, call, self.step, resumed)
             except ToolError as error:
-                if not isinstance(error, ToolInterrupted) or tool.effect != "irreversible":
-                    self._record(call, _state_after(error))
-                    return error_result(call, str(error))
-                self._record(call, "unknown")
-                if (result := await self._settle(call, tool, error)) is not None:
-                    self.effects.on_outcome_settled(call, result)
+                self._record(call, _state_after(error, tool))
+                if isinstance(error, RequestStateLost) and resumed is not None:
+                    raise
+                if (result := await self._result_of_error(call, tool, error)) is not None:
                     return result
             except ToolCallRefused:
                 self._record(call, "not_done")
@@ -152,8 +200,22 @@ class CallExecution:
                 self._record(call, "unknown" if tool.effect == "irreversible" else "failed")
                 raise
             else:
-                self._record(call, "done")
-                return tool_result(call, value, self.agent)
+                return self._outcome(call, value)
+
+    def _outcome(self, call: ToolCall, value: ToolValue) -> ToolResult | InputRequired:
+        if isinstance(value, ToolOutput) and value.input_required is not None:
+            self._record(call, "not_done")
+            return value.input_required
+        self._record(call, "done")
+        return tool_result(call, value, self.agent)
+
+    async def _result_of_error(self, call: ToolCall, tool: ToolSpec, error: ToolError) -> ToolResult | None:
+        """Return the result of a call that failed; None: it was cut off, and a person decides that it is made again."""
+        if not isinstance(error, ToolInterrupted) or tool.effect != "irreversible":
+            return error_result(call, str(error))
+        if (result := await self._settle(call, tool, error)) is not None:
+            self.effects.on_outcome_settled(call, result)
+        return result
 
     def _not_made(self, call: ToolCall, error: NotDone) -> ToolResult:
         """Return the result of a call that is not started, for a person interrupted the step."""
@@ -197,8 +259,10 @@ class CallExecution:
         self.rules.ledger.record(call.id, state, self.effects.now(), decided_by)
 
 
-def _state_after(error: ToolError) -> CallState:
+def _state_after(error: ToolError, tool: ToolSpec) -> CallState:
     match error:
+        case ToolInterrupted() if tool.effect == "irreversible":
+            return "unknown"
         case NotDone() | SecretMissing() | ToolArgumentsInvalid():
             return "not_done"
         case ResultUnreadable():

@@ -7,18 +7,24 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import JsonValue
 
 from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, ToolError, ToolInterrupted
 from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, InputRequest
 from agentkit.interfaces import (
+    CallSignals,
     Emit,
+    McpCall,
+    McpServers,
     Model,
     ModelResponse,
+    NoMcpServers,
     OutputChecker,
     ProbeOutcome,
     SecurityPolicy,
+    ToolContext,
     Toolset,
     ToolValue,
     Unknown,
@@ -26,9 +32,12 @@ from agentkit.interfaces import (
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.call_effects import CheckedCall
+from agentkit.runtime.client_inputs import ClientInputs
 from agentkit.runtime.effect_ledger import EffectLedger
 from agentkit.runtime.loop import AgentLoop
-from agentkit.runtime.model_request import request_model
+from agentkit.runtime.mcp_tool_selection import list_mcp_tools, use_listing
+from agentkit.runtime.model_request import request_model, with_unpriced_calls
+from agentkit.runtime.sampling import SamplingRequest, to_model_request
 from agentkit.runtime.security_policy import RulePolicy
 from agentkit.runtime.step import run_step
 from agentkit.runtime.tool_invocation import invoke_probe, invoke_tool, tool_context
@@ -62,7 +71,8 @@ class LocalRunner:
 
     Models are keyed by provider, the text before the colon of ``provider:name``. A model that fails is not
     requested again: retries belong to Temporal. Without a ``checker``, output is checked in this process. ``ask``
-    answers input requests; without it, no call is approved, and no unknown outcome is settled.
+    answers input requests; without it, no call is approved, and no unknown outcome is settled. ``mcp_servers`` serve
+    the agent's MCP tools.
     """
 
     def __init__(
@@ -72,12 +82,14 @@ class LocalRunner:
         policy: SecurityPolicy | None = None,
         checker: OutputChecker | None = None,
         ask: Ask | None = None,
+        mcp_servers: McpServers | None = None,
     ) -> None:
         self._models = models
         self._toolset = toolset
         self._policy = policy or RulePolicy()
         self._checker = checker or InlineOutputChecker()
         self._ask = ask or _deny
+        self._mcp_servers = mcp_servers or NoMcpServers()
 
     async def run(
         self, agent: AgentSpec, message: str | Message, *, task_id: str = "local", emit: Emit | None = None
@@ -92,10 +104,13 @@ class LocalRunner:
         loop = AgentLoop(
             agent, get_planner(agent.planner), self._policy, Transcript([first]), ledger=EffectLedger(task_id)
         )
-        effects = _LocalEffects(self._models, self._toolset, self._checker, agent.name, task_id, emit, self._ask)
+        effects = _LocalEffects(
+            self._models, self._toolset, self._mcp_servers, self._checker, loop, task_id, emit, self._ask
+        )
         deadline = asyncio.timeout(agent.limits.deadline)
         try:
             async with deadline:
+                await self._list_mcp_tools(loop)
                 while (finish := await run_step(loop, effects)) is None:
                     pass
         except TimeoutError as error:
@@ -104,6 +119,12 @@ class LocalRunner:
             raise LimitExceeded(f"deadline is {agent.limits.deadline:g} s, and the task has run for as long") from error
         return LocalResult(finish.output, tuple(loop.transcript.read()), loop.usage, loop.steps)
 
+    async def _list_mcp_tools(self, loop: AgentLoop) -> None:
+        selection = loop.agent.mcp
+        if selection is not None:
+            listing = await list_mcp_tools(self._mcp_servers, selection, [tool.name for tool in loop.agent.tools])
+            use_listing(loop, listing, selection)
+
 
 @dataclass(frozen=True)
 class _LocalEffects:
@@ -111,8 +132,9 @@ class _LocalEffects:
 
     models: Mapping[str, Model]
     toolset: Toolset
+    mcp_servers: McpServers
     checker: OutputChecker
-    agent: str
+    loop: AgentLoop
     task_id: str
     emit: Emit | None
     answer: Ask
@@ -139,12 +161,26 @@ class _LocalEffects:
             model, loop.agent, messages, checker=self.checker, name=loop.model, step=loop.steps, emit=self.emit
         )
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> ToolValue:
-        context = tool_context(self.task_id, call.id, step, agent=self.agent)
-        return await invoke_tool(self.toolset.get(tool.name), call.arguments, context)
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
+        context = self._context(call, step)
+        if tool.mcp is None:
+            return await invoke_tool(self.toolset.get(tool.name), call.arguments, context)
+        inputs = ClientInputs(self.loop, self, step)
+        context = context.model_copy(update={"mcp": resumed or McpCall(effect=tool.effect)})
+        context = context.with_signals(CallSignals(ask=partial(inputs.obtain, call, tool)))
+        served = self.mcp_servers.tool(tool.mcp.server, tool.mcp.name, effect=tool.effect)
+        return await invoke_tool(served, call.arguments, context)
+
+    async def sample(self, request: SamplingRequest) -> ModelResponse:
+        name = self.loop.model
+        model = self.models[name.partition(":")[0]]
+        return with_unpriced_calls(await model.respond(to_model_request(request, name, attempt=1)))
+
+    def _context(self, call: ToolCall, step: int) -> ToolContext:
+        return tool_context(self.task_id, call.id, step, agent=self.loop.agent.name)
 
     async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
-        context = tool_context(self.task_id, call.id, step, agent=self.agent)
+        context = self._context(call, step)
         try:
             return await invoke_probe(self.toolset.get(tool.name), call.arguments, context)
         except ToolError as failure:

@@ -168,6 +168,10 @@ class AgentLoop:
         """Give further tools to the agent, for the rest of the task."""
         self.agent = self.agent.model_copy(update={"tools": (*self.agent.tools, *tools)})
 
+    def add_usage(self, usage: Usage) -> None:
+        """Count a model's response that is not part of the transcript, such as one that an MCP server asked for."""
+        self.usage += usage
+
     def append_notice(self, text: str) -> None:
         """Append a message to the model that no person wrote."""
         self._append_feedback(text)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import McpListing, McpServerProblem, McpServers
 from agentkit.mcp_names import model_tool_names, split_pattern, tool_matches
+from agentkit.runtime.loop import AgentLoop
 from agentkit.specs import McpSelection, McpToolName, ToolSpec
 
-__all__ = ["list_mcp_tools", "problems_notice", "required_problem"]
+__all__ = ["list_mcp_tools", "use_listing"]
 
 _MAX_NAMES = 20
 _MAX_NOTICE_CHARS = 4_000
@@ -45,12 +46,15 @@ async def _list_server(
             )
         limit_s = settings.opspawn.connect_timeout + settings.opspawn.timeout
         async with asyncio.timeout(limit_s):
-            tools = [tool for tool in await servers.list_tools(server) if tool.mcp is not None]
+            listed = await servers.list_tools(server)
     except TimeoutError:
         text = f"MCP server {server}: its tools were not listed within {limit_s:g} s."
         return [], [McpServerProblem(server=server, kind="timed_out", message=text)]
     except McpServerUnavailable as error:
         return [], [McpServerProblem(server=server, kind=error.kind, message=str(error))]
+    sampling = settings.opspawn.sampling
+    rule = None if sampling == "deny" else sampling
+    tools = [tool.model_copy(update={"sampling": rule}) for tool in listed if tool.mcp is not None]
     own = [pattern for pattern in patterns if split_pattern(pattern)[0] == server]
     matched = [tool for tool in tools if any(tool_matches(pattern, _name(tool)) for pattern in own)]
     return matched, [
@@ -71,15 +75,21 @@ def _no_such_tool(server: str, pattern: str, tools: Sequence[ToolSpec]) -> McpSe
     return McpServerProblem(server=server, kind="no_such_tool", message=text)
 
 
-def required_problem(listing: McpListing, selection: McpSelection) -> McpServerProblem | None:
-    """Return the first problem with a server that the agent requires."""
-    return next((problem for problem in listing.problems if problem.server in (selection.required or ())), None)
+def use_listing(loop: AgentLoop, listing: McpListing, selection: McpSelection) -> None:
+    """Give the listed tools to the loop's agent; problems are a message to the model.
+
+    Raises:
+        McpServerUnavailable: there is a problem with a server that the agent requires.
+    """
+    for problem in listing.problems:
+        if problem.server in (selection.required or ()):
+            raise McpServerUnavailable(problem.message, server=problem.server, kind=problem.kind)
+    loop.add_tools(listing.tools)
+    if listing.problems:
+        loop.append_notice(_problems_notice(listing))
 
 
-def problems_notice(listing: McpListing) -> str:
-    """Return what the model reads of the servers that can't be used; empty: all can."""
-    if not listing.problems:
-        return ""
+def _problems_notice(listing: McpListing) -> str:
     problems = "\n".join(f"- {problem.message}" for problem in listing.problems)
     text = f"Some tools are not available in this task:\n{problems}"
     return f"{text[:_MAX_NOTICE_CHARS]}\nGo on without them, and say what you could not do for lack of them."

@@ -12,7 +12,7 @@ from agentkit.runtime.argument_check import are_arguments_checked, refused_argum
 from agentkit.runtime.call_ids import with_unique_call_ids
 from agentkit.specs import AgentSpec
 
-__all__ = ["request_model"]
+__all__ = ["request_model", "with_unpriced_calls"]
 
 
 async def request_model(
@@ -46,13 +46,18 @@ async def request_model(
         ModelError: the model gave no response.
     """
     request = get_planner(agent.planner).render(agent, messages, agent.tools)
-    response = await model.respond(replace(request, model=name, attempt=attempt), emit)
-    usage = response.usage
-    if usage.cost_usd is None:
-        usage = usage.model_copy(update={"unpriced_calls": usage.model_calls})
+    response = with_unpriced_calls(await model.respond(replace(request, model=name, attempt=attempt), emit))
     message = with_unique_call_ids(response.message, messages, step)
     checks = await _check(checker, agent, response)
-    return response.model_copy(update={"message": message, "usage": usage, **checks})
+    return response.model_copy(update={"message": message, **checks})
+
+
+def with_unpriced_calls(response: ModelResponse) -> ModelResponse:
+    """Return the response with its call counted as unpriced, if its cost is unknown."""
+    usage = response.usage
+    if usage.cost_usd is not None:
+        return response
+    return response.model_copy(update={"usage": usage.model_copy(update={"unpriced_calls": usage.model_calls})})
 
 
 async def _check(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> Mapping[str, object]:

@@ -18,6 +18,7 @@ async def test_a_worker_registers_each_activity_that_tasks_and_the_api_use(tmp_p
     activities = worker_activities(client, settings, {}, ToolRegistry([]), reader, InlineOutputChecker())
     assert [function.__name__ for function in activities] == [
         "request_model",
+        "sample_model",
         "call_tool",
         "list_mcp_tools",
         *("query_servers", "query_tools", "query_resources", "query_prompts", "read_content"),

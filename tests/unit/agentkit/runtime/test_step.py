@@ -24,12 +24,23 @@ from agentkit.errors import (
     ToolNotServed,
 )
 from agentkit.input_requests import InputAnswer, InputRequest, call_sha256
-from agentkit.interfaces import Done, Finish, ModelResponse, PolicyDecision, ProbeOutcome, SecurityPolicy, Unknown
+from agentkit.interfaces import (
+    Done,
+    Finish,
+    McpCall,
+    ModelResponse,
+    PolicyDecision,
+    ProbeOutcome,
+    SecurityPolicy,
+    ToolValue,
+    Unknown,
+)
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
 from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.effect_ledger import LedgerEntry
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop
+from agentkit.runtime.sampling import SamplingRequest
 from agentkit.runtime.security_policy import RulePolicy
 from agentkit.runtime.step import run_step
 from agentkit.specs import AgentSpec, Limits, ToolSpec
@@ -82,7 +93,7 @@ class InMemoryEffects:
             raise response
         return response
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
         self.log.append(f"call {tool.name} {call.id} in step {step}")
         value = self._values.get(call.id, call.id)
         if isinstance(value, list):
@@ -91,6 +102,9 @@ class InMemoryEffects:
             raise value
         returned: JsonValue = value
         return returned
+
+    async def sample(self, request: SamplingRequest) -> ModelResponse:
+        raise NotImplementedError
 
     def now(self) -> datetime:
         return NOW
@@ -233,7 +247,7 @@ class LastCallFirst(InMemoryEffects):
         self._previous = dict(zip([call.id for call in calls], [call.id for call in calls[1:]], strict=False))
         self._ended = {call.id: asyncio.Event() for call in calls}
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int) -> JsonValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
         await self._all_started.wait()
         if call.id in self._previous:
             await self._ended[self._previous[call.id]].wait()

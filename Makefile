@@ -39,7 +39,7 @@ dev: $(STAMP) ## Start Temporal, a worker and the API; stop with Ctrl-C
 
 test: $(DEV_STAMP) ## Run every test that needs no browser, no Node.js, no key and no root
 ifeq ($(strip $(ARGS)),)
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not browser and not key and not root and not typescript" --cov --cov-report=term
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not browser and not key and not root and not typescript" --cov --cov-report=term
 else
 	@$(BIN)/pytest $(ARGS)
 endif

@@ -178,7 +178,8 @@ class AgentTask:
                 continue
             await self._effects.before_end()
             await workflow.wait_condition(workflow.all_handlers_finished)
-            if not self._effects.has_messages():  # one may have come meanwhile
+            # A message may have come meanwhile. It takes no output away: where a limit is reached, no model reads it.
+            if not self._effects.steering.queued or self._loop.reached_limit() is not None:
                 return finish.output
 
     async def _continue_as_new(self) -> None:

@@ -117,11 +117,14 @@ class DurableEffects:
 
     async def before_step(self, loop: AgentLoop) -> None:
         """Return when the task isn't paused and has time left, with the messages from people in the transcript."""
-        if self.steering.is_paused or self.limits.is_deadline_reached:
+        if not self._may_go_on():
             self.details.paused(self.listed.status)
-            await workflow.wait_condition(lambda: not self.steering.is_paused and not self.limits.is_deadline_reached)
+            await workflow.wait_condition(self._may_go_on)
         if self.steering.queued:
             loop.append_messages(self.steering.take_messages())
+
+    def _may_go_on(self) -> bool:
+        return not self.steering.is_paused and not self.limits.is_deadline_reached
 
     async def before_end(self) -> None:
         """Return when the task isn't paused: a person may want to add something before it ends."""
@@ -129,12 +132,10 @@ class DurableEffects:
             self.details.paused(self.listed.status)
             await self.steering.until_resumed()
 
-    def has_messages(self) -> bool:
-        """Return whether messages from people are queued, and not in the transcript yet."""
-        return bool(self.steering.queued)
-
     async def before_call(self, tool: ToolSpec) -> None:
-        """Return when the task isn't paused; raise ``NotDone`` where a person has interrupted the step."""
+        """Return when the task isn't paused and has time left; raise ``NotDone`` where a person interrupts the step."""
+        if not self._may_go_on():
+            await workflow.wait_condition(lambda: self._may_go_on() or self.steering.is_interrupted)
         try:
             await self.steering.before_call()
         except StepInterrupted:

@@ -146,9 +146,6 @@ class _LocalEffects:
     async def before_step(self, loop: AgentLoop) -> None:
         pass
 
-    def has_messages(self) -> bool:
-        return False
-
     async def before_call(self, tool: ToolSpec) -> None:
         pass
 

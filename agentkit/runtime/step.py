@@ -24,10 +24,6 @@ class LoopEffects(CallEffects, Protocol):
         """Return when the next step may start: the task isn't paused, and messages from people are appended."""
         ...
 
-    def has_messages(self) -> bool:
-        """Return whether messages from people are not in the transcript yet: the task doesn't end before that."""
-        ...
-
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         """Send the transcript to ``loop.model`` and return its response, with call ids that are unique in the task.
 
@@ -67,7 +63,7 @@ async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
     response = loop.start_step() or await _request_chain(loop, effects)
     finish = await _act(loop, effects, response)
     loop.end_step()
-    return None if finish is not None and effects.has_messages() else finish
+    return finish
 
 
 async def _act(loop: AgentLoop, effects: LoopEffects, response: ModelResponse) -> Finish | None:

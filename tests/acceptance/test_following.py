@@ -75,7 +75,7 @@ async def test_a_streamed_response_is_complete_after_the_api_was_killed(stack: S
     updates: list[TaskUpdate] = []
     streamed = ""
     async with OpspawnClient(url_of(stack)) as client:
-        task = await client.create("porter", "think 8000\nsay thought through")
+        task = await client.create("porter", "think 20000\nsay thought through")
         async for update in client.watch(task.id):
             if isinstance(update, ModelCompleted):
                 streamed = response.thinking

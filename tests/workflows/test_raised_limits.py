@@ -176,8 +176,11 @@ async def test_a_task_asks_at_its_deadline_of_days_and_goes_on_or_is_stopped(
 ) -> None:
     env = time_skipping_env
 
+    paid: list[int] = []
+
     @tool(effect="irreversible")
     def pay() -> str:
+        paid.append(1)
         return "paid"
 
     limits = {"deadline": "2d", "on_exhausted": "ask"}
@@ -189,6 +192,8 @@ async def test_a_task_asks_at_its_deadline_of_days_and_goes_on_or_is_stopped(
         assert (approval.kind, limit.kind) == ("approval", "limit")
         short: dict[str, Any] = {"input_request_id": limit.id, "decision": "raise", "limits": {"deadline": "2.5d"}}
         assert (await refusal_of(handle, "answer_input", short))[0] == "AnswerMismatch"
-        await answer_now(handle, limit.id, "raise", limits={"deadline": "9d"})
         await answer_now(handle, approval.id, "approve")
+        await view_when(handle, lambda view: view.status == "waiting")
+        assert paid == []  # not before somebody gives more time
+        await answer_now(handle, limit.id, "raise", limits={"deadline": "9d"})
         assert (await env.result(handle)).output == "Paid."

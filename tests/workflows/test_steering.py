@@ -64,6 +64,20 @@ async def test_a_message_that_comes_with_the_last_response_is_not_lost(env: Task
     assert [message.text for message in transcript] == ["Go.", "Done.", "Thanks!", "You are welcome."]
 
 
+@pytest.mark.parametrize("on_exhausted", ["fail", "ask"])
+async def test_a_message_that_comes_with_the_last_response_within_the_limits_takes_no_output_away(
+    env: TaskEnvironment, on_exhausted: str
+) -> None:
+    model = GatedModel(ScriptedModel(["Done.", "never"]))
+    async with env.worker(model):
+        limits = {"max_steps": 1, "on_exhausted": on_exhausted}
+        handle = await env.start("Go.", env.agent(limits=limits))
+        await asyncio.wait_for(model.asked.wait(), TIMEOUT_S)
+        await send_now(handle, "Thanks!")
+        model.gate.set()
+        assert (await env.result(handle)).output == "Done."
+
+
 async def test_an_interruption_cancels_the_model_and_keeps_what_it_had_written(env: TaskEnvironment) -> None:
     model = GatedModel(ScriptedModel(["Blue it is."]))
     async with env.worker(model):

@@ -77,9 +77,6 @@ class InMemoryEffects:
         loop.append_messages(self.messages)
         self.messages = []
 
-    def has_messages(self) -> bool:
-        return bool(self.messages)
-
     async def before_call(self, tool: ToolSpec) -> None:
         pass
 

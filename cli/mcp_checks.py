@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from activities.settings import Settings
 from activities.shell_commands import opspawn_command, python_command, shell_path
+from agentkit.catalog.mcp_access import MCP_PROXY
 from agentkit.interfaces import McpServerProblem
 from agentkit.mcp_names import MCP_PREFIX, split_pattern
 from agentkit.mcp_process import McpCheckCommand, McpServerChecked
@@ -18,11 +19,11 @@ from cli.errors import CommandFailed
 from cli.finding import Finding
 from cli.mcp_child import running_mcp_process
 
-__all__ = ["check_finding", "mcp_findings", "used_servers"]
+__all__ = ["check_finding", "mcp_findings", "problem_text", "used_servers"]
 
 _CHECK_TIMEOUT_S = 45.0
 """For all servers together, whatever their own timeouts are."""
-_PROXY = "mcp_proxy"
+
 _INSTALLERS = {"uv": "uv", "uvx": "uv", "pipx": "pipx"}
 """The package of PyPI that has a command."""
 
@@ -58,7 +59,7 @@ async def mcp_findings(
 def used_servers(agents: Iterable[AgentDefinition]) -> set[str] | None:
     """Return the servers whose tools agents have; None: an agent may use all of them."""
     tools = {tool for agent in agents for tool in agent.tools}
-    if _PROXY in tools:
+    if MCP_PROXY in tools:
         return None
     return {split_pattern(tool)[0] for tool in tools if tool.startswith(MCP_PREFIX)}
 
@@ -73,8 +74,15 @@ def check_finding(
         count = "1 tool" if checked.tools == 1 else f"{checked.tools} tools"
         return Finding(subject, "ok", f"{server.transport}, {count}{unused}")
     cure, remedies = _cure(problem, server, settings)
-    detail = f"{problem.message.rstrip('. ')}. {cure}{unused}"
+    detail = f"{problem_text(problem).rstrip('. ')}. {cure}{unused}"
     return Finding(subject, "missing" if is_used else "note", detail, remedies)
+
+
+def problem_text(problem: McpServerProblem) -> str:
+    """Return what is wrong, in one line, without the server's name, which stands before it."""
+    message = re.sub(rf"^MCP server '?{re.escape(problem.server)}'? *(\(connect\))?:? *", "", problem.message.strip())
+    *lines, last = [line.strip() for line in message.splitlines()] or [""]
+    return " ".join([*(line if line.endswith((".", ":", ";")) else f"{line}." for line in lines), last])
 
 
 def _cure(problem: McpServerProblem, server: McpServerSettings, settings: Settings) -> tuple[str, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
-from activities.temporal.payload_storage import OWNER_FILE, PARTIAL_PREFIX
+from activities.temporal.payload_storage import NO_OWNER, OWNER_FILE, PARTIAL_PREFIX
 from activities.temporal.task_file_collector import TaskFileCollector
 
 __all__ = ["PayloadCollector", "collect_at_intervals", "collecting_payloads"]
@@ -41,7 +41,9 @@ class _StoredWorkflow:
 
 
 class PayloadCollector:
-    """Deletes the directories of workflows that Temporal doesn't have, and what killed processes left half written."""
+    """Deletes the directories of workflows that Temporal doesn't have, the results of activities without a workflow,
+    and what killed processes left half written.
+    """
 
     def __init__(self, client: Client, directory: Path, *, min_age_s: float = _MIN_AGE_S, pause_s: float = _PAUSE_S):
         self._client = client
@@ -56,6 +58,7 @@ class PayloadCollector:
             RPCError: Temporal refuses or doesn't respond.
         """
         await asyncio.to_thread(self._delete_partial_files)
+        await asyncio.to_thread(self._delete_old_files, f"{NO_OWNER}/*")
         count = 0
         for stored in await asyncio.to_thread(lambda: list(self._unused_for_long())):
             if not await self._exists(stored.workflow_id):
@@ -74,8 +77,11 @@ class PayloadCollector:
                     yield _StoredWorkflow(path.parent, str(owner["workflow_id"]))
 
     def _delete_partial_files(self) -> None:
+        self._delete_old_files(f"*/*/{PARTIAL_PREFIX}*")
+
+    def _delete_old_files(self, pattern: str) -> None:
         oldest = time.time() - self._min_age_s
-        for path in self._directory.glob(f"*/*/{PARTIAL_PREFIX}*"):
+        for path in self._directory.glob(pattern):
             with suppress(OSError):
                 if path.stat().st_mtime <= oldest:
                     path.unlink()

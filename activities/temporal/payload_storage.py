@@ -29,6 +29,7 @@ from agentkit.errors import OpspawnError
 
 __all__ = [
     "FILES_DIRECTORY",
+    "NO_OWNER",
     "OWNER_FILE",
     "PARTIAL_PREFIX",
     "READ_FAILURE",
@@ -47,8 +48,9 @@ FILES_DIRECTORY = "files"
 """In such a directory: the files of a task, which ``TaskFileStore`` manages."""
 PARTIAL_PREFIX = "partial-"
 """Of the name of a file that is being written, or was when its process was killed."""
-_NO_OWNER = "other"
-"""The directory of payloads that belong to no workflow."""
+NO_OWNER = "other"
+"""The directory of payloads that belong to no workflow, but to an activity without one: its caller reads them at
+once."""
 
 _MAX_THREADS = 8
 """Threads that read and write files, for nothing else: what others block holds up no payload."""
@@ -136,7 +138,7 @@ class DirectoryStorageDriver(StorageDriver):
         """Return the name of the directory for the workflow of ``context``; created with its owner file."""
         owner = context.target
         if not isinstance(owner, StorageDriverWorkflowInfo) or owner.id is None:
-            return _NO_OWNER
+            return NO_OWNER
         name = payload_directory(owner.namespace, owner.id)
         with self._writing():
             write_owner(self._directory / name, owner.namespace, owner.id)

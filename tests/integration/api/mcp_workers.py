@@ -25,7 +25,7 @@ def scripted() -> ScriptedMcpServers:
     convert = ScriptedMcpTool(lambda arguments, context: "12:00", effect="pure", description="Converts a time.")
     notes = ScriptedMcpServer(
         tools={"convert": convert, "delete-all": ScriptedMcpTool(lambda arguments, context: "gone")},
-        resources={"file:///plan.md": "First this.", "file:///large": "x" * 2_000_000},
+        resources={"file:///plan.md": "First this.", "file:///long": "y" * 500_000, "file:///large": "x" * 2_000_000},
         prompts={"review": "Review {change} in {tone} words.", "empty": " "},
     )
     return ScriptedMcpServers(

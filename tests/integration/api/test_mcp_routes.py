@@ -30,7 +30,11 @@ async def test_a_server_shows_its_tools_resources_and_prompts_by_its_own_names(h
         {"name": "convert", "description": "Converts a time.", "input_schema": {"type": "object"}, "effect": "pure"},
         {"name": "delete-all", "description": "", "input_schema": {"type": "object"}, "effect": "irreversible"},
     ]
-    assert [resource["uri"] for resource in resources["resources"]] == ["file:///plan.md", "file:///large"]
+    assert [resource["uri"] for resource in resources["resources"]] == [
+        "file:///plan.md",
+        "file:///long",
+        "file:///large",
+    ]
     assert [argument["name"] for argument in prompts["prompts"][0]["arguments"]] == ["change", "tone"]
 
 

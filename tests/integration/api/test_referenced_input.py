@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from activities.temporal.payload_collector import PayloadCollector
+from activities.temporal.payload_storage import NO_OWNER
 from agentkit.client import PromptReference
 from tests.integration.api.conftest import ApiHarness
 from tests.integration.api.mcp_workers import CRASHED, problem, scripted, serving
@@ -59,6 +61,22 @@ async def test_a_reference_that_is_wrong_names_its_field(
         document = problem(await harness.post(input=input_), 422, "task-refused")
     assert [error["pointer"] for error in document["errors"]] == [pointer]
     assert text in document["detail"]
+
+
+async def test_a_long_resource_is_read_and_what_the_worker_stored_for_that_is_deleted_later(
+    harness: ApiHarness,
+) -> None:
+    async with serving(harness):
+        task_id = await harness.submit(input=[{"type": "resource", "uri": "file:///long", "server": "notes"}])
+        task = await harness.task(task_id, wait=20)
+    assert task["input"] == "y" * 500_000
+    payloads = harness.settings.data_dir / "payloads"
+    assert len([*(payloads / NO_OWNER).iterdir()]) == 1
+    await PayloadCollector(harness.temporal, payloads, min_age_s=3600, pause_s=0).collect()
+    assert len([*(payloads / NO_OWNER).iterdir()]) == 1, "its reader may need it"
+    await PayloadCollector(harness.temporal, payloads, min_age_s=0, pause_s=0).collect()
+    assert [*(payloads / NO_OWNER).iterdir()] == []
+    assert (await harness.task(task_id))["input"] == "y" * 500_000
 
 
 async def test_a_server_that_fails_starts_no_task(harness: ApiHarness) -> None:

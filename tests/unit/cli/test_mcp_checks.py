@@ -11,7 +11,7 @@ from agentkit.mcp_process import McpServerChecked
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition
 from cli.finding import Finding
-from cli.mcp_checks import check_finding, used_servers
+from cli.mcp_checks import check_finding, problem_text, used_servers
 
 COMMAND: dict[str, Any] = {"command": "uvx", "args": ["mcp-server-time"]}
 URL: dict[str, Any] = {"url": "http://127.0.0.1:9/mcp"}
@@ -71,7 +71,7 @@ def test_each_kind_of_problem_has_its_cure(
 ) -> None:
     found = finding(monkeypatch, tmp_path, kind, server)
     assert found.status == "missing"
-    assert found.detail.startswith("MCP server 's': it failed. ")
+    assert found.detail.startswith("it failed. ")
     assert cure in found.detail
     if isinstance(remedies, str):
         assert [command.endswith(remedies) for command in found.remedies] == [True]
@@ -100,3 +100,17 @@ def test_the_servers_of_agents_are_those_of_their_patterns() -> None:
 
 def test_an_agent_with_the_proxy_uses_all_servers() -> None:
     assert used_servers([AgentDefinition(name="a", tools=("mcp_proxy",))]) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("MCP server s (connect): it ended\nIts last lines:\nA\nB.", "it ended. Its last lines: A. B."),
+        ("MCP server s (call): no response", "(call): no response"),
+        ("MCP server 's': no response", "no response"),
+        ("", ""),
+    ],
+    ids=["lines", "phase", "quoted", "empty"],
+)
+def test_a_problem_is_one_line_without_the_servers_name(message: str, text: str) -> None:
+    assert problem_text(McpServerProblem(server="s", kind="failed", message=message)) == text

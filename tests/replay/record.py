@@ -1,4 +1,4 @@
-"""Record the histories that are replayed on every change: ``python tests/replay/record.py [NAME...]``.
+"""Record the histories that are replayed on every change: ``python -m tests.replay.record [NAME...]``.
 
 A history is recorded again only when a patch of the workflow makes it obsolete: until then, such tasks may be running.
 """
@@ -24,9 +24,16 @@ from agentkit.errors import ModelNotAuthorized, ToolError, ToolNotFound
 from agentkit.interfaces import ModelRequest, ProbeOutcome, Tool, Toolset, Unknown
 from agentkit.messages import Message, TextPart, ToolCall, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
-from agentkit.specs import AgentSpec, PolicyRule, ToolSpec
-from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
+from agentkit.specs import AgentSpec, McpSelection, PolicyRule, ToolSpec
+from agentkit.testing import ModelScript, ScriptedMcpServers, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
+from tests.replay.recorded_servers import (
+    answer_forms,
+    booking_script,
+    booking_servers,
+    changing_script,
+    changing_servers,
+)
 from worker import build_worker
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import SEARCH_ATTRIBUTES
@@ -69,6 +76,7 @@ def pay(number: int) -> str:
 
 TOOLS = ToolRegistry([double, half, launch, pay])
 DENY_LAUNCH = (PolicyRule(tool="launch", then="deny", reason="No rockets today."),)
+ALLOW_ALL = (PolicyRule(tool="*", then="allow"),)
 AGENT = AgentSpec(
     name="recorded",
     models=("scripted:m",),
@@ -105,6 +113,7 @@ class Recording:
     script: Sequence[ScriptedResponse] | ModelScript
     agent: AgentSpec = AGENT
     toolset: Toolset = TOOLS
+    mcp_servers: ScriptedMcpServers | None = None
     after_start: Callable[[Handle], Awaitable[None]] | None = None
     """Acts on the task once it has started."""
 
@@ -156,6 +165,8 @@ async def answer_everything(handle: Handle) -> None:
                     await handle.signal("answer_input", answer)
 
 
+CHANGING = changing_servers()
+
 RECORDINGS = (
     Recording(
         "tool_calls",
@@ -200,6 +211,19 @@ RECORDINGS = (
             update={"planner": "react", "tools": (double.spec, half.spec, launch.spec), "policy": DENY_LAUNCH}
         ),
     ),
+    Recording(
+        "mcp_tools_that_changed",
+        changing_script(CHANGING),
+        AGENT.model_copy(update={"mcp": McpSelection(tools=("math/*", "mail/*"))}),
+        mcp_servers=CHANGING,
+    ),
+    Recording(
+        "input_for_mcp_servers",
+        booking_script,
+        AGENT.model_copy(update={"mcp": McpSelection(tools=("travel/*",)), "policy": ALLOW_ALL}),
+        mcp_servers=booking_servers(),
+        after_start=answer_forms,
+    ),
 )
 
 
@@ -212,9 +236,9 @@ def without_stack_traces(value: Any) -> Any:
 
 async def record(client: Client, settings: Settings, recording: Recording) -> None:
     """Run the task, and write the history of each of its runs to a file."""
-    async with build_worker(
-        client, settings, {"scripted": ScriptedModel(recording.script)}, recording.toolset, InlineOutputChecker()
-    ):
+    models = {"scripted": ScriptedModel(recording.script)}
+    parts = (client, settings, models, recording.toolset, InlineOutputChecker())
+    async with build_worker(*parts, mcp_servers=recording.mcp_servers):
         handle = await client.start_workflow(
             AgentTask.run,
             TaskInput(agent=recording.agent, message=user_message(f"Show {recording.name}.")),

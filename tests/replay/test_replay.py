@@ -34,6 +34,9 @@ LAST_EVENTS = {
     "cancellation": "EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED",
     "continue_as_new": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
     "continue_as_new_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "mcp_tools_that_changed": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "input_for_mcp_servers": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
+    "input_for_mcp_servers_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
 }
 
 History = dict[str, Any]
@@ -99,5 +102,18 @@ async def test_a_history_that_the_workflow_would_not_produce_fails_to_replay(
 ) -> None:
     history = read_history("tool_calls")
     change(history)
+    with pytest.raises(NondeterminismError):
+        await replayer.replay_workflow(WorkflowHistory.from_json("recorded", history))
+
+
+async def test_tools_of_servers_are_those_that_history_lists(replayer: Replayer) -> None:
+    history = read_history("mcp_tools_that_changed")
+    (listing, *_) = all_attributes(history, "activityTaskCompletedEventAttributes")
+    (payload,) = listing["result"]["payloads"]
+    listed = json.loads(base64.b64decode(payload["data"]))
+    assert [tool["name"] for tool in listed["tools"]] == ["math__double", "math__half"]
+    await replayer.replay_workflow(WorkflowHistory.from_json("recorded", history))
+
+    payload["data"] = base64.b64encode(json.dumps({**listed, "tools": listed["tools"][1:]}).encode()).decode()
     with pytest.raises(NondeterminismError):
         await replayer.replay_workflow(WorkflowHistory.from_json("recorded", history))

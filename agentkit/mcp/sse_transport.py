@@ -64,7 +64,7 @@ async def _read_events(
                 if event.event == "endpoint" and not is_started:
                     is_started = True
                     task_status.started(_endpoint(response.request.url, event.data))
-                elif event.event == "message" and event.data:
+                elif event.event == "message" and event.data and is_started:
                     await received.send(_message(event.data))
         except (httpx2.HTTPError, httpx2.StreamError, httpx2.SSEError) as error:
             if not is_started:

@@ -206,22 +206,22 @@ class DurableEffects:
         if share := workflow.extern_functions().get(SHARE_TRANSCRIPT):
             share(workflow.info().workflow_id, _TRANSCRIPT_VERSION, self._loop.transcript, self._loop.agent)
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         """Run the tool's activity; that of an MCP tool may ask for input while it runs."""
         if tool.mcp is None:
             return await self._call_tool(tool, call, step)
         self.client_requests.begin(call.id, partial(ClientInputs(self._loop, self, step).obtain, call, tool))
         try:
-            return await self._call_tool(tool, call, step, resumed)
+            return await self._call_tool(tool, call, step, mcp)
         finally:
             self.client_requests.end(call.id)
 
-    async def _call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
+    async def _call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         given = call.arguments
         read_id = _kept_id(given.get("call_id"), given.get("file")) if tool.name == READ_RESULT else ""
         context = self._context(tool, call, step, self.kept_results.get(read_id))
-        if resumed is not None:
-            context = context.model_copy(update={"mcp": resumed})
+        if mcp is not None:
+            context = context.model_copy(update={"mcp": mcp})
         running = run_tool(tool, call, context, self._plain_arguments)
         if tool.effect == "irreversible":  # never cancelled silently
             output = await running
@@ -231,7 +231,7 @@ class DurableEffects:
             except StepInterrupted:
                 raise ToolError(_INTERRUPTED) from None
         if isinstance(output, ToolOutput):
-            self._keep(call.id, output)
+            self._keep((mcp and mcp.resumes) or call.id, output)
         return output
 
     async def sample(self, request: SamplingRequest) -> ModelResponse:

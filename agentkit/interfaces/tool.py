@@ -98,6 +98,9 @@ class McpCall(Record):
     """Of a call that resumes one which required input: the results, by the keys of the requests."""
     state: str | None = Field(default=None, exclude_if=lambda state: state is None)
     """``InputRequired.state`` of the call that is resumed."""
+    resumes: str | None = Field(default=None, exclude_if=lambda call_id: call_id is None)
+    """The id of the model's call, if this is a further call for it: with the input that its server required, or from
+    the start because the server has lost its state."""
 
 
 async def _no_input(_: ClientInputRequest) -> ClientInput:

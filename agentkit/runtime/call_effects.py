@@ -35,10 +35,10 @@ class CallEffects(Protocol):
         """Return the current time, with a time zone."""
         ...
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         """Make one tool call and return the tool's value. An irreversible tool is called once.
 
-        ``resumed`` has the input of a call that resumes an earlier one.
+        ``mcp`` is given with a further call for a call of the model.
 
         Raises:
             NotDone: the call had no effect.

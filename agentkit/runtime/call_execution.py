@@ -139,46 +139,47 @@ class CallExecution:
         return result
 
     async def _call(self, call: ToolCall, tool: ToolSpec) -> ToolResult:
-        """Make the call, and resume it with input as often as its server requires some."""
+        """Make the call, and further calls with input as often as its server requires some."""
         outcome = await self._make(call, tool)
+        inputs = ClientInputs(self.rules, self.effects, self.step)
+        is_state_lost = False
+        for _ in range(MAX_INPUT_ROUNDS):
+            if isinstance(outcome, ToolResult):
+                return outcome
+            obtained = await inputs.obtain_all(call, tool, outcome.requests)
+            if error := next((each.error for each in obtained if each.error is not None), None):
+                return self._without_input(call, error)
+            keys = [request.key for request in outcome.requests]
+            results = {key: each.result or {} for key, each in zip(keys, obtained, strict=True)}
+            mcp = McpCall(effect=tool.effect, inputs=results, state=outcome.state, resumes=call.id)
+            try:
+                outcome = await self._make(call, tool, mcp)
+            except RequestStateLost as error:
+                if is_state_lost:
+                    return self._without_input(call, str(error))
+                is_state_lost = True
+                outcome = await self._make(call, tool, McpCall(effect=tool.effect, resumes=call.id))
         if isinstance(outcome, ToolResult):
             return outcome
-        result = await self._resume(call, tool, outcome)
+        return self._without_input(call, f"It asked {MAX_INPUT_ROUNDS} times and still wants more.")
+
+    def _without_input(self, call: ToolCall, reason: str) -> ToolResult:
+        """Return the result of a call whose server doesn't get the input that it requires."""
+        result = error_result(call, f"{call.name} has no result: its server asked for input. {reason}")
         self.effects.on_outcome_settled(call, result)
         return result
 
-    async def _resume(self, call: ToolCall, tool: ToolSpec, required: InputRequired) -> ToolResult:
-        """Obtain the input, and make a call with it, until one has a result: each has its own id and ledger entry."""
-        inputs = ClientInputs(self.rules, self.effects, self.step)
-        is_state_lost = False
-        for number in range(2, MAX_INPUT_ROUNDS + 2):
-            obtained = await inputs.obtain_all(call, tool, required.requests)
-            if error := next((each.error for each in obtained if each.error is not None), None):
-                return error_result(call, f"{tool.name} has no result: its server asked for input. {error}")
-            keys = [request.key for request in required.requests]
-            results = {key: each.result or {} for key, each in zip(keys, obtained, strict=True)}
-            resuming = call.model_copy(update={"id": f"{call.id}.{number}"})
-            self.rules.ledger.propose(resuming, tool, self.step, self.effects.now())
-            try:
-                outcome = await self._make(
-                    resuming, tool, McpCall(effect=tool.effect, inputs=results, state=required.state)
-                )
-            except RequestStateLost as error:
-                if is_state_lost:
-                    return error_result(call, str(error))
-                is_state_lost = True
-                outcome = await self._make(call, tool)
-            if isinstance(outcome, ToolResult):
-                return outcome.model_copy(update={"call_id": call.id})
-            required = outcome
-        return error_result(call, f"{tool.name} has no result: it asked for input {MAX_INPUT_ROUNDS} times.")
-
-    async def _make(self, call: ToolCall, tool: ToolSpec, resumed: McpCall | None = None) -> ToolResult | InputRequired:
+    async def _make(self, call: ToolCall, tool: ToolSpec, mcp: McpCall | None = None) -> ToolResult | InputRequired:
         """Make one call, and again each time that a person decides so; return its result, or what input it requires.
+
+        ``mcp``: it is a further call for a call of the model, with an id and an entry in the ledger of its own.
 
         Raises:
             RequestStateLost: the server doesn't accept the state of the call that is resumed; nothing was done.
         """
+        made = call
+        if mcp is not None:
+            made = self.rules.ledger.propose_further(call, tool, self.step, self.effects.now())
         while True:
             try:
                 await self.effects.before_call(tool)
@@ -186,10 +187,10 @@ class CallExecution:
                 return self._not_made(call, error)
             try:
                 self.rules.ledger.start(call.id, self.effects.now())
-                value = await self.effects.call_tool(tool, call, self.step, resumed)
+                value = await self.effects.call_tool(tool, made, self.step, mcp)
             except ToolError as error:
                 self._record(call, _state_after(error, tool))
-                if isinstance(error, RequestStateLost) and resumed is not None:
+                if isinstance(error, RequestStateLost) and mcp is not None:
                     raise
                 if (result := await self._result_of_error(call, tool, error)) is not None:
                     return result

@@ -52,6 +52,8 @@ class EffectLedger:
     def __init__(self, task_id: str, entries: Sequence[LedgerEntry] = ()) -> None:
         self._task_id = task_id
         self._entries = {entry.call_id: entry for entry in entries}
+        self._current: dict[str, str] = {}
+        """Of model's calls that took several calls: the entry of the newest."""
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
@@ -77,9 +79,22 @@ class EffectLedger:
             proposed_at=at,
         )
 
+    def propose_further(self, call: ToolCall, tool: ToolSpec, step: int, at: datetime) -> ToolCall:
+        """Add an entry for a further call for a call of the model; return that call, which has an id of its own.
+
+        What is recorded of the model's call from now on is recorded in the new entry.
+        """
+        number = 2
+        while (further_id := f"{call.id}.{number}") in self._entries:
+            number += 1
+        further = call.model_copy(update={"id": further_id})
+        self.propose(further, tool, step, at)
+        self._current[call.id] = further_id
+        return further
+
     def start(self, call_id: str, at: datetime) -> None:
         """Record that a call is scheduled."""
-        attempts = self._entries[call_id].attempts + 1
+        attempts = self._entries[self._current.get(call_id, call_id)].attempts + 1
         self._update(call_id, state="started", attempts=attempts, started_at=at, ended_at=None)
 
     def change_arguments(self, call: ToolCall) -> None:
@@ -96,4 +111,5 @@ class EffectLedger:
         self._update(call_id, **changes)
 
     def _update(self, call_id: str, **changes: object) -> None:
-        self._entries[call_id] = self._entries[call_id].model_copy(update=changes)
+        entry_id = self._current.get(call_id, call_id)
+        self._entries[entry_id] = self._entries[entry_id].model_copy(update=changes)

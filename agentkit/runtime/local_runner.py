@@ -158,12 +158,12 @@ class _LocalEffects:
             model, loop.agent, messages, checker=self.checker, name=loop.model, step=loop.steps, emit=self.emit
         )
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         context = self._context(call, step)
         if tool.mcp is None:
             return await invoke_tool(self.toolset.get(tool.name), call.arguments, context)
         inputs = ClientInputs(self.loop, self, step)
-        context = context.model_copy(update={"mcp": resumed or McpCall(effect=tool.effect)})
+        context = context.model_copy(update={"mcp": mcp or McpCall(effect=tool.effect)})
         context = context.with_signals(CallSignals(ask=partial(inputs.obtain, call, tool)))
         served = self.mcp_servers.tool(tool.mcp.server, tool.mcp.name, effect=tool.effect)
         return await invoke_tool(served, call.arguments, context)

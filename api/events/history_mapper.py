@@ -28,7 +28,7 @@ from activities.payload_types import (
     tool_activity_id,
 )
 from agentkit.errors import ToolInterrupted
-from agentkit.interfaces import McpListing, ToolContext
+from agentkit.interfaces import McpListing, ToolContext, ToolOutput
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
@@ -193,13 +193,14 @@ class HistoryMapper:
         try:
             context = ToolContext.model_validate(decoded.values[1])
             step = context.step
-            call = ToolCall.model_validate({"id": context.call_id, "name": tool.name, "arguments": decoded.values[0]})
+            call_id = (context.mcp and context.mcp.resumes) or context.call_id
+            call = ToolCall.model_validate({"id": call_id, "name": tool.name, "arguments": decoded.values[0]})
         except (ValidationError, IndexError):
             call = self._calls.get(activity_id, call)
         self._add_pending(decoded.event, PendingToolCall(activity_id, step, call, tool))
         if activity_id in self._refused:
             self._refused.discard(activity_id)
-        else:
+        elif call.id == activity_id or tool_activity_id(call.id) == activity_id:  # else it goes on
             yield _Draft("tool.started", {"call": event_data(call), **_unreadable(decoded)}, step)
 
     def _activity_started(self, decoded: DecodedEvent) -> _Drafts:
@@ -216,7 +217,7 @@ class HistoryMapper:
         match call:
             case PendingModelCall():
                 yield self._model_completed(call, decoded)
-            case PendingToolCall():
+            case PendingToolCall() if not _requires_input(decoded):
                 yield _tool_completed(call, decoded, self._agent)
 
     def _model_completed(self, call: PendingModelCall, decoded: DecodedEvent) -> _Draft:
@@ -411,6 +412,12 @@ def _journal_draft(entry: _EntryWithEvent) -> _Draft:
 
 def _entry_data(entry: BaseModel) -> _Data:
     return {key: value for key, value in event_data(entry).items() if key not in ("type", "step")}
+
+
+def _requires_input(decoded: DecodedEvent) -> bool:
+    """Return whether a tool call has no result yet, because its server requires input: a further call goes on."""
+    value = decoded.values[0] if decoded.values else None
+    return isinstance(value, ToolOutput) and value.input_required is not None
 
 
 def _tool_completed(call: PendingToolCall, decoded: DecodedEvent, agent: AgentSpec | None) -> _Draft:

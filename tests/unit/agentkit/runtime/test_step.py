@@ -90,7 +90,7 @@ class InMemoryEffects:
             raise response
         return response
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         self.log.append(f"call {tool.name} {call.id} in step {step}")
         value = self._values.get(call.id, call.id)
         if isinstance(value, list):
@@ -244,7 +244,7 @@ class LastCallFirst(InMemoryEffects):
         self._previous = dict(zip([call.id for call in calls], [call.id for call in calls[1:]], strict=False))
         self._ended = {call.id: asyncio.Event() for call in calls}
 
-    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, resumed: McpCall | None = None) -> ToolValue:
+    async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         await self._all_started.wait()
         if call.id in self._previous:
             await self._ended[self._previous[call.id]].wait()

@@ -1,1 +1,7 @@
 """MCP servers: connections, tools, resources and prompts. Wired only in ``worker.py`` and ``agentkit.mcp.__main__``."""
+
+from __future__ import annotations
+
+from agentkit.mcp.server_builder import build_mcp_servers
+
+__all__ = ["build_mcp_servers"]

@@ -1,0 +1,79 @@
+"""Make the ``McpServers`` of a worker from its settings, secrets and environment."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from mcp.client import IncomingMessage
+from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
+
+from agentkit.errors import ConfigurationInvalid
+from agentkit.interfaces import McpServers, Secrets
+from agentkit.mcp.server_pool import McpServerPool
+from agentkit.mcp.server_problems import unavailable
+from agentkit.mcp.server_sessions import ServerSessions
+from agentkit.mcp.stderr_log import StderrLog
+from agentkit.mcp.stdio_sessions import StdioSessions
+from agentkit.mcp_placeholders import resolved, secret_or_variable
+from agentkit.mcp_settings import McpServerSettings
+
+__all__ = ["build_mcp_servers"]
+
+_INHERITED = (*DEFAULT_INHERITED_ENV_VARS, "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
+
+
+@asynccontextmanager
+async def build_mcp_servers(
+    servers: Mapping[str, McpServerSettings],
+    *,
+    app_dir: Path,
+    log_dir: Path,
+    secrets: Secrets,
+    environment: Mapping[str, str],
+) -> AsyncIterator[McpServers]:
+    """Provide the servers, each connected to when it is first used; at the end, all connections and processes end.
+
+    Args:
+        servers: By name, with placeholders.
+        app_dir: The directory with ``mcp.json``: processes run in it, and ``cwd`` is relative to it.
+        log_dir: Gets ``NAME.log`` with the stderr of each server.
+        secrets: For placeholders; their values are kept out of the logs.
+        environment: The worker's; processes get no more of it than what their settings name, and ``PATH`` and the like.
+    """
+    lookup = secret_or_variable(secrets, environment)
+
+    def open_sessions(
+        server: str, settings: McpServerSettings, on_message: Callable[[IncomingMessage], None]
+    ) -> ServerSessions:
+        try:
+            settings = resolved(settings, lookup, server=server, app_dir=app_dir)
+        except ConfigurationInvalid as error:
+            raise unavailable(server, "connect", "failed", str(error)) from None
+        if settings.transport != "stdio":
+            raise unavailable(server, "connect", "failed", "servers with a URL are not supported yet")
+        return StdioSessions(
+            server,
+            settings,
+            directory=app_dir / (settings.cwd or "."),
+            environment=_process_environment(settings, environment),
+            log=StderrLog(log_dir / f"{re.sub(r'[^A-Za-z0-9._-]', '_', server)}.log", secrets.redact_text),
+            on_message=on_message,
+        )
+
+    pool = McpServerPool(servers, open_sessions)
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+def _process_environment(settings: McpServerSettings, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what a process gets: programs of this Python environment are found, too."""
+    named = (*_INHERITED, *settings.opspawn.env)
+    variables = {name: environment[name] for name in named if name in environment}
+    variables["PATH"] = ":".join(filter(None, (variables.get("PATH"), str(Path(sys.executable).parent))))
+    return variables | settings.env

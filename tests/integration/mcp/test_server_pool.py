@@ -1,0 +1,93 @@
+"""Listings of MCP servers over stdio: tools, resources and prompts."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentkit.errors import McpServerUnavailable, ToolError, ToolNotFound
+from agentkit.mcp_settings import McpServerSettings
+from agentkit.messages import ImagePart, TextPart
+from tests.integration.mcp.conftest import StartServers
+from tests.mcp_stdio_settings import call_context, raw_server, sdk_server
+from tests.polling import eventually
+
+
+async def test_tools_are_listed_over_all_pages(start_servers: StartServers) -> None:
+    servers = await start_servers(raw=raw_server("pages"), whole=raw_server())
+    paged = [spec.mcp and spec.mcp.name for spec in await servers.list_tools("raw")]
+    whole = [spec.mcp and spec.mcp.name for spec in await servers.list_tools("whole")]
+    assert paged == whole
+    assert len(paged) > 10
+
+
+async def test_a_listing_that_hangs_times_out_with_its_phase(start_servers: StartServers) -> None:
+    servers = await start_servers(raw=raw_server("hang_at_list", timeout=0.5))
+    with pytest.raises(McpServerUnavailable, match=r"MCP server raw \(list\): no response to tools/list within 0.5 s"):
+        await servers.list_tools("raw")
+
+
+@pytest.mark.parametrize("protocol", ["auto", "legacy"])
+async def test_a_changed_list_of_tools_is_seen_by_the_next_listing(start_servers: StartServers, protocol: str) -> None:
+    raw = protocol == "legacy"
+    servers = await start_servers(one=raw_server() if raw else sdk_server())
+    changed: list[str] = []
+
+    async def on_change(server: str) -> None:
+        changed.append(server)
+
+    servers.on_tools_changed(on_change)
+    before = {spec.name for spec in await servers.list_tools("one")}
+    assert {spec.name for spec in await servers.list_tools("one")} == before
+    await servers.tool("one", "change_tools" if raw else "add_tool").call({}, call_context())
+    await eventually(lambda: changed == ["one"], 10)
+    after = {spec.name for spec in await servers.list_tools("one")}
+    assert after - before == {"one__new_tool" if raw else "one__added"}
+
+
+async def test_disabled_and_unknown_servers_and_tools_are_named(start_servers: StartServers) -> None:
+    settings = McpServerSettings.model_validate(
+        {"command": "x", "opspawn": {"tools": {"deny": ["delete_*"]}, "effects": {"get": "pure"}}}
+    )
+    servers = await start_servers(on=settings, off=settings.model_copy(update={"disabled": True}))
+    assert list(servers.settings) == ["on"]
+    for name in ("off", "other"):
+        with pytest.raises(McpServerUnavailable, match=rf"no MCP server '{name}'\. Servers: on\.$") as caught:
+            await servers.list_tools(name)
+        assert caught.value.kind == "unknown"
+        with pytest.raises(ToolNotFound, match="Servers: on"):
+            servers.tool(name, "get")
+    with pytest.raises(ToolNotFound, match="do not allow its tool 'delete_all'"):
+        servers.tool("on", "delete_all")
+    assert servers.tool("on", "get").spec.effect == "pure"
+    assert servers.tool("on", "get", effect="idempotent").spec.effect == "idempotent"
+    assert servers.tool("on", "put").spec.effect == "irreversible"
+
+
+async def test_resources_are_listed_and_read(start_servers: StartServers) -> None:
+    servers = await start_servers(sdk=sdk_server())
+    listed = {resource.uri: resource for resource in await servers.list_resources("sdk")}
+    assert listed["memo://{name}"].is_template
+    assert listed["file:///logo.png"].media_type == "image/png"
+    assert await servers.read_resource("sdk", "memo://tea") == [TextPart(text="Memo about tea")]
+    (logo,) = await servers.read_resource("sdk", "file:///logo.png")
+    assert isinstance(logo, ImagePart)
+    assert logo.data == b"\x89PNG\r\n\x1a\n"
+    with pytest.raises(ToolError, match="MCP server sdk answers resources/read with an error"):
+        await servers.read_resource("sdk", "other://x")
+
+
+async def test_prompts_are_listed_and_filled_in(start_servers: StartServers) -> None:
+    servers = await start_servers(sdk=sdk_server())
+    (prompt,) = await servers.list_prompts("sdk")
+    assert (prompt.name, prompt.description) == ("review", "Ask for a review.")
+    assert [(argument.name, argument.required) for argument in prompt.arguments] == [("code", True)]
+    parts = await servers.get_prompt("sdk", "review", {"code": "x = 1"})
+    assert parts == [TextPart(text=text) for text in ("user:", "Review this: x = 1", "assistant:", "Gladly.")]
+    with pytest.raises(ToolError, match="prompts/get"):
+        await servers.get_prompt("sdk", "review", {})
+
+
+async def test_a_server_without_resources_and_prompts_has_none(start_servers: StartServers) -> None:
+    servers = await start_servers(raw=raw_server())
+    assert await servers.list_resources("raw") == []
+    assert await servers.list_prompts("raw") == []

@@ -9,15 +9,12 @@ from pydantic import ValidationError
 
 from agentkit.errors import McpServerUnavailable
 from agentkit.mcp.http_exchange import ExchangeFailure, HttpExchange
+from agentkit.mcp.protocol_choice import ProtocolMissing
 from agentkit.mcp.server_problems import Phase, ProblemKind, leaf_errors, unavailable
 from agentkit.mcp.sse_transport import SseError
 from agentkit.mcp_settings import McpServerSettings
 
-__all__ = ["ProtocolMissing", "connect_error", "request_error"]
-
-
-class ProtocolMissing(Exception):
-    """The server doesn't speak the version of the protocol that the settings ask for."""
+__all__ = ["connect_error", "request_error"]
 
 
 def connect_error(

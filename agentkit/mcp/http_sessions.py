@@ -16,8 +16,9 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from agentkit.mcp.client_task import ClientTask
 from agentkit.mcp.http_exchange import HttpExchange
-from agentkit.mcp.http_failures import ProtocolMissing, connect_error, request_error
+from agentkit.mcp.http_failures import connect_error, request_error
 from agentkit.mcp.input_callbacks import InputCallbacks
+from agentkit.mcp.protocol_choice import adopt_version, client_mode
 from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import RequestHandlers
 from agentkit.mcp.session_pool import PooledSession, SessionPool
@@ -100,13 +101,7 @@ class HttpSessions:
         return self._discovered
 
     async def _negotiate(self) -> None:
-        protocol = self._options.protocol
-        if protocol not in ("auto", *MODERN_PROTOCOL_VERSIONS):
-            known = ", ".join((*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS))
-            raise unavailable(
-                self._server, "connect", "wrong_protocol", f"protocol {protocol} is not supported; one of {known} is"
-            )
-        opened = await self._open(mode=protocol)
+        opened = await self._open(mode=client_mode(self._server, self._options.protocol))
         discovered = opened.opened.client.session.discover_result
         if discovered is None:
             self._is_legacy = True
@@ -251,12 +246,8 @@ def _modern_version(discovered: DiscoverResult) -> str:
 
 async def _discover(opened: ClientTask, version: str) -> None:
     """Ask the server what it has, in one version of the protocol."""
-    session = opened.client.session
     try:
-        discovered = DiscoverResult.model_validate(await session.send_discover(version))
-        if version not in discovered.supported_versions:
-            raise ProtocolMissing(f"the server speaks {', '.join(discovered.supported_versions)}, not {version}")
-        session.adopt(discovered)
+        await adopt_version(opened.client.session, version)
     except BaseException:
         await opened.stop(_CLOSE_TIMEOUT_S)
         raise

@@ -13,6 +13,7 @@ from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import McpServers, Secrets
+from agentkit.mcp.http_sessions import HttpSessions
 from agentkit.mcp.server_pool import McpServerPool
 from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import ServerSessions
@@ -54,7 +55,7 @@ async def build_mcp_servers(
         except ConfigurationInvalid as error:
             raise unavailable(server, "connect", "failed", str(error)) from None
         if settings.transport != "stdio":
-            raise unavailable(server, "connect", "failed", "servers with a URL are not supported yet")
+            return HttpSessions(server, settings, on_message=on_message)
         return StdioSessions(
             server,
             settings,

@@ -94,7 +94,8 @@ class ServerProcess:
     async def end(self) -> bool:
         """Close its input and wait until it has ended; return whether it did, without the guard being killed."""
         assert self._process.stdin is not None
-        self._process.stdin.transport.abort()  # not close: a server that reads nothing would never see it
+        if not self._process.stdin.is_closing():
+            self._process.stdin.transport.abort()  # not close: a server that reads nothing would never see it
         discarding = asyncio.create_task(self._discard_output())  # asyncio waits for the end of all pipes
         done, _ = await asyncio.wait({self.ended}, timeout=END_TIMEOUT_S)
         if not done:

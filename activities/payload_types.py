@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pydantic import ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
 from agentkit.input_requests import InputRequest
-from agentkit.interfaces import ClientInputRequest, ModelResponse, ToolOutput, ToolValue
+from agentkit.interfaces import ClientInputRequest, McpToolCall, ModelResponse, ToolOutput, ToolValue
 from agentkit.messages import Message
 from agentkit.records import Record
 from agentkit.runtime.sampling import SamplingRequest
@@ -19,6 +19,7 @@ __all__ = [
     "ASK_CLIENT_SIGNAL",
     "CHECK_INPUT_ACTIVITY",
     "CLIENT_INPUT_QUERY",
+    "DESCRIBE_MCP_TOOLS_ACTIVITY",
     "INLINE_METADATA",
     "LIST_MCP_TOOLS_ACTIVITY",
     "MODEL_ACTIVITY",
@@ -33,6 +34,7 @@ __all__ = [
     "InputCheck",
     "InputKey",
     "InputNotice",
+    "McpDescribeCall",
     "McpListCall",
     "ModelCall",
     "ModelReply",
@@ -56,6 +58,7 @@ LIST_MCP_TOOLS_ACTIVITY = "list_mcp_tools"
 SAMPLE_ACTIVITY = "sample_model"
 ASK_CLIENT_SIGNAL = "ask_client"
 CLIENT_INPUT_QUERY = "client_input"
+DESCRIBE_MCP_TOOLS_ACTIVITY = "describe_mcp_tools"
 CHECK_INPUT_ACTIVITY = "check_input"
 NOTIFY_INPUT_ACTIVITY = "notify_input_request"
 TOOL_PREFIX = "tool."
@@ -236,6 +239,14 @@ class McpListCall(Record):
     """The argument of the activity that lists an agent's MCP tools."""
 
     selection: McpSelection
+    taken: tuple[str, ...] = ()
+    """The names of the agent's other tools."""
+
+
+class McpDescribeCall(Record):
+    """The argument of the activity that describes the MCP tools of calls of ``mcp_call``."""
+
+    calls: tuple[McpToolCall, ...]
     taken: tuple[str, ...] = ()
     """The names of the agent's other tools."""
 

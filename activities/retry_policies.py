@@ -81,8 +81,8 @@ LIST_MCP_TOOLS_POLICY = ActivityPolicy(
         initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10), maximum_attempts=4
     ),
 )
-"""Of the list of an agent's MCP tools, which has the settings of each server for its time; a retry is for a worker
-that was lost."""
+"""Of the list of an agent's MCP tools, and the description of some: the settings of each server have its time, and a
+retry is for a worker that was lost."""
 
 NOTIFY_INPUT_POLICY = ActivityPolicy(
     start_to_close=timedelta(seconds=20),

@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from activities.input_checks import InputCheckActivity
 from activities.input_webhook import InputWebhookActivity
+from activities.mcp_describing import McpDescribingActivity
 from activities.mcp_listing import McpListingActivity
 from activities.mcp_queries import McpQueryActivities
 from activities.model import ModelActivities
@@ -46,6 +47,7 @@ def worker_activities(
         ToolActivities(toolset, tool_calls, str(own_identity(settings)), secrets, client, mcp_servers).call_tool,
         McpListingActivity(mcp_servers or NoMcpServers()).list_mcp_tools,
         *McpQueryActivities(mcp_servers or NoMcpServers()).all,
+        McpDescribingActivity(mcp_servers or NoMcpServers(), checker).describe_mcp_tools,
         InputCheckActivity(checker).check_input,
         InputWebhookActivity(settings, webhook_client).notify_input_request,
         StoringActivity(client, reader).store_messages,

@@ -9,10 +9,17 @@ from fnmatch import fnmatchcase
 
 from agentkit.specs import McpToolName
 
-__all__ = ["MCP_PREFIX", "model_tool_names", "split_pattern", "tool_matches"]
+__all__ = ["MCP_CALL", "MCP_DESCRIBE", "MCP_PREFIX", "MCP_SEARCH", "model_tool_names", "split_pattern", "tool_matches"]
 
 MCP_PREFIX = "mcp:"
 """Of the names of MCP tools in agents and policies."""
+
+MCP_SEARCH = "mcp_search"
+"""The tool that finds tools of all servers."""
+MCP_DESCRIBE = "mcp_describe"
+"""The tool that returns the schema of one of them."""
+MCP_CALL = "mcp_call"
+"""The tool whose calls are calls of another: the task's loop replaces them by those."""
 
 _MAX_CHARS = 64
 """The longest name of a tool that all providers take."""

@@ -228,8 +228,8 @@ class AgentDefinition(_Strict):
     """JSON Schema of the task's output."""
 
 
-def _is_empty(rules: tuple[PolicyRule, ...]) -> bool:
-    return not rules
+def _is_empty(items: tuple[object, ...]) -> bool:
+    return not items
 
 
 class AgentSpec(Record):
@@ -248,6 +248,8 @@ class AgentSpec(Record):
     tools: tuple[ToolSpec, ...] = ()
     mcp: McpSelection | None = Field(default=None, exclude_if=_is_none)
     """The MCP tools that a task lists when it starts; they are among ``tools`` afterwards."""
+    proxied: tuple[ToolSpec, ...] = Field(default=(), exclude_if=_is_empty)
+    """The MCP tools that the model has named in calls of ``mcp_call``, as they were then; it isn't given them."""
     policy: tuple[PolicyRule, ...] = Field(default=(), exclude_if=_is_empty)
     limits: Limits = Limits()
     model_settings: ModelSettings = ModelSettings()
@@ -267,6 +269,14 @@ class AgentSpec(Record):
     def tool(self, name: str) -> ToolSpec | None:
         """Return the tool with that name, or None."""
         return next((tool for tool in self.tools if tool.name == name), None)
+
+    def known_tool(self, name: str) -> ToolSpec | None:
+        """Return the tool with that name, also one that only ``mcp_call`` calls, or None."""
+        return self.tool(name) or next((tool for tool in self.proxied if tool.name == name), None)
+
+    def mcp_tool(self, name: McpToolName) -> ToolSpec | None:
+        """Return the MCP tool, if it is among ``tools`` or ``proxied``; else None."""
+        return next((tool for tool in (*self.tools, *self.proxied) if tool.mcp == name), None)
 
     def model_post_init(self, context: Any, /) -> None:
         """Check that there is a model; every loader fills one in."""

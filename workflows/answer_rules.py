@@ -25,8 +25,8 @@ class LoopAnswerRules:
         self._limits = limits
 
     def tool(self, name: str) -> ToolSpec | None:
-        """Return the agent's tool of this name."""
-        return self._loop.agent.tool(name)
+        """Return the agent's tool of this name, also one that is called by ``mcp_call``."""
+        return self._loop.agent.known_tool(name)
 
     def edited_decision(self, tool_name: str, arguments: dict[str, JsonValue]) -> PolicyDecision:
         """Return the policy's decision on changed arguments; AnswerMismatch: they are not allowed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -33,6 +33,8 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.interfaces import (
         READ_RESULT,
         McpCall,
+        McpDescription,
+        McpToolCall,
         ModelResponse,
         ProbeOutcome,
         ToolContext,
@@ -62,6 +64,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.listed_state import ListedState
     from workflows.plain_json import PlainArguments
     from workflows.progress_details import ProgressDetails
+    from workflows.proxied_tools import run_mcp_description
     from workflows.search_attributes import MEMO_USER
     from workflows.steering_state import Steering, StepInterrupted
     from workflows.task_limits import TaskLimits
@@ -180,6 +183,14 @@ class DurableEffects:
             raise model_error_from(error) from error
         self.details.model_responded(reply.response.message)
         return reply.response
+
+    async def describe_mcp_tools(self, calls: Sequence[McpToolCall], taken: Collection[str]) -> McpDescription:
+        """Run the activity that describes MCP tools; raise ``NotDone`` where a person interrupts the step."""
+        try:
+            await self.steering.before_call()
+            return await self.steering.interruptible(asyncio.create_task(run_mcp_description(calls, taken)))
+        except StepInterrupted:
+            raise NotDone("Not called: a person interrupted. Read their message first.") from None
 
     async def store_messages(self, end: int) -> tuple[StoredMessages, ...]:
         """Run the activity that stores the messages of this run up to ``end``; return where they are.
@@ -323,7 +334,8 @@ class DurableEffects:
 
     def on_call_denied(self, call: ToolCall, result: ToolResult) -> None:
         """Record in the journal that the call is not made."""
-        self.record([RefusedCallEntry(step=self._loop.steps, call=_named(call), message=result.content)])
+        entry_call = call if self._is_proxied(call) else _named(call)
+        self.record([RefusedCallEntry(step=self._loop.steps, call=entry_call, message=result.content)])
 
     def on_outcome_settled(self, call: ToolCall, result: ToolResult) -> None:
         """Record in the journal what became of the call."""
@@ -354,7 +366,7 @@ class DurableEffects:
         for checked in calls:
             call, outcome = checked.call, checked.outcome
             if isinstance(outcome, ToolResult):
-                if call.id in native_ids:
+                if call.id in native_ids and not self._is_proxied(call):
                     call = _named(call)
                 decided_by = checked.decision.decided_by if checked.decision else None
                 entries.append(
@@ -363,6 +375,11 @@ class DurableEffects:
             elif call.id not in native_ids and is_local(outcome):
                 entries.append(ParsedCallEntry(step=self._loop.steps, call=call))
         self.record(entries)
+
+    def _is_proxied(self, call: ToolCall) -> bool:
+        """Return whether the model has made the call by ``mcp_call``, so that its message has another name for it."""
+        newest = self._loop.transcript.read()[-1]
+        return any(each.id == call.id and each.name != call.name for each in newest.tool_calls)
 
     def on_tool_result(self, result: ToolResult) -> None:
         """Show the result in the Web UI."""

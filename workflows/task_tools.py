@@ -27,6 +27,7 @@ async def list_agent_tools(loop: AgentLoop) -> None:
     selection = loop.agent.mcp
     if selection is None:
         return
+    loop.remove_mcp_tools()  # of the source of a fork: they are listed anew
     listing = await _list(selection, tuple(tool.name for tool in loop.agent.tools))
     use_listing(loop, listing, selection)
 

@@ -32,7 +32,7 @@ from agentkit.catalog.policy_checks import policy_tool_issues
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
 from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid
-from agentkit.interfaces import Fetcher, HttpClient, NoSecrets, Sandbox, SandboxLimits, Secrets, TaskFiles
+from agentkit.interfaces import Fetcher, HttpClient, McpServers, NoSecrets, Sandbox, SandboxLimits, Secrets, TaskFiles
 from agentkit.mcp_names import MCP_PREFIX
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition, AgentSpec, Limits
@@ -40,6 +40,8 @@ from agentkit.tools import builtin_tools
 from agentkit.tools.code_tools import code_tools
 from agentkit.tools.file_tools import file_tools
 from agentkit.tools.host.host_limits import HostLimits
+from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
+from agentkit.tools.mcp_resource_tools import RESOURCE_TOOLS, mcp_resource_tools
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["Catalog", "load_catalog"]
@@ -55,16 +57,18 @@ def load_catalog(
     secrets: Secrets = NoSecrets(),  # noqa: B008  it has no state
     sandbox: Sandbox | None = None,
     files: TaskFiles | None = None,
+    mcp_servers: McpServers | None = None,
 ) -> Catalog:
     """Read the app directory. Broken files are listed by ``Catalog.problems``; the others are used.
 
     A project's tools are imported in processes of their own, and called there, unless ``settings.tool_host`` is
     ``inline``. Without a ``fetcher``, ``http_fetch`` has a spec, but its calls fail; without a ``client``, those of
     ``http_request`` and of OpenAPI documents; without a ``sandbox``, ``python`` and ``shell``; without ``files``, the
-    tools for files.
+    tools for files; without ``mcp_servers``, those of ``mcp_proxy`` and for resources.
     """
     programs = code_tools(sandbox, files, _sandbox_limits(settings))
-    builtin = (*builtin_tools(fetcher, client=client, secrets=secrets), *programs, *file_tools(files))
+    mcp = (*mcp_proxy_tools(mcp_servers), *mcp_resource_tools(mcp_servers))
+    builtin = (*builtin_tools(fetcher, client=client, secrets=secrets), *programs, *file_tools(files), *mcp)
     directory = settings.openapi_dir or settings.app_dir / ".opspawn" / "openapi"
     downloads = OpenApiDownloads(directory, settings.openapi, client)
     documents = OpenApiFiles(settings.app_dir, downloads, settings.openapi, settings.secrets.keys(), client, secrets)
@@ -257,6 +261,8 @@ class Catalog:
     def _tool_names(self, definition: AgentDefinition) -> Sequence[str]:
         """Return the names of the agent's tools: those listed, and those that listed patterns match."""
         known = self._known_tools()
+        if not self.mcp_servers:  # a pattern such as * means what can be used
+            known = [name for name in known if name in definition.tools or name not in RESOURCE_TOOLS]
         names = [name for listed in definition.tools for name in known if fnmatchcase(name, listed)]
         if MCP_PROXY in definition.tools:
             names += [spec.name for spec in self.toolset.specs() if spec.name in PROXY_TOOLS]

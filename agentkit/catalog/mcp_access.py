@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from agentkit.catalog.mcp_file import MCP_FILE, McpFile
-from agentkit.mcp_names import MCP_PREFIX, split_pattern
+from agentkit.mcp_names import MCP_CALL, MCP_DESCRIBE, MCP_PREFIX, MCP_SEARCH, split_pattern
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition, McpSelection
 from agentkit.validation_messages import ValidationIssue, did_you_mean
@@ -17,7 +17,7 @@ __all__ = ["MCP_PROXY", "PROXY_TOOLS", "McpAccess", "mcp_hint"]
 
 MCP_PROXY = "mcp_proxy"
 """Stands for ``PROXY_TOOLS`` among the tools of an agent."""
-PROXY_TOOLS = ("mcp_search", "mcp_describe", "mcp_call")
+PROXY_TOOLS = (MCP_SEARCH, MCP_DESCRIBE, MCP_CALL)
 """The tools that find and call the tools of all servers."""
 
 _WILDCARDS = re.compile(r"[*?\[]")

@@ -6,12 +6,14 @@ from agentkit.interfaces.content import READ_RESULT, ContentReader
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.http_client import HttpClient, HttpReply, HttpRequest
 from agentkit.interfaces.mcp import (
+    McpDescription,
     McpListing,
     McpPrompt,
     McpPromptArgument,
     McpResource,
     McpServerProblem,
     McpServers,
+    McpToolCall,
     NoMcpServers,
 )
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
@@ -84,12 +86,14 @@ __all__ = [
     "InputRequired",
     "LongTermMemory",
     "McpCall",
+    "McpDescription",
     "McpListing",
     "McpPrompt",
     "McpPromptArgument",
     "McpResource",
     "McpServerProblem",
     "McpServers",
+    "McpToolCall",
     "Memory",
     "Model",
     "ModelDelta",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from agentkit.errors import McpProblemKind, McpServerUnavailable, ToolNotFound
 from agentkit.interfaces.tool import Tool
@@ -13,15 +13,17 @@ from agentkit.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart
 from agentkit.policy_rules import Effect
 from agentkit.records import Record
-from agentkit.specs import ToolSpec
+from agentkit.specs import McpToolName, ToolSpec
 
 __all__ = [
+    "McpDescription",
     "McpListing",
     "McpPrompt",
     "McpPromptArgument",
     "McpResource",
     "McpServerProblem",
     "McpServers",
+    "McpToolCall",
     "NoMcpServers",
 ]
 
@@ -42,6 +44,22 @@ class McpListing(Record):
     """Each with ``ToolSpec.mcp``; sorted by server, in each server's order."""
     problems: tuple[McpServerProblem, ...] = ()
     """Of the servers whose tools are missing."""
+
+
+class McpToolCall(Record):
+    """A call of an MCP tool, as a model names it in a call of ``mcp_call``."""
+
+    tool: McpToolName
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class McpDescription(Record):
+    """What is known of the tools of some ``McpToolCall``."""
+
+    tools: tuple[ToolSpec, ...] = ()
+    """Each once, under a name that no other tool of the agent has."""
+    refusals: dict[int, str] = Field(default_factory=dict)
+    """By the position of the call: why it can't be made, for the model."""
 
 
 class McpResource(Record):

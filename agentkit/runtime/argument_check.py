@@ -1,4 +1,5 @@
-"""Check arguments that no code of ours receives before a call leaves: of external tools, and of questions to people."""
+"""Check arguments that no code of ours receives before a call leaves: of external and MCP tools, and of questions to
+people."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from agentkit.errors import ConfigurationInvalid
-from agentkit.interfaces import ASK_PERSON, OutputChecker
+from agentkit.interfaces import ASK_PERSON, McpToolCall, OutputChecker
+from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS
+from agentkit.runtime.proxied_calls import read_target
 from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentSpec, ToolSpec
 
-__all__ = ["are_arguments_checked", "refused_arguments"]
+__all__ = ["are_arguments_checked", "arguments_refusal", "refused_arguments"]
 
 _MAX_SCHEMA_CHARS = 16_384
 """Of the JSON Schema of an answer, which a person fills in: as JSON."""
@@ -23,7 +26,7 @@ _MAX_SCHEMA_CHARS = 16_384
 
 def are_arguments_checked(tool: ToolSpec) -> bool:
     """Return whether calls of the tool have their arguments checked before they leave."""
-    return bool(tool.external) or tool.name == ASK_PERSON
+    return bool(tool.external) or tool.mcp is not None or tool.name == ASK_PERSON
 
 
 async def refused_arguments(checker: OutputChecker, agent: AgentSpec, calls: Sequence[ToolCall]) -> Mapping[int, str]:
@@ -33,15 +36,26 @@ async def refused_arguments(checker: OutputChecker, agent: AgentSpec, calls: Seq
 
 
 async def _refusal(checker: OutputChecker, agent: AgentSpec, call: ToolCall) -> str | None:
-    tool = agent.tool(call.name)
-    if tool is None or not are_arguments_checked(tool) or call.malformed is not None:
+    if call.malformed is not None:
         return None
-    check = await checker.check_arguments(call.arguments, tool.parameters)
+    tool, arguments = agent.tool(call.name), call.arguments
+    if tool is not None and tool.name == MCP_CALL and isinstance(target := read_target(call), McpToolCall):
+        tool, arguments = agent.mcp_tool(target.tool), target.arguments  # None: it is described later, and checked then
+    return None if tool is None else await arguments_refusal(checker, tool, arguments)
+
+
+async def arguments_refusal(checker: OutputChecker, tool: ToolSpec, arguments: Mapping[str, JsonValue]) -> str | None:
+    """Return what the model reads of a call of a tool whose arguments don't fit; None: they do, or aren't checked."""
+    if not are_arguments_checked(tool):
+        return None
+    check = await checker.check_arguments(arguments, tool.parameters)
     if check.failure is not None:
+        if tool.mcp is not None:  # its server checks them, too
+            return None
         return f"Not called: the arguments of {tool.name} can't be checked: {check.failure}. Go on without it."
     mismatch = check.mismatch
     if mismatch is None and tool.name == ASK_PERSON:
-        mismatch = "\n".join(await asyncio.to_thread(_question_issues, call.arguments))
+        mismatch = "\n".join(await asyncio.to_thread(_question_issues, arguments))
     if mismatch:
         return f"The arguments of {tool.name} are wrong, so nothing was done. Correct them and call again:\n{mismatch}"
     return None

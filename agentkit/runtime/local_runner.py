@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +17,9 @@ from agentkit.interfaces import (
     CallSignals,
     Emit,
     McpCall,
+    McpDescription,
     McpServers,
+    McpToolCall,
     Model,
     ModelResponse,
     NoMcpServers,
@@ -35,6 +37,7 @@ from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.client_inputs import ClientInputs
 from agentkit.runtime.effect_ledger import EffectLedger
 from agentkit.runtime.loop import AgentLoop
+from agentkit.runtime.mcp_descriptions import describe_mcp_tools
 from agentkit.runtime.mcp_tool_selection import list_mcp_tools, use_listing
 from agentkit.runtime.model_request import request_model, with_unpriced_calls
 from agentkit.runtime.sampling import SamplingRequest, to_model_request
@@ -157,6 +160,9 @@ class _LocalEffects:
         return await request_model(
             model, loop.agent, messages, checker=self.checker, name=loop.model, step=loop.steps, emit=self.emit
         )
+
+    async def describe_mcp_tools(self, calls: Sequence[McpToolCall], taken: Collection[str]) -> McpDescription:
+        return await describe_mcp_tools(self.mcp_servers, self.checker, calls, taken)
 
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         context = self._context(call, step)

@@ -21,6 +21,8 @@ from agentkit.interfaces import (
     CallTools,
     Decision,
     Finish,
+    McpDescription,
+    McpToolCall,
     ModelResponse,
     OutputCheck,
     Planner,
@@ -30,10 +32,12 @@ from agentkit.interfaces import (
     SecurityPolicy,
 )
 from agentkit.json_text import MAX_JSON_DEPTH, json_values
+from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
 from agentkit.runtime.limit_requests import check_limit_changes, reached_limit, with_limit_changes
+from agentkit.runtime.proxied_calls import ProxiedCalls, named_as_called, proxy_call, stricter
 from agentkit.runtime.remembered_decisions import RememberedDecision, RememberedDecisions
 from agentkit.runtime.repeated_calls import RepeatedCalls
 from agentkit.runtime.tool_results import error_result
@@ -52,6 +56,9 @@ MAX_RETRIES = 3
 
 MAX_PARALLEL_CALLS = 32
 """How many tool calls of one step are made; the others are refused."""
+
+_MAX_PROXIED = 100
+"""The newest so many MCP tools are remembered that the model has named in calls of ``mcp_call``."""
 
 _CUT_OFF_TEXT = (
     "Your response was cut off at your output limit, so nothing of it counts. Give a complete one, which is shorter."
@@ -111,6 +118,8 @@ class AgentLoop:
         """Whether the newest response was cut off at its output limit."""
         self._refused_arguments: Mapping[int, str] = {}
         """Of the newest response: see ``ModelResponse.refused_arguments``."""
+        self._proxied = ProxiedCalls()
+        """The calls of ``mcp_call`` in the newest response."""
         self._planner = planner
         self._policy = policy
 
@@ -168,6 +177,11 @@ class AgentLoop:
         """Give further tools to the agent, for the rest of the task."""
         self.agent = self.agent.model_copy(update={"tools": (*self.agent.tools, *tools)})
 
+    def remove_mcp_tools(self) -> None:
+        """Remove the MCP tools from the agent."""
+        own = tuple(tool for tool in self.agent.tools if tool.mcp is None)
+        self.agent = self.agent.model_copy(update={"tools": own, "proxied": ()})
+
     def add_usage(self, usage: Usage) -> None:
         """Count a model's response that is not part of the transcript, such as one that an MCP server asked for."""
         self.usage += usage
@@ -215,7 +229,7 @@ class AgentLoop:
         if response.stop_reason == "refusal":
             raise ContentRefused(_refusal_error(response))
         self._is_cut_off = response.stop_reason == "length"
-        self._refused_arguments = response.refused_arguments or {}
+        self._refused_arguments, self._proxied = response.refused_arguments or {}, ProxiedCalls()
         decision = self._decide_cut_off(response) if self._is_cut_off else self._decide(response)
         match decision:
             case Retry(feedback):
@@ -268,14 +282,32 @@ class AgentLoop:
     def _append_feedback(self, feedback: str) -> None:
         self.transcript.append(Message(role="user", parts=(TextPart(text=feedback),), source="planner"))
 
+    def undescribed_tools(self, calls: Sequence[ToolCall]) -> Mapping[int, McpToolCall]:
+        """Translate a step's calls of ``mcp_call``; return, by position, those whose tools must be described first."""
+        callable_tools = ((index, call, self._callable_tool(call, index)) for index, call in enumerate(calls))
+        made = {
+            index: call
+            for index, call, tool in callable_tools
+            if isinstance(tool, ToolSpec) and tool.name == MCP_CALL and self.decide(tool, call).action != "deny"
+        }
+        return self._proxied.translate(made, self.agent, self._refused_arguments)
+
+    def add_descriptions(self, targets: Mapping[int, McpToolCall], description: McpDescription) -> None:
+        """Add what is known now of the tools that ``undescribed_tools`` returned."""
+        proxied = (*self.agent.proxied, *description.tools)[-_MAX_PROXIED:]
+        self.agent = self.agent.model_copy(update={"proxied": proxied})
+        refusals = {index: description.refusals.get(number) for number, index in enumerate(targets)}
+        self._proxied.describe(targets, self.agent, refusals)
+
     def check_call(self, call: ToolCall, index: int, at: datetime) -> CheckedCall:
         """Add the call to the ledger; return it with the tool to run, or with the error result that refuses it.
 
+        A call of ``mcp_call`` becomes the call of the MCP tool that it stands for.
 
         ``index`` is the call's position among those of its step, from 0; ``at`` is the current time.
         """
         checked = self._check_call(call, index)
-        self.ledger.propose(call, self.agent.tool(call.name), self.steps, at)
+        self.ledger.propose(checked.call, self.agent.known_tool(checked.call.name), self.steps, at)
         decided_by = checked.decision.decided_by if checked.decision else None
         state: CallState = "refused" if isinstance(checked.outcome, ToolResult) else "proposed"
         self.ledger.record(call.id, state, at, decided_by)
@@ -283,6 +315,8 @@ class AgentLoop:
 
     def _check_call(self, call: ToolCall, index: int) -> CheckedCall:
         tool = self._callable_tool(call, index)
+        if (proxied := self._proxied.get(index)) is not None:
+            call, tool = proxied.call, proxied.outcome
         if isinstance(tool, str):
             return CheckedCall(call, error_result(call, tool))
         decision = self.decide(tool, call)
@@ -291,11 +325,21 @@ class AgentLoop:
         return CheckedCall(call, tool, decision)
 
     def decide(self, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
-        """Return the security policy's decision on a call, or that of a person who had it remembered."""
+        """Return the security policy's decision on a call, or that of a person who had it remembered.
+
+        On a call by ``mcp_call`` it is the stricter of the decisions on the MCP tool and on ``mcp_call``.
+        """
         decision = self._policy.decide(self.agent, tool, call)
+        if (proxy := self._proxy_of(tool, call)) is not None:
+            decision = stricter(decision, self._policy.decide(self.agent, proxy, proxy_call(tool, call)))
         if decision.action != "ask" or tool.name == ASK_PERSON:
             return decision
         return self.remembered.apply(tool, call, decision)
+
+    def _proxy_of(self, tool: ToolSpec, call: ToolCall) -> ToolSpec | None:
+        """Return ``mcp_call`` if the call is made by it, or the tool can be called by nothing else."""
+        is_proxied = self._proxied.has(call.id) or self.agent.tool(tool.name) is None
+        return self.agent.tool(MCP_CALL) if is_proxied else None
 
     def edited_decision(self, tool_name: str, arguments: dict[str, JsonValue]) -> PolicyDecision:
         """Return the decision on a call whose arguments a person changes.
@@ -303,7 +347,7 @@ class AgentLoop:
         Raises:
             AnswerMismatch: it is denied.
         """
-        tool = self.agent.tool(tool_name)
+        tool = self.agent.known_tool(tool_name)
         if tool is None:
             raise AnswerMismatch(f"The agent has no tool {tool_name!r}.")
         decision = self.decide(tool, ToolCall(id="", name=tool_name, arguments=arguments))
@@ -326,7 +370,7 @@ class AgentLoop:
                 f"Send one JSON object as arguments, nested at most {MAX_JSON_DEPTH} levels deep. "
                 f"This is none: {call.malformed[:200]!r}"
             )
-        return self._refused_arguments.get(index, tool)
+        return tool if tool.name == MCP_CALL else self._refused_arguments.get(index, tool)
 
     def record_results(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> None:
         """Append the results of a step's tool calls to the transcript, in the order of the calls.
@@ -334,6 +378,7 @@ class AgentLoop:
         Raises:
             LoopDetected: the calls and their results were the same in too many steps in a row.
         """
+        results = [named_as_called(result, call) for call, result in zip(calls, results, strict=True)]
         self.usage += Usage(tool_calls=len(results))
         self.transcript.append(Message(role="tool", parts=tuple(self._repeated_calls.record(calls, results))))
         self._repeated_calls.check(calls)

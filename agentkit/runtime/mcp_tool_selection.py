@@ -9,11 +9,11 @@ from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import McpListing, McpServerProblem, McpServers
 from agentkit.mcp_names import model_tool_names, split_pattern, tool_matches
 from agentkit.runtime.loop import AgentLoop
+from agentkit.runtime.mcp_requests import no_such_tool_text, server_tools
 from agentkit.specs import McpSelection, McpToolName, ToolSpec
 
 __all__ = ["list_mcp_tools", "use_listing"]
 
-_MAX_NAMES = 20
 _MAX_NOTICE_CHARS = 4_000
 
 
@@ -37,24 +37,10 @@ async def _list_server(
     servers: McpServers, server: str, patterns: Sequence[str]
 ) -> tuple[Sequence[ToolSpec], Sequence[McpServerProblem]]:
     """Return the tools of a server that the patterns match, and the problems with it."""
-    settings = servers.settings.get(server)
     try:
-        if settings is None:
-            known = ", ".join(sorted(servers.settings)) or "none"
-            raise McpServerUnavailable(
-                f"This worker's mcp.json has no server {server!r}. Servers: {known}.", server=server, kind="unknown"
-            )
-        limit_s = settings.opspawn.connect_timeout + settings.opspawn.timeout
-        async with asyncio.timeout(limit_s):
-            listed = await servers.list_tools(server)
-    except TimeoutError:
-        text = f"MCP server {server}: its tools were not listed within {limit_s:g} s."
-        return [], [McpServerProblem(server=server, kind="timed_out", message=text)]
+        tools = await server_tools(servers, server)
     except McpServerUnavailable as error:
         return [], [McpServerProblem(server=server, kind=error.kind, message=str(error))]
-    sampling = settings.opspawn.sampling
-    rule = None if sampling == "deny" else sampling
-    tools = [tool.model_copy(update={"sampling": rule}) for tool in listed if tool.mcp is not None]
     own = [pattern for pattern in patterns if split_pattern(pattern)[0] == server]
     matched = [tool for tool in tools if any(tool_matches(pattern, _name(tool)) for pattern in own)]
     return matched, [
@@ -69,9 +55,7 @@ def _name(tool: ToolSpec) -> McpToolName:
 
 
 def _no_such_tool(server: str, pattern: str, tools: Sequence[ToolSpec]) -> McpServerProblem:
-    names = [_name(tool).name for tool in tools]
-    listed = ", ".join(names[:_MAX_NAMES]) + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")
-    text = f"MCP server {server} has no tool {split_pattern(pattern)[1]!r}. It has: {listed or 'none'}."
+    text = no_such_tool_text(server, split_pattern(pattern)[1], tools)
     return McpServerProblem(server=server, kind="no_such_tool", message=text)
 
 

@@ -29,8 +29,8 @@ async def request_model(
     """Render the messages by the agent's planner, send them once, and return the response with unique call ids.
 
     Its usage counts the call as unpriced if its cost is unknown. A text that ends the task is checked here against the
-    agent's output schema, and the arguments of external tools against theirs: a check may take long, and workflow code
-    must not.
+    agent's output schema, and the arguments of external and MCP tools against theirs: a check may take long, and
+    workflow code must not.
 
     Args:
         model: The client of the provider.
@@ -62,7 +62,7 @@ def with_unpriced_calls(response: ModelResponse) -> ModelResponse:
 
 async def _check(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> Mapping[str, object]:
     """Return the fields of the response that say what doesn't fit a schema."""
-    has_schemas = agent.output_schema is not None or any(map(are_arguments_checked, agent.tools))
+    has_schemas = agent.output_schema is not None or any(map(are_arguments_checked, (*agent.tools, *agent.proxied)))
     if not has_schemas or response.stop_reason in ("length", "refusal"):
         return {}
     match get_planner(agent.planner).decide(response, agent):

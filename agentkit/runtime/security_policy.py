@@ -17,7 +17,7 @@ class RulePolicy:
 
     def decide(self, agent: AgentSpec, tool: ToolSpec, call: ToolCall) -> PolicyDecision:
         """Return the decision of the first rule that matches the call, and otherwise of the tool or its effect."""
-        if agent.tool(call.name) is None or call.name != tool.name:
+        if agent.known_tool(call.name) is None or call.name != tool.name:
             return _deny(f"the agent has no tool {call.name!r}", "the agent's tools")
         if call.malformed is not None:
             return _deny("its arguments are no JSON object", "the arguments")

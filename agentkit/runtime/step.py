@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from agentkit.errors import ModelError
-from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
-from agentkit.messages import ToolResult
+from agentkit.errors import ModelError, NotDone
+from agentkit.interfaces import CallTools, Finish, McpDescription, McpToolCall, ModelResponse, Proceed
+from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.call_execution import CallExecution
 from agentkit.runtime.limit_requests import limit_request, stopped_by_person
@@ -31,6 +31,14 @@ class LoopEffects(CallEffects, Protocol):
 
         Raises:
             ModelError: the model gave no response; the next model of the agent's chain is requested.
+        """
+        ...
+
+    async def describe_mcp_tools(self, calls: Sequence[McpToolCall], taken: Collection[str]) -> McpDescription:
+        """Return the tools of the calls, under names other than those taken, and which of the calls to refuse.
+
+        Raises:
+            NotDone: a person interrupted the step, so nothing is known.
         """
         ...
 
@@ -78,12 +86,26 @@ async def _act(loop: AgentLoop, effects: LoopEffects, response: ModelResponse) -
         case Proceed(plan):
             effects.on_plan(plan)
         case CallTools(calls):
+            await _describe_proxied_tools(loop, effects, calls)
             now = effects.now()
             checked = [loop.check_call(call, index, now) for index, call in enumerate(calls)]
             effects.on_calls_checked(checked)
             execution = CallExecution(loop.agent, loop, effects, loop.steps, response.message.text)
             loop.record_results(calls, await _execute_all(execution, checked))
     return None
+
+
+async def _describe_proxied_tools(loop: AgentLoop, effects: LoopEffects, calls: Sequence[ToolCall]) -> None:
+    """Describe the MCP tools of a step's calls of ``mcp_call`` that the task doesn't know yet."""
+    targets = loop.undescribed_tools(calls)
+    if not targets:
+        return
+    taken = [tool.name for tool in (*loop.agent.tools, *loop.agent.proxied)]
+    try:
+        description = await effects.describe_mcp_tools(list(targets.values()), taken)
+    except NotDone as error:
+        description = McpDescription(refusals=dict.fromkeys(range(len(targets)), str(error)))
+    loop.add_descriptions(targets, description)
 
 
 async def _execute_all(execution: CallExecution, calls: Sequence[CheckedCall]) -> list[ToolResult]:

@@ -20,6 +20,7 @@ from temporalio.exceptions import CancelledError
 
 from activities.failure_mapping import is_local_timeout, is_refusal
 from activities.payload_types import (
+    DESCRIBE_MCP_TOOLS_ACTIVITY,
     LIST_MCP_TOOLS_ACTIVITY,
     MODEL_ACTIVITY,
     TOOL_PREFIX,
@@ -28,7 +29,8 @@ from activities.payload_types import (
     tool_activity_id,
 )
 from agentkit.errors import ToolInterrupted
-from agentkit.interfaces import McpListing, ToolContext, ToolOutput
+from agentkit.interfaces import McpDescription, McpListing, ToolContext, ToolOutput
+from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
@@ -73,6 +75,12 @@ class _Draft:
 
 _Drafts = Iterator[_Draft]
 
+_TOOLS_OF_RESULTS: Mapping[str, tuple[type[McpListing | McpDescription], str]] = {
+    LIST_MCP_TOOLS_ACTIVITY: (McpListing, "tools"),
+    DESCRIBE_MCP_TOOLS_ACTIVITY: (McpDescription, "proxied"),
+}
+"""The activities whose results have further tools of the agent, and the field of the agent that these belong to."""
+
 
 class HistoryMapper:
     """Maps the history of one run of a task, event by event from the first; continue-as-new begins another run."""
@@ -83,8 +91,8 @@ class HistoryMapper:
         self._task_id = task_id
         self._run_id = run_id
         self._agent: AgentSpec | None = None
-        self._listing_event_id = 0
-        """Of the activity that lists the agent's MCP tools; 0: there is none."""
+        self._tool_sources: dict[int, str] = {}
+        """The types of the activities that return further tools of the agent, by the ids of their events."""
         self._task_data: _Data = {}
         self._started = False
         self._status: str | None = None
@@ -171,8 +179,8 @@ class HistoryMapper:
         activity_type = decoded.event.activity_task_scheduled_event_attributes.activity_type.name
         if activity_type == MODEL_ACTIVITY:
             yield from self._model_scheduled(decoded)
-        elif activity_type == LIST_MCP_TOOLS_ACTIVITY:
-            self._listing_event_id = decoded.event.event_id
+        elif activity_type in _TOOLS_OF_RESULTS:
+            self._tool_sources[decoded.event.event_id] = activity_type
         elif activity_type.startswith(TOOL_PREFIX):
             yield from self._tool_scheduled(decoded, activity_type.removeprefix(TOOL_PREFIX))
 
@@ -210,8 +218,8 @@ class HistoryMapper:
 
     def _activity_completed(self, decoded: DecodedEvent) -> _Drafts:
         scheduled_event_id = decoded.event.activity_task_completed_event_attributes.scheduled_event_id
-        if scheduled_event_id == self._listing_event_id:
-            self._add_tools(decoded.values[0] if decoded.values else None)
+        if (source := self._tool_sources.pop(scheduled_event_id, None)) is not None:
+            self._add_tools(source, decoded.values[0] if decoded.values else None)
             return
         call, _ = self._finish(scheduled_event_id)
         match call:
@@ -256,6 +264,8 @@ class HistoryMapper:
 
     def _tool_call_refused(self, entry: RefusedCallEntry) -> _Draft:
         call = self._calls.get(tool_activity_id(entry.call.id), entry.call)
+        if call.name == MCP_CALL != entry.call.name:  # the call of an MCP tool, for which the model's stands
+            call = entry.call
         result = error_result(call, entry.message)
         error: JsonValue = {"type": "NotCalled", "message": result.content}
         decided_by: _Data = {"decided_by": entry.decided_by} if entry.decided_by else {}
@@ -357,18 +367,20 @@ class HistoryMapper:
     def _update_pending(self) -> None:
         self.pending = {call.activity_id: call for call in self._scheduled.values()}
 
-    def _add_tools(self, listing: JsonValue) -> None:
-        """Add the MCP tools of a listing to the agent."""
+    def _add_tools(self, source: str, value: JsonValue) -> None:
+        """Add the MCP tools that an activity has returned to the agent."""
+        record, field_name = _TOOLS_OF_RESULTS[source]
         try:
-            tools = McpListing.model_validate(listing).tools
+            tools = record.model_validate(value).tools
         except ValidationError:
             return
         if self._agent is not None:
-            self._agent = self._agent.model_copy(update={"tools": (*self._agent.tools, *tools)})
+            known: tuple[ToolSpec, ...] = getattr(self._agent, field_name)
+            self._agent = self._agent.model_copy(update={field_name: (*known, *tools)})
 
     def _tool(self, name: str) -> ToolSpec:
         """Return the tool by its name in activity types."""
-        tools = self._agent.tools if self._agent else ()
+        tools = (*self._agent.tools, *reversed(self._agent.proxied)) if self._agent else ()
         return next(
             (tool for tool in tools if tool.activity_name == name), ToolSpec(name=name, description="", parameters={})
         )

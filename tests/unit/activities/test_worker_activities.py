@@ -22,6 +22,7 @@ async def test_a_worker_registers_each_activity_that_tasks_and_the_api_use(tmp_p
         "call_tool",
         "list_mcp_tools",
         *("query_servers", "query_tools", "query_resources", "query_prompts", "read_content"),
+        "describe_mcp_tools",
         "check_input",
         "notify_input_request",
         "store_messages",

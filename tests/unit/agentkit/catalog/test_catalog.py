@@ -25,6 +25,7 @@ CONTEXT = ToolContext(task_id="t1", call_id="c1", idempotency_key="t1/c1", step=
 BUILT_IN = [
     *("calculator", "current_time", "http_fetch", "read_result", "http_request", "ask_person"),
     *("python", "shell", "read_file", "write_file", "list_files", "search_text"),
+    *("list_resources", "read_resource"),
 ]
 TOOL = """
 from agentkit.tools import tool
@@ -67,7 +68,7 @@ def load(path: Path, **settings: Any) -> Catalog:
 def test_an_empty_directory_has_the_built_in_agent_and_tools(tmp_path: Path) -> None:
     catalog = load(tmp_path)
     assert list(catalog.agents) == ["assistant"]
-    assert [spec.name for spec in catalog.toolset.specs()] == BUILT_IN
+    assert sorted(spec.name for spec in catalog.toolset.specs()) == sorted([*BUILT_IN, *PROXY_TOOLS])
     assert catalog.problems == []
 
 

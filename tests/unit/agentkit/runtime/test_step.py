@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,8 @@ from agentkit.interfaces import (
     Done,
     Finish,
     McpCall,
+    McpDescription,
+    McpToolCall,
     ModelResponse,
     PolicyDecision,
     ProbeOutcome,
@@ -89,6 +91,9 @@ class InMemoryEffects:
         if isinstance(response, ModelError):
             raise response
         return response
+
+    async def describe_mcp_tools(self, calls: Sequence[McpToolCall], taken: Collection[str]) -> McpDescription:
+        raise AssertionError("no agent here has mcp_call")
 
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         self.log.append(f"call {tool.name} {call.id} in step {step}")

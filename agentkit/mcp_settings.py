@@ -39,6 +39,8 @@ class McpOAuth(_Strict):
     client_secret: str | None = Field(default=None, repr=False)
     """``${NAME}``: the secret of this name."""
     scope: str | None = None
+    issuer: str | None = None
+    """The authorization server to which ``client_secret`` and logins go; None: the one that the MCP server names."""
 
 
 class McpOptions(_Strict):

@@ -12,7 +12,6 @@ from typing import Annotated
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from pydantic import BaseModel, Field
-from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,7 +37,7 @@ class SeenRequest:
 class McpHttpServer:
     """A server on a port of its own, reached through a relay that can cut connections off."""
 
-    make_app: Callable[[], Starlette]
+    make_app: Callable[[], ASGIApp]
     path: str = "/mcp"
     seen: list[SeenRequest] = field(default_factory=list)
     answers: dict[str, Response] = field(default_factory=dict)
@@ -184,7 +183,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 @asynccontextmanager
-async def serve_mcp(make_app: Callable[[], Starlette], *, path: str = "/mcp") -> AsyncIterator[McpHttpServer]:
+async def serve_mcp(make_app: Callable[[], ASGIApp], *, path: str = "/mcp") -> AsyncIterator[McpHttpServer]:
     """Run a server until the block ends."""
     server = McpHttpServer(make_app, path)
     await server.start()

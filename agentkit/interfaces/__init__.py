@@ -16,6 +16,7 @@ from agentkit.interfaces.mcp import (
     McpToolCall,
     NoMcpServers,
 )
+from agentkit.interfaces.mcp_tokens import McpTokens, McpTokenStore
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
 from agentkit.interfaces.model import (
     Emit,
@@ -93,6 +94,8 @@ __all__ = [
     "McpResource",
     "McpServerProblem",
     "McpServers",
+    "McpTokenStore",
+    "McpTokens",
     "McpToolCall",
     "Memory",
     "Model",

@@ -17,9 +17,9 @@ import httpx2
 from mcp.client.auth import OAuthFlowError
 from mcp_types import CONNECTION_CLOSED
 
-from agentkit.mcp.oauth_errors import LoginRequired
+from agentkit.mcp.oauth_errors import LoginRequired, RenewalFailed
 from agentkit.mcp.reply_limits import ReplyTooLong, bounded_events, read_bounded, shortened_reply
-from agentkit.mcp.server_problems import ProblemKind
+from agentkit.mcp.server_problems import ProblemKind, first_words
 
 __all__ = ["ExchangeFailure", "HttpExchange"]
 
@@ -30,7 +30,7 @@ _NOT_RUN_STATUSES = frozenset({400, 404, 405, 406, 410, 411, 413, 414, 415, 426,
 """Of replies to requests that were refused before anything ran."""
 _NO_VERDICTS = frozenset({"unreachable", "timed_out", "not_authorized"})
 """The kinds of failure of ``server/discover`` after which no older protocol is tried."""
-_FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OAuthFlowError, LoginRequired)
+_FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OAuthFlowError, LoginRequired, RenewalFailed)
 _NOT_SENT = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -268,8 +268,10 @@ def _failure_of(error: Exception, request: httpx2.Request) -> ExchangeFailure:
     match error:
         case LoginRequired():
             return ExchangeFailure("not_authorized", str(error))
+        case RenewalFailed():
+            return ExchangeFailure("unreachable", str(error))
         case OAuthFlowError():
-            return ExchangeFailure("not_authorized", f"no access token: {_first_words(error)}")
+            return ExchangeFailure("not_authorized", f"no access token: {first_words(error)}")
         case ReplyTooLong():
             return ExchangeFailure("failed", str(error), may_have_run=True)
         case httpx2.ConnectTimeout() | httpx2.PoolTimeout():
@@ -277,17 +279,12 @@ def _failure_of(error: Exception, request: httpx2.Request) -> ExchangeFailure:
         case httpx2.TimeoutException():
             return ExchangeFailure("timed_out", f"{host} did not answer in time", may_have_run=True)
         case httpx2.ConnectError():
-            return ExchangeFailure("unreachable", f"no connection to {host}: {_first_words(error)}")
+            return ExchangeFailure("unreachable", f"no connection to {host}: {first_words(error)}")
         case _:
-            cause = f"the connection to {host} was cut off ({_first_words(error)})"
+            cause = f"the connection to {host} was cut off ({first_words(error)})"
             return ExchangeFailure("unreachable", cause, may_have_run=not isinstance(error, _NOT_SENT))
 
 
 def _host(url: httpx2.URL) -> str:
     """Return where a URL leads, without what may be secret in it."""
     return f"{url.scheme}://{url.netloc.decode('ascii', errors='replace').rpartition('@')[2]}"
-
-
-def _first_words(error: Exception) -> str:
-    """Return what an error says before it quotes a body, which may have a token."""
-    return str(error).partition(": {")[0].partition("\n")[0][:200] or type(error).__name__

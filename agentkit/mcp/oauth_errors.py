@@ -1,9 +1,13 @@
-"""What is missing for an access token."""
+"""Why there is no access token."""
 
 from __future__ import annotations
 
-__all__ = ["LoginRequired"]
+__all__ = ["LoginRequired", "RenewalFailed"]
 
 
 class LoginRequired(Exception):
-    """There is no usable token: a person has to log in. The message names the cure."""
+    """A person has to log in; the message says why."""
+
+
+class RenewalFailed(Exception):
+    """The authorization server can't be reached now."""

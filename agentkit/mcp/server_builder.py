@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,15 +14,18 @@ from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import McpServers, Secrets
 from agentkit.mcp.http_sessions import HttpSessions
+from agentkit.mcp.oauth import server_auth
+from agentkit.mcp.oauth_login import login
 from agentkit.mcp.server_pool import McpServerPool
 from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import ServerSessions
 from agentkit.mcp.stderr_log import StderrLog
 from agentkit.mcp.stdio_sessions import StdioSessions
+from agentkit.mcp.token_store import FileTokenStore
 from agentkit.mcp_placeholders import resolved, secret_or_variable
 from agentkit.mcp_settings import McpServerSettings
 
-__all__ = ["build_mcp_servers"]
+__all__ = ["build_mcp_servers", "login_at_server"]
 
 _INHERITED = (*DEFAULT_INHERITED_ENV_VARS, "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 
@@ -41,7 +44,7 @@ async def build_mcp_servers(
     Args:
         servers: By name, with placeholders.
         app_dir: The directory with ``mcp.json``: processes run in it, and ``cwd`` is relative to it.
-        log_dir: Gets ``NAME.log`` with the stderr of each server.
+        log_dir: Gets ``NAME.log`` with the stderr of each server; has ``tokens/`` with the logins.
         secrets: For placeholders; their values are kept out of the logs.
         environment: The worker's; processes get no more of it than what their settings name, and ``PATH`` and the like.
     """
@@ -55,7 +58,8 @@ async def build_mcp_servers(
         except ConfigurationInvalid as error:
             raise unavailable(server, "connect", "failed", str(error)) from None
         if settings.transport != "stdio":
-            return HttpSessions(server, settings, on_message=on_message)
+            auth = server_auth(server, settings, _token_store(log_dir))
+            return HttpSessions(server, settings, auth=auth, on_message=on_message)
         return StdioSessions(
             server,
             settings,
@@ -70,6 +74,31 @@ async def build_mcp_servers(
         yield pool
     finally:
         await pool.aclose()
+
+
+async def login_at_server(
+    server: str,
+    settings: McpServerSettings,
+    *,
+    app_dir: Path,
+    log_dir: Path,
+    secrets: Secrets,
+    environment: Mapping[str, str],
+    open_url: Callable[[str], Awaitable[None]],
+    timeout_s: float = 300.0,
+) -> None:
+    """Log in at a server for the workers of an app; the arguments are those of ``build_mcp_servers`` and ``login``.
+
+    Raises:
+        McpServerUnavailable: the login failed, or the server asks for none.
+        ConfigurationInvalid: a placeholder can't be replaced.
+    """
+    settings = resolved(settings, secret_or_variable(secrets, environment), server=server, app_dir=app_dir)
+    await login(server, settings, _token_store(log_dir), open_url=open_url, timeout_s=timeout_s)
+
+
+def _token_store(log_dir: Path) -> FileTokenStore:
+    return FileTokenStore(log_dir / "tokens")
 
 
 def _process_environment(settings: McpServerSettings, environment: Mapping[str, str]) -> Mapping[str, str]:

@@ -7,9 +7,9 @@ from typing import Literal
 
 from agentkit.errors import McpServerUnavailable
 
-__all__ = ["Phase", "ProblemKind", "leaf_errors", "unavailable"]
+__all__ = ["Phase", "ProblemKind", "first_words", "leaf_errors", "unavailable"]
 
-Phase = Literal["connect", "list", "request", "close"]
+Phase = Literal["connect", "list", "login", "request", "close"]
 """What was done when it failed."""
 
 ProblemKind = Literal[
@@ -30,3 +30,8 @@ def leaf_errors(error: BaseException) -> Iterator[BaseException]:
             yield from leaf_errors(inner)
     else:
         yield error
+
+
+def first_words(error: Exception) -> str:
+    """Return what an error says before it quotes a body, which may have a token."""
+    return str(error).partition(": {")[0].partition("\n")[0][:200] or type(error).__name__

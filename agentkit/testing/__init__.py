@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentkit.testing.memory_token_store import MemoryTokenStore
 from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
 from agentkit.testing.scripted_gemini import ReceivedGeminiRequest, ScriptedGeminiServer
 from agentkit.testing.scripted_mcp_servers import ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool
@@ -22,6 +23,7 @@ from agentkit.testing.server_script import (
 
 __all__ = [
     "BenchmarkTask",
+    "MemoryTokenStore",
     "ModelScript",
     "RawResponse",
     "ReceivedGeminiRequest",

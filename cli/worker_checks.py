@@ -16,6 +16,7 @@ from activities.tool_calls import SlowCalls
 from activities.worker_description import WorkerDescription
 from activities.worker_survey import RESPONSE_TIMEOUT, SURVEY_TIMEOUT_S, describe_workers
 from agentkit.client import AgentList, ToolList
+from agentkit.mcp_names import MCP_PREFIX
 from cli.finding import Finding
 
 __all__ = ["ExpectedWorkers", "poller_findings", "sandbox_findings", "secret_findings", "worker_findings"]
@@ -166,7 +167,8 @@ def _expected_tools(expected: ExpectedWorkers) -> dict[str, str]:
     """Return where each tool comes from that a worker of the task queue should have."""
     tools = dict.fromkeys(expected.file_tools, "in the tool files")
     for agent in expected.agents.agents if expected.agents is not None else ():
-        tools.update(dict.fromkeys(agent.tools, f"of agent {agent.name}"))
+        own = (name for name in agent.tools if not name.startswith(MCP_PREFIX))  # others are listed by each task
+        tools.update(dict.fromkeys(own, f"of agent {agent.name}"))
     elsewhere: set[str] = set()
     for tool in expected.api_tools.tools if expected.api_tools is not None else ():
         if tool.task_queue in (None, expected.task_queue):

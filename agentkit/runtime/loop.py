@@ -37,7 +37,7 @@ from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
 from agentkit.runtime.limit_requests import check_limit_changes, reached_limit, with_limit_changes
-from agentkit.runtime.proxied_calls import ProxiedCalls, named_as_called, proxy_call, stricter
+from agentkit.runtime.proxied_calls import ProxiedCalls, named_as_called, newest_tools, proxy_call, stricter
 from agentkit.runtime.remembered_decisions import RememberedDecision, RememberedDecisions
 from agentkit.runtime.repeated_calls import RepeatedCalls
 from agentkit.runtime.tool_results import error_result
@@ -56,9 +56,6 @@ MAX_RETRIES = 3
 
 MAX_PARALLEL_CALLS = 32
 """How many tool calls of one step are made; the others are refused."""
-
-_MAX_PROXIED = 100
-"""The newest so many MCP tools are remembered that the model has named in calls of ``mcp_call``."""
 
 _CUT_OFF_TEXT = (
     "Your response was cut off at your output limit, so nothing of it counts. Give a complete one, which is shorter."
@@ -294,7 +291,7 @@ class AgentLoop:
 
     def add_descriptions(self, targets: Mapping[int, McpToolCall], description: McpDescription) -> None:
         """Add what is known now of the tools that ``undescribed_tools`` returned."""
-        proxied = (*self.agent.proxied, *description.tools)[-_MAX_PROXIED:]
+        proxied = newest_tools(self.agent.proxied, description.tools)
         self.agent = self.agent.model_copy(update={"proxied": proxied})
         refusals = {index: description.refusals.get(number) for number, index in enumerate(targets)}
         self._proxied.describe(targets, self.agent, refusals)
@@ -364,7 +361,8 @@ class AgentLoop:
         tool = self.agent.tool(call.name)
         if tool is None:
             names = ", ".join(tool.name for tool in self.agent.tools) or "none"
-            return f"There is no tool {call.name!r}. Your tools: {names}."
+            hint = "" if self.agent.known_tool(call.name) is None else f" Call that one by {MCP_CALL}."
+            return f"There is no tool {call.name!r}. Your tools: {names}.{hint}"
         if call.malformed is not None:
             return (
                 f"Send one JSON object as arguments, nested at most {MAX_JSON_DEPTH} levels deep. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -15,10 +15,14 @@ from agentkit.messages import ToolCall, ToolResult
 from agentkit.policy_rules import Verdict
 from agentkit.specs import AgentSpec, McpToolName, ToolSpec
 
-__all__ = ["ProxiedCall", "ProxiedCalls", "named_as_called", "proxy_call", "read_target", "stricter"]
+__all__ = ["ProxiedCall", "ProxiedCalls", "named_as_called", "newest_tools", "proxy_call", "read_target", "stricter"]
 
 _ORDER: tuple[Verdict, ...] = ("allow", "ask", "deny")
 _MAX_NAME_CHARS = 500
+_MAX_TOOLS = 100
+"""How many tools that ``mcp_call`` has called a task knows at most, besides those of the current step."""
+_MAX_BYTES = 1_000_000
+"""Bytes of JSON of all of them."""
 _EXPECTED = f'Call {MCP_CALL} with {{"server": ..., "tool": ..., "arguments": {{...}}}}, as {MCP_DESCRIBE} has them'
 
 
@@ -72,6 +76,20 @@ class ProxiedCalls:
             else:
                 own = ToolCall(id=call.id, name=tool.name, arguments=target.arguments)
                 self._proxied[index] = ProxiedCall(own, refusal or tool)
+
+
+def newest_tools(known: Sequence[ToolSpec], described: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
+    """Return the tools that are described now, and the newest of those known before for which there is space.
+
+    A tool that is left out is described again when it is called again.
+    """
+    sizes = [len(tool.canonical_json()) for tool in (*known, *described)]
+    space = _MAX_BYTES - sum(sizes[len(known) :])
+    first = len(known)
+    while first > 0 and sizes[first - 1] <= space and len(known) - first < _MAX_TOOLS:
+        first -= 1
+        space -= sizes[first]
+    return (*known[first:], *described)
 
 
 def named_as_called(result: ToolResult, call: ToolCall) -> ToolResult:

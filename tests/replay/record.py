@@ -27,12 +27,14 @@ from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, McpSelection, PolicyRule, ToolSpec
 from agentkit.testing import ModelScript, ScriptedMcpServers, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
+from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
 from tests.replay.recorded_servers import (
     answer_forms,
     booking_script,
     booking_servers,
     changing_script,
     changing_servers,
+    proxy_script,
 )
 from worker import build_worker
 from workflows.agent_task import AgentTask
@@ -166,6 +168,7 @@ async def answer_everything(handle: Handle) -> None:
 
 
 CHANGING = changing_servers()
+PROXIED = changing_servers()
 
 RECORDINGS = (
     Recording(
@@ -216,6 +219,12 @@ RECORDINGS = (
         changing_script(CHANGING),
         AGENT.model_copy(update={"mcp": McpSelection(tools=("math/*", "mail/*"))}),
         mcp_servers=CHANGING,
+    ),
+    Recording(
+        "calls_by_mcp_call",
+        proxy_script(PROXIED),
+        AGENT.model_copy(update={"tools": tuple(each.spec for each in mcp_proxy_tools())}),
+        mcp_servers=PROXIED,
     ),
     Recording(
         "input_for_mcp_servers",

@@ -16,7 +16,7 @@ from agentkit.messages import ToolCall
 from agentkit.testing import ModelScript, ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool, ScriptedResponse
 from workflows.task_types import PendingInput
 
-__all__ = ["answer_forms", "booking_script", "booking_servers", "changing_script", "changing_servers"]
+__all__ = ["answer_forms", "booking_script", "booking_servers", "changing_script", "changing_servers", "proxy_script"]
 
 _FORM: dict[str, JsonValue] = {"type": "object", "properties": {"seat": {"type": "string"}}, "required": ["seat"]}
 _SEAT = ClientInputRequest(
@@ -58,6 +58,28 @@ def changing_script(servers: ScriptedMcpServers) -> ModelScript:
         return ToolCall(id=f"c{step}", name="math__double", arguments={"number": 21})
 
     return respond
+
+
+def proxy_script(servers: ScriptedMcpServers) -> ModelScript:
+    """Return a script that calls tools by ``mcp_call``: known ones, new ones, and some that can't be called."""
+
+    async def respond(request: ModelRequest) -> ScriptedResponse:
+        step = sum(message.role == "assistant" for message in request.messages)
+        if step == 0:
+            return _by_proxy("a", "math", "double", 21), _by_proxy("b", "mail", "send", 1)
+        if step == 1:
+            await servers.change_tools("math", {"triple": _times(3)})
+            return _by_proxy("c", "math", "double", 21), _by_proxy("d", "math", "triple", 14)
+        if step == 2:
+            return _by_proxy("e", "math", "triple", "x"), _by_proxy("f", "math", "triple", 1), _by_proxy("g", "", "", 1)
+        return "42"
+
+    return respond
+
+
+def _by_proxy(call_id: str, server: str, tool: str, number: JsonValue) -> ToolCall:
+    arguments: dict[str, JsonValue] = {"server": server, "tool": tool, "arguments": {"number": number}}
+    return ToolCall(id=call_id, name="mcp_call", arguments=arguments)
 
 
 def booking_servers() -> ScriptedMcpServers:

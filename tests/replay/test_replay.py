@@ -37,6 +37,8 @@ LAST_EVENTS = {
     "mcp_tools_that_changed": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
     "input_for_mcp_servers": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
     "input_for_mcp_servers_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "calls_by_mcp_call": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
+    "calls_by_mcp_call_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
 }
 
 History = dict[str, Any]

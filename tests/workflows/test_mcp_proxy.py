@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import JsonValue
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowFailureError
 
 from agentkit.errors import McpServerUnavailable, ToolInterrupted
 from agentkit.interfaces import ModelRequest, ToolContext
@@ -392,6 +393,17 @@ async def test_a_direct_tool_is_not_described_again_and_keeps_its_name(env: Task
         assert await ledger(handle) == [("math__add", "pure", "done")] * 2
 
 
+async def test_a_proxied_tool_that_is_called_directly_is_refused_with_a_hint(env: TaskEnvironment) -> None:
+    servers = office_servers()
+    direct = ToolCall(id="c2", name="math__add", arguments={"a": 1, "b": 1})
+    async with env.worker(ScriptedModel([ADD, direct, "Done."]), *proxy_tools(servers), mcp=servers):
+        _, handle = await env.run("Add.", proxy_agent(env))
+
+        assert (await env.tool_results(handle))[1].content == (
+            "There is no tool 'math__add'. Your tools: mcp_search, mcp_describe, mcp_call. Call that one by mcp_call."
+        )
+
+
 async def test_an_unknown_outcome_is_asked_about_by_the_tools_name(env: TaskEnvironment) -> None:
     def cut_off(_: Mapping[str, JsonValue], __: ToolContext) -> JsonValue:
         raise ToolInterrupted("The connection was lost.")
@@ -477,6 +489,17 @@ async def test_a_person_interrupts_the_description_and_nothing_is_called(env: Ta
     assert refused.content == "Not called: a person interrupted. Read their message first."
     assert model.requests[1].messages[-1].text == "Stop!"
     assert mailbox.sent == []
+
+
+async def test_a_task_is_cancelled_while_a_tool_is_described(env: TaskEnvironment) -> None:
+    servers = SlowServers(office_servers())
+    async with env.worker(ScriptedModel([ADD]), *proxy_tools(servers), mcp=servers):
+        handle = await env.start("Add.", proxy_agent(env))
+        await asyncio.wait_for(servers.asked.wait(), TIMEOUT_S)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await env.result(handle)
+        assert (await handle.query(AgentTask.status)).status == "cancelled"
 
 
 async def test_a_paused_task_describes_no_tool(env: TaskEnvironment) -> None:

@@ -8,7 +8,14 @@ from pydantic import JsonValue
 from agentkit.interfaces import McpToolCall, PolicyDecision
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.policy_rules import Verdict
-from agentkit.runtime.proxied_calls import ProxiedCalls, named_as_called, proxy_call, read_target, stricter
+from agentkit.runtime.proxied_calls import (
+    ProxiedCalls,
+    named_as_called,
+    newest_tools,
+    proxy_call,
+    read_target,
+    stricter,
+)
 from agentkit.specs import AgentSpec, McpToolName, ToolSpec
 
 NAME = McpToolName(server="math", name="add")
@@ -101,6 +108,23 @@ def test_the_stricter_decision_counts(first: Verdict, second: Verdict, strictest
     decisions = [PolicyDecision(action=action, reason="r", decided_by=action) for action in (first, second)]
     assert stricter(*decisions).action == strictest
     assert stricter(*reversed(decisions)).action == strictest
+
+
+def tools(count: int, size: int = 10) -> list[ToolSpec]:
+    return [ToolSpec(name=f"tool_{number}", description="x" * size, parameters={}) for number in range(count)]
+
+
+def test_the_newest_hundred_tools_are_known() -> None:
+    known, described = tools(130), [ADD]
+    kept = newest_tools(known, described)
+    assert kept == (*known[30:], ADD)
+
+
+def test_large_tools_are_known_as_long_as_there_is_space_and_those_of_the_step_always() -> None:
+    large = tools(9, 200_000)
+    assert newest_tools(large[:5], [ADD]) == (*large[1:5], ADD)
+    assert newest_tools(large[:1], large[1:]) == tuple(large[1:])
+    assert newest_tools([], large) == tuple(large)
 
 
 def test_results_have_the_name_that_the_model_called() -> None:

@@ -16,9 +16,6 @@ __all__ = [
     "McpCallCommand",
     "McpCheckCommand",
     "McpCommandFailed",
-    "McpLoginCommand",
-    "McpLoginDone",
-    "McpLoginStarted",
     "McpProcessMessage",
     "McpProcessRequest",
     "McpProgressed",
@@ -54,19 +51,10 @@ class McpCallCommand(Record):
     arguments: dict[str, JsonValue]
 
 
-class McpLoginCommand(Record):
-    """Log in at a server, in a browser."""
-
-    type: Literal["login"] = "login"
-    server: str
-
-
 class McpProcessRequest(Record):
     """The first line on standard input. Others answer ``McpToolFound`` (any line) and ``ClientInputAsked``."""
 
-    command: Annotated[
-        McpCheckCommand | McpToolsCommand | McpCallCommand | McpLoginCommand, Field(discriminator="type")
-    ]
+    command: Annotated[McpCheckCommand | McpToolsCommand | McpCallCommand, Field(discriminator="type")]
     servers: dict[str, McpServerSettings]
     """By name, as ``mcp.json`` has them."""
     app_dir: str
@@ -134,21 +122,6 @@ class McpResult(Record):
     files: tuple[McpResultFile, ...] = ()
 
 
-class McpLoginStarted(Record):
-    """The address that a person has to open to log in."""
-
-    type: Literal["login"] = "login"
-    url: str
-
-
-class McpLoginDone(Record):
-    """The login is stored."""
-
-    type: Literal["logged_in"] = "logged_in"
-    place: str = ""
-    """Where its tokens are."""
-
-
 class McpCommandFailed(Record):
     """Why the command failed: the last line."""
 
@@ -159,15 +132,7 @@ class McpCommandFailed(Record):
 
 
 McpProcessMessage = (
-    McpServerChecked
-    | McpToolsFound
-    | McpToolFound
-    | McpProgressed
-    | ClientInputAsked
-    | McpResult
-    | McpLoginStarted
-    | McpLoginDone
-    | McpCommandFailed
+    McpServerChecked | McpToolsFound | McpToolFound | McpProgressed | ClientInputAsked | McpResult | McpCommandFailed
 )
 """A line on standard output."""
 

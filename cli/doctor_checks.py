@@ -28,6 +28,7 @@ from cli.dev.ports import accepts_connections, next_free_port
 from cli.errors import CommandFailed, UsageWrong
 from cli.external_tool_checks import external_tool_findings
 from cli.finding import Finding
+from cli.mcp_checks import mcp_findings
 from cli.temporal_checks import connect_to_temporal, host_and_port, missing_search_attributes
 from cli.temporal_server import find_temporal
 from cli.worker_checks import ExpectedWorkers, secret_findings, worker_findings
@@ -63,7 +64,11 @@ async def run_checks(settings: Settings) -> Checkup:
     findings += app_findings(settings, catalog)
     if catalog is not None:
         running_default = api.system.default_model.name if api.system is not None else None
-        findings += await model_findings(settings, catalog, running_default)
+        models, servers = await asyncio.gather(
+            model_findings(settings, catalog, running_default),
+            mcp_findings(settings, catalog.mcp_servers, catalog.agents.values()),
+        )
+        findings += [*models, *servers]
     findings += await _temporal(settings, api, catalog)
     if settings.secrets and not any(finding.subject == "Secrets" for finding in findings):  # no worker has responded
         problems = SecretStore(settings.secrets, settings.app_dir, inherited_environment()).problems

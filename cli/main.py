@@ -26,9 +26,9 @@ class Command(NamedTuple):
     """A subcommand whose module is not imported yet."""
 
     module: str
-    """It has a function of the subcommand's name."""
+    """It has a function of the subcommand's name, or a ``typer.Typer`` of subcommands of its own."""
     summary: str
-    """The first line of that function's docstring."""
+    """The first line of that function's docstring, or of the group's help."""
 
 
 COMMANDS = {
@@ -53,6 +53,7 @@ COMMANDS = {
     "fork": Command("cli.commands.steering", "Start a new task that goes on from a step of another one."),
     "agents": Command("cli.commands.agents", "List the agents that can be given tasks."),
     "tools": Command("cli.commands.tools", "List the tools that agents can be given, or show one with its arguments."),
+    "mcp": Command("cli.commands.mcp_servers", "List MCP servers and their tools, or call a tool."),
     "init": Command("cli.commands.init", "Make a new app directory with an agent and a tool to start from."),
     "setup": Command("cli.commands.setup", "Register the search attributes at Temporal. Safe to repeat."),
     "doctor": Command(
@@ -75,10 +76,10 @@ def _global_options(
     """Durable AI agents on Temporal: each task survives crashes, restarts and deploys."""
 
 
-def _import_command(name: str) -> Callable[..., None]:
-    """Return a subcommand's function, from its module."""
-    function: Callable[..., None] = getattr(import_module(COMMANDS[name].module), name)
-    return function
+def _import_command(name: str) -> Callable[..., None] | typer.Typer:
+    """Return a subcommand's function, or its group of subcommands, from its module."""
+    command: Callable[..., None] | typer.Typer = getattr(import_module(COMMANDS[name].module), name)
+    return command
 
 
 def _placeholder() -> None:
@@ -95,9 +96,11 @@ def build_command_line(arguments: Sequence[str]) -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, **_help_format())
     app.callback()(_global_options)
     for name, command in COMMANDS.items():
-        app.command(name, help=None if name == named else command.summary)(
-            _import_command(name) if name == named else _placeholder
-        )
+        imported = _import_command(name) if name == named else None
+        if isinstance(imported, typer.Typer):
+            app.add_typer(imported, name=name)
+        else:
+            app.command(name, help=None if imported else command.summary)(imported or _placeholder)
     return app
 
 

@@ -15,7 +15,6 @@ from agentkit.errors import SecretMissing
 from agentkit.mcp_process import (
     McpCallCommand,
     McpCheckCommand,
-    McpLoginCommand,
     McpProcessMessage,
     McpProcessRequest,
     McpToolsCommand,
@@ -34,7 +33,7 @@ _STOP_TIMEOUT_S = 8.0
 """How long the process may take to cancel its call and to end its servers."""
 _PLACEHOLDER = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_-]*)")
 
-McpCommand = McpCheckCommand | McpToolsCommand | McpCallCommand | McpLoginCommand
+McpCommand = McpCheckCommand | McpToolsCommand | McpCallCommand
 
 
 class McpProcess:

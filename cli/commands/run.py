@@ -22,7 +22,7 @@ __all__ = ["run"]
 def run(
     agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's name.")],
     input_: Annotated[
-        str | None, typer.Argument(metavar="[INPUT]", help="What to do; - reads it from stdin.", show_default=False)
+        str | None, typer.Argument(metavar="INPUT", help="What to do; - reads it from stdin.", show_default=False)
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show each step as it happens.")] = False,
     as_json: AsJson = False,

@@ -19,9 +19,10 @@ MAIN = [sys.executable, "-c", "from cli.main import main; main()"]
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_summary_in_the_list_is_the_docstring_of_the_command(name: str) -> None:
-    function = getattr(import_module(COMMANDS[name].module), name)
+    command = getattr(import_module(COMMANDS[name].module), name)
 
-    assert function.__doc__.splitlines()[0] == COMMANDS[name].summary
+    text = command.info.help if isinstance(command, typer.Typer) else command.__doc__
+    assert (text or "").splitlines()[0] == COMMANDS[name].summary
 
 
 def test_help_lists_every_command() -> None:

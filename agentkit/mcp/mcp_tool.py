@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import cast
@@ -29,7 +31,7 @@ IDEMPOTENCY_KEY = "opspawn/idempotency-key"
 _CHECK_TIMEOUT_S = 5.0
 """Of the SDK's check of structured content, which may list the tools."""
 _MAX_ERROR_CHARS = 20_000
-_URL_KEY = "url-"
+_URL_KEY = "opspawn-url-"
 """Of requests to visit a page before the call is made again."""
 
 _RESULT: TypeAdapter[types.CallToolResult | types.InputRequiredResult] = TypeAdapter(
@@ -82,16 +84,18 @@ class McpTool:
     ) -> ToolValue:
         options = self._requests.settings.opspawn
         clock = RequestClock(options.timeout, wait_s=options.elicitation_wait)
+        began = time.monotonic()
         handlers = RequestHandlers(ask=clock.without_waits(context.signals.ask))
         async with self._requests.session(handlers) as client:
+            # A wait for other calls is part of elicitation_wait: all of it must fit into ToolSpec.timeout.
+            clock.shorten_wait(time.monotonic() - began - options.connect_timeout)
             async with clock:
                 result = await self._send(client, arguments, context, resumed)
             note = await self._check(client, result)
         if isinstance(result, types.InputRequiredResult):
             return ToolOutput(input_required=_input_required(result))
         if result.is_error:
-            text = content_text(result.content)[:_MAX_ERROR_CHARS]
-            raise ToolError(text or f"{self._name} failed, and gave no reason.")
+            raise ToolError(_error_text(result) or f"{self._name} failed, and gave no reason.")
         return tool_output(result, note)
 
     async def _send(
@@ -128,11 +132,20 @@ class McpTool:
         return None
 
 
+def _error_text(result: types.CallToolResult) -> str:
+    text = content_text(result.content)
+    if not text and result.structured_content is not None:
+        text = json.dumps(result.structured_content, ensure_ascii=False)
+    return text[:_MAX_ERROR_CHARS]
+
+
 def _inputs(resumed: McpCall | None) -> types.InputResponses | None:
     if resumed is None or resumed.inputs is None:
         return None
     try:
-        return _INPUTS.validate_python(resumed.inputs)
+        return _INPUTS.validate_python(
+            {key: given for key, given in resumed.inputs.items() if not key.startswith(_URL_KEY)}
+        )
     except ValidationError as error:
         raise ToolArgumentsInvalid(f"The input does not fit the protocol: {error.error_count()} errors") from None
 

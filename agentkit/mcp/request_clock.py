@@ -31,6 +31,10 @@ class RequestClock:
     ) -> None:
         await self._timeout.__aexit__(kind, error, traceback)
 
+    def shorten_wait(self, seconds: float) -> None:
+        """Take what was spent otherwise from the time for questions; less than 0 is nothing."""
+        self._wait_s = max(0.0, self._wait_s - max(0.0, seconds))
+
     def without_waits(
         self, ask: Callable[[ClientInputRequest], Awaitable[ClientInput]]
     ) -> Callable[[ClientInputRequest], Awaitable[ClientInput]]:

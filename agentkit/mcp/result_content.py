@@ -106,9 +106,9 @@ def _value(texts: Sequence[str], structured: JsonValue) -> JsonValue:
         return text
     if text is None:
         return structured
-    wrapped = structured.get("result") if isinstance(structured, dict) and len(structured) == 1 else None
-    for candidate in (structured, wrapped):
-        if candidate is not None and _says(texts, candidate):
+    wrapped = list(structured.values()) if isinstance(structured, dict) and len(structured) == 1 else []
+    for candidate in (structured, *wrapped):
+        if _says(texts, candidate):
             return candidate
     return {"text": text, "structured_content": structured}
 

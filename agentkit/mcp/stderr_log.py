@@ -64,6 +64,10 @@ class StderrLog:
         lines = self._redact(self._tail.decode(errors="replace")).splitlines()
         return "\n".join([line for line in lines if line.strip()][-_LAST_LINES:])
 
+    def redacted(self, text: str) -> str:
+        """Return what else the server wrote, without secrets."""
+        return self._redact(text)
+
     def close(self) -> None:
         """Log what is left, and close the file."""
         if self._partial_line:

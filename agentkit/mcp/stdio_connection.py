@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -22,7 +23,7 @@ from agentkit.mcp.input_callbacks import InputCallbacks
 from agentkit.mcp.protocol_choice import ProtocolMissing, adopt_version
 from agentkit.mcp.server_problems import Phase, ProblemKind, leaf_errors, unavailable
 from agentkit.mcp.stderr_log import StderrLog
-from agentkit.mcp.stdio_transport import ServerProcess, stdio_transport
+from agentkit.mcp.stdio_transport import END_TIMEOUT_S, ServerProcess, stdio_transport
 from agentkit.mcp_settings import McpServerSettings
 
 __all__ = ["ServerProgram", "StdioConnection"]
@@ -87,13 +88,21 @@ class StdioConnection:
                 await self._serve(process)
             finally:
                 self.is_usable = False
-                if not await process.end():
-                    _LOGGER.warning("MCP server %s (close): it has not ended in time; killed", self._program.server)
+                await self._end(process)
         except McpServerUnavailable as error:
             self._fail(error)
         except Exception as error:
             _LOGGER.exception("MCP server %s failed", self._program.server)
             self._fail(self._unavailable("failed", f"{type(error).__name__}: {error}"))
+
+    async def _end(self, process: ServerProcess) -> None:
+        is_left = process.exit_code is None
+        if not await process.end() or (is_left and process.exit_code == 128 + signal.SIGKILL):
+            _LOGGER.warning(
+                "MCP server %s (close): it did not end within %g s, and was killed",
+                self._program.server,
+                END_TIMEOUT_S,
+            )
 
     async def _start_process(self) -> ServerProcess:
         program, settings = self._program, self._program.settings
@@ -191,7 +200,8 @@ class StdioConnection:
         """Return what helps to find the cause: what the server wrote."""
         lines = self._program.log.last_lines()
         written = f"\nIts last lines on stderr:\n{lines}" if lines else ""
-        garbage = f"\nOn stdout it wrote what is no MCP message: {process.garbage!r}" if process.garbage else ""
+        written_out = self._program.log.redacted(process.garbage)
+        garbage = f"\nOn stdout it wrote what is no MCP message: {written_out!r}" if written_out else ""
         return written + garbage
 
     def _unavailable(self, kind: ProblemKind, cause: str) -> McpServerUnavailable:

@@ -23,6 +23,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _IS_LINUX = sys.platform == "linux"
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _MAX_KILL_ROUNDS = 1_000
+_KILLED = b"[It did not end by itself, nor after SIGTERM: killed.]\n"
 
 
 def main() -> None:
@@ -72,8 +73,15 @@ def _start(command: list[str]) -> int:
             os._exit(1)
         os.execvp(command[0], command)
     except OSError as error:
-        os.write(2, f"{command[0]}: {error.strerror}\n".encode(errors="replace"))
+        _write_error(f"{command[0]}: {error.strerror}\n".encode(errors="replace"))
         os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE)
+
+
+def _write_error(line: bytes) -> None:
+    try:  # noqa: SIM105  # an import takes long
+        os.write(2, line)
+    except OSError:  # the client has gone, and nobody reads it
+        pass
 
 
 def _wait(server: int, woken: int) -> int:
@@ -83,19 +91,23 @@ def _wait(server: int, woken: int) -> int:
     poll.register(0, 0)  # POLLHUP and POLLERR only: what the client sends is for the server
     steps: list[int] = []
     deadline: float | None = None
+    is_ending = False
     while True:
         ready = [descriptor for descriptor, _ in poll.poll(_poll_timeout_ms(deadline))]
         code = _reap(server)
         if code is not None:
             return code
         is_told = woken in ready and signal.SIGTERM in os.read(woken, 1_024)
-        if deadline is None and (0 in ready or is_told):
+        if not is_ending and (0 in ready or is_told):
+            is_ending = True
             steps = [signal.SIGTERM, signal.SIGKILL]
             deadline = time.monotonic() + (0 if is_told else _GRACE_S)
             poll.unregister(0)
-        elif deadline is not None and time.monotonic() >= deadline and steps:
-            _signal_group(server, steps.pop(0))
-            deadline = time.monotonic() + _GRACE_S
+        elif deadline is not None and time.monotonic() >= deadline:
+            if steps[0] == signal.SIGKILL:
+                _write_error(_KILLED)
+            _signal_server(server, steps.pop(0))
+            deadline = time.monotonic() + _GRACE_S if steps else None
 
 
 def _poll_timeout_ms(deadline: float | None) -> float | None:
@@ -115,16 +127,25 @@ def _reap(server: int) -> int | None:
     return code
 
 
-def _signal_group(group: int, number: int) -> None:
+def _signal_server(server: int, number: int) -> None:
+    """Signal a process that has not been waited for, and its group."""
+    for send in (os.killpg, os.kill):
+        try:
+            send(server, number)
+        except (ProcessLookupError, PermissionError):  # macOS refuses to signal a group of zombies
+            continue
+
+
+def _kill_group(group: int) -> None:
     try:  # noqa: SIM105  # an import takes long
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):  # macOS refuses to signal a group of zombies
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
         pass
 
 
 def _kill_descendants(server: int) -> None:
     """Kill what the server has left: the children of a process that ends become children of this one."""
-    _signal_group(server, signal.SIGKILL)
+    _kill_group(server)
     for _ in range(_MAX_KILL_ROUNDS if _IS_LINUX else 0):
         children = _children()
         if not children:

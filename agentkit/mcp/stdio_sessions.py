@@ -19,6 +19,7 @@ from agentkit.mcp.input_callbacks import InputCallbacks
 from agentkit.mcp.protocol_choice import client_mode, is_older
 from agentkit.mcp.request_attribution import RequestAttribution
 from agentkit.mcp.restart_backoff import RestartBackoff
+from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import RequestHandlers
 from agentkit.mcp.stderr_log import StderrLog
 from agentkit.mcp.stdio_connection import ServerProgram, StdioConnection
@@ -70,6 +71,7 @@ class StdioSessions:
         self._current: StdioConnection | None = None
         self._starting: asyncio.Task[StdioConnection] | None = None
         self._in_use = 0
+        self._is_closed = False
         self._idle_timer: asyncio.TimerHandle | None = None
         self._unrecorded: set[StdioConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +103,7 @@ class StdioSessions:
 
     async def aclose(self) -> None:
         """End the process with all its descendants."""
+        self._is_closed = True
         self._stop_idle_timer()
         if self._starting is not None:
             self._starting.cancel()
@@ -117,6 +120,8 @@ class StdioSessions:
         """Return a connection that is in use; several callers share a start."""
         if self._current is not None and self._current.is_usable:
             return self._current
+        if self._is_closed:
+            raise unavailable(self._server, "connect", "failed", "the worker is stopping")
         if self._starting is None:
             self._backoff.check()
             self._starting = asyncio.create_task(self._start())
@@ -211,7 +216,7 @@ class StdioSessions:
             await connection.stop()
 
     def _start_idle_timer(self) -> None:
-        if self._in_use == 0 and self._current is not None:
+        if self._in_use == 0 and not self._is_closed and self._current is not None:
             loop = asyncio.get_running_loop()
             self._stop_idle_timer()
             self._idle_timer = loop.call_later(self._options.idle_timeout, self._end_idle, self._current)

@@ -25,7 +25,7 @@ from agentkit.mcp.line_reader import Line, LineReader
 from agentkit.mcp.reply_limits import shortened_reply
 from agentkit.process_start import start_process
 
-__all__ = ["ServerProcess", "stdio_transport"]
+__all__ = ["END_TIMEOUT_S", "ServerProcess", "stdio_transport"]
 
 END_TIMEOUT_S = 6.0
 """What the guard needs for a server that ignores everything but SIGKILL, and a second more."""

@@ -175,6 +175,8 @@ def _problem(tool: types.Tool) -> str | None:
     """Return why a tool can't be used."""
     if not tool.name or len(tool.name) > _MAX_NAME_CHARS or not tool.name.isprintable():
         return f"its name must be printable, with at most {_MAX_NAME_CHARS} characters"
+    if tool.execution is not None and tool.execution.task_support == "required":
+        return "it can only be called as a task, which no client of protocol 2026-07-28 does"
     schema = tool.input_schema
     if schema.get("type", "object") != "object":
         return "its input schema is not of an object"

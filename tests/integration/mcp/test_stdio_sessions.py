@@ -73,12 +73,15 @@ async def test_a_server_that_hangs_at_its_start_times_out(start_servers: StartSe
     assert caught.value.kind == "timed_out"
 
 
-async def test_a_server_that_hangs_at_its_close_is_killed(start_servers: StartServers, tmp_path: Path) -> None:
+async def test_a_server_that_hangs_at_its_close_is_killed_and_named(
+    start_servers: StartServers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     started = tmp_path / "starts"
     servers = await start_servers(raw=raw_server("hang_at_close", idle_timeout=0.1, env={"STARTS_FILE": str(started)}))
     await servers.list_tools("raw")
     assert len(starts(started)) == 1
-    await eventually(lambda: not still_running(starts(started)))
+    await eventually(lambda: "MCP server raw (close): it did not end within 6 s, and was killed" in caplog.text)
+    assert still_running(starts(started)) == []
 
 
 async def test_a_server_that_only_takes_initialize_first_is_used_in_an_older_protocol(

@@ -32,6 +32,7 @@ def text(words: str) -> dict[str, JsonValue]:
         pytest.param(result(structured={"n": 1}), {"n": 1}, id="structured alone"),
         pytest.param(result(text('{ "n":1 }'), structured={"n": 1}), {"n": 1}, id="structured, and the same as text"),
         pytest.param(result(text("four"), structured={"result": "four"}), "four", id="wrapped text"),
+        pytest.param(result(text("[FILE] a"), structured={"content": "[FILE] a"}), "[FILE] a", id="another key"),
         pytest.param(result(text("1"), text("2"), structured={"result": [1, 2]}), [1, 2], id="wrapped list"),
         pytest.param(
             result(text("One found."), structured={"n": 1}),

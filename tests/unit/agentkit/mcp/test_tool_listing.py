@@ -84,8 +84,12 @@ def test_a_schema_without_a_type_is_of_an_object() -> None:
         (tool("a" * 129), "at most 128 characters"),
         (tool("a\n"), "must be printable"),
         (tool("b"), "there are two of this name"),
+        (
+            types.Tool(name="a", input_schema={}, execution=types.ToolExecution(task_support="required")),
+            "can only be called as a task",
+        ),
     ],
-    ids=["not an object", "deep", "large", "no JSON", "long name", "control character", "twice"],
+    ids=["not an object", "deep", "large", "no JSON", "long name", "control character", "twice", "task"],
 )
 def test_a_tool_that_cannot_be_used_is_left_out_and_the_reason_is_logged(
     hostile: types.Tool, reason: str, caplog: pytest.LogCaptureFixture

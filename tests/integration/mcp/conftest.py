@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agentkit.interfaces import McpServers, NoSecrets, Secrets
+from agentkit.interfaces import NoSecrets, Secrets
 from agentkit.mcp import build_mcp_servers
+from agentkit.mcp.server_pool import McpServerPool
 from agentkit.mcp_settings import McpServerSettings
 
-StartServers = Callable[..., Awaitable[McpServers]]
+StartServers = Callable[..., Awaitable[McpServerPool]]
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ async def start_servers(tmp_path: Path) -> AsyncIterator[StartServers]:
     """Return a function that makes ``McpServers`` from settings by name; they are ended after the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(*, secrets: Secrets | None = None, **servers: McpServerSettings) -> McpServers:
+        async def start(*, secrets: Secrets | None = None, **servers: McpServerSettings) -> McpServerPool:
             return await stack.enter_async_context(
                 build_mcp_servers(
                     servers,

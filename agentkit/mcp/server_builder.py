@@ -12,7 +12,7 @@ from mcp.client import IncomingMessage
 from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 
 from agentkit.errors import ConfigurationInvalid
-from agentkit.interfaces import Secrets
+from agentkit.interfaces import McpServers, Secrets
 from agentkit.mcp.http_sessions import HttpSessions
 from agentkit.mcp.oauth import server_auth
 from agentkit.mcp.oauth_login import login
@@ -38,7 +38,7 @@ async def build_mcp_servers(
     log_dir: Path,
     secrets: Secrets,
     environment: Mapping[str, str],
-) -> AsyncIterator[McpServerPool]:
+) -> AsyncIterator[McpServers]:
     """Provide the servers, each connected to when it is first used; at the end, all connections and processes end.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import mcp_types as types
@@ -47,26 +47,12 @@ class McpServerPool:
     """``McpServers`` over the connections of this process."""
 
     def __init__(self, servers: Mapping[str, McpServerSettings], open_sessions: OpenSessions) -> None:
-        self._settings: dict[str, McpServerSettings] = {}
+        self._settings = {name: settings for name, settings in servers.items() if not settings.disabled}
         self._open_sessions = open_sessions
-        self._requests: dict[str, ServerRequests] = {}
-        self._listings: dict[str, ToolListing] = {}
+        self._requests = {name: self._requests_to(name) for name in self._settings}
+        self._listings = {name: ToolListing(requests) for name, requests in self._requests.items()}
         self._listeners: list[Callable[[str], Awaitable[None]]] = []
-        self._retired: set[ServerRequests] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.update(servers)
-
-    def update(self, servers: Mapping[str, McpServerSettings]) -> None:
-        """Use these servers from now on. Of one that has changed or gone, requests under way end as they would."""
-        for name, former in [*self._settings.items()]:
-            if servers.get(name) != former:
-                del self._settings[name], self._listings[name]
-                self._later(self._retire(self._requests.pop(name)))
-        for name, settings in servers.items():
-            if name not in self._settings and not settings.disabled:
-                self._settings[name] = settings
-                self._requests[name] = self._requests_to(name, settings)
-                self._listings[name] = ToolListing(self._requests[name])
+        self._notifying: set[asyncio.Task[None]] = set()
 
     @property
     def settings(self) -> Mapping[str, McpServerSettings]:
@@ -134,37 +120,28 @@ class McpServerPool:
         """End all connections and processes, at the same time; an error of one affects no other."""
         for listing in self._listings.values():
             await listing.aclose()
-        await asyncio.gather(*map(_close, (*self._requests.values(), *self._retired)))
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        closing = {name: asyncio.create_task(requests.aclose()) for name, requests in self._requests.items()}
+        if closing:
+            await asyncio.wait(closing.values())
+        for name, task in closing.items():
+            if task.exception() is not None:
+                _LOGGER.warning("MCP server %s (close): %r", name, task.exception())
+        for notifying in self._notifying:
+            notifying.cancel()
 
-    def _retire(self, requests: ServerRequests) -> Coroutine[None, None, None]:
-        self._retired.add(requests)
-
-        async def retire() -> None:
-            await requests.retire()
-            self._retired.discard(requests)
-
-        return retire()
-
-    def _requests_to(self, name: str, settings: McpServerSettings) -> ServerRequests:
+    def _requests_to(self, name: str) -> ServerRequests:
+        settings = self._settings[name]
         return ServerRequests(
             name, settings, lambda: self._open_sessions(name, settings, lambda message: self._receive(name, message))
         )
 
     def _receive(self, server: str, message: IncomingMessage) -> None:
         if isinstance(message, types.ToolListChangedNotification):
-            if server in self._listings:
-                self._listings[server].set_outdated()
+            self._listings[server].set_outdated()
             for listener in self._listeners:
-                self._later(_notify(listener, server))
-
-    def _later(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+                task = asyncio.create_task(_notify(listener, server))
+                self._notifying.add(task)
+                task.add_done_callback(self._notifying.discard)
 
     def _known(self, server: str) -> ServerRequests:
         if server not in self._requests:
@@ -178,13 +155,6 @@ class McpServerPool:
             return convert()
         except ValueError as error:
             raise ToolError(f"MCP server {server} sent content that can't be read: {error}") from None
-
-
-async def _close(requests: ServerRequests) -> None:
-    try:
-        await requests.aclose()
-    except Exception:
-        _LOGGER.exception("MCP server %s (close) failed", requests.name)
 
 
 async def _notify(listener: Callable[[str], Awaitable[None]], server: str) -> None:

@@ -35,29 +35,14 @@ class ServerRequests:
         self.settings = settings
         self._open_sessions = open_sessions
         self._sessions: ServerSessions | None = None
-        self._in_use = 0
-        self._unused = asyncio.Event()
-        self._unused.set()
 
     @asynccontextmanager
     async def session(self, handlers: RequestHandlers | None = None) -> AsyncIterator[Client]:
         """Return a client for one request; see ``ServerSessions``."""
         if self._sessions is None:
             self._sessions = self._open_sessions()
-        self._in_use += 1
-        self._unused.clear()
-        try:
-            async with self._sessions.session(handlers) as client:
-                yield client
-        finally:
-            self._in_use -= 1
-            if self._in_use == 0:
-                self._unused.set()
-
-    async def retire(self) -> None:
-        """End the connections as soon as no request is under way."""
-        await self._unused.wait()
-        await self.aclose()
+        async with self._sessions.session(handlers) as client:
+            yield client
 
     async def aclose(self) -> None:
         """End the connections."""

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agentkit.interfaces import NoSecrets, Secrets
+from agentkit.interfaces import McpServers, NoSecrets, Secrets
 from agentkit.mcp import build_mcp_servers
-from agentkit.mcp.server_pool import McpServerPool
 from agentkit.mcp_settings import McpServerSettings
 
-StartServers = Callable[..., Awaitable[McpServerPool]]
+StartServers = Callable[..., Awaitable[McpServers]]
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ async def start_servers(tmp_path: Path) -> AsyncIterator[StartServers]:
     """Return a function that makes ``McpServers`` from settings by name; they are ended after the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(*, secrets: Secrets | None = None, **servers: McpServerSettings) -> McpServerPool:
+        async def start(*, secrets: Secrets | None = None, **servers: McpServerSettings) -> McpServers:
             return await stack.enter_async_context(
                 build_mcp_servers(
                     servers,

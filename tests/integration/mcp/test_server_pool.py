@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from pathlib import Path
-
 import pytest
 
-from agentkit.errors import McpServerUnavailable, ToolError, ToolInterrupted, ToolNotFound
-from agentkit.interfaces import NoSecrets
-from agentkit.mcp import build_mcp_servers
+from agentkit.errors import McpServerUnavailable, ToolError, ToolNotFound
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.messages import ImagePart, TextPart
 from tests.integration.mcp.conftest import StartServers
 from tests.mcp_stdio_settings import call_context, raw_server, sdk_server
 from tests.polling import eventually
-from tests.process_states import still_running
 
 
 async def test_tools_are_listed_over_all_pages(start_servers: StartServers) -> None:
@@ -98,40 +91,3 @@ async def test_a_server_without_resources_and_prompts_has_none(start_servers: St
     servers = await start_servers(raw=raw_server())
     assert await servers.list_resources("raw") == []
     assert await servers.list_prompts("raw") == []
-
-
-async def test_changed_settings_hold_for_new_calls_while_others_end_as_they_would(
-    start_servers: StartServers, tmp_path: Path
-) -> None:
-    started = tmp_path / "starts"
-    servers = await start_servers(one=raw_server(env={"STARTS_FILE": str(started)}), other=raw_server())
-    tool = servers.tool("one", "pause")
-    await servers.tool("one", "echo").call({}, call_context())
-    running = asyncio.create_task(tool.call({"seconds": 0.5}, call_context()))
-    await asyncio.sleep(0)
-    servers.update({"one": raw_server(env={"NEW": "1"})})
-    seen = json.loads(str(await servers.tool("one", "environment").call({}, call_context())))
-    assert seen["variables"]["NEW"] == "1"
-    assert await running == "Done."
-    await eventually(lambda: not still_running(starts(started)), 30)
-    with pytest.raises(McpServerUnavailable, match="There is no MCP server 'other'"):
-        await servers.list_tools("other")
-
-
-async def test_the_end_ends_servers_whose_settings_have_changed_too(tmp_path: Path) -> None:
-    started = tmp_path / "starts"
-    settings = raw_server(env={"STARTS_FILE": str(started)})
-    async with build_mcp_servers(
-        {"one": settings}, app_dir=tmp_path, log_dir=tmp_path, secrets=NoSecrets(), environment={}
-    ) as servers:
-        await servers.tool("one", "echo").call({}, call_context())
-        running = asyncio.create_task(servers.tool("one", "hang").call({}, call_context()))
-        await asyncio.sleep(0)
-        servers.update({})
-    assert still_running(starts(started)) == []
-    with pytest.raises(ToolInterrupted):
-        await running
-
-
-def starts(path: Path) -> list[int]:
-    return [int(line) for line in path.read_text().split()]

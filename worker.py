@@ -16,7 +16,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities import retry_policies
 from activities.event_loop_watch import watching_event_loop
 from activities.model_waits import measuring_model_waits
-from activities.settings import Settings, warn_of_unknown_variables
+from activities.settings import Settings, inherited_environment, warn_of_unknown_variables
 from activities.storage.task_file_store import task_file_store
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
@@ -31,10 +31,12 @@ from activities.tool_calls import ToolCalls
 from activities.worker_activities import worker_activities
 from activities.worker_log import set_up_worker_log, worker_secrets
 from agentkit.catalog.catalog import load_catalog
+from agentkit.catalog.mcp_file import read_mcp_file
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import McpServers, Model, OutputChecker, Secrets, Toolset
 from agentkit.llm import build_models
+from agentkit.mcp import mcp_server_pool
 from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
@@ -86,15 +88,17 @@ def build_worker(
 
 async def _serve(settings: Settings) -> None:
     """Run a worker until SIGTERM or Ctrl-C; wait for Temporal first, as long as it takes."""
-    meter = start_metrics(settings.worker_metrics)
-    stop_requested = stop_signal()
+    meter, stop_requested = start_metrics(settings.worker_metrics), stop_signal()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32))  # look-ups, payloads; tools have others
     secrets = worker_secrets(settings)
     sandbox = build_sandbox(settings.sandbox, slots=settings.sandbox_slots)
     logger.info("Sandbox: %s", sandbox.description)
     fetchers = (PublicFetcher(allow=settings.http_fetch_allow), PublicHttpClient(allow=settings.http_fetch_allow))
-    catalog = load_catalog(settings, *fetchers, secrets, sandbox, task_file_store(settings))
+    directories = {"app_dir": settings.app_dir, "log_dir": settings.data_dir / "mcp"}
+    mcp = mcp_server_pool(read_mcp_file(settings.app_dir).enabled, secrets, inherited_environment(), **directories)
+    catalog = load_catalog(settings, *fetchers, secrets, sandbox, task_file_store(settings), mcp)
     catalog.start(logger)
+    catalog.on_mcp_servers_changed(mcp.replace_servers)
     models = build_models(settings)
     warming_up = asyncio.create_task(catalog.toolset.warm_up())
     connecting = asyncio.create_task(connect_worker(settings))
@@ -111,7 +115,7 @@ async def _serve(settings: Settings) -> None:
                 watching_event_loop(),
                 measuring_model_waits(models, meter),
                 ToolCalls(meter=meter) as calls,
-                build_worker(client, settings, models, catalog.toolset, checker, publisher, calls, secrets),
+                build_worker(client, settings, models, catalog.toolset, checker, publisher, calls, secrets, mcp),
             ):
                 await require_no_other_app_started(client, settings)
                 logger.info("Working on task queue %s for the app %s", settings.task_queue, settings.app_dir)
@@ -119,6 +123,7 @@ async def _serve(settings: Settings) -> None:
     finally:
         connecting.cancel()
         await catalog.aclose()
+        await mcp.aclose()
         sandbox.close()
         await asyncio.gather(*(model.aclose() for model in models.values()))
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from agentkit.mcp.server_builder import build_mcp_servers, login_at_server
+from agentkit.mcp.server_builder import build_mcp_servers, login_at_server, mcp_server_pool
 
-__all__ = ["build_mcp_servers", "login_at_server"]
+__all__ = ["build_mcp_servers", "login_at_server", "mcp_server_pool"]

@@ -25,7 +25,7 @@ from agentkit.mcp.token_store import FileTokenStore
 from agentkit.mcp_placeholders import resolved, secret_or_variable
 from agentkit.mcp_settings import McpServerSettings
 
-__all__ = ["build_mcp_servers", "login_at_server"]
+__all__ = ["build_mcp_servers", "login_at_server", "mcp_server_pool"]
 
 _INHERITED = (*DEFAULT_INHERITED_ENV_VARS, "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
 
@@ -39,14 +39,30 @@ async def build_mcp_servers(
     secrets: Secrets,
     environment: Mapping[str, str],
 ) -> AsyncIterator[McpServers]:
-    """Provide the servers, each connected to when it is first used; at the end, all connections and processes end.
+    """Provide the servers of ``mcp_server_pool``; at the end, all connections and processes end."""
+    pool = mcp_server_pool(servers, secrets, environment, app_dir=app_dir, log_dir=log_dir)
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+def mcp_server_pool(
+    servers: Mapping[str, McpServerSettings],
+    secrets: Secrets,
+    environment: Mapping[str, str],
+    *,
+    app_dir: Path,
+    log_dir: Path,
+) -> McpServerPool:
+    """Return the servers, each connected to when it is first used; ``aclose`` ends all connections and processes.
 
     Args:
         servers: By name, with placeholders.
-        app_dir: The directory with ``mcp.json``: processes run in it, and ``cwd`` is relative to it.
-        log_dir: Gets ``NAME.log`` with the stderr of each server; has ``tokens/`` with the logins.
         secrets: For placeholders; their values are kept out of the logs.
         environment: The worker's; processes get no more of it than what their settings name, and ``PATH`` and the like.
+        app_dir: The directory with ``mcp.json``: processes run in it, and ``cwd`` is relative to it.
+        log_dir: Gets ``NAME.log`` with the stderr of each server; has ``tokens/`` with the logins.
     """
     lookup = secret_or_variable(secrets, environment)
 
@@ -69,11 +85,7 @@ async def build_mcp_servers(
             on_message=on_message,
         )
 
-    pool = McpServerPool(servers, open_sessions)
-    try:
-        yield pool
-    finally:
-        await pool.aclose()
+    return McpServerPool(servers, open_sessions)
 
 
 async def login_at_server(
@@ -87,7 +99,7 @@ async def login_at_server(
     open_url: Callable[[str], Awaitable[None]],
     timeout_s: float = 300.0,
 ) -> None:
-    """Log in at a server for the workers of an app; the arguments are those of ``build_mcp_servers`` and ``login``.
+    """Log in at a server for the workers of an app; the arguments are those of ``mcp_server_pool`` and ``login``.
 
     Raises:
         McpServerUnavailable: the login failed, or the server asks for none.

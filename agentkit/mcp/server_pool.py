@@ -47,8 +47,10 @@ class McpServerPool:
     """``McpServers`` over the connections of this process."""
 
     def __init__(self, servers: Mapping[str, McpServerSettings], open_sessions: OpenSessions) -> None:
-        self._settings = {name: settings for name, settings in servers.items() if not settings.disabled}
+        self._settings = _enabled(servers)
         self._open_sessions = open_sessions
+        self._loop = asyncio.get_running_loop()
+        self._retired: list[tuple[ServerRequests, ToolListing]] = []
         self._requests = {name: self._requests_to(name) for name in self._settings}
         self._listings = {name: ToolListing(requests) for name, requests in self._requests.items()}
         self._listeners: list[Callable[[str], Awaitable[None]]] = []
@@ -116,14 +118,34 @@ class McpServerPool:
         """See ``McpServers``."""
         self._listeners.append(listener)
 
+    def replace_servers(self, servers: Mapping[str, McpServerSettings]) -> None:
+        """Use these servers from now on; may be called in any thread.
+
+        A server whose settings are the same keeps its connections. Those of others end with the requests that use them.
+        """
+        self._loop.call_soon_threadsafe(self._replace, _enabled(servers))
+
+    def _replace(self, servers: Mapping[str, McpServerSettings]) -> None:
+        changed = [name for name, settings in self._settings.items() if servers.get(name) != settings]
+        for name in changed:
+            requests, listing = self._requests.pop(name), self._listings.pop(name)
+            requests.retire()
+            self._retired.append((requests, listing))
+        self._settings = dict(servers)
+        for name in servers:
+            if name not in self._requests:
+                self._requests[name] = requests = self._requests_to(name)
+                self._listings[name] = ToolListing(requests)
+
     async def aclose(self) -> None:
         """End all connections and processes, at the same time; an error of one affects no other."""
-        for listing in self._listings.values():
+        used = [*self._retired, *((self._requests[name], self._listings[name]) for name in self._requests)]
+        for _, listing in used:
             await listing.aclose()
-        closing = {name: asyncio.create_task(requests.aclose()) for name, requests in self._requests.items()}
+        closing = {asyncio.create_task(requests.aclose()): requests.name for requests, _ in used}
         if closing:
-            await asyncio.wait(closing.values())
-        for name, task in closing.items():
+            await asyncio.wait(closing)
+        for task, name in closing.items():
             if task.exception() is not None:
                 _LOGGER.warning("MCP server %s (close): %r", name, task.exception())
         for notifying in self._notifying:
@@ -136,7 +158,7 @@ class McpServerPool:
         )
 
     def _receive(self, server: str, message: IncomingMessage) -> None:
-        if isinstance(message, types.ToolListChangedNotification):
+        if isinstance(message, types.ToolListChangedNotification) and server in self._listings:
             self._listings[server].set_outdated()
             for listener in self._listeners:
                 task = asyncio.create_task(_notify(listener, server))
@@ -155,6 +177,10 @@ class McpServerPool:
             return convert()
         except ValueError as error:
             raise ToolError(f"MCP server {server} sent content that can't be read: {error}") from None
+
+
+def _enabled(servers: Mapping[str, McpServerSettings]) -> Mapping[str, McpServerSettings]:
+    return {name: settings for name, settings in servers.items() if not settings.disabled}
 
 
 async def _notify(listener: Callable[[str], Awaitable[None]], server: str) -> None:

@@ -35,19 +35,47 @@ class ServerRequests:
         self.settings = settings
         self._open_sessions = open_sessions
         self._sessions: ServerSessions | None = None
+        self._in_use = 0
+        self._is_retired = False
+        self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def session(self, handlers: RequestHandlers | None = None) -> AsyncIterator[Client]:
         """Return a client for one request; see ``ServerSessions``."""
         if self._sessions is None:
             self._sessions = self._open_sessions()
-        async with self._sessions.session(handlers) as client:
-            yield client
+        self._in_use += 1
+        try:
+            async with self._sessions.session(handlers) as client:
+                yield client
+        finally:
+            self._in_use -= 1
+            self._close_if_unused()
+
+    def retire(self) -> None:
+        """End the connections as soon as no request uses them."""
+        self._is_retired = True
+        self._close_if_unused()
 
     async def aclose(self) -> None:
         """End the connections."""
-        if self._sessions is not None:
-            await self._sessions.aclose()
+        sessions, self._sessions = self._sessions, None
+        if sessions is not None:
+            await sessions.aclose()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _close_if_unused(self) -> None:
+        if self._is_retired and self._in_use == 0 and self._sessions is not None:
+            sessions, self._sessions = self._sessions, None
+            closing = asyncio.create_task(sessions.aclose())
+            self._closing.add(closing)
+            closing.add_done_callback(self._end_close)
+
+    def _end_close(self, closing: asyncio.Task[None]) -> None:
+        self._closing.discard(closing)
+        if not closing.cancelled() and closing.exception() is not None:
+            _LOGGER.warning("MCP server %s (close): %r", self.name, closing.exception())
 
     async def request(
         self, method: str, send: Callable[[Client], Awaitable[_Result]], *, phase: Phase = "request"

@@ -1,8 +1,9 @@
-"""A tool that ends its worker, as one that runs in it may: the task goes on with an error that the model reads."""
+"""Workers that are lost in mid-call: ended by a tool that runs in them, or killed while an MCP server works."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,9 @@ import pytest
 
 from agentkit.catalog.catalog import load_catalog
 from agentkit.messages import user_message
+from agentkit.specs import McpSelection, PolicyRule
+from tests.polling import eventually
+from tests.workflows.answering import answer, pending_requests
 from workflows.agent_task import AgentTask
 from workflows.task_types import TaskInput
 
@@ -34,6 +38,22 @@ def end_worker() -> str:
 @tool(effect="pure", fast=True)
 def half(number: int) -> float:
     return number / 2
+"""
+
+MAIL_SERVER = """
+import os, sys, time
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("mail")
+
+@server.tool()
+def send(to: str) -> str:
+    with open(sys.argv[1], "a") as sent:
+        print(os.getpid(), to, file=sent)
+    time.sleep(600)
+    return "never"
+
+server.run("stdio")
 """
 
 
@@ -108,3 +128,29 @@ async def test_a_fast_tool_that_ends_its_worker_each_time_is_an_error_that_the_m
     assert ended.is_error
     assert ended.content.startswith("end_worker gave no result: its worker was lost or too slow, several times.")
     assert worker.ends == 4, "twice in a workflow task, the first one unnoticed, and twice as an activity"
+
+
+async def test_a_call_of_an_mcp_server_is_not_made_again_when_its_worker_is_killed_with_the_server(
+    env: TaskEnvironment, worker: RestartedWorker, tmp_path: Path
+) -> None:
+    sent, program = tmp_path / "sent", tmp_path / "mail_server.py"
+    program.write_text(MAIL_SERVER)
+    command = {"command": sys.executable, "args": [str(program), str(sent)]}
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"mail": command}}))
+    agent = env.agent(
+        models=("demo:demo",), mcp=McpSelection(tools=("mail/*",)), policy=(PolicyRule(tool="*", then="allow"),)
+    )
+    worker.ensure_running()
+    handle = await env.start('call mail__send {"to": "ada"}\nsay done', agent)
+    await eventually(lambda: sent.exists() and sent.read_text().endswith("\n"))
+    server_pid, recipient = sent.read_text().split()
+    worker.stop()
+    await eventually(lambda: not Path(f"/proc/{server_pid}").exists(), 10)
+
+    worker.ensure_running()
+    (request,) = await pending_requests(handle)
+    assert (request.kind, request.tool, recipient) == ("unknown_outcome", "mail__send", "ada")
+    await answer(handle, request, "happened", result="Ada has it.")
+    assert (await env.result(handle)).output == "done"
+    assert [result.content for result in await env.tool_results(handle)] == ["Ada has it."]
+    assert sent.read_text().count("\n") == 1

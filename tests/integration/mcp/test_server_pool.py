@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
 from agentkit.errors import McpServerUnavailable, ToolError, ToolNotFound
+from agentkit.mcp.server_pool import McpServerPool
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.messages import ImagePart, TextPart
 from tests.integration.mcp.conftest import StartServers
@@ -91,3 +97,48 @@ async def test_a_server_without_resources_and_prompts_has_none(start_servers: St
     servers = await start_servers(raw=raw_server())
     assert await servers.list_resources("raw") == []
     assert await servers.list_prompts("raw") == []
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_changed_settings_start_only_their_own_server_anew_and_cut_no_call_off(
+    start_servers: StartServers, tmp_path: Path
+) -> None:
+    files = {name: tmp_path / name for name in ("changed", "gone", "same")}
+
+    def settings(**timeouts: float) -> Mapping[str, McpServerSettings]:
+        return {
+            name: raw_server(env={"STARTS_FILE": str(file)}, timeout=timeouts.get(name, 60))
+            for name, file in files.items()
+        }
+
+    def pids(name: str) -> list[int]:
+        return [int(line) for line in files[name].read_text().split()]
+
+    servers = await start_servers(**settings())
+    assert isinstance(servers, McpServerPool)
+    for name in files:
+        await servers.list_tools(name)
+    pausing = asyncio.create_task(servers.tool("changed", "pause").call({"seconds": 1}, call_context()))
+    await asyncio.sleep(0)
+    replaced = {**settings(changed=30), "new": raw_server()}
+    del replaced["gone"]
+    await asyncio.to_thread(servers.replace_servers, replaced)
+    await eventually(lambda: not is_running(pids("gone")[0]), 10)
+
+    assert list(servers.settings) == ["changed", "same", "new"]
+    assert servers.settings["changed"].opspawn.timeout == 30
+    for name in servers.settings:
+        await servers.list_tools(name)
+    with pytest.raises(McpServerUnavailable, match="no MCP server 'gone'"):
+        await servers.list_tools("gone")
+    assert await pausing == "Done."
+    assert [len(pids(name)) for name in files] == [2, 1, 1]
+    await eventually(lambda: not is_running(pids("changed")[0]), 10)
+    assert is_running(pids("changed")[1])

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import mcp
 import pytest
 import typer
 import yaml
+from mcp_types import ElicitResult, InputRequiredResult
 
 from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
 from agentkit.catalog.external_tool_files import ExternalToolDefinition
+from agentkit.catalog.mcp_file import read_mcp_file
+from agentkit.errors import McpProblemKind
 from agentkit.interfaces import ToolContext
+from agentkit.mcp_settings import McpOAuth, McpOptions, McpServerSettings
 from agentkit.specs import AgentDefinition
 from api.app import create_app
 from cli.main import COMMANDS, build_command_line
@@ -72,6 +77,50 @@ def test_yaml_snippets_are_agents_or_tools_of_other_programs(page: Path) -> None
         data = yaml.safe_load(block)
         definition = ExternalToolDefinition if "task_queue" in data else AgentDefinition
         definition.model_validate({"name": "unnamed", **data})
+
+
+@pytest.mark.parametrize("page", pages_with("jsonc"), ids=page_id)
+def test_jsonc_snippets_are_files_of_mcp_servers(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page, "jsonc"):
+        (tmp_path / "mcp.json").write_text(block)
+        file = read_mcp_file(tmp_path)
+        assert (file.problems, bool(file.servers)) == ([], True)
+
+
+async def test_a_question_of_the_documented_mcp_server_survives_its_process() -> None:
+    page = {"__name__": "mcp_snippet"}
+    exec("\n".join(blocks(ROOT / "docs" / "how-to" / "use-mcp-servers.md", "python")), page)
+    key, arguments = "k" * 32, {"item": "a chair"}
+    async with mcp.Client(page["build_server"](key), elicitation_callback=never_called) as client:
+        asked = await client.session.call_tool("order", arguments, allow_input_required=True)
+    assert isinstance(asked, InputRequiredResult)
+    (name, request) = next(iter((asked.input_requests or {}).items()))
+    assert request.params.message == "Where is a chair to be sent?"
+    answers = {name: ElicitResult(action="accept", content={"street": "Elm Street 1"})}
+    async with mcp.Client(page["build_server"](key), elicitation_callback=never_called) as client:
+        done = await client.session.call_tool(
+            "order",
+            arguments,
+            allow_input_required=True,
+            input_responses=answers,
+            request_state=asked.request_state,
+        )
+    assert not isinstance(done, InputRequiredResult)
+    assert page["ORDERS"] == {"a chair": "Elm Street 1"}
+
+
+async def never_called(context: object, params: object) -> ElicitResult:
+    raise AssertionError("the protocol of 2026-07-28 has no requests of servers")
+
+
+def test_the_reference_names_every_key_of_mcp_json_and_every_kind_of_problem() -> None:
+    text = (REFERENCE / "mcp.md").read_text()
+    keys = [key for record in (McpServerSettings, McpOptions, McpOAuth) for key in record.model_fields]
+    assert [key for key in keys if f"| `{key}` |" not in text] == []
+    assert [kind for kind in get_args(McpProblemKind) if f"| `{kind}` |" not in text] == []
+    for key, field in McpOptions.model_fields.items():
+        if isinstance(field.default, bool | str | int):
+            assert re.search(rf"^\| `{key}` \| .* \| `{str(field.default).lower()}` \|$", text, re.MULTILINE), key
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

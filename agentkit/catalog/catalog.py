@@ -232,7 +232,7 @@ class Catalog:
         is_used = self.toolset.reload() if is_tool else True
         if log is None:
             return
-        names = [f"/{path.name}:" for path in changed]
+        names = [path.name if path in read_anyway else f"/{path.name}:" for path in changed]
         problems = [
             problem for problem in self.problems if problem not in before or any(name in problem for name in names)
         ]

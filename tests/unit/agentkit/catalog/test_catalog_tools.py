@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ToolNotFound, ToolUnavailable
 from agentkit.interfaces import ToolValue
+from agentkit.mcp_settings import McpServerSettings
 from agentkit.runtime.tool_invocation import invoke_tool, tool_context
 from tests.process_states import children_of
 
@@ -248,6 +249,39 @@ async def test_an_agent_file_that_breaks_is_reported(app: App, caplog: pytest.Lo
         await logged(caplog, 1)
     (message,) = caplog.messages
     assert message.startswith(f"{path}:1: tols: unknown key. Did you mean 'tools'?")
+
+
+async def test_a_change_of_mcp_json_is_reported_with_the_agents_that_it_breaks_and_loads_no_tools(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = app.write("mcp.json", '{"mcpServers": {"time": {"command": "mcp-server-time"}}}')
+    agent = app.write("agents/helper.yaml", 'tools: ["mcp:time/*"]')
+    app.load()
+    revision, log = app.catalog.toolset.revision, logging.getLogger("opspawn.worker")
+    with caplog.at_level(logging.INFO, log.name):
+        app.catalog.watch(log)
+        path.write_text('{"mcpServers": {"clock": {"command": "mcp-server-time", "arg": []}}}')
+        await logged(caplog, 2)
+        assert caplog.messages[0].startswith(f"{path}:1: mcpServers.clock.arg: unknown key, which is not read.")
+        assert caplog.messages[1].startswith(f"{agent}:1: tools.0: there is no MCP server 'time' in mcp.json.")
+        path.write_text('{"mcpServers": {"time": {"command": "mcp-server-time", "args": []}}}')
+        await logged(caplog, 3)
+    assert caplog.messages[2:] == ["Loaded again after a change: mcp.json"]
+    assert app.catalog.toolset.revision == revision
+
+
+async def test_a_listener_gets_the_servers_of_a_changed_mcp_json(app: App) -> None:
+    path = app.write("mcp.json", '{"mcpServers": {}}')
+    app.load()
+    changes: list[Mapping[str, McpServerSettings]] = []
+    app.catalog.on_mcp_servers_changed(changes.append)
+    path.write_text('{"mcpServers": {"clock": {"command": "mcp-server-time"}}}')
+
+    async def has_change() -> bool:
+        return bool(changes)
+
+    await eventually(has_change)
+    assert [list(servers) for servers in changes] == [["clock"]]
 
 
 async def test_without_watching_nothing_is_loaded_again(app: App) -> None:

@@ -11,7 +11,7 @@ import mcp
 import pytest
 import typer
 import yaml
-from mcp_types import ElicitResult, InputRequiredResult
+from mcp_types import ElicitRequestFormParams, ElicitResult, InputRequiredResult, InputResponses
 
 from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
@@ -88,15 +88,16 @@ def test_jsonc_snippets_are_files_of_mcp_servers(page: Path, tmp_path: Path) -> 
 
 
 async def test_a_question_of_the_documented_mcp_server_survives_its_process() -> None:
-    page = {"__name__": "mcp_snippet"}
+    page: dict[str, Any] = {"__name__": "mcp_snippet"}
     exec("\n".join(blocks(ROOT / "docs" / "how-to" / "use-mcp-servers.md", "python")), page)
     key, arguments = "k" * 32, {"item": "a chair"}
     async with mcp.Client(page["build_server"](key), elicitation_callback=never_called) as client:
         asked = await client.session.call_tool("order", arguments, allow_input_required=True)
     assert isinstance(asked, InputRequiredResult)
-    (name, request) = next(iter((asked.input_requests or {}).items()))
+    ((name, request),) = (asked.input_requests or {}).items()
+    assert isinstance(request.params, ElicitRequestFormParams)
     assert request.params.message == "Where is a chair to be sent?"
-    answers = {name: ElicitResult(action="accept", content={"street": "Elm Street 1"})}
+    answers: InputResponses = {name: ElicitResult(action="accept", content={"street": "Elm Street 1"})}
     async with mcp.Client(page["build_server"](key), elicitation_callback=never_called) as client:
         done = await client.session.call_tool(
             "order",

@@ -425,3 +425,21 @@ def test_agents_are_resolved_again_when_mcp_json_changes(tmp_path: Path, write: 
     path.unlink()
     with pytest.raises(AgentInvalid, match=r"no MCP server matches '\*'. Servers: none"):
         catalog.spec("a")
+
+
+def test_an_agent_may_have_tools_of_servers_beside_the_proxy_for_all(tmp_path: Path, write: Write) -> None:
+    write("mcp.json", SERVERS)
+    write(
+        "agents/a.yaml",
+        """
+        tools: [calculator, http_fetch, python, ask_person, "mcp:github/*", mcp_proxy]
+        policy:
+          - {tool: "mcp:github/delete_*", then: deny, reason: Deleting is not for agents.}
+          - {tool: "mcp:time/convert", then: allow}
+          - {tool: mcp_search, then: allow}
+        """,
+    )
+    spec = load(tmp_path).spec("a")
+    assert [tool.name for tool in spec.tools] == ["calculator", "http_fetch", "python", "ask_person", *PROXY_TOOLS]
+    assert spec.mcp is not None
+    assert spec.mcp.tools == ("github/*",)

@@ -11,6 +11,9 @@ from agentkit.runtime.mcp_tool_selection import list_mcp_tools
 
 __all__ = ["McpListingActivity"]
 
+_MOST_TOOLS = 128
+"""What all providers take in one request; OpenAI takes no more."""
+
 
 class McpListingActivity:
     """Lists tools of the MCP servers of a worker."""
@@ -22,4 +25,13 @@ class McpListingActivity:
     async def list_mcp_tools(self, call: McpListCall) -> McpListing:
         """Return the tools, and why those of some servers are missing. It never fails because of a server."""
         async with heartbeating():
-            return await list_mcp_tools(self._servers, call.selection, call.taken)
+            listing = await list_mcp_tools(self._servers, call.selection, call.taken)
+        count = len(call.taken) + len(listing.tools)
+        if count > _MOST_TOOLS:
+            activity.logger.warning(
+                "The agent has %d tools. Some providers refuse requests with more than %d: name fewer in its 'tools', "
+                "or use mcp_proxy",
+                count,
+                _MOST_TOOLS,
+            )
+        return listing

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import JsonValue
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import CancelledError
 
+from activities.storage.transcript_cache import TranscriptCache
 from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.interfaces import ModelRequest, ToolContext, ToolOutput
 from agentkit.messages import StoredContent, ToolCall
 from agentkit.runtime.effect_ledger import LedgerEntry
-from agentkit.specs import McpSelection, PolicyRule
+from agentkit.specs import McpSelection, PolicyRule, ToolSpec
 from agentkit.testing import (
     ScriptedMcpServer,
     ScriptedMcpServers,
@@ -24,10 +27,11 @@ from agentkit.testing import (
 from agentkit.tools import tool
 from tests.unit.api.events.golden import events_of
 from tests.workflows.answering import answer, pending_requests
+from tests.workflows.test_forks import fork
 from workflows.agent_task import AgentTask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tests.workflows.conftest import Handle, TaskEnvironment
 
@@ -227,19 +231,155 @@ async def test_tools_are_carried_over_continue_as_new_and_not_listed_again(short
     assert all(isinstance(call, dict) and call["name"] == "math__add" for call in calls)
 
 
+def sender(sent: list[ToolContext]) -> ScriptedMcpServers:
+    def send(_: Mapping[str, JsonValue], context: ToolContext) -> JsonValue:
+        sent.append(context)
+        return "Sent."
+
+    return math_servers(send=ScriptedMcpTool(send))
+
+
+SEND = ToolCall(id="c1", name="math__send")
+
+
 async def test_a_worker_without_the_server_leaves_the_call_to_another(env: TaskEnvironment) -> None:
-    listed = asyncio.Event()
+    model, sent = ScriptedModel.by_step([SEND, "Done."]), list[ToolContext]()
+    async with env.worker(model, mcp=sender(sent)):
+        handle = await env.start("Send.", env.agent(mcp=selection()))
+        (request,) = await pending_requests(handle)
+    async with env.worker(model):
+        await answer(handle, request, "approve")
+        refusal = await first_refusal(handle)
+    async with env.worker(model, mcp=sender(sent)):
+        await env.result(handle)
+        (result,) = await env.tool_results(handle)
+    assert "There is no MCP server 'math' in mcp.json." in refusal
+    assert (result.content, len(sent)) == ("Sent.", 1)
 
-    async def script(request: ModelRequest) -> ScriptedResponse:
-        listed.set()
-        return "Done." if request.messages[-1].role == "tool" else ADD
 
-    servers = math_servers()
-    async with env.worker(ScriptedModel(script), mcp=servers):
+async def first_refusal(handle: Handle) -> str:
+    """Wait until a worker has refused a call; return its message."""
+    async with asyncio.timeout(30):
+        async for event in handle.fetch_history_events(wait_new_event=True):
+            failure = event.activity_task_failed_event_attributes.failure
+            if failure.application_failure_info.type == "ToolNotServed":
+                return failure.message
+    raise AssertionError("the task ended without a refusal")
+
+
+async def test_a_worker_whose_server_has_changed_goes_on_with_the_tools_as_they_were_listed(
+    env: TaskEnvironment,
+) -> None:
+    sent: list[ToolContext] = []
+    async with env.worker(ScriptedModel([SEND]), mcp=sender(sent)):
+        handle = await env.start("Send.", env.agent(mcp=selection()))
+        (request,) = await pending_requests(handle)
+    changed = sender(sent)
+    changed.servers["math"].tools["send"].effect = "pure"
+    await changed.change_tools("math", {**changed.servers["math"].tools, "other": ScriptedMcpTool(add)})
+    model = ScriptedModel(["Done."])
+    async with env.worker(model, mcp=changed):
+        await answer(handle, request, "approve")
+        await env.result(handle)
+
+        assert [spec.name for spec in model.requests[0].tools] == ["math__send"]
+        assert [(entry.effect, entry.state) for entry in await ledger(handle)] == [("irreversible", "done")]
+    assert [context.mcp and context.mcp.effect for context in sent] == ["irreversible"]
+    assert changed.servers["math"].list_count == 0
+
+
+async def test_a_worker_that_has_cached_the_agent_before_its_listing_uses_the_one_with_tools(
+    env: TaskEnvironment,
+) -> None:
+    cache, agent = TranscriptCache(1_000_000), env.agent(mcp=selection())
+    cache.put_agent(agent)
+    async with env.worker(ScriptedModel([SEND]), mcp=sender([])):
+        handle = await env.start("Send.", agent)
+        (request,) = await pending_requests(handle)
+    model = ScriptedModel(["Done."])
+    async with env.worker_without_sharing(model, cache=cache):
+        await answer(handle, request, "deny")
+        await env.result(handle)
+    assert [spec.name for spec in model.requests[0].tools] == ["math__send"]
+
+
+async def test_a_long_list_of_tools_is_stored_once_and_events_and_further_runs_read_it(
+    short_history_env: TaskEnvironment, caplog: pytest.LogCaptureFixture
+) -> None:
+    env = short_history_env
+    names = ["add", *(f"tool_{number}" for number in range(150))]
+    servers = math_servers(**{name: ScriptedMcpTool(add, effect="pure", description="x" * 10_000) for name in names})
+    calls = [ToolCall(id=f"c{step}", name="math__add", arguments={"a": step, "b": 1}) for step in range(12)]
+    model = ScriptedModel.by_step([*calls, "Done."])
+    async with env.worker(model, mcp=servers):
+        _, handle = await env.run("Count.", env.agent(mcp=selection()))
+
+        payloads = (env.settings.data_dir / "payloads").rglob("*")
+        large = [path for path in payloads if path.is_file() and path.stat().st_size > 1_000_000]
+        assert len((await handle.query(AgentTask.agent_spec)).tools) == len(names)
+        assert [each.content for each in await env.tool_results(handle)] == [str(step + 1) for step in range(12)]
+        first = env.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        newest = env.client.get_workflow_handle(handle.id)
+        runs = [await each.fetch_history() for each in (first, newest)]
+        events = await events_of(runs[0], data_dir=env.settings.data_dir)
+    assert runs[0].run_id != runs[1].run_id
+    assert all(len(run.to_json()) < 200_000 for run in runs)
+    calls_shown = [event.data["call"] for event in events if event.type == "tool.started"]
+    assert calls_shown
+    assert all(isinstance(call, dict) and call["name"] == "math__add" for call in calls_shown)
+    assert len(large) == 2, "the list, and the agent with it in all further runs"
+    assert "The agent has 151 tools. Some providers refuse requests with more than 128" in caplog.text
+
+
+class HangingServers(ScriptedMcpServers):
+    """Servers that never list their tools."""
+
+    def __init__(self) -> None:
+        super().__init__(math_servers().servers)
+        self.asked, self.cancelled = asyncio.Event(), asyncio.Event()
+
+    async def list_tools(self, server: str) -> Sequence[ToolSpec]:
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.cancelled.set()
+        return []
+
+
+async def test_a_task_is_cancelled_while_its_tools_are_listed(env: TaskEnvironment) -> None:
+    servers, model = HangingServers(), ScriptedModel(["never"])
+    async with env.worker(model, mcp=servers):
         handle = await env.start("Add.", env.agent(mcp=selection()))
-        await asyncio.wait_for(listed.wait(), 20)
-        result = await env.result(handle)
-    assert result.output == "Done."
+        await asyncio.wait_for(servers.asked.wait(), 20)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError) as raised:
+            await env.result(handle)
+        assert isinstance(raised.value.cause, CancelledError)
+        await asyncio.wait_for(servers.cancelled.wait(), 20)
+        assert (await handle.query(AgentTask.status)).status == "cancelled"
+    assert model.requests == []
+
+
+async def test_the_deadline_of_a_task_holds_while_its_tools_are_listed(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel(["never"]), mcp=HangingServers()):
+        handle = await env.start("Add.", env.agent(mcp=selection(), limits={"deadline": "500ms"}))
+        error, _ = await env.failure(handle)
+    assert error.type == "DeadlineExceeded"
+
+
+async def test_a_fork_lists_the_tools_anew(short_history_env: TaskEnvironment) -> None:
+    """Also of a task that continued as new, whose newest run was started with the tools."""
+    env, servers = short_history_env, math_servers()
+    calls = [ToolCall(id=f"c{step}", name="math__add", arguments={"a": step, "b": 1}) for step in range(12)]
+    async with env.worker(ScriptedModel.by_step([*calls, "Done."]), mcp=servers):
+        _, source = await env.run("Count.", env.agent(mcp=selection()))
+        listed = await source.query(AgentTask.agent_spec)
+    await servers.change_tools("math", {**servers.servers["math"].tools, "negate": ScriptedMcpTool(add)})
+    model = ScriptedModel(["Forked."])
+    async with env.worker(model, mcp=servers):
+        await env.result(await fork(env, source, 2, listed, "Go on."))
+    assert [spec.name for spec in model.requests[0].tools] == ["math__add", "math__negate"]
 
 
 @tool(effect="pure")

@@ -37,6 +37,16 @@ async def test_a_time_out_of_the_server_itself_is_one_of_it() -> None:
         await request_server(SERVERS, "s", "resources", fail)
 
 
+async def test_an_error_that_nobody_has_foreseen_is_one_of_its_server(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(_: str) -> str:
+        raise KeyError("no such field")
+
+    with pytest.raises(McpServerUnavailable, match=r"s: its tools could not be read: .*no such field") as raised:
+        await request_server(SERVERS, "s", "tools", fail)
+    assert (raised.value.server, raised.value.kind) == ("s", "failed")
+    assert "MCP server s: its tools could not be read" in caplog.text
+
+
 async def test_an_unknown_server_is_named_with_the_known_ones() -> None:
     with pytest.raises(McpServerUnavailable, match=r"no server 'x'\. Servers: quick, s\.") as raised:
         await server_tools(SERVERS, "x")

@@ -15,7 +15,11 @@ __all__ = [
     "ClientInputAsked",
     "McpCallCommand",
     "McpCheckCommand",
+    "McpCommand",
     "McpCommandFailed",
+    "McpLoginCommand",
+    "McpLoginDone",
+    "McpLoginStarted",
     "McpProcessMessage",
     "McpProcessRequest",
     "McpProgressed",
@@ -51,10 +55,20 @@ class McpCallCommand(Record):
     arguments: dict[str, JsonValue]
 
 
+class McpLoginCommand(Record):
+    """Log in at a server, in a browser."""
+
+    type: Literal["login"] = "login"
+    server: str
+
+
+McpCommand = McpCheckCommand | McpToolsCommand | McpCallCommand | McpLoginCommand
+
+
 class McpProcessRequest(Record):
     """The first line on standard input. Others answer ``McpToolFound`` (any line) and ``ClientInputAsked``."""
 
-    command: Annotated[McpCheckCommand | McpToolsCommand | McpCallCommand, Field(discriminator="type")]
+    command: McpCommand = Field(discriminator="type")
     servers: dict[str, McpServerSettings]
     """By name, as ``mcp.json`` has them."""
     app_dir: str
@@ -122,6 +136,19 @@ class McpResult(Record):
     files: tuple[McpResultFile, ...] = ()
 
 
+class McpLoginStarted(Record):
+    """The address that a person has to open to log in."""
+
+    type: Literal["login"] = "login"
+    url: str
+
+
+class McpLoginDone(Record):
+    """The login is stored, and the server accepts it."""
+
+    type: Literal["logged_in"] = "logged_in"
+
+
 class McpCommandFailed(Record):
     """Why the command failed: the last line."""
 
@@ -132,7 +159,15 @@ class McpCommandFailed(Record):
 
 
 McpProcessMessage = (
-    McpServerChecked | McpToolsFound | McpToolFound | McpProgressed | ClientInputAsked | McpResult | McpCommandFailed
+    McpServerChecked
+    | McpToolsFound
+    | McpToolFound
+    | McpProgressed
+    | ClientInputAsked
+    | McpResult
+    | McpLoginStarted
+    | McpLoginDone
+    | McpCommandFailed
 )
 """A line on standard output."""
 

@@ -95,12 +95,14 @@ def _cure(problem: McpServerProblem, server: McpServerSettings, settings: Settin
             install = (python_command("-m", "pip", "install", package),) if package else ()
             return f"Install {server.command}, or correct command in {file}", install
         case "crashed":
-            return f"Correct its command, args or env in {file}; its log has more", _own_command(server)
+            log = shell_path(settings.data_dir / "mcp" / f"{problem.server}.log")
+            return f"Correct its command, args or env in {file}. All of its stderr is in {log}", _own_command(server)
         case "unreachable":
             return f"Start it, or correct its url in {file}", ()
-        case "not_authorized" if _needs_login(server):
+        case "not_authorized" if _takes_login(server):
             login = opspawn_command("mcp", "login", problem.server, *_app_dir_option(settings))
-            return "Log in", (login,)
+            missing = server.opspawn.oauth is None
+            return f'Add "opspawn": {{"oauth": {{}}}} in {file}, and log in' if missing else "Log in", (login,)
         case "not_authorized":
             return f"Correct the token in its headers or oauth in {file}, or the secret that they name", ()
         case "wrong_protocol":
@@ -111,8 +113,8 @@ def _cure(problem: McpServerProblem, server: McpServerSettings, settings: Settin
             return f"Correct what it says, in {file} or in the server", (look,)
 
 
-def _needs_login(server: McpServerSettings) -> bool:
-    """Return whether a person logs in at the server; else the worker has a token, or gets one by itself."""
+def _takes_login(server: McpServerSettings) -> bool:
+    """Return whether a person may log in at the server; else the worker has a token, or gets one by itself."""
     oauth = server.opspawn.oauth
     if oauth is not None:
         return oauth.grant == "authorization_code"

@@ -12,14 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 from activities.settings import Settings, inherited_environment
 from agentkit.errors import SecretMissing
-from agentkit.mcp_process import (
-    McpCallCommand,
-    McpCheckCommand,
-    McpProcessMessage,
-    McpProcessRequest,
-    McpToolsCommand,
-    parse_message,
-)
+from agentkit.mcp_process import McpCommand, McpProcessMessage, McpProcessRequest, parse_message
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.records import Record
 from agentkit.secrets import SecretStore
@@ -32,8 +25,6 @@ _MAX_LINE_BYTES = 300_000_000
 _STOP_TIMEOUT_S = 8.0
 """How long the process may take to cancel its call and to end its servers."""
 _PLACEHOLDER = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_-]*)")
-
-McpCommand = McpCheckCommand | McpToolsCommand | McpCallCommand
 
 
 class McpProcess:

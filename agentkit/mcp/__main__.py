@@ -12,12 +12,15 @@ from pathlib import Path
 
 from agentkit.errors import ConfigurationInvalid, McpServerUnavailable, SecretMissing, ToolError
 from agentkit.interfaces import McpServers, NoSecrets
-from agentkit.mcp import build_mcp_servers
+from agentkit.mcp import build_mcp_servers, login_at_server
 from agentkit.mcp.process_commands import CommandLine, call_tool, check_servers, list_tools
 from agentkit.mcp_process import (
     McpCallCommand,
     McpCheckCommand,
     McpCommandFailed,
+    McpLoginCommand,
+    McpLoginDone,
+    McpLoginStarted,
     McpProcessMessage,
     McpProcessRequest,
     McpToolsCommand,
@@ -83,10 +86,13 @@ def _send(message: McpProcessMessage) -> None:
 
 async def _carry_out(request: McpProcessRequest, line: CommandLine) -> None:
     try:
+        if isinstance(request.command, McpLoginCommand):
+            await _log_in(request, request.command.server, line)
+            return
         async with build_mcp_servers(
             request.servers,
             app_dir=Path(request.app_dir),
-            log_dir=Path(request.data_dir) / "mcp",
+            log_dir=_log_dir(request),
             secrets=_GivenSecrets(request.secrets),
             environment=os.environ,
         ) as servers:
@@ -97,6 +103,27 @@ async def _carry_out(request: McpProcessRequest, line: CommandLine) -> None:
         line.send(McpCommandFailed(kind="tool", message=str(error)))
     except ConfigurationInvalid as error:
         line.send(McpCommandFailed(kind="failed", message=str(error)))
+
+
+async def _log_in(request: McpProcessRequest, server: str, line: CommandLine) -> None:
+    async def show(url: str) -> None:
+        line.send(McpLoginStarted(url=url))
+
+    await login_at_server(
+        server,
+        request.servers[server],
+        app_dir=Path(request.app_dir),
+        log_dir=_log_dir(request),
+        secrets=_GivenSecrets(request.secrets),
+        environment=os.environ,
+        open_url=show,
+    )
+    line.send(McpLoginDone())
+
+
+def _log_dir(request: McpProcessRequest) -> Path:
+    """Return the directory that the workers use, too: logins are there."""
+    return Path(request.data_dir) / "mcp"
 
 
 async def _run(request: McpProcessRequest, servers: McpServers, line: CommandLine) -> None:

@@ -89,17 +89,19 @@ class ToolListing:
     async def _list(self) -> Sequence[ToolSpec]:
         self._is_outdated = False
         client: Client | None = None
+        is_announced = False
 
         async def page(used: Client, cursor: str | None) -> tuple[Sequence[types.Tool], str | None]:
-            nonlocal client
+            nonlocal client, is_announced
             client = used
+            announced = used.server_capabilities.tools
+            is_announced = announced is not None and bool(announced.list_changed)
             result = await used.list_tools(cursor=cursor, cache_mode="bypass")
             return result.tools, result.next_cursor
 
         tools = await self._requests.list_all("tools/list", lambda capabilities: capabilities.tools, page)
         self._specs = tool_specs(self._requests.name, tools, self._requests.settings.opspawn)
-        announced = client.server_capabilities.tools if client is not None else None
-        self._client, self._is_announced = client, announced is not None and bool(announced.list_changed)
+        self._client, self._is_announced = client, is_announced
         self._listed_at = time.monotonic()
         return self._specs
 

@@ -1,4 +1,4 @@
-"""``opspawn mcp``: MCP servers without a running system: list them and their tools, call a tool."""
+"""``opspawn mcp``: MCP servers without a running system: list them and their tools, call a tool, log in."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from agentkit.mcp_process import (
     McpCallCommand,
     McpCheckCommand,
     McpCommandFailed,
+    McpLoginCommand,
+    McpLoginDone,
+    McpLoginStarted,
     McpResultFile,
     McpServerChecked,
     McpToolsCommand,
@@ -38,7 +41,7 @@ __all__ = ["mcp"]
 _T = TypeVar("_T")
 _MAX_DESCRIPTION_WIDTH = 160
 
-mcp = typer.Typer(no_args_is_help=True, help="List MCP servers and their tools, or call a tool.")
+mcp = typer.Typer(no_args_is_help=True, help="List MCP servers and their tools, call a tool, or log in at a server.")
 
 _Server = Annotated[str, typer.Argument(metavar="SERVER", help="Its name in mcp.json.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -103,6 +106,18 @@ def call(
         write_message(err, f"File: {_file_label(file)}. --json has its content.")
 
 
+@mcp.command("login")
+def login(server: _Server, app_dir: AppDir = None) -> None:
+    """Log in at a server in a browser; the workers use the login from then on, and renew it."""
+    settings = app_settings(app_dir)
+    servers = configured_server(settings, server)
+    oauth = servers[server].opspawn.oauth
+    if servers[server].url is not None and (oauth is None or oauth.grant != "authorization_code"):
+        key = '"opspawn": {"oauth": {}}' if oauth is None else '"grant": "authorization_code" in its oauth'
+        raise UsageWrong(f"Workers would not use a login at MCP server {server!r}: add {key} in mcp.json first.")
+    _run(_login(settings, servers, server))
+
+
 def _run(work: Coroutine[Any, Any, _T], after: str = "nothing goes on.") -> _T:
     try:
         return asyncio.run(work)
@@ -125,6 +140,18 @@ async def _tools(settings: Settings, servers: Mapping[str, McpServerSettings], s
                 case McpCommandFailed():
                     raise CommandFailed(message.message)
     return listed
+
+
+async def _login(settings: Settings, servers: Mapping[str, McpServerSettings], server: str) -> None:
+    async with running_mcp_process(settings, servers, McpLoginCommand(server=server)) as process:
+        async for message in process.messages():
+            match message:
+                case McpLoginStarted(url=url):
+                    write_message(err, f"Log in at MCP server {server!r}: open this address in a browser.\n  {url}")
+                case McpLoginDone():
+                    write_message(err, f"Logged in at MCP server {server!r}. Workers use it from now on.")
+                case McpCommandFailed():
+                    raise CommandFailed(message.message)
 
 
 def _arguments(text: str) -> dict[str, JsonValue]:

@@ -23,7 +23,7 @@ def finding(
     monkeypatch.chdir(path)
     problem = McpServerProblem.model_validate({"server": "s", "kind": kind, "message": "MCP server 's': it failed."})
     checked = McpServerChecked(name="s", problem=problem)
-    settings = Settings(app_dir=path)
+    settings = Settings(app_dir=path, data_dir=path / ".opspawn")
     return check_finding(checked, McpServerSettings.model_validate(server), settings, is_used=is_used)
 
 
@@ -32,10 +32,11 @@ def finding(
     [
         ("command_not_found", COMMAND, "Install uvx, or correct", "python -m pip install uv"),
         ("command_not_found", {"command": "tool"}, "Install tool, or correct command in mcp.json", ()),
-        ("crashed", COMMAND, "Correct its command, args or env in mcp.json", ("uvx mcp-server-time",)),
+        ("crashed", COMMAND, "in mcp.json. All of its stderr is in .opspawn/mcp/s.log", ("uvx mcp-server-time",)),
         ("crashed", {"command": "x", "args": ["${KEY}"]}, "Correct its command", ()),
         ("unreachable", URL, "Start it, or correct its url in mcp.json", ()),
-        ("not_authorized", URL, "Log in", "opspawn mcp login s"),
+        ("not_authorized", URL, 'Add "opspawn": {"oauth": {}} in mcp.json, and log in', "opspawn mcp login s"),
+        ("not_authorized", {**URL, "opspawn": {"oauth": {}}}, ". Log in", "opspawn mcp login s"),
         ("not_authorized", {**URL, "headers": {"Authorization": "Bearer ${T}"}}, "Correct the token", ()),
         (
             "not_authorized",
@@ -53,6 +54,7 @@ def finding(
         "crashed",
         "crashed with a placeholder",
         "unreachable",
+        "login without oauth",
         "login",
         "token",
         "client credentials",

@@ -26,6 +26,7 @@ from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
 from tests.unit.api.events.golden import events_of
 from tests.workflows.answering import answer, pending_requests
 from tests.workflows.conftest import TIMEOUT_S
+from tests.workflows.steering_calls import refusal_of
 from workflows.agent_task import AgentTask
 
 if TYPE_CHECKING:
@@ -291,6 +292,22 @@ async def test_what_either_rule_denies_is_not_called(
         assert event.data["decided_by"] == refused_by
         assert [state for _, _, state in await ledger(handle)] == ["refused"]
         assert "tool.math/add" not in await activity_types(env, handle)
+
+
+async def test_changed_arguments_that_a_rule_for_mcp_call_denies_are_not_accepted(env: TaskEnvironment) -> None:
+    servers = office_servers(mailbox := Mailbox())
+    secret = {"tool": "mcp_call", "if": {"arguments.text": {"matches": "secret"}}, "then": "deny"}
+    agent = proxy_agent(env, policy=(PolicyRule.model_validate(secret),))
+    async with env.worker(ScriptedModel([SEND, "Done."]), *proxy_tools(servers), mcp=servers):
+        handle = await env.start("Send.", agent)
+        (request,) = await pending_requests(handle)
+        data: dict[str, JsonValue] = {"input_request_id": request.id, "decision": "approve"}
+        refusal = await refusal_of(handle, "answer_input", {**data, "arguments": {"text": "a secret"}})
+        assert refusal[0] == "AnswerMismatch"
+        assert "mail__send is not allowed with these arguments" in refusal[1]
+        await answer(handle, request, "approve")
+        await env.result(handle)
+    assert [arguments for arguments, _ in mailbox.sent] == [{"text": "hello"}]
 
 
 @pytest.mark.parametrize("rule", [ASK_MATH, PolicyRule(tool="mcp_call", then="ask", reason="All calls are checked")])

@@ -17,7 +17,7 @@ from agentkit.catalog.defaults import TEMPLATE
 from agentkit.catalog.mcp_access import PROXY_TOOLS
 from agentkit.errors import AgentInvalid, AgentNotFound, ToolError
 from agentkit.interfaces import FetchResult, ToolContext
-from agentkit.specs import AgentDefinition, Limits, McpSelection
+from agentkit.specs import AgentDefinition, Limits, McpSelection, PolicyRule
 
 Write = Callable[[str, str], Path]
 
@@ -398,6 +398,25 @@ def test_a_pattern_of_all_tools_gives_an_agent_no_mcp_tools(tmp_path: Path, writ
     spec = load(tmp_path).resolve(AgentDefinition(name="a", tools=("*",)))
     assert spec.mcp is None
     assert not {tool.name for tool in spec.tools} & set(PROXY_TOOLS)
+
+
+def test_mcp_proxy_gives_an_agent_the_three_tools_after_its_own(tmp_path: Path, write: Write) -> None:
+    write("mcp.json", SERVERS)
+    definition = AgentDefinition(
+        name="a", tools=("mcp_proxy", "calculator"), policy=(PolicyRule(tool="mcp_call", then="ask"),)
+    )
+    spec = load(tmp_path).resolve(definition)
+    assert [tool.name for tool in spec.tools] == ["calculator", "mcp_search", "mcp_describe", "mcp_call"]
+
+
+def test_a_pattern_means_the_tools_for_resources_only_where_there_are_servers(tmp_path: Path, write: Write) -> None:
+    both = {"list_resources", "read_resource"}
+    everything = AgentDefinition(name="a", tools=("*",))
+    assert not both & {tool.name for tool in load(tmp_path).resolve(everything).tools}
+    named = load(tmp_path).resolve(AgentDefinition(name="a", tools=("read_resource",)))
+    assert [tool.name for tool in named.tools] == ["read_resource"]
+    write("mcp.json", SERVERS)
+    assert both <= {tool.name for tool in load(tmp_path).resolve(everything).tools}
 
 
 def test_problems_of_mcp_json_are_problems_of_the_catalog_and_its_other_servers_are_used(

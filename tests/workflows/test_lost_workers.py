@@ -19,6 +19,7 @@ import pytest
 from agentkit.catalog.catalog import load_catalog
 from agentkit.messages import user_message
 from agentkit.specs import McpSelection, PolicyRule
+from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
 from tests.polling import eventually
 from tests.workflows.answering import answer, pending_requests
 from workflows.agent_task import AgentTask
@@ -138,10 +139,14 @@ async def test_a_call_of_an_mcp_server_is_not_made_again_when_its_worker_is_kill
     command = {"command": sys.executable, "args": [str(program), str(sent)]}
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"mail": command}}))
     agent = env.agent(
-        models=("demo:demo",), mcp=McpSelection(tools=("mail/*",)), policy=(PolicyRule(tool="*", then="allow"),)
+        *mcp_proxy_tools(),
+        models=("demo:demo",),
+        mcp=McpSelection(tools=("mail/*",)),
+        policy=(PolicyRule(tool="*", then="allow"),),
     )
     worker.ensure_running()
-    handle = await env.start('call mail__send {"to": "ada"}\nsay done', agent)
+    text = 'call mcp_search {"query": "send"}\ncall mail__send {"to": "ada"}\nsay done'
+    handle = await env.start(text, agent)
     await eventually(lambda: sent.exists() and sent.read_text().endswith("\n"))
     server_pid, recipient = sent.read_text().split()
     worker.stop()
@@ -152,5 +157,6 @@ async def test_a_call_of_an_mcp_server_is_not_made_again_when_its_worker_is_kill
     assert (request.kind, request.tool, recipient) == ("unknown_outcome", "mail__send", "ada")
     await answer(handle, request, "happened", result="Ada has it.")
     assert (await env.result(handle)).output == "done"
-    assert [result.content for result in await env.tool_results(handle)] == ["Ada has it."]
+    found, result = await env.tool_results(handle)
+    assert (found.is_error, '"mail"' in found.content, result.content) == (False, True, "Ada has it.")
     assert sent.read_text().count("\n") == 1

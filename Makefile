@@ -1,7 +1,7 @@
 # Each target creates .venv by itself; it needs Python 3.11+, make and git. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-browser test-typescript test-root test-chaos check fmt proto lock clean
+.PHONY: help install dev test test-browser test-typescript test-node test-root test-chaos check fmt proto lock clean
 
 BIN := .venv/bin
 # .venv has what is needed to run; a target that tests or checks adds what is needed for that, until `make clean`.
@@ -39,7 +39,7 @@ dev: $(STAMP) ## Start Temporal, a worker and the API; stop with Ctrl-C
 
 test: $(DEV_STAMP) ## Run every test that needs no browser, no Node.js, no key and no root
 ifeq ($(strip $(ARGS)),)
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not browser and not key and not root and not typescript" --cov --cov-report=term
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not browser and not key and not root and not typescript and not node" --cov --cov-report=term
 else
 	@$(BIN)/pytest $(ARGS)
 endif
@@ -49,6 +49,9 @@ test-browser: $(DEV_STAMP) ## Run the tests that need a browser: Chromium, from 
 
 test-typescript: $(DEV_STAMP) ## Run the tests of examples/typescript-tool: they need Node.js 20 and npm
 	@$(BIN)/pytest -m typescript $(if $(strip $(ARGS)),$(ARGS),tests/typescript)
+
+test-node: $(DEV_STAMP) ## Run the tests with packages of npm: MCP servers, and the conformance suite of MCP
+	@$(BIN)/pytest -n 2 --dist loadfile -m node $(if $(strip $(ARGS)),$(ARGS),tests/mcp_node)
 
 test-chaos: $(DEV_STAMP) ## Run tasks through 1,000 kills of every process: about an hour; ARGS="--kills 100"
 	@$(BIN)/python -m tests.chaos.kill_matrix $(ARGS)

@@ -35,7 +35,7 @@ class McpOAuth(_Strict):
     grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
     """``authorization_code``: a person logs in once, with ``opspawn mcp login SERVER``."""
     client_id: str | None = None
-    """None: the client registers itself with the authorization server, where that allows it."""
+    """Or the ``https`` URL of a document about the client. None: the client registers itself, where that is allowed."""
     client_secret: str | None = Field(default=None, repr=False)
     """``${NAME}``: the secret of this name."""
     scope: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -11,6 +12,7 @@ from mcp import Client, MCPError
 from mcp.client import IncomingMessage
 from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, DiscoverResult
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
@@ -31,7 +33,11 @@ __all__ = ["HttpSessions"]
 _MAX_SESSIONS = 32
 """Of an older protocol: requests beyond it wait, since each session serves one at a time."""
 _PING_TIMEOUT_S = 5.0
+_MAX_FIRST_ID = 2**50
+"""Greater ids than 2**53 are not exact in JavaScript."""
 _CLOSE_TIMEOUT_S = 5.0
+_TOKEN_TIMEOUT_S = 30.0
+"""Of each request to an authorization server; requests to the MCP server have timeouts of their own."""
 
 
 def _no_auth() -> httpx2.Auth | None:
@@ -125,6 +131,7 @@ class HttpSessions:
         is_done = False
         try:
             async with client:
+                _use_ids_of_its_own(client)
                 try:
                     await self._schemas.install(client)
                     yield client
@@ -198,7 +205,7 @@ class HttpSessions:
 
     def _exchange(self) -> HttpExchange:
         if self._http is None:
-            self._http = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None))
+            self._http = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=None), timeout=_TOKEN_TIMEOUT_S)
         return HttpExchange(
             self._http,
             max_reply_bytes=self._options.max_result_bytes,
@@ -251,6 +258,16 @@ async def _discover(opened: ClientTask, version: str) -> None:
     except BaseException:
         await opened.stop(_CLOSE_TIMEOUT_S)
         raise
+
+
+def _use_ids_of_its_own(client: Client) -> None:
+    """Let the client's requests have other ids than those of the clients before it, also in other processes.
+
+    A call that is resumed with input must have another id than the first (SEP-2322); the SDK's clients begin with 1.
+    """
+    dispatcher = client.session._dispatcher
+    if isinstance(dispatcher, JSONRPCDispatcher):
+        dispatcher._next_id = secrets.randbelow(_MAX_FIRST_ID)
 
 
 async def _answers(session: PooledSession) -> bool:

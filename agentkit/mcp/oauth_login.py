@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import httpx2
 from mcp import MCPError
 from mcp.client.auth import OAuthClientProvider, OAuthFlowError
-from mcp.client.auth.utils import issuers_match
+from mcp.client.auth.utils import is_valid_client_metadata_url, issuers_match
 from mcp.shared._httpx_utils import stream_within_origin
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
@@ -58,7 +58,8 @@ class LoginProvider(OAuthClientProvider):
         metadata = OAuthClientMetadata(
             client_name="Opspawn", redirect_uris=[AnyUrl(listener.redirect_url)], scope=oauth.scope
         )
-        super().__init__(url, metadata, self.granted, self._redirect, self._wait_for_code)
+        document = oauth.client_id if is_valid_client_metadata_url(oauth.client_id) else None
+        super().__init__(url, metadata, self.granted, self._redirect, self._wait_for_code, client_metadata_url=document)
 
     def tokens(self, url: str) -> McpTokens | None:
         """Return what the login has given; None if the server has not asked for one."""
@@ -88,6 +89,11 @@ class LoginProvider(OAuthClientProvider):
             raise OAuthFlowError("the server leads to another authorization server than oauth.issuer")
         if self._oauth.scope is not None:
             self.context.client_metadata.scope = self._oauth.scope
+        client = self.context.client_info
+        if client is not None and client.client_secret is not None and client.token_endpoint_auth_method is None:
+            offered = None if metadata is None else metadata.token_endpoint_auth_methods_supported
+            is_basic = offered is None or "client_secret_basic" in offered
+            client.token_endpoint_auth_method = "client_secret_basic" if is_basic else "client_secret_post"
         return await super()._perform_authorization()
 
     async def _redirect(self, url: str) -> None:
@@ -105,7 +111,9 @@ class _GrantedTokens:
     """The SDK's storage for the time of a login."""
 
     def __init__(self, oauth: McpOAuth, redirect_url: str) -> None:
-        self._client = None if oauth.client_id is None else _registered_client(oauth.client_id, oauth, redirect_url)
+        self._client: OAuthClientInformationFull | None = None
+        if oauth.client_id is not None and not is_valid_client_metadata_url(oauth.client_id):
+            self._client = _registered_client(oauth.client_id, oauth, redirect_url)
 
     async def get_tokens(self) -> OAuthToken | None:
         return None
@@ -125,7 +133,7 @@ def _registered_client(client_id: str, oauth: McpOAuth, redirect_url: str) -> OA
         client_id=client_id,
         client_secret=oauth.client_secret,
         redirect_uris=[AnyUrl(redirect_url)],
-        token_endpoint_auth_method="none" if oauth.client_secret is None else "client_secret_post",
+        token_endpoint_auth_method="none" if oauth.client_secret is None else None,  # as the server offers
         issuer=oauth.issuer,
     )
 

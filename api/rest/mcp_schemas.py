@@ -41,7 +41,6 @@ _RESOURCE: JsonValue = {
     "description": None,
     "media_type": "text/markdown",
     "size": 2048,
-    "is_template": False,
 }
 _PROMPT: JsonValue = {
     "name": "review",

@@ -21,6 +21,7 @@ __all__ = ["ServerRequests"]
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_PAGES = 100
+_MAX_ITEMS = 10_000
 
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
@@ -142,7 +143,9 @@ class ServerRequests:
             items += found
             if cursor is None:
                 return items
-        _LOGGER.warning("MCP server %s: %s has more than %d pages; the rest is ignored", self.name, method, _MAX_PAGES)
+            if len(items) > _MAX_ITEMS:
+                break
+        _LOGGER.warning("MCP server %s: %s is cut after %d items", self.name, method, len(items))
         return items
 
 

@@ -73,6 +73,7 @@ class StderrLog:
         if self._partial_line:
             self._append(self._redact(self._partial_line.decode(errors="replace")))
             self._partial_line = b""
+        self._end_second(time.monotonic())
         if self._file is not None:
             self._file.close()
 

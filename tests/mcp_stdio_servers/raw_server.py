@@ -24,6 +24,7 @@ MODES = {
     "garbage": "writes lines that are no JSON, and bytes that are no UTF-8, before each answer",
     "flood": "writes 60 MB to stderr before its first answer",
     "pages": "lists its tools in pages of two",
+    "bare": "has neither resources nor prompts",
 }
 
 _write_lock = threading.Lock()
@@ -32,6 +33,7 @@ _results: dict[int, Any] = {}
 _modes = set(sys.argv[1:])
 _extra_tools: list[str] = []
 _asked = 0
+_listed: list[str] = []
 
 
 def main() -> None:
@@ -71,12 +73,15 @@ def _answer(request: dict[str, Any]) -> None:
         with _write_lock:
             sys.stdout.buffer.write(b'Listening...\n\xff\xfe not text \xc3\n{"a": 1}\n\n')
     if method == "initialize":
-        capabilities = {"tools": {"listChanged": True}, "resources": {}, "prompts": {}}
+        capabilities = {"tools": {"listChanged": True}}
+        if "bare" not in _modes:
+            capabilities |= {"resources": {}, "prompts": {}}
         info = {"name": "raw", "version": "1"}
         result = {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": info}
     elif method == "tools/list":
         if "hang_at_list" in _modes:
             return
+        _listed.append(method)
         result = _tool_page(params.get("cursor"))
     elif method == "tools/call":
         _call(request["id"], params)
@@ -84,9 +89,24 @@ def _answer(request: dict[str, Any]) -> None:
     elif method == "ping":
         result = {}
     else:
-        _send({"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32601, "message": "Method not found"}})
+        _send({"jsonrpc": "2.0", "id": request["id"], **_content(method, params)})
         return
     _send({"jsonrpc": "2.0", "id": request["id"], "result": result})
+
+
+def _content(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a request for a resource or prompt, or an error."""
+    text = params.get("arguments", {}).get("text")
+    match method, params.get("uri", params.get("name")):
+        case "resources/read", "memo://tea":
+            return {"result": {"contents": [{"uri": "memo://tea", "text": "Memo about tea"}]}}
+        case "prompts/list", _:
+            return {"result": {"prompts": [{"name": "echo", "arguments": [{"name": "text", "required": True}]}]}}
+        case "prompts/get", "echo" if text is not None:
+            return {"result": {"messages": [{"role": "user", "content": {"type": "text", "text": f"Say {text}"}}]}}
+        case (("resources/read" | "prompts/get"), _):
+            return {"error": {"code": -32602, "message": "There is no such thing"}}
+    return {"error": {"code": -32601, "message": "Method not found"}}
 
 
 def _tool_page(cursor: str | None) -> dict[str, Any]:
@@ -109,7 +129,11 @@ def _described(name: str) -> dict[str, Any]:
 
 
 def _call(request_id: int, params: dict[str, Any]) -> None:
-    tool = TOOLS[params["name"]]
+    tool = TOOLS.get(params["name"])
+    if tool is None:
+        error = {"code": -32602, "message": f"Unknown tool: {params['name']}"}
+        _send({"jsonrpc": "2.0", "id": request_id, "error": error})
+        return
     result = tool(params.get("arguments", {}) | {"_meta": params.get("_meta", {})})
     if result is not None:
         content = [{"type": "text", "text": result}] if isinstance(result, str) else []
@@ -123,8 +147,16 @@ def _send(message: dict[str, Any]) -> None:
         sys.stdout.buffer.flush()
 
 
+def _wait(_: dict[str, Any]) -> str:
+    return "Waited."
+
+
 def _echo(arguments: dict[str, Any]) -> str:
     return str(arguments.get("text"))
+
+
+def _count_listings(_: dict[str, Any]) -> str:
+    return str(len(_listed))
 
 
 def _meta(arguments: dict[str, Any]) -> str:
@@ -210,6 +242,8 @@ def _pause(arguments: dict[str, Any]) -> str:
 
 TOOLS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "echo": _echo,
+    "wait": _wait,
+    "count_listings": _count_listings,
     "meta": _meta,
     "environment": _environment,
     "hang": _hang,

@@ -78,5 +78,11 @@ def review(code: str) -> list[UserMessage | AssistantMessage]:
     return [UserMessage(f"Review this: {code}"), AssistantMessage("Gladly.")]
 
 
+@server.prompt()
+def echo(text: str) -> str:
+    """Have a text said."""
+    return f"Say {text}"
+
+
 if __name__ == "__main__":
     server.run("stdio")

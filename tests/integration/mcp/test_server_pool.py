@@ -26,6 +26,14 @@ async def test_tools_are_listed_over_all_pages(start_servers: StartServers) -> N
     assert len(paged) > 10
 
 
+async def test_fifty_tasks_that_start_at_once_list_the_tools_once(start_servers: StartServers) -> None:
+    servers = await start_servers(raw=raw_server())
+    listings = await asyncio.gather(*(servers.list_tools("raw") for _ in range(50)))
+    assert all(listing == listings[0] for listing in listings)
+    assert await servers.list_tools("raw") == listings[0]
+    assert await servers.tool("raw", "count_listings").call({}, call_context()) == "1"
+
+
 async def test_a_listing_that_hangs_times_out_with_its_phase(start_servers: StartServers) -> None:
     servers = await start_servers(raw=raw_server("hang_at_list", timeout=0.5))
     with pytest.raises(McpServerUnavailable, match=r"MCP server raw \(list\): no response to tools/list within 0.5 s"):
@@ -84,7 +92,7 @@ async def test_resources_are_listed_and_read(start_servers: StartServers) -> Non
 
 async def test_prompts_are_listed_and_filled_in(start_servers: StartServers) -> None:
     servers = await start_servers(sdk=sdk_server())
-    (prompt,) = await servers.list_prompts("sdk")
+    prompt, _ = await servers.list_prompts("sdk")
     assert (prompt.name, prompt.description) == ("review", "Ask for a review.")
     assert [(argument.name, argument.required) for argument in prompt.arguments] == [("code", True)]
     parts = await servers.get_prompt("sdk", "review", {"code": "x = 1"})
@@ -94,7 +102,7 @@ async def test_prompts_are_listed_and_filled_in(start_servers: StartServers) -> 
 
 
 async def test_a_server_without_resources_and_prompts_has_none(start_servers: StartServers) -> None:
-    servers = await start_servers(raw=raw_server())
+    servers = await start_servers(raw=raw_server("bare"))
     assert await servers.list_resources("raw") == []
     assert await servers.list_prompts("raw") == []
 

@@ -159,7 +159,8 @@ async def test_an_idle_server_is_ended_and_started_again_when_it_is_needed(
 
 
 async def test_a_server_in_use_is_not_idle(start_servers: StartServers) -> None:
-    servers = await start_servers(raw=raw_server(idle_timeout=0.1))
+    servers = await start_servers(raw=raw_server(idle_timeout=0.2))
+    await servers.list_tools("raw")
     assert await servers.tool("raw", "pause").call({"seconds": 0.5}, call_context()) == "Done."
 
 

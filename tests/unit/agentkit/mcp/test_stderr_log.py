@@ -40,6 +40,7 @@ def test_a_flood_is_cut(tmp_path: Path) -> None:
         log.write(chunk)
     log.close()
     assert 100_000 < size(tmp_path) < 2_000_000
+    assert "bytes are left out here]" in log.path.read_text()
     assert log.last_lines().endswith("again and again.")
 
 

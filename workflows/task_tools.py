@@ -24,10 +24,10 @@ async def list_agent_tools(loop: AgentLoop) -> None:
         McpServerUnavailable: the agent requires that server.
         ActivityError: the task was cancelled.
     """
+    loop.remove_mcp_tools()  # of a fork's source
     selection = loop.agent.mcp
     if selection is None:
         return
-    loop.remove_mcp_tools()  # of the source of a fork: they are listed anew
     listing = await _list(selection, tuple(tool.name for tool in loop.agent.tools))
     use_listing(loop, listing, selection)
 

@@ -175,9 +175,10 @@ class AgentLoop:
         self.agent = self.agent.model_copy(update={"tools": (*self.agent.tools, *tools)})
 
     def remove_mcp_tools(self) -> None:
-        """Remove the MCP tools from the agent."""
+        """Remove the MCP tools that a task has listed or described from its agent."""
         own = tuple(tool for tool in self.agent.tools if tool.mcp is None)
-        self.agent = self.agent.model_copy(update={"tools": own, "proxied": ()})
+        if self.agent.proxied or len(own) < len(self.agent.tools):
+            self.agent = self.agent.model_copy(update={"tools": own, "proxied": ()})
 
     def add_usage(self, usage: Usage) -> None:
         """Count a model's response that is not part of the transcript, such as one that an MCP server asked for."""

@@ -16,7 +16,7 @@ from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.interfaces import ModelRequest, ToolContext, ToolOutput
 from agentkit.messages import StoredContent, ToolCall
 from agentkit.runtime.effect_ledger import LedgerEntry
-from agentkit.specs import McpSelection, PolicyRule, ToolSpec
+from agentkit.specs import McpSelection, McpToolName, PolicyRule, ToolSpec
 from agentkit.testing import (
     ScriptedMcpServer,
     ScriptedMcpServers,
@@ -395,6 +395,19 @@ async def test_a_name_that_the_agent_has_already_gets_another_for_the_model(env:
     first, second = (spec.name for spec in model.requests[0].tools)
     assert first == "math__add"
     assert second.startswith("math__add_")
+
+
+async def test_a_fork_lists_its_own_tools_in_place_of_those_of_its_source(env: TaskEnvironment) -> None:
+    servers = math_servers()
+    old = ToolSpec(name="math__add", description="Old.", parameters={}, mcp=McpToolName(server="math", name="add"))
+    agent = env.agent(mcp=selection(), tools=(old,), proxied=(old.model_copy(update={"name": "math__add_1"}),))
+    model = ScriptedModel([ADD, "5."])
+    async with env.worker(model, mcp=servers):
+        _, handle = await env.run("Add.", agent)
+
+        assert [each.content for each in await env.tool_results(handle)] == ["5"]
+        assert (await handle.query(AgentTask.agent_spec)).proxied == ()
+    assert [(spec.name, spec.description) for spec in model.requests[0].tools] == [("math__add", "Adds.")]
 
 
 async def test_react_uses_a_tool_of_a_server(env: TaskEnvironment) -> None:

@@ -135,7 +135,9 @@ def _call(request_id: int, params: dict[str, Any]) -> None:
         _send({"jsonrpc": "2.0", "id": request_id, "error": error})
         return
     result = tool(params.get("arguments", {}) | {"_meta": params.get("_meta", {})})
-    if result is not None:
+    if isinstance(result, dict) and "error" in result:
+        _send({"jsonrpc": "2.0", "id": request_id, **result})
+    elif result is not None:
         content = [{"type": "text", "text": result}] if isinstance(result, str) else []
         # As the TypeScript SDK does, the result comes before the id.
         _send({"result": {"content": content} | ({} if content else result), "jsonrpc": "2.0", "id": request_id})
@@ -235,6 +237,15 @@ def _ask(arguments: dict[str, Any]) -> str:
     return json.dumps(_results.get(request_id))
 
 
+def _log_in(_: dict[str, Any]) -> Any:
+    """Require a visit to a page before the first call."""
+    if "logged in" in _modes:
+        return "Logged in."
+    _modes.add("logged in")
+    page = {"mode": "url", "message": "Log in", "url": "https://example.com/login", "elicitationId": "e1"}
+    return {"error": {"code": -32042, "message": "Log in first", "data": {"elicitations": [page]}}}
+
+
 def _pause(arguments: dict[str, Any]) -> str:
     time.sleep(float(arguments["seconds"]))  # noqa: TID251  # a slow tool
     return "Done."
@@ -256,6 +267,7 @@ TOOLS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "change_tools": _change_tools,
     "leave_processes": _leave_processes,
     "ask": _ask,
+    "log_in": _log_in,
     "pause": _pause,
 }
 

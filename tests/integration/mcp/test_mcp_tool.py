@@ -84,13 +84,16 @@ async def test_a_call_is_not_started_without_a_connection(start_servers: StartSe
 async def test_a_call_that_hangs_times_out_alone(
     start_servers: StartServers, effect: Effect, expected: type[ToolError]
 ) -> None:
-    servers = await start_servers(raw=raw_server(timeout=1))
-    other = asyncio.create_task(servers.tool("raw", "pause").call({"seconds": 0.8}, call_context()))
-    message = r"MCP server raw \(request\): no response to tools/call hang: none within 1 s \(timeout\)"
+    servers = await start_servers(raw=raw_server(timeout=2))
+    await servers.list_tools("raw")
+    other = asyncio.create_task(servers.tool("raw", "change_tools").call({}, call_context()))
+    message = r"MCP server raw \(request\): no response to tools/call hang: none within 2 s \(timeout\)"
     with pytest.raises(expected, match=message) as caught:
         await servers.tool("raw", "hang", effect=effect).call({}, call_context())
     assert type(caught.value) is expected
-    assert await other == "Done."
+    assert await other == "Changed."
+    # It is the same process still.
+    assert "raw__new_tool" in {spec.name for spec in await servers.list_tools("raw")}
 
 
 async def test_a_cancelled_call_leaves_others_alone(start_servers: StartServers) -> None:
@@ -199,17 +202,17 @@ async def test_over_an_older_protocol_a_call_waits_for_a_person(start_servers: S
 
 
 async def test_a_wait_for_a_person_is_no_time_of_the_call_and_has_its_own_end(start_servers: StartServers) -> None:
-    servers = await start_servers(raw=raw_server(timeout=1, elicitation_wait=3))
+    servers = await start_servers(raw=raw_server(timeout=1.5, elicitation_wait=4))
 
     async def late(_: ClientInputRequest) -> ClientInput:
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(2)
         return ClientInput(result={"action": "decline"})
 
     async def never(_: ClientInputRequest) -> ClientInput:
         await asyncio.Event().wait()
         return ClientInput()
 
-    for ask, expected in [(late, "decline"), (never, "There was no answer within 3 s.")]:
+    for ask, expected in [(late, "decline"), (never, "There was no answer within 4 s.")]:
         context = call_context().with_signals(CallSignals(ask=ask))
         assert expected in str(await servers.tool("raw", "ask").call({}, context))
 
@@ -228,3 +231,18 @@ async def test_calls_of_a_server_that_asks_over_an_older_protocol_get_their_own_
 
     assert await call(0)
     assert await asyncio.gather(*map(call, range(10))) == [number % 2 == 0 for number in range(10)]
+
+
+async def test_a_page_that_a_person_must_visit_first_is_input_that_the_call_requires(
+    start_servers: StartServers,
+) -> None:
+    servers = await start_servers(raw=raw_server())
+    tool = servers.tool("raw", "log_in")
+    output = await tool.call({}, call_context())
+    assert isinstance(output, ToolOutput)
+    assert output.input_required is not None
+    (request,) = output.input_required.requests
+    assert (request.method, request.params["url"]) == ("elicitation/create", "https://example.com/login")
+    with pytest.raises(ToolError, match=r"requires that a person visits a page first; the answer was: decline"):
+        await tool.call({}, call_context(inputs={request.key: {"action": "decline"}}))
+    assert await tool.call({}, call_context(inputs={request.key: {"action": "accept"}})) == "Logged in."

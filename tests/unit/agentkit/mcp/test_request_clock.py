@@ -21,11 +21,11 @@ async def test_a_request_that_takes_longer_times_out() -> None:
 
 async def test_the_time_stands_still_while_a_person_is_asked() -> None:
     async def slow(_: ClientInputRequest) -> ClientInput:
-        await asyncio.wait({never}, timeout=0.4)
+        await asyncio.wait({never}, timeout=0.8)
         return GIVEN
 
     never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    clock = RequestClock(0.2, wait_s=60)
+    clock = RequestClock(0.5, wait_s=60)
     async with clock:
         assert await clock.without_waits(slow)(ASKED) == GIVEN
 

@@ -16,6 +16,7 @@ from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, DiscoverResult
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
+from agentkit.mcp.client_identity import CLIENT_INFO
 from agentkit.mcp.client_task import ClientTask
 from agentkit.mcp.http_exchange import HttpExchange
 from agentkit.mcp.http_failures import connect_error, request_error
@@ -231,6 +232,7 @@ class HttpSessions:
             mode=mode,
             prior_discover=known,
             read_timeout_seconds=options.timeout + options.elicitation_wait,
+            client_info=CLIENT_INFO,
             elicitation_callback=callbacks.elicit,
             sampling_callback=None if options.sampling == "deny" else callbacks.sample,
             list_roots_callback=callbacks.list_roots,

@@ -19,6 +19,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from agentkit.errors import McpServerUnavailable
+from agentkit.mcp.client_identity import CLIENT_INFO
 from agentkit.mcp.input_callbacks import InputCallbacks
 from agentkit.mcp.protocol_choice import ProtocolMissing, adopt_version
 from agentkit.mcp.server_problems import Phase, ProblemKind, leaf_errors, unavailable
@@ -162,6 +163,7 @@ class StdioConnection:
         return Client(
             stdio_transport(process, options.max_result_bytes),
             mode=self._mode,
+            client_info=CLIENT_INFO,
             elicitation_callback=callbacks.elicit,
             sampling_callback=None if options.sampling == "deny" else callbacks.sample,
             list_roots_callback=callbacks.list_roots,

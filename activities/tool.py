@@ -32,11 +32,13 @@ from agentkit.interfaces import (
     Secrets,
     Tool,
     ToolContext,
+    ToolOutput,
     ToolProgress,
     Toolset,
     ToolValue,
 )
 from agentkit.interfaces.probe import probe_record
+from agentkit.runtime.elicitation import ElicitationInvalid, check_client_request
 from agentkit.runtime.tool_invocation import invoke_probe, invoke_tool
 from agentkit.runtime.tool_results import shown_value
 from agentkit.tools.read_result import read_result_tool
@@ -117,7 +119,9 @@ class ToolActivities:
             raise LocalAttemptLost(f"{tool.spec.name} may have ended a worker before.")
         context = self._with_secrets(tool, context).with_signals(self._signals(context, heartbeat))
         async with self._calls.running(tool, context, may_wait=not info.is_local):
-            return await invoke_tool(tool, arguments, context)
+            value = await invoke_tool(tool, arguments, context)
+        await _check_required(value)
+        return value
 
     async def _called_tool(self, name: str, context: ToolContext) -> Tool:
         if context.mcp is None:
@@ -167,6 +171,21 @@ class ToolActivities:
             return self._read_result if tool.spec.name == READ_RESULT and tool.spec == self._read_result.spec else tool
         except ToolNotFound as error:
             raise ToolNotServed(f"{self._worker}: {error}") from None
+
+
+async def _check_required(value: ToolValue) -> None:
+    """Check the input that a server requires before its task asks for it.
+
+    Raises:
+        ToolError: there is some that nobody can be asked for.
+    """
+    if not isinstance(value, ToolOutput) or value.input_required is None:
+        return
+    try:
+        for request in value.input_required.requests:
+            await asyncio.to_thread(check_client_request, request)
+    except ElicitationInvalid as error:
+        raise ToolError(f"The call has no result: its server asked for input. {error}") from None
 
 
 def _decode(args: Sequence[RawValue]) -> tuple[_Arguments, ToolContext]:

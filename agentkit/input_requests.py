@@ -16,6 +16,7 @@ from agentkit.specs import RaisedLimits, ToolSpec
 
 __all__ = [
     "DECISIONS",
+    "INTERRUPTION",
     "AnswerDecision",
     "GivenAnswer",
     "InputAnswer",
@@ -42,6 +43,9 @@ DECISIONS: Mapping[InputRequestKind, tuple[AnswerDecision, ...]] = {
     "elicitation": ("answer", "decline"),
 }
 """The decisions that an answer may have, by the kind of its request."""
+
+INTERRUPTION = "an interruption"
+"""Who answers where a person interrupts the step."""
 
 Remember = Literal["task", "task_same_arguments"]
 """``task``: the decision holds for later calls of the same tool in the task. ``task_same_arguments``: only for those
@@ -84,6 +88,8 @@ class InputRequest(Record):
         exclude_if=_absent,
     )
     """JSON Schema of the answer."""
+    url: str | None = Field(default=None, exclude_if=_absent)
+    """The page that an MCP server asks a person to open; nothing here opens it. The answer has no value then."""
     reason: str | None = Field(default=None, exclude_if=_absent)
     """What the model wrote beside the call."""
     message: str
@@ -139,14 +145,43 @@ def changed_arguments(request: InputRequest, answer: InputAnswer) -> dict[str, J
 def answer_example(request: InputRequest) -> str:
     """Return an answer to the request as JSON, for a person to edit: the first decision of its kind."""
     example: dict[str, JsonValue] = {"input_request_id": request.id, "decision": DECISIONS[request.kind][0]}
-    if request.kind in ("question", "elicitation"):
-        example["answer"] = request.choices[0] if request.choices else "YOUR ANSWER"
+    if request.kind in ("question", "elicitation") and request.url is None:
+        example["answer"] = _example_answer(request)
     if request.kind == "limit":
         example["limits"] = {"max_steps": 60}
     example["answered_by"] = "YOUR NAME"
     if request.approvers:
         example["groups"] = [request.approvers[0]]
     return json.dumps(example)
+
+
+def _example_answer(request: InputRequest) -> JsonValue:
+    if request.choices:
+        return request.choices[0]
+    properties = (request.answer_schema or {}).get("properties")
+    if not isinstance(properties, dict):
+        return "YOUR ANSWER"
+    return {name: _example_value(field) for name, field in properties.items()}
+
+
+def _example_value(schema: JsonValue) -> JsonValue:
+    """Return a value of about the kind that a schema takes, for a person to replace."""
+    field = schema if isinstance(schema, dict) else {}
+    choices = field.get("enum")
+    if "default" in field or "const" in field:
+        return field.get("default", field.get("const"))
+    if isinstance(choices, list) and choices:
+        return choices[0]
+    match field.get("type"):
+        case "boolean":
+            return True
+        case "integer" | "number":
+            return field.get("minimum", 1)
+        case "array":
+            return []
+        case "object":
+            return {}
+    return "YOUR ANSWER"
 
 
 def arguments_sha256(arguments: Mapping[str, JsonValue]) -> str:

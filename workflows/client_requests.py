@@ -15,12 +15,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import AskedInput
     from agentkit.errors import SteeringInvalid
     from agentkit.interfaces import ClientInput, ClientInputRequest
+    from agentkit.runtime.client_inputs import MAX_CALL_REQUESTS
     from agentkit.validation_messages import issues_text
 
 __all__ = ["ClientRequests", "read_asked_input"]
-
-_MAX_REQUESTS = 100
-"""Of one call."""
 
 Obtain = Callable[[ClientInputRequest], Awaitable[ClientInput]]
 
@@ -62,7 +60,7 @@ class ClientRequests:
             return
         if earlier is not None:
             earlier[1].cancel()
-        elif len(call.inputs) >= _MAX_REQUESTS:
+        elif len(call.inputs) >= MAX_CALL_REQUESTS:
             return
         obtaining = asyncio.create_task(_obtain(call.obtain, request))
         call.inputs[request.key] = (digest, obtaining)
@@ -73,8 +71,8 @@ class ClientRequests:
         if call is None:
             return ClientInput(error="The call has ended.")
         if key not in call.inputs:
-            too_many = ClientInput(error=f"The server asked more than {_MAX_REQUESTS} times in one call.")
-            return too_many if len(call.inputs) >= _MAX_REQUESTS else None
+            too_many = ClientInput(error=f"The server asked more than {MAX_CALL_REQUESTS} times in one call.")
+            return too_many if len(call.inputs) >= MAX_CALL_REQUESTS else None
         obtaining = call.inputs[key][1]
         if not obtaining.done():
             return None

@@ -16,7 +16,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import CHECK_INPUT_ACTIVITY, InputCheck
     from activities.retry_policies import CHECK_INPUT_POLICY
     from agentkit.errors import AnswerInvalid, AnswerMismatch, InputRequestExpired
-    from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, InputRequest, changed_arguments
+    from agentkit.input_requests import (
+        DECISIONS,
+        INTERRUPTION,
+        AnswerDecision,
+        InputAnswer,
+        InputRequest,
+        changed_arguments,
+    )
     from agentkit.interfaces import PolicyDecision
     from agentkit.json_text import MAX_JSON_DEPTH, check_strict_json, is_deeper_than
     from agentkit.runtime.open_requests import OpenRequests
@@ -33,7 +40,7 @@ _MAX_REJECTED = 100
 """Answers of one run that are recorded though they are not accepted: history has no room for any number of them."""
 
 _INTERRUPTED = InputAnswer(
-    input_request_id="", decision="deny", answered_by="an interruption", comment="A person interrupted the step"
+    input_request_id="", decision="deny", answered_by=INTERRUPTION, comment="A person interrupted the step"
 )
 
 Record = Callable[..., None]

@@ -41,7 +41,7 @@ with workflow.unsafe.imports_passed_through():
         ToolOutput,
         ToolValue,
     )
-    from agentkit.messages import StoredContent, ToolCall, ToolResult
+    from agentkit.messages import StoredContent, ToolCall, ToolResult, Usage
     from agentkit.runtime.call_effects import CheckedCall
     from agentkit.runtime.client_inputs import ClientInputs
     from agentkit.runtime.loop import AgentLoop, interrupted_response
@@ -250,7 +250,7 @@ class DurableEffects:
         loop, policy = self._loop, model_policy(fallback=False)
         call = SamplingCall(task_id=workflow.info().workflow_id, step=loop.steps, model=loop.model, request=request)
         try:
-            reply: ModelReply = await workflow.execute_activity(
+            activity: asyncio.Task[ModelReply] = workflow.start_activity(
                 SAMPLE_ACTIVITY,
                 call,
                 result_type=ModelReply,
@@ -259,6 +259,10 @@ class DurableEffects:
                 retry_policy=policy.retry,
                 summary=f"Step {loop.steps}: an MCP server asks {loop.model}",
             )
+            reply = await self.steering.interruptible(activity)
+        except StepInterrupted:
+            loop.add_usage(Usage(model_calls=1, unpriced_calls=1))
+            raise ModelError("A person interrupted.") from None
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise

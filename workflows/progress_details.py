@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Sequence
 
@@ -24,6 +25,8 @@ _MAX_REQUESTS = 5
 """Open input requests that are shown with their arguments."""
 _MAX_ARGUMENTS_CHARS = 4_000
 """Of one request; longer ones are read by a query, never shown in part: a person must not approve what is cut off."""
+_MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+!|~:-]")
+"""Characters that Markdown gives a meaning."""
 _PROBE_OUTCOMES = {Done: "it took effect", NotDone: "it did not take effect"}
 
 
@@ -46,7 +49,8 @@ def request_markdown(request: InputRequest, task_id: str) -> str:
     return "\n\n".join(
         [
             f"### Waits for your answer to `{request.id}`",
-            shorten(request.message, _MAX_ERROR_CHARS),
+            _message_markdown(request),
+            *_answer_markdown(request),
             *_arguments_markdown(request, task_id),
             *([f"The model's reason: {shorten(request.reason, _MAX_ERROR_CHARS)}"] if request.reason else []),
             *([f"Who should answer: {', '.join(request.approvers)}"] if request.approvers else []),
@@ -58,8 +62,26 @@ def request_markdown(request: InputRequest, task_id: str) -> str:
     )
 
 
+def _message_markdown(request: InputRequest) -> str:
+    """Return the message; that of an MCP server is shown as it is, for it could be a link or an image."""
+    text = shorten(request.message, _MAX_ERROR_CHARS)
+    return _MARKUP.sub(r"\\\g<0>", text) if request.kind == "elicitation" else text
+
+
+def _answer_markdown(request: InputRequest) -> list[str]:
+    """Return the page that an MCP server asks to open, or its form."""
+    if request.url is not None:
+        return [f"The page, which nothing has opened:\n\n```text\n{request.url}\n```"]
+    if request.kind != "elicitation" or request.answer_schema is None:
+        return []
+    schema = json.dumps(request.answer_schema, indent=2, ensure_ascii=False)
+    if len(schema) > _MAX_ARGUMENTS_CHARS:
+        return ["The `schema` of the answer is too long for here: the query `input_requests` has it."]
+    return [f"The answer must fit\n\n```json\n{schema}\n```"]
+
+
 def _arguments_markdown(request: InputRequest, task_id: str) -> list[str]:
-    if request.tool is None:
+    if request.tool is None or request.kind not in ("approval", "unknown_outcome"):
         return []
     # An indented line of JSON can't end the block: line breaks within its texts are escaped.
     arguments = json.dumps(request.arguments, indent=2, ensure_ascii=False)
@@ -122,7 +144,7 @@ class ProgressDetails:
 
     def asked(self, request: InputRequest) -> None:
         """Add a request for a person's answer; it stands above the lines until it is answered."""
-        self._lines.append(f"- **asks** `{request.id}` ({request.kind}): {shorten(request.message, _MAX_ERROR_CHARS)}")
+        self._lines.append(f"- **asks** `{request.id}` ({request.kind}): {_message_markdown(request)}")
         self._open_requests[request.id] = request
         self.doing = f"waiting for a person to answer {request.id}"
         self._update()

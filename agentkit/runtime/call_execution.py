@@ -35,7 +35,7 @@ from agentkit.interfaces import (
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.call_requests import approval_request, declined_text, outcome_request, question_request
-from agentkit.runtime.client_inputs import MAX_INPUT_ROUNDS, ClientInputRules, ClientInputs
+from agentkit.runtime.client_inputs import MAX_INPUT_ROUNDS, ClientInputMissing, ClientInputRules, ClientInputs
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
 from agentkit.runtime.remembered_decisions import RememberedDecisions
 from agentkit.runtime.tool_results import bounded, error_result, result_text, tool_result
@@ -146,11 +146,10 @@ class CallExecution:
         for _ in range(MAX_INPUT_ROUNDS):
             if isinstance(outcome, ToolResult):
                 return outcome
-            obtained = await inputs.obtain_all(call, tool, outcome.requests)
-            if error := next((each.error for each in obtained if each.error is not None), None):
-                return self._without_input(call, error)
-            keys = [request.key for request in outcome.requests]
-            results = {key: each.result or {} for key, each in zip(keys, obtained, strict=True)}
+            try:
+                results = await inputs.obtain_all(call, tool, outcome.requests)
+            except ClientInputMissing as error:
+                return self._without_input(call, str(error))
             mcp = McpCall(effect=tool.effect, inputs=results, state=outcome.state, resumes=call.id)
             try:
                 outcome = await self._make(call, tool, mcp)

@@ -13,6 +13,7 @@ def with_unique_call_ids(message: Message, transcript: Sequence[Message], step: 
     """Return the message with ids for its tool calls that no earlier call of the task has.
 
     Some servers send no ids, or count from 0 in every response; idempotency keys and activity ids need unique ones.
+    ``c1.2`` is not given beside ``c1``: it is that of a call that resumes ``c1``.
     """
     if not message.tool_calls:
         return message
@@ -28,6 +29,12 @@ def with_unique_call_ids(message: Message, transcript: Sequence[Message], step: 
 
 def _unique_id(call_id: str, used: Collection[str], suffix: str) -> str:
     unique = call_id or f"call_{suffix}"
-    while unique in used:
+    while unique in used or any(_resumes(unique, other) or _resumes(other, unique) for other in used):
         unique = f"{unique}_{suffix}"
     return unique
+
+
+def _resumes(call_id: str, other: str) -> bool:
+    """Return whether one id is that of a call that resumes the other."""
+    first, _, number = call_id.rpartition(".")
+    return first == other and number.isdecimal()

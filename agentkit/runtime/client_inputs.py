@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pydantic import JsonValue
 
-from agentkit.errors import ModelError
-from agentkit.input_requests import InputRequest
+from agentkit.errors import ModelError, OpspawnError
+from agentkit.input_requests import INTERRUPTION, InputRequest, InputRequestKind
 from agentkit.interfaces import ClientInput, ClientInputRequest, ModelResponse
 from agentkit.messages import ToolCall, Usage
 from agentkit.runtime.call_effects import CallEffects
-from agentkit.runtime.sampling import SamplingInvalid, SamplingRequest, read_sampling_request, sampling_result
+from agentkit.runtime.elicitation import ElicitationInvalid, fits_protocol, read_elicitation
+from agentkit.runtime.sampling import (
+    SAMPLING_METHOD,
+    SamplingInvalid,
+    SamplingRequest,
+    read_sampling_request,
+    sampling_result,
+    shown_sampling,
+)
 from agentkit.runtime.tool_results import bounded
 from agentkit.specs import ToolSpec
 
-__all__ = ["MAX_INPUT_ROUNDS", "ClientInputRules", "ClientInputs"]
+__all__ = ["MAX_CALL_REQUESTS", "MAX_INPUT_ROUNDS", "ROOTS", "ClientInputMissing", "ClientInputRules", "ClientInputs"]
 
 MAX_INPUT_ROUNDS = 20
 """How often a call may be resumed with further input."""
 
+MAX_CALL_REQUESTS = 100
+"""What a server of an older protocol may ask during one call: each request stands in history."""
+
+ROOTS = ClientInput(result={"roots": []})
+"""The directories that servers may use: none, for a task has no directory that outlives its calls."""
+
+_MAX_REQUESTS = 20
+"""Of one round."""
 _MAX_MESSAGE_CHARS = 2_000
-_MAX_SCHEMA_BYTES = 32_000
-_YES: Mapping[str, JsonValue] = {"type": "boolean", "const": True, "title": "Done", "description": "I have done so."}
-_ALLOW: Mapping[str, JsonValue] = {"type": "boolean", "title": "Allow"}
+
+
+class ClientInputMissing(OpspawnError):
+    """There is no input for a server's request; the message has the reason, for the model."""
 
 
 class ClientInputRules(Protocol):
@@ -59,16 +75,30 @@ class ClientInputs:
 
     async def obtain_all(
         self, call: ToolCall, tool: ToolSpec, requests: Sequence[ClientInputRequest]
-    ) -> list[ClientInput]:
-        """Return the input for each request, obtained at the same time; an exception of one ends the others first."""
-        tasks = [asyncio.ensure_future(self.obtain(call, tool, request)) for request in requests]
+    ) -> dict[str, dict[str, JsonValue]]:
+        """Return the input for each request by its key, obtained at the same time; a failure ends the others first.
+
+        Raises:
+            ClientInputMissing: there is none for one of them, or there are too many.
+            InputRequestExpired: nobody answered in time, and the task is to fail then.
+        """
+        if len(requests) > _MAX_REQUESTS:
+            raise ClientInputMissing(f"It asked for {len(requests):,} things at once; {_MAX_REQUESTS} are taken.")
+        tasks = [asyncio.ensure_future(self._result(call, tool, request)) for request in requests]
         try:
-            return await asyncio.gather(*tasks)
+            results = await asyncio.gather(*tasks)
         except (asyncio.CancelledError, Exception):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
+        return {request.key: result for request, result in zip(requests, results, strict=True)}
+
+    async def _result(self, call: ToolCall, tool: ToolSpec, request: ClientInputRequest) -> dict[str, JsonValue]:
+        given = await self.obtain(call, tool, request)
+        if given.error is not None:
+            raise ClientInputMissing(given.error)
+        return given.result or {}
 
     async def obtain(self, call: ToolCall, tool: ToolSpec, request: ClientInputRequest) -> ClientInput:
         """Return the input for a request.
@@ -82,20 +112,25 @@ class ClientInputs:
             case "sampling/createMessage":
                 return await self._sample(call, tool, request.params)
             case "roots/list":
-                return ClientInput(result={"roots": []})
+                return ROOTS
 
     async def _elicit(self, call: ToolCall, tool: ToolSpec, params: Mapping[str, JsonValue]) -> ClientInput:
         """Ask a person to fill in a form, or to open a page."""
-        message, is_page = str(params.get("message") or ""), params.get("mode") == "url"
-        schema = dict(_YES) if is_page else params.get("requestedSchema")
-        if not isinstance(schema, dict) or len(json.dumps(schema)) > _MAX_SCHEMA_BYTES:
-            return ClientInput(error=f"The form must be a JSON Schema of {_MAX_SCHEMA_BYTES:,} bytes at most.")
-        if is_page:
-            message = f"{message} Open this page only if you trust the server: {params.get('url')}"
-        answer = await self._effects.ask(self._request(call, tool, f"asks: {message}", schema))
+        try:
+            elicitation = read_elicitation(params)
+        except ElicitationInvalid as error:
+            return ClientInput(error=str(error))
+        asks = "asks" if elicitation.url is None else "asks you to open a page"
+        request = self._request("elicitation", call, tool, f"{asks}: {elicitation.message}")
+        update = {"tool": tool.name, "answer_schema": elicitation.form, "url": elicitation.url}
+        answer = await self._effects.ask(request.model_copy(update=update))
         if answer.decision != "answer":
-            return ClientInput(result={"action": "decline"})
-        return ClientInput(result={"action": "accept", **({} if is_page else {"content": answer.answer})})
+            return ClientInput(result={"action": "cancel" if answer.answered_by == INTERRUPTION else "decline"})
+        if elicitation.form is None:
+            return ClientInput(result={"action": "accept"})
+        if not fits_protocol(answer.answer):
+            return ClientInput(error="The answer has fields that are no texts, numbers, booleans or lists of texts.")
+        return ClientInput(result={"action": "accept", "content": answer.answer})
 
     async def _sample(self, call: ToolCall, tool: ToolSpec, params: Mapping[str, JsonValue]) -> ClientInput:
         """Ask the task's model, if the settings of the server or a person allow it."""
@@ -105,10 +140,10 @@ class ClientInputs:
             sampling = read_sampling_request(params)
         except SamplingInvalid as error:
             return ClientInput(error=str(error))
-        if (reached := self._rules.reached_limit()) is not None:
-            return ClientInput(error=f"The task has reached a limit: {reached}.")
         if tool.sampling == "ask" and not await self._is_sampling_allowed(call, tool, sampling):
             return ClientInput(error="A person did not allow that the server asks the model.")
+        if (reached := self._rules.reached_limit()) is not None:
+            return ClientInput(error=f"The task has reached a limit: {reached}.")
         try:
             response: ModelResponse = await self._effects.sample(sampling)
         except ModelError as error:
@@ -117,22 +152,19 @@ class ClientInputs:
         return ClientInput(result=sampling_result(response, self._rules.model))
 
     async def _is_sampling_allowed(self, call: ToolCall, tool: ToolSpec, sampling: SamplingRequest) -> bool:
-        text = (
-            f"wants to ask the model {self._rules.model}, for {sampling.max_tokens} tokens at most: "
-            f"{sampling.messages[-1].text if sampling.messages else ''}"
-        )
-        answer = await self._effects.ask(self._request(call, tool, text, dict(_ALLOW)))
-        return answer.decision == "answer" and answer.answer is True
+        text = f"wants to ask the model {self._rules.model} this, during a call of {tool.name}. Allow it?"
+        request = self._request("approval", call, tool, text)
+        update = {"tool": SAMPLING_METHOD, "arguments": shown_sampling(sampling)}
+        answer = await self._effects.ask(request.model_copy(update=update))
+        return answer.decision == "approve"
 
-    def _request(self, call: ToolCall, tool: ToolSpec, text: str, schema: dict[str, JsonValue]) -> InputRequest:
+    def _request(self, kind: InputRequestKind, call: ToolCall, tool: ToolSpec, text: str) -> InputRequest:
         server = tool.mcp.server if tool.mcp else tool.name
         return InputRequest(
             id=self._effects.next_request_id(),
-            kind="elicitation",
+            kind=kind,
             step=self._step,
             call_id=call.id,
-            tool=tool.name,
             message=bounded(f"MCP server {server} {text}", _MAX_MESSAGE_CHARS),
-            answer_schema=schema,
             opened_at=self._effects.now(),
         )

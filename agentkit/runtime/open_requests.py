@@ -156,6 +156,8 @@ def _check_decision(request: InputRequest, answer: InputAnswer) -> None:
         raise AnswerMismatch('raise needs limits, such as {"max_steps": 60}.')
     if answer.decision == "approve" and answer.remember is not None and request.count > 1:
         raise AnswerMismatch(f"{request.id} needs {request.count} people, so one of them can't have it remembered.")
+    if request.sha256 is None and (answer.remember is not None or answer.arguments is not None):
+        raise AnswerMismatch(f"{request.id} is not about a call of a tool: remember and arguments don't go with it.")
     if answer.remember is not None and changed_arguments(request, answer) is not None:
         raise AnswerMismatch("remember can't be given with changed arguments: nobody has been asked about these yet.")
     if answer.decision == "answer":
@@ -163,7 +165,12 @@ def _check_decision(request: InputRequest, answer: InputAnswer) -> None:
 
 
 def _check_text(request: InputRequest, answer: InputAnswer) -> None:
-    """Check the answer to a question without a schema; that to one with a schema is checked by an activity."""
+    """Check the answer to a question without a schema; that to one with a schema is checked by an activity.
+
+    Whatever is answered to a page means that it was visited.
+    """
+    if request.url is not None:
+        return
     if request.choices is not None and answer.answer not in request.choices:
         raise AnswerMismatch(f"{request.id} takes one of its choices as answer: {', '.join(request.choices)}.")
     if request.answer_schema is None and not (isinstance(answer.answer, str) and answer.answer.strip()):

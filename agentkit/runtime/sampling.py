@@ -12,7 +12,18 @@ from agentkit.messages import ImagePart, InputPart, Message, TextPart
 from agentkit.records import Record
 from agentkit.specs import ModelSettings
 
-__all__ = ["SamplingInvalid", "SamplingRequest", "read_sampling_request", "sampling_result", "to_model_request"]
+__all__ = [
+    "SAMPLING_METHOD",
+    "SamplingInvalid",
+    "SamplingRequest",
+    "read_sampling_request",
+    "sampling_result",
+    "shown_sampling",
+    "to_model_request",
+]
+
+SAMPLING_METHOD = "sampling/createMessage"
+"""The protocol's name for a request to a model."""
 
 _MAX_TOKENS = 100_000
 _MAX_TEMPERATURE = 2.0
@@ -69,6 +80,17 @@ def _part(content: JsonValue) -> InputPart:
         except ValidationError:
             raise SamplingInvalid("An image to the model has data in base64 and a mimeType.") from None
     raise SamplingInvalid(f"The model takes text and images, not {str(kind)[:40]!r}.")
+
+
+def shown_sampling(sampling: SamplingRequest) -> dict[str, JsonValue]:
+    """Return what the model would read, for the person who allows it; without the data of images."""
+    messages: list[JsonValue] = [{"role": message.role, "text": _shown(message)} for message in sampling.messages]
+    system: dict[str, JsonValue] = {"system": sampling.system} if sampling.system else {}
+    return {**system, "messages": messages, "max_tokens": sampling.max_tokens}
+
+
+def _shown(message: Message) -> str:
+    return "\n".join(part.text if isinstance(part, TextPart) else "[image]" for part in message.parts)
 
 
 def to_model_request(sampling: SamplingRequest, model: str, attempt: int) -> ModelRequest:

@@ -93,6 +93,8 @@ class InputRequestResponse(_Response):
     """Of a question: the answer must be one of these."""
     answer_schema: dict[str, JsonValue] | None = Field(default=None, alias="schema")
     """JSON Schema of the answer."""
+    url: str | None = None
+    """The page that an MCP server asks a person to open. The answer needs no value."""
     reason: str | None = None
     """What the model wrote beside the call."""
     message: str

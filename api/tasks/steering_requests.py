@@ -34,7 +34,8 @@ class AnswerRequest(ServiceRequest):
         default=None, description="With `approve`: other arguments for the call. The policy decides on them anew."
     )
     answer: JsonValue = Field(
-        default=None, description="With `answer`: text, one of the choices, or what fits the request's schema."
+        default=None,
+        description="With `answer`: text, one of the choices, or what fits the request's schema; nothing for a `url`.",
     )
     result: JsonValue = Field(default=None, description="With `happened`: what the model reads as the call's result.")
     limits: RaisedLimits | None = Field(default=None, description="With `raise`: the new limits.")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from pydantic import JsonValue
 from rich.text import Text
 
 from agentkit.interfaces import ClientInput, ClientInputRequest
+from cli.answers.form_fields import form_fields, required_fields, typed_field
 from cli.answers.terminal_input import TerminalInput
-from cli.answers.typed_json import parse_typed_json
 from cli.views.console import err, printable, write_message
 from cli.views.schema_lines import argument_lines
 
@@ -45,14 +44,11 @@ async def read_typed_line(terminal: TerminalInput, prompt: str) -> str | None:
 
 
 async def _form(schema: Mapping[str, JsonValue], terminal: TerminalInput) -> ClientInput:
-    properties = _object(schema.get("properties"))
-    required = schema.get("required")
-    names = required if isinstance(required, list) else []
+    names = required_fields(schema)
     write_message(err, "Enter leaves out an optional field; /decline gives no answer.")
     content: dict[str, JsonValue] = {}
-    for name, value in properties.items():
-        field = _object(value)
-        for text in argument_lines({"properties": {name: field}, "required": names}):
+    for name, field in form_fields(schema).items():
+        for text in argument_lines({"properties": {name: field}, "required": [*names]}):
             err.print(text, soft_wrap=True)
         while True:
             line = await read_typed_line(terminal, f"  {printable(name)}: ")
@@ -66,38 +62,12 @@ async def _form(schema: Mapping[str, JsonValue], terminal: TerminalInput) -> Cli
                 write_message(err, "This field is required.")
                 continue
             try:
-                content[name] = _value(field, line.strip())
+                content[name] = typed_field(field, line.strip())
             except ValueError as error:
                 write_message(err, f"{error}.")
                 continue
             break
     return ClientInput(result={"action": "accept", "content": content})
-
-
-def _value(field: Mapping[str, JsonValue], text: str) -> JsonValue:
-    """Return what was typed as a value of the field's type.
-
-    Raises:
-        ValueError: it is none.
-    """
-    match field.get("type"):
-        case "boolean":
-            if text.lower() in ("y", "yes", "true"):
-                return True
-            if text.lower() in ("n", "no", "false"):
-                return False
-            raise ValueError("Type yes or no")
-        case "integer" | "number":
-            number = parse_typed_json(text)
-            if isinstance(number, bool) or not isinstance(number, int | float):
-                raise ValueError("Type a number")
-            return number
-        case "array":
-            return parse_typed_json(text) if text.startswith("[") else [part.strip() for part in text.split(",")]
-    choices = field.get("enum")
-    if isinstance(choices, list) and text not in choices:
-        raise ValueError(f"Type one of {', '.join(json.dumps(choice) for choice in choices)}")
-    return text
 
 
 def _is_yes(line: str) -> bool:

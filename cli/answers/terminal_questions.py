@@ -22,7 +22,8 @@ from agentkit.client import (
     TaskStatusChanged,
     TaskUpdate,
 )
-from agentkit.input_requests import InputAnswer, InputRequest
+from agentkit.input_requests import InputAnswer, InputRequest, answer_example
+from cli.answers.form_questions import fields_of, typed_form
 from cli.answers.pending_requests import pending_requests
 from cli.answers.terminal_input import TerminalInput
 from cli.answers.text_editor import arguments_text, changed_arguments, edit_text, interrupts_ignored
@@ -159,8 +160,15 @@ class TerminalQuestions:
             self._say(str(withdrawn))
 
     async def _typed(self, request: InputRequest) -> Typed:
+        if fields_of(request):
+            return await typed_form(request, self._line, self._say)
+        line = await self._line(prompt(request))
+        return Skip() if line is None else typed_answer(request, line)
+
+    async def _line(self, text: str) -> str | None:
+        """Return the line that is typed after a prompt; None at the end of input."""
         self._terminal.discard()
-        self._console.print(Text(f"{' ' * _INDENT}{prompt(request)}", style="bold"), end="", soft_wrap=True)
+        self._console.print(Text(f"{' ' * _INDENT}{text}", style="bold"), end="", soft_wrap=True)
         ends_line = False
         try:
             line = await self._unless_withdrawn(asyncio.create_task(self._terminal.read_line()))
@@ -169,7 +177,7 @@ class TerminalQuestions:
             if not ends_line:
                 self._terminal.discard()
                 self._console.print()
-        return Skip() if line is None else typed_answer(request, line)
+        return line
 
     async def _unless_withdrawn(self, reading: asyncio.Task[str | None]) -> str | None:
         assert self._withdrawn is not None
@@ -184,7 +192,7 @@ class TerminalQuestions:
     async def _edited(self, request: InputRequest) -> Typed:
         """Return the approval with the edited arguments, or the edited answer."""
         is_call = asks_about_call(request)
-        before = self._draft or (arguments_text(request.arguments or {}) if is_call else "\n")
+        before = self._draft or (arguments_text(request.arguments or {}) if is_call else _answer_draft(request))
         try:
             after = await _edit(before)
         except CommandFailed as failed:
@@ -238,6 +246,11 @@ class TerminalQuestions:
     def _say(self, text: str) -> None:
         for line in text.splitlines():
             write_message(self._console, f"{' ' * _INDENT}{printable(line)}", indent=_INDENT)
+
+
+def _answer_draft(request: InputRequest) -> str:
+    """Return what a person edits to answer: of a form, all of its fields."""
+    return arguments_text(json.loads(answer_example(request))["answer"]) if fields_of(request) else "\n"
 
 
 async def _edit(text: str) -> str:

@@ -12,9 +12,10 @@ from cli.answers.typed_json import parse_typed_json
 from cli.command_options import parse_limits
 from cli.errors import UsageWrong
 
-__all__ = ["Edit", "Skip", "Typed", "Unclear", "prompt", "typed_answer"]
+__all__ = ["DECLINE", "Edit", "Skip", "Typed", "Unclear", "prompt", "typed_answer"]
 
-_DECLINE = "/decline"
+DECLINE = "/decline"
+"""What is typed to give no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,22 @@ Typed = InputAnswer | Edit | Skip | Unclear
 def prompt(request: InputRequest) -> str:
     """Return what can be typed, in one line."""
     match request.kind:
+        case "approval" if request.sha256 is None:  # not of a call, so there are no arguments to edit
+            return "Approve? [y]es, [n]o, [s]kip: "
         case "approval":
             return "Approve? [y]es, [n]o (n WHY tells the model), [e]dit the arguments, [s]kip: "
         case "unknown_outcome":
             return "Did it take effect? [h]appened (h RESULT), [r]etry, [g]ive up, [s]kip: "
         case "limit":
             return "A new limit, such as max_steps=60, stop, or [s]kip: "
+        case _ if request.url is not None:
+            return "Have you done what it asks on that page? [y]es, [n]o, Enter: skip: "
         case _ if request.choices:
-            return f"Its number or text ({_DECLINE}: no answer; Enter: skip): "
+            return f"Its number or text ({DECLINE}: no answer; Enter: skip): "
         case _ if request.answer_schema is not None:
-            return f"Your answer as JSON ([e]dit in an editor; {_DECLINE}: no answer; Enter: skip): "
+            return f"Your answer as JSON ([e]dit in an editor; {DECLINE}: no answer; Enter: skip): "
         case _:
-            return f"Your answer ({_DECLINE}: no answer; Enter: skip): "
+            return f"Your answer ({DECLINE}: no answer; Enter: skip): "
 
 
 def typed_answer(request: InputRequest, line: str) -> Typed:
@@ -78,12 +83,12 @@ def _approval(request: InputRequest, text: str) -> Typed:
             return InputAnswer(input_request_id=request.id, decision="approve")
         case "n" | "no":
             return InputAnswer(input_request_id=request.id, decision="deny", comment=reason.strip() or None)
-        case "e" | "edit" if not reason:
+        case "e" | "edit" if not reason and request.sha256 is not None:
             return Edit()
         case "s" | "skip" if not reason:
             return Skip()
         case _:
-            return Unclear("Type y, n, e or s.")
+            return Unclear("Type y, n or s." if request.sha256 is None else "Type y, n, e or s.")
 
 
 def _outcome(request: InputRequest, text: str) -> Typed:
@@ -117,7 +122,9 @@ def _new_limits(request: InputRequest, text: str) -> Typed:
 def _answer(request: InputRequest, text: str) -> Typed:
     if not text:
         return Skip()
-    if text == _DECLINE:
+    if request.url is not None:
+        return _visit(request, text)
+    if text == DECLINE:
         return InputAnswer(input_request_id=request.id, decision="decline")
     if request.choices:
         choice = _choice(request.choices, text)
@@ -132,6 +139,18 @@ def _answer(request: InputRequest, text: str) -> Typed:
         return InputAnswer(input_request_id=request.id, decision="answer", answer=parse_typed_json(text))
     except ValueError as error:
         return Unclear(f"{error}.")
+
+
+def _visit(request: InputRequest, text: str) -> Typed:
+    match text.lower():
+        case "y" | "yes":
+            return InputAnswer(input_request_id=request.id, decision="answer")
+        case "n" | "no":
+            return InputAnswer(input_request_id=request.id, decision="decline")
+        case "s" | "skip":
+            return Skip()
+        case _:
+            return Unclear("Type y, n or s.")
 
 
 def _choice(choices: tuple[str, ...], text: str) -> str | None:

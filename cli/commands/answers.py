@@ -112,9 +112,9 @@ def answer(
         chosen = "raise"
     request = sending.find(input_request, chosen)
     chosen = chosen or _usual_decision(request)
-    value = _value(text, edit=edit, is_json=json_answer)
+    value = _value(text, edit=edit, is_json=json_answer or _has_form(request))
     fields: JsonObject = {"comment": comment, "limits": limits}
-    if chosen == "answer" and value is None:
+    if chosen == "answer" and value is None and (request is None or request.url is None):
         raise UsageWrong("Write the answer: after the request's id, or with --edit.")
     if value is not None:
         fields["result" if chosen == "happened" else "answer"] = value
@@ -201,6 +201,10 @@ def _usual_decision(request: InputRequest | None) -> AnswerDecision:
     raise UsageWrong(
         f"{request.id} is of kind {request.kind!r}: name a --decision ({', '.join(DECISIONS[request.kind])})"
     )
+
+
+def _has_form(request: InputRequest | None) -> bool:
+    return request is not None and request.kind == "elicitation" and request.answer_schema is not None
 
 
 def _value(text: str | None, *, edit: bool, is_json: bool) -> JsonValue:

@@ -76,10 +76,13 @@ def _answers(request: InputRequest) -> list[list[str]]:
             limits = json.loads(answer_example(request)).get("limits", {})
             raised = [word for name, value in limits.items() for word in ("--limit", f"{name}={value}")]
             return [["answer", *raised], ["answer", "--decision", "stop"]]
+        case _ if request.url is not None:
+            return [["answer", "--decision", "answer"], ["answer", "--decision", "decline"]]
         case _:
-            answer = request.choices[0] if request.choices else "YOUR ANSWER"
+            answer = json.loads(answer_example(request))["answer"]
+            text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
             options = [] if request.answer_schema is None else ["--json-answer"]
-            return [["answer", answer, *options], ["answer", "--decision", "decline"]]
+            return [["answer", text, *options], ["answer", "--decision", "decline"]]
 
 
 def _temporal_program() -> str:

@@ -42,7 +42,7 @@ def _row(request: OpenInputRequest) -> list[Text]:
 
 
 def _question(request: OpenInputRequest) -> str:
-    if request.kind != "approval" or request.tool is None:
+    if request.kind != "approval" or request.tool is None or request.sha256 is None:
         return one_line(request.message, _MAX_QUESTION_CHARS)
     arguments = "…" if request.arguments is None else json.dumps(request.arguments, ensure_ascii=False)
     return one_line(f"{request.tool} {arguments}", _MAX_QUESTION_CHARS)

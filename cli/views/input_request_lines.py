@@ -12,6 +12,7 @@ from rich.text import Text
 from agentkit.input_requests import InputRequest
 from cli.views.answer_commands import AnswerCommands
 from cli.views.console import one_line, printable
+from cli.views.schema_lines import argument_lines
 
 __all__ = ["asks_about_call", "heading_line", "input_request_lines", "request_lines"]
 
@@ -85,7 +86,15 @@ def _detail_lines(request: InputRequest) -> Iterator[Text]:
         yield Text(f"{_INDENT}the model's reason: {_visible_line(request.reason)}")
     for number, choice in enumerate(request.choices or (), 1):
         yield Text(f"{_INDENT}{number}. {_visible_line(choice)}")
-    if request.answer_schema is not None:
+    if request.url is not None:
+        yield Text(f"{_INDENT}the page, which nothing has opened:")
+        yield _command(_visible(request.url))
+    if request.kind == "elicitation" and request.tool is not None:
+        yield Text(f"{_INDENT}it asks in a call of {_visible(request.tool)}")
+    if request.kind == "elicitation" and request.answer_schema is not None:
+        yield Text(f"{_INDENT}the answer is a form with")
+        yield from (Text(f"{_INDENT}{_visible(line.plain)}") for line in argument_lines(request.answer_schema))
+    elif request.answer_schema is not None:
         yield Text(f"{_INDENT}the answer is JSON that fits {_json(request.answer_schema)}")
     if request.approvers:
         yield Text(f"{_INDENT}who should answer: {_visible(', '.join(request.approvers))}")

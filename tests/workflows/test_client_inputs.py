@@ -13,7 +13,15 @@ from temporalio.exceptions import ApplicationError
 
 from agentkit.errors import RequestStateLost, ToolInterrupted, ToolUnavailable
 from agentkit.input_requests import InputRequest
-from agentkit.interfaces import ClientInputRequest, InputRequired, ModelRequest, ToolContext, ToolOutput, ToolValue
+from agentkit.interfaces import (
+    ClientInput,
+    ClientInputRequest,
+    InputRequired,
+    ModelRequest,
+    ToolContext,
+    ToolOutput,
+    ToolValue,
+)
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.messages import ToolCall
 from agentkit.policy_rules import Effect
@@ -173,9 +181,9 @@ async def test_a_page_is_shown_and_never_opened(env: TaskEnvironment) -> None:
     async with env.worker(model(), mcp=bookings.servers()):
         handle = await env.start("Book.", traveller(env))
         (request,) = await pending_requests(handle)
-        assert "Pay here." in request.message
-        assert "https://pay.example/1" in request.message
-        await answer(handle, request, "answer", answer=True)
+        assert request.message == "MCP server travel asks you to open a page: Pay here."
+        assert (request.url, request.answer_schema) == ("https://pay.example/1", None)
+        await answer(handle, request, "answer")
         await env.result(handle)
     resumed = bookings.contexts[1].mcp
     assert resumed is not None
@@ -251,8 +259,12 @@ async def test_a_server_asks_the_model_as_its_settings_say(env: TaskEnvironment,
         handle = await env.start("Book.", traveller(env))
         if sampling == "ask":
             (request,) = await pending_requests(handle)
-            assert "wants to ask the model scripted:m, for 50 tokens at most: A rhyme?" in request.message
-            await answer(handle, request, "answer", answer=True)
+            assert request.message == (
+                "MCP server travel wants to ask the model scripted:m this, during a call of travel__book. Allow it?"
+            )
+            shown: JsonValue = {"messages": [{"role": "user", "text": "A rhyme?"}], "max_tokens": 50}
+            assert (request.kind, request.tool, request.arguments) == ("approval", "sampling/createMessage", shown)
+            await answer(handle, request, "approve")
         result = await env.result(handle)
         text = await result_text(env, handle)
     if sampling == "deny":
@@ -372,3 +384,118 @@ async def test_a_large_state_of_a_server_is_kept_in_payload_storage(env: TaskEnv
     assert resumed is not None
     assert resumed.state == state
     assert len(history) < 100_000
+
+
+async def test_a_server_that_asks_a_thousand_times_gets_a_hundred_answers(env: TaskEnvironment) -> None:
+    inputs: list[ClientInput] = []
+
+    async def book(_: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+        wrong_form = ASKED.params | {"requestedSchema": "none"}
+        requests = [ASKED.model_copy(update={"key": str(number)}) for number in range(1_000)]
+        requests[1:] = [request.model_copy(update={"params": wrong_form}) for request in requests[1:]]
+        inputs.extend(await asyncio.gather(*map(context.signals.ask, requests)))
+        return "Booked."
+
+    servers = ScriptedMcpServers({"travel": ScriptedMcpServer({"book": ScriptedMcpTool(book)})})
+    async with env.worker(model(), mcp=servers):
+        handle = await env.start("Book.", traveller(env))
+        (request,) = await pending_requests(handle)
+        await answer(handle, request, "answer", answer={"seat": "4A"})
+        assert (await env.result(handle)).output == "Done."
+        assert len(await env.history(handle)) < 100
+    assert inputs[0].result == {"action": "accept", "content": {"seat": "4A"}}
+    assert {each.error for each in inputs[1:100]} == {'The form must be a JSON Schema of "type": "object".'}
+    assert {each.error for each in inputs[100:]} == {"The server asked more than 100 times in one call."}
+
+
+async def test_signals_beyond_the_bound_of_a_call_open_no_requests(env: TaskEnvironment) -> None:
+    asked = asyncio.Event()
+    ending = asyncio.Event()
+
+    async def book(_: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+        asked.set()
+        await ending.wait()
+        return "Booked."
+
+    servers = ScriptedMcpServers({"travel": ScriptedMcpServer({"book": ScriptedMcpTool(book)})})
+    async with env.worker(model(), mcp=servers):
+        handle = await env.start("Book.", traveller(env))
+        async with asyncio.timeout(20):
+            await asked.wait()
+        requests = [{**ASKED.model_dump(mode="json"), "key": str(number)} for number in range(110)]
+        for request in requests:
+            await handle.signal("ask_client", {"call_id": "c1", "request": request})
+        key = {"call_id": "c1", "key": "105"}
+        found = await handle.query("client_input", key, result_type=ClientInput)
+        assert found.error == "The server asked more than 100 times in one call."
+        assert len((await handle.query(AgentTask.input_requests)).input_requests) == 100
+        ending.set()
+        assert (await env.result(handle)).output == "Done."
+
+
+async def verdict(handle: Handle, request: InputRequest) -> str | None:
+    """Answer the request; return ``accepted``, or the type of the refusal."""
+    given = {"input_request_id": request.id, "decision": "answer", "answer": {"seat": "4A"}}
+    try:
+        await handle.execute_update("answer_input", given)
+    except WorkflowUpdateFailedError as refused:
+        return refused.cause.type if isinstance(refused.cause, ApplicationError) else str(refused.cause)
+    return "accepted"
+
+
+@pytest.mark.parametrize("number", range(3))
+async def test_an_answer_at_the_moment_of_a_cut_off_is_accepted_or_refused_and_nothing_else(
+    env: TaskEnvironment, number: int
+) -> None:
+    cut_off = asyncio.Event()
+
+    async def book(_: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+        asking = asyncio.ensure_future(context.signals.ask(ASKED))
+        await cut_off.wait()
+        asking.cancel()
+        raise ToolInterrupted("The connection was lost.")
+
+    servers = ScriptedMcpServers({"travel": ScriptedMcpServer({"book": ScriptedMcpTool(book)})})
+    async with env.worker(model(), mcp=servers):
+        handle = await env.start("Book.", traveller(env))
+        (request,) = await pending_requests(handle)
+        cut_off.set()
+        assert await verdict(handle, request) in ("accepted", "AlreadyAnswered")
+        await answer(handle, await pending_of_kind(handle, "unknown_outcome"), "give_up")
+        assert (await env.result(handle)).output == "Done."
+        assert await ledger(handle) == [("c1", "unknown")]
+
+
+@pytest.mark.parametrize(
+    ("effect", "state"), [("idempotent", "done"), ("irreversible", "unknown")], ids=["repeated", "unknown"]
+)
+async def test_a_call_that_waits_for_a_person_loses_its_worker(
+    env: TaskEnvironment, effect: Effect, state: str
+) -> None:
+    given: list[ClientInput] = []
+    attempts = 0
+
+    async def book(_: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+        nonlocal attempts
+        attempts += 1
+        given.append(await context.signals.ask(ASKED))
+        return "Booked."
+
+    servers = ScriptedMcpServers({"travel": ScriptedMcpServer({"book": ScriptedMcpTool(book, effect=effect)})})
+    async with env.worker(model(), mcp=servers):
+        handle = await env.start("Book.", traveller(env))
+        (request,) = await pending_requests(handle)
+    async with env.worker(model(), mcp=servers):
+        if effect == "idempotent":
+            await answer(handle, request, "answer", answer={"seat": "4A"})
+        else:
+            await answer(handle, await pending_of_kind(handle, "unknown_outcome"), "give_up")
+        assert (await env.result(handle)).output == "Done."
+        assert await ledger(handle) == [("c1", state)]
+    if effect == "idempotent":
+        assert (attempts, [each.result for each in given]) == (
+            2,
+            [{"action": "accept", "content": {"seat": "4A"}}],
+        )
+    else:
+        assert (attempts, given) == (1, [])

@@ -66,3 +66,22 @@ def test_long_arguments_of_an_open_request_are_never_shown_in_part(arguments: di
 
     assert "temporal workflow query --workflow-id task-1 --type input_requests" in text
     assert "xx" not in text
+
+
+def test_what_a_server_writes_is_shown_and_never_rendered() -> None:
+    message = "MCP server travel asks: ![x](https://spy.example/1.png) <b>now</b> **pay** `x`"
+    text = request_markdown(request(kind="elicitation", arguments=None, message=message), "task-1")
+
+    assert "![x](https" not in text
+    assert "<b>" not in text.replace("\\<b", "")
+    assert re.sub(r"\\(.)", r"\1", text).count(message) == 1
+    assert "too long" not in text, "there are no arguments to read"
+
+
+def test_a_form_or_a_page_of_a_server_is_shown_in_a_block() -> None:
+    form = {"type": "object", "properties": {"seat": {"type": "string", "description": "```\nx"}}}
+    text = request_markdown(request(kind="elicitation", arguments=None, schema=form), "task-1")
+    assert json.loads(re.findall(r"^```json\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)[0]) == form
+
+    page = request(kind="elicitation", arguments=None, url="https://pay.example/1?a=`x`")
+    assert "```text\nhttps://pay.example/1?a=`x`\n```" in request_markdown(page, "task-1")

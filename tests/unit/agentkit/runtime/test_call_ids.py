@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,3 +27,16 @@ def test_call_ids_that_are_unique_are_kept() -> None:
     earlier = Message(role="assistant", parts=(ToolCall(id="a", name="look"),))
     message = Message(role="assistant", parts=(TextPart(text="so"), ToolCall(id="b", name="look")), model="m:x")
     assert with_unique_call_ids(message, [earlier], 2) == message
+
+
+@pytest.mark.parametrize(
+    ("earlier", "asked", "expected"),
+    [("c1", "c1.2", "c1.2_2_0"), ("c1.2", "c1", "c1_2_0"), ("c1", "c1.x", "c1.x"), ("c1", "c2.2", "c2.2")],
+)
+def test_ids_of_calls_that_resume_another_one_are_kept_free(earlier: str, asked: str, expected: str) -> None:
+    transcript = [Message(role="assistant", parts=(ToolCall(id=earlier, name="look"),))]
+    message = Message(role="assistant", parts=(ToolCall(id=asked, name="look"),))
+
+    (call,) = with_unique_call_ids(message, transcript, 2).tool_calls
+
+    assert call.id == expected

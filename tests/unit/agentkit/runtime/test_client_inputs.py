@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 
 import pytest
 from pydantic import JsonValue
 
-from agentkit.input_requests import InputAnswer, InputRequest
+from agentkit.input_requests import INTERRUPTION, InputAnswer, InputRequest
 from agentkit.interfaces import ClientInputRequest, InputRequired, ToolContext, ToolOutput, ToolValue
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.local_runner import Ask, LocalRunner
@@ -85,12 +86,83 @@ async def test_the_request_names_the_server_and_is_bounded() -> None:
     assert len(asked[0].message) < 3_000
 
 
-@pytest.mark.parametrize("schema", [None, "text", {"description": "x" * 40_000}], ids=["none", "text", "huge"])
-async def test_a_form_that_is_no_bounded_schema_is_refused(schema: JsonValue) -> None:
-    text, given = await run(elicitation(message="Seat?", requestedSchema=schema), answer_seat)
+async def test_a_form_that_is_no_schema_is_refused() -> None:
+    text, given = await run(elicitation(message="Seat?", requestedSchema="text"), answer_seat)
 
-    assert "The form must be a JSON Schema of 32,000 bytes at most." in text
+    assert 'The form must be a JSON Schema of "type": "object".' in text
     assert given == []
+
+
+async def test_an_answer_that_the_protocol_can_not_express_is_not_sent() -> None:
+    async def ask(request: InputRequest) -> InputAnswer:
+        return InputAnswer(input_request_id=request.id, decision="answer", answer={"seat": {"row": 4}})
+
+    text, given = await run(elicitation(message="Seat?", requestedSchema={}), ask)
+
+    assert "fields that are no texts" in text
+    assert given == []
+
+
+async def test_a_page_is_accepted_without_content() -> None:
+    asked: list[InputRequest] = []
+
+    async def ask(request: InputRequest) -> InputAnswer:
+        asked.append(request)
+        return InputAnswer(input_request_id=request.id, decision="answer")
+
+    _, given = await run(elicitation(mode="url", message="Pay. " * 1_000, url="https://pay.example/1"), ask)
+
+    assert given == [{"action": "accept"}]
+    assert (asked[0].url, asked[0].answer_schema) == ("https://pay.example/1", None)
+
+
+async def test_an_interruption_is_no_refusal_by_a_person() -> None:
+    async def ask(request: InputRequest) -> InputAnswer:
+        return InputAnswer(input_request_id=request.id, decision="decline", answered_by=INTERRUPTION)
+
+    _, given = await run(elicitation(message="Seat?", requestedSchema=FORM), ask)
+
+    assert given == [{"action": "cancel"}]
+
+
+async def run_round(requests: Sequence[ClientInputRequest], ask: Ask) -> str:
+    """Run a task whose tool requires all of this at once; return its result."""
+
+    def book(_: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+        return ToolOutput(value="Asks.", input_required=InputRequired(requests=tuple(requests), state="s"))
+
+    servers = ScriptedMcpServers({"travel": ScriptedMcpServer({"book": ScriptedMcpTool(book)})})
+    model = ScriptedModel([ToolCall(id="c1", name="travel__book"), "Done."])
+    result = await LocalRunner({"scripted": model}, ToolRegistry([]), ask=ask, mcp_servers=servers).run(AGENT, "Book.")
+    (part,) = (part for message in result.transcript for part in message.parts if isinstance(part, ToolResult))
+    return part.content
+
+
+async def test_what_can_not_be_obtained_ends_the_questions_of_its_round() -> None:
+    withdrawn = asyncio.Event()
+
+    async def ask(request: InputRequest) -> InputAnswer:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            withdrawn.set()
+        raise AssertionError
+
+    form = elicitation(message="Seat?", requestedSchema=FORM)
+    sampling = ClientInputRequest(key="m", method="sampling/createMessage")
+    async with asyncio.timeout(10):
+        text = await run_round([form, sampling], ask)
+
+    assert 'its "sampling" is "deny"' in text
+    assert withdrawn.is_set()
+
+
+async def test_a_server_can_not_ask_a_thousand_things_at_once() -> None:
+    requests = [
+        elicitation(message="Seat?", requestedSchema=FORM).model_copy(update={"key": str(n)}) for n in range(1_000)
+    ]
+
+    assert "It asked for 1,000 things at once; 20 are taken." in await run_round(requests, answer_seat)
 
 
 async def test_roots_need_nobody() -> None:

@@ -194,3 +194,20 @@ def test_a_withdrawn_request_takes_no_answer() -> None:
     requests.withdraw(opened.id)
     with pytest.raises(AlreadyAnswered, match="no longer open"):
         requests.answer(answer(opened), NOW)
+
+
+@pytest.mark.parametrize("value", [None, True, "yes", {"done": True}])
+def test_a_visit_to_a_page_is_answered_with_or_without_a_value(value: Any) -> None:
+    requests = OpenRequests()
+    opened = request(requests, kind="elicitation", url="https://pay.example/1")
+
+    assert requests.answer(answer(opened, "answer", answer=value), NOW)
+
+
+@pytest.mark.parametrize("fields", [{"remember": "task"}, {"arguments": {}}], ids=["remember", "arguments"])
+def test_an_approval_of_something_else_than_a_call_has_nothing_to_remember_or_to_change(fields: dict[str, Any]) -> None:
+    requests = OpenRequests()
+    opened = request(requests, tool="sampling/createMessage", arguments={"messages": []})
+
+    with pytest.raises(AnswerMismatch, match="not about a call"):
+        requests.answer(answer(opened, **fields), NOW)

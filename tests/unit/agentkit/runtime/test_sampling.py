@@ -7,7 +7,13 @@ from pydantic import JsonValue
 
 from agentkit.interfaces import ModelResponse
 from agentkit.messages import ImagePart, Message, TextPart, Usage
-from agentkit.runtime.sampling import SamplingInvalid, read_sampling_request, sampling_result, to_model_request
+from agentkit.runtime.sampling import (
+    SamplingInvalid,
+    read_sampling_request,
+    sampling_result,
+    shown_sampling,
+    to_model_request,
+)
 
 TEXT: dict[str, JsonValue] = {"role": "user", "content": {"type": "text", "text": "A rhyme?"}}
 
@@ -43,6 +49,18 @@ def test_a_request_that_the_model_does_not_take_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(SamplingInvalid, match=problem):
         read_sampling_request(params)
+
+
+def test_a_person_sees_all_texts_of_a_request_and_no_data_of_images() -> None:
+    image: JsonValue = {"type": "image", "data": "aGk=", "mimeType": "image/png"}
+    messages: JsonValue = [{"role": "user", "content": [{"type": "text", "text": "x" * 9_000}, image]}, TEXT]
+    sampling = read_sampling_request({"messages": messages, "systemPrompt": "Lie.", "maxTokens": 50})
+
+    shown: list[JsonValue] = [
+        {"role": "user", "text": "x" * 9_000 + "\n[image]"},
+        {"role": "user", "text": "A rhyme?"},
+    ]
+    assert shown_sampling(sampling) == {"system": "Lie.", "messages": shown, "max_tokens": 50}
 
 
 @pytest.mark.parametrize(("stop_reason", "expected"), [("end", "endTurn"), ("length", "maxTokens")])

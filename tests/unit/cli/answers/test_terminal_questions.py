@@ -123,6 +123,89 @@ def test_each_kind_of_request_is_answered(
     assert answers(api)[0].items() >= answer.items()
 
 
+FORM: JsonObject = {
+    "type": "object",
+    "properties": {
+        "seat": {"type": "string", "enum": ["4A", "4B"]},
+        "age": {"type": "integer"},
+        "meal": {"type": "boolean", "default": False},
+        "note": {"type": "string"},
+    },
+    "required": ["seat", "age"],
+}
+
+
+def elicitation(**fields: object) -> JsonObject:
+    server = {"kind": "elicitation", "tool": "travel__book", "message": "MCP server travel asks: Seat?"}
+    return input_request(**{**server, "arguments": None, "sha256": None, **fields})
+
+
+def test_the_form_of_a_server_is_filled_in_field_by_field(api: ScriptedApi, follow: Follow) -> None:
+    script(api, elicitation(schema=FORM))
+    api.on("POST", ANSWER, task("running"))
+
+    with follow() as terminal:
+        terminal.wait_for("MCP server travel asks: Seat")
+        for prompt, typed in [
+            ("seat: $", "9Z"),
+            ("Type one of .*seat: $", "4B"),
+            ("age: $", ""),
+            ("This field is required.*age: $", "old"),
+            ("That isn't JSON.*age: $", "36"),
+            ("meal: $", ""),
+            ("note: $", ""),
+        ]:
+            terminal.wait_for(f"(?s){prompt}")
+            terminal.type(f"{typed}\n")
+        api.wait_for_request("POST", ANSWER)
+
+    answer = {"seat": "4B", "age": 36, "meal": False}
+    assert answers(api) == [{"decision": "answer", "answer": answer, "answered_by": "ada"}]
+
+
+def test_a_form_is_declined_at_any_field(api: ScriptedApi, follow: Follow) -> None:
+    script(api, elicitation(schema=FORM))
+    api.on("POST", ANSWER, task("running"))
+
+    with follow() as terminal:
+        terminal.wait_for("seat: $")
+        terminal.type("4A\n")
+        terminal.wait_for("age: $")
+        terminal.type("/decline\n")
+        api.wait_for_request("POST", ANSWER)
+
+    assert answers(api) == [{"decision": "decline", "answered_by": "ada"}]
+
+
+def test_a_form_can_be_filled_in_in_an_editor(api: ScriptedApi, follow: Follow) -> None:
+    script(api, elicitation(schema=FORM))
+    api.on("POST", ANSWER, task("running"))
+    editor = (
+        f'{sys.executable} -c "import sys; p = sys.argv[1]; '
+        "t = open(p).read().replace('YOUR ANSWER', 'window'); open(p, 'w').write(t)\""
+    )
+
+    with follow(editor=editor) as terminal:
+        terminal.wait_for("seat: $")
+        terminal.type("/edit\n")
+        api.wait_for_request("POST", ANSWER)
+
+    assert answers(api)[0]["answer"] == {"seat": "4A", "age": 1, "meal": False, "note": "window"}
+
+
+def test_a_page_of_a_server_is_shown_and_its_visit_is_confirmed(api: ScriptedApi, follow: Follow) -> None:
+    script(api, elicitation(url="https://pay.example/1"))
+    api.on("POST", ANSWER, task("running"))
+
+    with follow() as terminal:
+        terminal.wait_for("https://pay.example/1")
+        terminal.wait_for("kip: $")
+        terminal.type("y\n")
+        api.wait_for_request("POST", ANSWER)
+
+    assert answers(api) == [{"decision": "answer", "answered_by": "ada"}]
+
+
 def test_edited_arguments_are_sent_and_the_file_is_private(api: ScriptedApi, follow: Follow, tmp_path: Path) -> None:
     script(api, input_request())
     api.on("POST", ANSWER, task("running"))

@@ -59,6 +59,28 @@ def test_options_name_the_person_the_comment_and_what_is_remembered(api: Scripte
     }
 
 
+ELICITATION = QUESTION | {"kind": "elicitation", "message": "MCP server travel asks: Seat?"}
+
+
+def test_the_form_of_a_server_is_answered_as_json(api: ScriptedApi, opspawn: Opspawn) -> None:
+    script(api, ELICITATION | {"schema": {"type": "object", "properties": {"seat": {"type": "string"}}}})
+
+    result = opspawn("answer", "task-1", "input_1", '{"seat": "4A"}', "--as", "ada")
+
+    assert result.code == 0, result.err
+    assert sent(api) == {"decision": "answer", "answer": {"seat": "4A"}, "answered_by": "ada"}
+
+
+@pytest.mark.parametrize("words", [[], ["--decision", "answer"]])
+def test_a_visit_to_a_page_is_answered_without_a_value(api: ScriptedApi, opspawn: Opspawn, words: list[str]) -> None:
+    script(api, ELICITATION | {"url": "https://pay.example/1"})
+
+    result = opspawn("answer", "task-1", "input_1", *words, "--as", "ada")
+
+    assert result.code == 0, result.err
+    assert sent(api) == {"decision": "answer", "answered_by": "ada"}
+
+
 def test_several_requests_that_may_be_meant_are_listed(api: ScriptedApi, opspawn: Opspawn) -> None:
     script(api, input_request(1), input_request(2, message="And this one?"))
 

@@ -141,3 +141,38 @@ def test_choices_are_numbered() -> None:
     lines = [line.plain for line in request_lines(request(kind="question", tool=None, choices=("Ja", "Nein")))]
 
     assert lines[1:] == ["     1. Ja", "     2. Nein"]
+
+
+def test_a_form_is_shown_field_by_field_with_the_server_and_the_call() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"seat": {"type": "string", "description": "Such as 4A\u202e"}, "age": {"type": "integer"}},
+        "required": ["seat"],
+    }
+    form = request(kind="elicitation", arguments=None, message="MCP server travel asks: Seat?", schema=schema)
+
+    *lines, answer, decline, _, signal = lines_of(form)
+
+    assert lines[:-1] == [
+        "   ? input_1 MCP server travel asks: Seat?",
+        "     it asks in a call of transfer_money",
+        "     the answer is a form with",
+        "       seat  string, required",
+        r"         Such as 4A\u202e",
+        "       age  integer",
+    ]
+    given = '{"seat": "YOUR ANSWER", "age": 1}'
+    assert words(answer)[:5] == ["answer", "task-1", "input_1", given, "--json-answer"]
+    assert words(decline)[:5] == ["answer", "task-1", "input_1", "--decision", "decline"]
+    assert InputAnswer.model_validate_json(shlex.split(signal)[-1]).answer == json.loads(given)
+
+
+def test_a_page_is_shown_whole_and_on_a_line_of_its_own() -> None:
+    url = f"https://pay.example/{'x' * 1_500}/end"
+    page = request(kind="elicitation", tool=None, arguments=None, message="Pay here.", url=url)
+
+    *lines, answer, _, _, signal = lines_of(page)
+
+    assert lines[1:3] == ["     the page, which nothing has opened:", f"       {url}"]
+    assert words(answer)[:5] == ["answer", "task-1", "input_1", "--decision", "answer"]
+    assert InputAnswer.model_validate_json(shlex.split(signal)[-1]).answer is None

@@ -13,7 +13,14 @@ import mcp_types as types
 from mcp import Client, MCPError
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from agentkit.errors import McpServerUnavailable, ResultUnreadable, ToolArgumentsInvalid, ToolError, ToolNotStarted
+from agentkit.errors import (
+    McpServerUnavailable,
+    RequestStateLost,
+    ResultUnreadable,
+    ToolArgumentsInvalid,
+    ToolError,
+    ToolNotStarted,
+)
 from agentkit.interfaces import ClientInputRequest, InputRequired, McpCall, ToolContext, ToolOutput, ToolValue
 from agentkit.mcp.call_failures import call_error, call_timed_out, is_lost_state, required_urls
 from agentkit.mcp.protocol_choice import is_older
@@ -55,16 +62,15 @@ class McpTool:
         return self._spec
 
     async def call(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
-        """Send the call to the server and return its result, or what it wants to know first."""
+        """Send the call to the server and return its result, or what it wants to know first.
+
+        Raises:
+            RequestStateLost: the server doesn't know the call that is resumed; it has not acted.
+        """
         resumed = context.mcp if context.mcp is not None and (context.mcp.inputs or context.mcp.state) else None
         _require_visited(resumed)
         try:
-            try:
-                return await self._call(arguments, context, resumed)
-            except MCPError as error:
-                if resumed is None or not is_lost_state(error):
-                    raise
-                return await self._call(arguments, context, None)
+            return await self._call(arguments, context, resumed)
         except McpServerUnavailable as error:
             raise ToolNotStarted(str(error)) from error
         except TimeoutError:
@@ -74,6 +80,9 @@ class McpTool:
             message = f"MCP server {self._requests.name}: the result of {self._name} does not fit the protocol"
             raise ResultUnreadable(f"{message}: {error.error_count()} errors") from None
         except MCPError as error:
+            if resumed is not None and is_lost_state(error):
+                text = f"MCP server {self._requests.name} no longer knows the call of {self._name} that it asked about."
+                raise RequestStateLost(text) from None
             urls = required_urls(error)
             if urls:
                 return _visits_required(urls)

@@ -39,6 +39,14 @@ def ask_for_address(item: str) -> Elicit[Address]:
     return Elicit(f"Where is {item} to be sent?", Address)
 
 
+class Card(BaseModel):
+    text: str
+
+
+def ask_for_card(item: str) -> Elicit[Card]:
+    return Elicit(f"What is on the card of {item}?", Card)
+
+
 def write(line: str) -> None:
     with ORDERS.open("a") as orders:
         orders.write(line + "\\n")
@@ -49,6 +57,17 @@ def order(item: str, address: Annotated[Address, Resolve(ask_for_address)]) -> s
     """Order an item."""
     write(f"{item} to {address.street}")
     return f"{item} will be sent to {address.street}."
+
+
+@server.tool()
+def give(
+    item: str,
+    address: Annotated[Address, Resolve(ask_for_address)],
+    card: Annotated[Card, Resolve(ask_for_card)],
+) -> str:
+    """Order a present."""
+    write(f"{item} to {address.street}: {card.text}")
+    return f"{item} will be sent."
 
 
 @server.tool()
@@ -65,10 +84,10 @@ server.run()
 AGENT = """
 name: buyer
 model: demo:demo
-tools: ["mcp:shop/*", "mcp:time/*"]
+tools: ["mcp:shop/*", "mcp:old_shop/order", "mcp:time/*"]
 policy:
   - {tool: "mcp:shop/order", then: ask, approvers: [ada]}
-  - {tool: "mcp:shop/*", then: allow}
+  - {tool: "mcp:*", then: allow}
 """
 
 
@@ -83,8 +102,10 @@ def orders(tmp_path: Path) -> Path:
 @pytest.fixture
 def app_files(orders: Path) -> Mapping[str, str]:
     """An agent that uses two servers."""
+    shop = {"command": sys.executable, "args": ["shop.py"], "env": {"ORDERS": str(orders)}}
     servers = {
-        "shop": {"command": sys.executable, "args": ["shop.py"], "env": {"ORDERS": str(orders)}},
+        "shop": shop,
+        "old_shop": {**shop, "opspawn": {"protocol": "legacy", "effects": {"order": "idempotent"}}},
         "time": {"command": sys.executable, "args": ["-m", "mcp_server_time"]},
     }
     return {"agents/buyer.yaml": AGENT, "shop.py": SHOP, "mcp.json": json.dumps({"mcpServers": servers})}
@@ -157,6 +178,40 @@ async def test_a_server_asks_a_person_and_orders_once_though_worker_and_server_a
         calls = (await client.get(f"/api/v1/tasks/{task_id}/tool-calls")).json()["tool_calls"]
     assert [(call["tool"], call["state"]) for call in calls] == [("shop__order", "not_done"), ("shop__order", "done")]
     await kill_worker_and_servers(stack)
+
+
+async def test_of_two_questions_at_once_each_is_answered_while_no_process_knows_of_them(
+    stack: Stack, orders: Path
+) -> None:
+    task_id = await stack.submit('call shop__give {"item": "A lamp"}\nsay Ordered.', agent="buyer")
+    await pending(stack, task_id, "elicitation")
+    async with stack.client() as client:
+        task = (await client.get(f"/api/v1/tasks/{task_id}")).json()
+    by_message = {request["message"].rpartition(": ")[2]: request for request in task["input_requests"]}
+    assert set(by_message) == {"Where is A lamp to be sent?", "What is on the card of A lamp?"}
+
+    card = by_message["What is on the card of A lamp?"]
+    await answer(stack, task_id, card, decision="answer", answer={"text": "Yours"})
+    await kill_worker_and_servers(stack)
+    address = by_message["Where is A lamp to be sent?"]
+    await answer(stack, task_id, address, decision="answer", answer={"street": "Main Street 1"})
+    stack.start_worker()
+
+    assert (await stack.wait_for_end(task_id))["output"] == "Ordered."
+    assert lines_of(orders) == ["A lamp to Main Street 1: Yours"]
+
+
+async def test_a_call_that_waits_for_a_person_over_an_older_protocol_is_repeated_with_the_answer_that_was_given(
+    stack: Stack, orders: Path
+) -> None:
+    task_id = await stack.submit('call old_shop__order {"item": "A lamp"}\nsay Ordered.', agent="buyer")
+    question = await pending(stack, task_id, "elicitation")
+    await kill_worker_and_servers(stack)
+    await answer(stack, task_id, question, decision="answer", answer={"street": "Main Street 1"})
+    stack.start_worker()
+
+    assert (await stack.wait_for_end(task_id))["output"] == "Ordered."
+    assert lines_of(orders) == ["A lamp to Main Street 1"]
 
 
 async def test_a_call_that_dies_with_its_server_in_the_middle_is_not_made_again_unasked(

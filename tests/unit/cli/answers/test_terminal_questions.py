@@ -137,7 +137,7 @@ FORM: JsonObject = {
 
 def elicitation(**fields: object) -> JsonObject:
     server = {"kind": "elicitation", "tool": "travel__book", "message": "MCP server travel asks: Seat?"}
-    return input_request(**{**server, "arguments": None, "sha256": None, **fields})
+    return {**input_request(arguments=None, sha256=None), **server, **fields}
 
 
 def test_the_form_of_a_server_is_filled_in_field_by_field(api: ScriptedApi, follow: Follow) -> None:

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import AskedInput
     from agentkit.errors import SteeringInvalid
     from agentkit.interfaces import ClientInput, ClientInputRequest
-    from agentkit.runtime.client_inputs import MAX_CALL_REQUESTS
+    from agentkit.runtime.client_inputs import MAX_CALL_REQUESTS, MAX_REQUESTS_AT_ONCE
     from agentkit.validation_messages import issues_text
 
 __all__ = ["ClientRequests", "read_asked_input"]
@@ -62,7 +62,9 @@ class ClientRequests:
             earlier[1].cancel()
         elif len(call.inputs) >= MAX_CALL_REQUESTS:
             return
-        obtaining = asyncio.create_task(_obtain(call.obtain, request))
+        is_too_much = sum(not obtaining.done() for _, obtaining in call.inputs.values()) >= MAX_REQUESTS_AT_ONCE
+        obtain = _refuse if is_too_much else call.obtain
+        obtaining = asyncio.create_task(_obtain(obtain, request))
         call.inputs[request.key] = (digest, obtaining)
 
     def input_for(self, call_id: str, key: str) -> ClientInput | None:
@@ -77,6 +79,10 @@ class ClientRequests:
         if not obtaining.done():
             return None
         return ClientInput(error="The request was withdrawn.") if obtaining.cancelled() else obtaining.result()
+
+
+async def _refuse(_: ClientInputRequest) -> ClientInput:
+    return ClientInput(error=f"The server asked for more than {MAX_REQUESTS_AT_ONCE} things at once.")
 
 
 async def _obtain(obtain: Obtain, request: ClientInputRequest) -> ClientInput:

@@ -25,10 +25,21 @@ from agentkit.runtime.sampling import (
 from agentkit.runtime.tool_results import bounded
 from agentkit.specs import ToolSpec
 
-__all__ = ["MAX_CALL_REQUESTS", "MAX_INPUT_ROUNDS", "ROOTS", "ClientInputMissing", "ClientInputRules", "ClientInputs"]
+__all__ = [
+    "MAX_CALL_REQUESTS",
+    "MAX_INPUT_ROUNDS",
+    "MAX_REQUESTS_AT_ONCE",
+    "ROOTS",
+    "ClientInputMissing",
+    "ClientInputRules",
+    "ClientInputs",
+]
 
 MAX_INPUT_ROUNDS = 20
 """How often a call may be resumed with further input."""
+
+MAX_REQUESTS_AT_ONCE = 20
+"""How much a call may ask for at the same time: lists show as many requests."""
 
 MAX_CALL_REQUESTS = 100
 """What a server of an older protocol may ask during one call: each request stands in history."""
@@ -36,8 +47,6 @@ MAX_CALL_REQUESTS = 100
 ROOTS = ClientInput(result={"roots": []})
 """The directories that servers may use: none, for a task has no directory that outlives its calls."""
 
-_MAX_REQUESTS = 20
-"""Of one round."""
 _MAX_MESSAGE_CHARS = 2_000
 
 
@@ -82,8 +91,10 @@ class ClientInputs:
             ClientInputMissing: there is none for one of them, or there are too many.
             InputRequestExpired: nobody answered in time, and the task is to fail then.
         """
-        if len(requests) > _MAX_REQUESTS:
-            raise ClientInputMissing(f"It asked for {len(requests):,} things at once; {_MAX_REQUESTS} are taken.")
+        if len(requests) > MAX_REQUESTS_AT_ONCE:
+            raise ClientInputMissing(
+                f"It asked for {len(requests):,} things at once; {MAX_REQUESTS_AT_ONCE} are taken."
+            )
         tasks = [asyncio.ensure_future(self._result(call, tool, request)) for request in requests]
         try:
             results = await asyncio.gather(*tasks)

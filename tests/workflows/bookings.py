@@ -50,11 +50,13 @@ class Bookings:
 
     def __init__(self, *outcomes: ToolValue | Exception) -> None:
         self.contexts: list[ToolContext] = []
+        self.arguments: list[Mapping[str, JsonValue]] = []
         self._outcomes = list(outcomes)
 
-    def book(self, _: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
+    def book(self, arguments: Mapping[str, JsonValue], context: ToolContext) -> ToolValue:
         """Return, or raise, the next outcome."""
         self.contexts.append(context)
+        self.arguments.append(arguments)
         outcome = self._outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import JsonValue
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from agentkit.errors import RequestStateLost, ToolInterrupted
@@ -16,6 +16,7 @@ from agentkit.interfaces import (
     ModelRequest,
     ToolOutput,
 )
+from agentkit.specs import Limits, PolicyRule
 from agentkit.testing import (
     ScriptedModel,
     ScriptedResponse,
@@ -36,6 +37,7 @@ from tests.workflows.bookings import (
     result_text,
     traveller,
 )
+from workflows.agent_task import AgentTask
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import TaskEnvironment
@@ -190,6 +192,9 @@ async def test_a_server_asks_the_model_as_its_settings_say(env: TaskEnvironment,
             await answer(handle, request, "approve")
         result = await env.result(handle)
         text = await result_text(env, handle)
+        events = await events_of(await handle.fetch_history(), data_dir=env.settings.data_dir)
+        assert [event.type for event in events].count("model.started") == 2, "the server's requests are no steps"
+        assert events[-1].data["usage"]["model_calls"] == result.usage.model_calls
     if sampling == "deny":
         assert 'its "sampling" is "deny"' in text
         assert (result.usage.model_calls, len(bookings.contexts)) == (2, 1)
@@ -232,3 +237,56 @@ async def test_a_large_state_of_a_server_is_kept_in_payload_storage(env: TaskEnv
     assert resumed is not None
     assert resumed.state == state
     assert len(history) < 100_000
+
+
+async def test_a_paused_task_resumes_the_call_when_it_goes_on(env: TaskEnvironment) -> None:
+    bookings = Bookings(required(), "Booked.")
+    async with env.worker(model(), mcp=bookings.servers()):
+        handle = await env.start("Book.", traveller(env))
+        (request,) = await pending_requests(handle)
+        await handle.execute_update("pause")
+        await answer(handle, request, "answer", answer={"seat": "4A"})
+        await pending_requests(handle, 0)
+        assert (await handle.query(AgentTask.status)).status == "paused"
+        assert len(bookings.contexts) == 1
+        await handle.execute_update("resume")
+        await env.result(handle)
+        assert await result_text(env, handle) == "Booked."
+
+
+async def test_a_task_that_is_cancelled_asks_nothing_any_more(env: TaskEnvironment) -> None:
+    bookings = Bookings(required())
+    async with env.worker(model(), mcp=bookings.servers()):
+        handle = await env.start("Book.", traveller(env))
+        await pending_requests(handle)
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError):
+            await env.result(handle)
+        assert (await handle.query(AgentTask.input_requests)).input_requests == ()
+    assert len(bookings.contexts) == 1
+
+
+async def test_the_deadline_of_a_task_ends_the_questions_of_its_servers(env: TaskEnvironment) -> None:
+    bookings = Bookings(required())
+    agent = traveller(env).model_copy(update={"limits": Limits(deadline=3)})
+    async with env.worker(model(), mcp=bookings.servers()):
+        handle = await env.start("Book.", agent)
+        await pending_requests(handle)
+        with pytest.raises(WorkflowFailureError) as failed:
+            await env.result(handle)
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "DeadlineExceeded"
+
+
+async def test_an_approval_holds_for_the_calls_that_resume_the_approved_one(env: TaskEnvironment) -> None:
+    bookings = Bookings(required(), "Booked.")
+    agent = traveller(env).model_copy(update={"policy": (PolicyRule(tool="mcp:travel/book", then="ask"),)})
+    async with env.worker(model(), mcp=bookings.servers()):
+        handle = await env.start("Book.", agent)
+        await answer(handle, await pending_with_id(handle, "input_1"), "approve", arguments={"to": "Rome"})
+        await answer(handle, await pending_with_id(handle, "input_2"), "approve")
+        await answer(handle, await pending_with_id(handle, "input_3"), "answer", answer={"seat": "4A"})
+        await env.result(handle)
+        text = await result_text(env, handle)
+    assert text == '[person changed the arguments, so it was called with {"to": "Rome"}]\nBooked.'
+    assert bookings.arguments == [{"to": "Rome"}, {"to": "Rome"}]

@@ -194,7 +194,9 @@ async def test_a_server_asks_the_model_as_its_settings_say(env: TaskEnvironment,
         text = await result_text(env, handle)
         events = await events_of(await handle.fetch_history(), data_dir=env.settings.data_dir)
         assert [event.type for event in events].count("model.started") == 2, "the server's requests are no steps"
-        assert events[-1].data["usage"]["model_calls"] == result.usage.model_calls
+        usage = events[-1].data["usage"]
+        assert isinstance(usage, dict)
+        assert usage["model_calls"] == result.usage.model_calls
     if sampling == "deny":
         assert 'its "sampling" is "deny"' in text
         assert (result.usage.model_calls, len(bookings.contexts)) == (2, 1)

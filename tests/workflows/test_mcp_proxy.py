@@ -25,6 +25,7 @@ from agentkit.testing import (
 from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
 from tests.unit.api.events.golden import events_of
 from tests.workflows.answering import answer, pending_requests
+from tests.workflows.bookings import ASKED, SAMPLING, Bookings, required
 from tests.workflows.conftest import TIMEOUT_S
 from tests.workflows.steering_calls import refusal_of
 from workflows.agent_task import AgentTask
@@ -590,3 +591,28 @@ async def test_react_calls_a_tool_of_a_server(env: TaskEnvironment) -> None:
     assert isinstance(call, dict)
     assert (call["name"], call["arguments"]) == ("math__add", {"a": 2, "b": 3})
     assert completed.type == "tool.completed"
+
+
+async def test_the_server_of_a_proxied_call_asks_a_person_and_the_model(env: TaskEnvironment) -> None:
+    async def script(request: ModelRequest) -> ScriptedResponse:
+        if not request.tools:
+            return "Time, lime."
+        return "Done." if request.messages[-1].role == "tool" else proxied("c1", "travel", "book", {})
+
+    bookings = Bookings(required(ASKED, SAMPLING), "Booked.")
+    servers = bookings.servers(sampling="allow")
+    async with env.worker(ScriptedModel(script), *proxy_tools(servers), mcp=servers):
+        handle = await env.start("Book.", proxy_agent(env, policy=ALLOWED))
+        (request,) = await pending_requests(handle)
+        assert (request.tool, request.call_id) == ("travel__book", "c1")
+        assert request.message == "MCP server travel asks: Which seat?"
+        await answer(handle, request, "answer", answer={"seat": "4A"})
+        result = await env.result(handle)
+
+        assert [(each.name, each.content) for each in await env.tool_results(handle)] == [("mcp_call", "Booked.")]
+        assert [entry[2] for entry in await ledger(handle)] == ["not_done", "done"]
+        assert [event.type for event in await tool_events(env, handle)] == ["tool.started", "tool.completed"]
+    assert result.usage.model_calls == 3
+    resumed = bookings.contexts[1].mcp
+    assert resumed is not None
+    assert set(resumed.inputs or {}) == {"seat", "text"}

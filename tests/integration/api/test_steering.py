@@ -180,7 +180,7 @@ async def test_a_task_paused_without_a_worker_is_paused_when_one_comes(harness: 
 async def test_a_task_that_waits_at_a_limit_goes_on_when_it_is_raised(harness: ApiHarness) -> None:
     async with harness.worker([ToolCall(id="1", name="nothing"), "done"]):
         task_id = await harness.submit(limits=LIMITED)
-        task = await eventually(lambda: harness.task(task_id), lambda task: task["status"] == "waiting")
+        task = await eventually(lambda: harness.task(task_id), lambda task: bool(task["input_requests"]))
         lower = await raise_limits(harness, task_id, max_tokens=1)
         raised = await raise_limits(harness, task_id, max_steps=5)
         ended = await harness.task(task_id, wait=WITHIN)

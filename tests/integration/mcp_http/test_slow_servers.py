@@ -35,7 +35,7 @@ ANSWERS = {
 @pytest.mark.parametrize("body", ANSWERS)
 async def test_a_body_that_does_not_end_is_given_up_in_each_phase(kind: str, body: str, tmp_path: Path) -> None:
     async with calculating(kind) as calc:
-        settings = http_settings(calc.server.url, kind, timeout=0.5, connect_timeout=1)
+        settings = http_settings(calc.server.url, kind, timeout=0.5, connect_timeout=4)
         async with build_mcp_servers(
             {"calc": settings}, app_dir=tmp_path, log_dir=tmp_path, secrets=NoSecrets(), environment={}
         ) as servers:

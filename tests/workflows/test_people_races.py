@@ -84,7 +84,7 @@ async def until_fired(env: TaskEnvironment, handle: Handle) -> None:
 async def test_of_an_answer_and_an_expiry_at_once_one_counts_and_the_answer_has_its_verdict(
     env: TaskEnvironment, on_expiry: Any, decision: str
 ) -> None:
-    rules = (PolicyRule(tool="pay", then="ask", expires=1, on_expiry=on_expiry),)
+    rules = (PolicyRule(tool="pay", then="ask", expires=3, on_expiry=on_expiry),)
     paying, kinds, gate = Payments(), Counter[str](), asyncio.Event()
 
     async def respond(request: ModelRequest) -> ScriptedResponse:
@@ -108,7 +108,7 @@ async def test_of_an_answer_and_an_expiry_at_once_one_counts_and_the_answer_has_
         kinds["paid"] += is_paid
 
     async with env.worker(ScriptedModel(respond), paying.tool):
-        await asyncio.gather(*(race(early_ms) for early_ms in (500, 30, 20, 10, 5, 0, -5, -200)))
+        await asyncio.gather(*(race(early_ms) for early_ms in (2500, 30, 20, 10, 5, 0, -5, -200)))
         gate.set()
     assert len(paying.made) == kinds["paid"]
     assert set(kinds) <= {"AnswerVerdict", "AnswerExpired", "paid"}

@@ -28,7 +28,7 @@ class Watched:
             raise ValueError("the file is broken")
 
     def next_change(self) -> set[str]:
-        return self.changes.get(timeout=5)
+        return self.changes.get(timeout=30)
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_what_happens_to_a_file_while_a_change_is_loaded_is_noticed_afterwards(t
     watcher = ChangeWatcher(lambda: {path: file_version(path) for path in tmp_path.iterdir()}, load)
     try:
         (tmp_path / "c").write_text("new")
-        assert changes.get(timeout=5) == {"c"}
-        assert changes.get(timeout=5) == {"a", "b"}
+        assert changes.get(timeout=30) == {"c"}
+        assert changes.get(timeout=30) == {"a", "b"}
     finally:
         watcher.stop()
 

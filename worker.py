@@ -36,7 +36,7 @@ from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import McpServers, Model, OutputChecker, Secrets, Toolset
 from agentkit.llm import build_models
-from agentkit.mcp import mcp_server_pool
+from agentkit.mcp import app_mcp_servers
 from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
@@ -95,7 +95,7 @@ async def _serve(settings: Settings) -> None:
     logger.info("Sandbox: %s", sandbox.description)
     fetchers = (PublicFetcher(allow=settings.http_fetch_allow), PublicHttpClient(allow=settings.http_fetch_allow))
     directories = {"app_dir": settings.app_dir, "log_dir": settings.data_dir / "mcp"}
-    mcp = mcp_server_pool(read_mcp_file(settings.app_dir).enabled, secrets, inherited_environment(), **directories)
+    mcp = app_mcp_servers(read_mcp_file(settings.app_dir).enabled, secrets, inherited_environment(), **directories)
     catalog = load_catalog(settings, *fetchers, secrets, sandbox, task_file_store(settings), mcp)
     catalog.start(logger)
     catalog.on_mcp_servers_changed(mcp.replace_servers)

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
 from agentkit.errors import McpServerUnavailable, ToolError
-from agentkit.interfaces import McpPrompt, McpResource, McpServerProblem, McpServers
+from agentkit.interfaces import McpPrompt, McpResource, McpServerProblem, McpServers, unknown_server
 from agentkit.mcp_input import PromptReference, ResourceReference
 from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
 from agentkit.records import Record
@@ -239,9 +239,7 @@ class McpQueryActivities:
         """
         names = self._servers.settings
         if server not in names:
-            known = f"mcp.json has: {', '.join(sorted(names)) or 'none'}."
-            message = f"There is no MCP server {server!r}.{did_you_mean(server, names)} {known}"
-            raise McpServerUnavailable(message, server=server, kind="unknown")
+            raise unknown_server(server, names)
         return self._servers
 
 

@@ -15,6 +15,7 @@ from agentkit.interfaces.mcp import (
     McpServers,
     McpToolCall,
     NoMcpServers,
+    unknown_server,
 )
 from agentkit.interfaces.mcp_tokens import McpTokens, McpTokenStore
 from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
@@ -137,4 +138,5 @@ __all__ = [
     "Toolset",
     "Unknown",
     "Workspace",
+    "unknown_server",
 ]

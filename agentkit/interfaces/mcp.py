@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from pydantic import Field, JsonValue
@@ -14,6 +14,7 @@ from agentkit.messages import InputPart
 from agentkit.policy_rules import Effect
 from agentkit.records import Record
 from agentkit.specs import McpToolName, ToolSpec
+from agentkit.validation_messages import did_you_mean
 
 __all__ = [
     "McpDescription",
@@ -25,6 +26,7 @@ __all__ = [
     "McpServers",
     "McpToolCall",
     "NoMcpServers",
+    "unknown_server",
 ]
 
 
@@ -141,13 +143,9 @@ class McpServers(Protocol):
         """
         ...
 
-    def on_tools_changed(self, listener: Callable[[str], Awaitable[None]]) -> None:
-        """Call ``listener`` with the name of each server that says that its tools have changed."""
-        ...
-
 
 class NoMcpServers:
-    """A worker without ``mcp.json``."""
+    """``McpServers`` of a worker without ``mcp.json``."""
 
     @property
     def settings(self) -> Mapping[str, McpServerSettings]:
@@ -156,31 +154,31 @@ class NoMcpServers:
 
     async def list_tools(self, server: str) -> Sequence[ToolSpec]:
         """Raise that there is no such server."""
-        raise _unknown(server)
+        raise unknown_server(server, ())
 
     def tool(self, server: str, name: str, *, effect: Effect | None = None) -> Tool:
         """Raise that there is no such server."""
-        raise ToolNotFound(str(_unknown(server)))
+        raise ToolNotFound(str(unknown_server(server, ())))
 
     async def list_resources(self, server: str) -> Sequence[McpResource]:
         """Raise that there is no such server."""
-        raise _unknown(server)
+        raise unknown_server(server, ())
 
     async def read_resource(self, server: str, uri: str) -> Sequence[InputPart]:
         """Raise that there is no such server."""
-        raise _unknown(server)
+        raise unknown_server(server, ())
 
     async def list_prompts(self, server: str) -> Sequence[McpPrompt]:
         """Raise that there is no such server."""
-        raise _unknown(server)
+        raise unknown_server(server, ())
 
     async def get_prompt(self, server: str, name: str, arguments: Mapping[str, str]) -> Sequence[InputPart]:
         """Raise that there is no such server."""
-        raise _unknown(server)
-
-    def on_tools_changed(self, listener: Callable[[str], Awaitable[None]]) -> None:
-        """Do nothing."""
+        raise unknown_server(server, ())
 
 
-def _unknown(server: str) -> McpServerUnavailable:
-    return McpServerUnavailable(f"There is no MCP server {server!r} in mcp.json.", server=server, kind="unknown")
+def unknown_server(server: str, known: Collection[str]) -> McpServerUnavailable:
+    """Return the error of a server that ``mcp.json`` doesn't have; ``known`` are the names of those that it has."""
+    names = ", ".join(sorted(known)) or "none"
+    message = f"There is no MCP server {server!r} in mcp.json.{did_you_mean(server, known)} Servers: {names}."
+    return McpServerUnavailable(message, server=server, kind="unknown")

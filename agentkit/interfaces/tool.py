@@ -99,8 +99,8 @@ class McpCall(Record):
     state: str | None = Field(default=None, exclude_if=lambda state: state is None)
     """``InputRequired.state`` of the call that is resumed."""
     resumes: str | None = Field(default=None, exclude_if=lambda call_id: call_id is None)
-    """The id of the model's call, if this is a further call for it: with the input that its server required, or from
-    the start because the server has lost its state."""
+    """The id of the model's call that this one continues: with the input that its server required, or from the start
+    because the server has lost its state."""
 
 
 async def _no_input(_: ClientInputRequest) -> ClientInput:

@@ -2,6 +2,30 @@
 
 from __future__ import annotations
 
-from agentkit.mcp.server_builder import build_mcp_servers, login_at_server, mcp_server_pool
+from collections.abc import Mapping
+from pathlib import Path
 
-__all__ = ["build_mcp_servers", "login_at_server", "mcp_server_pool"]
+from agentkit.interfaces import Secrets
+from agentkit.mcp.replaceable_servers import ClosableMcpServers, ReplaceableMcpServers
+from agentkit.mcp_settings import McpServerSettings
+
+__all__ = ["app_mcp_servers"]
+
+
+def app_mcp_servers(
+    servers: Mapping[str, McpServerSettings],
+    secrets: Secrets,
+    environment: Mapping[str, str],
+    *,
+    app_dir: Path,
+    log_dir: Path,
+) -> ReplaceableMcpServers:
+    """Return the servers of an app; the arguments are those of ``server_builder.mcp_server_pool``."""
+
+    def open_servers(servers: Mapping[str, McpServerSettings]) -> ClosableMcpServers:
+        # Here, for it loads the SDK.
+        from agentkit.mcp.server_builder import mcp_server_pool
+
+        return mcp_server_pool(servers, secrets, environment, app_dir=app_dir, log_dir=log_dir)
+
+    return ReplaceableMcpServers(servers, open_servers)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from agentkit.errors import ConfigurationInvalid, McpServerUnavailable, SecretMissing, ToolError
 from agentkit.interfaces import McpServers, NoSecrets
-from agentkit.mcp import build_mcp_servers, login_at_server
 from agentkit.mcp.process_commands import CommandLine, call_tool, check_servers, list_tools
+from agentkit.mcp.server_builder import build_mcp_servers, login_at_server
 from agentkit.mcp_process import (
     McpCallCommand,
     McpCheckCommand,

@@ -13,15 +13,15 @@ from mcp.client.stdio import DEFAULT_INHERITED_ENV_VARS
 
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import McpServers, Secrets
-from agentkit.mcp.http_sessions import HttpSessions
-from agentkit.mcp.oauth import server_auth
-from agentkit.mcp.oauth_login import login
+from agentkit.mcp.http.http_sessions import HttpSessions
+from agentkit.mcp.http.oauth import server_auth
+from agentkit.mcp.http.oauth_login import login
+from agentkit.mcp.http.token_store import FileTokenStore
 from agentkit.mcp.server_pool import McpServerPool
 from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import ServerSessions
-from agentkit.mcp.stderr_log import StderrLog
-from agentkit.mcp.stdio_sessions import StdioSessions
-from agentkit.mcp.token_store import FileTokenStore
+from agentkit.mcp.stdio.stderr_log import StderrLog
+from agentkit.mcp.stdio.stdio_sessions import StdioSessions
 from agentkit.mcp_placeholders import resolved, secret_or_variable
 from agentkit.mcp_settings import McpServerSettings
 

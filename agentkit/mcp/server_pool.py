@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import mcp_types as types
 from mcp import Client
 from mcp.client import IncomingMessage
 
-from agentkit.errors import McpServerUnavailable, ToolError, ToolNotFound
-from agentkit.interfaces import McpPrompt, McpPromptArgument, McpResource, Tool
+from agentkit.errors import ToolError, ToolNotFound
+from agentkit.interfaces import McpPrompt, McpPromptArgument, McpResource, Tool, unknown_server
 from agentkit.mcp.mcp_tool import McpTool
 from agentkit.mcp.result_content import prompt_parts, resource_parts
 from agentkit.mcp.server_requests import ServerRequests
@@ -49,12 +49,9 @@ class McpServerPool:
     def __init__(self, servers: Mapping[str, McpServerSettings], open_sessions: OpenSessions) -> None:
         self._settings = _enabled(servers)
         self._open_sessions = open_sessions
-        self._loop = asyncio.get_running_loop()
         self._retired: list[tuple[ServerRequests, ToolListing]] = []
         self._requests = {name: self._requests_to(name) for name in self._settings}
         self._listings = {name: ToolListing(requests) for name, requests in self._requests.items()}
-        self._listeners: list[Callable[[str], Awaitable[None]]] = []
-        self._notifying: set[asyncio.Task[None]] = set()
 
     @property
     def settings(self) -> Mapping[str, McpServerSettings]:
@@ -69,7 +66,7 @@ class McpServerPool:
     def tool(self, server: str, name: str, *, effect: Effect | None = None) -> Tool:
         """See ``McpServers``."""
         if server not in self._settings:
-            raise ToolNotFound(f"There is no MCP server {server!r}. Servers: {', '.join(self._settings) or 'none'}.")
+            raise ToolNotFound(str(unknown_server(server, self._settings)))
         options = self._settings[server].opspawn
         if not allows_tool(options, name):
             raise ToolNotFound(f"The settings of MCP server {server} do not allow its tool {name!r}.")
@@ -114,18 +111,12 @@ class McpServerPool:
         messages = await self._known(server).request("prompts/get", get)
         return self._parts(server, lambda: prompt_parts(messages))
 
-    def on_tools_changed(self, listener: Callable[[str], Awaitable[None]]) -> None:
-        """See ``McpServers``."""
-        self._listeners.append(listener)
-
     def replace_servers(self, servers: Mapping[str, McpServerSettings]) -> None:
-        """Use these servers from now on; may be called in any thread.
+        """Use these servers from now on.
 
         A server whose settings are the same keeps its connections. Those of others end with the requests that use them.
         """
-        self._loop.call_soon_threadsafe(self._replace, _enabled(servers))
-
-    def _replace(self, servers: Mapping[str, McpServerSettings]) -> None:
+        servers = _enabled(servers)
         changed = [name for name, settings in self._settings.items() if servers.get(name) != settings]
         for name in changed:
             requests, listing = self._requests.pop(name), self._listings.pop(name)
@@ -148,8 +139,6 @@ class McpServerPool:
         for task, name in closing.items():
             if task.exception() is not None:
                 _LOGGER.warning("MCP server %s (close): %r", name, task.exception())
-        for notifying in self._notifying:
-            notifying.cancel()
 
     def _requests_to(self, name: str) -> ServerRequests:
         settings = self._settings[name]
@@ -160,16 +149,10 @@ class McpServerPool:
     def _receive(self, server: str, message: IncomingMessage) -> None:
         if isinstance(message, types.ToolListChangedNotification) and server in self._listings:
             self._listings[server].set_outdated()
-            for listener in self._listeners:
-                task = asyncio.create_task(_notify(listener, server))
-                self._notifying.add(task)
-                task.add_done_callback(self._notifying.discard)
 
     def _known(self, server: str) -> ServerRequests:
         if server not in self._requests:
-            known = ", ".join(self._requests) or "none"
-            message = f"There is no MCP server {server!r}. Servers: {known}."
-            raise McpServerUnavailable(message, server=server, kind="unknown")
+            raise unknown_server(server, self._requests)
         return self._requests[server]
 
     def _parts(self, server: str, convert: Callable[[], Sequence[InputPart]]) -> Sequence[InputPart]:
@@ -183,41 +166,29 @@ def _enabled(servers: Mapping[str, McpServerSettings]) -> Mapping[str, McpServer
     return {name: settings for name, settings in servers.items() if not settings.disabled}
 
 
-async def _notify(listener: Callable[[str], Awaitable[None]], server: str) -> None:
-    try:
-        await listener(server)
-    except Exception:
-        _LOGGER.exception("A listener to changed tools failed")
-
-
 async def _resource_page(client: Client, cursor: str | None) -> tuple[Sequence[McpResource], str | None]:
     page = await client.list_resources(cursor=cursor, cache_mode="bypass")
     return [
-        McpResource(
-            uri=resource.uri,
-            name=resource.name,
-            title=resource.title,
-            description=resource.description,
-            media_type=resource.mime_type,
-            size=resource.size,
-        )
-        for resource in page.resources
+        _resource(resource, resource.uri).model_copy(update={"size": resource.size}) for resource in page.resources
     ], page.next_cursor
 
 
 async def _template_page(client: Client, cursor: str | None) -> tuple[Sequence[McpResource], str | None]:
     page = await client.list_resource_templates(cursor=cursor, cache_mode="bypass")
+    templates = page.resource_templates
     return [
-        McpResource(
-            uri=template.uri_template,
-            name=template.name,
-            title=template.title,
-            description=template.description,
-            media_type=template.mime_type,
-            is_template=True,
-        )
-        for template in page.resource_templates
+        _resource(template, template.uri_template).model_copy(update={"is_template": True}) for template in templates
     ], page.next_cursor
+
+
+def _resource(described: types.Resource | types.ResourceTemplate, uri: str) -> McpResource:
+    return McpResource(
+        uri=uri,
+        name=described.name,
+        title=described.title,
+        description=described.description,
+        media_type=described.mime_type,
+    )
 
 
 async def _prompt_page(client: Client, cursor: str | None) -> tuple[Sequence[McpPrompt], str | None]:

@@ -38,7 +38,7 @@ class CallEffects(Protocol):
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         """Make one tool call and return the tool's value. An irreversible tool is called once.
 
-        ``mcp`` is given with a further call for a call of the model.
+        ``mcp`` is given with a call that continues one of the model's.
 
         Raises:
             NotDone: the call had no effect.

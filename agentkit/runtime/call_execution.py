@@ -139,7 +139,7 @@ class CallExecution:
         return result
 
     async def _call(self, call: ToolCall, tool: ToolSpec) -> ToolResult:
-        """Make the call, and further calls with input as often as its server requires some."""
+        """Make the call, and continue it with input as often as its server requires some."""
         outcome = await self._make(call, tool)
         inputs = ClientInputs(self.rules, self.effects, self.step)
         is_state_lost = False
@@ -171,14 +171,14 @@ class CallExecution:
     async def _make(self, call: ToolCall, tool: ToolSpec, mcp: McpCall | None = None) -> ToolResult | InputRequired:
         """Make one call, and again each time that a person decides so; return its result, or what input it requires.
 
-        ``mcp``: it is a further call for a call of the model, with an id and an entry in the ledger of its own.
+        With ``mcp``, it continues the model's call, under an id and a ledger entry of its own.
 
         Raises:
             RequestStateLost: the server doesn't accept the state of the call that is resumed; nothing was done.
         """
         made = call
         if mcp is not None:
-            made = self.rules.ledger.propose_further(call, tool, self.step, self.effects.now())
+            made = self.rules.ledger.propose_continuation(call, tool, self.step, self.effects.now())
         while True:
             try:
                 await self.effects.before_call(tool)

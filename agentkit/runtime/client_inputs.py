@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from agentkit.input_requests import INTERRUPTION, InputRequest, InputRequestKind
 from agentkit.interfaces import ClientInput, ClientInputRequest, ModelResponse
 from agentkit.messages import ToolCall, Usage
 from agentkit.runtime.call_effects import CallEffects
+from agentkit.runtime.concurrency import gather_or_cancel
 from agentkit.runtime.elicitation import ElicitationInvalid, fits_protocol, read_elicitation
 from agentkit.runtime.sampling import (
     SAMPLING_METHOD,
@@ -95,14 +95,7 @@ class ClientInputs:
             raise ClientInputMissing(
                 f"It asked for {len(requests):,} things at once; {MAX_REQUESTS_AT_ONCE} are taken."
             )
-        tasks = [asyncio.ensure_future(self._result(call, tool, request)) for request in requests]
-        try:
-            results = await asyncio.gather(*tasks)
-        except (asyncio.CancelledError, Exception):
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
+        results = await gather_or_cancel(self._result(call, tool, request) for request in requests)
         return {request.key: result for request, result in zip(requests, results, strict=True)}
 
     async def _result(self, call: ToolCall, tool: ToolSpec, request: ClientInputRequest) -> dict[str, JsonValue]:

@@ -53,7 +53,7 @@ class EffectLedger:
         self._task_id = task_id
         self._entries = {entry.call_id: entry for entry in entries}
         self._current: dict[str, str] = {}
-        """Of model's calls that took several calls: the entry of the newest."""
+        """By the id of a model's call that was continued: the id of the newest entry."""
 
     @property
     def entries(self) -> tuple[LedgerEntry, ...]:
@@ -79,10 +79,10 @@ class EffectLedger:
             proposed_at=at,
         )
 
-    def propose_further(self, call: ToolCall, tool: ToolSpec, step: int, at: datetime) -> ToolCall:
-        """Add an entry for a further call for a call of the model; return that call, which has an id of its own.
+    def propose_continuation(self, call: ToolCall, tool: ToolSpec, step: int, at: datetime) -> ToolCall:
+        """Add the entry of a call that continues one of the model's; return that call, which has an id of its own.
 
-        What is recorded of the model's call from now on is recorded in the new entry.
+        What is recorded for the model's call from now on goes to the new entry.
         """
         number = 2
         while (further_id := f"{call.id}.{number}") in self._entries:

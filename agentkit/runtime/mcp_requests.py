@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from agentkit.errors import McpServerUnavailable, OpspawnError
-from agentkit.interfaces import McpServers
+from agentkit.interfaces import McpServers, unknown_server
 from agentkit.specs import ToolSpec
 from agentkit.validation_messages import did_you_mean
 
@@ -37,10 +37,7 @@ async def request_server(
     """
     settings = servers.settings.get(server)
     if settings is None:
-        known = ", ".join(sorted(servers.settings)) or "none"
-        raise McpServerUnavailable(
-            f"This worker's mcp.json has no server {server!r}. Servers: {known}.", server=server, kind="unknown"
-        )
+        raise unknown_server(server, servers.settings)
     limit_s = min(max_s, settings.opspawn.connect_timeout + settings.opspawn.timeout)
     deadline = asyncio.timeout(limit_s)
     try:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from agentkit.errors import ModelError, NotDone
 from agentkit.interfaces import CallTools, Finish, McpDescription, McpToolCall, ModelResponse, Proceed
-from agentkit.messages import ToolCall, ToolResult
+from agentkit.messages import ToolCall
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.call_execution import CallExecution
+from agentkit.runtime.concurrency import gather_or_cancel
 from agentkit.runtime.limit_requests import limit_request, stopped_by_person
 from agentkit.runtime.loop import AgentLoop
 
@@ -91,7 +91,7 @@ async def _act(loop: AgentLoop, effects: LoopEffects, response: ModelResponse) -
             checked = [loop.check_call(call, index, now) for index, call in enumerate(calls)]
             effects.on_calls_checked(checked)
             execution = CallExecution(loop.agent, loop, effects, loop.steps, response.message.text)
-            loop.record_results(calls, await _execute_all(execution, checked))
+            loop.record_results(calls, await gather_or_cancel(map(execution.execute, checked)))
     return None
 
 
@@ -106,18 +106,6 @@ async def _describe_proxied_tools(loop: AgentLoop, effects: LoopEffects, calls: 
     except NotDone as error:
         description = McpDescription(refusals=dict.fromkeys(range(len(targets)), str(error)))
     loop.add_descriptions(targets, description)
-
-
-async def _execute_all(execution: CallExecution, calls: Sequence[CheckedCall]) -> list[ToolResult]:
-    """Return the results of a step's calls, which run in parallel; an exception of one ends the others first."""
-    tasks = [asyncio.ensure_future(execution.execute(call)) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    except (asyncio.CancelledError, Exception):
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 async def _raise_reached_limit(loop: AgentLoop, effects: LoopEffects) -> bool:

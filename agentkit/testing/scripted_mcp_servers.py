@@ -10,7 +10,15 @@ from string import Formatter
 from pydantic import JsonValue
 
 from agentkit.errors import McpServerUnavailable, ToolError, ToolNotFound
-from agentkit.interfaces import McpPrompt, McpPromptArgument, McpResource, Tool, ToolContext, ToolValue
+from agentkit.interfaces import (
+    McpPrompt,
+    McpPromptArgument,
+    McpResource,
+    Tool,
+    ToolContext,
+    ToolValue,
+    unknown_server,
+)
 from agentkit.mcp_names import model_tool_names
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart, TextPart
@@ -55,7 +63,6 @@ class ScriptedMcpServers:
 
     def __init__(self, servers: Mapping[str, ScriptedMcpServer]) -> None:
         self.servers = dict(servers)
-        self._listeners: list[Callable[[str], Awaitable[None]]] = []
 
     @property
     def settings(self) -> Mapping[str, McpServerSettings]:
@@ -72,7 +79,7 @@ class ScriptedMcpServers:
     def tool(self, server: str, name: str, *, effect: Effect | None = None) -> Tool:
         """Return a tool; its calls look it up anew."""
         if server not in self.servers:
-            raise ToolNotFound(f"There is no MCP server {server!r}. Servers: {', '.join(self.servers) or 'none'}.")
+            raise ToolNotFound(str(unknown_server(server, self.servers)))
         return _Tool(self, server, name, effect or "irreversible")
 
     async def list_resources(self, server: str) -> Sequence[McpResource]:
@@ -102,20 +109,14 @@ class ScriptedMcpServers:
         except KeyError as error:
             raise ToolError(f"Prompt {server}/{name} needs the argument {error.args[0]!r}.") from None
 
-    def on_tools_changed(self, listener: Callable[[str], Awaitable[None]]) -> None:
-        """Call ``listener`` with each server that ``change_tools`` is called for."""
-        self._listeners.append(listener)
-
-    async def change_tools(self, server: str, tools: Mapping[str, ScriptedMcpTool]) -> None:
-        """Replace the tools of a server, and call the listeners."""
+    def change_tools(self, server: str, tools: Mapping[str, ScriptedMcpTool]) -> None:
+        """Replace the tools of a server."""
         self.servers[server].tools = dict(tools)
-        for listener in self._listeners:
-            await listener(server)
 
     def _available(self, server: str) -> ScriptedMcpServer:
         scripted = self.servers.get(server)
         if scripted is None:
-            raise McpServerUnavailable(f"There is no MCP server {server!r}.", server=server, kind="unknown")
+            raise unknown_server(server, self.servers)
         if scripted.problem is not None:
             raise scripted.problem
         return scripted

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.interfaces import McpTokens, McpTokenStore
-from agentkit.mcp.token_store import FileTokenStore
+from agentkit.mcp.http.token_store import FileTokenStore
 from agentkit.testing import MemoryTokenStore
 
 NAMES = ["github", "my server/1", "../escape", "."]

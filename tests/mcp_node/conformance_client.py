@@ -12,10 +12,10 @@ from pydantic import JsonValue
 
 from agentkit.errors import ToolError
 from agentkit.interfaces import ClientInputRequest, McpCall, ToolContext, ToolOutput
-from agentkit.mcp.http_sessions import HttpSessions
-from agentkit.mcp.loopback_listener import LoopbackListener, loopback_listener
-from agentkit.mcp.oauth import server_auth
-from agentkit.mcp.oauth_login import LoginProvider
+from agentkit.mcp.http.http_sessions import HttpSessions
+from agentkit.mcp.http.loopback_listener import LoopbackListener, loopback_listener
+from agentkit.mcp.http.oauth import server_auth
+from agentkit.mcp.http.oauth_login import LoginProvider
 from agentkit.mcp.server_pool import McpServerPool
 from agentkit.mcp.server_sessions import ServerSessions
 from agentkit.mcp_settings import McpServerSettings

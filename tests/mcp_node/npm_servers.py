@@ -22,7 +22,7 @@ from agentkit.interfaces import (
     ToolProgress,
     ToolValue,
 )
-from agentkit.mcp import build_mcp_servers
+from agentkit.mcp.server_builder import build_mcp_servers
 from agentkit.mcp_settings import McpServerSettings
 from tests.mcp_node.node_packages import NODE, installed_packages
 from tests.polling import eventually

@@ -54,7 +54,7 @@ def changing_script(servers: ScriptedMcpServers) -> ModelScript:
         if step == 2:
             return "42"
         if step == 1:
-            await servers.change_tools("math", {"triple": _times(3)})
+            servers.change_tools("math", {"triple": _times(3)})
         return ToolCall(id=f"c{step}", name="math__double", arguments={"number": 21})
 
     return respond
@@ -68,7 +68,7 @@ def proxy_script(servers: ScriptedMcpServers) -> ModelScript:
         if step == 0:
             return _by_proxy("a", "math", "double", 21), _by_proxy("b", "mail", "send", 1)
         if step == 1:
-            await servers.change_tools("math", {"triple": _times(3)})
+            servers.change_tools("math", {"triple": _times(3)})
             return _by_proxy("c", "math", "double", 21), _by_proxy("d", "math", "triple", 14)
         if step == 2:
             return _by_proxy("e", "math", "triple", "x"), _by_proxy("f", "math", "triple", 1), _by_proxy("g", "", "", 1)

@@ -110,7 +110,7 @@ async def test_a_server_that_changes_its_tools_in_mid_task_changes_nothing_in_th
     async def script(request: ModelRequest) -> ScriptedResponse:
         seen.append([spec.name for spec in request.tools])
         if len(seen) == 1:
-            await servers.change_tools("math", {"subtract": ScriptedMcpTool(add, effect="pure")})
+            servers.change_tools("math", {"subtract": ScriptedMcpTool(add, effect="pure")})
             return ADD
         return "Done."
 
@@ -276,7 +276,7 @@ async def test_a_worker_whose_server_has_changed_goes_on_with_the_tools_as_they_
         (request,) = await pending_requests(handle)
     changed = sender(sent)
     changed.servers["math"].tools["send"].effect = "pure"
-    await changed.change_tools("math", {**changed.servers["math"].tools, "other": ScriptedMcpTool(add)})
+    changed.change_tools("math", {**changed.servers["math"].tools, "other": ScriptedMcpTool(add)})
     model = ScriptedModel(["Done."])
     async with env.worker(model, mcp=changed):
         await answer(handle, request, "approve")
@@ -375,7 +375,7 @@ async def test_a_fork_lists_the_tools_anew(short_history_env: TaskEnvironment) -
     async with env.worker(ScriptedModel.by_step([*calls, "Done."]), mcp=servers):
         _, source = await env.run("Count.", env.agent(mcp=selection()))
         listed = await source.query(AgentTask.agent_spec)
-    await servers.change_tools("math", {**servers.servers["math"].tools, "negate": ScriptedMcpTool(add)})
+    servers.change_tools("math", {**servers.servers["math"].tools, "negate": ScriptedMcpTool(add)})
     model = ScriptedModel(["Forked."])
     async with env.worker(model, mcp=servers):
         await env.result(await fork(env, source, 2, listed, "Go on."))

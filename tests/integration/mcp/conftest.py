@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.interfaces import McpServers, NoSecrets, Secrets
-from agentkit.mcp import build_mcp_servers
+from agentkit.mcp.server_builder import build_mcp_servers
 from agentkit.mcp_settings import McpServerSettings
 
 StartServers = Callable[..., Awaitable[McpServers]]

@@ -44,18 +44,13 @@ async def test_a_listing_that_hangs_times_out_with_its_phase(start_servers: Star
 async def test_a_changed_list_of_tools_is_seen_by_the_next_listing(start_servers: StartServers, protocol: str) -> None:
     raw = protocol == "legacy"
     servers = await start_servers(one=raw_server() if raw else sdk_server())
-    changed: list[str] = []
-
-    async def on_change(server: str) -> None:
-        changed.append(server)
-
-    servers.on_tools_changed(on_change)
     before = {spec.name for spec in await servers.list_tools("one")}
     assert {spec.name for spec in await servers.list_tools("one")} == before
     await servers.tool("one", "change_tools" if raw else "add_tool").call({}, call_context())
-    await eventually(lambda: changed == ["one"], 10)
-    after = {spec.name for spec in await servers.list_tools("one")}
-    assert after - before == {"one__new_tool" if raw else "one__added"}
+    added = "one__new_tool" if raw else "one__added"
+    async with asyncio.timeout(2):  # a listing of older protocols' servers may be as old as 3 s without their message
+        while added not in {spec.name for spec in await servers.list_tools("one")}:
+            pass
 
 
 async def test_disabled_and_unknown_servers_and_tools_are_named(start_servers: StartServers) -> None:
@@ -65,7 +60,9 @@ async def test_disabled_and_unknown_servers_and_tools_are_named(start_servers: S
     servers = await start_servers(on=settings, off=settings.model_copy(update={"disabled": True}))
     assert list(servers.settings) == ["on"]
     for name in ("off", "other"):
-        with pytest.raises(McpServerUnavailable, match=rf"no MCP server '{name}'\. Servers: on\.$") as caught:
+        with pytest.raises(
+            McpServerUnavailable, match=rf"no MCP server '{name}' in mcp\.json\..*Servers: on\.$"
+        ) as caught:
             await servers.list_tools(name)
         assert caught.value.kind == "unknown"
         with pytest.raises(ToolNotFound, match="Servers: on"):
@@ -134,10 +131,10 @@ async def test_changed_settings_start_only_their_own_server_anew_and_cut_no_call
     for name in files:
         await servers.list_tools(name)
     pausing = asyncio.create_task(servers.tool("changed", "pause").call({"seconds": 1}, call_context()))
-    await asyncio.sleep(0)
+    await servers.list_prompts("changed")  # so the call was sent
     replaced = {**settings(changed=30), "new": raw_server()}
     del replaced["gone"]
-    await asyncio.to_thread(servers.replace_servers, replaced)
+    servers.replace_servers(replaced)
     await eventually(lambda: not is_running(pids("gone")[0]), 10)
 
     assert list(servers.settings) == ["changed", "same", "new"]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from agentkit.interfaces import NoSecrets
-from agentkit.mcp import build_mcp_servers, stdio_guard_program
+from agentkit.mcp.server_builder import build_mcp_servers
+from agentkit.mcp.stdio import stdio_guard_program
 from tests.integration.mcp.conftest import StartServers
 from tests.mcp_stdio_settings import call_context, raw_server
 from tests.polling import eventually
@@ -22,7 +23,7 @@ CLIENT = """
 import asyncio, sys
 from pathlib import Path
 from agentkit.interfaces import NoSecrets
-from agentkit.mcp import build_mcp_servers
+from agentkit.mcp.server_builder import build_mcp_servers
 from tests.mcp_stdio_settings import call_context, raw_server
 
 async def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.errors import McpServerUnavailable, ToolInterrupted, ToolNotStarted
-from agentkit.mcp import stdio_sessions
+from agentkit.mcp.stdio import stdio_sessions
 from agentkit.mcp_settings import McpOptions, McpServerSettings
 from tests.integration.mcp.conftest import StartServers
 from tests.mcp_stdio_settings import call_context, raw_server

@@ -11,7 +11,7 @@ import pytest
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCRequest
 
-from agentkit.mcp.stdio_transport import ServerProcess, stdio_transport
+from agentkit.mcp.stdio.stdio_transport import ServerProcess, stdio_transport
 
 
 async def received(code: str, tmp_path: Path, *, max_line_bytes: int = 1_000) -> tuple[Sequence[JSONRPCMessage], str]:

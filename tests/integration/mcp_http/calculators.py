@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mcp_types import CallToolResult
 from starlette.applications import Starlette
 
-from agentkit.mcp.http_sessions import HttpSessions
+from agentkit.mcp.http.http_sessions import HttpSessions
 from agentkit.mcp.server_sessions import RequestHandlers
 from agentkit.mcp_settings import McpServerSettings
 from tests.mcp_http_servers import McpHttpServer, calculator, serve_mcp

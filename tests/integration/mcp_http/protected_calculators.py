@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx2
 
 from agentkit.interfaces import McpTokens
-from agentkit.mcp.http_sessions import HttpSessions
-from agentkit.mcp.oauth import server_auth
-from agentkit.mcp.oauth_login import login
-from agentkit.mcp.token_store import FileTokenStore
+from agentkit.mcp.http.http_sessions import HttpSessions
+from agentkit.mcp.http.oauth import server_auth
+from agentkit.mcp.http.oauth_login import login
+from agentkit.mcp.http.token_store import FileTokenStore
 from agentkit.mcp_settings import McpServerSettings
 from tests.mcp_authorization_server import AuthorizationServer
 from tests.mcp_http_servers import McpHttpServer, serve_mcp

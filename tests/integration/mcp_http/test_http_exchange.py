@@ -10,7 +10,7 @@ from mcp_types import CONNECTION_CLOSED
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from agentkit.errors import McpServerUnavailable
-from agentkit.mcp.http_sessions import HttpSessions
+from agentkit.mcp.http.http_sessions import HttpSessions
 from tests.integration.mcp_http.calculators import calculating, http_settings
 from tests.reserved_ports import refusing_port
 

@@ -9,7 +9,7 @@ from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED, TextContent
 
 from agentkit.errors import McpServerUnavailable
-from agentkit.mcp.http_sessions import HttpSessions
+from agentkit.mcp.http.http_sessions import HttpSessions
 from tests.integration.mcp_http.calculators import TIMEOUT_S, calculating, http_settings
 from tests.mcp_http_servers import calculator, serve_mcp
 

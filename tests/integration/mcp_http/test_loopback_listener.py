@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx2
 
-from agentkit.mcp.loopback_listener import loopback_listener
-from agentkit.mcp.oauth_login import login
+from agentkit.mcp.http.loopback_listener import loopback_listener
+from agentkit.mcp.http.oauth_login import login
 from tests.integration.mcp_http.protected_calculators import protected
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentkit.errors import McpServerUnavailable
-from agentkit.mcp.http_sessions import HttpSessions
-from agentkit.mcp.oauth import server_auth
+from agentkit.mcp.http.http_sessions import HttpSessions
+from agentkit.mcp.http.oauth import server_auth
 from tests.integration.mcp_http.protected_calculators import add, protected
 from tests.mcp_http_servers import calculator, serve_mcp
 

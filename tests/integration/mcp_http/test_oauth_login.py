@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agentkit.errors import McpServerUnavailable
-from agentkit.mcp.oauth_login import login
-from agentkit.mcp.token_store import FileTokenStore
+from agentkit.mcp.http.oauth_login import login
+from agentkit.mcp.http.token_store import FileTokenStore
 from tests.integration.mcp_http.protected_calculators import Protected, protected
 from tests.mcp_authorization_server import AuthorizationServer
 from tests.mcp_http_servers import calculator, serve_mcp

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from agentkit.errors import McpServerUnavailable, ToolInterrupted
 from agentkit.interfaces import NoSecrets, ToolContext
-from agentkit.mcp import build_mcp_servers
+from agentkit.mcp.server_builder import build_mcp_servers
 from tests.integration.mcp_http.calculators import calculating, http_settings
 
 

@@ -57,7 +57,7 @@ async def test_a_server_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyP
 async def test_a_worker_without_servers_has_none() -> None:
     activities = McpQueryActivities(NoMcpServers())
     assert await ActivityEnvironment().run(activities.query_servers) == McpServerStates(servers=())
-    with pytest.raises(ApplicationError, match=r"no MCP server 'time'\. mcp\.json has: none\."):
+    with pytest.raises(ApplicationError, match=r"no MCP server 'time' in mcp\.json\. Servers: none\."):
         await ActivityEnvironment().run(activities.query_tools, McpServerQuery(server="time"))
 
 

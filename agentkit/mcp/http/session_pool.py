@@ -1,12 +1,12 @@
-"""Connected clients of one server, each lent to one request at a time, and ended when idle."""
+"""Connected clients of one server, each used by one request at a time, and ended when idle."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from agentkit.mcp.client_task import ClientTask
-from agentkit.mcp.http_exchange import HttpExchange
+from agentkit.mcp.http.client_task import ClientTask
+from agentkit.mcp.http.http_exchange import HttpExchange
 from agentkit.mcp.input_callbacks import InputCallbacks
 
 __all__ = ["PooledSession", "SessionPool"]
@@ -20,11 +20,11 @@ class PooledSession:
         self.exchange = exchange
         self.callbacks = callbacks
         self.is_new = True
-        """Whether it was never lent."""
+        """Whether no request has used it yet."""
 
 
 class SessionPool:
-    """A few sessions; where all are lent, the next request waits for one."""
+    """A few sessions; where all are in use, the next request waits for one."""
 
     def __init__(
         self,
@@ -39,11 +39,11 @@ class SessionPool:
         self._close_timeout_s = close_timeout_s
         self._free = asyncio.Semaphore(size)
         self._idle: dict[PooledSession, asyncio.TimerHandle] = {}
-        self._lent: set[PooledSession] = set()
+        self._in_use: set[PooledSession] = set()
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def lend(self) -> PooledSession:
-        """Return the session that was used last, or a new one; whoever gets it calls ``take_back``."""
+    async def acquire(self) -> PooledSession:
+        """Return the session that was used last, or a new one, for one request; ``release`` it afterwards."""
         await self._free.acquire()
         try:
             while self._idle:
@@ -56,7 +56,7 @@ class SessionPool:
         except BaseException:
             self._free.release()
             raise
-        self._lent.add(session)
+        self._in_use.add(session)
         return session
 
     def add(self, session: PooledSession) -> None:
@@ -64,9 +64,9 @@ class SessionPool:
         loop = asyncio.get_running_loop()
         self._idle[session] = loop.call_later(self._idle_timeout_s, self._end_idle, session)
 
-    def take_back(self, session: PooledSession, *, usable: bool) -> None:
-        """End a loan; a session that isn't usable is closed."""
-        self._lent.discard(session)
+    def release(self, session: PooledSession, *, usable: bool) -> None:
+        """Give a session back to the pool; one that isn't usable is closed."""
+        self._in_use.discard(session)
         self._free.release()
         session.is_new = False
         if usable and not session.opened.has_ended:
@@ -75,10 +75,10 @@ class SessionPool:
             self._close_later(session)
 
     async def aclose(self) -> None:
-        """Close all sessions, also those that are lent."""
+        """Close all sessions, also those in use."""
         for timer in self._idle.values():
             timer.cancel()
-        for session in (*self._idle, *self._lent):
+        for session in (*self._idle, *self._in_use):
             self._close_later(session)
         self._idle.clear()
         if self._closing:

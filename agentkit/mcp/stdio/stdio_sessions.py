@@ -17,12 +17,12 @@ from mcp_types import CONNECTION_CLOSED
 from agentkit.errors import McpServerUnavailable
 from agentkit.mcp.input_callbacks import InputCallbacks
 from agentkit.mcp.protocol_choice import client_mode, is_older
-from agentkit.mcp.request_attribution import RequestAttribution
-from agentkit.mcp.restart_backoff import RestartBackoff
 from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import RequestHandlers
-from agentkit.mcp.stderr_log import StderrLog
-from agentkit.mcp.stdio_connection import ServerProgram, StdioConnection
+from agentkit.mcp.stdio.request_attribution import RequestAttribution
+from agentkit.mcp.stdio.restart_backoff import RestartBackoff
+from agentkit.mcp.stdio.stderr_log import StderrLog
+from agentkit.mcp.stdio.stdio_connection import ServerProgram, StdioConnection
 from agentkit.mcp_settings import McpServerSettings
 
 __all__ = ["StdioSessions"]
@@ -91,7 +91,7 @@ class StdioSessions:
                     async with self._attribution.call(handlers):
                         yield client
             except TimeoutError:
-                self._later(self._check(connection, client))
+                self._run_in_background(self._check(connection, client))
                 raise
             except MCPError as error:
                 if error.code == CONNECTION_CLOSED:
@@ -148,7 +148,7 @@ class StdioSessions:
         if connection is None:
             connection = await self._connect_older()
         self._unrecorded.add(connection)
-        self._later(self._watch(connection))
+        self._run_in_background(self._watch(connection))
         return connection
 
     async def _connect_older(self) -> StdioConnection:
@@ -228,9 +228,9 @@ class StdioSessions:
 
     def _end_idle(self, connection: StdioConnection) -> None:
         connection.is_usable = False
-        self._later(connection.stop())
+        self._run_in_background(connection.stop())
 
-    def _later(self, work: Coroutine[None, None, None]) -> None:
+    def _run_in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

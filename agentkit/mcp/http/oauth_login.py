@@ -18,9 +18,9 @@ from pydantic import AnyUrl, ValidationError
 
 from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import McpTokens, McpTokenStore
-from agentkit.mcp.http_sessions import HttpSessions
-from agentkit.mcp.loopback_listener import LoopbackListener, loopback_listener
-from agentkit.mcp.oauth import server_auth
+from agentkit.mcp.http.http_sessions import HttpSessions
+from agentkit.mcp.http.loopback_listener import LoopbackListener, loopback_listener
+from agentkit.mcp.http.oauth import server_auth
 from agentkit.mcp.server_problems import ProblemKind, first_words, unavailable
 from agentkit.mcp_settings import McpOAuth, McpServerSettings
 

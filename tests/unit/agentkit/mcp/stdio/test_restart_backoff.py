@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentkit.errors import McpServerUnavailable
-from agentkit.mcp.restart_backoff import RestartBackoff
+from agentkit.mcp.stdio.restart_backoff import RestartBackoff
 
 CRASH = McpServerUnavailable("MCP server x (connect): it ended\nlast line", server="x", kind="crashed")
 

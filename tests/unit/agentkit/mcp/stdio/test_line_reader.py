@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentkit.mcp.line_reader import Line, LineReader
+from agentkit.mcp.stdio.line_reader import Line, LineReader
 
 
 def test_lines_are_joined_over_chunks() -> None:

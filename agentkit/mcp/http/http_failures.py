@@ -8,10 +8,10 @@ from mcp_types import CONNECTION_CLOSED, HEADER_MISMATCH, REQUEST_TIMEOUT, UNSUP
 from pydantic import ValidationError
 
 from agentkit.errors import McpServerUnavailable
-from agentkit.mcp.http_exchange import ExchangeFailure, HttpExchange
+from agentkit.mcp.http.http_exchange import ExchangeFailure, HttpExchange
+from agentkit.mcp.http.sse_transport import SseError
 from agentkit.mcp.protocol_choice import ProtocolMissing
 from agentkit.mcp.server_problems import Phase, ProblemKind, leaf_errors, unavailable
-from agentkit.mcp.sse_transport import SseError
 from agentkit.mcp_settings import McpServerSettings
 
 __all__ = ["connect_error", "request_error"]

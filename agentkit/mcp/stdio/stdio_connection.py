@@ -23,8 +23,8 @@ from agentkit.mcp.client_identity import CLIENT_INFO
 from agentkit.mcp.input_callbacks import InputCallbacks
 from agentkit.mcp.protocol_choice import ProtocolMissing, adopt_version
 from agentkit.mcp.server_problems import Phase, ProblemKind, leaf_errors, unavailable
-from agentkit.mcp.stderr_log import StderrLog
-from agentkit.mcp.stdio_transport import END_TIMEOUT_S, ServerProcess, stdio_transport
+from agentkit.mcp.stdio.stderr_log import StderrLog
+from agentkit.mcp.stdio.stdio_transport import END_TIMEOUT_S, ServerProcess, stdio_transport
 from agentkit.mcp_settings import McpServerSettings
 
 __all__ = ["ServerProgram", "StdioConnection"]

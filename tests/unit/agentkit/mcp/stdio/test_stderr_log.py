@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentkit.mcp.stderr_log import StderrLog
+from agentkit.mcp.stdio.stderr_log import StderrLog
 
 
 def redact(text: str) -> str:

@@ -10,9 +10,9 @@ import pytest
 
 from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import ClientInput, ClientInputRequest
-from agentkit.mcp import request_attribution
-from agentkit.mcp.request_attribution import RequestAttribution
 from agentkit.mcp.server_sessions import RequestHandlers
+from agentkit.mcp.stdio import request_attribution
+from agentkit.mcp.stdio.request_attribution import RequestAttribution
 
 ELICITATION = ClientInputRequest(key="", method="elicitation/create", params={"message": "Sure?"})
 ROOTS = ClientInputRequest(key="", method="roots/list")

@@ -15,7 +15,7 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import ValidationError
 
 from agentkit.interfaces import McpTokens, McpTokenStore
-from agentkit.mcp.oauth_errors import LoginRequired, RenewalFailed
+from agentkit.mcp.http.oauth_errors import LoginRequired, RenewalFailed
 from agentkit.mcp_settings import McpOAuth, McpServerSettings
 
 __all__ = ["server_auth"]

@@ -17,16 +17,16 @@ from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, DiscoverResult
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from agentkit.mcp.client_identity import CLIENT_INFO
-from agentkit.mcp.client_task import ClientTask
-from agentkit.mcp.http_exchange import HttpExchange
-from agentkit.mcp.http_failures import connect_error, request_error
+from agentkit.mcp.http.client_task import ClientTask
+from agentkit.mcp.http.http_exchange import HttpExchange
+from agentkit.mcp.http.http_failures import connect_error, request_error
+from agentkit.mcp.http.session_pool import PooledSession, SessionPool
+from agentkit.mcp.http.sse_transport import sse_transport
+from agentkit.mcp.http.tool_schemas import ToolSchemas
 from agentkit.mcp.input_callbacks import InputCallbacks
 from agentkit.mcp.protocol_choice import adopt_version, client_mode
 from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import RequestHandlers
-from agentkit.mcp.session_pool import PooledSession, SessionPool
-from agentkit.mcp.sse_transport import sse_transport
-from agentkit.mcp.tool_schemas import ToolSchemas
 from agentkit.mcp_settings import McpServerSettings
 
 __all__ = ["HttpSessions"]
@@ -82,8 +82,8 @@ class HttpSessions:
     async def session(self, handlers: RequestHandlers | None = None) -> AsyncIterator[Client]:
         """See ``ServerSessions``."""
         discovered = await self._negotiated()
-        lent = self._pooled(handlers) if discovered is None else self._single(discovered, handlers)
-        async with lent as client:
+        session = self._pooled(handlers) if discovered is None else self._single(discovered, handlers)
+        async with session as client:
             yield client
 
     async def aclose(self) -> None:
@@ -148,7 +148,7 @@ class HttpSessions:
 
     @asynccontextmanager
     async def _pooled(self, handlers: RequestHandlers | None) -> AsyncIterator[Client]:
-        session = await self._lend()
+        session = await self._acquire()
         client = session.opened.client
         session.callbacks.begin(handlers)
         is_usable = False
@@ -162,7 +162,7 @@ class HttpSessions:
         finally:
             session.callbacks.begin(None)
             self._schemas.keep(client)
-            self._sessions.take_back(session, usable=is_usable)
+            self._sessions.release(session, usable=is_usable)
 
     def _explained(self, error: Exception, exchange: HttpExchange) -> Exception:
         explained = request_error(self._server, self._settings, error, exchange)
@@ -170,18 +170,18 @@ class HttpSessions:
             self._forget()
         return explained
 
-    async def _lend(self) -> PooledSession:
+    async def _acquire(self) -> PooledSession:
         """Return a session that the server knows."""
         try:
             async with asyncio.timeout(self._options.connect_timeout):
                 while True:
-                    session = await self._sessions.lend()
+                    session = await self._sessions.acquire()
                     is_known = False
                     try:
                         is_known = session.is_new or await _answers(session)
                     finally:
                         if not is_known:
-                            self._sessions.take_back(session, usable=False)
+                            self._sessions.release(session, usable=False)
                     if is_known:
                         return session
         except TimeoutError:

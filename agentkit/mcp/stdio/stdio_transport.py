@@ -20,9 +20,9 @@ from mcp.shared.message import SessionMessage
 from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from agentkit.mcp import stdio_guard_program
-from agentkit.mcp.line_reader import Line, LineReader
 from agentkit.mcp.reply_limits import shortened_reply
+from agentkit.mcp.stdio import stdio_guard_program
+from agentkit.mcp.stdio.line_reader import Line, LineReader
 from agentkit.process_start import start_process
 
 __all__ = ["END_TIMEOUT_S", "ServerProcess", "stdio_transport"]

@@ -17,7 +17,7 @@ import httpx2
 from mcp.client.auth import OAuthFlowError
 from mcp_types import CONNECTION_CLOSED
 
-from agentkit.mcp.oauth_errors import LoginRequired, RenewalFailed
+from agentkit.mcp.http.oauth_errors import LoginRequired, RenewalFailed
 from agentkit.mcp.reply_limits import ReplyTooLong, bounded_events, read_bounded, shortened_reply
 from agentkit.mcp.server_problems import ProblemKind, first_words
 

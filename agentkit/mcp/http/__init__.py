@@ -1,0 +1,1 @@
+"""MCP servers with a URL: streamable HTTP, server-sent events, and OAuth."""

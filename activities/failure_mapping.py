@@ -14,7 +14,6 @@ from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.errors import (
     ContentRefused,
     ContextTooLong,
-    ForkSourceGone,
     LocalAttemptLost,
     McpServerUnavailable,
     ModelError,
@@ -27,6 +26,7 @@ from agentkit.errors import (
     ToolNotServed,
     ToolUnavailable,
     TranscriptMismatch,
+    TranscriptSourceGone,
     WorkerBusy,
 )
 from agentkit.runtime.tool_results import bounded
@@ -129,7 +129,7 @@ def model_error_from(failure: BaseException | None) -> OpspawnError:
     cause = failure.cause if isinstance(failure, ActivityError) else failure
     if not isinstance(cause, ApplicationError):
         return ModelUnavailable(f"The model call gave no result: {cause}")
-    for kind in (TranscriptMismatch, ForkSourceGone, PayloadStorageFailed):
+    for kind in (TranscriptMismatch, TranscriptSourceGone, PayloadStorageFailed):
         if cause.type == kind.__name__:
             return kind(cause.message)
     details = cause.details[0] if cause.details else {}

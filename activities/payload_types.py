@@ -30,7 +30,6 @@ __all__ = [
     "TOOL_OUTPUT_KEY",
     "TOOL_PREFIX",
     "AskedInput",
-    "ForkSource",
     "InputCheck",
     "InputKey",
     "InputNotice",
@@ -43,6 +42,7 @@ __all__ = [
     "StoredTranscript",
     "TranscriptPage",
     "TranscriptRange",
+    "TranscriptSource",
     "decode_output",
     "encode_output",
     "model_activity_id",
@@ -175,16 +175,19 @@ class StoredTranscript(Record):
     pages: tuple[StoredMessages, ...]
 
 
-class ForkSource(Record):
-    """The task that a fork goes on from. Its messages are read where they are; nothing is copied."""
+class TranscriptSource(Record):
+    """The beginning of another workflow's transcript, which a task goes on from. It is read there; nothing is copied.
 
-    task_id: str
-    step: int
-    """The last step that the fork has in common with it."""
+    That of a fork is the task that it was forked from, that of a turn its conversation.
+    """
+
+    workflow_id: str
+    version: int = Field(default=1, exclude_if=lambda version: version == 1)
+    """The version of that transcript: compaction makes a new one."""
     end: int
-    """Position in its transcript after the last message of that step."""
+    """Position in it after the last message in common."""
     digest: str
-    """Digest of its transcript up to there."""
+    """Digest of it up to there."""
 
 
 class TranscriptPage(Record):
@@ -194,8 +197,8 @@ class TranscriptPage(Record):
     messages: tuple[Message, ...]
     stored: tuple[StoredMessages, ...] = Field(default=(), exclude_if=lambda stored: not stored)
     """In place of messages: where those from ``start`` on are that earlier runs of the task stored."""
-    source: ForkSource | None = Field(default=None, exclude_if=lambda source: source is None)
-    """In place of messages: the task that has those from ``start`` on, because this one is a fork of it."""
+    source: TranscriptSource | None = Field(default=None, exclude_if=lambda source: source is None)
+    """In place of messages: the transcript that has those from ``start`` on, because the task goes on from it."""
     total: int
     """Number of messages in the whole transcript."""
 

@@ -40,9 +40,15 @@ OpspawnError
 │   ├── ToolNotServed         it doesn't have the tool
 │   ├── WorkerBusy            it runs as many calls as it may
 │   └── LocalAttemptLost      an earlier attempt in a workflow task may have ended a worker
+├── LongTermMemoryError       a call of long-term memory failed
+│   ├── MemoryUnavailable     it can't be reached; a retry may succeed
+│   ├── MemoryMisconfigured   its settings don't fit what is stored, or each other
+│   ├── MemoryNotFound        no such memory in the scope
+│   └── MemoryRequestInvalid  the request can't be carried out as it is
+├── MessageTooLong            what must stay in a transcript exceeds the model's context window
 ├── LimitExceeded             a limit of the task is reached
 │   └── LoopDetected          the model made the same calls again and again
-├── ForkSourceGone            the task that a fork goes on from was erased
+├── TranscriptSourceGone      the workflow whose messages a task goes on from was erased
 └── TranscriptMismatch        a transcript is not the one that was referenced
 """
 
@@ -64,14 +70,19 @@ __all__ = [
     "ContentRefused",
     "ContextTooLong",
     "FilesChanged",
-    "ForkSourceGone",
     "InputRequestExpired",
     "InputRequestNotFound",
     "LimitExceeded",
     "LocalAttemptLost",
+    "LongTermMemoryError",
     "LoopDetected",
     "McpProblemKind",
     "McpServerUnavailable",
+    "MemoryMisconfigured",
+    "MemoryNotFound",
+    "MemoryRequestInvalid",
+    "MemoryUnavailable",
+    "MessageTooLong",
     "ModelError",
     "ModelNotAuthorized",
     "ModelOutputInvalid",
@@ -96,6 +107,7 @@ __all__ = [
     "ToolNotStarted",
     "ToolUnavailable",
     "TranscriptMismatch",
+    "TranscriptSourceGone",
     "WorkerBusy",
 ]
 
@@ -211,6 +223,33 @@ class SandboxUnavailable(OpspawnError):
     """A program can't be confined on this machine, so it was not run. The message names what is missing."""
 
 
+class LongTermMemoryError(OpspawnError):
+    """A call of long-term memory failed."""
+
+
+class MemoryUnavailable(LongTermMemoryError):
+    """Long-term memory can't be reached now; a retry may succeed. The message names the place and the cause."""
+
+
+class MemoryMisconfigured(LongTermMemoryError):
+    """The settings of long-term memory don't fit what is stored, or each other. The message has the cure."""
+
+
+class MemoryNotFound(LongTermMemoryError):
+    """The scope has no memory with that id: it was forgotten, has expired, or is another scope's."""
+
+
+class MemoryRequestInvalid(LongTermMemoryError):
+    """The request can't be carried out as it is; the message says what was expected."""
+
+
+class MessageTooLong(OpspawnError):
+    """What must stay in a transcript exceeds the model's context window, so it can't be shortened enough.
+
+    The message has the numbers. Use a model with a larger window, or send less at a time.
+    """
+
+
 class ToolError(OpspawnError):
     """A tool failed. The message is for the model: it names what to do next."""
 
@@ -319,8 +358,11 @@ class LoopDetected(LimitExceeded):
     """
 
 
-class ForkSourceGone(OpspawnError):
-    """The task that a fork goes on from was erased, so the messages that they have in common can't be read."""
+class TranscriptSourceGone(OpspawnError):
+    """The workflow whose messages a task goes on from was erased, so that they can't be read any more.
+
+    That of a fork is the task that it was forked from, that of a turn its conversation.
+    """
 
 
 class TranscriptMismatch(OpspawnError):

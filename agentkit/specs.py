@@ -19,6 +19,7 @@ __all__ = [
     "AgentDefinition",
     "AgentSpec",
     "Approval",
+    "CompactionSettings",
     "Effect",
     "Limits",
     "McpAgentSettings",
@@ -131,11 +132,32 @@ class MemorySettings(_Strict):
     """Long-term memory of an agent."""
 
     long_term: bool = False
+    """Whether the agent has the tools ``remember``, ``recall``, ``forget`` and ``update_memory``."""
     recall: int = Field(default=0, ge=0, le=100)
-    """How many memories are recalled at the start of a turn."""
+    """How many memories are recalled at the start of a task or turn."""
+    max_tokens: int = Field(default=1_000, ge=50, le=100_000)
+    """The most tokens, estimated, of the message with recalled memories."""
     scope: Literal["user", "agent", "tenant"] = "user"
+    extract: bool = False
+    """Whether a model reads the transcript at the end of a task, and remembers the facts in it."""
 
-    _numbers = field_validator("recall", mode="before")(require_number)
+    _numbers = field_validator("recall", "max_tokens", mode="before")(require_number)
+
+
+class CompactionSettings(_Strict):
+    """When and by what a transcript is shortened."""
+
+    at: float = Field(default=0.8, gt=0, le=1)
+    """At this share of the model's context window."""
+    model: str | None = None
+    """The model that writes the summary: ``provider:name``. None: the agent's own."""
+    window: int | None = Field(default=None, ge=1_000)
+    """The context window in tokens. None: as the price lists know it; where they don't, only a request that the model
+    refuses as too long makes the transcript shorter."""
+    off: bool = False
+    """Whether transcripts are never shortened."""
+
+    _numbers = field_validator("at", "window", mode="before")(require_number)
 
 
 class McpAgentSettings(_Strict):
@@ -222,6 +244,7 @@ class AgentDefinition(_Strict):
     policy: tuple[PolicyRule, ...] = Field(default=(), max_length=MAX_RULES)
     """Which tool calls are made, need a person's approval, or are not made; the first rule that matches decides."""
     memory: MemorySettings = MemorySettings()
+    compaction: CompactionSettings = CompactionSettings()
     limits: Limits = Limits()
     model_settings: ModelSettings = ModelSettings()
     output_schema: dict[str, JsonValue] | None = None
@@ -250,6 +273,10 @@ class AgentSpec(Record):
     """The MCP tools that a task lists when it starts; they are among ``tools`` afterwards."""
     proxied: tuple[ToolSpec, ...] = Field(default=(), exclude_if=_is_empty)
     """The MCP tools that the model has named in calls of ``mcp_call``, as they were then; it isn't given them."""
+    memory: MemorySettings | None = Field(default=None, exclude_if=_is_none)
+    """None: no long-term memory."""
+    compaction: CompactionSettings | None = Field(default=None, exclude_if=_is_none)
+    """None: the defaults."""
     policy: tuple[PolicyRule, ...] = Field(default=(), exclude_if=_is_empty)
     limits: Limits = Limits()
     model_settings: ModelSettings = ModelSettings()

@@ -62,8 +62,8 @@ Any other exception is a defect: Temporal repeats the workflow task until worker
 def _transcript(task: TaskInput, carried: CarriedState | None) -> Transcript:
     if carried is not None:
         return Transcript(carried.messages, start=carried.stored_end, digest=carried.stored_digest)
-    if task.fork is not None:
-        return Transcript([task.message], start=task.fork.end, digest=task.fork.digest)
+    if task.source is not None:
+        return Transcript([task.message], start=task.source.end, digest=task.source.digest)
     return Transcript([task.message])
 
 
@@ -87,7 +87,7 @@ class AgentTask:
         # As their number varies, the SDK decodes the arguments as plain JSON.
         task = TaskInput.model_validate(task)
         carried = None if carried is None else CarriedState.model_validate(carried)
-        first_step = task.fork.step if task.fork else 0
+        first_step = task.first_step
         self._loop = AgentLoop(
             task.agent,
             get_planner(task.agent.planner),
@@ -355,8 +355,7 @@ class AgentTask:
     @workflow.query
     def step_ends(self) -> StepEnds:
         """Return where the task can be forked."""
-        first_step = self._task.fork.step if self._task.fork else 0
-        return StepEnds(first_step=first_step, ends=tuple(self._loop.step_ends))
+        return StepEnds(first_step=self._task.first_step, ends=tuple(self._loop.step_ends))
 
     @workflow.query
     def input_requests(self) -> PendingInput:
@@ -381,9 +380,9 @@ class AgentTask:
         """
         page_range = page_range or TranscriptRange()
         total = len(self._loop.transcript)
-        fork = self._task.fork
-        if fork is not None and page_range.start < fork.end:
-            return TranscriptPage(start=page_range.start, messages=(), source=fork, total=total)
+        source = self._task.source
+        if source is not None and page_range.start < source.end:
+            return TranscriptPage(start=page_range.start, messages=(), source=source, total=total)
         if page_range.start < self._loop.transcript.start:
             is_stored = (page for page in self._stored if page.end > page_range.start)
             return TranscriptPage(start=page_range.start, messages=(), stored=tuple(is_stored), total=total)

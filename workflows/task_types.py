@@ -10,7 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict, Field, JsonValue
 
-    from activities.payload_types import ForkSource, StoredMessages
+    from activities.payload_types import StoredMessages, TranscriptSource
     from agentkit.input_requests import InputRequest
     from agentkit.messages import Message, StoredContent, Usage
     from agentkit.records import Record
@@ -24,7 +24,6 @@ __all__ = [
     "WORKFLOW_TYPE",
     "AnswerVerdict",
     "CarriedState",
-    "ForkSource",
     "LimitsVerdict",
     "MessageMode",
     "MessageVerdict",
@@ -38,6 +37,7 @@ __all__ = [
     "TaskStatus",
     "TaskView",
     "ToolCallLedger",
+    "TranscriptSource",
 ]
 
 WORKFLOW_TYPE = "AgentTask"
@@ -121,8 +121,11 @@ class TaskInput(Record):
 
     agent: AgentSpec
     message: Message
-    """The task's input, as the first message of the transcript; of a fork, the first one after its source's."""
-    fork: ForkSource | None = Field(default=None, exclude_if=lambda fork: fork is None)
+    """The task's input: the first message of the transcript, or the first one after those of ``source``."""
+    source: TranscriptSource | None = Field(default=None, exclude_if=lambda source: source is None)
+    """The transcript that the task goes on from: that of a fork's source, or of a turn's conversation."""
+    first_step: int = Field(default=0, exclude_if=lambda step: step == 0)
+    """Of a fork: the last step that it has in common with its source. Its own steps count from there."""
     notify: bool = Field(default=False, exclude_if=lambda notify: not notify)
     """Whether a webhook is called for each input request."""
     start_at: datetime | None = Field(default=None, exclude_if=lambda start_at: start_at is None)

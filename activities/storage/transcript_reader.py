@@ -9,18 +9,17 @@ from typing import TypeVar
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.payload_types import ForkSource, ModelCall, TranscriptPage, TranscriptRange
+from activities.payload_types import ModelCall, TranscriptPage, TranscriptRange, TranscriptSource
 from activities.storage.image_loading import ImageLoader
 from activities.storage.message_storage import MessageStorage
 from activities.storage.transcript_cache import TranscriptCache
-from agentkit.errors import ForkSourceGone, TranscriptMismatch
+from agentkit.errors import TranscriptMismatch, TranscriptSourceGone
 from agentkit.messages import Message
 from agentkit.specs import AgentSpec
 from agentkit.transcript import Segment, Transcript
 
 __all__ = ["TranscriptReader"]
 
-_FIRST_VERSION = 1
 _QUERY_TIMEOUT = timedelta(seconds=30)
 _T = TypeVar("_T")
 
@@ -103,23 +102,23 @@ class TranscriptReader:
                     f"Task {segment.workflow_id!r} has {page.total} messages, not {segment.end}, as referenced"
                 )
 
-    async def _source_messages(self, source: ForkSource, start: int) -> Sequence[Message]:
-        """Return the messages from ``start`` on that a fork has in common with its source.
+    async def _source_messages(self, source: TranscriptSource, start: int) -> Sequence[Message]:
+        """Return the messages from ``start`` on that a task has in common with what it goes on from.
 
         Raises:
-            ForkSourceGone: Temporal has erased the source.
+            TranscriptSourceGone: Temporal has erased the source.
         """
         segment = Segment(
-            workflow_id=source.task_id, version=_FIRST_VERSION, start=start, end=source.end, digest=source.digest
+            workflow_id=source.workflow_id, version=source.version, start=start, end=source.end, digest=source.digest
         )
         try:
             return (await self._transcript(segment)).read(start, source.end)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            raise ForkSourceGone(
-                f"Task {source.task_id!r}, which this one was forked from, is gone: Temporal has erased it after the "
-                "namespace's retention, or it was deleted. Its messages can't be read any more."
+            raise TranscriptSourceGone(
+                f"{source.workflow_id!r}, whose messages this task goes on from, is gone: Temporal has erased it after "
+                "the namespace's retention, or it was deleted. Its messages can't be read any more."
             ) from error
 
     async def _query(self, task_id: str, name: str, argument: object, result_type: type[_T]) -> _T:

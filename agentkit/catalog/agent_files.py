@@ -15,7 +15,7 @@ from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.planners import PLANNERS
 from agentkit.policy_rules import REPLACED_KEYS, Condition, PolicyRule
 from agentkit.schemas.schema_rules import check_schema
-from agentkit.specs import AgentDefinition, Limits, McpAgentSettings, MemorySettings, ModelSettings
+from agentkit.specs import AgentDefinition, CompactionSettings, Limits, McpAgentSettings, MemorySettings, ModelSettings
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
 
 _UNSUPPORTED = "is not in this release"
 _KNOWN_KEYS: Mapping[str, type[BaseModel]] = {
+    "compaction": CompactionSettings,
     "limits": Limits,
     "mcp": McpAgentSettings,
     "memory": MemorySettings,

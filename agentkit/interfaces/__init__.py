@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from agentkit.interfaces.compaction import CompactedMessages, CompactionReason, CompactionRequest, Compactor
 from agentkit.interfaces.content import READ_RESULT, ContentReader
+from agentkit.interfaces.embedder import EmbeddedKind, Embedder
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
 from agentkit.interfaces.http_client import HttpClient, HttpReply, HttpRequest
 from agentkit.interfaces.mcp import (
@@ -18,7 +20,20 @@ from agentkit.interfaces.mcp import (
     unknown_server,
 )
 from agentkit.interfaces.mcp_tokens import McpTokens, McpTokenStore
-from agentkit.interfaces.memory import LongTermMemory, Memory, ShortTermMemory
+from agentkit.interfaces.memory import (
+    DEFAULT_TENANT,
+    DEFAULT_USER,
+    MAX_MEMORY_CHARS,
+    LongTermMemory,
+    Memory,
+    MemoryChanges,
+    MemoryPage,
+    MemoryScope,
+    NewMemory,
+    RememberedMemory,
+    ScopeKind,
+    ShortTermMemory,
+)
 from agentkit.interfaces.model import (
     Emit,
     Model,
@@ -65,16 +80,25 @@ from agentkit.interfaces.tool import (
 
 __all__ = [
     "ASK_PERSON",
+    "DEFAULT_TENANT",
+    "DEFAULT_USER",
+    "MAX_MEMORY_CHARS",
     "PREPARATION_TIMEOUT_S",
     "READ_RESULT",
     "CallSignals",
     "CallTools",
     "ClientInput",
     "ClientInputRequest",
+    "CompactedMessages",
+    "CompactionReason",
+    "CompactionRequest",
+    "Compactor",
     "ContentReader",
     "CutOffBy",
     "Decision",
     "Done",
+    "EmbeddedKind",
+    "Embedder",
     "Emit",
     "FetchResult",
     "Fetcher",
@@ -99,12 +123,16 @@ __all__ = [
     "McpTokens",
     "McpToolCall",
     "Memory",
+    "MemoryChanges",
+    "MemoryPage",
+    "MemoryScope",
     "Model",
     "ModelDelta",
     "ModelRequest",
     "ModelResponse",
     "ModelWait",
     "NewFile",
+    "NewMemory",
     "NoMcpServers",
     "NoSecrets",
     "OmittedText",
@@ -117,6 +145,7 @@ __all__ = [
     "ProbedTool",
     "Proceed",
     "RateLimited",
+    "RememberedMemory",
     "Retry",
     "Sandbox",
     "SandboxLimits",
@@ -124,6 +153,7 @@ __all__ = [
     "SandboxResult",
     "SandboxTier",
     "SandboxedProgram",
+    "ScopeKind",
     "Secrets",
     "SecurityPolicy",
     "ShortTermMemory",

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Protocol, Self
+
+from pydantic import Field
 
 from agentkit.messages import Message
 from agentkit.records import Record
 
-__all__ = ["LongTermMemory", "Memory", "ShortTermMemory"]
+__all__ = [
+    "DEFAULT_TENANT",
+    "DEFAULT_USER",
+    "MAX_MEMORY_CHARS",
+    "LongTermMemory",
+    "Memory",
+    "MemoryChanges",
+    "MemoryPage",
+    "MemoryScope",
+    "NewMemory",
+    "RememberedMemory",
+    "ScopeKind",
+    "ShortTermMemory",
+]
+
+DEFAULT_TENANT = "default"
+DEFAULT_USER = "default"
+"""The user of tasks and requests that name none."""
+
+MAX_MEMORY_CHARS = 4_000
+"""The longest text of a memory."""
+
+ScopeKind = Literal["user", "agent", "tenant"]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class ShortTermMemory(Protocol):
@@ -23,28 +52,145 @@ class ShortTermMemory(Protocol):
         ...
 
 
+class MemoryScope(Record):
+    """Whose memories they are: a user's, an agent's, or those of all in a tenant. No call reaches another scope."""
+
+    kind: ScopeKind
+    owner: str = ""
+    """The user's or the agent's name; empty for ``tenant``."""
+    tenant: str = DEFAULT_TENANT
+
+    @classmethod
+    def of(cls, kind: ScopeKind, *, user: str | None, agent: str, tenant: str = DEFAULT_TENANT) -> Self:
+        """Return the scope of that kind for a task of ``agent`` and ``user``."""
+        owner = {"user": user or DEFAULT_USER, "agent": agent, "tenant": ""}[kind]
+        return cls(kind=kind, owner=owner, tenant=tenant)
+
+    def __str__(self) -> str:
+        """Return it for people: ``user/ada``, ``agent/assistant``, ``tenant``."""
+        return f"{self.kind}/{self.owner}" if self.owner else self.kind
+
+
+class NewMemory(Record):
+    """A text to remember."""
+
+    text: str = Field(min_length=1, max_length=MAX_MEMORY_CHARS)
+    key: str
+    """What makes the same request the same memory, such as a tool call's idempotency key."""
+    metadata: Mapping[str, str] = Field(default_factory=dict)
+    task_id: str | None = Field(default=None, exclude_if=_is_none)
+    """The task that it comes from; None: a person wrote it."""
+    expires_at: datetime | None = Field(default=None, exclude_if=_is_none)
+    """When it is forgotten by itself."""
+    supersedes: str | None = Field(default=None, exclude_if=_is_none)
+    """The id of a memory that is out of date because of this one. That one is kept, linked, and no longer recalled."""
+
+
+class MemoryChanges(Record):
+    """Changes of a memory; None leaves a field as it is."""
+
+    text: str | None = Field(default=None, min_length=1, max_length=MAX_MEMORY_CHARS, exclude_if=_is_none)
+    metadata: Mapping[str, str] | None = Field(default=None, exclude_if=_is_none)
+    """In place of all earlier ones."""
+    expires_at: datetime | None = Field(default=None, exclude_if=_is_none)
+
+
 class Memory(Record):
     """A stored text."""
 
     id: str
     text: str
-    scope: str
-    """The owner, such as ``user/ada``."""
-    score: float | None = None
-    """Similarity to the query, 0 to 1; only on recall."""
+    scope: MemoryScope
+    created_at: datetime
+    updated_at: datetime
+    metadata: Mapping[str, str] = Field(default_factory=dict)
+    task_id: str | None = Field(default=None, exclude_if=_is_none)
+    """The task that it comes from; None: a person wrote it."""
+    expires_at: datetime | None = Field(default=None, exclude_if=_is_none)
+    superseded_by: str | None = Field(default=None, exclude_if=_is_none)
+    """The id of the memory that made this one out of date."""
+    score: float | None = Field(default=None, exclude_if=_is_none)
+    """How well it fits the query, the best of a result being 1; only on recall. Comparable within one result alone."""
+
+
+class RememberedMemory(Record):
+    """The result of ``remember``."""
+
+    memory: Memory
+    outcome: Literal["new", "same", "updated"]
+    """``same``: the key, or a memory with the same text, was there before. ``updated``: a near duplicate was there, and
+    has the new text now."""
+
+
+class MemoryPage(Record):
+    """Some memories of a scope, newest first."""
+
+    memories: tuple[Memory, ...]
+    next_cursor: str | None = Field(default=None, exclude_if=_is_none)
+    """Where the next page starts; None: this is the last."""
+    total: int
+    """How many the scope has."""
 
 
 class LongTermMemory(Protocol):
-    """Texts that outlive a task, in separate scopes."""
+    """Texts that outlive a task, in separate scopes; safe for concurrent use.
 
-    async def remember(self, scope: str, text: str, *, key: str) -> Memory:
-        """Store text; a repeated ``key`` stores it once."""
+    What has returned survives the end of the process. Expired memories are found by nothing. Every method may raise
+    MemoryUnavailable, where a retry may succeed, and MemoryMisconfigured.
+    """
+
+    async def remember(self, scope: MemoryScope, memory: NewMemory) -> RememberedMemory:
+        """Store a text. A repeated key, and a text that the scope has already, store nothing new."""
         ...
 
-    async def recall(self, scope: str, query: str, *, limit: int) -> Sequence[Memory]:
-        """Return the most similar memories, best first."""
+    async def recall(self, scope: MemoryScope, query: str, *, limit: int) -> Sequence[Memory]:
+        """Return the memories that fit the query, best first: by meaning and by words. None that is superseded."""
         ...
 
-    async def forget(self, scope: str, memory_id: str | None = None) -> int:
-        """Erase one memory, or (None) all of the scope; return the number of erased memories."""
+    async def get(self, scope: MemoryScope, memory_id: str) -> Memory:
+        """Return one memory, also a superseded one.
+
+        Raises:
+            MemoryNotFound: the scope has none with that id.
+        """
+        ...
+
+    async def list(self, scope: MemoryScope, *, limit: int, cursor: str | None = None) -> MemoryPage:
+        """Return memories by the time of their creation, newest first, superseded ones among them.
+
+        Raises:
+            MemoryRequestInvalid: the cursor is none of this scope's.
+        """
+        ...
+
+    async def update(self, scope: MemoryScope, memory_id: str, changes: MemoryChanges) -> Memory:
+        """Change a memory and return it.
+
+        Raises:
+            MemoryNotFound: the scope has none with that id.
+        """
+        ...
+
+    async def forget(self, scope: MemoryScope, memory_id: str) -> None:
+        """Erase one memory.
+
+        Raises:
+            MemoryNotFound: the scope has none with that id.
+        """
+        ...
+
+    def export(self, scope: MemoryScope) -> AsyncIterator[Memory]:
+        """Yield all memories of a scope, oldest first."""
+        ...
+
+    async def erase(self, scope: MemoryScope) -> int:
+        """Erase all memories of a scope; return how many there were."""
+        ...
+
+    async def reindex(self) -> int:
+        """Compute the vectors of all memories anew, as another embedding model demands; return how many there are."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what it holds, such as connections and files. Called at most once."""
         ...

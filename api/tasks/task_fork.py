@@ -27,7 +27,7 @@ from api.tasks.task_transcripts import TaskTranscripts
 from api.tasks.task_visibility import listed_labels
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
-from workflows.task_types import ForkSource, StepEnds, TaskInput, ToolCallLedger
+from workflows.task_types import StepEnds, TaskInput, ToolCallLedger, TranscriptSource
 
 __all__ = ["TaskForks"]
 
@@ -40,7 +40,7 @@ class _Source:
 
     execution: WorkflowExecutionDescription
     agent: AgentSpec
-    fork: ForkSource
+    transcript: TranscriptSource
     notice: str
 
 
@@ -81,7 +81,13 @@ class TaskForks:
         new_task = NewTask.model_construct(agent=agent.name, input=source.notice, **labels)
         origin = ForkOrigin(task_id=task_id, step=request.from_step)
         title = task_title(user_message(content)) if content else f"Fork of {task_id} after step {request.from_step}"
-        task_input = TaskInput(agent=agent, message=message, fork=source.fork, notify=self._notify)
+        task_input = TaskInput(
+            agent=agent,
+            message=message,
+            source=source.transcript,
+            first_step=request.from_step,
+            notify=self._notify,
+        )
         task = await self._starter.start(new_task, task_input, title, key=request_key, forked_from=origin)
         if task is None:
             return CreatedTask(await self._tasks.get(task_id_for_key(key or "")), is_new=False)
@@ -110,7 +116,7 @@ class TaskForks:
         return _Source(
             execution,
             task_input.agent,
-            ForkSource(task_id=task_id, step=step, end=end, digest=_digest(messages[:end])),
+            TranscriptSource(workflow_id=task_id, end=end, digest=_digest(messages[:end])),
             fork_notice(task_id, step, ledger.tool_calls, messages[end:]),
         )
 
@@ -124,8 +130,8 @@ def _end_of(step: int, step_ends: StepEnds, task_input: TaskInput) -> int:
     first, last = step_ends.first_step, step_ends.first_step + len(step_ends.ends) - 1
     if first <= step <= last:
         return step_ends.ends[step - first]
-    if step < first and task_input.fork is not None:
-        source = task_input.fork.task_id
+    if step < first and task_input.source is not None:
+        source = task_input.source.workflow_id
         text = f"Step {step} is not the task's own: it is a fork of {source} after step {first}. Fork {source} instead."
     else:
         steps = f"step {first}" if first == last else f"the steps {first} to {last}"

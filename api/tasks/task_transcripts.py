@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.payload_types import ForkSource, TranscriptPage, TranscriptRange
+from activities.payload_types import TranscriptPage, TranscriptRange, TranscriptSource
 from activities.storage.message_storage import MessageStorage
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.messages import Message
@@ -46,18 +46,18 @@ class TaskTranscripts:
             raise payload_unavailable(error) from error
         return page.model_copy(update={"messages": first_messages(messages, page_range.max_bytes), "stored": ()})
 
-    async def _source_page(self, fork: ForkSource, page_range: TranscriptRange) -> TranscriptPage:
-        """Return messages that a fork has in common with its source, from there."""
-        source = self._client.get_workflow_handle(fork.task_id)
-        end = fork.end if page_range.end is None else min(page_range.end, fork.end)
+    async def _source_page(self, other: TranscriptSource, page_range: TranscriptRange) -> TranscriptPage:
+        """Return messages that a task has in common with the transcript it goes on from, from there."""
+        source = self._client.get_workflow_handle(other.workflow_id)
+        end = other.end if page_range.end is None else min(page_range.end, other.end)
         try:
             execution = await source.describe(rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             raise PayloadUnavailable(
-                f"Task {fork.task_id!r}, which this one was forked from, is gone: Temporal erases ended tasks after "
-                "the namespace's retention. Their common messages can't be read any more."
+                f"{other.workflow_id!r}, whose messages this task goes on from, is gone: Temporal erases ended tasks "
+                "after the namespace's retention. Their common messages can't be read any more."
             ) from error
         return await self.page(source, execution.task_queue, page_range.model_copy(update={"end": end}))
 

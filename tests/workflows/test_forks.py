@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from activities.payload_types import ForkSource
+from activities.payload_types import TranscriptSource
 from agentkit.messages import Message, ToolCall, user_message
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel
@@ -35,10 +35,10 @@ async def fork(env: TaskEnvironment, source: Handle, step: int, agent: AgentSpec
     ends = await source.query("step_ends", result_type=StepEnds)
     end = ends.ends[step - ends.first_step]
     digest = Transcript(await whole_transcript(env, source)).digest(end)
-    point = ForkSource(task_id=source.id, step=step, end=end, digest=digest)
+    point = TranscriptSource(workflow_id=source.id, end=end, digest=digest)
     return await env.client.start_workflow(
         AgentTask.run,
-        TaskInput(agent=agent, message=user_message(text), fork=point),
+        TaskInput(agent=agent, message=user_message(text), source=point, first_step=step),
         id=f"fork-{uuid.uuid4().hex}",
         task_queue=env.settings.task_queue,
     )
@@ -49,7 +49,7 @@ async def whole_transcript(env: TaskEnvironment, handle: Handle) -> list[Message
     first = await handle.query(AgentTask.transcript)
     if first.source is None:
         return await env.transcript(handle)
-    source: Handle = env.client.get_workflow_handle_for(AgentTask.run, first.source.task_id)
+    source: Handle = env.client.get_workflow_handle_for(AgentTask.run, first.source.workflow_id)
     earlier = (await whole_transcript(env, source))[: first.source.end]
     return earlier + await env.transcript(handle, start=first.source.end)
 
@@ -128,14 +128,14 @@ async def test_forks_of_tasks_that_continued_as_new_read_what_earlier_runs_store
 
 
 async def test_a_fork_whose_source_is_gone_says_so(env: TaskEnvironment) -> None:
-    gone = ForkSource(task_id="task-that-was-erased", step=1, end=3, digest="0" * 32)
+    gone = TranscriptSource(workflow_id="task-that-was-erased", end=3, digest="0" * 32)
     async with env.worker(ScriptedModel(["Never."])):
         handle = await env.client.start_workflow(
             AgentTask.run,
-            TaskInput(agent=env.agent(), message=user_message("Look."), fork=gone),
+            TaskInput(agent=env.agent(), message=user_message("Look."), source=gone, first_step=1),
             id=f"fork-{uuid.uuid4().hex}",
             task_queue=env.settings.task_queue,
         )
         error, failure = await env.failure(handle)
-    assert error.type == "ForkSourceGone"
+    assert error.type == "TranscriptSourceGone"
     assert "is gone: Temporal has erased it" in failure.message

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from activities.payload_types import ForkSource
+from activities.payload_types import TranscriptSource
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall, user_message
 from agentkit.specs import AgentSpec
@@ -211,12 +211,12 @@ async def test_without_a_worker_a_task_can_not_be_forked_and_an_unknown_one_neve
 async def test_a_fork_whose_source_is_gone_says_so(payments: Payments) -> None:
     """Temporal takes a minute to erase a task: a task that never was looks the same to a fork."""
     gone, temporal = "task-that-was-erased", payments.api.temporal
-    fork_source = ForkSource(task_id=gone, step=1, end=3, digest="0" * 32)
+    fork_source = TranscriptSource(workflow_id=gone, end=3, digest="0" * 32)
     agent = AgentSpec(name="clerk", models=("demo:demo",), planner="tools")
     async with payments.worker(by_step("Paid.")):
         await temporal.start_workflow(
             WORKFLOW_TYPE,
-            TaskInput(agent=agent, message=user_message("Go on."), fork=fork_source),
+            TaskInput(agent=agent, message=user_message("Go on."), source=fork_source, first_step=1),
             id=(task_id := f"fork-{uuid.uuid4().hex}"),
             task_queue=payments.api.settings.task_queue,
         )
@@ -224,8 +224,8 @@ async def test_a_fork_whose_source_is_gone_says_so(payments: Payments) -> None:
         shared = await payments.api.http.get(f"/api/v1/tasks/{task_id}/transcript")
         own = await payments.api.get(f"/tasks/{task_id}/transcript", start=3)
         another = await fork(payments.api, gone, 1)
-    assert (ended["status"], ended["error"]["type"]) == ("failed", "ForkSourceGone")
+    assert (ended["status"], ended["error"]["type"]) == ("failed", "TranscriptSourceGone")
     assert problem_of(shared) == (503, "payload-unavailable")
-    assert f"{gone!r}, which this one was forked from, is gone" in shared.json()["detail"]
+    assert f"{gone!r}, whose messages this task goes on from, is gone" in shared.json()["detail"]
     assert own["messages"][0]["parts"][0]["text"] == "Go on."
     assert problem_of(another) == (404, "task-not-found")

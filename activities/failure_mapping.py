@@ -16,6 +16,7 @@ from agentkit.errors import (
     ContextTooLong,
     LocalAttemptLost,
     McpServerUnavailable,
+    MemoryUnavailable,
     ModelError,
     ModelNotAuthorized,
     ModelOutputInvalid,
@@ -50,7 +51,7 @@ def application_error(error: OpspawnError) -> ApplicationError:
     Only transient errors are retryable. The message is bounded: Temporal refuses one of several megabytes, and would
     retry the activity because of that.
     """
-    retryable = isinstance(error, ModelUnavailable | ToolUnavailable | PayloadStorageFailed)
+    retryable = isinstance(error, ModelUnavailable | ToolUnavailable | MemoryUnavailable | PayloadStorageFailed)
     retry_after = error.retry_after if isinstance(error, ModelUnavailable) else None
     return ApplicationError(
         bounded(str(error)),

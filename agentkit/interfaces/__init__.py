@@ -33,6 +33,7 @@ from agentkit.interfaces.memory import (
     RememberedMemory,
     ScopeKind,
     ShortTermMemory,
+    memory_task_queue,
 )
 from agentkit.interfaces.model import (
     Emit,
@@ -168,5 +169,6 @@ __all__ = [
     "Toolset",
     "Unknown",
     "Workspace",
+    "memory_task_queue",
     "unknown_server",
 ]

@@ -24,6 +24,7 @@ __all__ = [
     "RememberedMemory",
     "ScopeKind",
     "ShortTermMemory",
+    "memory_task_queue",
 ]
 
 DEFAULT_TENANT = "default"
@@ -34,6 +35,11 @@ MAX_MEMORY_CHARS = 4_000
 """The longest text of a memory."""
 
 ScopeKind = Literal["user", "agent", "tenant"]
+
+
+def memory_task_queue(task_queue: str) -> str:
+    """Return the queue of memory's activities and tools, for those workers of ``task_queue`` that serve memory."""
+    return f"{task_queue}-memory"
 
 
 def _is_none(value: object) -> bool:
@@ -82,6 +88,8 @@ class NewMemory(Record):
     """The task that it comes from; None: a person wrote it."""
     expires_at: datetime | None = Field(default=None, exclude_if=_is_none)
     """When it is forgotten by itself."""
+    created_at: datetime | None = Field(default=None, exclude_if=_is_none)
+    """Of an imported memory: when it was first stored, elsewhere. None: now."""
     supersedes: str | None = Field(default=None, exclude_if=_is_none)
     """The id of a memory that is out of date because of this one. That one is kept, linked, and no longer recalled."""
 
@@ -152,6 +160,14 @@ class LongTermMemory(Protocol):
 
         Raises:
             MemoryNotFound: the scope has none with that id.
+        """
+        ...
+
+    async def find(self, tenant: str, memory_id: str) -> Memory:
+        """Return the memory with that id, of whichever scope of the tenant; also a superseded one.
+
+        Raises:
+            MemoryNotFound: the tenant has none with that id.
         """
         ...
 

@@ -1,0 +1,281 @@
+"""Read and write long-term memory for callers without a task: standalone activities of the workers that serve it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+from temporalio import activity
+
+from activities.failure_mapping import application_error
+from activities.heartbeat import heartbeating
+from agentkit.errors import LongTermMemoryError, MemoryNotFound
+from agentkit.interfaces import (
+    DEFAULT_TENANT,
+    LongTermMemory,
+    Memory,
+    MemoryChanges,
+    MemoryPage,
+    MemoryScope,
+    NewMemory,
+    RememberedMemory,
+)
+from agentkit.records import Record
+
+__all__ = [
+    "ADD_MEMORIES_ACTIVITY",
+    "CHANGE_MEMORY_ACTIVITY",
+    "DELETE_MEMORY_ACTIVITY",
+    "ERASE_MEMORIES_ACTIVITY",
+    "EXPORT_MEMORIES_ACTIVITY",
+    "GET_MEMORY_ACTIVITY",
+    "LIST_MEMORIES_ACTIVITY",
+    "REINDEX_MEMORIES_ACTIVITY",
+    "SEARCH_MEMORIES_ACTIVITY",
+    "ExportPosition",
+    "ExportedMemories",
+    "FoundMemories",
+    "MemoryCount",
+    "MemoryEdit",
+    "MemoryExport",
+    "MemoryListing",
+    "MemoryQueryActivities",
+    "MemoryReference",
+    "MemorySearch",
+    "NewMemories",
+    "RememberedMemories",
+    "ScopedMemory",
+]
+
+ADD_MEMORIES_ACTIVITY = "add_memories"
+GET_MEMORY_ACTIVITY = "get_memory"
+LIST_MEMORIES_ACTIVITY = "list_memories"
+SEARCH_MEMORIES_ACTIVITY = "search_memories"
+CHANGE_MEMORY_ACTIVITY = "change_memory"
+DELETE_MEMORY_ACTIVITY = "delete_memory"
+ERASE_MEMORIES_ACTIVITY = "erase_memories"
+EXPORT_MEMORIES_ACTIVITY = "export_memories"
+REINDEX_MEMORIES_ACTIVITY = "reindex_memories"
+
+_MAX_EXPORT_BYTES = 500_000
+"""Bytes of JSON of one part of an export; it has one memory at least."""
+
+
+class ScopedMemory(Record):
+    """A text to remember, and whose it is."""
+
+    scope: MemoryScope
+    memory: NewMemory
+    supersedes_new: int | None = Field(default=None, exclude_if=lambda position: position is None)
+    """Position, in the same request, of the memory that this one supersedes; it comes before it."""
+
+
+class NewMemories(Record):
+    """Texts to remember, in this order."""
+
+    memories: tuple[ScopedMemory, ...]
+
+
+class RememberedMemories(Record):
+    """The result for each of ``NewMemories``, in order."""
+
+    memories: tuple[RememberedMemory, ...]
+
+
+class MemoryReference(Record):
+    """A memory by its id."""
+
+    memory_id: str
+    scope: MemoryScope | None = None
+    """None: whichever scope of ``tenant`` has it."""
+    tenant: str = DEFAULT_TENANT
+
+
+class MemoryEdit(Record):
+    """Changes of one memory."""
+
+    reference: MemoryReference
+    changes: MemoryChanges
+
+
+class MemoryListing(Record):
+    """Which page of a scope is asked for."""
+
+    scope: MemoryScope
+    limit: int
+    cursor: str | None = None
+
+
+class MemorySearch(Record):
+    """What is searched for in a scope."""
+
+    scope: MemoryScope
+    query: str
+    limit: int
+
+
+class FoundMemories(Record):
+    """The memories that fit, best first."""
+
+    memories: tuple[Memory, ...]
+
+
+class ExportPosition(Record):
+    """Where a part of an export ends: its last memory."""
+
+    created_at: datetime
+    memory_id: str
+
+
+class MemoryExport(Record):
+    """Which part of a scope's export is asked for."""
+
+    scope: MemoryScope
+    after: ExportPosition | None = None
+    """None: from the oldest memory on."""
+
+
+class ExportedMemories(Record):
+    """Part of an export, oldest first."""
+
+    memories: tuple[Memory, ...]
+    end: ExportPosition | None = None
+    """Where the next part goes on; None: this is the last."""
+
+
+class MemoryCount(Record):
+    """How many memories were erased or indexed."""
+
+    count: int
+    kind: Literal["erased", "indexed"]
+
+
+class MemoryQueryActivities:
+    """What callers without a task ask of long-term memory.
+
+    Each fails with a ``LongTermMemoryError``, its class's name as the failure's type.
+    """
+
+    def __init__(self, memory: LongTermMemory) -> None:
+        self._memory = memory
+
+    @property
+    def all(self) -> Sequence[Callable[..., Any]]:
+        """All of them, for a worker to register."""
+        return [
+            self.add_memories,
+            self.get_memory,
+            self.list_memories,
+            self.search_memories,
+            self.change_memory,
+            self.delete_memory,
+            self.erase_memories,
+            self.export_memories,
+            self.reindex_memories,
+        ]
+
+    @activity.defn(name=ADD_MEMORIES_ACTIVITY)
+    async def add_memories(self, request: NewMemories) -> RememberedMemories:
+        """Remember texts, one after another; those before one that fails stay."""
+        results: list[RememberedMemory] = []
+        async with _failing():
+            for item in request.memories:
+                memory = item.memory
+                if item.supersedes_new is not None:
+                    superseded = results[item.supersedes_new].memory.id
+                    memory = memory.model_copy(update={"supersedes": superseded})
+                results.append(await self._memory.remember(item.scope, memory))
+        return RememberedMemories(memories=tuple(results))
+
+    @activity.defn(name=GET_MEMORY_ACTIVITY)
+    async def get_memory(self, reference: MemoryReference) -> Memory:
+        """Return one memory."""
+        async with _failing():
+            return await self._get(reference)
+
+    @activity.defn(name=LIST_MEMORIES_ACTIVITY)
+    async def list_memories(self, listing: MemoryListing) -> MemoryPage:
+        """Return a page of a scope's memories, newest first."""
+        async with _failing():
+            return await self._memory.list(listing.scope, limit=listing.limit, cursor=listing.cursor)
+
+    @activity.defn(name=SEARCH_MEMORIES_ACTIVITY)
+    async def search_memories(self, search: MemorySearch) -> FoundMemories:
+        """Return the memories that fit a query, best first."""
+        async with _failing():
+            found = await self._memory.recall(search.scope, search.query, limit=search.limit)
+        return FoundMemories(memories=tuple(found))
+
+    @activity.defn(name=CHANGE_MEMORY_ACTIVITY)
+    async def change_memory(self, edit: MemoryEdit) -> Memory:
+        """Change a memory, and return it."""
+        async with _failing():
+            scope = await self._scope(edit.reference)
+            return await self._memory.update(scope, edit.reference.memory_id, edit.changes)
+
+    @activity.defn(name=DELETE_MEMORY_ACTIVITY)
+    async def delete_memory(self, reference: MemoryReference) -> None:
+        """Erase one memory."""
+        async with _failing():
+            try:
+                await self._memory.forget(await self._scope(reference), reference.memory_id)
+            except MemoryNotFound:
+                if activity.info().attempt == 1:  # a later one may follow one that has erased it
+                    raise
+
+    @activity.defn(name=ERASE_MEMORIES_ACTIVITY)
+    async def erase_memories(self, scope: MemoryScope) -> MemoryCount:
+        """Erase all memories of a scope."""
+        async with _failing():
+            return MemoryCount(count=await self._memory.erase(scope), kind="erased")
+
+    @activity.defn(name=EXPORT_MEMORIES_ACTIVITY)
+    async def export_memories(self, export: MemoryExport) -> ExportedMemories:
+        """Return the memories of a scope from a position on, oldest first, as many as fit."""
+        part: list[Memory] = []
+        size = 0
+        async with _failing():
+            async for memory in self._memory.export(export.scope):
+                if not _is_after(memory, export.after):
+                    continue
+                size += len(memory.model_dump_json())
+                if part and size > _MAX_EXPORT_BYTES:
+                    end = ExportPosition(created_at=part[-1].created_at, memory_id=part[-1].id)
+                    return ExportedMemories(memories=tuple(part), end=end)
+                part.append(memory)
+        return ExportedMemories(memories=tuple(part))
+
+    @activity.defn(name=REINDEX_MEMORIES_ACTIVITY)
+    async def reindex_memories(self) -> MemoryCount:
+        """Compute the vectors of all memories anew."""
+        async with _failing():
+            return MemoryCount(count=await self._memory.reindex(), kind="indexed")
+
+    async def _get(self, reference: MemoryReference) -> Memory:
+        if reference.scope is None:
+            return await self._memory.find(reference.tenant, reference.memory_id)
+        return await self._memory.get(reference.scope, reference.memory_id)
+
+    async def _scope(self, reference: MemoryReference) -> MemoryScope:
+        if reference.scope is not None:
+            return reference.scope
+        return (await self._memory.find(reference.tenant, reference.memory_id)).scope
+
+
+def _is_after(memory: Memory, position: ExportPosition | None) -> bool:
+    if position is None:
+        return True
+    return (memory.created_at, memory.id) > (position.created_at, position.memory_id)
+
+
+@asynccontextmanager
+async def _failing() -> AsyncIterator[None]:
+    """Heartbeat, and raise an error of memory as the activity's failure."""
+    async with heartbeating():
+        try:
+            yield
+        except LongTermMemoryError as error:
+            raise application_error(error) from error

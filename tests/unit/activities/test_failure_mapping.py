@@ -18,11 +18,12 @@ EVERY_ERROR = [error for error in with_subclasses(OpspawnError) if error.__modul
 
 
 @pytest.mark.parametrize("error", EVERY_ERROR, ids=lambda error: error.__name__)
-def test_only_unavailable_models_and_tools_are_retryable(error: type[OpspawnError]) -> None:
+def test_only_unavailable_models_tools_and_memory_are_retryable(error: type[OpspawnError]) -> None:
     arguments = {"server": "time"} if error is errors.McpServerUnavailable else {}
     failure = application_error(error("The provider's own message.", **arguments))
     assert failure.non_retryable == (
-        error.__name__ not in {"ModelTimedOut", "ModelUnavailable", "ToolNotStarted", "ToolUnavailable"}
+        error.__name__
+        not in {"MemoryUnavailable", "ModelTimedOut", "ModelUnavailable", "ToolNotStarted", "ToolUnavailable"}
     )
     assert (failure.type, failure.message) == (error.__name__, "The provider's own message.")
     assert failure.next_retry_delay is None

@@ -25,6 +25,9 @@ OpspawnError
 │   └── ToolUnavailable       transient: another attempt may succeed
 │       └── ToolNotStarted    the call has not reached the tool
 ├── SteeringInvalid           a message, a pause or new limits for a task change nothing
+│   ├── ConversationBusy      a turn of the conversation runs, and the message is not to wait for its end
+│   ├── ConversationEnded     the conversation is being deleted, or has expired
+│   └── MessageConflict       another message of the same id was sent before
 ├── AnswerInvalid             a person's answer changes nothing
 │   ├── InputRequestNotFound  no such input request
 │   ├── AlreadyAnswered       it is answered already
@@ -69,6 +72,8 @@ __all__ = [
     "ConfigurationInvalid",
     "ContentRefused",
     "ContextTooLong",
+    "ConversationBusy",
+    "ConversationEnded",
     "FilesChanged",
     "InputRequestExpired",
     "InputRequestNotFound",
@@ -293,6 +298,18 @@ class ToolUnavailable(ToolError):
 
 class SteeringInvalid(OpspawnError):
     """A message, a pause or new limits are not accepted, and change nothing; the message says why."""
+
+
+class ConversationBusy(SteeringInvalid):
+    """A turn of the conversation runs; the message names its task."""
+
+
+class ConversationEnded(SteeringInvalid):
+    """The conversation is being deleted, or has expired: it takes no messages."""
+
+
+class MessageConflict(SteeringInvalid):
+    """Another message of the same id was sent to the conversation before."""
 
 
 class AnswerInvalid(OpspawnError):

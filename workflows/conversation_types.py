@@ -1,0 +1,309 @@
+"""The conversation workflow's argument, messages, verdicts and views: payloads that histories hold, and their names."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ConfigDict, Field, StringConstraints
+
+    from activities.payload_types import StoredMessages, TranscriptSource
+    from agentkit.messages import Message, Usage
+    from agentkit.records import Record
+    from agentkit.specs import AgentSpec
+    from agentkit.transcript import EMPTY_DIGEST
+    from workflows.task_types import TaskStatus
+
+__all__ = [
+    "CHANGE_CONVERSATION",
+    "CONVERSATION_QUERY",
+    "CONVERSATION_TYPE",
+    "DELETE_CONVERSATION",
+    "MAX_QUEUED_MESSAGES",
+    "MAX_TURNS_IN_DETAIL",
+    "MEMO_CONVERSATION",
+    "SEND_TO_CONVERSATION",
+    "TURNS_QUERY",
+    "CarriedConversation",
+    "ConversationChanges",
+    "ConversationFork",
+    "ConversationInput",
+    "ConversationMessage",
+    "ConversationResult",
+    "ConversationStatus",
+    "ConversationSummary",
+    "ConversationView",
+    "KnownMessage",
+    "MessageOutcome",
+    "OnBusy",
+    "SendVerdict",
+    "Turn",
+    "TurnPage",
+    "TurnRange",
+    "VersionOfConversation",
+    "turn_task_id",
+]
+
+CONVERSATION_TYPE = "Conversation"
+"""The workflow type. Its id is ``conversation-...``; it runs on the task queue of its tasks."""
+
+SEND_TO_CONVERSATION = "send_message"
+"""Update and signal: takes a ``ConversationMessage``; the update returns a ``SendVerdict``.
+
+It fails with an ``ApplicationError`` of the type ``ConversationBusy``, ``ConversationEnded``,
+``MessageConflict`` or ``SteeringInvalid``."""
+CHANGE_CONVERSATION = "change"
+"""Update and signal: takes ``ConversationChanges``; the update returns a ``ConversationView``."""
+DELETE_CONVERSATION = "delete"
+"""Signal without an argument: cancel the running turn, drop what is queued, and complete with status ``deleted``."""
+CONVERSATION_QUERY = "conversation"
+"""Returns a ``ConversationView``."""
+TURNS_QUERY = "turns"
+"""Takes a ``TurnRange``; returns a ``TurnPage``. The query ``transcript`` is that of a task."""
+
+MEMO_CONVERSATION = "conversation"
+"""The memo key of a ``ConversationSummary``. Other memo keys are those of a task: title, user, metadata, usage (of all
+turns) and body_hash. Search attributes: OpspawnStatus (a ``ConversationStatus``), OpspawnAgent, OpspawnTenant and
+OpspawnTags. Its turns have OpspawnConversationId; the conversation itself does not."""
+
+MAX_QUEUED_MESSAGES = 100
+MAX_TURNS_IN_DETAIL = 1_000
+"""The newest so many turns are listed, and can be forked; the ids of their messages are known."""
+
+OnBusy = Literal["reject", "enqueue", "interrupt"]
+"""What becomes of a message while a turn runs. ``reject``: it is refused. ``enqueue``: it is a turn of its own, after
+the running one and those that wait. ``interrupt``: the running turn reads it at once."""
+
+ConversationStatus = Literal["idle", "running", "expired", "deleted"]
+"""Whether one of its turns waits for a person is known to that turn's task alone."""
+
+MessageOutcome = Literal["started", "queued", "delivered"]
+"""``started``: it is the input of a turn, whose task has started. ``queued``: it will be that of a later turn.
+``delivered``: the running turn's task has it."""
+
+
+def turn_task_id(conversation_id: str, message_id: str) -> str:
+    """Return the id of the task of the turn that a message starts."""
+    return f"{conversation_id}-{message_id}"
+
+
+class ConversationMessage(Record):
+    """A person's message to a conversation: the argument of ``send_message``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    """Unique in the conversation: a second message of the same id is the first one. See ``turn_task_id``."""
+    agent: AgentSpec
+    """The agent of the turn, with the model, limits and output schema that the request asks for. It has no effect
+    where a running turn reads the message."""
+    message: Message
+    title: str = Field(default="", max_length=200)
+    """Of the turn's task, for lists."""
+    on_busy: OnBusy | None = Field(default=None, exclude_if=lambda on_busy: on_busy is None)
+    """None: as the conversation has it."""
+    sent_by: str | None = Field(default=None, max_length=200, exclude_if=lambda sender: sender is None)
+    tags: tuple[str, ...] = Field(default=(), exclude_if=lambda tags: not tags)
+    """Of the turn's task."""
+    metadata: dict[str, str] = Field(default_factory=dict, exclude_if=lambda metadata: not metadata)
+    """Of the turn's task."""
+    body_hash: str | None = Field(default=None, max_length=100, exclude_if=lambda digest: digest is None)
+    """SHA-256 of the request: another message of the same id and another hash is refused (``MessageConflict``)."""
+    notify: bool = Field(default=False, exclude_if=lambda notify: not notify)
+    """Whether a webhook is called for each input request of the turn."""
+
+
+class ConversationFork(Record):
+    """Where a conversation goes on from another one."""
+
+    conversation_id: str
+    turn: int
+    """The last turn that they have in common."""
+    source: TranscriptSource
+    """The other's transcript up to the end of that turn: ``Turn.source``. It is copied when the conversation starts."""
+
+
+class ConversationInput(Record):
+    """The workflow's first argument."""
+
+    agent: str
+    """The name of the agent that messages go to which name no other one."""
+    model: str | None = Field(default=None, exclude_if=lambda model: model is None)
+    """``provider:name``, instead of the agent's own."""
+    title: str = ""
+    user: str | None = Field(default=None, exclude_if=lambda user: user is None)
+    """The scope of long-term memory of all turns."""
+    tags: tuple[str, ...] = Field(default=(), exclude_if=lambda tags: not tags)
+    metadata: dict[str, str] = Field(default_factory=dict, exclude_if=lambda metadata: not metadata)
+    tenant: str = "default"
+    on_busy: OnBusy = "reject"
+    idle_expiry: float | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
+    """Seconds after the end of the newest turn when the conversation ends; None: never."""
+    fork: ConversationFork | None = Field(default=None, exclude_if=lambda fork: fork is None)
+    message: ConversationMessage | None = Field(default=None, exclude_if=lambda message: message is None)
+    """The first message, if it came with the request for the conversation."""
+
+
+class ConversationChanges(Record):
+    """The argument of ``change``; what is left out stays as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str | None = Field(default=None, max_length=200)
+    agent: str | None = None
+    model: str | None = None
+    """``provider:name``; an empty text: the agent's own."""
+    on_busy: OnBusy | None = None
+
+
+class SendVerdict(Record):
+    """The result of the update ``send_message``."""
+
+    task_id: str
+    """Of the turn that answers the message: its own, or the running one that reads it."""
+    outcome: MessageOutcome
+    is_new: bool
+    """False where the message was received before."""
+
+
+class Turn(Record):
+    """One message of a person, and what the agent did on it."""
+
+    number: int
+    """From 1; those of a fork follow those that it has in common with its source."""
+    task_id: str
+    message_id: str
+    status: TaskStatus
+    """``running`` until the turn has ended, also while its task waits for a person."""
+    agent: str
+    model: str
+    """``provider:name``: the first of the agent's models."""
+    input: str
+    """Shortened; the transcript has all of it."""
+    output: str | None = Field(default=None, exclude_if=lambda output: output is None)
+    """Shortened; JSON where it isn't text."""
+    error: str | None = Field(default=None, exclude_if=lambda error: error is None)
+    """The reason, shortened, where the task failed."""
+    started_at: datetime
+    ended_at: datetime | None = Field(default=None, exclude_if=lambda time: time is None)
+    version: int = Field(default=1, exclude_if=lambda version: version == 1)
+    """The version of the conversation's transcript that the next two belong to."""
+    end: int | None = Field(default=None, exclude_if=lambda end: end is None)
+    """Position in the transcript after the turn's last message; None while it runs."""
+    digest: str = EMPTY_DIGEST
+    """Digest of the transcript up to ``end``."""
+
+    def source(self, conversation_id: str) -> TranscriptSource | None:
+        """Return the conversation's transcript up to the end of this turn; None while it runs."""
+        if self.end is None:
+            return None
+        return TranscriptSource(workflow_id=conversation_id, version=self.version, end=self.end, digest=self.digest)
+
+
+class TurnRange(Record):
+    """The argument of the query ``turns``."""
+
+    after: int = 0
+    """The number of the turn before the first one of the page."""
+    limit: int = 50
+
+
+class TurnPage(Record):
+    """The result of the query ``turns``: turns by number, the running one last."""
+
+    turns: tuple[Turn, ...]
+    total: int
+    """The number of the newest turn."""
+
+
+class ConversationSummary(Record):
+    """What lists show of a conversation beside its search attributes and other memo keys."""
+
+    model: str | None = Field(default=None, exclude_if=lambda model: model is None)
+    on_busy: OnBusy = "reject"
+    turns: int = 0
+    """Turns that have started, those in common with a fork's source included."""
+    current_task_id: str | None = Field(default=None, exclude_if=lambda task_id: task_id is None)
+    """Of the running turn."""
+    queued: int = 0
+    """Messages that wait for a turn of their own."""
+    updated_at: datetime | None = None
+    """When a turn started or ended, or something was changed; None: when the workflow started."""
+    expires_at: datetime | None = Field(default=None, exclude_if=lambda time: time is None)
+    """None: never, or a turn runs."""
+    forked_from: ConversationFork | None = Field(default=None, exclude_if=lambda fork: fork is None)
+
+
+class ConversationView(ConversationSummary):
+    """The result of the query ``conversation``."""
+
+    status: ConversationStatus
+    agent: str
+    title: str
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = Field(default_factory=dict)
+    idle_expiry: float | None = None
+    usage: Usage
+    """Of all ended turns."""
+    created_at: datetime
+    messages: int
+    """In the transcript, without those of the running turn."""
+    version: int
+    """Of the transcript."""
+
+
+class KnownMessage(Record):
+    """A message that was received."""
+
+    task_id: str
+    """As in ``SendVerdict``."""
+    outcome: MessageOutcome
+    body_hash: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
+
+
+class VersionOfConversation(Record):
+    """An earlier version of the transcript."""
+
+    version: int
+    pages: tuple[StoredMessages, ...]
+    end: int
+
+
+class CarriedConversation(Record):
+    """The workflow's second argument: state that survives continue-as-new, which happens between two turns."""
+
+    created_at: datetime
+    idle_since: datetime
+    """When the newest turn ended."""
+    updated_at: datetime
+    agent: str
+    model: str | None = Field(default=None, exclude_if=lambda model: model is None)
+    title: str
+    on_busy: OnBusy
+    usage: Usage
+    turn_count: int
+    """Turns that have started."""
+    turns: tuple[Turn, ...]
+    """The newest ones."""
+    known: dict[str, KnownMessage]
+    """The newest messages by their id."""
+    queue: tuple[ConversationMessage, ...] = Field(default=(), exclude_if=lambda queue: not queue)
+    pages: tuple[StoredMessages, ...]
+    """Where the transcript is stored."""
+    digest: str
+    """Of the whole transcript."""
+    version: int = Field(default=1, exclude_if=lambda version: version == 1)
+    versions: tuple[VersionOfConversation, ...] = Field(default=(), exclude_if=lambda versions: not versions)
+    """The newest of the earlier versions."""
+
+
+class ConversationResult(Record):
+    """The workflow's result."""
+
+    status: ConversationStatus
+    turns: int
+    usage: Usage

@@ -8,7 +8,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-# Extras stay installed until `make clean`: make install EXTRAS=local.
+# Extras stay installed until `make clean`: make install EXTRAS=local. Long-term memory's is installed as well, unless
+# EXTRAS=-memory leaves it out.
 INSTALLED_EXTRAS := $(shell cat .venv/.extras 2>/dev/null)
 EXTRAS ?= $(INSTALLED_EXTRAS)
 
@@ -83,6 +84,11 @@ lock: ## Write the lock files, keeping versions that still fit; ARGS=--upgrade u
 	$(COMPILE) --group dev --constraints requirements.lock --output-file .ci/requirements-dev.lock
 	for extra in local s3; do \
 	  $(BIN)/python .ci/check_lock.py --extra $$extra | $(COMPILE) - --no-deps --output-file .ci/requirements-$$extra.lock; \
+	done
+	for extra in memory multilingual; do \
+	  $(COMPILE) pyproject.toml --extra $$extra --constraints requirements.lock --constraints .ci/requirements-dev.lock \
+	    --output-file .ci/requirements-$$extra.lock && \
+	  $(BIN)/python .ci/check_lock.py --additions .ci/requirements-$$extra.lock; \
 	done
 
 clean: ## Remove .venv and the caches of tools; .opspawn stays

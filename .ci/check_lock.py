@@ -3,7 +3,8 @@
 ``make lock`` writes beside each locked package which package requires it. So the requirements of pyproject.toml can be
 compared with those that a lock was made from, and each locked version with its requirement.
 ``requirements.lock`` holds all packages to run, ``.ci/requirements-dev.lock`` all that development adds, and
-``.ci/requirements-EXTRA.lock`` those of an extra, without their dependencies.
+``.ci/requirements-EXTRA.lock`` what an extra adds to ``requirements.lock``; for ``local`` and ``s3`` without
+dependencies.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)")
 _DIRECT = re.compile(r"^ +#(?: via)? +opspawn \(pyproject\.toml(?::\w+)?\)$")
 _LOCK = "requirements.lock"
 _DEV_LOCK = ".ci/requirements-dev.lock"
+_WITHOUT_DEPENDENCIES = frozenset({"local", "s3"})
 
 
 @dataclass
@@ -72,11 +74,23 @@ def compare(requirements: list[Requirement], lock: dict[str, _Entry]) -> Iterato
             yield f"the lock holds {name} without a hash"
 
 
-def compare_versions(lock: dict[str, _Entry], other: dict[str, _Entry]) -> Iterator[str]:
+def compare_versions(lock: dict[str, _Entry], other_name: str, other: dict[str, _Entry]) -> Iterator[str]:
     """Yield the packages of which ``lock`` holds another version than ``other``, a sentence each."""
     for name, entry in lock.items():
         if name in other and other[name].version != entry.version:
-            yield f"the lock holds {name} {entry.version}, and {_LOCK} holds {other[name].version}"
+            yield f"the lock holds {name} {entry.version}, and {other_name} holds {other[name].version}"
+
+
+def additions(text: str, base: dict[str, _Entry]) -> str:
+    """Return the text of a lock without the packages that ``base`` holds as well."""
+    kept: list[str] = []
+    keeping = True
+    for line in text.splitlines(keepends=True):
+        if pin := _PIN.match(line):
+            keeping = canonicalize_name(pin[1]) not in base
+        if keeping:
+            kept.append(line)
+    return "".join(kept)
 
 
 def check(root: Path) -> int:
@@ -85,9 +99,12 @@ def check(root: Path) -> int:
     locks: dict[str, dict[str, _Entry]] = {}
     for name, requirements in read_requirements((root / "pyproject.toml").read_text()).items():
         path = root / name
-        lock = read_lock(path.read_text(), direct=name not in (_LOCK, _DEV_LOCK)) if path.exists() else {}
+        extra = name.removeprefix(".ci/requirements-").removesuffix(".lock")
+        lock = read_lock(path.read_text(), direct=extra in _WITHOUT_DEPENDENCIES) if path.exists() else {}
+        differences = list(compare(requirements, lock))
+        for other_name, other in locks.items():
+            differences.extend(compare_versions(lock, other_name, other))
         locks[name] = lock
-        differences = [*compare(requirements, lock), *compare_versions(lock, locks[_LOCK])]
         for difference in differences:
             sys.stderr.write(f"{difference}\n")
         if differences:
@@ -99,10 +116,18 @@ def check(root: Path) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Check a directory, by default this one; ``--extra NAME`` prints an extra's requirements instead."""
+    """Check a directory, by default this one.
+
+    ``--extra NAME`` prints an extra's requirements instead; ``--additions LOCK`` removes from a lock what
+    ``requirements.lock`` holds.
+    """
     if arguments[:1] == ["--extra"]:
         requirements = read_requirements(Path("pyproject.toml").read_text())[f".ci/requirements-{arguments[1]}.lock"]
         sys.stdout.write("".join(f"{requirement}\n" for requirement in requirements))
+        return 0
+    if arguments[:1] == ["--additions"]:
+        path = Path(arguments[1])
+        path.write_text(additions(path.read_text(), read_lock(Path(_LOCK).read_text(), direct=False)))
         return 0
     return check(Path(arguments[0] if arguments else "."))
 

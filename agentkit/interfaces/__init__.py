@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from agentkit.interfaces.compaction import CompactedMessages, CompactionReason, CompactionRequest, Compactor
+from agentkit.interfaces.compaction import (
+    CompactedMessages,
+    CompactionReason,
+    CompactionRequest,
+    Compactor,
+    ContextUse,
+)
 from agentkit.interfaces.content import READ_RESULT, ContentReader
 from agentkit.interfaces.embedder import EmbeddedKind, Embedder
 from agentkit.interfaces.fetcher import Fetcher, FetchResult
@@ -95,6 +101,7 @@ __all__ = [
     "CompactionRequest",
     "Compactor",
     "ContentReader",
+    "ContextUse",
     "CutOffBy",
     "Decision",
     "Done",

@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field, JsonValue
 
+from agentkit.interfaces.compaction import ContextUse
 from agentkit.interfaces.output import OutputCheck
 from agentkit.messages import Message, Usage
 from agentkit.records import Record
@@ -61,6 +62,9 @@ class ModelResponse(Record):
     refused_arguments: Mapping[int, str] | None = Field(default=None, exclude_if=lambda refused: not refused)
     """Why calls of external tools are refused: their arguments don't fit. By position among the decision's calls, from
     0; ``request_model`` sets it, no model does."""
+    context: ContextUse | None = Field(default=None, exclude_if=lambda context: context is None)
+    """Set where the transcript is to be shortened before the next request: it takes the share of the model's context
+    window that the agent's ``compaction`` names. ``request_model`` sets it, no model does."""
 
 
 class Model(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, OutputChecker
@@ -10,6 +10,7 @@ from agentkit.messages import Message
 from agentkit.planners import get_planner
 from agentkit.runtime.argument_check import are_arguments_checked, refused_arguments
 from agentkit.runtime.call_ids import with_unique_call_ids
+from agentkit.runtime.context_share import reached_share
 from agentkit.specs import AgentSpec
 
 __all__ = ["request_model", "with_unpriced_calls"]
@@ -30,7 +31,7 @@ async def request_model(
 
     Its usage counts the call as unpriced if its cost is unknown. A text that ends the task is checked here against the
     agent's output schema, and the arguments of external and MCP tools against theirs: a check may take long, and
-    workflow code must not.
+    workflow code must not. The response says when the transcript takes too much of the model's context window.
 
     Args:
         model: The client of the provider.
@@ -48,7 +49,7 @@ async def request_model(
     request = get_planner(agent.planner).render(agent, messages, agent.tools)
     response = with_unpriced_calls(await model.respond(replace(request, model=name, attempt=attempt), emit))
     message = with_unique_call_ids(response.message, messages, step)
-    checks = await _check(checker, agent, response)
+    checks = await _check(checker, agent, response) | {"context": reached_share(agent, name, response.usage)}
     return response.model_copy(update={"message": message, **checks})
 
 
@@ -60,7 +61,7 @@ def with_unpriced_calls(response: ModelResponse) -> ModelResponse:
     return response.model_copy(update={"usage": usage.model_copy(update={"unpriced_calls": usage.model_calls})})
 
 
-async def _check(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> Mapping[str, object]:
+async def _check(checker: OutputChecker, agent: AgentSpec, response: ModelResponse) -> dict[str, object]:
     """Return the fields of the response that say what doesn't fit a schema."""
     has_schemas = agent.output_schema is not None or any(map(are_arguments_checked, (*agent.tools, *agent.proxied)))
     if not has_schemas or response.stop_reason in ("length", "refusal"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agentkit.testing.memory_token_store import MemoryTokenStore
 from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
+from agentkit.testing.scripted_compactor import ScriptedCompactor
 from agentkit.testing.scripted_gemini import ReceivedGeminiRequest, ScriptedGeminiServer
 from agentkit.testing.scripted_mcp_servers import ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool
 from agentkit.testing.scripted_model import ModelScript, ScriptedModel, ScriptedResponse
@@ -29,6 +30,7 @@ __all__ = [
     "ReceivedGeminiRequest",
     "ReceivedRequest",
     "ScriptedAnthropicServer",
+    "ScriptedCompactor",
     "ScriptedGeminiServer",
     "ScriptedMcpServer",
     "ScriptedMcpServers",

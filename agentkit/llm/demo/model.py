@@ -67,7 +67,7 @@ def _find_script(messages: Sequence[Message]) -> tuple[DemoScript, int]:
     for message in reversed(messages):
         if message.role == "assistant":
             responses.append(message.text)
-        elif message.role == "user" and message.source != "planner":
+        elif message.role == "user" and message.source is None:
             script = parse_script(message.text)
             return script, sum(not is_plan(text, script.lines) for text in responses)
     return parse_script(""), len(responses)

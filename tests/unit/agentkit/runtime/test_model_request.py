@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from agentkit.errors import ModelUnavailable
-from agentkit.interfaces import ModelDelta, ModelResponse
+from agentkit.interfaces import ContextUse, ModelDelta, ModelResponse
 from agentkit.messages import Message, ToolCall, Usage, user_message
 from agentkit.runtime.model_request import request_model
 from agentkit.schemas.output_check import InlineOutputChecker
-from agentkit.specs import AgentSpec, ToolSpec
+from agentkit.specs import AgentSpec, CompactionSettings, ToolSpec
 from agentkit.testing import ScriptedModel
 
 AGENT = AgentSpec(
@@ -87,3 +87,12 @@ async def test_an_error_of_the_model_is_raised_as_it_is() -> None:
             name="demo:x",
             step=2,
         )
+
+
+@pytest.mark.parametrize(("window", "reached"), [(1_000, False), (10, True)])
+async def test_the_response_says_when_the_transcript_takes_too_much_of_the_window(window: int, reached: bool) -> None:
+    agent = AGENT.model_copy(update={"compaction": CompactionSettings.model_construct(window=window)})
+    response = await request_model(
+        ScriptedModel(["fine"]), agent, MESSAGES, checker=InlineOutputChecker(), name="demo:first", step=2
+    )
+    assert response.context == (ContextUse(tokens=15, window=window) if reached else None)

@@ -87,6 +87,7 @@ __all__ = [
     "MemoryNotFound",
     "MemoryRequestInvalid",
     "MemoryUnavailable",
+    "MessageConflict",
     "MessageTooLong",
     "ModelError",
     "ModelNotAuthorized",

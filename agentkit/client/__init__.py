@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from agentkit.client.conversation_calls import UNCHANGED, ConversationCalls
+from agentkit.client.conversation_resources import (
+    Conversation,
+    ConversationList,
+    ConversationTurn,
+    ForkedTurn,
+    OnBusy,
+    TurnList,
+)
 from agentkit.client.errors import ApiFailed, ApiUnreachable, ClientError, RequestRefused
+from agentkit.client.memory_calls import MemoryCalls
+from agentkit.client.memory_resources import AddedMemory, ImportedMemories, MemoryList, StoredMemory
 from agentkit.client.opspawn_client import OpspawnClient
 from agentkit.client.resources import (
     Agent,
@@ -34,10 +45,12 @@ from agentkit.client.sent_bodies import TaskInputContent
 from agentkit.client.streamed_response import StreamedResponse
 from agentkit.client.task_events import (
     CallInterrupted,
+    ContextCompacted,
     InputAnswered,
     InputRejected,
     InputRequested,
     LimitsRaised,
+    MemoryRecalled,
     MessageReceived,
     ModelCompleted,
     ModelDeltaReceived,
@@ -46,6 +59,7 @@ from agentkit.client.task_events import (
     ModelRetrying,
     ModelStarted,
     PlanUpdated,
+    RecalledMemory,
     TaskCancelled,
     TaskCompleted,
     TaskEvent,
@@ -62,6 +76,8 @@ from agentkit.client.watch import ConnectionLost, ConnectionRestored, TaskUpdate
 from agentkit.mcp_input import PromptReference, ResourceReference
 
 __all__ = [
+    "UNCHANGED",
+    "AddedMemory",
     "Agent",
     "AgentList",
     "ApiFailed",
@@ -71,8 +87,15 @@ __all__ = [
     "ClientError",
     "ConnectionLost",
     "ConnectionRestored",
+    "ContextCompacted",
+    "Conversation",
+    "ConversationCalls",
+    "ConversationList",
+    "ConversationTurn",
     "DefaultModel",
     "ForkedFrom",
+    "ForkedTurn",
+    "ImportedMemories",
     "InputAnswered",
     "InputRejected",
     "InputRequestList",
@@ -86,6 +109,9 @@ __all__ = [
     "McpServerList",
     "McpToolInfo",
     "McpTools",
+    "MemoryCalls",
+    "MemoryList",
+    "MemoryRecalled",
     "MessageList",
     "MessageReceived",
     "ModelCompleted",
@@ -94,13 +120,16 @@ __all__ = [
     "ModelReset",
     "ModelRetrying",
     "ModelStarted",
+    "OnBusy",
     "OpenInputRequest",
     "OpspawnClient",
     "PlanUpdated",
     "PromptReference",
+    "RecalledMemory",
     "RequestRefused",
     "ResourceReference",
     "Stalled",
+    "StoredMemory",
     "StreamedResponse",
     "SystemInfo",
     "Task",
@@ -122,4 +151,5 @@ __all__ = [
     "ToolProgressed",
     "ToolRetrying",
     "ToolStarted",
+    "TurnList",
 ]

@@ -105,6 +105,20 @@ class ApiConnection:
             response = await self._http.post(path, json=body, headers=headers, timeout=timeout)
         return _parse(kind, response)
 
+    async def post_lines(
+        self, kind: type[_T], path: str, content: bytes, *, params: Mapping[str, str], wait: float = 0
+    ) -> _T:
+        """Post lines of JSON to ``path`` and return the object in the response; ``wait`` is as for ``get``.
+
+        Raises:
+            ClientError: the API reported an error, or could not be reached.
+        """
+        timeout = Timeout(_RESPONSE_TIMEOUT_S + wait, connect=_CONNECT_TIMEOUT_S)
+        headers = {"Content-Type": "application/jsonl"}
+        with self._transport_errors():
+            response = await self._http.post(path, params=params, content=content, headers=headers, timeout=timeout)
+        return _parse(kind, response)
+
     async def patch(self, kind: type[_T], path: str, body: JsonObject) -> _T:
         """Change what is at ``path``, and return the object in the response.
 
@@ -114,6 +128,18 @@ class ApiConnection:
         with self._transport_errors():
             response = await self._http.patch(path, json=body)
         return _parse(kind, response)
+
+    async def delete(self, path: str, *, params: Mapping[str, str | list[str]] | None = None) -> JsonObject:
+        """Delete what is at ``path``, and return the object in the response; an empty one without a body.
+
+        Raises:
+            ClientError: the API reported an error, or could not be reached.
+        """
+        with self._transport_errors():
+            response = await self._http.delete(path, params=params)
+        if response.is_success and not response.content:
+            return {}
+        return _parse(ApiObject, response).raw
 
     @asynccontextmanager
     async def stream_events(self, path: str, after: str | None) -> AsyncIterator[_EventStream | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
@@ -14,7 +13,9 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from agentkit.client.api_connection import ApiConnection
+from agentkit.client.conversation_calls import ConversationCalls
 from agentkit.client.errors import ApiUnreachable
+from agentkit.client.memory_calls import MemoryCalls
 from agentkit.client.reconnect_deadline import RECONNECT_TIMEOUT_S, ReconnectDeadline
 from agentkit.client.resources import (
     AgentList,
@@ -32,6 +33,7 @@ from agentkit.client.resources import (
     ToolList,
 )
 from agentkit.client.sent_bodies import (
+    MCP_TIMEOUT_S,
     TaskInputContent,
     answer_body,
     fork_body,
@@ -39,17 +41,14 @@ from agentkit.client.sent_bodies import (
     message_body,
     task_body,
 )
+from agentkit.client.submission import submit
 from agentkit.client.task_events import TaskEvent
 from agentkit.client.watch import TaskUpdate, watch
 from agentkit.input_requests import AnswerDecision, InputRequestKind, Remember
 
 __all__ = ["OpspawnClient"]
 
-_SUBMIT_TIMEOUT_S = 12.0
-"""Shorter than for a task that runs already: a person waits for the task's id."""
 _LONG_POLL_S = 30.0
-_MCP_TIMEOUT_S = 120.0
-"""How long MCP servers may take to respond, with their start, besides the API's own time."""
 _MIN_POLL_INTERVAL_S = 0.1
 """Pause between polls, should the API respond at once instead of waiting for a task's end."""
 
@@ -69,6 +68,8 @@ class OpspawnClient:
         """
         self._connection = ApiConnection(url)
         self._reconnect_timeout_s = reconnect_timeout
+        self.conversations = ConversationCalls(self._connection)
+        self.memories = MemoryCalls(self._connection)
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,7 +127,7 @@ class OpspawnClient:
             user=user,
             start_at=start_at,
         )
-        return await self._submit("/tasks", body, idempotency_key, wait=_MCP_TIMEOUT_S if has_references(input) else 0)
+        return await self._submit("/tasks", body, idempotency_key, wait=MCP_TIMEOUT_S if has_references(input) else 0)
 
     async def get(self, task_id: str, *, wait: float = 0) -> Task:
         """Return a task; with ``wait`` (seconds, up to 60) when it ends, at the latest after that time."""
@@ -261,7 +262,7 @@ class OpspawnClient:
         """
         body = fork_body(from_step=from_step, task_input=input, agent=agent, model=model, limits=limits)
         return await self._submit(
-            f"{_path(task_id)}/fork", body, idempotency_key, wait=_MCP_TIMEOUT_S if has_references(input) else 0
+            f"{_path(task_id)}/fork", body, idempotency_key, wait=MCP_TIMEOUT_S if has_references(input) else 0
         )
 
     async def input_requests(
@@ -356,38 +357,26 @@ class OpspawnClient:
 
     async def mcp_servers(self) -> McpServerList:
         """Return the MCP servers, and which can be used now; a worker must run."""
-        return await self._connection.get(McpServerList, "/mcp/servers", wait=_MCP_TIMEOUT_S)
+        return await self._connection.get(McpServerList, "/mcp/servers", wait=MCP_TIMEOUT_S)
 
     async def mcp_tools(self, server: str) -> McpTools:
         """Return the tools of an MCP server; a worker must run, as for its resources and prompts."""
-        return await self._connection.get(McpTools, f"{_server_path(server)}/tools", wait=_MCP_TIMEOUT_S)
+        return await self._connection.get(McpTools, f"{_server_path(server)}/tools", wait=MCP_TIMEOUT_S)
 
     async def mcp_resources(self, server: str) -> McpResources:
         """Return the resources of an MCP server, and its templates of resources."""
-        return await self._connection.get(McpResources, f"{_server_path(server)}/resources", wait=_MCP_TIMEOUT_S)
+        return await self._connection.get(McpResources, f"{_server_path(server)}/resources", wait=MCP_TIMEOUT_S)
 
     async def mcp_prompts(self, server: str) -> McpPrompts:
         """Return the prompts of an MCP server."""
-        return await self._connection.get(McpPrompts, f"{_server_path(server)}/prompts", wait=_MCP_TIMEOUT_S)
+        return await self._connection.get(McpPrompts, f"{_server_path(server)}/prompts", wait=MCP_TIMEOUT_S)
 
     async def system(self) -> SystemInfo:
         """Return what the API serves: its app directory, default model, task queue and Temporal."""
         return await self._connection.get(SystemInfo, "/system")
 
     async def _submit(self, path: str, body: JsonObject, idempotency_key: str | None, *, wait: float = 0) -> Task:
-        """Post ``body``, and repeat it with the same key when the connection breaks before the response.
-
-        ``wait`` extends the response timeout by as many seconds.
-        """
-        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-        deadline = ReconnectDeadline(_SUBMIT_TIMEOUT_S)
-        while True:
-            try:
-                return await self._connection.post(Task, path, body, headers=headers, wait=wait)
-            except ApiUnreachable as error:
-                if not error.may_have_arrived:
-                    raise
-                await deadline.wait_before_retry(error)
+        return await submit(self._connection, Task, path, body, idempotency_key, wait=wait)
 
 
 def _path(task_id: str) -> str:

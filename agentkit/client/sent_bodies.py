@@ -11,7 +11,20 @@ from agentkit.client.resources import JsonObject
 from agentkit.mcp_input import PromptReference, ResourceReference
 from agentkit.messages import InputPart
 
-__all__ = ["TaskInputContent", "answer_body", "fork_body", "has_references", "message_body", "task_body"]
+__all__ = [
+    "MCP_TIMEOUT_S",
+    "TaskInputContent",
+    "answer_body",
+    "conversation_body",
+    "fork_body",
+    "has_references",
+    "message_body",
+    "task_body",
+    "turn_body",
+]
+
+MCP_TIMEOUT_S = 120.0
+"""How long MCP servers may take to respond, with their start, besides the API's own time."""
 
 TaskInputContent = str | Sequence[InputPart | ResourceReference] | PromptReference
 """Text, content parts and resources of MCP servers, or a prompt of an MCP server."""
@@ -100,6 +113,54 @@ def fork_body(
         agent=agent,
         model=model,
         limits=dict(limits) if limits else None,
+    )
+
+
+def conversation_body(
+    *,
+    agent: str,
+    message: TaskInputContent | None,
+    model: str | None,
+    title: str | None,
+    user: str | None,
+    tags: Sequence[str],
+    metadata: Mapping[str, str] | None,
+    on_busy: str | None,
+    idle_expiry: str | float | None,
+) -> JsonObject:
+    """Return the body that starts a conversation."""
+    return _given(
+        agent=agent,
+        message=None if message is None else _input_json(message),
+        model=model,
+        title=title,
+        user=user,
+        tags=[*tags] or None,
+        metadata=dict[str, JsonValue](metadata) if metadata else None,
+        on_busy=on_busy,
+        idle_expiry=idle_expiry,
+    )
+
+
+def turn_body(
+    *,
+    task_input: TaskInputContent,
+    agent: str | None,
+    model: str | None,
+    on_busy: str | None,
+    limits: Mapping[str, JsonValue] | None,
+    output_schema: Mapping[str, JsonValue] | None,
+    metadata: Mapping[str, str] | None,
+) -> JsonObject:
+    """Return the body that sends a message to a conversation."""
+    return _given(
+        input=_input_json(task_input),
+        agent=agent,
+        model=model,
+        on_busy=on_busy,
+        limits=dict(limits) if limits else None,
+        output_schema=None if output_schema is None else dict(output_schema),
+        metadata=dict[str, JsonValue](metadata) if metadata else None,
     )
 
 

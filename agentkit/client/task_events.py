@@ -16,10 +16,12 @@ from agentkit.records import Record
 __all__ = [
     "CallError",
     "CallInterrupted",
+    "ContextCompacted",
     "InputAnswered",
     "InputRejected",
     "InputRequested",
     "LimitsRaised",
+    "MemoryRecalled",
     "MessageReceived",
     "ModelCompleted",
     "ModelDeltaReceived",
@@ -28,6 +30,7 @@ __all__ = [
     "ModelRetrying",
     "ModelStarted",
     "PlanUpdated",
+    "RecalledMemory",
     "TaskCancelled",
     "TaskCompleted",
     "TaskEvent",
@@ -253,6 +256,33 @@ class LimitsRaised(TaskEvent):
     raised_by: str | None = None
 
 
+class RecalledMemory(Record):
+    """A memory that entered the transcript."""
+
+    id: str
+    text: str
+    created_at: datetime | None = None
+
+
+class MemoryRecalled(TaskEvent):
+    """``memory.recalled``: long-term memories entered the transcript at the start of the task."""
+
+    memories: tuple[RecalledMemory, ...] = ()
+
+
+class ContextCompacted(TaskEvent):
+    """``context.compacted``: old messages were shortened or summarised; the transcript has a new version."""
+
+    version: int = 0
+    """Of the transcript; the first is 1."""
+    tokens_before: int = 0
+    tokens_after: int = 0
+    messages_before: int = 0
+    messages_after: int = 0
+    reason: str = ""
+    """``share`` of the model's context window was reached, or the model refused it as ``too_long``."""
+
+
 _CLASSES: dict[str, type[TaskEvent]] = {
     "task.status": TaskStatusChanged,
     "task.started": TaskStarted,
@@ -277,6 +307,8 @@ _CLASSES: dict[str, type[TaskEvent]] = {
     "input.rejected": InputRejected,
     "message.received": MessageReceived,
     "limits.raised": LimitsRaised,
+    "memory.recalled": MemoryRecalled,
+    "context.compacted": ContextCompacted,
 }
 
 

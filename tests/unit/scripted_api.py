@@ -34,6 +34,9 @@ class RecordedRequest:
     path: str
     headers: dict[str, str]
     body: JsonObject | None
+    """None without a body, or where it is no JSON object."""
+    content: str = ""
+    """The body as text."""
 
 
 @dataclass
@@ -150,6 +153,43 @@ def task(status: str = "completed", **fields: object) -> JsonObject:
     }
 
 
+def conversation(status: str = "idle", **fields: object) -> JsonObject:
+    """Return a Conversation as the API shows it."""
+    return {
+        "id": "conversation-1",
+        "agent": "assistant",
+        "model": None,
+        "status": status,
+        "title": "What is 6 times 7?",
+        "user": None,
+        "tags": [],
+        "metadata": {},
+        "on_busy": "reject",
+        "turns": 0,
+        "current_task_id": None,
+        "queued": 0,
+        "usage": {"tokens": 164, "input_tokens": 140, "output_tokens": 24, "cost_usd": None},
+        "created_at": "2026-11-21T19:53:11Z",
+        "updated_at": "2026-11-21T19:53:12Z",
+        "expires_at": None,
+        "links": {"self": "/api/v1/conversations/conversation-1"},
+        **fields,
+    }
+
+
+def memory(number: int = 1, **fields: object) -> JsonObject:
+    """Return a memory as the API shows it."""
+    return {
+        "id": f"memory-{number}",
+        "text": "Ada likes tea.",
+        "scope": "user/ada",
+        "metadata": {},
+        "created_at": "2026-11-21T19:53:11Z",
+        "updated_at": "2026-11-21T19:53:11Z",
+        **fields,
+    }
+
+
 def input_request(number: int = 1, **fields: object) -> JsonObject:
     """Return an approval that ``task-1`` waits for."""
     return {
@@ -171,9 +211,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         length = int(self.headers.get("content-length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
+        received = self.rfile.read(length).decode()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        response = self.api.respond(RecordedRequest(self.command, self.path, headers, body))
+        body = json.loads(received) if headers.get("content-type") == "application/json" else None
+        response = self.api.respond(RecordedRequest(self.command, self.path, headers, body, received))
         if response.gate is not None:
             response.gate.wait(20)
         if response.status == 0:
@@ -188,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content.encode())
         self.close_connection = self.close_connection or response.cut
 
-    do_GET = do_POST = do_PATCH = _serve
+    do_GET = do_POST = do_PATCH = do_DELETE = _serve
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""

@@ -328,7 +328,11 @@ async def test_a_rule_that_asks_for_either_asks_once_for_the_tool(env: TaskEnvir
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        pytest.param(proxied("c1", "maths", "add"), "no server 'maths'. Servers: mail, math.", id="server"),
+        pytest.param(
+            proxied("c1", "maths", "add"),
+            "'maths' in mcp.json. Did you mean 'math'? Servers: mail, math.",
+            id="server",
+        ),
         pytest.param(proxied("c1", "math", "ad"), "no tool 'ad'. Did you mean 'add'? It has: add.", id="tool"),
         pytest.param(proxied("c1", "math", "add", {"a": "x"}), "The arguments of math__add are wrong", id="arguments"),
         pytest.param(proxied("c1", "math", "add", [1]), "must have one JSON object", id="list as arguments"),

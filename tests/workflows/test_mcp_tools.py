@@ -138,7 +138,7 @@ async def test_without_a_server_that_is_down_the_task_goes_on_and_the_model_is_t
     assert (notice.role, notice.source) == ("user", "planner")
     assert "MCP server mail: it crashed at its start." in notice.text
     assert "MCP server math has no tool 'multiply'. It has: add." in notice.text
-    assert "mcp.json has no server 'maths'. Servers: mail, math." in notice.text
+    assert "There is no MCP server 'maths' in mcp.json. Did you mean 'math'? Servers: mail, math." in notice.text
 
 
 async def test_a_task_fails_without_a_server_that_its_agent_requires(env: TaskEnvironment) -> None:

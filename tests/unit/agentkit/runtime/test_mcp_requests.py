@@ -48,7 +48,7 @@ async def test_an_error_that_nobody_has_foreseen_is_one_of_its_server(caplog: py
 
 
 async def test_an_unknown_server_is_named_with_the_known_ones() -> None:
-    with pytest.raises(McpServerUnavailable, match=r"no server 'x'\. Servers: quick, s\.") as raised:
+    with pytest.raises(McpServerUnavailable, match=r"no MCP server 'x' in mcp\.json\. Servers: quick, s\.") as raised:
         await server_tools(SERVERS, "x")
     assert raised.value.kind == "unknown"
 

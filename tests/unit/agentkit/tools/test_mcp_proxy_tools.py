@@ -125,7 +125,7 @@ async def test_a_description_has_the_schema_of_the_arguments() -> None:
 @pytest.mark.parametrize(
     ("server", "name", "message"),
     [
-        ("gitlab", "x", r"no server 'gitlab'\. Servers: github, time\."),
+        ("gitlab", "x", r"no MCP server 'gitlab' in mcp\.json\. Did you mean 'github'\? Servers: github, time\."),
         ("github", "create_isue", r"no tool 'create_isue'\. Did you mean 'create_issue'\? It has: create_issue, list_"),
     ],
 )

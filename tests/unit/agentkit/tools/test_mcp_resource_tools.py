@@ -63,7 +63,7 @@ async def test_a_server_that_fails_is_a_note_and_an_error_where_only_it_is_asked
     assert result["notes"] == ["MCP server docs: it crashed."]
     with pytest.raises(ToolError, match="MCP server docs: it crashed"):
         await listed(servers, server="docs")
-    with pytest.raises(ToolError, match=r"no server 'doc'\. Servers: docs, mail\."):
+    with pytest.raises(ToolError, match=r"'doc' in mcp\.json\. Did you mean 'docs'\? Servers: docs, mail\."):
         await listed(servers, server="doc")
 
 
@@ -114,7 +114,7 @@ async def test_a_single_file_is_the_result() -> None:
 async def test_errors_are_for_the_model() -> None:
     with pytest.raises(ToolError, match="has no resource 'docs://c'"):
         await called(two_servers(), "read_resource", server="docs", uri="docs://c")
-    with pytest.raises(ToolError, match="no server 'x'"):
+    with pytest.raises(ToolError, match="no MCP server 'x'"):
         await called(two_servers(), "read_resource", server="x", uri="docs://c")
     with pytest.raises(ToolError, match="no MCP servers in this process"):
         await called(None, "list_resources")

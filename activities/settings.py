@@ -28,7 +28,6 @@ logger = logging.getLogger("opspawn.settings")
 _PREFIXES = ("OPSPAWN_", "AGENTKIT_")
 _PLANNED_VARIABLES = frozenset(
     {
-        *("AGENTKIT_LTM_COLLECTION", "AGENTKIT_LTM_PATH", "AGENTKIT_LTM_PROVIDER", "AGENTKIT_LTM_URL"),
         *("OPSPAWN_ENCRYPTION_KEYS", "OPSPAWN_KEYS_FILE", "OPSPAWN_OIDC_AUDIENCE", "OPSPAWN_OIDC_ISSUER"),
     }
 )
@@ -204,6 +203,11 @@ class Settings(AgentSettings):
     def payload_place(self) -> str:
         """Where large payloads are stored, for people: a URL or an absolute path."""
         return self.payload_storage or str(self.data_dir.absolute())
+
+    @property
+    def memory_dir(self) -> Path:
+        """The directory of the embedded long-term memory."""
+        return self.ltm_path or self.data_dir / "memory"
 
     @model_validator(mode="after")
     def _resolve_data_dir(self) -> Self:

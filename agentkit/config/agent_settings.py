@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from agentkit.config.durations import Duration
+from agentkit.config.long_term_memory_settings import CollectionName, Embeddings, MemoryStoreKind, MemoryUrl
 from agentkit.config.model_prices import ModelPrice
 from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.config.secret_sources import SecretName, SecretSource
@@ -52,6 +53,8 @@ def _split_names(value: object) -> object:
 _WITHOUT_VALUES = {
     "input_webhook": "expected a URL, 2,000 characters at most",
     "input_webhook_secret": "expected text",
+    "AGENTKIT_LTM_URL": "expected a URL, 2,000 characters at most",
+    "ltm_url": "expected a URL, 2,000 characters at most",
     "secrets": """expected a name with its source, such as github = {env = "GITHUB_TOKEN"} or {file = "PATH"}""",
 }
 """Settings whose messages never have a value, each with what is expected."""
@@ -167,8 +170,39 @@ class AgentSettings(BaseSettings):
     model_max_wait: Duration = 120.0
     """The longest that a provider's refusal or rate-limit headers hold up requests to one model, in seconds."""
 
+    ltm_provider: MemoryStoreKind | None = Field(
+        default=None, validation_alias=AliasChoices("AGENTKIT_LTM_PROVIDER", "OPSPAWN_LTM_PROVIDER")
+    )
+    """Where long-term memory is. None: ``qdrant`` if ``ltm_url`` is set, else ``embedded``; see ``memory_store``."""
+    ltm_path: Path | None = Field(default=None, validation_alias=AliasChoices("AGENTKIT_LTM_PATH", "OPSPAWN_LTM_PATH"))
+    """The directory of the embedded memory. None: ``memory`` in the data directory."""
+    ltm_url: MemoryUrl | None = Field(
+        default=None, validation_alias=AliasChoices("AGENTKIT_LTM_URL", "OPSPAWN_LTM_URL")
+    )
+    """The Qdrant server."""
+    ltm_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("AGENTKIT_LTM_API_KEY", "OPSPAWN_LTM_API_KEY")
+    )
+    ltm_collection: CollectionName = Field(
+        default="opspawn", validation_alias=AliasChoices("AGENTKIT_LTM_COLLECTION", "OPSPAWN_LTM_COLLECTION")
+    )
+    """The collection on the Qdrant server."""
+    ltm_embeddings: Embeddings = Field(
+        default="minilm", validation_alias=AliasChoices("AGENTKIT_LTM_EMBEDDINGS", "OPSPAWN_LTM_EMBEDDINGS")
+    )
+    """The model that computes the vectors of memories: ``minilm``, ``multilingual``, or ``provider:name``."""
+    ltm_dimension: int | None = Field(
+        default=None, ge=1, le=65_536, validation_alias=AliasChoices("AGENTKIT_LTM_DIMENSION", "OPSPAWN_LTM_DIMENSION")
+    )
+    """How many numbers a provider's vectors have, where it offers a choice. None: the model's own number."""
+
     prices: dict[str, ModelPrice] = Field(default_factory=dict)
     """Prices of models by ``provider:name``, where ``*`` matches any text; the first that matches applies."""
+
+    @property
+    def memory_store(self) -> MemoryStoreKind:
+        """Where long-term memory is."""
+        return self.ltm_provider or ("qdrant" if self.ltm_url is not None else "embedded")
 
     @classmethod
     def settings_customise_sources(
@@ -245,7 +279,7 @@ def _explain(error: ValidationError) -> str:
         problem = _WITHOUT_VALUES[key]
         if first["type"] == "value_error":
             problem = first["msg"].removeprefix("Value error, ")
-        return f"Setting {path} (OPSPAWN_{key.upper()}): {problem}"
+        return f"Setting {name}: {problem}"
     if "api_key" in key.lower() or "secret" in key.lower():
         return f"Setting {name}: expected text"
     return f"Setting {name}: {validation_issues(error, {key: first['input']})[0].message}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentkit.testing.in_memory_memory import InMemoryMemory
 from agentkit.testing.memory_token_store import MemoryTokenStore
 from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
 from agentkit.testing.scripted_compactor import ScriptedCompactor
@@ -24,6 +25,7 @@ from agentkit.testing.server_script import (
 
 __all__ = [
     "BenchmarkTask",
+    "InMemoryMemory",
     "MemoryTokenStore",
     "ModelScript",
     "RawResponse",

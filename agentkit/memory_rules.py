@@ -1,0 +1,226 @@
+"""What all implementations of long-term memory have in common: identity, near duplicates, expiry and cursors."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import unicodedata
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+
+from agentkit.errors import MemoryNotFound, MemoryRequestInvalid
+from agentkit.interfaces import MemoryChanges, MemoryScope, NewMemory
+from agentkit.records import Record
+
+__all__ = [
+    "MAX_KEYS",
+    "MAX_METADATA_CHARS",
+    "MAX_QUERY_CHARS",
+    "NEAR_DUPLICATE_SIMILARITY",
+    "ListCursor",
+    "as_utc",
+    "check_changes",
+    "check_memory",
+    "contains_statement",
+    "cursor_scope",
+    "from_microseconds",
+    "is_expired",
+    "later_expiry",
+    "memory_id",
+    "microseconds",
+    "missing_memory",
+    "scope_key",
+    "shortened_query",
+    "statement_words",
+    "text_key",
+    "utc_now",
+]
+
+MAX_KEYS = 50
+"""How many idempotency keys a memory keeps, the newest."""
+
+MAX_METADATA_CHARS = 16_000
+"""The longest metadata of a memory, names and values together."""
+
+MAX_QUERY_CHARS = 4_000
+"""The longest query that is used as it is."""
+
+NEAR_DUPLICATE_SIMILARITY = 0.8
+"""The least cosine of two vectors of near duplicates."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WORD = re.compile(r"\w+")
+_HAN_OR_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_ENDINGS = ("ing", "ed", "s")
+_FILLERS = frozenset(["a", "an", "the", "is", "are", "s", "der", "das", "ein", "eine", "ist", "el", "la", "los", "las"])
+
+
+def utc_now() -> datetime:
+    """Return the time now, in UTC."""
+    return datetime.now(UTC)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return the moment in UTC; without a time zone it is in UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return the microseconds from 1970 to the moment."""
+    return (as_utc(moment) - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Return the moment in UTC that is so many microseconds after 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def is_expired(expires_at: datetime | None, now: datetime) -> bool:
+    """Return whether a memory that expires then is to be found no more."""
+    return expires_at is not None and as_utc(expires_at) <= now
+
+
+def later_expiry(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Return the later expiry; None, which is never, is the latest."""
+    return None if one is None or other is None else max(as_utc(one), as_utc(other))
+
+
+def scope_key(scope: MemoryScope) -> str:
+    """Return the scope within its tenant, such as ``user/ada``. Different scopes have different keys."""
+    return f"{scope.kind}/{scope.owner}"
+
+
+def text_key(text: str) -> str:
+    """Return a hash that texts share which differ only in case, white space and Unicode's form."""
+    return hashlib.sha256(_folded(text).encode()).hexdigest()[:32]
+
+
+def memory_id(scope: MemoryScope, text: str, key: str | None = None) -> str:
+    """Return the id of a new memory, a UUID made of the scope and the text.
+
+    So two processes that remember one text at the same time write one memory. Give ``key`` too where that id is taken
+    by a memory that has another text now, or is superseded.
+    """
+    parts = [scope.tenant, scope_key(scope), text_key(text), *([] if key is None else [key])]
+    digest = hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode())
+    return str(uuid.UUID(bytes=digest.digest()[:16], version=5))
+
+
+def check_memory(memory: NewMemory) -> None:
+    """Check what is to be remembered.
+
+    Raises:
+        MemoryRequestInvalid: the text has nothing to read, or the metadata is too long.
+    """
+    _check_text(memory.text)
+    _check_metadata(memory.metadata)
+
+
+def check_changes(changes: MemoryChanges) -> None:
+    """Check changes of a memory, like ``check_memory``."""
+    if changes.text is not None:
+        _check_text(changes.text)
+    if changes.metadata is not None:
+        _check_metadata(changes.metadata)
+
+
+def missing_memory(scope: MemoryScope, memory_id: str) -> MemoryNotFound:
+    """Return the error for an id that the scope doesn't have."""
+    return MemoryNotFound(f"{scope} has no memory {memory_id[:64]!r}: it was forgotten, has expired, or is another's.")
+
+
+def shortened_query(query: str) -> str:
+    """Return the query, or the beginning and the end of one that is too long: a long message asks at its end."""
+    query = query.encode(errors="replace").decode()
+    half = MAX_QUERY_CHARS // 2
+    return query if len(query) <= MAX_QUERY_CHARS else f"{query[:half]}\n{query[-half:]}"
+
+
+def contains_statement(new: str, old: str) -> bool:
+    """Return whether the new text has all the words of the old one, in their order.
+
+    Articles, English endings, case and punctuation don't count. Such a text may replace the old one without losing what
+    that said: another name, another number or exchanged names are another statement, whatever their vectors say.
+    """
+    remaining = iter(statement_words(new))
+    words = statement_words(old)
+    return bool(words) and all(word in remaining for word in words)
+
+
+def statement_words(text: str) -> Sequence[str]:
+    """Return the words of a text without articles and endings; each character of Chinese and Japanese is a word."""
+    words = _WORD.findall(_HAN_OR_KANA.sub(r" \g<0> ", _folded(text)))
+    return [_without_ending(word) for word in words if word not in _FILLERS]
+
+
+class ListCursor(Record):
+    """Where the next page of a scope's memories starts."""
+
+    scope: str
+    created_us: int
+    """The creation of the last memory of the page before, in microseconds since 1970."""
+    ids: tuple[str, ...]
+    """The memories of that microsecond that were on a page already."""
+
+    def encoded(self) -> str:
+        """Return it as text for a URL."""
+        return base64.urlsafe_b64encode(self.canonical_json()).decode().rstrip("=")
+
+    @classmethod
+    def decoded(cls, scope: MemoryScope, cursor: str) -> ListCursor:
+        """Return the cursor.
+
+        Raises:
+            MemoryRequestInvalid: it is none, or one of another scope.
+        """
+        try:
+            decoded = cls.model_validate_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        except (ValueError, ValidationError):
+            raise MemoryRequestInvalid("the cursor is none of a list of memories") from None
+        if decoded.scope != cursor_scope(scope):
+            raise MemoryRequestInvalid("the cursor is of another scope's list")
+        return decoded
+
+    @classmethod
+    def after(cls, scope: MemoryScope, page: Sequence[tuple[int, str]], before: ListCursor | None) -> ListCursor:
+        """Return the cursor after a page, given as creation times and ids, newest first."""
+        last = page[-1][0]
+        seen = before.ids if before is not None and before.created_us == last else ()
+        return cls(
+            scope=cursor_scope(scope),
+            created_us=last,
+            ids=(*seen, *(identifier for created_us, identifier in page if created_us == last)),
+        )
+
+
+def cursor_scope(scope: MemoryScope) -> str:
+    """Return a short hash of the scope, for cursors."""
+    return hashlib.sha256(f"{len(scope.tenant)}:{scope.tenant}/{scope_key(scope)}".encode()).hexdigest()[:16]
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _without_ending(word: str) -> str:
+    ending = next((ending for ending in _ENDINGS if word.endswith(ending) and len(word) >= len(ending) + 3), "")
+    stem = word.removesuffix(ending)
+    return stem.removesuffix("e") if len(stem) > 3 else stem
+
+
+def _check_text(text: str) -> None:
+    if not any(_is_visible(character) for character in text):
+        raise MemoryRequestInvalid("the text is blank: give what is to be remembered")
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    if (length := sum(len(name) + len(value) for name, value in metadata.items())) > MAX_METADATA_CHARS:
+        raise MemoryRequestInvalid(f"the metadata has {length:,} characters; at most {MAX_METADATA_CHARS:,} are kept")
+
+
+def _is_visible(character: str) -> bool:
+    return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")

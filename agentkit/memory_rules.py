@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import ValidationError
 
 from agentkit.errors import MemoryNotFound, MemoryRequestInvalid
-from agentkit.interfaces import MemoryChanges, MemoryScope, NewMemory
+from agentkit.interfaces import Memory, MemoryChanges, MemoryScope, NewMemory
 from agentkit.records import Record
 
 __all__ = [
@@ -26,16 +26,15 @@ __all__ = [
     "check_changes",
     "check_memory",
     "contains_statement",
-    "cursor_scope",
-    "from_microseconds",
     "is_expired",
     "later_expiry",
+    "list_position",
     "memory_id",
-    "microseconds",
     "missing_memory",
     "scope_key",
     "shortened_query",
     "statement_words",
+    "stored_time",
     "text_key",
     "utc_now",
 ]
@@ -52,7 +51,7 @@ MAX_QUERY_CHARS = 4_000
 NEAR_DUPLICATE_SIMILARITY = 0.8
 """The least cosine of two vectors of near duplicates."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _WORD = re.compile(r"\w+")
 _HAN_OR_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _ENDINGS = ("ing", "ed", "s")
@@ -67,16 +66,6 @@ def utc_now() -> datetime:
 def as_utc(moment: datetime) -> datetime:
     """Return the moment in UTC; without a time zone it is in UTC already."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def microseconds(moment: datetime) -> int:
-    """Return the microseconds from 1970 to the moment."""
-    return (as_utc(moment) - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_microseconds(microseconds: int) -> datetime:
-    """Return the moment in UTC that is so many microseconds after 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def is_expired(expires_at: datetime | None, now: datetime) -> bool:
@@ -128,9 +117,10 @@ def check_changes(changes: MemoryChanges) -> None:
         _check_metadata(changes.metadata)
 
 
-def missing_memory(scope: MemoryScope, memory_id: str) -> MemoryNotFound:
-    """Return the error for an id that the scope doesn't have."""
-    return MemoryNotFound(f"{scope} has no memory {memory_id[:64]!r}: it was forgotten, has expired, or is another's.")
+def missing_memory(memory_id: str, scope: MemoryScope | None = None) -> MemoryNotFound:
+    """Return the error for an id that the scope, or the tenant, doesn't have."""
+    place = "there is" if scope is None else f"{scope} has"
+    return MemoryNotFound(f"{place} no memory {memory_id[:64]!r}: it was forgotten, has expired, or is another's")
 
 
 def shortened_query(query: str) -> str:
@@ -161,14 +151,19 @@ class ListCursor(Record):
     """Where the next page of a scope's memories starts."""
 
     scope: str
-    created_us: int
-    """The creation of the last memory of the page before, in microseconds since 1970."""
+    position: int
+    """The position of the last memory of the page before; see ``list_position``."""
     ids: tuple[str, ...]
-    """The memories of that microsecond that were on a page already."""
+    """The memories at that position that were on a page already."""
 
     def encoded(self) -> str:
         """Return it as text for a URL."""
         return base64.urlsafe_b64encode(self.canonical_json()).decode().rstrip("=")
+
+    def is_before(self, memory: Memory) -> bool:
+        """Return whether a memory belongs to a later page, newest first."""
+        position = list_position(memory)
+        return position < self.position or (position == self.position and memory.id not in self.ids)
 
     @classmethod
     def decoded(cls, scope: MemoryScope, cursor: str) -> ListCursor:
@@ -181,24 +176,36 @@ class ListCursor(Record):
             decoded = cls.model_validate_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         except (ValueError, ValidationError):
             raise MemoryRequestInvalid("the cursor is none of a list of memories") from None
-        if decoded.scope != cursor_scope(scope):
+        if decoded.scope != _scope_hash(scope):
             raise MemoryRequestInvalid("the cursor is of another scope's list")
         return decoded
 
     @classmethod
-    def after(cls, scope: MemoryScope, page: Sequence[tuple[int, str]], before: ListCursor | None) -> ListCursor:
-        """Return the cursor after a page, given as creation times and ids, newest first."""
-        last = page[-1][0]
-        seen = before.ids if before is not None and before.created_us == last else ()
-        return cls(
-            scope=cursor_scope(scope),
-            created_us=last,
-            ids=(*seen, *(identifier for created_us, identifier in page if created_us == last)),
-        )
+    def after(cls, scope: MemoryScope, page: Sequence[Memory], before: ListCursor | None) -> ListCursor:
+        """Return the cursor after a page that has memories, and the cursor before it."""
+        last = list_position(page[-1])
+        seen = before.ids if before is not None and before.position == last else ()
+        ids = (*seen, *(memory.id for memory in page if list_position(memory) == last))
+        return cls(scope=_scope_hash(scope), position=last, ids=ids)
 
 
-def cursor_scope(scope: MemoryScope) -> str:
-    """Return a short hash of the scope, for cursors."""
+def list_position(memory: Memory) -> int:
+    """Return where a memory stands in the order of creation: by ``created_at``, then by id.
+
+    Milliseconds since 2020, then twelve bits of the id: whole numbers that a float has exactly, until 2089. Two
+    memories may share one.
+    """
+    milliseconds = (as_utc(memory.created_at) - _EPOCH) // timedelta(milliseconds=1)
+    return (milliseconds << 12) + int(memory.id[:3], 16)
+
+
+def stored_time(moment: datetime) -> datetime:
+    """Return the moment in UTC and whole milliseconds, as memories are dated."""
+    moment = as_utc(moment)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _scope_hash(scope: MemoryScope) -> str:
     return hashlib.sha256(f"{len(scope.tenant)}:{scope.tenant}/{scope_key(scope)}".encode()).hexdigest()[:16]
 
 

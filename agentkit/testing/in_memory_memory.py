@@ -20,10 +20,10 @@ from agentkit.memory_rules import (
     is_expired,
     later_expiry,
     memory_id,
-    microseconds,
     missing_memory,
     shortened_query,
     statement_words,
+    stored_time,
     text_key,
     utc_now,
 )
@@ -66,16 +66,23 @@ class InMemoryMemory:
         """See ``LongTermMemory``."""
         return self._one(scope, memory_id).memory
 
+    async def find(self, tenant: str, memory_id: str) -> Memory:
+        """See ``LongTermMemory``."""
+        for scope in [scope for scope in self._scopes if scope.tenant == tenant]:
+            if (stored := self._living(scope).get(memory_id)) is not None:
+                return stored.memory
+        raise missing_memory(memory_id)
+
     async def list(self, scope: MemoryScope, *, limit: int, cursor: str | None = None) -> MemoryPage:
         """See ``LongTermMemory``."""
         before = None if cursor is None else ListCursor.decoded(scope, cursor)
         memories = [one.memory for one in self._living(scope).values()]
-        memories.sort(key=lambda memory: (microseconds(memory.created_at), memory.id), reverse=True)
-        rest = [memory for memory in memories if before is None or _is_after(before, memory)]
-        page = [(microseconds(memory.created_at), memory.id) for memory in rest[:limit]]
+        memories.sort(key=lambda memory: (memory.created_at, memory.id), reverse=True)
+        rest = [memory for memory in memories if before is None or before.is_before(memory)]
+        page = rest[:limit]
         more = len(rest) > limit and bool(page)
         return MemoryPage(
-            memories=tuple(rest[:limit]),
+            memories=tuple(page),
             next_cursor=ListCursor.after(scope, page, before).encoded() if more else None,
             total=len(memories),
         )
@@ -87,7 +94,7 @@ class InMemoryMemory:
         changed = {name: value for name, value in changes if value is not None}
         if changes.expires_at is not None:
             changed["expires_at"] = as_utc(changes.expires_at)
-        stored.memory = stored.memory.model_copy(update={**changed, "updated_at": self._now()})
+        stored.memory = stored.memory.model_copy(update={**changed, "updated_at": stored_time(self._now())})
         return stored.memory
 
     async def forget(self, scope: MemoryScope, memory_id: str) -> None:
@@ -122,7 +129,7 @@ class InMemoryMemory:
 
     def _one(self, scope: MemoryScope, memory_id: str) -> _Stored:
         if (stored := self._living(scope).get(memory_id)) is None:
-            raise missing_memory(scope, memory_id)
+            raise missing_memory(memory_id, scope)
         return stored
 
     def _added(self, scope: MemoryScope, new: NewMemory) -> Memory:
@@ -130,13 +137,13 @@ class InMemoryMemory:
         identifier = memory_id(scope, new.text)
         if identifier in stored:
             identifier = memory_id(scope, new.text, new.key)
-        now = self._now()
+        created_at = stored_time(new.created_at or self._now())
         memory = Memory(
             id=identifier,
             text=new.text,
             scope=scope,
-            created_at=now,
-            updated_at=now,
+            created_at=created_at,
+            updated_at=created_at,
             metadata=new.metadata,
             task_id=new.task_id,
             expires_at=None if new.expires_at is None else as_utc(new.expires_at),
@@ -157,7 +164,7 @@ class InMemoryMemory:
         stored.memory = stored.memory.model_copy(
             update={
                 "text": new.text,
-                "updated_at": self._now(),
+                "updated_at": stored_time(self._now()),
                 "metadata": {**stored.memory.metadata, **new.metadata},
                 "task_id": new.task_id,
                 "expires_at": later_expiry(stored.memory.expires_at, new.expires_at),
@@ -199,8 +206,3 @@ def _near_duplicate(stored: Mapping[str, _Stored], text: str) -> _Stored | None:
 def _similarity(one: Counter[str], other: Counter[str]) -> float:
     length = math.sqrt(sum(n * n for n in one.values()) * sum(n * n for n in other.values()))
     return sum(one[word] * other[word] for word in one) / length if length else 0.0
-
-
-def _is_after(before: ListCursor, memory: Memory) -> bool:
-    created_us = microseconds(memory.created_at)
-    return created_us < before.created_us or (created_us == before.created_us and memory.id not in before.ids)

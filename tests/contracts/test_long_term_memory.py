@@ -104,6 +104,9 @@ async def test_no_call_reaches_another_scope(memory: LongTermMemory, other: Memo
             await memory.update(scope, foreign.id, MemoryChanges(text="changed"))
         with pytest.raises(MemoryNotFound):
             await memory.forget(scope, foreign.id)
+        assert await memory.find(scope.tenant, own.id) == own
+    with pytest.raises(MemoryNotFound):
+        await memory.find("another", mine.id)
     await memory.remember(ADA, new("Ada drinks coffee now", supersedes=theirs.memory.id))
     assert (await memory.get(other, theirs.memory.id)).superseded_by is None
     assert await memory.erase(ADA) == 2
@@ -228,6 +231,8 @@ async def test_an_expired_memory_is_found_by_nothing(memory: LongTermMemory, clo
     with pytest.raises(MemoryNotFound):
         await memory.get(ADA, old.id)
     with pytest.raises(MemoryNotFound):
+        await memory.find(ADA.tenant, old.id)
+    with pytest.raises(MemoryNotFound):
         await memory.update(ADA, old.id, MemoryChanges(text="x"))
     with pytest.raises(MemoryNotFound):
         await memory.forget(ADA, old.id)
@@ -269,7 +274,7 @@ async def test_a_forgotten_memory_is_gone(memory: LongTermMemory) -> None:
     await memory.forget(ADA, stored.id)
     assert await recalled(memory, "tea") == []
     assert await texts_of(memory) == []
-    for call in [memory.get(ADA, stored.id), memory.forget(ADA, stored.id)]:
+    for call in [memory.get(ADA, stored.id), memory.find(ADA.tenant, stored.id), memory.forget(ADA, stored.id)]:
         with pytest.raises(MemoryNotFound, match=stored.id):
             await call
     assert (await memory.remember(ADA, new("Ada drinks tea", "2"))).outcome == "new"
@@ -287,6 +292,8 @@ async def test_any_text_as_an_id_is_not_found(memory: LongTermMemory, identifier
     await memory.remember(ADA, new("Ada drinks tea"))
     with pytest.raises(MemoryNotFound):
         await memory.get(ADA, identifier)
+    with pytest.raises(MemoryNotFound):
+        await memory.find(ADA.tenant, identifier)
     with pytest.raises(MemoryNotFound):
         await memory.update(ADA, identifier, MemoryChanges(text="x"))
     with pytest.raises(MemoryNotFound):
@@ -308,20 +315,24 @@ async def test_pages_hold_each_memory_once_newest_first(memory: LongTermMemory) 
     assert [one.text for one in await exported(memory)] == list(reversed(seen))
 
 
-async def test_pages_hold_each_memory_once_that_was_created_at_one_time(
-    memory: LongTermMemory, clock: SteppingClock
-) -> None:
-    for number in range(7):
-        clock.now = START
-        await memory.remember(ADA, new(f"Fact number {number}"))
-    seen: list[str] = []
-    page = await memory.list(ADA, limit=2)
-    while page.next_cursor is not None:
-        seen += [one.text for one in page.memories]
-        page = await memory.list(ADA, limit=2, cursor=page.next_cursor)
-    seen += [one.text for one in page.memories]
-    assert sorted(seen) == [f"Fact number {number}" for number in range(7)]
-    assert len(await exported(memory)) == 7
+async def test_imported_memories_keep_their_time_and_their_order(memory: LongTermMemory) -> None:
+    await memory.remember(ADA, new("now"))
+    for number in range(20):  # five of one time
+        created_at = datetime(2001 + number // 5, 2, 3, 4, 5, 6, 789_123, tzinfo=UTC)
+        await memory.remember(ADA, new(f"Fact number {number}", created_at=created_at))
+    order = await exported(memory)
+    assert [(one.created_at, one.id) for one in order] == sorted((one.created_at, one.id) for one in order)
+    assert {(one.created_at - one.updated_at, one.created_at.microsecond) for one in order[:-1]} == {
+        (timedelta(0), 789_000)
+    }
+    assert [one.created_at.year for one in order] == [year for year in range(2001, 2005) for _ in range(5)] + [2026]
+    seen: list[Memory] = []
+    cursor = None
+    for _ in range(7):
+        page = await memory.list(ADA, limit=3, cursor=cursor)
+        seen += page.memories
+        cursor = page.next_cursor
+    assert (seen, cursor) == (list(reversed(order)), None)
 
 
 async def test_a_page_goes_on_after_its_last_memory_was_forgotten(memory: LongTermMemory) -> None:

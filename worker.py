@@ -34,7 +34,7 @@ from agentkit.catalog.catalog import load_catalog
 from agentkit.catalog.mcp_file import read_mcp_file
 from agentkit.config.providers import models_to_check
 from agentkit.errors import ConfigurationInvalid
-from agentkit.interfaces import McpServers, Model, OutputChecker, Secrets, Toolset
+from agentkit.interfaces import Compactor, McpServers, Model, OutputChecker, Secrets, Toolset
 from agentkit.llm import build_models
 from agentkit.mcp import app_mcp_servers
 from agentkit.runtime.model_check import write_model_checks
@@ -65,6 +65,7 @@ def build_worker(
     tool_calls: ToolCalls | None = None,
     secrets: Secrets | None = None,
     mcp_servers: McpServers | None = None,
+    compactor: Compactor | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
     webhook_client = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
@@ -75,7 +76,7 @@ def build_worker(
         task_queue=settings.task_queue,
         identity=str(own_identity(settings)),
         workflows=[AgentTask],
-        activities=worker_activities(*parts, webhook_client, mcp_servers),
+        activities=worker_activities(*parts, webhook_client, mcp_servers, compactor),
         interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,
         workflow_runner=sandboxed_runner(),
@@ -101,8 +102,7 @@ async def _serve(settings: Settings) -> None:
     catalog.on_mcp_servers_changed(mcp.replace_servers)
     models = build_models(settings)
     warming_up = asyncio.create_task(catalog.toolset.warm_up())
-    connecting = asyncio.create_task(connect_worker(settings))
-    stopping = asyncio.create_task(stop_requested.wait())
+    connecting, stopping = asyncio.create_task(connect_worker(settings)), asyncio.create_task(stop_requested.wait())
     try:
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():

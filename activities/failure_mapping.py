@@ -17,6 +17,7 @@ from agentkit.errors import (
     LocalAttemptLost,
     McpServerUnavailable,
     MemoryUnavailable,
+    MessageTooLong,
     ModelError,
     ModelNotAuthorized,
     ModelOutputInvalid,
@@ -130,7 +131,7 @@ def model_error_from(failure: BaseException | None) -> OpspawnError:
     cause = failure.cause if isinstance(failure, ActivityError) else failure
     if not isinstance(cause, ApplicationError):
         return ModelUnavailable(f"The model call gave no result: {cause}")
-    for kind in (TranscriptMismatch, TranscriptSourceGone, PayloadStorageFailed):
+    for kind in (MessageTooLong, TranscriptMismatch, TranscriptSourceGone, PayloadStorageFailed):
         if cause.type == kind.__name__:
             return kind(cause.message)
     details = cause.details[0] if cause.details else {}

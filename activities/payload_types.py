@@ -8,8 +8,16 @@ from collections.abc import Mapping
 from pydantic import ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
 
 from agentkit.input_requests import InputRequest
-from agentkit.interfaces import ClientInputRequest, ContextUse, McpToolCall, ModelResponse, ToolOutput, ToolValue
-from agentkit.messages import Message
+from agentkit.interfaces import (
+    ClientInputRequest,
+    CompactionReason,
+    ContextUse,
+    McpToolCall,
+    ModelResponse,
+    ToolOutput,
+    ToolValue,
+)
+from agentkit.messages import Message, Usage
 from agentkit.records import Record
 from agentkit.runtime.sampling import SamplingRequest
 from agentkit.specs import McpSelection
@@ -19,6 +27,7 @@ __all__ = [
     "ASK_CLIENT_SIGNAL",
     "CHECK_INPUT_ACTIVITY",
     "CLIENT_INPUT_QUERY",
+    "COMPACT_ACTIVITY",
     "DESCRIBE_MCP_TOOLS_ACTIVITY",
     "INLINE_METADATA",
     "LIST_MCP_TOOLS_ACTIVITY",
@@ -30,6 +39,8 @@ __all__ = [
     "TOOL_OUTPUT_KEY",
     "TOOL_PREFIX",
     "AskedInput",
+    "CompactedTranscript",
+    "CompactionCall",
     "InputCheck",
     "InputKey",
     "InputNotice",
@@ -37,6 +48,7 @@ __all__ = [
     "McpListCall",
     "ModelCall",
     "ModelReply",
+    "ReplacedVersion",
     "SamplingCall",
     "StoredMessages",
     "StoredTranscript",
@@ -56,6 +68,7 @@ MODEL_ACTIVITY = "request_model"
 STORE_ACTIVITY = "store_messages"
 LIST_MCP_TOOLS_ACTIVITY = "list_mcp_tools"
 SAMPLE_ACTIVITY = "sample_model"
+COMPACT_ACTIVITY = "compact_transcript"
 ASK_CLIENT_SIGNAL = "ask_client"
 CLIENT_INPUT_QUERY = "client_input"
 DESCRIBE_MCP_TOOLS_ACTIVITY = "describe_mcp_tools"
@@ -95,9 +108,9 @@ def probe_activity_id(call_id: str) -> str:
     return f"probe-{tool_activity_id(call_id)}"
 
 
-def model_activity_id(step: int, fallback_index: int) -> str:
-    """Return the activity id of a step's request to one model of the agent's chain."""
-    return f"model-{step}-{fallback_index}"
+def model_activity_id(step: int, fallback_index: int, version: int = 1) -> str:
+    """Return the activity id of a step's request to one model of the agent's chain; ``version`` is the transcript's."""
+    return f"model-{step}-{fallback_index}" + ("" if version == 1 else f"-{version}")
 
 
 class ModelCall(Record):
@@ -161,6 +174,8 @@ class TranscriptRange(Record):
     """Position after the last message; None is the end of the transcript."""
     max_bytes: int = 400_000
     """Bytes of JSON that a page may have; it holds at least one message even so."""
+    version: int | None = Field(default=None, exclude_if=lambda version: version is None)
+    """Version of the transcript, from 1; None is the newest."""
 
 
 class StoredMessages(Record):
@@ -205,7 +220,70 @@ class TranscriptPage(Record):
     source: TranscriptSource | None = Field(default=None, exclude_if=lambda source: source is None)
     """In place of messages: the transcript that has those from ``start`` on, because the task goes on from it."""
     total: int
-    """Number of messages in the whole transcript."""
+    """Number of messages in the whole transcript; 0 where it has no such version."""
+    version: int = Field(default=1, exclude_if=lambda version: version == 1)
+    """The version that the messages are of."""
+    versions: int = Field(default=1, exclude_if=lambda versions: versions == 1)
+    """How many versions the transcript has: the newest one's number."""
+
+
+class ReplacedVersion(Record):
+    """A version of a transcript that compaction has replaced by the next one. It can be read, and grows no more."""
+
+    pages: tuple[StoredMessages, ...]
+    """Where its messages are stored, except those that the first version has in common with a ``TranscriptSource``."""
+    end: int
+    """Number of its messages."""
+    digest: str
+    """Digest of all of them."""
+    written: int = Field(default=0, exclude_if=lambda written: not written)
+    """How many of its messages, from the first on, compaction wrote: those after them are the task's own."""
+    last_step: int
+    """The last step of the task that was finished in it."""
+
+
+class CompactionCall(Record):
+    """The argument of the activity that shortens a transcript: references to it, as in ``ModelCall``."""
+
+    task_id: str
+    step: int
+    agent_hash: str
+    model: str
+    """The model that reads the transcript: ``provider:name``."""
+    reason: CompactionReason
+    attempt: int = 1
+    """How many compactions in a row were made for the same request to the model, this one included."""
+    segments: tuple[Segment, ...]
+    """The transcript so far, in order; the last segment has the task's own messages."""
+    composed_messages: tuple[Message, ...] = Field(default=(), exclude_if=lambda messages: not messages)
+    """Messages after the segments that the workflow wrote itself, and that are nowhere else in history."""
+    stored_end: int
+    """Position of the first message that is not stored yet."""
+    context: ContextUse | None = Field(default=None, exclude_if=lambda context: context is None)
+    """What the newest response said of the transcript's tokens; None: unknown."""
+    facts: tuple[str, ...] = Field(default=(), exclude_if=lambda facts: not facts)
+    """What must not be lost: the irreversible calls of the task, a line each."""
+
+
+class CompactedTranscript(Record):
+    """The result of the activity that shortens a transcript. All messages are in payload storage."""
+
+    pages: tuple[StoredMessages, ...]
+    """The messages of the new version."""
+    replaced_pages: tuple[StoredMessages, ...] = Field(default=(), exclude_if=lambda pages: not pages)
+    """Those messages of the replaced version that were not stored yet."""
+    digest: str
+    """Digest of the new version."""
+    tokens_before: int
+    """Estimated, as ``tokens_after`` is."""
+    tokens_after: int
+    usage: Usage = Field(default=Usage(), exclude_if=lambda usage: usage == Usage())
+    """Of the models that wrote summaries."""
+
+    @property
+    def end(self) -> int:
+        """Number of messages of the new version."""
+        return self.pages[-1].end if self.pages else 0
 
 
 class InputCheck(Record):

@@ -13,6 +13,7 @@ from agentkit.specs import ToolSpec
 
 __all__ = [
     "CHECK_INPUT_POLICY",
+    "COMPACTION_POLICY",
     "GRACEFUL_SHUTDOWN_TIMEOUT",
     "HEARTBEAT_INTERVAL",
     "LIST_MCP_TOOLS_POLICY",
@@ -66,6 +67,15 @@ STORING_POLICY = ActivityPolicy(
 )
 """Of storing messages before a task continues as new. If that fails, the task goes on, and tries again a step later."""
 
+
+COMPACTION_POLICY = ActivityPolicy(
+    start_to_close=timedelta(minutes=15),
+    retry=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=4
+    ),
+)
+"""Of shortening a transcript, which may take several requests to a model. If that fails, the task goes on as it is
+where it can."""
 
 CHECK_INPUT_POLICY = ActivityPolicy(
     start_to_close=timedelta(minutes=1),

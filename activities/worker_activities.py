@@ -20,8 +20,9 @@ from activities.streaming.token_streams import TokenPublisher
 from activities.temporal.worker_identity import own_identity
 from activities.tool import ToolActivities
 from activities.tool_calls import ToolCalls
+from activities.transcript_compaction import CompactionActivity
 from activities.worker_description import WorkerDescriptionActivity
-from agentkit.interfaces import HttpClient, McpServers, Model, NoMcpServers, OutputChecker, Secrets, Toolset
+from agentkit.interfaces import Compactor, HttpClient, McpServers, Model, NoMcpServers, OutputChecker, Secrets, Toolset
 
 __all__ = ["worker_activities"]
 
@@ -38,6 +39,7 @@ def worker_activities(
     secrets: Secrets | None = None,
     webhook_client: HttpClient | None = None,
     mcp_servers: McpServers | None = None,
+    compactor: Compactor | None = None,
 ) -> Sequence[Callable[..., Any]]:
     """Return the activities, made of the parts that they need."""
     model_activities = ModelActivities(models, reader, checker, publisher)
@@ -51,5 +53,6 @@ def worker_activities(
         InputCheckActivity(checker).check_input,
         InputWebhookActivity(settings, webhook_client).notify_input_request,
         StoringActivity(client, reader).store_messages,
+        CompactionActivity(client, reader, compactor).compact_transcript,
         WorkerDescriptionActivity(settings, toolset, models, tool_calls, secrets).describe_worker,
     ]

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.runtime.security_policy import RulePolicy
     from agentkit.runtime.step import run_step
     from agentkit.specs import AgentSpec, RaisedLimits
-    from agentkit.transcript import Transcript, first_messages
+    from agentkit.transcript import Transcript
     from workflows.client_requests import read_asked_input
     from workflows.human_input import read_answer
     from workflows.journal import CancelledEntry, LimitsRaisedEntry
@@ -47,6 +47,7 @@ with workflow.unsafe.imports_passed_through():
         TaskView,
         ToolCallLedger,
     )
+    from workflows.transcript_versions import TranscriptVersions
 
 __all__ = ["AgentTask"]
 
@@ -104,12 +105,18 @@ class AgentTask:
             remembered=carried.remembered if carried else (),
             step_ends=carried.step_ends if carried else None,
             first_step=first_step,
+            context=carried.context if carried else None,
+            facts=carried.facts if carried else (),
         )
         self._started_at = carried.started_at if carried else max(task.start_at or workflow.now(), workflow.now())
-        self._effects = DurableEffects(self._loop, self._started_at, carried, notify=task.notify)
+        self._versions = TranscriptVersions(
+            task.source, *((carried.stored, carried.replaced, carried.written) if carried else ())
+        )
+        self._effects = DurableEffects(
+            self._loop, self._started_at, carried, versions=self._versions, notify=task.notify
+        )
         self._task = task
         self._is_continued = carried is not None
-        self._stored = carried.stored if carried else ()
         self._status: TaskStatus = "running"
         self._error: str | None = None
 
@@ -188,7 +195,7 @@ class AgentTask:
         composed = loop.composed_messages  # no activity recorded them, so the next model call passes them on
         end = len(loop.transcript) - len(composed)
         try:
-            stored = (*self._stored, *await self._effects.store_messages(end))
+            stored = (*self._versions.stored, *await self._effects.store_messages(end))
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
@@ -218,6 +225,10 @@ class AgentTask:
             is_paused=steering.is_paused,
             queued_messages=steering.queued,
             message_ids=steering.message_ids,
+            replaced=self._versions.replaced,
+            written=self._versions.written,
+            context=loop.context.carried,
+            facts=loop.facts,
         )
         workflow.continue_as_new(args=[self._task.model_copy(update={"agent": loop.agent}), carried])
 
@@ -355,7 +366,12 @@ class AgentTask:
     @workflow.query
     def step_ends(self) -> StepEnds:
         """Return where the task can be forked."""
-        return StepEnds(first_step=self._task.first_step, ends=tuple(self._loop.step_ends))
+        return StepEnds(
+            first_step=self._task.first_step,
+            ends=tuple(self._loop.step_ends),
+            replaced=tuple(version.model_copy(update={"pages": ()}) for version in self._versions.replaced),
+            written=self._versions.written,
+        )
 
     @workflow.query
     def input_requests(self) -> PendingInput:
@@ -378,18 +394,7 @@ class AgentTask:
 
         For a range that begins with messages of earlier runs, it is references to those.
         """
-        page_range = page_range or TranscriptRange()
-        total = len(self._loop.transcript)
-        source = self._task.source
-        if source is not None and page_range.start < source.end:
-            return TranscriptPage(start=page_range.start, messages=(), source=source, total=total)
-        if page_range.start < self._loop.transcript.start:
-            is_stored = (page for page in self._stored if page.end > page_range.start)
-            return TranscriptPage(start=page_range.start, messages=(), stored=tuple(is_stored), total=total)
-        messages = self._loop.transcript.read(page_range.start, page_range.end)
-        return TranscriptPage(
-            start=page_range.start, messages=first_messages(messages, page_range.max_bytes), total=total
-        )
+        return self._versions.page(self._loop.transcript, page_range or TranscriptRange())
 
     @workflow.query
     def agent_spec(self) -> AgentSpec:

@@ -24,6 +24,7 @@ __all__ = [
     "MAX_JOURNAL_BYTES",
     "AnswerRefusedEntry",
     "CancelledEntry",
+    "CompactedEntry",
     "InputAnsweredEntry",
     "InputRequestedEntry",
     "JournalEntry",
@@ -200,6 +201,28 @@ class LimitsRaisedEntry(Record):
         return self
 
 
+class CompactedEntry(Record):
+    """The transcript was shortened: it has a new version."""
+
+    type: Literal["context_compacted"] = "context_compacted"
+    step: int
+    reason: str
+    """``share`` or ``too_long``, as in ``CompactionReason``."""
+    version: int
+    """The new version's number."""
+    messages_before: int
+    messages_after: int
+    tokens_before: int
+    """Estimated, as ``tokens_after`` is."""
+    tokens_after: int
+    usage: Usage
+    """Of the models that wrote summaries."""
+
+    def bounded(self) -> Self:
+        """Return the entry: it is short."""
+        return self
+
+
 class CancelledEntry(Record):
     """The task ends because it was cancelled."""
 
@@ -235,6 +258,7 @@ JournalEntry = Annotated[
     | MessageReceivedEntry
     | LimitsRaisedEntry
     | CancelledEntry
+    | CompactedEntry
     | SettledCallEntry,
     Field(discriminator="type"),
 ]

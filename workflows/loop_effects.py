@@ -28,10 +28,11 @@ with workflow.unsafe.imports_passed_through():
         model_activity_id,
     )
     from activities.retry_policies import NOTIFY_INPUT_POLICY, STORING_POLICY, longest_attempt, model_policy
-    from agentkit.errors import ModelError, NotDone, ToolError, ToolInterrupted
+    from agentkit.errors import ModelError, NotDone, OpspawnError, ToolError, ToolInterrupted
     from agentkit.input_requests import InputAnswer, InputRequest
     from agentkit.interfaces import (
         READ_RESULT,
+        CompactionReason,
         McpCall,
         McpDescription,
         McpToolCall,
@@ -50,6 +51,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.specs import ToolSpec
     from workflows.answer_rules import LoopAnswerRules
     from workflows.client_requests import ClientRequests
+    from workflows.compaction_run import run_compaction
     from workflows.human_input import HumanInput
     from workflows.journal import (
         JOURNAL_KEY,
@@ -71,10 +73,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.task_types import CarriedState
     from workflows.tool_execution import is_local, run_probe, run_tool
     from workflows.transcript_sharing import SHARE_TRANSCRIPT
+    from workflows.transcript_versions import TranscriptVersions
 
 __all__ = ["DurableEffects"]
 
-_TRANSCRIPT_VERSION = 1
 _INTERRUPTED = "Cancelled before it had a result: a person interrupted. Read their message first."
 _MAX_KEPT_RESULTS = 1_000
 """The newest so many long results can be read by the model; all by the API."""
@@ -84,9 +86,16 @@ class DurableEffects:
     """Carries out what the loop decides, in a workflow: models and tools are called by activities."""
 
     def __init__(
-        self, loop: AgentLoop, started_at: datetime, carried: CarriedState | None = None, *, notify: bool = False
+        self,
+        loop: AgentLoop,
+        started_at: datetime,
+        carried: CarriedState | None = None,
+        *,
+        versions: TranscriptVersions | None = None,
+        notify: bool = False,
     ) -> None:
         """Set up; ``started_at`` may be to come. With ``notify``, a webhook is called for each input request."""
+        self.versions = versions or TranscriptVersions()
         self.kept_results = dict(carried.kept_results or {}) if carried else {}
         """The long results and files that ``read_result`` can read, by the id of their call, and a file's number."""
         self.details = ProgressDetails()
@@ -155,7 +164,7 @@ class DurableEffects:
             step=loop.steps,
             agent_hash=loop.agent.hash,
             model=loop.model,
-            segments=(loop.transcript.segment(task_id, recorded, _TRANSCRIPT_VERSION),),
+            segments=(self.versions.segment(task_id, loop.transcript, recorded),),
             composed_messages=composed,
         )
         self.details.model_requested(loop.steps, loop.model)
@@ -165,7 +174,7 @@ class DurableEffects:
             activity: asyncio.Task[ModelReply] = workflow.start_activity(
                 MODEL_ACTIVITY,
                 call,
-                activity_id=model_activity_id(loop.steps, loop.fallback_index),
+                activity_id=model_activity_id(loop.steps, loop.fallback_index, self.versions.number),
                 result_type=ModelReply,
                 start_to_close_timeout=policy.start_to_close,
                 heartbeat_timeout=policy.heartbeat,
@@ -200,7 +209,7 @@ class DurableEffects:
         """
         task_id, transcript = workflow.info().workflow_id, self._loop.transcript
         self._share()
-        segment = transcript.segment(task_id, end, _TRANSCRIPT_VERSION).model_copy(update={"start": transcript.start})
+        segment = self.versions.segment(task_id, transcript, end).model_copy(update={"start": transcript.start})
         stored: StoredTranscript = await workflow.execute_activity(
             STORE_ACTIVITY,
             segment,
@@ -212,10 +221,26 @@ class DurableEffects:
         )
         return stored.pages
 
+    async def compact(self, loop: AgentLoop, reason: CompactionReason, attempt: int = 1) -> bool:
+        """Run the activity that shortens the transcript, and go on with the new version."""
+        self._share()
+        self.details.compacting(len(loop.transcript))
+        entry = await run_compaction(loop, self.versions, reason, attempt)
+        if entry is None:
+            return False
+        self.record([entry])
+        messages, tokens = (entry.messages_before, entry.messages_after), (entry.tokens_before, entry.tokens_after)
+        self.details.compacted(messages, tokens)
+        return True
+
+    def on_compaction_failed(self, error: OpspawnError) -> None:
+        """Show the failure in the Web UI; the failed activity is in history."""
+        self.details.compaction_failed(error)
+
     def _share(self) -> None:
         """Share the transcript with the activities of this process."""
         if share := workflow.extern_functions().get(SHARE_TRANSCRIPT):
-            share(workflow.info().workflow_id, _TRANSCRIPT_VERSION, self._loop.transcript, self._loop.agent)
+            share(workflow.info().workflow_id, self.versions.number, self._loop.transcript, self._loop.agent)
 
     async def call_tool(self, tool: ToolSpec, call: ToolCall, step: int, mcp: McpCall | None = None) -> ToolValue:
         """Run the tool's activity; that of an MCP tool may ask for input while it runs."""

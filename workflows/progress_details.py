@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from agentkit.errors import ModelError, NotDone
+    from agentkit.errors import ModelError, NotDone, OpspawnError
     from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest, answer_example
     from agentkit.interfaces import Done, ProbeOutcome
     from agentkit.messages import Message, ToolCall, ToolResult, Usage
@@ -118,6 +118,22 @@ class ProgressDetails:
     def model_failed(self, model: str, error: ModelError) -> None:
         """Add the failure of a model; another of the chain may follow."""
         self._lines.append(f"- {model} failed ({type(error).__name__}): {shorten(str(error))}")
+
+    def compacting(self, count: int) -> None:
+        """Show that the transcript is being shortened."""
+        self.doing = f"shortening the transcript of {count} messages"
+        self._update()
+
+    def compacted(self, messages: tuple[int, int], tokens: tuple[int, int]) -> None:
+        """Add that the transcript was shortened; each pair is a count before and after."""
+        before_after = f"from {messages[0]:,} messages to {messages[1]:,}, from {tokens[0]:,} tokens to {tokens[1]:,}"
+        self._lines.append(f"- **transcript shortened** {before_after}")
+        self._update()
+
+    def compaction_failed(self, error: OpspawnError) -> None:
+        """Add that the transcript could not be shortened."""
+        self._lines.append(f"- the transcript can't be shortened ({type(error).__name__}): {shorten(str(error))}")
+        self._update()
 
     def plan_updated(self, plan: Sequence[str]) -> None:
         """Add a new plan."""

@@ -10,10 +10,11 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict, Field, JsonValue
 
-    from activities.payload_types import StoredMessages, TranscriptSource
+    from activities.payload_types import ReplacedVersion, StoredMessages, TranscriptSource
     from agentkit.input_requests import InputRequest
     from agentkit.messages import Message, StoredContent, Usage
     from agentkit.records import Record
+    from agentkit.runtime.context_watch import ContextState
     from agentkit.runtime.effect_ledger import LedgerEntry
     from agentkit.runtime.remembered_decisions import RememberedDecision
     from agentkit.specs import AgentSpec, Limits
@@ -105,6 +106,14 @@ class CarriedState(Record):
     """Messages of people that the model has not read yet."""
     message_ids: tuple[str, ...] = Field(default=(), exclude_if=lambda ids: not ids)
     """The ids of the newest messages, queued or not."""
+    replaced: tuple[ReplacedVersion, ...] = Field(default=(), exclude_if=lambda versions: not versions)
+    """The versions of the transcript that compaction has replaced, oldest first."""
+    written: int = Field(default=0, exclude_if=lambda written: not written)
+    """How many messages of the newest version compaction wrote."""
+    context: ContextState | None = Field(default=None, exclude_if=lambda context: context is None)
+    """Whether the transcript is to be shortened."""
+    facts: tuple[str, ...] = Field(default=(), exclude_if=lambda facts: not facts)
+    """What became of the newest irreversible calls, a line each."""
 
     @property
     def stored_end(self) -> int:
@@ -190,7 +199,16 @@ class StepEnds(Record):
     """The step of the first position: 0 is the task's input; a fork's is the last that it has in common with its
     source."""
     ends: tuple[int, ...]
-    """The position after the last message of each finished step, in order."""
+    """The position after the last message of each finished step, in order, in the version that it was finished in."""
+    replaced: tuple[ReplacedVersion, ...] = Field(default=(), exclude_if=lambda versions: not versions)
+    """The versions of the transcript that compaction has replaced, without their pages."""
+    written: int = Field(default=0, exclude_if=lambda written: not written)
+    """How many messages of the newest version compaction wrote."""
+
+    def version_of(self, step: int) -> int:
+        """Return the version of the transcript in which a step was finished."""
+        earlier = sum(version.last_step < step for version in self.replaced)
+        return earlier + 1
 
 
 class TaskView(Record):

@@ -9,7 +9,7 @@ from typing import TypeVar
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.payload_types import ModelCall, TranscriptPage, TranscriptRange, TranscriptSource
+from activities.payload_types import CompactionCall, ModelCall, TranscriptPage, TranscriptRange, TranscriptSource
 from activities.storage.image_loading import ImageLoader
 from activities.storage.message_storage import MessageStorage
 from activities.storage.transcript_cache import TranscriptCache
@@ -36,7 +36,7 @@ class TranscriptReader:
         self._storage = MessageStorage(client)
         self._images = ImageLoader(client)
 
-    async def agent(self, call: ModelCall) -> AgentSpec:
+    async def agent(self, call: ModelCall | CompactionCall) -> AgentSpec:
         """Return the agent of the call.
 
         Raises:
@@ -57,10 +57,18 @@ class TranscriptReader:
             TranscriptMismatch: the messages found are not the ones referred to.
             PayloadStorageFailed: stored messages can't be read.
         """
+        return await self._images.load(await self.recorded_messages(segments))
+
+    async def recorded_messages(self, segments: Sequence[Segment]) -> list[Message]:
+        """Return the messages of the segments as ``messages`` does, as they enter the digests: without such bytes."""
         messages: list[Message] = []
         for segment in segments:
             messages += (await self._transcript(segment)).read(segment.start, segment.end)
-        return await self._images.load(messages)
+        return messages
+
+    def keep(self, workflow_id: str, version: int, transcript: Transcript) -> None:
+        """Keep a transcript of which no workflow of this process has all messages."""
+        self._cache.put_queried(workflow_id, version, transcript)
 
     async def messages_to_keep(self, segment: Segment) -> Sequence[Message]:
         """Return the messages of the segment as ``messages`` does; keep them when their workflow doesn't."""
@@ -90,7 +98,7 @@ class TranscriptReader:
             if shared is not None and shared.start <= start < len(shared):
                 transcript.append(*shared.read(start, segment.end))
                 continue
-            page_range = TranscriptRange(start=start, end=segment.end)
+            page_range = TranscriptRange(start=start, end=segment.end, version=segment.version)
             page = await self._query(segment.workflow_id, "transcript", page_range, TranscriptPage)
             if page.source is not None:
                 transcript.append(*await self._source_messages(page.source, start))
@@ -99,7 +107,8 @@ class TranscriptReader:
             transcript.append(*page.messages)
             if len(transcript) == start:
                 raise TranscriptMismatch(
-                    f"Task {segment.workflow_id!r} has {page.total} messages, not {segment.end}, as referenced"
+                    f"Task {segment.workflow_id!r} has {page.total} messages in version {segment.version} of its "
+                    f"transcript, not {segment.end}, as referenced"
                 )
 
     async def _source_messages(self, source: TranscriptSource, start: int) -> Sequence[Message]:

@@ -60,6 +60,10 @@ class EffectLedger:
         """All entries, oldest first."""
         return tuple(self._entries.values())
 
+    def newest(self, call_id: str) -> LedgerEntry | None:
+        """Return the entry of a model's call, or that of the newest call that continues it."""
+        return self._entries.get(self._current.get(call_id, call_id))
+
     def carried(self) -> tuple[LedgerEntry, ...]:
         """Return the entries that survive continue-as-new: of irreversible calls all, of the others the newest 100."""
         others = [entry.call_id for entry in self._entries.values() if entry.effect != "irreversible"]

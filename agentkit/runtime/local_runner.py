@@ -11,10 +11,11 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, ToolError, ToolInterrupted
+from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, OpspawnError, ToolError, ToolInterrupted
 from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, InputRequest
 from agentkit.interfaces import (
     CallSignals,
+    CompactionReason,
     Emit,
     McpCall,
     McpDescription,
@@ -160,6 +161,12 @@ class _LocalEffects:
         return await request_model(
             model, loop.agent, messages, checker=self.checker, name=loop.model, step=loop.steps, emit=self.emit
         )
+
+    async def compact(self, loop: AgentLoop, reason: CompactionReason, attempt: int = 1) -> bool:
+        return False
+
+    def on_compaction_failed(self, error: OpspawnError) -> None:
+        pass
 
     async def describe_mcp_tools(self, calls: Sequence[McpToolCall], taken: Collection[str]) -> McpDescription:
         return await describe_mcp_tools(self.mcp_servers, self.checker, calls, taken)

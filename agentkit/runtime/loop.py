@@ -35,6 +35,8 @@ from agentkit.json_text import MAX_JSON_DEPTH, json_values
 from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.call_effects import CheckedCall
+from agentkit.runtime.context_watch import ContextState, ContextWatch
+from agentkit.runtime.effect_facts import MAX_FACTS, effect_fact
 from agentkit.runtime.effect_ledger import CallState, EffectLedger
 from agentkit.runtime.limit_requests import check_limit_changes, reached_limit, with_limit_changes
 from agentkit.runtime.proxied_calls import ProxiedCalls, named_as_called, newest_tools, proxy_call, stricter
@@ -89,6 +91,8 @@ class AgentLoop:
         remembered: Sequence[RememberedDecision] = (),
         step_ends: Sequence[int] | None = None,
         first_step: int = 0,
+        context: ContextState | None = None,
+        facts: Sequence[str] = (),
     ) -> None:
         self.agent = agent
         self.transcript = transcript
@@ -98,6 +102,10 @@ class AgentLoop:
         """Decisions of people that hold for later calls."""
         self.step_ends = [len(transcript)] if step_ends is None else [*step_ends]
         """The position after the last message of each finished step, of the one before the first step on."""
+        self.context = ContextWatch(context)
+        """Whether the transcript is to be shortened."""
+        self.facts = tuple(facts)
+        """What became of the newest irreversible calls, a line each: compaction keeps it in the transcript."""
         self.usage = usage or Usage()
         self.steps = steps
         """Steps started so far."""
@@ -129,6 +137,16 @@ class AgentLoop:
     def has_fallback(self) -> bool:
         """Whether the agent's chain has a model after the one in use."""
         return self.fallback_index + 1 < len(self.agent.models)
+
+    @property
+    def last_finished_step(self) -> int:
+        """The newest step that is finished; 0, or a fork's first step, before its own first one."""
+        return self._first_step + len(self.step_ends) - 1
+
+    @property
+    def may_compact(self) -> bool:
+        """Whether the agent lets its transcript be shortened."""
+        return self.agent.compaction is None or not self.agent.compaction.off
 
     @property
     def repeats(self) -> Mapping[str, int]:
@@ -184,6 +202,12 @@ class AgentLoop:
         """Count a model's response that is not part of the transcript, such as one that an MCP server asked for."""
         self.usage += usage
 
+    def replace_transcript(self, transcript: Transcript, usage: Usage) -> None:
+        """Go on with a shorter transcript; ``usage`` is that of the models that wrote its summaries."""
+        self.transcript = transcript
+        self.usage += usage
+        self.context.compacted()
+
     def append_notice(self, text: str) -> None:
         """Append a message to the model that no person wrote."""
         self._append_feedback(text)
@@ -223,6 +247,7 @@ class AgentLoop:
             ContentRefused: the model or its filter refused to go on; what it had written is in the transcript.
         """
         self.usage += response.usage
+        self.context.observe(response.context)
         self.transcript.append(response.message)
         if response.stop_reason == "refusal":
             raise ContentRefused(_refusal_error(response))
@@ -377,10 +402,19 @@ class AgentLoop:
         Raises:
             LoopDetected: the calls and their results were the same in too many steps in a row.
         """
+        self._record_facts(calls, results)
         results = [named_as_called(result, call) for call, result in zip(calls, results, strict=True)]
         self.usage += Usage(tool_calls=len(results))
         self.transcript.append(Message(role="tool", parts=tuple(self._repeated_calls.record(calls, results))))
         self._repeated_calls.check(calls)
+
+    def _record_facts(self, calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> None:
+        facts: list[str] = []
+        for index, (call, result) in enumerate(zip(calls, results, strict=True)):
+            made = call if (proxied := self._proxied.get(index)) is None else proxied.call
+            if (fact := effect_fact(self.ledger.newest(made.id), made, result)) is not None:
+                facts.append(fact)
+        self.facts = (*self.facts, *facts)[-MAX_FACTS:]
 
 
 def interrupted_response(model: str) -> ModelResponse:

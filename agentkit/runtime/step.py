@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from agentkit.errors import ModelError, NotDone
-from agentkit.interfaces import CallTools, Finish, McpDescription, McpToolCall, ModelResponse, Proceed
+from agentkit.errors import ContextTooLong, MessageTooLong, ModelError, NotDone, OpspawnError
+from agentkit.interfaces import (
+    CallTools,
+    CompactionReason,
+    Finish,
+    McpDescription,
+    McpToolCall,
+    ModelResponse,
+    Proceed,
+)
 from agentkit.messages import ToolCall
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.call_execution import CallExecution
@@ -14,7 +22,10 @@ from agentkit.runtime.concurrency import gather_or_cancel
 from agentkit.runtime.limit_requests import limit_request, stopped_by_person
 from agentkit.runtime.loop import AgentLoop
 
-__all__ = ["LoopEffects", "run_step"]
+__all__ = ["MAX_COMPACTIONS", "LoopEffects", "run_step"]
+
+MAX_COMPACTIONS = 3
+"""How often the transcript is shortened for one request that a model refuses as too long."""
 
 
 class LoopEffects(CallEffects, Protocol):
@@ -42,6 +53,21 @@ class LoopEffects(CallEffects, Protocol):
         """
         ...
 
+    async def compact(self, loop: AgentLoop, reason: CompactionReason, attempt: int = 1) -> bool:
+        """Make a shorter transcript and give it to ``loop.replace_transcript``; return False if nothing is left out.
+
+        ``attempt`` is greater than 1 where the model has refused a shorter one, too.
+
+        Raises:
+            MessageTooLong: what must stay is too long.
+            OpspawnError: it can't be made shorter now.
+        """
+        ...
+
+    def on_compaction_failed(self, error: OpspawnError) -> None:
+        """Called where the transcript could not be shortened."""
+        ...
+
     def on_model_failed(self, model: str, error: ModelError) -> None:
         """Called when a model gave no response."""
         ...
@@ -65,13 +91,20 @@ async def run_step(loop: AgentLoop, effects: LoopEffects) -> Finish | None:
         LimitExceeded: a limit of the task is reached, and nobody raised it.
         ModelError: no model of the agent's chain gave a usable response.
     """
-    await effects.before_step(loop)
-    while await _raise_reached_limit(loop, effects):
-        await effects.before_step(loop)  # people may have paused the task meanwhile, or written to it
+    await _until_step_may_start(loop, effects)
+    if loop.context.is_due and loop.reached_limit() is None:
+        await _compact_at_share(loop, effects)
+        await _until_step_may_start(loop, effects)  # the summary has its usage, too
     response = loop.start_step() or await _request_chain(loop, effects)
     finish = await _act(loop, effects, response)
     loop.end_step()
     return finish
+
+
+async def _until_step_may_start(loop: AgentLoop, effects: LoopEffects) -> None:
+    await effects.before_step(loop)
+    while await _raise_reached_limit(loop, effects):
+        await effects.before_step(loop)  # people may have paused the task meanwhile, or written to it
 
 
 async def _act(loop: AgentLoop, effects: LoopEffects, response: ModelResponse) -> Finish | None:
@@ -126,9 +159,40 @@ async def _raise_reached_limit(loop: AgentLoop, effects: LoopEffects) -> bool:
 
 
 async def _request_chain(loop: AgentLoop, effects: LoopEffects) -> ModelResponse:
+    compactions = 0
     while True:
         try:
             return await effects.request_model(loop)
         except ModelError as error:
             effects.on_model_failed(loop.model, error)
-            loop.fall_back(error)
+            compactions += 1
+            if not await _compact_too_long(loop, effects, error, compactions):
+                loop.fall_back(error)
+                compactions = 0
+
+
+async def _compact_at_share(loop: AgentLoop, effects: LoopEffects) -> None:
+    """Shorten the transcript before it is too long for the model; where that fails, the task goes on as it is."""
+    try:
+        if not await effects.compact(loop, "share"):
+            loop.context.failed()
+    except OpspawnError as error:
+        loop.context.failed()
+        effects.on_compaction_failed(error)
+
+
+async def _compact_too_long(loop: AgentLoop, effects: LoopEffects, error: ModelError, attempt: int) -> bool:
+    """Shorten the transcript that a model has refused as too long; return whether it is to be requested again.
+
+    Raises:
+        MessageTooLong: what must stay is too long for the last model of the chain.
+    """
+    if not isinstance(error, ContextTooLong) or attempt > MAX_COMPACTIONS or not loop.may_compact:
+        return False
+    try:
+        return await effects.compact(loop, "too_long", attempt)
+    except OpspawnError as failure:
+        effects.on_compaction_failed(failure)
+        if isinstance(failure, MessageTooLong) and not loop.has_fallback:
+            raise
+        return False

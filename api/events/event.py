@@ -31,6 +31,7 @@ EventType = Literal[
     "model.completed",
     "model.failed",
     "plan.updated",
+    "context.compacted",
     "input.requested",
     "input.answered",
     "input.rejected",

@@ -43,6 +43,7 @@ from api.tasks.task_snapshot import TaskUsage, input_content
 from workflows.journal import (
     AnswerRefusedEntry,
     CancelledEntry,
+    CompactedEntry,
     InputAnsweredEntry,
     InputRequestedEntry,
     LimitsRaisedEntry,
@@ -401,7 +402,13 @@ def _settled(entry: SettledCallEntry) -> _Draft:
 
 
 _EntryWithEvent = (
-    PlanEntry | SettledCallEntry | InputAnsweredEntry | AnswerRefusedEntry | MessageReceivedEntry | LimitsRaisedEntry
+    PlanEntry
+    | SettledCallEntry
+    | InputAnsweredEntry
+    | AnswerRefusedEntry
+    | MessageReceivedEntry
+    | LimitsRaisedEntry
+    | CompactedEntry
 )
 
 
@@ -414,6 +421,9 @@ def _journal_draft(entry: _EntryWithEvent) -> _Draft:
             return _settled(entry)
         case AnswerRefusedEntry():
             return _Draft("input.rejected", _entry_data(entry))
+        case CompactedEntry():
+            usage = event_data(TaskUsage.of(entry.usage))
+            return _Draft("context.compacted", {**_entry_data(entry), "usage": usage}, entry.step)
     types: Mapping[str, EventType] = {
         "input_answered": "input.answered",
         "message_received": "message.received",

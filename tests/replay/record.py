@@ -20,12 +20,12 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
-from agentkit.errors import ModelNotAuthorized, ToolError, ToolNotFound
-from agentkit.interfaces import ModelRequest, ProbeOutcome, Tool, Toolset, Unknown
-from agentkit.messages import Message, TextPart, ToolCall, user_message
+from agentkit.errors import ContextTooLong, ModelNotAuthorized, ToolError, ToolNotFound
+from agentkit.interfaces import Compactor, ModelRequest, ModelResponse, ProbeOutcome, Tool, Toolset, Unknown
+from agentkit.messages import Message, TextPart, ToolCall, Usage, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
-from agentkit.specs import AgentSpec, McpSelection, PolicyRule, ToolSpec
-from agentkit.testing import ModelScript, ScriptedMcpServers, ScriptedModel, ScriptedResponse
+from agentkit.specs import AgentSpec, CompactionSettings, McpSelection, PolicyRule, ToolSpec
+from agentkit.testing import ModelScript, ScriptedCompactor, ScriptedMcpServers, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
 from tests.replay.recorded_servers import (
@@ -116,6 +116,7 @@ class Recording:
     agent: AgentSpec = AGENT
     toolset: Toolset = TOOLS
     mcp_servers: ScriptedMcpServers | None = None
+    compactor: Compactor | None = None
     after_start: Callable[[Handle], Awaitable[None]] | None = None
     """Acts on the task once it has started."""
 
@@ -123,6 +124,14 @@ class Recording:
 def call(name: str, id: str, number: int) -> ToolCall:
     """Return a tool call."""
     return ToolCall(id=id, name=name, arguments={"number": number})
+
+
+def with_usage(message_call: ToolCall, tokens: int) -> ModelResponse:
+    """Return a response that took so many tokens."""
+    usage = Usage(input_tokens=tokens, model_calls=1)
+    return ModelResponse(
+        message=Message(role="assistant", parts=(message_call,)), stop_reason="tool_calls", usage=usage
+    )
 
 
 def react(name: str, **arguments: int | str) -> str:
@@ -198,6 +207,18 @@ RECORDINGS = (
     ),
     Recording("continue_as_new", call_in_nine_steps),
     Recording(
+        "compaction",
+        [
+            call("double", "1", 21),
+            call("double", "2", 42),
+            ContextTooLong("The request has 1,200 tokens, and the model takes 1,000.", status=400),
+            with_usage(call("double", "3", 84), 900),
+            "It is 168.",
+        ],
+        AGENT.model_copy(update={"compaction": CompactionSettings(window=1_000)}),
+        compactor=ScriptedCompactor(),
+    ),
+    Recording(
         "refused_by_a_worker_without_the_tool",
         [call("double", "1", 21), call("half", "2", 84), "42"],
         toolset=LateTools(),
@@ -247,7 +268,7 @@ async def record(client: Client, settings: Settings, recording: Recording) -> No
     """Run the task, and write the history of each of its runs to a file."""
     models = {"scripted": ScriptedModel(recording.script)}
     parts = (client, settings, models, recording.toolset, InlineOutputChecker())
-    async with build_worker(*parts, mcp_servers=recording.mcp_servers):
+    async with build_worker(*parts, mcp_servers=recording.mcp_servers, compactor=recording.compactor):
         handle = await client.start_workflow(
             AgentTask.run,
             TaskInput(agent=recording.agent, message=user_message(f"Show {recording.name}.")),

@@ -26,5 +26,6 @@ async def test_a_worker_registers_each_activity_that_tasks_and_the_api_use(tmp_p
         "check_input",
         "notify_input_request",
         "store_messages",
+        "compact_transcript",
         "describe_worker",
     ]

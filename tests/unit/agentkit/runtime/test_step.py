@@ -17,6 +17,7 @@ from agentkit.errors import (
     ModelNotAuthorized,
     ModelUnavailable,
     NotDone,
+    OpspawnError,
     ResultUnreadable,
     ToolArgumentsInvalid,
     ToolError,
@@ -25,6 +26,7 @@ from agentkit.errors import (
 )
 from agentkit.input_requests import InputAnswer, InputRequest, call_sha256
 from agentkit.interfaces import (
+    CompactionReason,
     Done,
     Finish,
     McpCall,
@@ -74,6 +76,9 @@ class InMemoryEffects:
         self.requests: list[InputRequest] = []
         self.messages: list[Message] = []
         """What people wrote, for the next step."""
+        self.compactions: list[list[Message] | OpspawnError | None] = []
+        """The messages that the transcript is shortened to, or why it can't be, in order; None: nothing is left out."""
+        self.compaction_errors: list[OpspawnError] = []
 
     async def before_step(self, loop: AgentLoop) -> None:
         loop.append_messages(self.messages)
@@ -91,6 +96,18 @@ class InMemoryEffects:
         if isinstance(response, ModelError):
             raise response
         return response
+
+    async def compact(self, loop: AgentLoop, reason: CompactionReason, attempt: int = 1) -> bool:
+        self.log.append(f"compact {reason} {attempt}")
+        compacted = self.compactions.pop(0)
+        if isinstance(compacted, OpspawnError):
+            raise compacted
+        if compacted is not None:
+            loop.replace_transcript(Transcript(compacted), Usage(input_tokens=7, output_tokens=3, model_calls=1))
+        return compacted is not None
+
+    def on_compaction_failed(self, error: OpspawnError) -> None:
+        self.compaction_errors.append(error)
 
     async def describe_mcp_tools(self, calls: Sequence[McpToolCall], taken: Collection[str]) -> McpDescription:
         raise AssertionError("no agent here has mcp_call")

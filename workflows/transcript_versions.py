@@ -1,0 +1,96 @@
+"""The versions of a task's transcript: the newest one, which grows, and those that compaction has replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.payload_types import (
+        CompactedTranscript,
+        ReplacedVersion,
+        StoredMessages,
+        TranscriptPage,
+        TranscriptRange,
+        TranscriptSource,
+    )
+    from agentkit.transcript import Segment, Transcript, first_messages
+
+__all__ = ["TranscriptVersions", "transcript_page"]
+
+
+class TranscriptVersions:
+    """What a workflow knows of its transcript besides the messages of its run: where all others are."""
+
+    def __init__(
+        self,
+        source: TranscriptSource | None = None,
+        stored: Sequence[StoredMessages] = (),
+        replaced: Sequence[ReplacedVersion] = (),
+        written: int = 0,
+    ) -> None:
+        self.source = source
+        """What the first version goes on from."""
+        self.stored = tuple(stored)
+        """Where the messages of the newest version are that earlier runs, or compaction, have stored."""
+        self.replaced = tuple(replaced)
+        """The versions before the newest one, oldest first."""
+        self.written = written
+        """How many messages of the newest version compaction wrote."""
+
+    @property
+    def number(self) -> int:
+        """The newest version's number, from 1."""
+        return len(self.replaced) + 1
+
+    def segment(self, workflow_id: str, transcript: Transcript, end: int) -> Segment:
+        """Return a reference to the first ``end`` messages of the newest version."""
+        return transcript.segment(workflow_id, end, self.number)
+
+    def replace(self, transcript: Transcript, compacted: CompactedTranscript, last_step: int) -> Transcript:
+        """Put a compacted version in place of the newest one, which is ``transcript``; return it."""
+        end = len(transcript)
+        old = ReplacedVersion(
+            pages=(*self.stored, *compacted.replaced_pages),
+            end=end,
+            digest=transcript.digest(end),
+            written=self.written,
+            last_step=last_step,
+        )
+        self.replaced = (*self.replaced, old)
+        self.stored, self.written = compacted.pages, compacted.end
+        return Transcript(start=compacted.end, digest=compacted.digest)
+
+    def page(self, transcript: Transcript, page_range: TranscriptRange) -> TranscriptPage:
+        """Return a page of a version; ``transcript`` is the newest one."""
+        version = self.number if page_range.version is None else page_range.version
+        if 1 <= version <= self.number:
+            page = self._page(version, transcript, page_range)
+        else:
+            page = TranscriptPage(start=page_range.start, messages=(), total=0)
+        return page.model_copy(update={"version": version, "versions": self.number})
+
+    def _page(self, version: int, transcript: Transcript, page_range: TranscriptRange) -> TranscriptPage:
+        source = self.source if version == 1 else None
+        if version == self.number:
+            return transcript_page(page_range, transcript, self.stored, source)
+        old = self.replaced[version - 1]
+        return transcript_page(page_range, Transcript(start=old.end, digest=old.digest), old.pages, source)
+
+
+def transcript_page(
+    page_range: TranscriptRange,
+    transcript: Transcript,
+    stored: Sequence[StoredMessages],
+    source: TranscriptSource | None = None,
+) -> TranscriptPage:
+    """Return the messages of a range that are in ``transcript``, or where those are that come before it."""
+    start, total = page_range.start, len(transcript)
+    if source is not None and start < source.end:
+        return TranscriptPage(start=start, messages=(), source=source, total=total)
+    if start < transcript.start:
+        pages = tuple(page for page in stored if page.end > start)
+        return TranscriptPage(start=start, messages=(), stored=pages, total=total)
+    messages = first_messages(transcript.read(start, page_range.end), page_range.max_bytes)
+    return TranscriptPage(start=start, messages=messages, total=total)

@@ -205,6 +205,11 @@ class StepEnds(Record):
     written: int = Field(default=0, exclude_if=lambda written: not written)
     """How many messages of the newest version compaction wrote."""
 
+    @property
+    def version(self) -> int:
+        """The version of the transcript in which the last of these steps was finished."""
+        return self.version_of(self.first_step + len(self.ends) - 1)
+
     def version_of(self, step: int) -> int:
         """Return the version of the transcript in which a step was finished."""
         earlier = sum(version.last_step < step for version in self.replaced)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 
-from pydantic import SecretStr
-
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.model_prices import has_price_list, load_price_lists
 from agentkit.config.providers import is_configured
-from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model
 from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.local.model import LocalModel
 from agentkit.llm.openai.model import OpenAIModel
 from agentkit.llm.openrouter.model import OpenRouterModel
+from agentkit.llm.shared.provider_credentials import KEY_VARIABLES, checked_key, checked_url
 from agentkit.llm.shared.response_timeouts import ResponseTimeouts
 from agentkit.llm.shared.streaming_model import ModelOptions, OnHeaders
 from agentkit.llm.wrappers.price import PricedModel
@@ -44,36 +42,36 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
                 max_wait_s=settings.model_max_wait,
             )
             priced = PricedModel(build(settings, limiter.read_headers), settings.prices)
-            models[provider] = RateLimitedModel(priced, limiter, _KEY_VARIABLES[provider])
+            models[provider] = RateLimitedModel(priced, limiter, KEY_VARIABLES[provider])
     if any(map(has_price_list, models)):
         load_price_lists()
     return models
 
 
 def _openai(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    key = _checked_key(_KEY_VARIABLES["openai"], settings.openai_api_key)
-    url = _checked_url("OPENAI_BASE_URL", settings.openai_base_url)
+    key = checked_key(KEY_VARIABLES["openai"], settings.openai_api_key)
+    url = checked_url("OPENAI_BASE_URL", settings.openai_base_url)
     options = _options(settings, on_headers, settings.openai_omit)
     return OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, options=options)
 
 
 def _anthropic(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    key = _checked_key(_KEY_VARIABLES["anthropic"], settings.anthropic_api_key)
-    url = _checked_url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
+    key = checked_key(KEY_VARIABLES["anthropic"], settings.anthropic_api_key)
+    url = checked_url("ANTHROPIC_BASE_URL", settings.anthropic_base_url)
     build = _import_model("anthropic", "AnthropicModel")
     return build(api_key=key, base_url=url, options=_options(settings, on_headers, settings.anthropic_omit))
 
 
 def _google(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    key = _checked_key(_KEY_VARIABLES["google"], settings.google_api_key)
-    url = _checked_url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
+    key = checked_key(KEY_VARIABLES["google"], settings.google_api_key)
+    url = checked_url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
     build = _import_model("google", "GoogleModel")
     return build(api_key=key, base_url=url, options=_options(settings, on_headers, settings.google_omit))
 
 
 def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
-    key = _checked_key(_KEY_VARIABLES["openrouter"], settings.openrouter_api_key)
-    url = _checked_url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
+    key = checked_key(KEY_VARIABLES["openrouter"], settings.openrouter_api_key)
+    url = checked_url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
     return OpenRouterModel(
         api_key=key,
@@ -86,9 +84,9 @@ def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
 
 def _openai_compatible(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     """Return the model of a self-hosted server: it has no price list, only the prices of the settings."""
-    variable = _KEY_VARIABLES["openai-compatible"]
-    key = _checked_key(variable, settings.openai_compatible_api_key)
-    url = _checked_url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
+    variable = KEY_VARIABLES["openai-compatible"]
+    key = checked_key(variable, settings.openai_compatible_api_key)
+    url = checked_url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
     return OpenAIModel(
         api_key=key,
         base_url=url,
@@ -107,15 +105,6 @@ _BUILDERS: Mapping[str, Callable[[AgentSettings, OnHeaders], Model]] = {
 }
 
 
-_KEY_VARIABLES: Mapping[str, str] = {
-    "openai": "OPENAI_API_KEY",
-    "anthropic": "ANTHROPIC_API_KEY",
-    "google": "GOOGLE_API_KEY",
-    "openrouter": "OPENROUTER_API_KEY",
-    "openai-compatible": "OPENAI_COMPATIBLE_API_KEY",
-}
-
-
 def _options(settings: AgentSettings, on_headers: OnHeaders, omit: Collection[str]) -> ModelOptions:
     timeouts = ResponseTimeouts(
         connect=settings.model_connect_timeout,
@@ -130,17 +119,3 @@ def _import_model(module: str, name: str) -> Callable[..., Model]:
     """Return a provider's class, imported only now: its SDK costs seconds and 50 MB, and most workers have no key."""
     model: Callable[..., Model] = getattr(import_module(f"agentkit.llm.{module}.model"), name)
     return model
-
-
-def _checked_key(variable: str, secret: SecretStr | None) -> str | None:
-    """Return a key without surrounding white space, such as a file's line end, which a header can't contain."""
-    key = secret.get_secret_value().strip() if secret is not None else None
-    if key and not (key.isascii() and key.isprintable()):
-        raise ConfigurationInvalid(f"{variable} has characters that no key has: copy it again")
-    return key
-
-
-def _checked_url(variable: str, url: str | None) -> str | None:
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise ConfigurationInvalid(f"{variable} is {url!r}: expected an address such as http://127.0.0.1:11434/v1")
-    return url

@@ -6,6 +6,7 @@ from agentkit.testing.in_memory_memory import InMemoryMemory
 from agentkit.testing.memory_token_store import MemoryTokenStore
 from agentkit.testing.scripted_anthropic import ScriptedAnthropicServer
 from agentkit.testing.scripted_compactor import ScriptedCompactor
+from agentkit.testing.scripted_embeddings import ReceivedEmbeddingRequest
 from agentkit.testing.scripted_gemini import ReceivedGeminiRequest, ScriptedGeminiServer
 from agentkit.testing.scripted_mcp_servers import ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool
 from agentkit.testing.scripted_model import ModelScript, ScriptedModel, ScriptedResponse
@@ -29,6 +30,7 @@ __all__ = [
     "MemoryTokenStore",
     "ModelScript",
     "RawResponse",
+    "ReceivedEmbeddingRequest",
     "ReceivedGeminiRequest",
     "ReceivedRequest",
     "ScriptedAnthropicServer",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from agentkit.testing.http_connection import HTTPConnection, HTTPRequest
+from agentkit.testing.scripted_embeddings import DEFAULT_DIMENSION, ReceivedEmbeddingRequest, hashed_vector
 from agentkit.testing.scripted_server import JSON_HEADERS, ResponseStream, ScriptedServer, read_body
 from agentkit.testing.server_script import (
     JSONObject,
@@ -24,6 +25,7 @@ from agentkit.testing.server_script import (
 __all__ = ["ReceivedGeminiRequest", "ScriptedGeminiServer"]
 
 _GENERATE_PATH = re.compile(r"/(v1|v1beta)/models/([^/:]+):(streamGenerateContent|generateContent)")
+_EMBED_PATH = re.compile(r"/(v1|v1beta)/models/([^/:]+):batchEmbedContents")
 _MALFORMED_EVENT = b'data: {"candidates": [{"cont\r\n\r\n'
 _FINISH_REASONS = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}
 """Google's names of OpenAI's finish reasons."""
@@ -49,7 +51,8 @@ class ReceivedGeminiRequest(ReceivedRequest):
 
 
 class ScriptedGeminiServer(ScriptedServer):
-    """Serves ``streamGenerateContent``, ``generateContent`` and ``models`` in the versions ``v1`` and ``v1beta``.
+    """Serves ``streamGenerateContent``, ``generateContent``, ``batchEmbedContents`` and ``models`` in the versions
+    ``v1`` and ``v1beta``.
 
     Its scripts are those of ``ScriptedOpenAIServer``::
 
@@ -61,6 +64,8 @@ class ScriptedGeminiServer(ScriptedServer):
         path_match = _GENERATE_PATH.fullmatch(request.path)
         if request.method == "POST" and path_match is not None:
             await self._generate(request, path_match, connection)
+        elif request.method == "POST" and _EMBED_PATH.fullmatch(request.path):
+            await self._embed(request, connection)
         elif request.method == "GET" and request.path in ("/v1/models", "/v1beta/models"):
             await connection.send_response(200, _model_list(), JSON_HEADERS)
         else:
@@ -74,6 +79,14 @@ class ScriptedGeminiServer(ScriptedServer):
         received = ReceivedGeminiRequest(self.request_count, request.headers, body, version=version, model=model)
         return await self._send_scripted(received, connection, streamed=method == "streamGenerateContent")
 
+    async def _embed(self, request: HTTPRequest, connection: HTTPConnection) -> None:
+        body = read_body(request, "requests")
+        if body is None:
+            return await self._send_error(400, "The body is no JSON object with a list of requests", connection)
+        texts = [item["content"]["parts"][0]["text"] for item in body["requests"]]
+        received = ReceivedEmbeddingRequest(self.request_count, request.headers, body, texts=texts)
+        return await self._send_scripted(received, connection, streamed=False)
+
     def _error_body(self, failure: ServerFailure) -> bytes:
         status = failure.type or _ERROR_STATUSES.get(failure.status, "UNKNOWN")
         error: JSONObject = {"code": failure.status, "message": failure.message, "status": status}
@@ -82,6 +95,8 @@ class ScriptedGeminiServer(ScriptedServer):
         return json.dumps({"error": error}).encode()
 
     def _response_body(self, response: ServerResponse, request: ReceivedRequest) -> bytes:
+        if isinstance(request, ReceivedEmbeddingRequest):
+            return _embeddings_body(request)
         unsplit = response.model_copy(update={"chunk_chars": sys.maxsize})
         return json.dumps(_last_chunk(unsplit, request, [*_parts(unsplit, request.number)])).encode()
 
@@ -91,6 +106,12 @@ class ScriptedGeminiServer(ScriptedServer):
         chunks.append(_last_chunk(response, request, parts[-1:]))
         error: JSONObject = {"code": 503, "message": "Overloaded", "status": "UNAVAILABLE"}
         return ResponseStream([_event(chunk) for chunk in chunks], _MALFORMED_EVENT, _event({"error": error}))
+
+
+def _embeddings_body(request: ReceivedEmbeddingRequest) -> bytes:
+    dimensions = [item.get("outputDimensionality", DEFAULT_DIMENSION) for item in request.body["requests"]]
+    vectors = [hashed_vector(text, dimension) for text, dimension in zip(request.texts, dimensions, strict=True)]
+    return json.dumps({"embeddings": [{"values": vector} for vector in vectors]}).encode()
 
 
 def _parts(response: ServerResponse, number: int) -> Iterator[JsonValue]:

@@ -10,17 +10,13 @@ import httpx2
 
 from agentkit.errors import ModelError
 from agentkit.interfaces import Emit, ModelRequest
+from agentkit.llm.google.address import GOOGLE_URL, google_api_url
 from agentkit.llm.google.errors import FAILURES, GoogleFailure, model_error
 from agentkit.llm.google.request import OPTIONAL_FIELDS, gemini_body
 from agentkit.llm.google.stream import GeminiResponseBuilder
 from agentkit.llm.shared.streaming_model import DEFAULT_OPTIONS, PLACEHOLDER_KEY, ModelOptions, StreamingModel
 
 __all__ = ["GoogleModel"]
-
-_GOOGLE_URL = "https://generativelanguage.googleapis.com"
-_API_VERSION = "v1beta"
-"""It has all of ``v1``, and many other servers have only this one."""
-_VERSION_SUFFIX = re.compile(r"/v\d\w*$")
 
 
 class GoogleModel(StreamingModel):
@@ -46,9 +42,8 @@ class GoogleModel(StreamingModel):
             options: timeouts, limits, and fields to leave out.
         """
         key = api_key or PLACEHOLDER_KEY
-        address = (base_url or _GOOGLE_URL).rstrip("/")
-        super().__init__("google", address, key, "GOOGLE_API_KEY", options)
-        self._url = address if _VERSION_SUFFIX.search(address) else f"{address}/{_API_VERSION}"
+        self._url = google_api_url(base_url)
+        super().__init__("google", (base_url or GOOGLE_URL).rstrip("/"), key, "GOOGLE_API_KEY", options)
         self._http.headers["x-goog-api-key"] = key
 
     def _new_builder(self, request: ModelRequest, emit: Emit | None) -> GeminiResponseBuilder:

@@ -1,0 +1,87 @@
+"""Open the embedding model that the settings name."""
+
+from __future__ import annotations
+
+from agentkit.config.agent_settings import AgentSettings
+from agentkit.config.long_term_memory_settings import embedding_model
+from agentkit.config.providers import is_configured
+from agentkit.errors import ConfigurationInvalid, MemoryMisconfigured
+from agentkit.interfaces import Embedder
+
+__all__ = ["open_embedder"]
+
+_NEEDED = {
+    "openai": "OPENAI_API_KEY",
+    "google": "GOOGLE_API_KEY",
+    "openai-compatible": "OPSPAWN_OPENAI_COMPATIBLE_BASE_URL",
+}
+
+
+async def open_embedder(settings: AgentSettings) -> Embedder:
+    """Return the model of ``ltm_embeddings``; its packages are imported now, and a local model is loaded later.
+
+    A provider is sent one request if the dimension of its model is unknown. The caller closes it.
+
+    Raises:
+        MemoryUnavailable: the provider doesn't respond.
+        MemoryMisconfigured: a key, an address or a package is missing; the message has the cure.
+    """
+    choice = embedding_model(settings.ltm_embeddings)
+    match choice.provider:
+        case "minilm":
+            from agentkit.memory.embedders.minilm import MiniLmEmbedder
+
+            return MiniLmEmbedder()
+        case "multilingual":
+            from agentkit.memory.embedders.multilingual import MultilingualEmbedder
+
+            return MultilingualEmbedder()
+        case provider:
+            if not is_configured(provider, settings):
+                raise MemoryMisconfigured(
+                    f"AGENTKIT_LTM_EMBEDDINGS is {settings.ltm_embeddings}, which needs {_NEEDED[provider]}"
+                )
+            try:
+                return await _open_provider(provider, choice.name, settings)
+            except ConfigurationInvalid as error:
+                raise MemoryMisconfigured(str(error)) from None
+
+
+async def _open_provider(provider: str, model: str, settings: AgentSettings) -> Embedder:
+    # Imported only now: the SDKs of providers cost seconds and 50 MB.
+    from agentkit.llm.shared.provider_credentials import KEY_VARIABLES, checked_key, checked_url
+    from agentkit.memory.embedders.google_embedder import GoogleEmbedder
+    from agentkit.memory.embedders.openai_embedder import OpenAIEmbedder
+    from agentkit.memory.embedders.provider_embedder import EmbedderTimeouts
+
+    variable = KEY_VARIABLES[provider]
+    timeouts = EmbedderTimeouts(connect=settings.model_connect_timeout)
+    dimension = settings.ltm_dimension
+    embedder: GoogleEmbedder | OpenAIEmbedder
+    match provider:
+        case "google":
+            key = checked_key(variable, settings.google_api_key)
+            url = checked_url("OPSPAWN_GOOGLE_BASE_URL", settings.google_base_url)
+            embedder = GoogleEmbedder(model, api_key=key, base_url=url, dimension=dimension, timeouts=timeouts)
+        case "openai":
+            key = checked_key(variable, settings.openai_api_key)
+            url = checked_url("OPENAI_BASE_URL", settings.openai_base_url)
+            embedder = OpenAIEmbedder(model, api_key=key, base_url=url, dimension=dimension, timeouts=timeouts)
+        case _:
+            key = checked_key(variable, settings.openai_compatible_api_key)
+            url = checked_url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
+            embedder = OpenAIEmbedder(
+                model,
+                api_key=key,
+                base_url=url,
+                provider=provider,
+                key_variable=variable,
+                dimension=dimension,
+                timeouts=timeouts,
+            )
+    try:
+        await embedder.learn_dimension()
+    except BaseException:
+        await embedder.aclose()
+        raise
+    return embedder

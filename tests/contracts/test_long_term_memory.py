@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import hashlib
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from agentkit.errors import MemoryNotFound, MemoryRequestInvalid
-from agentkit.interfaces import MAX_MEMORY_CHARS, LongTermMemory, Memory, MemoryChanges, MemoryScope, NewMemory
-from agentkit.memory_rules import MAX_METADATA_CHARS
+from agentkit.interfaces import (
+    MAX_MEMORY_CHARS,
+    EmbeddedKind,
+    LongTermMemory,
+    Memory,
+    MemoryChanges,
+    MemoryScope,
+    NewMemory,
+)
+from agentkit.memory.edge_points import EdgePoints
+from agentkit.memory.stored_points import PointFilter
+from agentkit.memory.vector_memory import VectorMemory
+from agentkit.memory_rules import MAX_METADATA_CHARS, statement_words
 from agentkit.testing import InMemoryMemory
 
 ADA = MemoryScope(kind="user", owner="ada")
@@ -39,11 +53,44 @@ def clock() -> SteppingClock:
     return SteppingClock()
 
 
-@pytest.fixture(params=["in memory"])
-async def memory(clock: SteppingClock) -> AsyncIterator[LongTermMemory]:
-    store = InMemoryMemory(now=clock)
-    yield store
-    await store.aclose()
+class WordEmbedder:
+    """Vectors of the words in a text, without a model: each word has a direction of its own."""
+
+    def __init__(self, name: str = "words", dimension: int = 128) -> None:
+        self.name, self.dimension = name, dimension
+
+    async def embed(self, texts: Sequence[str], kind: EmbeddedKind) -> Sequence[Sequence[float]]:
+        return [self._vector(text) for text in texts]
+
+    async def aclose(self) -> None:
+        pass
+
+    def _vector(self, text: str) -> Sequence[float]:
+        vector = [1e-3] * self.dimension
+        for word in statement_words(text):
+            vector[int(hashlib.sha256(word.encode()).hexdigest(), 16) % self.dimension] += 1
+        length = math.sqrt(sum(number * number for number in vector))
+        return [number / length for number in vector]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgePoints]:
+    """One directory for all tests: to create one takes the disk a second."""
+    points = EdgePoints(tmp_path_factory.mktemp("memory"))
+    yield points
+    asyncio.run(points.aclose())
+
+
+@pytest.fixture(params=["in memory", "embedded"])
+async def memory(
+    request: pytest.FixtureRequest, clock: SteppingClock, directory: EdgePoints
+) -> AsyncIterator[LongTermMemory]:
+    if request.param == "in memory":
+        yield InMemoryMemory(now=clock)
+    else:
+        yield VectorMemory(directory, WordEmbedder(), now=clock)
+        for tenant in {scope.tenant for scope in (ADA, *OTHERS)}:
+            await directory.delete(PointFilter(tenant, now_ms=0))
 
 
 def new(text: str, key: str | None = None, **fields: object) -> NewMemory:

@@ -15,7 +15,7 @@ from agentkit.memory.stored_points import (
     KEYWORD_FIELDS,
     MEANING_VECTOR,
     WORDS_VECTOR,
-    EmbeddingModel,
+    VectorModel,
     changed_model,
 )
 
@@ -35,7 +35,7 @@ class EdgeDirectory:
         self.path = directory
         self._number = 0
 
-    def open(self, model: EmbeddingModel | None) -> tuple[edge.EdgeShard, EmbeddingModel]:
+    def open(self, model: VectorModel | None) -> tuple[edge.EdgeShard, VectorModel]:
         """Return the shard and its model; where there is none, create one for ``model``.
 
         Raises:
@@ -63,7 +63,7 @@ class EdgeDirectory:
         self._remove_leftovers()
         return shard, stored
 
-    def create(self, number: int, model: EmbeddingModel) -> edge.EdgeShard:
+    def create(self, number: int, model: VectorModel) -> edge.EdgeShard:
         """Return a new, empty shard."""
         target = self.path / str(number)
         shutil.rmtree(target, ignore_errors=True)
@@ -83,11 +83,11 @@ class EdgeDirectory:
             shard.update(edge.UpdateOperation.create_field_index(name, schema))
         return shard
 
-    def create_next(self, model: EmbeddingModel) -> edge.EdgeShard:
+    def create_next(self, model: VectorModel) -> edge.EdgeShard:
         """Return a new shard beside the one in use."""
         return self.create(self._number + 1, model)
 
-    def use_next(self, model: EmbeddingModel) -> None:
+    def use_next(self, model: VectorModel) -> None:
         """Use the shard that ``create_next`` made, from now on; erase the one before, which must be closed."""
         self._describe(self._number + 1, model)
         self._number += 1
@@ -97,18 +97,18 @@ class EdgeDirectory:
         """Erase the shard that ``create_next`` made, which must be closed."""
         shutil.rmtree(self.path / str(self._number + 1), ignore_errors=True)
 
-    def _description(self) -> tuple[int, EmbeddingModel] | None:
+    def _description(self) -> tuple[int, VectorModel] | None:
         try:
             description = json.loads((self.path / _DESCRIPTION).read_bytes())
             if description["format"] != _FORMAT:
                 raise MemoryMisconfigured(f"the memory in {self.path} is of a newer Opspawn: update this one")
-            return int(description["shard"]), EmbeddingModel(description["model"], description["dimension"])
+            return int(description["shard"]), VectorModel(description["model"], description["dimension"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise MemoryUnavailable(f"{self.path / _DESCRIPTION} can't be read: {error!r}") from None
 
-    def _describe(self, number: int, model: EmbeddingModel) -> None:
+    def _describe(self, number: int, model: VectorModel) -> None:
         description = {"format": _FORMAT, "model": model.name, "dimension": model.dimension, "shard": number}
         temporary = self.path / f"{_DESCRIPTION}.new"
         with temporary.open("w") as file:

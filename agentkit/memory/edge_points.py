@@ -20,14 +20,14 @@ from agentkit.memory.stored_points import (
     RRF_K,
     SEARCH_DEPTH,
     WORDS_VECTOR,
-    EmbeddingModel,
     MakeVectors,
+    MemoryPoint,
     PointFilter,
     PointVectors,
-    StoredMemory,
+    VectorModel,
     changed_model,
     payload_of,
-    stored_memory,
+    point_of,
 )
 
 __all__ = ["EdgePoints"]
@@ -50,11 +50,11 @@ class EdgePoints:
         self._directory = EdgeDirectory(directory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory")
         self._shard: edge.EdgeShard | None = None
-        self._model: EmbeddingModel | None = None
+        self._model: VectorModel | None = None
         self._writes = 0
         self._closed = False
 
-    async def prepare(self, model: EmbeddingModel) -> None:
+    async def prepare(self, model: VectorModel) -> None:
         """See ``PointStore``."""
         if self._shard is None:
             await self._run(lambda: self._open(model))
@@ -64,7 +64,7 @@ class EdgePoints:
 
     async def select(
         self, where: PointFilter, *, limit: int, order: Literal["newest", "oldest"] | None = None
-    ) -> Sequence[StoredMemory]:
+    ) -> Sequence[MemoryPoint]:
         """See ``PointStore``."""
         directions = {"newest": edge.Direction.Desc, "oldest": edge.Direction.Asc}
         request = edge.ScrollRequest(
@@ -75,7 +75,7 @@ class EdgePoints:
             order_by=None if order is None else edge.OrderBy("position", directions[order]),
         )
         records, _ = await self._run(lambda: self._opened.scroll(request))
-        return [stored_memory(record.id, record.payload) for record in records]
+        return [point_of(record.id, record.payload) for record in records]
 
     async def count(self, where: PointFilter) -> int:
         """See ``PointStore``."""
@@ -84,14 +84,14 @@ class EdgePoints:
 
     async def nearest(
         self, where: PointFilter, meaning: Sequence[float], *, limit: int
-    ) -> Sequence[tuple[StoredMemory, float]]:
+    ) -> Sequence[tuple[MemoryPoint, float]]:
         """See ``PointStore``."""
         query = edge.Query.Nearest(list(meaning), using=MEANING_VECTOR)
         return await self._query(edge.QueryRequest(limit=limit, query=query, filter=_filter(where), with_payload=True))
 
     async def search(
         self, where: PointFilter, vectors: PointVectors, *, limit: int
-    ) -> Sequence[tuple[StoredMemory, float]]:
+    ) -> Sequence[tuple[MemoryPoint, float]]:
         """See ``PointStore``."""
         conditions, depth = _filter(where), max(SEARCH_DEPTH, limit)
         queries = [edge.Query.Nearest(list(vectors.meaning), using=MEANING_VECTOR)]
@@ -106,11 +106,11 @@ class EdgePoints:
         )
         return await self._query(request)
 
-    async def put(self, stored: StoredMemory, vectors: PointVectors) -> None:
+    async def put(self, stored: MemoryPoint, vectors: PointVectors) -> None:
         """See ``PointStore``."""
         await self._write(edge.UpdateOperation.upsert_points([_point(stored, vectors)]))
 
-    async def change(self, stored: StoredMemory, vectors: PointVectors | None) -> bool:
+    async def change(self, stored: MemoryPoint, vectors: PointVectors | None) -> bool:
         """See ``PointStore``."""
         identifier = stored.memory.id
         if vectors is None:
@@ -136,7 +136,7 @@ class EdgePoints:
         expired = edge.FieldCondition("expires_ms", range=edge.RangeFloat(lte=now_ms))
         await self._write(edge.UpdateOperation.delete_points_by_filter(edge.Filter(must=[expired])))
 
-    async def rebuild(self, model: EmbeddingModel, make_vectors: MakeVectors) -> int:
+    async def rebuild(self, model: VectorModel, make_vectors: MakeVectors) -> int:
         """See ``PointStore``."""
         if self._shard is None:
             await self._run(lambda: self._open(None))
@@ -178,9 +178,9 @@ class EdgePoints:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
 
-    async def _query(self, request: edge.QueryRequest) -> Sequence[tuple[StoredMemory, float]]:
+    async def _query(self, request: edge.QueryRequest) -> Sequence[tuple[MemoryPoint, float]]:
         found = await self._run(lambda: self._opened.query(request))
-        return [(stored_memory(point.id, point.payload), point.score) for point in found]
+        return [(point_of(point.id, point.payload), point.score) for point in found]
 
     async def _write(self, operation: edge.UpdateOperation) -> None:
         await self._run(lambda: self._apply(operation))
@@ -191,7 +191,7 @@ class EdgePoints:
         if self._writes % FLUSH_INTERVAL == 0:
             self._opened.flush()
 
-    def _open(self, model: EmbeddingModel | None) -> None:
+    def _open(self, model: VectorModel | None) -> None:
         if self._shard is None:  # a call before this one may have opened it
             self._shard, self._model = self._directory.open(model)
 
@@ -205,7 +205,7 @@ class EdgePoints:
         while True:
             request = edge.ScrollRequest(offset=offset, limit=REBUILD_BATCH, with_payload=True, with_vector=False)
             records, offset = await self._run(functools.partial(self._opened.scroll, request))
-            batch = [stored_memory(record.id, record.payload) for record in records]
+            batch = [point_of(record.id, record.payload) for record in records]
             if batch:
                 vectors = await make_vectors([stored.memory.text for stored in batch])
                 points = [_point(stored, one) for stored, one in zip(batch, vectors, strict=True)]
@@ -214,7 +214,7 @@ class EdgePoints:
             if offset is None:
                 return count
 
-    def _use(self, target: edge.EdgeShard, model: EmbeddingModel) -> None:
+    def _use(self, target: edge.EdgeShard, model: VectorModel) -> None:
         target.flush()
         self._opened.close()
         self._directory.use_next(model)
@@ -225,7 +225,7 @@ class EdgePoints:
         self._directory.discard_next()
 
 
-def _point(stored: StoredMemory, vectors: PointVectors) -> edge.Point:
+def _point(stored: MemoryPoint, vectors: PointVectors) -> edge.Point:
     named: dict[str, edge.NamedVector] = {MEANING_VECTOR: list(vectors.meaning), WORDS_VECTOR: _sparse(vectors)}
     return edge.Point(stored.memory.id, named, payload_of(stored))
 

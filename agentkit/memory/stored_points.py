@@ -22,16 +22,16 @@ __all__ = [
     "RRF_K",
     "SEARCH_DEPTH",
     "WORDS_VECTOR",
-    "EmbeddingModel",
     "MakeVectors",
+    "MemoryPoint",
     "PointFilter",
     "PointStore",
     "PointVectors",
-    "StoredMemory",
+    "VectorModel",
     "changed_model",
     "key_hash",
     "payload_of",
-    "stored_memory",
+    "point_of",
     "to_milliseconds",
 ]
 
@@ -62,7 +62,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingModel:
+class VectorModel:
     """The model that the vectors of a store are of."""
 
     name: str
@@ -70,7 +70,7 @@ class EmbeddingModel:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredMemory:
+class MemoryPoint:
     """A memory, and the keys that it was remembered with."""
 
     memory: Memory
@@ -115,7 +115,7 @@ class PointStore(Protocol):
     Every method may raise MemoryUnavailable and MemoryMisconfigured. What has returned survives the end of the process.
     """
 
-    async def prepare(self, model: EmbeddingModel) -> None:
+    async def prepare(self, model: VectorModel) -> None:
         """Open the store, and create it where there is none. Called before each other call but ``rebuild``.
 
         Raises:
@@ -125,7 +125,7 @@ class PointStore(Protocol):
 
     async def select(
         self, where: PointFilter, *, limit: int, order: Literal["newest", "oldest"] | None = None
-    ) -> Sequence[StoredMemory]:
+    ) -> Sequence[MemoryPoint]:
         """Return memories; ordered ones by ``list_position``."""
         ...
 
@@ -135,21 +135,21 @@ class PointStore(Protocol):
 
     async def nearest(
         self, where: PointFilter, meaning: Sequence[float], *, limit: int
-    ) -> Sequence[tuple[StoredMemory, float]]:
+    ) -> Sequence[tuple[MemoryPoint, float]]:
         """Return the memories whose vectors are nearest, with the cosine, best first."""
         ...
 
     async def search(
         self, where: PointFilter, vectors: PointVectors, *, limit: int
-    ) -> Sequence[tuple[StoredMemory, float]]:
+    ) -> Sequence[tuple[MemoryPoint, float]]:
         """Return the memories that fit by meaning and by words, with a score, best first."""
         ...
 
-    async def put(self, stored: StoredMemory, vectors: PointVectors) -> None:
+    async def put(self, stored: MemoryPoint, vectors: PointVectors) -> None:
         """Store a memory, in place of one with its id."""
         ...
 
-    async def change(self, stored: StoredMemory, vectors: PointVectors | None) -> bool:
+    async def change(self, stored: MemoryPoint, vectors: PointVectors | None) -> bool:
         """Store all of a memory anew; None leaves its vectors. Return False, and do nothing, where its id is gone."""
         ...
 
@@ -161,7 +161,7 @@ class PointStore(Protocol):
         """Erase the expired memories of all tenants."""
         ...
 
-    async def rebuild(self, model: EmbeddingModel, make_vectors: MakeVectors) -> int:
+    async def rebuild(self, model: VectorModel, make_vectors: MakeVectors) -> int:
         """Make all vectors anew, with another model perhaps; return how many memories there are.
 
         If it fails, the store is what it was.
@@ -183,7 +183,7 @@ def key_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def payload_of(stored: StoredMemory) -> dict[str, Any]:
+def payload_of(stored: MemoryPoint) -> dict[str, Any]:
     """Return the payload of a memory: what filters need, and its fields."""
     memory = stored.memory
     payload: dict[str, Any] = {
@@ -209,7 +209,7 @@ def payload_of(stored: StoredMemory) -> dict[str, Any]:
     return payload
 
 
-def stored_memory(point_id: object, payload: Mapping[str, Any] | None) -> StoredMemory:
+def point_of(point_id: object, payload: Mapping[str, Any] | None) -> MemoryPoint:
     """Return what a payload is of.
 
     Raises:
@@ -228,12 +228,12 @@ def stored_memory(point_id: object, payload: Mapping[str, Any] | None) -> Stored
             expires_at=payload.get("expires_at"),
             superseded_by=payload.get("superseded_by"),
         )
-        return StoredMemory(memory, tuple(payload["keys"]))
+        return MemoryPoint(memory, tuple(payload["keys"]))
     except (KeyError, TypeError, ValueError) as error:
         raise MemoryMisconfigured(f"{point_id} is stored among the memories, and is none: {error!r:.200}") from None
 
 
-def changed_model(place: str, stored: str, wanted: EmbeddingModel) -> MemoryMisconfigured:
+def changed_model(place: str, stored: str, wanted: VectorModel) -> MemoryMisconfigured:
     """Return the error for a store whose vectors are of another model."""
     return MemoryMisconfigured(
         f"the memories in {place} have vectors of {stored}, and the embedding model is {wanted.name} "

@@ -23,11 +23,11 @@ from agentkit.interfaces import (
     RememberedMemory,
 )
 from agentkit.memory.stored_points import (
-    EmbeddingModel,
+    MemoryPoint,
     PointFilter,
     PointStore,
     PointVectors,
-    StoredMemory,
+    VectorModel,
     key_hash,
     to_milliseconds,
 )
@@ -138,7 +138,7 @@ class VectorMemory:
                 changed["expires_at"] = as_utc(changes.expires_at)
             memory = stored.memory.model_copy(update={**changed, "updated_at": stored_time(self._now())})
             vectors = None if changes.text is None else await self._vectors(changes.text)
-            if not await self._points.change(StoredMemory(memory, stored.keys), vectors):
+            if not await self._points.change(MemoryPoint(memory, stored.keys), vectors):
                 raise missing_memory(memory_id, scope)
             return memory
 
@@ -182,8 +182,8 @@ class VectorMemory:
             await self._embedder.aclose()
 
     @property
-    def _model(self) -> EmbeddingModel:
-        return EmbeddingModel(self._embedder.name, self._embedder.dimension)
+    def _model(self) -> VectorModel:
+        return VectorModel(self._embedder.name, self._embedder.dimension)
 
     async def _prepare(self) -> None:
         await self._points.prepare(self._model)
@@ -195,7 +195,7 @@ class VectorMemory:
         now_ms = to_milliseconds(self._now())
         return PointFilter(scope.tenant, now_ms, scope_key(scope), current=current, ids=ids)
 
-    async def _one(self, scope: MemoryScope, memory_id: str) -> StoredMemory:
+    async def _one(self, scope: MemoryScope, memory_id: str) -> MemoryPoint:
         ids = _point_ids(memory_id)
         found = await self._points.select(self._filter(scope, ids=ids), limit=1) if ids else ()
         if not found:
@@ -222,13 +222,13 @@ class VectorMemory:
         page = sorted(found.values(), key=lambda one: (list_position(one), one.id), reverse=order == "newest")
         return page[:limit], len(page) > limit
 
-    async def _same(self, scope: MemoryScope, new: NewMemory) -> StoredMemory | None:
+    async def _same(self, scope: MemoryScope, new: NewMemory) -> MemoryPoint | None:
         key = key_hash(new.key)
         where = replace(self._filter(scope), same_as=(key, text_key(new.text)))
         found = await self._points.select(where, limit=10)
         return max(found, key=lambda stored: key in stored.keys, default=None)
 
-    async def _seen_again(self, stored: StoredMemory, new: NewMemory) -> Memory:
+    async def _seen_again(self, stored: MemoryPoint, new: NewMemory) -> Memory:
         key = key_hash(new.key)
         if key in stored.keys:
             return stored.memory
@@ -252,7 +252,7 @@ class VectorMemory:
             if await self._points.change(_with_key(memory, near.keys, key_hash(new.key)), vectors):
                 return RememberedMemory(memory=memory, outcome="updated")
         memory = await self._new(scope, new)
-        await self._points.put(StoredMemory(memory, (key_hash(new.key),)), vectors)
+        await self._points.put(MemoryPoint(memory, (key_hash(new.key),)), vectors)
         return RememberedMemory(memory=memory, outcome="new")
 
     async def _new(self, scope: MemoryScope, new: NewMemory) -> Memory:
@@ -271,7 +271,7 @@ class VectorMemory:
             expires_at=None if new.expires_at is None else as_utc(new.expires_at),
         )
 
-    async def _near_duplicate(self, scope: MemoryScope, text: str, vectors: PointVectors) -> StoredMemory | None:
+    async def _near_duplicate(self, scope: MemoryScope, text: str, vectors: PointVectors) -> MemoryPoint | None:
         where = self._filter(scope, current=True)
         for stored, cosine in await self._points.nearest(where, vectors.meaning, limit=NEAR_DUPLICATES):
             if cosine >= NEAR_DUPLICATE_SIMILARITY and contains_statement(text, stored.memory.text):
@@ -284,7 +284,7 @@ class VectorMemory:
             return
         for old in await self._points.select(self._filter(scope, current=True, ids=ids), limit=1):
             superseded = old.memory.model_copy(update={"superseded_by": memory.id})
-            await self._points.change(StoredMemory(superseded, old.keys), None)
+            await self._points.change(MemoryPoint(superseded, old.keys), None)
 
     async def _purge(self) -> None:
         now = self._now()
@@ -313,8 +313,8 @@ class VectorMemory:
         return vectors
 
 
-def _with_key(memory: Memory, keys: tuple[str, ...], key: str) -> StoredMemory:
-    return StoredMemory(memory, (*keys, key)[-MAX_KEYS:])
+def _with_key(memory: Memory, keys: tuple[str, ...], key: str) -> MemoryPoint:
+    return MemoryPoint(memory, (*keys, key)[-MAX_KEYS:])
 
 
 def _point_ids(memory_id: str) -> list[str]:

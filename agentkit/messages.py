@@ -21,6 +21,7 @@ __all__ = [
     "Message",
     "MessageSource",
     "StoredContent",
+    "SummarizedMessages",
     "TextPart",
     "ThinkingPart",
     "ToolCall",
@@ -210,6 +211,15 @@ InputPart = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type
 """A content part of a person's message."""
 
 
+class SummarizedMessages(Record):
+    """The older messages that a summary stands for."""
+
+    messages: int
+    """How many they are, those of earlier summaries included."""
+    responses: int = 0
+    """How many of them are responses to the newest message of a person."""
+
+
 class Message(Record):
     """One entry of a transcript."""
 
@@ -223,6 +233,13 @@ class Message(Record):
     """Whether a person interrupted the model: the message is what it had written until then."""
     pinned: bool = Field(default=False, exclude_if=lambda pinned: not pinned)
     """Whether compaction leaves the message as it is."""
+    summary_of: SummarizedMessages | None = Field(default=None, exclude_if=lambda summary: summary is None)
+    """What a summary stands for. A message of source ``compaction`` without it asks a model for a summary."""
+
+    @property
+    def asks_for_summary(self) -> bool:
+        """Whether the message asks a model for a summary of older messages."""
+        return self.source == "compaction" and self.summary_of is None
 
     @property
     def text(self) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from agentkit.messages import ToolCall, ToolResult
+from agentkit.token_estimates import text_tokens
 
-__all__ = ["call_fact", "call_text", "merge_facts"]
+__all__ = ["bounded_facts", "call_fact", "call_text"]
 
 _MAX_ARGUMENT_CHARS = 400
 _MAX_RESULT_CHARS = 200
+_COUNTED = re.compile(r"(\S+) ([\d,]+) times")
+_COUNTED_END = " before that"
 
 
 def call_text(call: ToolCall) -> str:
@@ -27,9 +32,29 @@ def call_fact(call: ToolCall, result: ToolResult, at: datetime | None = None) ->
     return f"{call_text(call)} {outcome}{time}: {_shortened(result.content, _MAX_RESULT_CHARS)}"
 
 
-def merge_facts(*sources: Sequence[str]) -> tuple[str, ...]:
-    """Return the lines of all sources in order, each once."""
-    return tuple(dict.fromkeys(line for source in sources for line in source))
+def bounded_facts(facts: Sequence[str], known: Collection[str], max_tokens: int) -> tuple[str, ...]:
+    """Return the newest facts that fit ``max_tokens``, after a line that counts the others by tool.
+
+    The first fact may be such a line of a former summary; it may have counted some of the ``known`` ones.
+    """
+    size = 0
+    for count, line in enumerate(reversed(facts)):
+        size += text_tokens(line) + 1
+        if size > max_tokens:
+            first = len(facts) - count
+            return (_counted(facts[:first], known), *facts[first:])
+    return tuple(facts)
+
+
+def _counted(facts: Sequence[str], known: Collection[str]) -> str:
+    former, again, others = Counter[str](), Counter[str](), Counter[str]()
+    for line in facts:
+        if line.endswith(_COUNTED_END):
+            former.update({name: int(number.replace(",", "")) for name, number in _COUNTED.findall(line)})
+        else:
+            (again if line in known else others)[line.partition(" ")[0]] += 1
+    total = (former | again) + others
+    return ", ".join(f"{name} {number:,} times" for name, number in total.items()) + _COUNTED_END
 
 
 def _shortened(text: str, limit: int) -> str:

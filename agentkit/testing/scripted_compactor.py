@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from agentkit.interfaces import CompactedMessages, CompactionRequest
-from agentkit.messages import Message, TextPart, Usage
+from agentkit.messages import Message, SummarizedMessages, TextPart, Usage
+from agentkit.summarized_responses import summarized_responses
 
 __all__ = ["ScriptedCompactor"]
 
@@ -50,8 +51,11 @@ class ScriptedCompactor:
         summary = "\n".join([f"This is a summary of {start - 1} messages.", *request.facts])
         shorter = messages
         if start > 2:
+            responses = sum(message.role == "assistant" for message in messages[1:start])
+            summarized = SummarizedMessages(messages=start - 1, responses=responses + summarized_responses(messages))
             part = TextPart(text=summary)
-            shorter = (messages[0], Message(role="user", parts=(part,), source="compaction"), *messages[start:])
+            message = Message(role="user", parts=(part,), source="compaction", summary_of=summarized)
+            shorter = (messages[0], message, *messages[start:])
         return CompactedMessages(
             messages=tuple(shorter),
             tokens_before=len(messages) * _TOKENS_PER_MESSAGE,

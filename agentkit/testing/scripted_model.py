@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from agentkit.errors import ModelRequestRejected
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
 from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolCall, Usage
+from agentkit.summarized_responses import summarized_responses
 
 __all__ = ["ModelScript", "ScriptedModel", "ScriptedResponse"]
 
@@ -37,10 +38,16 @@ class ScriptedModel:
 
     @classmethod
     def by_step(cls, responses: Sequence[ScriptedResponse]) -> ScriptedModel:
-        """Return a model that responds by the number of assistant messages: for parallel tasks and for repeats."""
+        """Return a model that responds by the number of assistant messages: for parallel tasks and for repeats.
+
+        Those count that a summary stands for. Asked for a summary, it gives one.
+        """
 
         async def respond(request: ModelRequest) -> ScriptedResponse:
-            return _at(responses, sum(message.role == "assistant" for message in request.messages))
+            if request.messages and request.messages[-1].asks_for_summary:
+                return "What was done."
+            count = sum(message.role == "assistant" for message in request.messages)
+            return _at(responses, count + summarized_responses(request.messages))
 
         return cls(respond)
 

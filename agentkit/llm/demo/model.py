@@ -11,14 +11,16 @@ from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse, S
 from agentkit.llm.demo.planner_formats import final_action, is_plan, plan_text
 from agentkit.llm.demo.script import DemoResponse, DemoScript, parse_script
 from agentkit.llm.shared.http_status import status_error
-from agentkit.llm.shared.token_estimates import estimate_usage
+from agentkit.llm.shared.usage_estimates import estimate_usage
 from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolResult
+from agentkit.summarized_responses import summarized_responses
 
 __all__ = ["DemoModel"]
 
 _THINKING_WORDS = ("Let", "me", "think", "about", "this", "one", "step", "at", "a", "time.")
 _MS_PER_WORD = 10
 _EMPTY_ECHO = "There is nothing to echo: the input holds no text."
+_SUMMARY_WORDS = 20
 _WORD = re.compile(r"\S+\s*|\s+")
 
 
@@ -28,12 +30,14 @@ class DemoModel:
     ``call NAME {json}`` calls tools (several joined by `` & ``), ``say TEXT`` finishes; ``think N`` and ``fail CODE
     [xN]`` modify the response that follows. After the last line, or at any other text, it finishes with the
     input's other text and the last tool results. With the planner ``plan`` the lines are its plan first; with ``react``
-    it finishes by the action that does so.
+    it finishes by the action that does so. Asked for a summary of older messages, it quotes them.
     """
 
     async def respond(self, request: ModelRequest, emit: Emit | None = None) -> ModelResponse:
         """Return the response of the next line, at once unless a ``think`` line delays it."""
         emit = emit or _ignore_delta
+        if request.messages and request.messages[-1].asks_for_summary:
+            return _finished(request, (TextPart(text=_summary(request.messages[-1].text)),), emit)
         script, index = _find_script(request.messages)
         plan = plan_text(request.output_schema, script.lines) if index == 0 else None
         if plan is not None:
@@ -57,6 +61,12 @@ def _finished(
     return ModelResponse(message=message, stop_reason=stop, usage=estimate_usage(request, message))
 
 
+def _summary(record: str) -> str:
+    """Return the summary of a record of older messages: its first and last words."""
+    words = record.split()
+    return f"In {len(words):,} words: {' '.join(words[:_SUMMARY_WORDS])} [...] {' '.join(words[-_SUMMARY_WORDS:])}"
+
+
 def _ignore_delta(_: ModelDelta) -> None:
     """Do nothing."""
 
@@ -69,7 +79,8 @@ def _find_script(messages: Sequence[Message]) -> tuple[DemoScript, int]:
             responses.append(message.text)
         elif message.role == "user" and message.source is None:
             script = parse_script(message.text)
-            return script, sum(not is_plan(text, script.lines) for text in responses)
+            count = sum(not is_plan(text, script.lines) for text in responses)
+            return script, count + summarized_responses(messages)
     return parse_script(""), len(responses)
 
 

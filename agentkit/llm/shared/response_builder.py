@@ -14,8 +14,8 @@ from agentkit.llm.shared.identifiers import provider_tool_name
 from agentkit.llm.shared.output_tool import OUTPUT_TOOL, output_part
 from agentkit.llm.shared.surrogates import ends_with_high_surrogate, repair_json_surrogates, repair_surrogates
 from agentkit.llm.shared.think_tags import ThinkTagSplitter, split_think_tags
-from agentkit.llm.shared.token_estimates import estimate_usage
 from agentkit.llm.shared.tool_arguments import parse_arguments
+from agentkit.llm.shared.usage_estimates import estimate_usage
 from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolCall, Usage
 
 __all__ = ["MAX_OUTPUT_CHARS", "DeltaKind", "ResponseBuilder", "has_content"]

@@ -18,7 +18,7 @@ from itertools import chain
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import Emit, Model, ModelRequest, ModelResponse, ModelWait
 from agentkit.llm.shared.server_clock import server_time
-from agentkit.llm.shared.token_estimates import estimate_usage
+from agentkit.llm.shared.usage_estimates import estimate_usage
 from agentkit.llm.wrappers.token_bucket import LimitedResource, TokenBucket, bucket_from_headers
 from agentkit.messages import Message
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from agentkit.messages import ToolCall, ToolResult
-from agentkit.runtime.compaction_facts import call_fact, merge_facts
+from agentkit.runtime.compaction_facts import bounded_facts, call_fact
 
 CALL = ToolCall(id="1", name="pay_invoice", arguments={"number": 17, "to": "Zoë"})
 RESULT = ToolResult(call_id="1", name="pay_invoice", content="paid\n  in full")
@@ -29,5 +29,20 @@ def test_long_arguments_and_results_are_cut() -> None:
     assert fact.count("…") == 2
 
 
-def test_facts_of_several_sources_stand_once_in_order() -> None:
-    assert merge_facts(["a", "b"], ["b", "c"]) == ("a", "b", "c")
+def test_the_newest_facts_are_listed_and_the_others_counted() -> None:
+    facts = [f"pay {{}} was done: {number}" for number in range(10)] + ["mail {} was done: sent"]
+    bounded = bounded_facts(facts, (), 20)
+    assert bounded[0] == "pay 8 times before that"
+    assert bounded[1:] == tuple(facts[8:])
+
+
+def test_facts_that_fit_are_all_listed() -> None:
+    assert bounded_facts(["a", "b"], (), 100) == ("a", "b")
+
+
+def test_counts_of_a_former_summary_go_on_and_count_known_facts_once() -> None:
+    known = [f"pay {{}} was done: {number}" for number in range(12)]
+    former = "pay 10 times, mail 1,000 times before that"
+    bounded = bounded_facts([former, "mail {} was done: x" + "x" * 400, *known], known, 20)
+    assert bounded[0] == "pay 10 times, mail 1,001 times before that"
+    assert len(bounded) == 4

@@ -4,7 +4,7 @@ import pytest
 
 from agentkit.errors import ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import ModelDelta, ModelRequest, ModelResponse
-from agentkit.messages import Message, TextPart, ThinkingPart, ToolCall, Usage, user_message
+from agentkit.messages import Message, SummarizedMessages, TextPart, ThinkingPart, ToolCall, Usage, user_message
 from agentkit.testing import ScriptedModel
 
 CALL = ToolCall(id="1", name="clock")
@@ -57,3 +57,19 @@ async def test_closing_sets_closed() -> None:
     model = ScriptedModel([])
     await model.aclose()
     assert model.closed
+
+
+async def test_by_step_counts_the_responses_that_a_summary_stands_for() -> None:
+    summary = Message(
+        role="user",
+        parts=(TextPart(text="A summary."),),
+        source="compaction",
+        summary_of=SummarizedMessages(messages=2, responses=1),
+    )
+    model = ScriptedModel.by_step(["first", "second"])
+    asked = ModelRequest(model="test:model", system="", messages=(user_message("go"), summary))
+    assert (await model.respond(asked)).message.text == "second"
+    for_summary = ModelRequest(
+        model="test:model", system="", messages=(summary.model_copy(update={"summary_of": None}),)
+    )
+    assert (await model.respond(for_summary)).message.text == "What was done."

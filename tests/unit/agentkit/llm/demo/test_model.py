@@ -7,7 +7,16 @@ import pytest
 from agentkit.errors import ModelError, ModelNotAuthorized, ModelUnavailable
 from agentkit.interfaces import ModelDelta, ModelRequest, ModelResponse
 from agentkit.llm import DemoModel
-from agentkit.messages import ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
+from agentkit.messages import (
+    ImagePart,
+    Message,
+    SummarizedMessages,
+    TextPart,
+    ThinkingPart,
+    ToolCall,
+    ToolResult,
+    user_message,
+)
 
 
 async def _respond(*messages: Message, attempt: int = 1) -> ModelResponse:
@@ -128,3 +137,24 @@ async def test_modifiers_change_only_the_response_that_follows() -> None:
 async def test_the_same_request_always_gives_the_same_response() -> None:
     first, second = [await _respond(user_message("think 20\ncall a & b")) for _ in range(2)]
     assert first == second
+
+
+async def test_the_lines_go_on_where_a_summary_stands_for_earlier_responses() -> None:
+    summary = Message(
+        role="user",
+        parts=(TextPart(text="A summary."),),
+        source="compaction",
+        summary_of=SummarizedMessages(messages=4, responses=2),
+    )
+    calling = Message(role="assistant", parts=(ToolCall(id="1", name="c"),))
+    result = Message(role="tool", parts=(ToolResult(call_id="1", name="c", content="c"),))
+    response = await _respond(user_message("call a\ncall b\ncall c\nsay done"), summary, calling, result)
+    assert response.message.text == "done"
+
+
+async def test_asked_for_a_summary_it_quotes_the_record_and_calls_no_tool() -> None:
+    record = Message(role="user", parts=(TextPart(text="call a\n" + "word " * 500),), source="compaction")
+    response = await _respond(record)
+    assert response.message.text.startswith("In 502 words: call a word")
+    assert response.message.tool_calls == ()
+    assert len(response.message.text) < 400

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm.shared.token_estimates import estimate_usage
+from agentkit.llm.shared.usage_estimates import estimate_usage
 from agentkit.messages import (
     ContentPart,
     ImagePart,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["CollectionName", "EmbeddingModel", "Embeddings", "MemoryStoreKind", "MemoryUrl", "embedding_model"]
+__all__ = ["CollectionName", "EmbeddingChoice", "Embeddings", "MemoryStoreKind", "MemoryUrl", "embedding_choice"]
 
 MemoryStoreKind = Literal["embedded", "qdrant", "off"]
 """``embedded``: files of one machine; ``qdrant``: a Qdrant server; ``off``: no long-term memory."""
@@ -40,14 +40,14 @@ def _check_url(url: str) -> str:
 CollectionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,199}$")]
 
 Embeddings = Annotated[str, Field(max_length=200), AfterValidator(_check_embeddings)]
-"""Which model computes vectors: ``embedding_model`` parses it."""
+"""Which model computes vectors: ``embedding_choice`` parses it."""
 
 MemoryUrl = Annotated[str, Field(max_length=2_000), AfterValidator(_check_url)]
 """The base URL of a Qdrant server."""
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingModel:
+class EmbeddingChoice:
     """A parsed ``Embeddings``."""
 
     provider: Literal["minilm", "multilingual", "openai", "google", "openai-compatible"]
@@ -56,9 +56,9 @@ class EmbeddingModel:
     """The provider's name of the model; empty for those on this machine."""
 
 
-def embedding_model(text: str) -> EmbeddingModel:
+def embedding_choice(text: str) -> EmbeddingChoice:
     """Return the model that a valid ``Embeddings`` names."""
     remote = _REMOTE.fullmatch(text)
     if remote is not None:
-        return EmbeddingModel(cast("Literal['openai', 'google', 'openai-compatible']", remote[1]), remote[2])
-    return EmbeddingModel("multilingual" if text == "multilingual" else "minilm")
+        return EmbeddingChoice(cast("Literal['openai', 'google', 'openai-compatible']", remote[1]), remote[2])
+    return EmbeddingChoice("multilingual" if text == "multilingual" else "minilm")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentkit.config.agent_settings import AgentSettings
-from agentkit.config.long_term_memory_settings import embedding_model
+from agentkit.config.long_term_memory_settings import embedding_choice
 from agentkit.config.providers import is_configured
 from agentkit.errors import ConfigurationInvalid, MemoryMisconfigured
 from agentkit.interfaces import Embedder
@@ -26,7 +26,7 @@ async def open_embedder(settings: AgentSettings) -> Embedder:
         MemoryUnavailable: the provider doesn't respond.
         MemoryMisconfigured: a key, an address or a package is missing; the message has the cure.
     """
-    choice = embedding_model(settings.ltm_embeddings)
+    choice = embedding_choice(settings.ltm_embeddings)
     match choice.provider:
         case "minilm":
             from agentkit.memory.embedders.minilm import MiniLmEmbedder

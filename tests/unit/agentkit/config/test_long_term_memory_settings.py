@@ -6,7 +6,7 @@ import pytest
 
 from activities.settings import Settings, unknown_variables
 from agentkit.config.agent_settings import AgentSettings
-from agentkit.config.long_term_memory_settings import EmbeddingModel, embedding_model
+from agentkit.config.long_term_memory_settings import EmbeddingChoice, embedding_choice
 from agentkit.errors import ConfigurationInvalid
 
 
@@ -90,8 +90,8 @@ def test_all_variables_have_an_effect() -> None:
 
 
 def test_the_name_of_a_model_is_what_follows_the_provider() -> None:
-    assert embedding_model("minilm") == EmbeddingModel("minilm")
-    assert embedding_model("multilingual") == EmbeddingModel("multilingual")
-    assert embedding_model("openai-compatible:qwen3-embedding:0.6b") == EmbeddingModel(
+    assert embedding_choice("minilm") == EmbeddingChoice("minilm")
+    assert embedding_choice("multilingual") == EmbeddingChoice("multilingual")
+    assert embedding_choice("openai-compatible:qwen3-embedding:0.6b") == EmbeddingChoice(
         "openai-compatible", "qwen3-embedding:0.6b"
     )

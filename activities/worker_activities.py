@@ -23,6 +23,7 @@ from activities.tool_calls import ToolCalls
 from activities.transcript_compaction import CompactionActivity
 from activities.worker_description import WorkerDescriptionActivity
 from agentkit.interfaces import Compactor, HttpClient, McpServers, Model, NoMcpServers, OutputChecker, Secrets, Toolset
+from agentkit.runtime.model_compactor import ModelCompactor
 
 __all__ = ["worker_activities"]
 
@@ -53,6 +54,6 @@ def worker_activities(
         InputCheckActivity(checker).check_input,
         InputWebhookActivity(settings, webhook_client).notify_input_request,
         StoringActivity(client, reader).store_messages,
-        CompactionActivity(client, reader, compactor).compact_transcript,
+        CompactionActivity(client, reader, compactor or ModelCompactor(models)).compact_transcript,
         WorkerDescriptionActivity(settings, toolset, models, tool_calls, secrets).describe_worker,
     ]

@@ -15,7 +15,7 @@ __all__ = ["bounded_facts", "call_fact", "call_text"]
 
 _MAX_ARGUMENT_CHARS = 400
 _MAX_RESULT_CHARS = 200
-_COUNTED = re.compile(r"(\S+) ([\d,]+) times")
+_COUNTED = re.compile(r"(\S+) at least ([\d,]+) times")
 _COUNTED_END = " before that"
 
 
@@ -54,7 +54,7 @@ def _counted(facts: Sequence[str], known: Collection[str]) -> str:
         else:
             (again if line in known else others)[line.partition(" ")[0]] += 1
     total = (former | again) + others
-    return ", ".join(f"{name} {number:,} times" for name, number in total.items()) + _COUNTED_END
+    return ", ".join(f"{name} at least {number:,} times" for name, number in total.items()) + _COUNTED_END
 
 
 def _shortened(text: str, limit: int) -> str:

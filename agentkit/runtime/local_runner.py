@@ -16,6 +16,8 @@ from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, Inpu
 from agentkit.interfaces import (
     CallSignals,
     CompactionReason,
+    CompactionRequest,
+    Compactor,
     Emit,
     McpCall,
     McpDescription,
@@ -40,6 +42,7 @@ from agentkit.runtime.effect_ledger import EffectLedger
 from agentkit.runtime.loop import AgentLoop
 from agentkit.runtime.mcp_descriptions import describe_mcp_tools
 from agentkit.runtime.mcp_tool_selection import list_mcp_tools, use_listing
+from agentkit.runtime.model_compactor import ModelCompactor
 from agentkit.runtime.model_request import request_model, with_unpriced_calls
 from agentkit.runtime.sampling import SamplingRequest, to_model_request
 from agentkit.runtime.security_policy import RulePolicy
@@ -66,6 +69,7 @@ class LocalResult:
 
     output: JsonValue
     transcript: tuple[Message, ...]
+    """Where it was shortened, its newest version."""
     usage: Usage
     steps: int
 
@@ -76,7 +80,7 @@ class LocalRunner:
     Models are keyed by provider, the text before the colon of ``provider:name``. A model that fails is not
     requested again: retries belong to Temporal. Without a ``checker``, output is checked in this process. ``ask``
     answers input requests; without it, no call is approved, and no unknown outcome is settled. ``mcp_servers`` serve
-    the agent's MCP tools.
+    the agent's MCP tools. ``compactor`` shortens transcripts; without it, the models write the summaries.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class LocalRunner:
         checker: OutputChecker | None = None,
         ask: Ask | None = None,
         mcp_servers: McpServers | None = None,
+        compactor: Compactor | None = None,
     ) -> None:
         self._models = models
         self._toolset = toolset
@@ -94,6 +99,7 @@ class LocalRunner:
         self._checker = checker or InlineOutputChecker()
         self._ask = ask or _deny
         self._mcp_servers = mcp_servers or NoMcpServers()
+        self._compactor = compactor or ModelCompactor(models)
 
     async def run(
         self, agent: AgentSpec, message: str | Message, *, task_id: str = "local", emit: Emit | None = None
@@ -109,7 +115,15 @@ class LocalRunner:
             agent, get_planner(agent.planner), self._policy, Transcript([first]), ledger=EffectLedger(task_id)
         )
         effects = _LocalEffects(
-            self._models, self._toolset, self._mcp_servers, self._checker, loop, task_id, emit, self._ask
+            self._models,
+            self._toolset,
+            self._mcp_servers,
+            self._checker,
+            self._compactor,
+            loop,
+            task_id,
+            emit,
+            self._ask,
         )
         deadline = asyncio.timeout(agent.limits.deadline)
         try:
@@ -138,6 +152,7 @@ class _LocalEffects:
     toolset: Toolset
     mcp_servers: McpServers
     checker: OutputChecker
+    compactor: Compactor
     loop: AgentLoop
     task_id: str
     emit: Emit | None
@@ -163,7 +178,21 @@ class _LocalEffects:
         )
 
     async def compact(self, loop: AgentLoop, reason: CompactionReason, attempt: int = 1) -> bool:
-        return False
+        messages = tuple(loop.transcript.read())
+        request = CompactionRequest(
+            agent=loop.agent,
+            model=loop.model,
+            reason=reason,
+            attempt=attempt,
+            context=loop.context.state.due,
+            facts=loop.facts,
+        )
+        compacted = await self.compactor.compact(messages, request)
+        if compacted.messages == messages:
+            loop.add_usage(compacted.usage)
+            return False
+        loop.replace_transcript(Transcript(compacted.messages), compacted.usage)
+        return True
 
     def on_compaction_failed(self, error: OpspawnError) -> None:
         pass

@@ -32,7 +32,7 @@ def test_long_arguments_and_results_are_cut() -> None:
 def test_the_newest_facts_are_listed_and_the_others_counted() -> None:
     facts = [f"pay {{}} was done: {number}" for number in range(10)] + ["mail {} was done: sent"]
     bounded = bounded_facts(facts, (), 20)
-    assert bounded[0] == "pay 8 times before that"
+    assert bounded[0] == "pay at least 8 times before that"
     assert bounded[1:] == tuple(facts[8:])
 
 
@@ -42,7 +42,7 @@ def test_facts_that_fit_are_all_listed() -> None:
 
 def test_counts_of_a_former_summary_go_on_and_count_known_facts_once() -> None:
     known = [f"pay {{}} was done: {number}" for number in range(12)]
-    former = "pay 10 times, mail 1,000 times before that"
+    former = "pay at least 10 times, mail at least 1,000 times before that"
     bounded = bounded_facts([former, "mail {} was done: x" + "x" * 400, *known], known, 20)
-    assert bounded[0] == "pay 10 times, mail 1,001 times before that"
+    assert bounded[0] == "pay at least 10 times, mail at least 1,001 times before that"
     assert len(bounded) == 4

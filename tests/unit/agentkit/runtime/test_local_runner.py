@@ -4,12 +4,22 @@ import asyncio
 
 import pytest
 
-from agentkit.errors import LimitExceeded, ModelNotAuthorized, ModelRequestRejected, ToolUnavailable
+from agentkit.errors import (
+    ContextTooLong,
+    LimitExceeded,
+    MessageTooLong,
+    ModelNotAuthorized,
+    ModelRequestRejected,
+    ModelUnavailable,
+    ToolUnavailable,
+)
 from agentkit.interfaces import ModelDelta, ModelRequest, ToolContext
+from agentkit.llm import DemoModel
 from agentkit.messages import Message, ToolCall, ToolResult, user_message
 from agentkit.runtime.local_runner import LocalRunner
-from agentkit.specs import AgentSpec, Limits
-from agentkit.testing import ScriptedModel, ScriptedResponse
+from agentkit.specs import AgentSpec, CompactionSettings, Limits
+from agentkit.testing import ScriptedCompactor, ScriptedModel, ScriptedResponse
+from agentkit.token_estimates import message_tokens
 from agentkit.tools import ToolRegistry, tool
 
 
@@ -121,3 +131,72 @@ async def test_each_model_of_the_chain_is_requested_by_its_provider_until_none_i
     with pytest.raises(ModelNotAuthorized, match="second key"):
         await runner.run(agent(models=("first:m", "second:m")), "go")
     assert [request.model for request in (*first.requests, *second.requests)] == ["first:m", "first:m", "second:m"]
+
+
+WORDS = "word " * 80
+
+
+@tool(effect="irreversible", approval="never")
+def pay(number: int) -> str:
+    return f"paid {number}"
+
+
+@tool(effect="pure")
+def read(number: int) -> str:
+    return f"{number}: {WORDS}"
+
+
+PAYMENTS = ToolRegistry([pay, read])
+LONG_TASK = "\n".join(['call pay {"number": 17}', *(f'call read {{"number": {n}}}' for n in range(25)), "say Done."])
+
+
+def paying_agent(**compaction: object) -> AgentSpec:
+    settings = CompactionSettings.model_validate(compaction)
+    return agent().model_copy(update={"tools": tuple(PAYMENTS.specs()), "compaction": settings})
+
+
+async def test_a_long_task_goes_on_with_a_shorter_transcript() -> None:
+    result = await LocalRunner({"demo": DemoModel()}, PAYMENTS).run(paying_agent(window=2_500), LONG_TASK)
+    assert (result.output, result.steps) == ("Done.", 27)
+    assert result.usage.tool_calls == 26
+    summaries = [message for message in result.transcript if message.source == "compaction"]
+    assert len(summaries) == 1
+    assert 'pay {"number": 17} was done at' in summaries[0].text
+    assert result.usage.model_calls > 27
+    assert result.transcript[0].text == LONG_TASK
+
+
+async def test_a_transcript_that_is_refused_as_too_long_is_shortened_and_sent_again() -> None:
+    demo = DemoModel()
+
+    async def respond(request: ModelRequest) -> ScriptedResponse:
+        if message_tokens(request.messages) > 1_500:
+            return ContextTooLong("1,500 tokens at most")
+        return await demo.respond(request)
+
+    result = await LocalRunner({"demo": ScriptedModel(respond)}, PAYMENTS).run(paying_agent(), LONG_TASK)
+    assert (result.output, result.steps) == ("Done.", 27)
+    assert len(result.transcript) < 27
+
+
+async def test_a_message_that_is_longer_than_the_window_fails_with_the_numbers() -> None:
+    model = ScriptedModel([ContextTooLong("1,000 tokens at most")] * 9)
+    with pytest.raises(MessageTooLong, match=r"context window of demo:demo, 1,000 tokens.* 10,000"):
+        await LocalRunner({"demo": model}, PAYMENTS).run(paying_agent(window=1_000), "x" * 40_000)
+
+
+async def test_a_task_whose_summary_fails_goes_on_without() -> None:
+    compactor = ScriptedCompactor(failures=[ModelUnavailable("busy")] * 99)
+    runner = LocalRunner({"demo": DemoModel()}, PAYMENTS, compactor=compactor)
+    result = await runner.run(paying_agent(window=2_500), LONG_TASK)
+    assert result.output == "Done."
+    assert compactor.requests[0].reason == "share"
+    assert len(result.transcript) == 54
+
+
+async def test_where_compaction_is_off_nothing_is_shortened() -> None:
+    compactor = ScriptedCompactor()
+    runner = LocalRunner({"demo": DemoModel()}, PAYMENTS, compactor=compactor)
+    result = await runner.run(paying_agent(window=2_500, off=True), LONG_TASK)
+    assert compactor.requests == []
+    assert len(result.transcript) == 54

@@ -13,15 +13,19 @@ def with_unique_call_ids(message: Message, transcript: Sequence[Message], step: 
     """Return the message with ids for its tool calls that no earlier call of the task has.
 
     Some servers send no ids, or count from 0 in every response; idempotency keys and activity ids need unique ones.
-    ``c1.2`` is not given beside ``c1``: it is that of a call that resumes ``c1``.
+    ``c1.2`` is not given beside ``c1``: it is that of a call that resumes ``c1``. Where compaction has left out
+    messages, the ids of their calls are not known any more, so each new id has the step's number in it.
     """
     if not message.tool_calls:
         return message
     used = {call.id for earlier in transcript for call in earlier.tool_calls}
+    is_shortened = any(earlier.source == "compaction" for earlier in transcript)
     parts = []
     for index, part in enumerate(message.parts):
         if isinstance(part, ToolCall):
-            part = part.model_copy(update={"id": _unique_id(part.id, used, f"{step}_{index}")})
+            suffix = f"{step}_{index}"
+            call_id = f"{part.id}_{suffix}" if is_shortened and part.id else part.id
+            part = part.model_copy(update={"id": _unique_id(call_id, used, suffix)})
             used.add(part.id)
         parts.append(part)
     return message.model_copy(update={"parts": tuple(parts)})

@@ -30,7 +30,8 @@ from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.data_converter import data_converter
 from activities.tool import ToolActivities
-from agentkit.interfaces import McpServers, Model, Tool
+from activities.transcript_compaction import CompactionActivity
+from agentkit.interfaces import Compactor, McpServers, Model, Tool
 from agentkit.messages import Message, ToolResult, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
@@ -104,15 +105,26 @@ class TaskEnvironment:
         specs = tuple(tool.spec for tool in tools)
         return AgentSpec(**{"name": "a", "models": ("scripted:m",), "planner": "tools", "tools": specs, **fields})
 
-    def worker(self, model: Model, *tools: Tool, mcp: McpServers | None = None, **changed: Any) -> Worker:
+    def worker(
+        self,
+        model: Model,
+        *tools: Tool,
+        mcp: McpServers | None = None,
+        compactor: Compactor | None = None,
+        **changed: Any,
+    ) -> Worker:
         """Return the worker that we ship; ``changed`` replaces settings."""
         settings = self.settings.model_copy(update=changed)
-        return build_worker(
-            self.client, settings, {"scripted": model}, ToolRegistry(tools), InlineOutputChecker(), mcp_servers=mcp
-        )
+        parts = (self.client, settings, {"scripted": model}, ToolRegistry(tools), InlineOutputChecker())
+        return build_worker(*parts, mcp_servers=mcp, compactor=compactor)
 
     def worker_without_sharing(
-        self, model: Model, *tools: Tool, cache: TranscriptCache | None = None, interceptors: Sequence[Interceptor] = ()
+        self,
+        model: Model,
+        *tools: Tool,
+        cache: TranscriptCache | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        compactor: Compactor | None = None,
     ) -> Worker:
         """Return a worker without ``TranscriptSharing``: its model activity queries what ``cache`` lacks."""
         reader = TranscriptReader(self.client, cache or TranscriptCache(1_000_000))
@@ -124,6 +136,7 @@ class TaskEnvironment:
                 ModelActivities({"scripted": model}, reader, InlineOutputChecker()).request_model,
                 ToolActivities(ToolRegistry(tools)).call_tool,
                 StoringActivity(self.client, reader).store_messages,
+                CompactionActivity(self.client, reader, compactor).compact_transcript,
             ],
             interceptors=interceptors,
             workflow_runner=sandboxed_runner(),
@@ -160,12 +173,12 @@ class TaskEnvironment:
         (detail,) = converter.from_payloads(converter.to_payloads(error.details[:1]), [TaskFailure])
         return error, detail
 
-    async def transcript(self, handle: Handle, start: int = 0) -> list[Message]:
-        """Query all messages from a position on, page by page."""
+    async def transcript(self, handle: Handle, start: int = 0, version: int | None = None) -> list[Message]:
+        """Query all messages from a position on, page by page, of the newest version unless another is given."""
         messages: list[Message] = []
         total = start + 1
         while (position := start + len(messages)) < total:
-            page = await handle.query(AgentTask.transcript, TranscriptRange(start=position))
+            page = await handle.query(AgentTask.transcript, TranscriptRange(start=position, version=version))
             for stored in page.stored:
                 messages += await MessageStorage(self.client).read(stored, start + len(messages))
             messages += page.messages

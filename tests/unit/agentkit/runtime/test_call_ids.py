@@ -40,3 +40,13 @@ def test_ids_of_calls_that_resume_another_one_are_kept_free(earlier: str, asked:
     (call,) = with_unique_call_ids(message, transcript, 2).tool_calls
 
     assert call.id == expected
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("c1", "c1_7_0"), ("", "call_7_0")])
+def test_after_a_compaction_no_id_is_given_that_a_call_may_have_had_which_was_left_out(
+    asked: str, expected: str
+) -> None:
+    summary = Message(role="user", parts=(TextPart(text="This is a summary."),), source="compaction")
+    message = Message(role="assistant", parts=(ToolCall(id=asked, name="look"),))
+    (call,) = with_unique_call_ids(message, [summary], 7).tool_calls
+    assert call.id == expected

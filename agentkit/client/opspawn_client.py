@@ -184,9 +184,10 @@ class OpspawnClient:
             params["cursor"] = cursor
         return await self._connection.get(TaskList, "/tasks", params=params)
 
-    async def transcript(self, task_id: str, *, start: int = 0) -> MessageList:
-        """Return a page of a task's messages, from position ``start`` on."""
-        return await self._connection.get(MessageList, f"{_path(task_id)}/transcript", params={"start": str(start)})
+    async def transcript(self, task_id: str, *, start: int = 0, version: int | None = None) -> MessageList:
+        """Return a page of a task's messages, from position ``start`` on; of the newest version without another."""
+        params = {"start": str(start)} if version is None else {"start": str(start), "version": str(version)}
+        return await self._connection.get(MessageList, f"{_path(task_id)}/transcript", params=params)
 
     @asynccontextmanager
     async def result(

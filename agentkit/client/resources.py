@@ -164,6 +164,10 @@ class MessageList(ApiObject):
     """A page of a task's transcript."""
 
     messages: tuple[Message, ...]
+    version: int = 1
+    """The version that the messages are of."""
+    versions: int = 1
+    """How many versions there are: each time a long transcript is shortened, a new one begins."""
 
 
 class Agent(Record):

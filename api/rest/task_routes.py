@@ -89,9 +89,17 @@ async def get_transcript(
     task_id: TaskId,
     start: Annotated[int, Query(ge=0, le=1_000_000, description="Position of the first message, from 0.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    version: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            le=1_000_000,
+            description="One from before the transcript was shortened; the newest if left out.",
+        ),
+    ] = None,
 ) -> TranscriptResponse:
     """Read a task's messages. A page may end before `limit` when they are large; the next starts at `next_start`."""
-    return TranscriptResponse.of(await tasks.transcript(task_id, start=start, limit=limit))
+    return TranscriptResponse.of(await tasks.transcript(task_id, start=start, limit=limit, version=version))
 
 
 @router.get("/{task_id}/tool-calls", operation_id="listToolCalls")

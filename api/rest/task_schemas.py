@@ -84,6 +84,8 @@ _TRANSCRIPT: JsonValue = {
     "messages": [{"role": "user", "parts": [{"type": "text", "text": "What is 6 times 7?"}], "model": None}],
     "total": 4,
     "next_start": 1,
+    "version": 1,
+    "versions": 1,
 }
 
 
@@ -282,3 +284,7 @@ class TranscriptResponse(_Response):
     """How many messages the transcript has."""
     next_start: int | None
     """Where the next page starts; null when this one reaches the end."""
+    version: int
+    """The version that the messages are of."""
+    versions: int
+    """How many versions there are, from 1: each time a long transcript is shortened, a new one begins."""

@@ -5,6 +5,7 @@ ServiceError
 ├── TaskRefused           the agent, its model or an option can't be used
 ├── TaskNotFound          no such task
 ├── TaskEnded             the task has ended
+├── VersionNotFound       the transcript has no such version
 ├── AnswerRefused         an answer to an input request is not accepted
 ├── SteeringRefused       a message or new limits are not accepted
 ├── ToolCallNotFound      the task made no such tool call
@@ -54,6 +55,7 @@ __all__ = [
     "ToolCallFailed",
     "ToolCallNotFound",
     "ToolCallUnfinished",
+    "VersionNotFound",
     "WatchInterrupted",
     "WorkerUnavailable",
     "first_of_issues",
@@ -107,6 +109,14 @@ class TaskEnded(ServiceError):
 
     def __init__(self, task_id: str, status: str) -> None:
         super().__init__(f"Task {task_id!r} has ended already: it is {status}.")
+
+
+class VersionNotFound(ServiceError):
+    """The transcript has no such version; compaction makes one after the other, from 1."""
+
+    def __init__(self, version: int, versions: int) -> None:
+        existing = "is version 1" if versions == 1 else f"are versions 1 to {versions}"
+        super().__init__(f"The transcript has no version {version}. There {existing}.")
 
 
 class AnswerRefused(ServiceError):

@@ -25,7 +25,7 @@ from api.tasks.task_start import request_hash, task_id_for_key, task_title
 from api.tasks.task_starter import RequestKey, TaskStarter
 from api.tasks.task_transcripts import TaskTranscripts
 from api.tasks.task_visibility import listed_labels
-from api.tasks.task_workflows import TaskWorkflows
+from api.tasks.task_workflows import TaskHandle, TaskWorkflows
 from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.task_types import StepEnds, TaskInput, ToolCallLedger, TranscriptSource
 
@@ -108,17 +108,28 @@ class TaskForks:
                 task_input = await read_task_input(handle, self._workflows.converter(task_id))
                 if task_input is None:
                     raise TaskRefused("The task is of a release whose tasks can't be forked.", path=())
-                end = _end_of(step, await self._queries.query(handle, queue, "step_ends", StepEnds), task_input)
+                ends = await self._queries.query(handle, queue, "step_ends", StepEnds)
+                end, version = _end_of(step, ends, task_input), ends.version_of(step)
                 ledger = await self._queries.query(handle, queue, "tool_calls", ToolCallLedger)
-                messages = [message async for message in self._transcripts.messages(handle, queue)]
+                messages = [message async for message in self._transcripts.messages(handle, queue, version=version)]
+                later = [*messages[end:], *await self._later_messages(handle, queue, ends, version)]
         except TaskNotFound:
             raise TaskNotFound(task_id, _ERASED) from None
         return _Source(
             execution,
             task_input.agent,
-            TranscriptSource(workflow_id=task_id, end=end, digest=_digest(messages[:end])),
-            fork_notice(task_id, step, ledger.tool_calls, messages[end:]),
+            TranscriptSource(workflow_id=task_id, version=version, end=end, digest=_digest(messages[:end])),
+            fork_notice(task_id, step, ledger.tool_calls, later),
         )
+
+    async def _later_messages(self, handle: TaskHandle, queue: str, ends: StepEnds, version: int) -> Sequence[Message]:
+        """Return the messages that came after a version of the transcript was shortened."""
+        written = [*(replaced.written for replaced in ends.replaced), ends.written]
+        return [
+            message
+            for later in range(version + 1, len(written) + 1)
+            async for message in self._transcripts.messages(handle, queue, start=written[later - 1], version=later)
+        ]
 
 
 def _end_of(step: int, step_ends: StepEnds, task_input: TaskInput) -> int:

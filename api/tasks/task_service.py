@@ -23,6 +23,7 @@ from api.tasks.errors import (
     PayloadUnavailable,
     TaskEnded,
     TaskNotFound,
+    VersionNotFound,
 )
 from api.tasks.referenced_input import ReferencedInput, has_references
 from api.tasks.schema_checks import SchemaChecks
@@ -162,23 +163,28 @@ class TaskService:
         next_cursor = PageCursor.after(page[-1]).encode(query) if has_more else None
         return TaskPage(tasks, next_cursor, counted.count)
 
-    async def transcript(self, task_id: str, *, start: int, limit: int) -> TranscriptSlice:
+    async def transcript(self, task_id: str, *, start: int, limit: int, version: int | None = None) -> TranscriptSlice:
         """Return messages of the transcript from ``start`` on, ``limit`` at most, fewer when they are large.
+
+        They are of the newest version unless another is given.
 
         Raises:
             TaskNotFound: there is no task of this id.
+            VersionNotFound: its transcript has no such version.
             WorkerUnavailable: no worker responds; only they can read a transcript.
             PayloadUnavailable: the worker can't read it, or this process can't read the worker's response.
         """
         handle = self._workflows.handle(task_id)
         async with self._workflows.calling(task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)
-            page_range = TranscriptRange(start=start, end=start + limit)
+            page_range = TranscriptRange(start=start, end=start + limit, version=version)
             page = await self._transcripts.page(handle, execution.task_queue, page_range)
+        if page.version > page.versions:
+            raise VersionNotFound(page.version, page.versions)
         end = start + len(page.messages)
         next_start = end if page.messages and end < page.total else None
         messages = tuple(message.without_claims() for message in page.messages)
-        return TranscriptSlice(start, messages, page.total, next_start)
+        return TranscriptSlice(start, messages, page.total, next_start, page.version, page.versions)
 
     async def tool_calls(self, task_id: str) -> tuple[LedgerEntry, ...]:
         """Return the task's effect ledger, oldest call first.

@@ -175,6 +175,10 @@ class TranscriptSlice:
     """The number of messages in the transcript."""
     next_start: int | None
     """Where the next slice begins; None at the end."""
+    version: int = 1
+    """The version that the messages are of."""
+    versions: int = 1
+    """How many versions there are: compaction makes a new one."""
 
 
 def input_content(message: Message) -> str | tuple[InputPart, ...]:

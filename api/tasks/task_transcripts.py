@@ -37,7 +37,8 @@ class TaskTranscripts:
         page = await self._queries.query(handle, task_queue, "transcript", TranscriptPage, page_range)
         if page.source is not None:
             source = await self._source_page(page.source, page_range)
-            return source.model_copy(update={"total": page.total})
+            of_task = {"total": page.total, "version": page.version, "versions": page.versions}
+            return source.model_copy(update=of_task)
         if not page.stored:
             return page
         try:
@@ -59,13 +60,16 @@ class TaskTranscripts:
                 f"{other.workflow_id!r}, whose messages this task goes on from, is gone: Temporal erases ended tasks "
                 "after the namespace's retention. Their common messages can't be read any more."
             ) from error
-        return await self.page(source, execution.task_queue, page_range.model_copy(update={"end": end}))
+        source_range = page_range.model_copy(update={"end": end, "version": other.version})
+        return await self.page(source, execution.task_queue, source_range)
 
-    async def messages(self, handle: TaskHandle, task_queue: str) -> AsyncIterator[Message]:
-        """Yield all messages, from the first one."""
-        start, total = 0, 1
+    async def messages(
+        self, handle: TaskHandle, task_queue: str, *, start: int = 0, version: int | None = None
+    ) -> AsyncIterator[Message]:
+        """Yield all messages from ``start`` on, of the newest version unless another is given."""
+        total = start + 1
         while start < total:
-            page = await self.page(handle, task_queue, TranscriptRange(start=start))
+            page = await self.page(handle, task_queue, TranscriptRange(start=start, version=version))
             for message in page.messages:
                 yield message
             if not page.messages:

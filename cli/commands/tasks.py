@@ -60,6 +60,10 @@ def show(
     result: Annotated[
         str | None, typer.Option(metavar="CALL_ID", help="Write the whole result of this tool call, and nothing else.")
     ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Show this version of the transcript, from before it was shortened."),
+    ] = None,
     url: Url = None,
 ) -> None:
     """Show a task: its status, what it did, and its output."""
@@ -77,7 +81,7 @@ def show(
     if task.waiting_for_worker:
         write_message(out, worker_notice(server.call(system_info)), style="yellow")
     out.print()
-    _print_transcript(server, task_id)
+    _print_transcript(server, task_id, version)
     if task.input_requests:
         _print_input_requests(server, task)
     if task.error is not None:
@@ -124,11 +128,15 @@ def _print_tasks(tasks: tuple[Task, ...]) -> None:
     write_table(_HEADINGS, rows, numbers=frozenset({"STEPS", "TOKENS", "AGE"}), wraps=False)
 
 
-def _print_transcript(server: Server, task_id: str) -> None:
+def _print_transcript(server: Server, task_id: str, version: int | None) -> None:
     try:
-        server.call(partial(_print_messages, task_id))
+        versions = server.call(partial(_print_messages, task_id, version))
     except ServerUnreachable as error:
         write_message(out, f"The transcript can't be read now: {error}", style="yellow")
+        return
+    if version is None and versions > 1:
+        earlier = server.command_line("show", task_id, "--version", str(versions - 1))
+        write_message(out, f"This is version {versions} of the transcript, which was shortened. Before: `{earlier}`")
 
 
 def _print_input_requests(server: Server, task: Task) -> None:
@@ -144,11 +152,13 @@ async def _write_result(task_id: str, call_id: str, client: OpspawnClient) -> No
             out.write_bytes(block)
 
 
-async def _print_messages(task_id: str, client: OpspawnClient) -> None:
+async def _print_messages(task_id: str, version: int | None, client: OpspawnClient) -> int:
+    """Print all messages of a version, or of the newest; return how many versions there are."""
     lines = MessageLines()
     start = 0
-    while messages := (await client.transcript(task_id, start=start)).messages:
-        for message in messages:
+    while (page := await client.transcript(task_id, start=start, version=version)).messages:
+        for message in page.messages:
             for line in lines.render(message):
                 write_step_line(out, line)
-        start += len(messages)
+        start += len(page.messages)
+    return page.versions

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from agentkit.client import (
     CallInterrupted,
+    ContextCompacted,
     InputAnswered,
     InputRejected,
     InputRequested,
@@ -108,6 +109,8 @@ class EventLines:
                 self._status = status
             case ModelStarted() | ModelRetrying() | ModelCompleted() | ModelFailed() | PlanUpdated():
                 yield from self._model_lines(event)
+            case ContextCompacted():
+                yield _compaction_line(event)
             case ToolStarted() | ToolRetrying() | ToolProgressed() | ToolCompleted() | ToolFailed() | CallInterrupted():
                 yield from self._tool_lines(event)
             case InputRequested() | InputAnswered() | InputRejected() | MessageReceived() | LimitsRaised():
@@ -245,6 +248,12 @@ def _result_line(result: ToolResult) -> Text:
 def _retry_line(name: str, attempt: int, max_attempts: int | None, reason: str) -> Text:
     of_max = f" of {max_attempts}" if max_attempts else ""
     return _line(f"   ↻ {name} ", "yellow", f"attempt {attempt}{of_max}: {one_line(reason, _MAX_WIDTH)}")
+
+
+def _compaction_line(event: ContextCompacted) -> Text:
+    messages = f"{event.messages_before:,} → {event.messages_after:,} messages"
+    tokens = f"about {event.tokens_before:,} → {event.tokens_after:,} tokens"
+    return _line("   ≈ transcript shortened ", "magenta", f"{messages}, {tokens}")
 
 
 def _duration(seconds: float) -> str:

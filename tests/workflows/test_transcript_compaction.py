@@ -10,10 +10,9 @@ from temporalio.exceptions import CancelledError
 
 from activities.payload_types import TranscriptRange
 from activities.storage.transcript_cache import TranscriptCache
-from agentkit.errors import ContextTooLong, MessageTooLong, ModelError, ModelRequestRejected, ModelUnavailable
+from agentkit.errors import ContextTooLong, MessageTooLong, ModelUnavailable
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall, ToolResult
-from agentkit.specs import CompactionSettings
 from agentkit.testing import ScriptedCompactor, ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from tests.workflows.answering import answer, pending_requests
@@ -21,7 +20,6 @@ from tests.workflows.compacting import (
     FULL,
     SMALL_WINDOW,
     GatedCompactor,
-    ShorterEachTime,
     compactions,
     look,
     looking,
@@ -135,70 +133,6 @@ async def test_where_nothing_can_be_left_out_there_is_no_new_version_and_not_eac
         result, handle = await env.run("Look around.", env.agent(look, compaction=SMALL_WINDOW))
         page = await handle.query(AgentTask.transcript)
     assert (result.output, page.versions, len(compactor.requests)) == ("Done.", 1, 1)
-
-
-async def test_a_request_that_is_too_long_is_repeated_with_a_shorter_transcript_before_another_model_is_asked(
-    env: TaskEnvironment,
-) -> None:
-    model = ScriptedModel([response(looking(1)), response(looking(2)), TOO_LONG, "Done."])
-    async with env.worker(model, look, compactor=ScriptedCompactor()):
-        agent = env.agent(look, models=("scripted:m", "scripted:larger"))
-        result, handle = await env.run("Look around.", agent)
-        events = await env.history(handle)
-    assert (result.output, result.steps) == ("Done.", 3)
-    assert [request.model for request in model.requests] == ["scripted:m"] * 4
-    assert [len(request.messages) for request in model.requests] == [1, 3, 5, 4]
-    [entry] = compactions(events)
-    assert (entry.reason, entry.step, entry.version) == ("too_long", 3, 2)
-    scheduled = [event.activity_task_scheduled_event_attributes for event in events]
-    ids = [each.activity_id for each in scheduled if each.activity_type.name == "request_model"]
-    assert len(set(ids)) == len(ids) == 4
-
-
-async def test_a_model_that_still_refuses_is_given_up_after_three_compactions(env: TaskEnvironment) -> None:
-    calls: list[ScriptedResponse] = [response(looking(number)) for number in range(1, 7)]
-
-    async def script(request: ModelRequest) -> ScriptedResponse:
-        if request.model == "scripted:larger":
-            return "Done by the larger one."
-        return TOO_LONG if not calls else calls.pop(0)
-
-    model, compactor = ScriptedModel(script), ShorterEachTime()
-    async with env.worker(model, look, compactor=compactor):
-        agent = env.agent(look, models=("scripted:m", "scripted:larger"))
-        result, handle = await env.run("Look around.", agent)
-        page = await handle.query(AgentTask.transcript)
-    assert result.output == "Done by the larger one."
-    assert [(request.reason, request.attempt) for request in compactor.requests] == [
-        ("too_long", attempt) for attempt in (1, 2, 3)
-    ]
-    assert page.versions == 4
-
-
-@pytest.mark.parametrize(
-    ("failure", "error_type"),
-    [
-        (ModelRequestRejected("no such model"), "ContextTooLong"),
-        (MessageTooLong("One message has 1,100 tokens, and the window 1,000."), "MessageTooLong"),
-    ],
-)
-async def test_a_request_that_stays_too_long_fails_the_task(
-    env: TaskEnvironment, failure: ModelError | MessageTooLong, error_type: str
-) -> None:
-    model = ScriptedModel([response(looking(1)), response(looking(2)), TOO_LONG])
-    async with env.worker(model, look, compactor=ScriptedCompactor(failures=[failure])):
-        error, detail = await env.failure(await env.start("Look around.", env.agent(look)))
-    assert (error.type, detail.step) == (error_type, 3)
-    assert "1,000" in detail.message
-
-
-async def test_an_agent_that_forbids_it_fails_as_its_model_says(env: TaskEnvironment) -> None:
-    compactor = ScriptedCompactor()
-    model = ScriptedModel([response(looking(1)), response(looking(2), FULL), TOO_LONG])
-    async with env.worker(model, look, compactor=compactor):
-        agent = env.agent(look, compaction=CompactionSettings(window=1_000, off=True))
-        error, _ = await env.failure(await env.start("Look around.", agent))
-    assert (error.type, compactor.requests) == ("ContextTooLong", [])
 
 
 async def test_ids_of_calls_stay_unique_though_the_model_counts_them_anew(env: TaskEnvironment) -> None:

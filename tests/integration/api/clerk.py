@@ -11,7 +11,7 @@ import httpx2
 from temporalio.worker import Worker
 
 from activities.settings import Settings
-from agentkit.interfaces import ModelRequest
+from agentkit.interfaces import Compactor, ModelRequest
 from agentkit.messages import ToolCall
 from agentkit.testing import ModelScript, ScriptedResponse
 from agentkit.tools import tool
@@ -72,7 +72,7 @@ class Payments:
     api: ApiHarness
     paid: list[int] = field(default_factory=list)
 
-    def worker(self, script: Sequence[ScriptedResponse] | ModelScript) -> Worker:
+    def worker(self, script: Sequence[ScriptedResponse] | ModelScript, compactor: Compactor | None = None) -> Worker:
         """Return a worker with a scripted model, the same for each task, and the tool ``pay``."""
 
         @tool(effect="irreversible")
@@ -80,7 +80,7 @@ class Payments:
             self.paid.append(cents)
             return f"paid {cents}"
 
-        return self.api.worker(script, pay)
+        return self.api.worker(script, pay, compactor=compactor)
 
     async def waiting(self, *rules: dict[str, Any], count: int = 1, **body: Any) -> dict[str, Any]:
         """Start a task and return it as soon as it has so many pending requests."""

@@ -20,7 +20,7 @@ from temporalio.worker import Worker
 from activities.settings import Settings
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import Catalog, load_catalog
-from agentkit.interfaces import Tool
+from agentkit.interfaces import Compactor, Tool
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.testing import ModelScript, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry
@@ -72,11 +72,12 @@ class ApiHarness:
 
         return await eventually(lambda: self.get("/tasks", **filters), is_complete)
 
-    def worker(self, model: Sequence[ScriptedResponse] | ModelScript, *tools: Tool) -> Worker:
+    def worker(
+        self, model: Sequence[ScriptedResponse] | ModelScript, *tools: Tool, compactor: Compactor | None = None
+    ) -> Worker:
         """Return the worker that we ship, with a scripted model as ``demo``."""
-        return build_worker(
-            self.temporal, self.settings, {"demo": ScriptedModel(model)}, ToolRegistry(tools), InlineOutputChecker()
-        )
+        parts = (self.temporal, self.settings, {"demo": ScriptedModel(model)}, ToolRegistry(tools))
+        return build_worker(*parts, InlineOutputChecker(), compactor=compactor)
 
     async def post(self, **body: Any) -> httpx2.Response:
         """Request a task; ``body`` changes a valid request."""

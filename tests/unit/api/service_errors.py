@@ -25,6 +25,7 @@ from api.tasks.errors import (
     ToolCallFailed,
     ToolCallNotFound,
     ToolCallUnfinished,
+    VersionNotFound,
     WatchInterrupted,
     WorkerUnavailable,
 )
@@ -34,6 +35,7 @@ SERVICE_ERRORS: tuple[ServiceError, ...] = (
     TaskRefused("No such model.", path=("model",)),
     TaskNotFound("task-1"),
     TaskEnded("task-1", "completed"),
+    VersionNotFound(3, 2),
     AnswerRefused("input_1 is answered already: approve.", AlreadyAnswered),
     SteeringRefused("max_steps is 30, and can't be lowered."),
     ToolCallNotFound("No such call."),

@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from agentkit.errors import LongTermMemoryError, MemoryMisconfigured
+from agentkit.errors import LongTermMemoryError, MemoryMisconfigured, MemoryUnavailable
 from agentkit.interfaces import (
     EmbeddedKind,
     Embedder,
@@ -77,6 +77,7 @@ class VectorMemory:
         self._embedder = embedder
         self._now = now
         self._writes: WeakValueDictionary[MemoryScope, asyncio.Lock] = WeakValueDictionary()
+        self._reindexing = False
         self._purged_at: datetime | None = None
 
     async def remember(self, scope: MemoryScope, memory: NewMemory) -> RememberedMemory:
@@ -172,7 +173,15 @@ class VectorMemory:
 
     async def reindex(self) -> int:
         """See ``LongTermMemory``."""
-        return await self._points.rebuild(self._model, self._document_vectors)
+        self._check_not_reindexing()
+        self._reindexing = True
+        try:
+            for lock in list(self._writes.values()):
+                async with lock:  # a write that has begun ends first
+                    pass
+            return await self._points.rebuild(self._model, self._document_vectors)
+        finally:
+            self._reindexing = False
 
     async def aclose(self) -> None:
         """See ``LongTermMemory``."""
@@ -186,7 +195,12 @@ class VectorMemory:
         return VectorModel(self._embedder.name, self._embedder.dimension)
 
     async def _prepare(self) -> None:
+        self._check_not_reindexing()
         await self._points.prepare(self._model)
+
+    def _check_not_reindexing(self) -> None:
+        if self._reindexing:
+            raise MemoryUnavailable("the vectors of all memories are made anew now: try again when that is done")
 
     def _write_lock(self, scope: MemoryScope) -> asyncio.Lock:
         return self._writes.setdefault(scope, asyncio.Lock())

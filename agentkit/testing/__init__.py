@@ -23,6 +23,7 @@ from agentkit.testing.server_script import (
     script_by_step,
     script_in_order,
 )
+from agentkit.testing.word_embedder import WordEmbedder
 
 __all__ = [
     "BenchmarkTask",
@@ -47,6 +48,7 @@ __all__ = [
     "ServerScript",
     "ServerScriptEntry",
     "ServerToolCall",
+    "WordEmbedder",
     "script_by_step",
     "script_in_order",
 ]

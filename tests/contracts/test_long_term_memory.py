@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import math
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +11,6 @@ import pytest
 from agentkit.errors import MemoryNotFound, MemoryRequestInvalid
 from agentkit.interfaces import (
     MAX_MEMORY_CHARS,
-    EmbeddedKind,
     LongTermMemory,
     Memory,
     MemoryChanges,
@@ -23,8 +20,8 @@ from agentkit.interfaces import (
 from agentkit.memory.edge_points import EdgePoints
 from agentkit.memory.stored_points import PointFilter
 from agentkit.memory.vector_memory import VectorMemory
-from agentkit.memory_rules import MAX_METADATA_CHARS, statement_words
-from agentkit.testing import InMemoryMemory
+from agentkit.memory_rules import MAX_METADATA_CHARS
+from agentkit.testing import InMemoryMemory, WordEmbedder
 
 ADA = MemoryScope(kind="user", owner="ada")
 OTHERS = [
@@ -51,26 +48,6 @@ class SteppingClock:
 @pytest.fixture
 def clock() -> SteppingClock:
     return SteppingClock()
-
-
-class WordEmbedder:
-    """Vectors of the words in a text, without a model: each word has a direction of its own."""
-
-    def __init__(self, name: str = "words", dimension: int = 128) -> None:
-        self.name, self.dimension = name, dimension
-
-    async def embed(self, texts: Sequence[str], kind: EmbeddedKind) -> Sequence[Sequence[float]]:
-        return [self._vector(text) for text in texts]
-
-    async def aclose(self) -> None:
-        pass
-
-    def _vector(self, text: str) -> Sequence[float]:
-        vector = [1e-3] * self.dimension
-        for word in statement_words(text):
-            vector[int(hashlib.sha256(word.encode()).hexdigest(), 16) % self.dimension] += 1
-        length = math.sqrt(sum(number * number for number in vector))
-        return [number / length for number in vector]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ async def remember(memory: LongTermMemory, *texts: str) -> None:
 
 
 async def texts_of(memory: LongTermMemory) -> list[str]:
-    return [one.text async for one in memory.export(ADA)]
+    return sorted([one.text async for one in memory.export(ADA)])
 
 
 def names_in(directory: Path) -> list[str]:
@@ -68,7 +68,7 @@ async def test_it_is_unavailable_while_another_has_it_open_and_when_it_is_closed
 @pytest.mark.parametrize("embedder", [WordEmbedder("other"), WordEmbedder(dimension=64)], ids=["name", "dimension"])
 async def test_another_model_is_refused_until_the_vectors_are_made_anew(tmp_path: Path, embedder: WordEmbedder) -> None:
     first = open_embedded_memory(tmp_path, WordEmbedder())
-    texts = [f"Fact number {number}" for number in range(150)]
+    texts = [f"Fact number {number}" for number in range(100, 200)]
     await remember(first, *texts)
     await first.aclose()
     second = open_embedded_memory(tmp_path, embedder)
@@ -76,9 +76,9 @@ async def test_another_model_is_refused_until_the_vectors_are_made_anew(tmp_path
     for call in [second.list(ADA, limit=1), second.recall(ADA, "x", limit=1), remember(second, "x"), second.erase(ADA)]:
         with pytest.raises(MemoryMisconfigured, match=refusal):
             await call
-    assert await second.reindex() == 150
+    assert await second.reindex() == 100
     assert await texts_of(second) == texts
-    assert [one.text for one in await second.recall(ADA, "Fact number 77", limit=1)] == ["Fact number 77"]
+    assert [one.text for one in await second.recall(ADA, "Fact number 177", limit=1)] == ["Fact number 177"]
     await second.aclose()
     third = open_embedded_memory(tmp_path, WordEmbedder())
     with pytest.raises(MemoryMisconfigured, match="reindex"):
@@ -90,12 +90,12 @@ async def test_another_model_is_refused_until_the_vectors_are_made_anew(tmp_path
 async def test_the_vectors_stay_if_making_new_ones_fails(tmp_path: Path) -> None:
     class FailingEmbedder(WordEmbedder):
         async def embed(self, texts: Sequence[str], kind: EmbeddedKind) -> Sequence[Sequence[float]]:
-            if len(self.texts) > 100:
+            if len(self.texts) > 60:
                 raise MemoryUnavailable("overloaded")
             return await super().embed(texts, kind)
 
     first = open_embedded_memory(tmp_path, WordEmbedder())
-    texts = [f"Fact number {number}" for number in range(150)]
+    texts = [f"Fact number {number}" for number in range(100, 200)]
     await remember(first, *texts)
     await first.aclose()
     second = open_embedded_memory(tmp_path, FailingEmbedder("other"))

@@ -41,8 +41,8 @@ from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
 from agentkit.web import OneOriginClient, PublicFetcher, PublicHttpClient
-from workflows.agent_task import AgentTask
 from workflows.transcript_sharing import TranscriptSharing
+from workflows.worker_workflows import WORKFLOWS
 from workflows.workflow_sandbox import sandboxed_runner
 
 __all__ = ["build_worker", "main"]
@@ -75,7 +75,7 @@ def build_worker(
         client,
         task_queue=settings.task_queue,
         identity=str(own_identity(settings)),
-        workflows=[AgentTask],
+        workflows=WORKFLOWS,
         activities=worker_activities(*parts, webhook_client, mcp_servers, compactor),
         interceptors=[TranscriptSharing(cache.share)],
         deployment_config=_VERSION,

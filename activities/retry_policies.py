@@ -14,6 +14,7 @@ from agentkit.specs import ToolSpec
 __all__ = [
     "CHECK_INPUT_POLICY",
     "COMPACTION_POLICY",
+    "CONVERSATION_POLICY",
     "GRACEFUL_SHUTDOWN_TIMEOUT",
     "HEARTBEAT_INTERVAL",
     "LIST_MCP_TOOLS_POLICY",
@@ -21,6 +22,7 @@ __all__ = [
     "NOTIFY_INPUT_POLICY",
     "STICKY_QUEUE_TIMEOUT",
     "STORING_POLICY",
+    "TASK_END_POLICY",
     "ActivityPolicy",
     "fast_tool_policy",
     "longest_attempt",
@@ -76,6 +78,17 @@ COMPACTION_POLICY = ActivityPolicy(
 )
 """Of shortening a transcript, which may take several requests to a model. If that fails, the task goes on as it is
 where it can."""
+
+CONVERSATION_POLICY = ActivityPolicy(
+    start_to_close=timedelta(minutes=10),
+    retry=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
+)
+"""Of the activities of conversations, without a last attempt: they themselves decide when a turn can't be read."""
+
+TASK_END_POLICY = ActivityPolicy(
+    start_to_close=timedelta(seconds=5), retry=RetryPolicy(maximum_attempts=2), heartbeat=None
+)
+"""Of a look at whether a turn has ended, for which a person waits."""
 
 CHECK_INPUT_POLICY = ActivityPolicy(
     start_to_close=timedelta(minutes=1),

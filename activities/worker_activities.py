@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio.client import Client
 
+from activities.conversation_turns import ConversationActivities
 from activities.input_checks import InputCheckActivity
 from activities.input_webhook import InputWebhookActivity
 from activities.mcp_describing import McpDescribingActivity
@@ -55,5 +56,6 @@ def worker_activities(
         InputWebhookActivity(settings, webhook_client).notify_input_request,
         StoringActivity(client, reader).store_messages,
         CompactionActivity(client, reader, compactor or ModelCompactor(models)).compact_transcript,
+        *ConversationActivities(client, reader).all,
         WorkerDescriptionActivity(settings, toolset, models, tool_calls, secrets).describe_worker,
     ]

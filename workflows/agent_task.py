@@ -12,6 +12,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
+    from activities.conversation_payloads import TurnEnd
     from activities.payload_types import InputKey, TranscriptPage, TranscriptRange
     from agentkit.errors import AnswerInvalid, OpspawnError, SteeringInvalid
     from agentkit.interfaces import ClientInput
@@ -48,6 +49,7 @@ with workflow.unsafe.imports_passed_through():
         ToolCallLedger,
     )
     from workflows.transcript_versions import TranscriptVersions
+    from workflows.turn_ends import turn_end
 
 __all__ = ["AgentTask"]
 
@@ -106,7 +108,7 @@ class AgentTask:
             step_ends=carried.step_ends if carried else None,
             first_step=first_step,
             context=carried.context if carried else None,
-            facts=carried.facts if carried else (),
+            facts=carried.facts if carried else task.facts,
         )
         self._started_at = carried.started_at if carried else max(task.start_at or workflow.now(), workflow.now())
         self._versions = TranscriptVersions(
@@ -372,6 +374,11 @@ class AgentTask:
             replaced=tuple(version.model_copy(update={"pages": ()}) for version in self._versions.replaced),
             written=self._versions.written,
         )
+
+    @workflow.query
+    def turn_end(self) -> TurnEnd:
+        """Return what a conversation needs of an ended turn; of a running one, where it is."""
+        return turn_end(self._loop, self._effects.steering, self.step_ends(), self._status, self._error)
 
     @workflow.query
     def input_requests(self) -> PendingInput:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import ConfigDict, Field, StringConstraints
+    from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
     from activities.payload_types import StoredMessages, TranscriptSource
     from agentkit.messages import Message, Usage
@@ -85,6 +85,9 @@ MessageOutcome = Literal["started", "queued", "delivered"]
 ``delivered``: the running turn's task has it."""
 
 
+_INPUT_TYPES = ("text", "image", "file")
+
+
 def turn_task_id(conversation_id: str, message_id: str) -> str:
     """Return the id of the task of the turn that a message starts."""
     return f"{conversation_id}-{message_id}"
@@ -114,6 +117,13 @@ class ConversationMessage(Record):
     """SHA-256 of the request: another message of the same id and another hash is refused (``MessageConflict``)."""
     notify: bool = Field(default=False, exclude_if=lambda notify: not notify)
     """Whether a webhook is called for each input request of the turn."""
+
+    @model_validator(mode="after")
+    def _from_a_person(self) -> Self:
+        parts = self.message.parts
+        if self.message.role != "user" or not parts or any(part.type not in _INPUT_TYPES for part in parts):
+            raise ValueError("expected a message with the role user, and text, images or files in it")
+        return self
 
 
 class ConversationFork(Record):
@@ -270,7 +280,6 @@ class VersionOfConversation(Record):
 
     version: int
     pages: tuple[StoredMessages, ...]
-    end: int
 
 
 class CarriedConversation(Record):
@@ -294,9 +303,13 @@ class CarriedConversation(Record):
     queue: tuple[ConversationMessage, ...] = Field(default=(), exclude_if=lambda queue: not queue)
     pages: tuple[StoredMessages, ...]
     """Where the transcript is stored."""
+    merged_pages: int
+    """The first so many pages are as few as they can be."""
     digest: str
     """Of the whole transcript."""
     version: int = Field(default=1, exclude_if=lambda version: version == 1)
+    facts: tuple[str, ...] = Field(default=(), exclude_if=lambda facts: not facts)
+    """What became of the newest irreversible calls, a line each."""
     versions: tuple[VersionOfConversation, ...] = Field(default=(), exclude_if=lambda versions: not versions)
     """The newest of the earlier versions."""
 

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue, ValidationError
 
     from agentkit.errors import SteeringInvalid
-    from agentkit.messages import Message, user_message
+    from agentkit.messages import Message
     from agentkit.validation_messages import issues_text
     from workflows.journal import JournalEntry, MessageReceivedEntry
     from workflows.listed_state import ListedState
@@ -22,8 +22,8 @@ with workflow.unsafe.imports_passed_through():
 __all__ = ["Steering", "StepInterrupted", "read_message"]
 
 _MAX_QUEUED = 100
-_MAX_IDS = 100
-"""The newest so many ids of messages are known."""
+_MAX_IDS = 1_000
+"""The newest so many ids of messages are known: a conversation finds out by them which of its messages have arrived."""
 
 _T = TypeVar("_T")
 
@@ -85,7 +85,7 @@ class Steering:
 
     def take_messages(self) -> list[Message]:
         """Return the queued messages for the transcript, and remove them."""
-        taken = [user_message(message.text) for message in self.queued]
+        taken = [message.message for message in self.queued]
         self.queued, self.is_interrupted = (), False
         return taken
 

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.payload_types import ReplacedVersion, StoredMessages, TranscriptSource
     from agentkit.input_requests import InputRequest
-    from agentkit.messages import Message, StoredContent, Usage
+    from agentkit.messages import InputPart, Message, StoredContent, Usage, user_message
     from agentkit.records import Record
     from agentkit.runtime.context_watch import ContextState
     from agentkit.runtime.effect_ledger import LedgerEntry
@@ -67,6 +67,13 @@ class SentMessage(Record):
     id: str | None = Field(default=None, max_length=255, exclude_if=lambda id: id is None)
     """A message with the id of an earlier one of the same task is that one, and is not delivered twice."""
     sent_by: str | None = Field(default=None, max_length=200, exclude_if=lambda sender: sender is None)
+    parts: tuple[InputPart, ...] = Field(default=(), exclude_if=lambda parts: not parts)
+    """What the model reads, where it is more than ``text``, which is shown to people then."""
+
+    @property
+    def message(self) -> Message:
+        """What the model reads."""
+        return user_message(self.parts or self.text)
 
 
 class CarriedState(Record):
@@ -135,6 +142,8 @@ class TaskInput(Record):
     """The transcript that the task goes on from: that of a fork's source, or of a turn's conversation."""
     first_step: int = Field(default=0, exclude_if=lambda step: step == 0)
     """Of a fork: the last step that it has in common with its source. Its own steps count from there."""
+    facts: tuple[str, ...] = Field(default=(), exclude_if=lambda facts: not facts)
+    """What became of irreversible calls of earlier turns of its conversation, a line each: compaction keeps them."""
     notify: bool = Field(default=False, exclude_if=lambda notify: not notify)
     """Whether a webhook is called for each input request."""
     start_at: datetime | None = Field(default=None, exclude_if=lambda start_at: start_at is None)

@@ -16,7 +16,7 @@ from activities.storage.transcript_cache import TranscriptCache
 from agentkit.errors import TranscriptMismatch, TranscriptSourceGone
 from agentkit.messages import Message
 from agentkit.specs import AgentSpec
-from agentkit.transcript import Segment, Transcript
+from agentkit.transcript import EMPTY_DIGEST, Segment, Transcript
 
 __all__ = ["TranscriptReader"]
 
@@ -75,6 +75,19 @@ class TranscriptReader:
         transcript = await self._transcript(segment)
         self._cache.put_queried(segment.workflow_id, segment.version, transcript.copy())
         return transcript.read(segment.start, segment.end)
+
+    async def messages_between(self, workflow_id: str, start: int, end: int, version: int = 1) -> Sequence[Message]:
+        """Return messages of a workflow's transcript as it has them, without their images; nothing is kept.
+
+        Raises:
+            TranscriptMismatch: it doesn't have so many.
+            TranscriptSourceGone: they are those of another workflow, which Temporal has erased.
+            PayloadStorageFailed: stored messages can't be read.
+        """
+        transcript = Transcript(start=start)
+        segment = Segment(workflow_id=workflow_id, version=version, start=start, end=end, digest=EMPTY_DIGEST)
+        await self._extend(transcript, segment, None)
+        return transcript.read()
 
     async def _transcript(self, segment: Segment) -> Transcript:
         """Return the transcript from its first message up to the segment's end at least."""

@@ -117,7 +117,8 @@ class AgentLoop:
         """How many of the newest responses, in a row, were unusable."""
         self.ledger = ledger or EffectLedger("local")
         """What became of each tool call."""
-        self._first_step = first_step
+        self.first_step = first_step
+        """The last step that a fork has in common with its source; 0 of others."""
         self._repeated_calls = RepeatedCalls(self.limits.max_repeats, repeats)
         self._is_cut_off = False
         """Whether the newest response was cut off at its output limit."""
@@ -141,7 +142,7 @@ class AgentLoop:
     @property
     def last_finished_step(self) -> int:
         """The newest step that is finished; 0, or a fork's first step, before its own first one."""
-        return self._first_step + len(self.step_ends) - 1
+        return self.first_step + len(self.step_ends) - 1
 
     @property
     def may_compact(self) -> bool:
@@ -168,7 +169,7 @@ class AgentLoop:
 
         Steps that a fork has in common with its source don't count.
         """
-        return reached_limit(self.limits, self.usage, self.steps - self._first_step)
+        return reached_limit(self.limits, self.usage, self.steps - self.first_step)
 
     def check_limit_changes(self, changes: RaisedLimits, *, must_suffice: bool = False) -> None:
         """Check new limits; with ``must_suffice``, that another step is within them, too.
@@ -176,7 +177,7 @@ class AgentLoop:
         Raises:
             SteeringInvalid: one would be lowered or added, or is still reached.
         """
-        steps = self.steps - self._first_step
+        steps = self.steps - self.first_step
         check_limit_changes(self.limits, changes, self.usage, steps, must_suffice=must_suffice)
 
     def raise_limits(self, changes: RaisedLimits) -> None:

@@ -1,0 +1,10 @@
+"""The workflows that a worker registers."""
+
+from __future__ import annotations
+
+from workflows.agent_task import AgentTask
+from workflows.conversation import ConversationWorkflow
+
+__all__ = ["WORKFLOWS"]
+
+WORKFLOWS = [AgentTask, ConversationWorkflow]

@@ -9,6 +9,7 @@ from pydantic import Field
 from activities.payload_types import StoredMessages, TranscriptSource
 from agentkit.messages import Message, Usage
 from agentkit.records import Record
+from agentkit.runtime.context_watch import ContextState
 from agentkit.runtime.effect_ledger import LedgerEntry
 from agentkit.transcript import EMPTY_DIGEST
 
@@ -99,6 +100,8 @@ class TurnEnd(Record):
     """Position after the last message."""
     facts: tuple[str, ...] = ()
     """What became of the newest irreversible calls of the conversation, a line each."""
+    context: ContextState | None = None
+    """Whether the transcript is to be shortened."""
     usage: Usage
     is_timed_out: bool = False
     """Whether the task failed because its time was over."""
@@ -127,6 +130,7 @@ class TakenTurn(Record):
     """Whether the turn made its transcript shorter: then the pages are those of all messages."""
     facts: tuple[str, ...] | None = None
     """As ``TurnEnd`` has them; None: not known."""
+    context: ContextState | None = None
     usage: Usage = Usage()
     output: str | None = None
     """The text of the last response, where the task completed."""

@@ -159,6 +159,7 @@ class ConversationActivities:
             status=status,
             is_new_version=end.version > 1,
             facts=end.facts,
+            context=end.context,
             usage=end.usage,
             output=output,
             error=end.error,

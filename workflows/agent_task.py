@@ -107,7 +107,7 @@ class AgentTask:
             remembered=carried.remembered if carried else (),
             step_ends=carried.step_ends if carried else None,
             first_step=first_step,
-            context=carried.context if carried else None,
+            context=carried.context if carried else task.context,
             facts=carried.facts if carried else task.facts,
         )
         self._started_at = carried.started_at if carried else max(task.start_at or workflow.now(), workflow.now())

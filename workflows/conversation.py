@@ -196,7 +196,7 @@ class ConversationWorkflow:
         message, turn = self._state.start_turn()
         self._turn = running = RunningTurn(message, turn)
         self._list()
-        await running.start(self._start, self._state.source, self._state.facts)
+        await running.start(self._start, self._state)
         self._state.set_started(message)
         await running.until_ended(lambda: self._is_deleted)
         if self._is_deleted:

@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import StoredMessages, TranscriptPage, TranscriptRange, TranscriptSource
     from agentkit.errors import MessageConflict
     from agentkit.messages import Usage
+    from agentkit.runtime.context_watch import ContextState
     from agentkit.transcript import EMPTY_DIGEST
     from workflows.conversation_types import (
         MAX_TURNS_IN_DETAIL,
@@ -69,6 +70,7 @@ class ConversationState:
         self._versions = carried.versions if carried else ()
         self.facts = carried.facts if carried else ()
         """What became of the newest irreversible calls, a line each."""
+        self._context = carried.context if carried else None
         self.status: ConversationStatus = "idle"
 
     @property
@@ -93,6 +95,7 @@ class ConversationState:
             version=self._version,
             versions=self._versions,
             facts=self.facts,
+            context=self._context,
         )
 
     @property
@@ -105,6 +108,12 @@ class ConversationState:
         if not self._end:
             return None
         return TranscriptSource(workflow_id=self._id, version=self._version, end=self._end, digest=self._digest)
+
+    @property
+    def context(self) -> ContextState | None:
+        """Whether the transcript is to be shortened for the newest turn; None: not, or its model is another one."""
+        models = [turn.model for turn in self._turns[-2:]]
+        return self._context if len(set(models)) == 1 else None
 
     @property
     def expires_at(self) -> datetime | None:
@@ -192,6 +201,7 @@ class ConversationState:
             self._add_pages(taken.pages)
         self._digest = taken.digest
         self.facts = self.facts if taken.facts is None else taken.facts
+        self._context = taken.context
         self.usage += taken.usage
         self.idle_since = self._updated_at = workflow.now()
         self.status = "idle"

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import StoredMessages, TranscriptSource
     from agentkit.messages import Message, Usage
     from agentkit.records import Record
+    from agentkit.runtime.context_watch import ContextState
     from agentkit.specs import AgentSpec
     from agentkit.transcript import EMPTY_DIGEST
     from workflows.task_types import TaskStatus
@@ -310,6 +311,8 @@ class CarriedConversation(Record):
     version: int = Field(default=1, exclude_if=lambda version: version == 1)
     facts: tuple[str, ...] = Field(default=(), exclude_if=lambda facts: not facts)
     """What became of the newest irreversible calls, a line each."""
+    context: ContextState | None = Field(default=None, exclude_if=lambda context: context is None)
+    """Whether the transcript is to be shortened for the model of the newest turn."""
     versions: tuple[VersionOfConversation, ...] = Field(default=(), exclude_if=lambda versions: not versions)
     """The newest of the earlier versions."""
 

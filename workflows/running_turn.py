@@ -24,9 +24,9 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from activities.conversation_payloads import READ_TASK_END_ACTIVITY, EndedStatus, TakenTurn, TaskEnd
-    from activities.payload_types import TranscriptSource
     from activities.retry_policies import TASK_END_POLICY
     from agentkit.messages import FilePart, ImagePart, Message, TextPart, Usage, user_message
+    from workflows.conversation_state import ConversationState
     from workflows.conversation_types import ConversationInput, ConversationMessage, Turn
     from workflows.progress_details import shorten
     from workflows.search_attributes import (
@@ -77,16 +77,21 @@ class RunningTurn:
         self._is_gone = False
         """Whether the task was found to have ended, though Temporal has not reported it yet."""
 
-    async def start(
-        self, conversation: ConversationInput, source: TranscriptSource | None, facts: tuple[str, ...] = ()
-    ) -> None:
-        """Start the task, which goes on from ``source``, with facts of earlier turns; return when Temporal has it."""
+    async def start(self, conversation: ConversationInput, state: ConversationState) -> None:
+        """Start the task, which goes on from the conversation's transcript; return when Temporal has it."""
         message, agent = self.message, self.message.agent
         title = message.title or shorten(message.message.text, _MAX_TITLE_CHARS)
         try:
             self._child = await workflow.start_child_workflow(
                 WORKFLOW_TYPE,
-                TaskInput(agent=agent, message=message.message, source=source, facts=facts, notify=message.notify),
+                TaskInput(
+                    agent=agent,
+                    message=message.message,
+                    source=state.source,
+                    facts=state.facts,
+                    context=state.context,
+                    notify=message.notify,
+                ),
                 id=self.task_id,
                 result_type=TaskResult,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

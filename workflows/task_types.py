@@ -144,6 +144,8 @@ class TaskInput(Record):
     """Of a fork: the last step that it has in common with its source. Its own steps count from there."""
     facts: tuple[str, ...] = Field(default=(), exclude_if=lambda facts: not facts)
     """What became of irreversible calls of earlier turns of its conversation, a line each: compaction keeps them."""
+    context: ContextState | None = Field(default=None, exclude_if=lambda context: context is None)
+    """Of a turn: whether the transcript is to be shortened, as the turn before it left that."""
     notify: bool = Field(default=False, exclude_if=lambda notify: not notify)
     """Whether a webhook is called for each input request."""
     start_at: datetime | None = Field(default=None, exclude_if=lambda start_at: start_at is None)

@@ -28,6 +28,7 @@ def turn_end(loop: AgentLoop, steering: Steering, ends: StepEnds, status: TaskSt
         later_start=end if version == newest else ends.written,
         later_end=len(loop.transcript),
         facts=loop.facts,
+        context=loop.context.carried,
         usage=loop.usage,
         is_timed_out=status == "timed_out",
         error=error,

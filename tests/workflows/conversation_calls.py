@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from agentkit.messages import Message, user_message
 from agentkit.specs import AgentSpec
@@ -108,6 +111,21 @@ class Talk:
     async def texts(self) -> list[str]:
         """Return the texts of the transcript's messages."""
         return [message.text for message in await self.transcript()]
+
+    async def delete_execution(self, workflow_id: str) -> None:
+        """Have Temporal erase a workflow, as it does after the namespace's retention; return when it is gone."""
+        client = self.env.client
+        execution = WorkflowExecution(workflow_id=workflow_id)
+        request = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+        await client.workflow_service.delete_workflow_execution(request)
+        async with asyncio.timeout(TIMEOUT_S):
+            while True:
+                try:
+                    await client.get_workflow_handle(workflow_id).describe()
+                except RPCError as error:
+                    if error.status is RPCStatusCode.NOT_FOUND:
+                        return
+                    raise
 
     async def result(self) -> ConversationResult:
         """Wait for the end of the conversation."""

@@ -89,7 +89,7 @@ class ConversationWorkflow:
         start = ConversationInput.model_validate(start)
         carried = None if carried is None else CarriedConversation.model_validate(carried)
         self._start = start
-        self._state = ConversationState(start, carried, workflow.info().workflow_id)
+        self._state = ConversationState(workflow.info().workflow_id, start, carried, workflow.now())
         self._is_continued = carried is not None
         self._turn: RunningTurn | None = None
         self._in_delivery: set[str] = set()
@@ -136,7 +136,7 @@ class ConversationWorkflow:
     async def _delete(self) -> None:
         if self._turn is not None:
             await self._turn.stop()
-        self._state.end("deleted")
+        self._state.end("deleted", workflow.now())
         self._list()
 
     async def _until_message(self) -> bool:
@@ -150,7 +150,7 @@ class ConversationWorkflow:
                 return True
             self._list()
             if not await self._is_woken() and not self._state.queue and not self._is_deleted:
-                self._state.end("expired")
+                self._state.end("expired", workflow.now())
                 self._list()
                 return False
 
@@ -193,7 +193,7 @@ class ConversationWorkflow:
 
     async def _run_turn(self) -> None:
         """Run the turn of the first message in the queue."""
-        message, turn = self._state.start_turn()
+        message, turn = self._state.start_turn(workflow.now())
         self._turn = running = RunningTurn(message, turn)
         self._list()
         await running.start(self._start, self._state)
@@ -204,7 +204,7 @@ class ConversationWorkflow:
         taken = await self._taken(running)
         result = running.result
         output = result.output if result is not None and isinstance(result.output, str) else taken.output
-        self._state.end_turn(taken, output)
+        self._state.end_turn(taken, output, workflow.now())
         self._state.enqueue(running.unread(taken), first=True)
         self._turn = None
 
@@ -394,13 +394,13 @@ class ConversationWorkflow:
             workflow.logger.warning("Changes that came by signal are refused: %s", error)
 
     def _change(self, changes: ConversationChanges) -> None:
-        self._state.change(changes)
+        self._state.change(changes, workflow.now())
         self._list()
 
     @workflow.signal(name=DELETE_CONVERSATION)
     def delete(self) -> None:
         """Cancel the running turn, drop what is queued, and complete."""
-        self._state.end("deleted")
+        self._state.end("deleted", workflow.now())
 
     @workflow.query(name=CONVERSATION_QUERY)
     def conversation(self) -> ConversationView:

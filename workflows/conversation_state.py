@@ -46,11 +46,12 @@ _MAX_LINES = 20
 class ConversationState:
     """What a conversation knows; it changes by what happens, and does nothing itself."""
 
-    def __init__(self, start: ConversationInput, carried: CarriedConversation | None, conversation_id: str) -> None:
-        """Set up; without ``carried`` the conversation has just started."""
+    def __init__(
+        self, conversation_id: str, start: ConversationInput, carried: CarriedConversation | None, now: datetime
+    ) -> None:
+        """Set up; without ``carried`` the conversation starts now."""
         self._id = conversation_id
         self._start = start
-        now = workflow.now()
         self.created_at = carried.created_at if carried else now
         self.idle_since = carried.idle_since if carried else now
         self._updated_at = carried.updated_at if carried else now
@@ -149,11 +150,10 @@ class ConversationState:
             self._know(message, turn_task_id(self._id, message.id), "queued")
         self.queue[:] = [*messages, *self.queue] if first else [*self.queue, *messages]
 
-    def start_turn(self) -> tuple[ConversationMessage, Turn]:
+    def start_turn(self, now: datetime) -> tuple[ConversationMessage, Turn]:
         """Take the first message from the queue; return it with its turn, which starts now."""
         message = self.queue.pop(0)
         self.turn_count += 1
-        now = workflow.now()
         turn = Turn(
             number=self.turn_count,
             task_id=turn_task_id(self._id, message.id),
@@ -190,7 +190,7 @@ class ConversationState:
             small_pages=small if len(small) >= _MAX_SMALL_PAGES else (),
         )
 
-    def end_turn(self, taken: TakenTurn, output: str | None) -> None:
+    def end_turn(self, taken: TakenTurn, output: str | None, now: datetime) -> None:
         """Add the messages of the newest turn to the transcript."""
         if taken.is_new_version:
             old = VersionOfConversation(version=self._version, pages=self._pages)
@@ -203,7 +203,7 @@ class ConversationState:
         self.facts = self.facts if taken.facts is None else taken.facts
         self._context = taken.context
         self.usage += taken.usage
-        self.idle_since = self._updated_at = workflow.now()
+        self.idle_since = self._updated_at = now
         self.status = "idle"
         error = None if taken.error is None else shorten(taken.error, _MAX_TEXT_CHARS)
         self._turns[-1] = self._turns[-1].model_copy(
@@ -229,18 +229,18 @@ class ConversationState:
         """Begin with the copy of another conversation's transcript."""
         self._pages, self._merged_pages, self._digest = copied.pages, len(copied.pages), copied.digest
 
-    def change(self, changes: ConversationChanges) -> None:
+    def change(self, changes: ConversationChanges, now: datetime) -> None:
         """Change what people have set."""
         self.title = self.title if changes.title is None else changes.title
         self.agent = changes.agent or self.agent
         self.on_busy = changes.on_busy or self.on_busy
         if changes.model is not None:
             self._model = changes.model or None
-        self._updated_at = workflow.now()
+        self._updated_at = now
 
-    def end(self, status: ConversationStatus) -> None:
+    def end(self, status: ConversationStatus, now: datetime) -> None:
         """Record that the conversation ends."""
-        self.status, self._updated_at = status, workflow.now()
+        self.status, self._updated_at = status, now
         if status == "deleted":
             self.queue.clear()
 

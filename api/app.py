@@ -16,6 +16,8 @@ from activities.settings import Settings
 from activities.storage.task_file_store import TaskFileStore
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import Catalog
+from api.conversations.conversation_services import ConversationServices
+from api.conversations.pending_turns import PendingTurns
 from api.events.event_hub import EventHub
 from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
@@ -23,6 +25,7 @@ from api.relay.relay_server import relay_server
 from api.request_metrics import RequestMetrics
 from api.rest import (
     agent_routes,
+    conversation_routes,
     docs_page,
     event_routes,
     file_routes,
@@ -88,7 +91,16 @@ def create_app(
         redirect_slashes=False,
     )
     tasks = (task_routes, input_request_routes, steering_routes, result_routes, file_routes, event_routes)
-    for module in (*tasks, agent_routes, mcp_routes, system_routes, health_routes, docs_page, home_page):
+    for module in (
+        *tasks,
+        conversation_routes,
+        agent_routes,
+        mcp_routes,
+        system_routes,
+        health_routes,
+        docs_page,
+        home_page,
+    ):
         app.include_router(module.router)
     _add_middleware(app, settings, metrics)
     return app
@@ -122,7 +134,7 @@ def _lifespan(
     @asynccontextmanager
     async def run_services(app: FastAPI) -> AsyncIterator[None]:
         temporal = client or await connect(settings, lazy=True)
-        tasks = TaskService(temporal, catalog, settings)
+        tasks = TaskService(temporal, catalog, settings, PendingTurns(temporal, settings))
         input_requests, steering = (
             InputRequestService(temporal, tasks, settings),
             TaskSteering(temporal, tasks, settings),
@@ -140,6 +152,7 @@ def _lifespan(
             input_requests,
             steering,
             forks,
+            ConversationServices.of(temporal, tasks, catalog, settings),
             hub,
             results,
             status_feed,

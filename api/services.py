@@ -11,6 +11,7 @@ from temporalio.client import Client
 from activities.settings import Settings
 from activities.storage.task_file_store import TaskFileStore
 from agentkit.catalog.catalog import Catalog
+from api.conversations.conversation_services import ConversationServices
 from api.events.event_hub import EventHub
 from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
@@ -36,6 +37,7 @@ class ApiServices:
     input_requests: InputRequestService
     steering: TaskSteering
     forks: TaskForks
+    conversations: ConversationServices
     hub: EventHub
     results: RecordedResults
     status_feed: StatusFeed

@@ -241,6 +241,8 @@ class ConversationSummary(Record):
     """Of the running turn."""
     queued: int = 0
     """Messages that wait for a turn of their own."""
+    created_at: datetime | None = None
+    """None: when the workflow started."""
     updated_at: datetime | None = None
     """When a turn started or ended, or something was changed; None: when the workflow started."""
     expires_at: datetime | None = Field(default=None, exclude_if=lambda time: time is None)
@@ -261,6 +263,8 @@ class ConversationView(ConversationSummary):
     usage: Usage
     """Of all ended turns."""
     created_at: datetime
+    queued_ids: tuple[str, ...] = Field(default=(), exclude_if=lambda ids: not ids)
+    """The ids of the messages that ``queued`` counts, oldest first."""
     messages: int
     """In the transcript, without those of the running turn."""
     version: int

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import ClassVar
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
 from activities.settings import Settings
 from activities.streaming.token_batches import TokenBatch
@@ -17,11 +18,11 @@ from api.events.event_position import Position
 from api.events.feed_subscriber import FeedSubscriber
 from api.events.task_feed import PositionKey, TaskFeed
 from api.events.task_history import TaskHistory
-from api.tasks.errors import PositionInvalid
+from api.tasks.errors import PositionInvalid, TaskNotFound, WatchInterrupted
 from api.tasks.task_service import TaskService
 from api.tasks.temporal_calls import calling_temporal
 
-__all__ = ["EventHub", "TaskWatch", "WatchersChanged"]
+__all__ = ["EventHub", "PendingWatch", "TaskWatch", "WatchersChanged"]
 
 WatchersChanged = Callable[[str, int], None]
 """Called with a task's id and its number of watchers. It returns at once and never raises."""
@@ -39,7 +40,7 @@ class EventHub:
         self._callbacks: list[WatchersChanged] = []
         self._stopping: set[asyncio.Task[None]] = set()
 
-    async def watch(self, task_id: str, after: str | None = None) -> TaskWatch:
+    async def watch(self, task_id: str, after: str | None = None) -> TaskWatch | PendingWatch:
         """Return a watch of a task's events: of all of them, or of those after a position.
 
         Raises:
@@ -47,7 +48,19 @@ class EventHub:
             PositionInvalid: ``after`` is no position of this task.
         """
         position = None if after is None else Position.decode(after, task_id)
-        newest = await self._tasks.describe(task_id)
+        newest = await self._tasks.describe_started(task_id)
+        return PendingWatch(self, task_id) if newest is None else await self._watch(newest, position)
+
+    async def watch_started(self, task_id: str) -> TaskWatch:
+        """Return a watch of all events of a task, once it has started.
+
+        Raises:
+            TaskNotFound: it won't start any more.
+        """
+        return await self._watch(await self._tasks.until_started(task_id), None)
+
+    async def _watch(self, newest: WorkflowExecutionDescription, position: Position | None) -> TaskWatch:
+        task_id = newest.id
         history = TaskHistory(self._client, task_id)
         found_before = max((feed.run_ids for feed in self._feeds.get(task_id, {}).values()), key=len, default=[])
         async with calling_temporal(self._address, task_id):
@@ -120,6 +133,29 @@ class EventHub:
         watchers = sum(feed.watchers for feed in self._feeds.get(task_id, {}).values())
         for callback in self._callbacks:
             callback(task_id, watchers)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWatch:
+    """One watcher's request for the events of a task that has not started: a turn whose message waits."""
+
+    hub: EventHub
+    task_id: str
+    ended: ClassVar[bool] = False
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the task's events once it has started. Close it.
+
+        Raises:
+            WatchInterrupted: as of ``TaskWatch``, or the task won't start any more.
+        """
+        try:
+            watch = await self.hub.watch_started(self.task_id)
+        except TaskNotFound as error:
+            raise WatchInterrupted("The task won't start: its conversation was deleted, or has ended.") from error
+        async with aclosing(watch.events()) as events:
+            async for event in events:
+                yield event
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,15 @@ from agentkit.errors import (
     AnswerMismatch,
     AnswerNotAllowed,
     AnswerOutdated,
+    ConversationBusy,
+    ConversationEnded,
     InputRequestNotFound,
+    MessageConflict,
+    SteeringInvalid,
 )
 from api.tasks.errors import (
     AnswerRefused,
+    ConversationNotFound,
     CursorInvalid,
     FieldPath,
     IdempotencyConflict,
@@ -33,6 +38,7 @@ from api.tasks.errors import (
     McpServerFailed,
     McpServerNotFound,
     McpServerTimedOut,
+    MessageRefused,
     PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
@@ -60,6 +66,7 @@ logger = logging.getLogger(__name__)
 
 
 _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
+    ConversationNotFound: (StatusCode.NOT_FOUND, "CONVERSATION_NOT_FOUND"),
     CursorInvalid: (StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"),
     IdempotencyConflict: (StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT"),
     McpContentRefused: (StatusCode.INVALID_ARGUMENT, "MCP_CONTENT_REFUSED"),
@@ -97,9 +104,18 @@ _ANSWER_STATUSES: dict[type[AnswerInvalid], tuple[StatusCode, str]] = {
 """The same for answers that are refused, by their verdict."""
 
 
+_MESSAGE_STATUSES: dict[type[SteeringInvalid], tuple[StatusCode, str]] = {
+    SteeringInvalid: (StatusCode.INVALID_ARGUMENT, "MESSAGE_REFUSED"),
+    ConversationBusy: (StatusCode.FAILED_PRECONDITION, "CONVERSATION_BUSY"),
+    ConversationEnded: (StatusCode.FAILED_PRECONDITION, "CONVERSATION_ENDED"),
+    MessageConflict: (StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT"),
+}
+"""The same for messages that are refused, by their verdict."""
+
+
 def error_status(error: ServiceError) -> Status:
     """Return an error's status: code, text, ErrorInfo, and BadRequest or RetryInfo where they apply."""
-    code, reason = _ANSWER_STATUSES[error.verdict] if isinstance(error, AnswerRefused) else _STATUSES[type(error)]
+    code, reason = _code_and_reason(error)
     details: list[Message] = [ErrorInfo(reason=reason, domain=DOMAIN)]
     violations = _violations(error)
     if violations:
@@ -111,6 +127,12 @@ def error_status(error: ServiceError) -> Status:
         details.append(retry)
     message = first_of_issues(violations) if isinstance(error, RequestInvalid) else str(error)
     return _status(code, message, details)
+
+
+def _code_and_reason(error: ServiceError) -> tuple[StatusCode, str]:
+    if isinstance(error, AnswerRefused):
+        return _ANSWER_STATUSES[error.verdict]
+    return _MESSAGE_STATUSES[error.verdict] if isinstance(error, MessageRefused) else _STATUSES[type(error)]
 
 
 def field_path(path: FieldPath) -> str:

@@ -10,7 +10,7 @@ from grpc.aio import ServicerContext
 
 from api.async_wait import wait_unless
 from api.events.event import Event
-from api.events.event_hub import TaskWatch
+from api.events.event_hub import PendingWatch, TaskWatch
 from api.events.sse import SLOW_WATCHER_TIMEOUT_S
 from api.grpc.request_messages import answer_request, idempotency_key, new_task, task_list_request, wait_seconds
 from api.grpc.response_messages import event_message, task_list_message, task_message
@@ -96,7 +96,7 @@ class TaskServicer(TaskServiceServicer):
             )
             return tasks_pb2.AnswerInputResponse(task=task_message(answered.task), decided=answered.is_decided)
 
-    async def _send(self, watch: TaskWatch, context: _WatchContext) -> asyncio.Future[None] | None:
+    async def _send(self, watch: TaskWatch | PendingWatch, context: _WatchContext) -> asyncio.Future[None] | None:
         """Send events until the last one; return the write that a slow watcher didn't accept in time, if any."""
         async with aclosing(self._events(watch)) as events:
             async for event in events:
@@ -109,7 +109,7 @@ class TaskServicer(TaskServiceServicer):
                 await write
         return None
 
-    async def _events(self, watch: TaskWatch) -> AsyncGenerator[Event, None]:
+    async def _events(self, watch: TaskWatch | PendingWatch) -> AsyncGenerator[Event, None]:
         """Yield events until the last one, or until the server stops; that interrupts between two, never a write."""
         async with aclosing(watch.events()) as events:
             while True:

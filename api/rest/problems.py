@@ -24,11 +24,16 @@ from agentkit.errors import (
     AnswerMismatch,
     AnswerNotAllowed,
     AnswerOutdated,
+    ConversationBusy,
+    ConversationEnded,
     InputRequestNotFound,
+    MessageConflict,
+    SteeringInvalid,
 )
 from api.rest.request_bodies import BodyNotJSON
 from api.tasks.errors import (
     AnswerRefused,
+    ConversationNotFound,
     CursorInvalid,
     FieldIssue,
     FieldPath,
@@ -37,6 +42,7 @@ from api.tasks.errors import (
     McpServerFailed,
     McpServerNotFound,
     McpServerTimedOut,
+    MessageRefused,
     PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
@@ -79,6 +85,7 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     SteeringRefused: (422, "steering-refused", "The task doesn't accept this"),
     VersionNotFound: (404, "version-not-found", "No such version of the transcript"),
     TaskEnded: (409, "task-ended", "The task has ended"),
+    ConversationNotFound: (404, "conversation-not-found", "No such conversation"),
     ToolCallNotFound: (404, "tool-call-not-found", "No such tool call"),
     ToolCallUnfinished: (409, "tool-call-unfinished", "The tool call has not ended"),
     ToolCallFailed: (409, "tool-call-failed", "The tool call gave no result"),
@@ -108,6 +115,15 @@ _ANSWER_PROBLEMS: dict[type[AnswerInvalid], tuple[int, str, str]] = {
     AnswerMismatch: (422, "answer-mismatch", "The answer doesn't fit"),
 }
 """The same for answers that are refused, by their verdict."""
+
+
+_MESSAGE_PROBLEMS: dict[type[SteeringInvalid], tuple[int, str, str]] = {
+    SteeringInvalid: (422, "message-refused", "The conversation doesn't accept this"),
+    ConversationBusy: (409, "conversation-busy", "A turn of the conversation runs"),
+    ConversationEnded: (409, "conversation-ended", "The conversation has ended"),
+    MessageConflict: (409, "idempotency-conflict", "Idempotency-Key used for another body"),
+}
+"""The same for messages that are refused, by their verdict."""
 
 
 class ProblemDetail(BaseModel):
@@ -201,11 +217,16 @@ async def _service_error(request: Request, error: Exception) -> Response:
         raise error
     if isinstance(error, RequestInvalid):
         return _invalid_request(map(_body_detail, error.issues))
-    problem = _ANSWER_PROBLEMS[error.verdict] if isinstance(error, AnswerRefused) else _PROBLEMS[type(error)]
-    status, kind, title = problem
+    status, kind, title = _problem(error)
     errors = [*map(_body_detail, error.issues)] if isinstance(error, TaskRefused) else None
     headers = _RETRY_AFTER if status == 503 and not isinstance(error, PayloadUnavailable) else None
     return problem_response(status, str(error), kind=kind, title=title, errors=errors, headers=headers)
+
+
+def _problem(error: ServiceError) -> tuple[int, str, str]:
+    if isinstance(error, AnswerRefused):
+        return _ANSWER_PROBLEMS[error.verdict]
+    return _MESSAGE_PROBLEMS[error.verdict] if isinstance(error, MessageRefused) else _PROBLEMS[type(error)]
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -6,6 +6,8 @@ ServiceError
 ├── TaskNotFound          no such task
 ├── TaskEnded             the task has ended
 ├── VersionNotFound       the transcript has no such version
+├── ConversationNotFound  no such conversation
+├── MessageRefused        a message to a conversation, or a change of it, is not accepted
 ├── AnswerRefused         an answer to an input request is not accepted
 ├── SteeringRefused       a message or new limits are not accepted
 ├── ToolCallNotFound      the task made no such tool call
@@ -30,10 +32,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentkit.errors import AnswerInvalid, OpspawnError
+from agentkit.errors import AnswerInvalid, OpspawnError, SteeringInvalid
 
 __all__ = [
     "AnswerRefused",
+    "ConversationNotFound",
     "CursorInvalid",
     "FieldIssue",
     "FieldPath",
@@ -42,6 +45,7 @@ __all__ = [
     "McpServerFailed",
     "McpServerNotFound",
     "McpServerTimedOut",
+    "MessageRefused",
     "PayloadUnavailable",
     "PositionInvalid",
     "RequestInvalid",
@@ -100,8 +104,7 @@ class TaskNotFound(ServiceError):
     """No workflow of our type has this id. Temporal erases ended tasks after the namespace's retention."""
 
     def __init__(self, task_id: str, hint: str = "") -> None:
-        shown = task_id if len(task_id) <= _MAX_ID_CHARS else f"{task_id[:_MAX_ID_CHARS]}…"
-        super().__init__(f"There is no task {shown!r}.{hint and f' {hint}'}")
+        super().__init__(f"There is no task {_shown_id(task_id)}.{hint and f' {hint}'}")
 
 
 class TaskEnded(ServiceError):
@@ -117,6 +120,19 @@ class VersionNotFound(ServiceError):
     def __init__(self, version: int, versions: int) -> None:
         existing = "is version 1" if versions == 1 else f"are versions 1 to {versions}"
         super().__init__(f"The transcript has no version {version}. There {existing}.")
+class ConversationNotFound(ServiceError):
+    """No conversation has this id. Temporal erases expired conversations after the namespace's retention."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(f"There is no conversation {_shown_id(conversation_id)}.")
+
+
+class MessageRefused(ServiceError):
+    """It changes nothing; ``verdict`` is the class of the reason, such as ``ConversationBusy``."""
+
+    def __init__(self, message: str, verdict: type[SteeringInvalid]) -> None:
+        super().__init__(message)
+        self.verdict = verdict
 
 
 class AnswerRefused(ServiceError):
@@ -202,6 +218,10 @@ class TemporalUnreachable(ServiceError):
 
 class TemporalNotReady(ServiceError):
     """The namespace, its search attributes or the credentials are wrong; the message names which."""
+
+
+def _shown_id(text: str) -> str:
+    return repr(text if len(text) <= _MAX_ID_CHARS else f"{text[:_MAX_ID_CHARS]}…")
 
 
 def first_of_issues(issues: Sequence[tuple[str, str]]) -> str:

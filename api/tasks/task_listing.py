@@ -34,7 +34,7 @@ from workflows.search_attributes import (
 )
 from workflows.task_types import WORKFLOW_TYPE, TaskStatus
 
-__all__ = ["PageCursor", "inbox_query", "newest_tasks", "visibility_query"]
+__all__ = ["PageCursor", "created_terms", "inbox_query", "newest_tasks", "quoted", "visibility_query"]
 
 _WINDOW_SIZE = 1000
 """The most tasks that are read and sorted; a window that holds more is narrowed first."""
@@ -67,12 +67,14 @@ def visibility_query(tasks: TaskFilter) -> str:
         PARENT.name: tasks.parent_id,
         TAGS.name: tasks.tag,
     }
-    terms.extend(f"{name} = {_quoted(value)}" for name, value in values.items() if value is not None)
-    if tasks.created_after is not None:
-        terms.append(f"StartTime > '{_rfc3339(_nanoseconds(tasks.created_after))}'")
-    if tasks.created_before is not None:
-        terms.append(f"StartTime < '{_rfc3339(_nanoseconds(tasks.created_before))}'")
-    return " AND ".join(terms)
+    terms.extend(f"{name} = {quoted(value)}" for name, value in values.items() if value is not None)
+    return " AND ".join([*terms, *created_terms(tasks.created_after, tasks.created_before)])
+
+
+def created_terms(after: datetime | None, before: datetime | None) -> list[str]:
+    """Return the terms of a query for the workflows that started after one time, and before another."""
+    bounds = {">": after, "<": before}
+    return [f"StartTime {sign} '{_rfc3339(_nanoseconds(time))}'" for sign, time in bounds.items() if time is not None]
 
 
 def inbox_query(inbox: InboxRequest, *, opened_before: datetime | None = None) -> str:
@@ -83,13 +85,13 @@ def inbox_query(inbox: InboxRequest, *, opened_before: datetime | None = None) -
     else:
         terms.append(f"{INPUT_SINCE.name} <= '{_rfc3339(_nanoseconds(opened_before))}'")
     if inbox.kind:
-        kinds = (f"{INPUT.name} = {_quoted(input_term('kind', kind))}" for kind in dict.fromkeys(inbox.kind))
+        kinds = (f"{INPUT.name} = {quoted(input_term('kind', kind))}" for kind in dict.fromkeys(inbox.kind))
         terms.append(f"({' OR '.join(kinds)})")
     if inbox.approver is not None:
-        approver = _quoted(input_term("approver", inbox.approver))
-        terms.append(f"({INPUT.name} = {approver} OR {INPUT.name} = {_quoted(ANY_APPROVER)})")
+        approver = quoted(input_term("approver", inbox.approver))
+        terms.append(f"({INPUT.name} = {approver} OR {INPUT.name} = {quoted(ANY_APPROVER)})")
     if inbox.agent is not None:
-        terms.append(f"{AGENT.name} = {_quoted(inbox.agent)}")
+        terms.append(f"{AGENT.name} = {quoted(inbox.agent)}")
     return " AND ".join(terms)
 
 
@@ -222,7 +224,8 @@ def _status_term(status: TaskStatus) -> str:
     return _ENDED.get(status) or f"(ExecutionStatus = 'Running' AND {STATUS.name} = '{status}')"
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a text as a value of a query."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 

@@ -28,10 +28,13 @@ from workflows.task_types import TaskStatus
 
 __all__ = [
     "MAX_WAIT_S",
+    "MODEL_PATTERN",
     "NO_CONTROLS",
     "ONE_AGENT",
+    "TAG_PATTERN",
     "LimitsChange",
     "NewTask",
+    "RequestTime",
     "TaskFilter",
     "TaskListRequest",
 ]
@@ -41,10 +44,10 @@ MAX_WAIT_S = 60
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 """No control characters."""
-_TAG = r"^[^\x00-\x1f\x7f\"'\\]+$"
+TAG_PATTERN = r"^[^\x00-\x1f\x7f\"'\\]+$"
 """Neither quotes nor backslashes: Temporal's embedded store can't search for them."""
 
-_MODEL = rf"^(demo|({'|'.join(PROVIDERS)}):[\s\S]+)$"
+MODEL_PATTERN = rf"^(demo|({'|'.join(PROVIDERS)}):[\s\S]+)$"
 """What ``split_model`` accepts."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
@@ -58,9 +61,9 @@ def _refuse_numbers(value: object) -> object:
     raise ValueError("Expected a time such as 2026-11-21T19:53:11Z")
 
 
-_Time = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers)]
+RequestTime = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers)]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)]
-_TaskTag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_TAG)]
+_TaskTag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TAG_PATTERN)]
 _MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _MetadataValue = Annotated[str, StringConstraints(max_length=1024)]
 
@@ -106,7 +109,7 @@ class NewTask(ServiceRequest):
         default=None,
         max_length=255,
         description="`provider:name`, instead of the agent's own.",
-        json_schema_extra={"pattern": _MODEL},
+        json_schema_extra={"pattern": MODEL_PATTERN},
     )
     output_schema: dict[str, JsonValue] | None = Field(
         default=None, description="JSON Schema that the output must fit, instead of the agent's own; then it is JSON."
@@ -115,7 +118,7 @@ class NewTask(ServiceRequest):
     tags: tuple[_TaskTag, ...] = Field(default=(), max_length=20)
     metadata: dict[_MetadataKey, _MetadataValue] = Field(default_factory=dict, max_length=50)
     user: _Name | None = Field(default=None, description="Whose task this is: the scope of long-term memory.")
-    start_at: _Time | None = Field(
+    start_at: RequestTime | None = Field(
         default=None, description="Not before this time (with its zone; at most a year ahead). The past means now."
     )
 
@@ -151,8 +154,8 @@ class TaskFilter(ServiceRequest):
     conversation_id: _Name | None = None
     parent_id: _Name | None = None
     tag: _TaskTag | None = Field(default=None, description="One of the task's tags.")
-    created_after: _Time | None = None
-    created_before: _Time | None = None
+    created_after: RequestTime | None = None
+    created_before: RequestTime | None = None
 
 
 class TaskListRequest(TaskFilter):

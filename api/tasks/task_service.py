@@ -25,6 +25,7 @@ from api.tasks.errors import (
     TaskNotFound,
     VersionNotFound,
 )
+from api.tasks.pending_tasks import NoPendingTasks, PendingTasks
 from api.tasks.referenced_input import ReferencedInput, has_references
 from api.tasks.schema_checks import SchemaChecks
 from api.tasks.stalled_workflow import stalled_reason
@@ -52,6 +53,11 @@ from workflows.task_types import TaskInput, ToolCallLedger
 
 __all__ = ["TaskService"]
 
+_POLL_INTERVAL_S = 0.5
+"""Between two looks for a task that has not started."""
+_POLLS = 20
+"""So many of them between two looks at whether it is still to start."""
+
 
 class TaskService:
     """Tasks, as Temporal holds them.
@@ -60,8 +66,12 @@ class TaskService:
     what a task was given or what it gave.
     """
 
-    def __init__(self, client: Client, catalog: Catalog, settings: Settings) -> None:
+    def __init__(
+        self, client: Client, catalog: Catalog, settings: Settings, pending: PendingTasks | None = None
+    ) -> None:
+        """``pending`` finds the tasks that have not started."""
         self._client = client
+        self._pending = pending or NoPendingTasks()
         self._agents = AgentChoice(catalog, settings)
         self._starter = TaskStarter(client, settings)
         self._input = ReferencedInput(client, settings)
@@ -97,11 +107,18 @@ class TaskService:
         return CreatedTask(task, is_new=True)
 
     async def get(self, task_id: str) -> TaskSnapshot:
-        """Return a task.
+        """Return a task; also a turn of a conversation whose message waits to be a turn.
 
         Raises:
             TaskNotFound: there is no task of this id.
         """
+        try:
+            return await self._started(task_id)
+        except TaskNotFound:
+            pending = await self._pending.find(task_id)
+        return pending or await self._started(task_id)  # it may have started meanwhile
+
+    async def _started(self, task_id: str) -> TaskSnapshot:
         handle = self._workflows.handle(task_id)
         converter = self._workflows.converter(task_id)
         async with self._workflows.calling(task_id):
@@ -137,12 +154,37 @@ class TaskService:
         Raises:
             TaskNotFound: there is no task of this id.
         """
-        handle = self._workflows.handle(task_id)
-        async with self._workflows.calling(task_id, timeout_s=timeout_s + RPC_TIMEOUT.total_seconds()):
-            await self._workflows.describe(handle)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.until_started(task_id)
+                async with self._workflows.calling(task_id, timeout_s=timeout_s + RPC_TIMEOUT.total_seconds()):
                     await until_closed(self._client, task_id)
+
+    async def describe_started(self, task_id: str) -> WorkflowExecutionDescription | None:
+        """Return what ``describe`` does; None of a turn whose message waits.
+
+        Raises:
+            TaskNotFound: there is no task of this id.
+        """
+        try:
+            return await self.describe(task_id)
+        except TaskNotFound:
+            if await self._pending.find(task_id) is not None:
+                return None
+        return await self.describe(task_id)  # it may have started meanwhile
+
+    async def until_started(self, task_id: str) -> WorkflowExecutionDescription:
+        """Return the description of a task, once it has one: that of a turn whose message waits comes later.
+
+        Raises:
+            TaskNotFound: there is no task of this id.
+        """
+        while (described := await self.describe_started(task_id)) is None:
+            for _ in range(_POLLS):
+                await asyncio.sleep(_POLL_INTERVAL_S)
+                with suppress(TaskNotFound):
+                    return await self.describe(task_id)
+        return described
 
     async def list(self, request: TaskListRequest) -> TaskPage:
         """Return a page of tasks, newest first.

@@ -25,10 +25,13 @@ from agentkit.errors import (
     AnswerMismatch,
     AnswerNotAllowed,
     AnswerOutdated,
+    ConversationBusy,
+    ConversationEnded,
     InputRequestNotFound,
+    MessageConflict,
     SteeringInvalid,
 )
-from api.tasks.errors import AnswerRefused, ServiceError, SteeringRefused, TaskNotFound, WorkerUnavailable
+from api.tasks.errors import AnswerRefused, MessageRefused, ServiceError, SteeringRefused, WorkerUnavailable
 from api.tasks.task_workflows import TaskHandle, TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.worker_presence import WorkerPresence
@@ -51,6 +54,9 @@ _VERDICTS: dict[str, type[AnswerInvalid]] = {
         InputRequestNotFound,
     )
 }
+_MESSAGE_VERDICTS: dict[str, type[SteeringInvalid]] = {
+    error.__name__: error for error in (ConversationBusy, ConversationEnded, MessageConflict)
+}
 _CUT_OFF = "AcceptedUpdateCompletedWorkflow"
 """Temporal's type of the failure of an update whose run ended before it was decided."""
 _TOO_MANY = (RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.FAILED_PRECONDITION)
@@ -62,9 +68,18 @@ _T = TypeVar("_T", bound=BaseModel)
 class TaskUpdates:
     """Sends updates and signals."""
 
-    def __init__(self, client: Client, settings: Settings, *, update_timeout: timedelta = _UPDATE_TIMEOUT) -> None:
-        """``update_timeout`` is how long a worker may take before a signal is sent instead."""
-        self._workflows = TaskWorkflows(client, settings)
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        *,
+        workflows: TaskWorkflows | None = None,
+        update_timeout: timedelta = _UPDATE_TIMEOUT,
+    ) -> None:
+        """``update_timeout`` is how long a worker may take before a signal is sent instead. ``workflows`` finds those
+        of another type than tasks.
+        """
+        self._workflows = workflows or TaskWorkflows(client, settings)
         self._workers = WorkerPresence(client)
         self._update_timeout = update_timeout
 
@@ -82,7 +97,7 @@ class TaskUpdates:
         So the argument may reach the workflow twice, which must recognize it.
 
         Raises:
-            AnswerRefused, SteeringRefused: the workflow doesn't accept it.
+            AnswerRefused, MessageRefused, SteeringRefused: the workflow doesn't accept it.
             TaskEnded: the task has ended meanwhile.
             WorkerUnavailable: the worker doesn't know this update.
         """
@@ -94,7 +109,7 @@ class TaskUpdates:
                     if verdict is not None:
                         return verdict
                 await handle.signal(name, argument, rpc_timeout=RPC_TIMEOUT)
-        except TaskNotFound:  # Temporal's error, too, when the task ended after it was described
+        except self._workflows.not_found:  # Temporal's error, too, when the task ended after it was described
             await self._workflows.unended(task.id)
             raise
         return None
@@ -113,7 +128,7 @@ class TaskUpdates:
         try:
             async with self._workflows.calling(task.id):
                 await self._workflows.handle(task.id).signal(name, rpc_timeout=RPC_TIMEOUT)
-        except TaskNotFound:
+        except self._workflows.not_found:
             await self._workflows.unended(task.id)
             raise
 
@@ -123,7 +138,7 @@ class TaskUpdates:
         try:
             async with self._workflows.calling(task_id):
                 verdict: _T = await update.result(rpc_timeout=RPC_TIMEOUT)
-        except TaskNotFound:
+        except self._workflows.not_found:
             return None
         except WorkflowUpdateFailedError as error:
             if (refusal := _refusal(error)) is None:
@@ -169,7 +184,10 @@ def _refusal(error: WorkflowUpdateFailedError) -> ServiceError | None:
     cause = error.cause
     if not isinstance(cause, ApplicationError):
         return None
-    if cause.type == SteeringInvalid.__name__:
+    kind = cause.type or ""
+    if kind == SteeringInvalid.__name__:
         return SteeringRefused(cause.message)
-    verdict = _VERDICTS.get(cause.type or "")
+    if (refused := _MESSAGE_VERDICTS.get(kind)) is not None:
+        return MessageRefused(cause.message, refused)
+    verdict = _VERDICTS.get(kind)
     return None if verdict is None else AnswerRefused(cause.message, verdict)

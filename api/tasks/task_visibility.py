@@ -41,6 +41,9 @@ __all__ = [
     "listed_input_requests",
     "listed_labels",
     "listed_task",
+    "memo_metadata",
+    "memo_usage",
+    "memo_value",
     "new_task_memo",
     "new_task_search_attributes",
     "open_request",
@@ -128,7 +131,7 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
     Raises:
         PayloadUnavailable: it is to be complete, and some of its memo can't be read.
     """
-    memo = {key: await _memo_value(execution, key, required=complete) for key in _MEMO_KEYS}
+    memo = {key: await memo_value(execution, key, required=complete) for key in _MEMO_KEYS}
     attributes = execution.typed_search_attributes
     user = memo[MEMO_USER]
     agent = attributes.get(AGENT) or ""
@@ -138,13 +141,13 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
         agent=agent,
         status=visible_status(execution),
         title=str(memo[MEMO_TITLE] or ""),
-        usage=_usage(memo[MEMO_USAGE]),
+        usage=memo_usage(memo[MEMO_USAGE]),
         steps=attributes.get(STEPS) or 0,
         conversation_id=attributes.get(CONVERSATION),
-        parent_id=attributes.get(PARENT) or execution.parent_id,
+        parent_id=attributes.get(PARENT) or _parent_task(execution),
         forked_from=_forked_from(memo[MEMO_FORKED_FROM]),
         tags=tuple(attributes.get(TAGS) or ()),
-        metadata=_metadata(memo[MEMO_METADATA]),
+        metadata=memo_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
         input_requests=tuple(open_request(request, execution.id, agent) for request in requests),
         stalled=listed_stall(execution),
@@ -165,7 +168,13 @@ def visible_status(execution: WorkflowExecution) -> TaskStatus:
     return _RUNNING_STATUS.validate_python(recorded) if recorded in RUNNING_STATUSES else "running"
 
 
-async def _memo_value(execution: WorkflowExecution, key: str, *, required: bool) -> object:
+def _parent_task(execution: WorkflowExecution) -> str | None:
+    """Return the task that started this one; a turn's parent in Temporal is its conversation, and no task."""
+    is_turn = execution.typed_search_attributes.get(CONVERSATION) is not None
+    return None if is_turn else execution.parent_id
+
+
+async def memo_value(execution: WorkflowExecution, key: str, *, required: bool) -> object:
     """Return a value of the memo; None where it has none, or where it can't be read and isn't required."""
     try:
         value: object = await execution.memo_value(key, None)
@@ -176,7 +185,8 @@ async def _memo_value(execution: WorkflowExecution, key: str, *, required: bool)
     return value
 
 
-def _metadata(value: object) -> dict[str, str]:
+def memo_metadata(value: object) -> dict[str, str]:
+    """Return the ``metadata`` of a memo; empty where it is something else."""
     try:
         return _METADATA.validate_python(value or {})
     except ValidationError:
@@ -187,15 +197,15 @@ async def listed_input_requests(execution: WorkflowExecution) -> tuple[InputRequ
     """Return the pending input requests that visibility has of a task, oldest first; none where they can't be read."""
     if execution.close_time is not None:
         return ()
-    return _input_requests(await _memo_value(execution, MEMO_INPUT_REQUESTS, required=False))
+    return _input_requests(await memo_value(execution, MEMO_INPUT_REQUESTS, required=False))
 
 
 async def listed_labels(execution: WorkflowExecution) -> dict[str, Any]:
     """Return the ``tags``, ``metadata`` and ``user`` that a task was given."""
-    user = await _memo_value(execution, MEMO_USER, required=True)
+    user = await memo_value(execution, MEMO_USER, required=True)
     return {
         "tags": tuple(execution.typed_search_attributes.get(TAGS) or ()),
-        "metadata": _metadata(await _memo_value(execution, MEMO_METADATA, required=True)),
+        "metadata": memo_metadata(await memo_value(execution, MEMO_METADATA, required=True)),
         "user": None if user is None else str(user),
     }
 
@@ -220,7 +230,8 @@ def _forked_from(value: object) -> ForkOrigin | None:
         return None
 
 
-def _usage(value: object) -> TaskUsage:
+def memo_usage(value: object) -> TaskUsage:
+    """Return the ``usage`` of a memo; nothing used where it is something else."""
     try:
         return TaskUsage.of(Usage.model_validate(value or {}))
     except ValidationError:

@@ -9,7 +9,7 @@ from temporalio.converter import DataConverter, WorkflowSerializationContext
 
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from api.tasks.errors import TaskEnded, TaskNotFound
+from api.tasks.errors import ServiceError, TaskEnded, TaskNotFound
 from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
 from workflows.task_types import WORKFLOW_TYPE
@@ -23,7 +23,11 @@ TaskHandle = WorkflowHandle[object, object]
 
 
 class TaskWorkflows:
-    """Finds the workflows of tasks."""
+    """Finds the workflows of tasks; a subclass those of another type."""
+
+    workflow_type = WORKFLOW_TYPE
+    not_found: type[ServiceError] = TaskNotFound
+    """The error where there is no such workflow."""
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
@@ -40,7 +44,7 @@ class TaskWorkflows:
             TaskNotFound: no task can have this id.
         """
         if not 0 < len(task_id.encode(errors="replace")) <= _MAX_ID_BYTES or not task_id.isprintable():
-            raise TaskNotFound(task_id)
+            raise self.not_found(task_id)
         return self._client.get_workflow_handle(task_id)
 
     def converter(self, task_id: str) -> DataConverter:
@@ -53,11 +57,11 @@ class TaskWorkflows:
         """Return the workflow's description, within ``calling``.
 
         Raises:
-            TaskNotFound: the workflow is of another type, and no task.
+            TaskNotFound: the workflow is of another type, and no task. Of subclasses: ``not_found``, as everywhere.
         """
         execution = await handle.describe(rpc_timeout=RPC_TIMEOUT)
-        if execution.workflow_type != WORKFLOW_TYPE:
-            raise TaskNotFound(handle.id)
+        if execution.workflow_type != self.workflow_type:
+            raise self.not_found(handle.id)
         return execution
 
     async def unended(self, task_id: str) -> WorkflowExecutionDescription:
@@ -71,5 +75,9 @@ class TaskWorkflows:
         async with self.calling(task_id):
             execution = await self.describe(handle)
         if execution.status is not WorkflowExecutionStatus.RUNNING:
-            raise TaskEnded(task_id, visible_status(execution))
+            raise self.ended(execution)
         return execution
+
+    def ended(self, execution: WorkflowExecutionDescription) -> ServiceError:
+        """Return the error for what can't be done with a workflow that has ended."""
+        return TaskEnded(execution.id, visible_status(execution))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from agentkit.errors import AlreadyAnswered
+from agentkit.errors import AlreadyAnswered, SteeringInvalid
 from api.tasks.errors import (
     AnswerRefused,
+    ConversationNotFound,
     CursorInvalid,
     FieldIssue,
     IdempotencyConflict,
@@ -12,6 +13,7 @@ from api.tasks.errors import (
     McpServerFailed,
     McpServerNotFound,
     McpServerTimedOut,
+    MessageRefused,
     PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
@@ -36,6 +38,8 @@ SERVICE_ERRORS: tuple[ServiceError, ...] = (
     TaskNotFound("task-1"),
     TaskEnded("task-1", "completed"),
     VersionNotFound(3, 2),
+    ConversationNotFound("conversation-1"),
+    MessageRefused("100 messages wait.", SteeringInvalid),
     AnswerRefused("input_1 is answered already: approve.", AlreadyAnswered),
     SteeringRefused("max_steps is 30, and can't be lowered."),
     ToolCallNotFound("No such call."),

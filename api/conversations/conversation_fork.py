@@ -1,0 +1,108 @@
+"""Fork conversations: start new ones that go on from a turn of others, and are independent of them afterwards."""
+
+from __future__ import annotations
+
+from temporalio.client import Client
+
+from activities.settings import Settings
+from agentkit.catalog.catalog import Catalog
+from api.conversations.conversation_requests import ConversationForkRequest
+from api.conversations.conversation_service import ConversationService
+from api.conversations.conversation_snapshot import CreatedConversation
+from api.conversations.conversation_starter import ConversationKey, ConversationStarter, new_conversation_id
+from api.conversations.conversation_workflows import ConversationWorkflows
+from api.tasks.agent_choice import AgentChoice
+from api.tasks.errors import TaskRefused
+from api.tasks.task_start import request_hash
+from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from workflows.conversation_types import (
+    CONVERSATION_QUERY,
+    TURNS_QUERY,
+    ConversationFork,
+    ConversationInput,
+    ConversationView,
+    TurnPage,
+    TurnRange,
+)
+
+__all__ = ["ConversationForks"]
+
+
+class ConversationForks:
+    """Forks conversations, ended ones, too.
+
+    Every method may raise TemporalUnreachable, TemporalNotReady and PayloadUnavailable.
+    """
+
+    def __init__(
+        self, client: Client, conversations: ConversationService, catalog: Catalog, settings: Settings
+    ) -> None:
+        self._conversations = conversations
+        self._agents = AgentChoice(catalog, settings)
+        self._starter = ConversationStarter(client, settings)
+        self._workflows = ConversationWorkflows(client, settings)
+        self._queries = WorkerQueries(client, settings)
+
+    async def fork(
+        self, conversation_id: str, request: ConversationForkRequest, *, key: str | None = None
+    ) -> CreatedConversation:
+        """Start a conversation that goes on from a turn of another one. The same idempotency key and request return it
+        again.
+
+        Raises:
+            ConversationNotFound: there is no conversation of this id.
+            TaskRefused: it has no such turn, or the agent can't be used.
+            WorkerUnavailable: no worker responds; only they can read the other conversation.
+            IdempotencyConflict: the key was used for another request.
+        """
+        own_key = None if key is None else ConversationKey(key, request_hash(request, forked=conversation_id))
+        if own_key is not None and await self._starter.was_started(own_key):
+            return CreatedConversation(await self._conversations.get(own_key.conversation_id), is_new=False)
+        handle = self._workflows.handle(conversation_id)
+        async with self._workflows.calling(conversation_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
+            queue = (await self._workflows.describe(handle)).task_queue
+            source = await self._queries.query(handle, queue, CONVERSATION_QUERY, ConversationView)
+            turn_range = TurnRange(after=request.from_turn - 1, limit=1)
+            page = await self._queries.query(handle, queue, TURNS_QUERY, TurnPage, turn_range)
+        agent, model = self._agent(request, source)
+        new = ConversationInput(
+            agent=agent,
+            model=model,
+            title=source.title if request.title is None else request.title,
+            user=source.user,
+            tags=source.tags,
+            metadata=source.metadata,
+            on_busy=source.on_busy,
+            idle_expiry=source.idle_expiry,
+            fork=_fork(conversation_id, request.from_turn, page),
+        )
+        fork_id = new_conversation_id() if own_key is None else own_key.conversation_id
+        is_new = await self._starter.start(fork_id, new, own_key)
+        return CreatedConversation(await self._conversations.get(fork_id), is_new=is_new)
+
+    def _agent(self, request: ConversationForkRequest, source: ConversationView) -> tuple[str, str | None]:
+        """Return the agent and the model of a fork: another agent has its own model."""
+        agent = request.agent or source.agent
+        model = request.model or (source.model if agent == source.agent else None)
+        self._agents.named(agent, model, {})
+        return agent, model
+
+
+def _fork(conversation_id: str, number: int, page: TurnPage) -> ConversationFork | None:
+    """Return where a fork after a turn goes on; None: from nothing.
+
+    Raises:
+        TaskRefused: there is no such turn, or it runs.
+    """
+    if number == 0:
+        return None
+    turn = next((turn for turn in page.turns if turn.number == number), None)
+    source = None if turn is None else turn.source(conversation_id)
+    if source is None:
+        reason = "It has no such turn" if turn is None else "The turn runs"
+        raise TaskRefused(
+            f"The conversation can't be forked after turn {number}. {reason}: its turns say which have ended; of a "
+            "very long conversation, the newest 1,000 are kept.",
+            path=("from_turn",),
+        )
+    return ConversationFork(conversation_id=conversation_id, turn=number, source=source)

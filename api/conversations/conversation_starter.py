@@ -1,0 +1,113 @@
+"""Start the workflows of conversations, each once for an idempotency key."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.settings import Settings
+from api.conversations.conversation_visibility import conversation_memo, conversation_search_attributes
+from api.conversations.conversation_workflows import ConversationWorkflows
+from api.tasks.errors import ConversationNotFound, IdempotencyConflict
+from api.tasks.task_visibility import DEFAULT_TENANT
+from api.tasks.temporal_calls import RPC_TIMEOUT
+from workflows.conversation_types import CONVERSATION_TYPE, ConversationInput
+from workflows.search_attributes import MEMO_BODY_HASH
+
+__all__ = ["ConversationKey", "ConversationStarter", "conversation_id_for_key", "message_id", "new_conversation_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationKey:
+    """An idempotency key, and the hash of the request that it came with."""
+
+    key: str
+    request_hash: str
+
+    @property
+    def conversation_id(self) -> str:
+        """The id of the one conversation that requests with this key start."""
+        return conversation_id_for_key(self.key)
+
+
+def new_conversation_id() -> str:
+    """Return a unique id; ids sort by the millisecond of their creation."""
+    return f"conversation-{_sorted_id(10)}"
+
+
+def conversation_id_for_key(key: str, tenant: str = DEFAULT_TENANT) -> str:
+    """Return the id of the one conversation that a tenant's requests with this idempotency key start."""
+    return "conversation-" + _digest(tenant, key)
+
+
+def message_id(conversation_id: str, key: str | None) -> str:
+    """Return the id of the one message that requests with this idempotency key send; None: a unique id."""
+    return _sorted_id(6) if key is None else _digest(conversation_id, key)
+
+
+class ConversationStarter:
+    """Starts conversations."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._task_queue = settings.task_queue
+        self._workflows = ConversationWorkflows(client, settings)
+
+    async def start(self, conversation_id: str, new: ConversationInput, key: ConversationKey | None) -> bool:
+        """Start a conversation; return False where an earlier request with the same key started it.
+
+        Raises:
+            IdempotencyConflict: the key was used for another request.
+        """
+        try:
+            async with self._workflows.calling():
+                await self._client.start_workflow(
+                    CONVERSATION_TYPE,
+                    new,
+                    id=conversation_id,
+                    task_queue=self._task_queue,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    memo=conversation_memo(conversation_id, new, None if key is None else key.request_hash),
+                    search_attributes=conversation_search_attributes(new),
+                    static_summary=f"Conversation with {new.agent}" + (f": {new.title}" if new.title else ""),
+                    rpc_timeout=RPC_TIMEOUT,
+                )
+        except WorkflowAlreadyStartedError:
+            if key is None or not await self.was_started(key):
+                raise
+            return False
+        return True
+
+    async def was_started(self, key: ConversationKey) -> bool:
+        """Return whether an earlier request with this key has started its conversation.
+
+        Raises:
+            IdempotencyConflict: it was another request.
+        """
+        conversation_id = key.conversation_id
+        try:
+            async with self._workflows.calling(conversation_id):
+                execution = await self._workflows.describe(self._workflows.handle(conversation_id))
+                same = await execution.memo_value(MEMO_BODY_HASH, default=None) == key.request_hash
+        except ConversationNotFound:
+            return False
+        if not same:
+            raise IdempotencyConflict(
+                f"This Idempotency-Key started conversation {conversation_id!r} with another body. "
+                "Take a new key for a new conversation."
+            )
+        return True
+
+
+def _sorted_id(random_bytes: int) -> str:
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(random_bytes)}"
+
+
+def _digest(owner: str, key: str) -> str:
+    return hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest()[:32]

@@ -9,15 +9,18 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from api.grpc.call_metrics import CallMetrics
+from api.grpc.conversation_servicer import ConversationServicer
 from api.grpc.health_service import HealthCheckServicer
 from api.grpc.request_decoding import RequestDecoding
 from api.grpc.task_servicer import TaskServicer
-from api.proto.opspawn.v1 import tasks_pb2
+from api.proto.opspawn.v1 import conversations_pb2, tasks_pb2
+from api.proto.opspawn.v1.conversations_pb2_grpc import add_ConversationServiceServicer_to_server
 from api.proto.opspawn.v1.tasks_pb2_grpc import add_TaskServiceServicer_to_server
 from api.services import ApiServices
 
-__all__ = ["TASK_SERVICE", "GrpcServer"]
+__all__ = ["CONVERSATION_SERVICE", "TASK_SERVICE", "GrpcServer"]
 
+CONVERSATION_SERVICE = conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"].full_name
 TASK_SERVICE = tasks_pb2.DESCRIPTOR.services_by_name["TaskService"].full_name
 _KEEPALIVE_MS = 15_000
 """A silent client is pinged after this time, and lost after the same time without a response: then its watch ends."""
@@ -48,8 +51,10 @@ class GrpcServer:
             ],
         )
         add_TaskServiceServicer_to_server(TaskServicer(services), self._server)
-        add_HealthServicer_to_server(HealthCheckServicer(services, frozenset({TASK_SERVICE})), self._server)
-        enable_server_reflection((TASK_SERVICE, HEALTH, REFLECTION), self._server)
+        add_ConversationServiceServicer_to_server(ConversationServicer(services), self._server)
+        served = frozenset({TASK_SERVICE, CONVERSATION_SERVICE})
+        add_HealthServicer_to_server(HealthCheckServicer(services, served), self._server)
+        enable_server_reflection((*sorted(served), HEALTH, REFLECTION), self._server)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port, which the system chooses where it was 0.

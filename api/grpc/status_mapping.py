@@ -138,14 +138,14 @@ def _code_and_reason(error: ServiceError) -> tuple[StatusCode, str]:
 def field_path(path: FieldPath) -> str:
     """Return the path of a request's field in the proto, such as ``input.parts[0].image.url``."""
     match path:
-        case ("input", "prompt" | "arguments" as field, *rest):
-            path = ("input", "prompt", field, *rest)
-        case ("input", index, "text" as field):
-            path = ("input", "parts", index, field)
-        case ("input", index, "uri" | "server" as field):
-            path = ("input", "parts", index, "resource", field)
-        case ("input", index, *rest):
-            path = ("input", "parts", index, *(["image"] if rest else []), *rest)
+        case ("input" | "message" as content, "prompt" | "arguments" as field, *rest):
+            path = (content, "prompt", field, *rest)
+        case ("input" | "message" as content, index, "text" as field):
+            path = (content, "parts", index, field)
+        case ("input" | "message" as content, index, "uri" | "server" as field):
+            path = (content, "parts", index, "resource", field)
+        case ("input" | "message" as content, index, *rest):
+            path = (content, "parts", index, *(["image"] if rest else []), *rest)
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 

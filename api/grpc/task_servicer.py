@@ -12,7 +12,8 @@ from api.async_wait import wait_unless
 from api.events.event import Event
 from api.events.event_hub import PendingWatch, TaskWatch
 from api.events.sse import SLOW_WATCHER_TIMEOUT_S
-from api.grpc.request_messages import answer_request, idempotency_key, new_task, task_list_request, wait_seconds
+from api.grpc.message_fields import idempotency_key
+from api.grpc.request_messages import answer_request, new_task, task_list_request, wait_seconds
 from api.grpc.response_messages import event_message, task_list_message, task_message
 from api.grpc.status_mapping import errors_as_status
 from api.proto.opspawn.v1 import tasks_pb2

@@ -31,6 +31,8 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
         *("listInputRequests", "listTaskInputRequests", "answerInputRequest"),
         *("sendMessage", "pauseTask", "resumeTask", "raiseLimits", "forkTask"),
         *("watchTask", "watchTasks"),
+        *("createConversation", "listConversations", "getConversation", "updateConversation", "deleteConversation"),
+        *("sendConversationMessage", "listTurns", "getConversationTranscript", "forkConversation"),
         *("listAgents", "getAgent", "listTools", "getSystem", "getHealth", "getReadiness", "getMetrics"),
         *("listMcpServers", "listMcpTools", "listMcpResources", "listMcpPrompts"),
     }
@@ -39,6 +41,7 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
 def test_schemas_have_the_names_of_requests_and_responses(app: FastAPI) -> None:
     assert set(app.openapi()["components"]["schemas"]) >= {
         *("CreateTaskRequest", "TaskResponse", "TaskListResponse", "TranscriptResponse"),
+        *("CreateConversationRequest", "SendTurnRequest", "ConversationResponse", "TurnListResponse"),
         *("AgentResponse", "AgentListResponse", "ToolListResponse", "HealthResponse", "Problem"),
     }
 

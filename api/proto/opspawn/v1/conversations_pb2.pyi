@@ -335,7 +335,7 @@ class UpdateConversationRequest(_message.Message):
     agent: _builtins.str
     """The name of another agent."""
     model: _builtins.str
-    """"provider:name", instead of the agent's own."""
+    """"provider:name"; empty: the agent's own."""
     on_busy: Global___OnBusy.ValueType
     def __init__(
         self,
@@ -343,15 +343,20 @@ class UpdateConversationRequest(_message.Message):
         conversation_id: _builtins.str = ...,
         title: _builtins.str | None = ...,
         agent: _builtins.str = ...,
-        model: _builtins.str = ...,
+        model: _builtins.str | None = ...,
         on_busy: Global___OnBusy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_title", b"_title", "title", b"title"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_title", b"_title", "model", b"model", "title", b"title"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_title", b"_title", "agent", b"agent", "conversation_id", b"conversation_id", "model", b"model", "on_busy", b"on_busy", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_title", b"_title", "agent", b"agent", "conversation_id", b"conversation_id", "model", b"model", "on_busy", b"on_busy", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
+    _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
     _WhichOneofReturnType__title: _TypeAlias = _typing.Literal["title"]  # noqa: Y015
     _WhichOneofArgType__title: _TypeAlias = _typing.Literal["_title", b"_title"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__title) -> _WhichOneofReturnType__title | None: ...
 
 Global___UpdateConversationRequest: _TypeAlias = UpdateConversationRequest  # noqa: Y015
@@ -361,16 +366,20 @@ class UpdateConversationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONVERSATION_FIELD_NUMBER: _builtins.int
+    DECIDED_FIELD_NUMBER: _builtins.int
+    decided: _builtins.bool
+    """False: no worker has made the change yet. It is kept."""
     @_builtins.property
     def conversation(self) -> Global___Conversation: ...
     def __init__(
         self,
         *,
         conversation: Global___Conversation | None = ...,
+        decided: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "decided", b"decided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -487,21 +496,25 @@ class ListTurnsRequest(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     limit: _builtins.int
     """1 to 200; 0 is 50."""
     cursor: _builtins.str
     """next_cursor of the page before."""
+    start: _builtins.int
+    """The number of the first turn, from 1; not with cursor."""
     def __init__(
         self,
         *,
         conversation_id: _builtins.str = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        start: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "cursor", b"cursor", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "cursor", b"cursor", "limit", b"limit", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -517,7 +530,7 @@ class ListTurnsResponse(_message.Message):
     """Pass it as cursor for the next page; empty on the last."""
     @_builtins.property
     def turns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Turn]:
-        """Oldest first."""
+        """By number."""
 
     def __init__(
         self,
@@ -824,7 +837,7 @@ class ConversationOrigin(_message.Message):
     TURN_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     turn: _builtins.int
-    """The last turn that they have in common; 0: none."""
+    """The last turn that they have in common."""
     def __init__(
         self,
         *,
@@ -884,18 +897,19 @@ class Turn(_message.Message):
     OUTPUT_FIELD_NUMBER: _builtins.int
     STARTED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1."""
     task_id: _builtins.str
     status: _tasks_pb2.TaskStatus.ValueType
     agent: _builtins.str
     model: _builtins.str
-    @_builtins.property
-    def input(self) -> _tasks_pb2.Input: ...
-    @_builtins.property
-    def output(self) -> _struct_pb2.Value:
-        """Absent until it has completed."""
-
+    input: _builtins.str
+    """Shortened."""
+    output: _builtins.str
+    """Shortened; JSON where it isn't text. Absent until it has completed."""
+    error: _builtins.str
+    """Why it failed, shortened."""
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -908,15 +922,23 @@ class Turn(_message.Message):
         status: _tasks_pb2.TaskStatus.ValueType = ...,
         agent: _builtins.str = ...,
         model: _builtins.str = ...,
-        input: _tasks_pb2.Input | None = ...,
-        output: _struct_pb2.Value | None = ...,
+        input: _builtins.str = ...,
+        output: _builtins.str | None = ...,
         started_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
+        error: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ended_at", b"ended_at", "input", b"input", "output", b"output", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_output", b"_output", "ended_at", b"ended_at", "error", b"error", "output", b"output", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "ended_at", b"ended_at", "input", b"input", "model", b"model", "number", b"number", "output", b"output", "started_at", b"started_at", "status", b"status", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_output", b"_output", "agent", b"agent", "ended_at", b"ended_at", "error", b"error", "input", b"input", "model", b"model", "number", b"number", "output", b"output", "started_at", b"started_at", "status", b"status", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
+    _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
+    _WhichOneofReturnType__output: _TypeAlias = _typing.Literal["output"]  # noqa: Y015
+    _WhichOneofArgType__output: _TypeAlias = _typing.Literal["_output", b"_output"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output) -> _WhichOneofReturnType__output | None: ...
 
 Global___Turn: _TypeAlias = Turn  # noqa: Y015

@@ -122,14 +122,14 @@ class ConversationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTurns(self, request, context):
-        """List the turns of a conversation, oldest first. It needs a worker.
+        """List the turns of a conversation by number. It needs a worker.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetConversationTranscript(self, request, context):
-        """Read the messages of a conversation. It needs a worker.
+        """Read the messages of the turns that have ended. It needs a worker.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,9 +44,9 @@ class ConversationServiceStub:
     SendConversationMessage: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.SendConversationMessageRequest, _conversations_pb2.SendConversationMessageResponse]
     """Send a message: the response is the task that answers it."""
     ListTurns: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.ListTurnsRequest, _conversations_pb2.ListTurnsResponse]
-    """List the turns of a conversation, oldest first. It needs a worker."""
+    """List the turns of a conversation by number. It needs a worker."""
     GetConversationTranscript: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.GetConversationTranscriptRequest, _conversations_pb2.GetConversationTranscriptResponse]
-    """Read the messages of a conversation. It needs a worker."""
+    """Read the messages of the turns that have ended. It needs a worker."""
     ForkConversation: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.ForkConversationRequest, _conversations_pb2.ForkConversationResponse]
     """Start a conversation that goes on from a turn of another one."""
     DeleteConversation: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.DeleteConversationRequest, _conversations_pb2.DeleteConversationResponse]
@@ -68,9 +68,9 @@ class ConversationServiceAsyncStub(ConversationServiceStub):
     SendConversationMessage: _aio.UnaryUnaryMultiCallable[_conversations_pb2.SendConversationMessageRequest, _conversations_pb2.SendConversationMessageResponse]  # type: ignore[assignment]
     """Send a message: the response is the task that answers it."""
     ListTurns: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListTurnsRequest, _conversations_pb2.ListTurnsResponse]  # type: ignore[assignment]
-    """List the turns of a conversation, oldest first. It needs a worker."""
+    """List the turns of a conversation by number. It needs a worker."""
     GetConversationTranscript: _aio.UnaryUnaryMultiCallable[_conversations_pb2.GetConversationTranscriptRequest, _conversations_pb2.GetConversationTranscriptResponse]  # type: ignore[assignment]
-    """Read the messages of a conversation. It needs a worker."""
+    """Read the messages of the turns that have ended. It needs a worker."""
     ForkConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ForkConversationRequest, _conversations_pb2.ForkConversationResponse]  # type: ignore[assignment]
     """Start a conversation that goes on from a turn of another one."""
     DeleteConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.DeleteConversationRequest, _conversations_pb2.DeleteConversationResponse]  # type: ignore[assignment]
@@ -125,7 +125,7 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.ListTurnsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_conversations_pb2.ListTurnsResponse, _abc.Awaitable[_conversations_pb2.ListTurnsResponse]]:
-        """List the turns of a conversation, oldest first. It needs a worker."""
+        """List the turns of a conversation by number. It needs a worker."""
 
     @_abc_1.abstractmethod
     def GetConversationTranscript(
@@ -133,7 +133,7 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.GetConversationTranscriptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_conversations_pb2.GetConversationTranscriptResponse, _abc.Awaitable[_conversations_pb2.GetConversationTranscriptResponse]]:
-        """Read the messages of a conversation. It needs a worker."""
+        """Read the messages of the turns that have ended. It needs a worker."""
 
     @_abc_1.abstractmethod
     def ForkConversation(

@@ -8,7 +8,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from api.grpc.request_messages import idempotency_key, new_task, task_list_request, wait_seconds
+from api.grpc.message_fields import idempotency_key
+from api.grpc.request_messages import new_task, task_list_request, wait_seconds
 from api.grpc.status_mapping import error_status
 from api.proto.opspawn.v1 import tasks_pb2
 from api.tasks.errors import RequestInvalid

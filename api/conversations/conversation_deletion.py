@@ -27,7 +27,7 @@ from workflows.task_types import WORKFLOW_TYPE
 __all__ = ["ConversationDeletion"]
 
 _END_TIMEOUT_S = 5.0
-"""How long a running turn may take to end by itself; then it is terminated."""
+"""How long a running turn may take to end by itself; then Temporal terminates it."""
 _CALLS_TIMEOUT_S = 60.0
 """A conversation may have thousands of turns."""
 
@@ -52,29 +52,27 @@ class ConversationDeletion:
         """
         execution = await self._conversations.describe(conversation_id)
         conversation = await self._conversations.shown(execution)
+        turns = f"WorkflowType = '{WORKFLOW_TYPE}' AND {CONVERSATION.name} = {quoted(conversation_id)}"
         async with self._workflows.calling(conversation_id, timeout_s=_CALLS_TIMEOUT_S):
             if execution.status is WorkflowExecutionStatus.RUNNING:
                 await self._end(execution)
-            turns = f"WorkflowType = '{WORKFLOW_TYPE}' AND {CONVERSATION.name} = {quoted(conversation_id)}"
             await self._delete_all(turns)
             if conversation.current_task_id is not None:  # lists may not have it yet
                 await self._delete(conversation.current_task_id, "")
+            await self._delete(conversation_id, "")
             await self._delete_all(f"WorkflowId = {quoted(conversation_id)}")
-            await self._delete(conversation_id, execution.run_id)
+            await self._delete_all(turns)  # one that was started meanwhile
         return replace(conversation, status="deleted", current_task_id=None, queued=0)
 
     async def _end(self, execution: WorkflowExecutionDescription) -> None:
-        """End a running conversation, so that it starts no more turns."""
+        """Let a running conversation end its turn, and itself, where a worker can."""
         handle = self._workflows.handle(execution.id)
         with _unless_gone():
             await handle.signal(DELETE_CONVERSATION, rpc_timeout=RPC_TIMEOUT)
         if await self._workers.polls(execution.task_queue):
-            with suppress(TimeoutError):
+            with suppress(TimeoutError), _unless_gone():
                 async with asyncio.timeout(_END_TIMEOUT_S):
                     await until_closed(self._client, execution.id)
-                    return
-        with _unless_gone():
-            await handle.terminate(reason="Deleted through the API", rpc_timeout=RPC_TIMEOUT)
 
     async def _delete_all(self, query: str) -> None:
         async for execution in self._client.list_workflows(query, rpc_timeout=RPC_TIMEOUT):

@@ -25,7 +25,7 @@ from api.conversations.conversation_snapshot import (
     ConversationSnapshot,
     ConversationUrls,
     CreatedConversation,
-    TurnList,
+    TurnSlice,
     TurnSnapshot,
 )
 from api.conversations.conversation_starter import (
@@ -200,7 +200,7 @@ class ConversationService:
             raise MessageRefused(str(error), SteeringInvalid) from error
         return ChangedConversation(await self.get(conversation_id), is_decided=verdict is not None)
 
-    async def turns(self, conversation_id: str, request: TurnListRequest) -> TurnList:
+    async def turns(self, conversation_id: str, request: TurnListRequest) -> TurnSlice:
         """Return a page of turns, by number; of a very long conversation the newest 1,000.
 
         Raises:
@@ -216,7 +216,7 @@ class ConversationService:
             page = await self._queries.query(handle, execution.task_queue, TURNS_QUERY, TurnPage, turn_range)
         turns = tuple([await self._turn(turn) for turn in page.turns])
         has_more = bool(turns) and turns[-1].number < page.total
-        return TurnList(turns, str(turns[-1].number) if has_more else None)
+        return TurnSlice(turns, str(turns[-1].number) if has_more else None)
 
     async def transcript(
         self, conversation_id: str, *, start: int, limit: int, version: int | None = None

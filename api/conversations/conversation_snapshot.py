@@ -24,7 +24,7 @@ __all__ = [
     "CreatedConversation",
     "SentTurn",
     "ShownConversationStatus",
-    "TurnList",
+    "TurnSlice",
     "TurnSnapshot",
 ]
 
@@ -174,7 +174,7 @@ class TurnSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnList:
+class TurnSlice:
     """A page of turns, by number."""
 
     turns: tuple[TurnSnapshot, ...]

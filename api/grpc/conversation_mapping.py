@@ -14,7 +14,7 @@ from api.conversations.conversation_snapshot import (
     ConversationPage,
     ConversationSnapshot,
     SentTurn,
-    TurnList,
+    TurnSlice,
     TurnSnapshot,
 )
 from api.grpc.json_values import to_struct
@@ -221,7 +221,7 @@ def sent_turn_message(sent: SentTurn) -> conversations_pb2.SendConversationMessa
     )
 
 
-def turn_list_message(page: TurnList) -> conversations_pb2.ListTurnsResponse:
+def turn_list_message(page: TurnSlice) -> conversations_pb2.ListTurnsResponse:
     """Return a page of turns."""
     return conversations_pb2.ListTurnsResponse(turns=map(_turn_message, page.turns), next_cursor=page.next_cursor or "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,6 @@ from temporalio.worker import Worker
 
 from agentkit.interfaces import ModelRequest
 from agentkit.testing import ScriptedResponse
-from tests.integration.api.clerk import Payments
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 
 

@@ -64,7 +64,12 @@ def by_reflection(address: str) -> tuple[list[str], dict[str, Any], list[dict[st
 async def test_a_generic_client_lists_services_starts_a_task_and_watches_it(harness: ApiHarness) -> None:
     async with harness.worker(["the answer"]), serve_grpc(harness) as api:
         services, created, responses = await asyncio.to_thread(by_reflection, api.address)
-    assert services == ["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection", NAME]
+    assert services == [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "opspawn.v1.ConversationService",
+        NAME,
+    ]
     assert created["task"]["status"] == "TASK_STATUS_QUEUED"
     types = [response["event"]["type"] for response in responses]
     assert (types[0], types[-1]) == ("task.status", "task.completed")

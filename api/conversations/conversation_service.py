@@ -49,7 +49,7 @@ from api.tasks.referenced_input import ReferencedInput, has_references
 from api.tasks.task_listing import PageCursor, newest_tasks
 from api.tasks.task_snapshot import TranscriptSlice
 from api.tasks.task_start import request_hash, task_title
-from api.tasks.task_transcripts import TaskTranscripts
+from api.tasks.task_transcripts import TaskTranscripts, transcript_slice
 from api.tasks.task_updates import TaskUpdates
 from api.tasks.task_visibility import visible_status
 from api.tasks.task_workflows import TaskWorkflows
@@ -223,20 +223,20 @@ class ConversationService:
     ) -> TranscriptSlice:
         """Return messages of the ended turns from ``start`` on, ``limit`` at most, fewer when they are large.
 
+        They are of the newest version unless another is given.
+
         Raises:
             ConversationNotFound: there is no conversation of this id.
+            VersionNotFound: its transcript has no such version.
             WorkerUnavailable: no worker responds; only they can read a transcript.
             PayloadUnavailable: the worker can't read it, or this process can't read the worker's response.
         """
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)
-            page_range = TranscriptRange(start=start, end=start + limit)
+            page_range = TranscriptRange(start=start, end=start + limit, version=version)
             page = await self._transcripts.page(handle, execution.task_queue, page_range)
-        end = start + len(page.messages)
-        next_start = end if page.messages and end < page.total else None
-        messages = tuple(message.without_claims() for message in page.messages)
-        return TranscriptSlice(start, messages, page.total, next_start)
+        return transcript_slice(page)
 
     async def _first_message(
         self, conversation_id: str, request: NewConversation, agent: AgentSpec, key: str | None

@@ -230,7 +230,12 @@ def transcript_message(page: TranscriptSlice) -> conversations_pb2.GetConversati
     """Return messages of a transcript."""
     messages = (message.model_dump(mode="json") for message in page.messages)
     return conversations_pb2.GetConversationTranscriptResponse(
-        start=page.start, messages=map(to_struct, messages), total=page.total, next_start=page.next_start
+        start=page.start,
+        messages=map(to_struct, messages),
+        total=page.total,
+        next_start=page.next_start,
+        version=page.version,
+        versions=page.versions,
     )
 
 

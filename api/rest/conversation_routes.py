@@ -23,7 +23,13 @@ from api.rest.conversation_schemas import (
 )
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
-from api.rest.route_parameters import checked_key, key_header
+from api.rest.route_parameters import (
+    TranscriptLimit,
+    TranscriptStart,
+    TranscriptVersion,
+    checked_key,
+    key_header,
+)
 from api.rest.task_schemas import TaskResponse, TranscriptResponse
 from api.services import request_services
 from workflows.conversation_types import MessageOutcome
@@ -161,11 +167,13 @@ async def list_turns(
 async def get_transcript(
     conversations: _Conversations,
     conversation_id: _ConversationId,
-    start: Annotated[int, Query(ge=0, le=1_000_000, description="Position of the first message, from 0.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    start: TranscriptStart = 0,
+    limit: TranscriptLimit = 100,
+    version: TranscriptVersion = None,
 ) -> TranscriptResponse:
     """Read the messages of the turns that have ended. A page may end before `limit` when they are large."""
-    return TranscriptResponse.of(await conversations.transcript(conversation_id, start=start, limit=limit))
+    page = await conversations.transcript(conversation_id, start=start, limit=limit, version=version)
+    return TranscriptResponse.of(page)
 
 
 @router.post(

@@ -1,16 +1,22 @@
-"""Parameters that several routes have: a task's id, and idempotency keys."""
+"""Parameters that several routes have: a task's id, pages of transcripts, and idempotency keys."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Header, Path
+from fastapi import Header, Path, Query
 from starlette.exceptions import HTTPException
 
 from api.tasks.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
 
-__all__ = ["TaskId", "checked_key", "key_header"]
+__all__ = ["TaskId", "TranscriptLimit", "TranscriptStart", "TranscriptVersion", "checked_key", "key_header"]
 
+TranscriptStart = Annotated[int, Query(ge=0, le=1_000_000, description="Position of the first message, from 0.")]
+TranscriptLimit = Annotated[int, Query(ge=1, le=1000)]
+TranscriptVersion = Annotated[
+    int | None,
+    Query(ge=1, le=1_000_000, description="One from before the transcript was shortened; the newest if left out."),
+]
 TaskId = Annotated[str, Path(description="The task's id, which is its Temporal workflow id.")]
 
 

@@ -9,7 +9,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api.async_wait import wait_unless
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
-from api.rest.route_parameters import TaskId, checked_key, key_header
+from api.rest.route_parameters import (
+    TaskId,
+    TranscriptLimit,
+    TranscriptStart,
+    TranscriptVersion,
+    checked_key,
+    key_header,
+)
 from api.rest.task_schemas import (
     CreateTaskRequest,
     TaskListParams,
@@ -87,16 +94,9 @@ async def get_task(
 async def get_transcript(
     tasks: _Tasks,
     task_id: TaskId,
-    start: Annotated[int, Query(ge=0, le=1_000_000, description="Position of the first message, from 0.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    version: Annotated[
-        int | None,
-        Query(
-            ge=1,
-            le=1_000_000,
-            description="One from before the transcript was shortened; the newest if left out.",
-        ),
-    ] = None,
+    start: TranscriptStart = 0,
+    limit: TranscriptLimit = 100,
+    version: TranscriptVersion = None,
 ) -> TranscriptResponse:
     """Read a task's messages. A page may end before `limit` when they are large; the next starts at `next_start`."""
     return TranscriptResponse.of(await tasks.transcript(task_id, start=start, limit=limit, version=version))

@@ -120,6 +120,8 @@ class VersionNotFound(ServiceError):
     def __init__(self, version: int, versions: int) -> None:
         existing = "is version 1" if versions == 1 else f"are versions 1 to {versions}"
         super().__init__(f"The transcript has no version {version}. There {existing}.")
+
+
 class ConversationNotFound(ServiceError):
     """No conversation has this id. Temporal erases expired conversations after the namespace's retention."""
 

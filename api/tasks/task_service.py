@@ -23,7 +23,6 @@ from api.tasks.errors import (
     PayloadUnavailable,
     TaskEnded,
     TaskNotFound,
-    VersionNotFound,
 )
 from api.tasks.pending_tasks import NoPendingTasks, PendingTasks
 from api.tasks.referenced_input import ReferencedInput, has_references
@@ -40,7 +39,7 @@ from api.tasks.task_start import (
     task_title,
 )
 from api.tasks.task_starter import RequestKey, TaskStarter
-from api.tasks.task_transcripts import TaskTranscripts
+from api.tasks.task_transcripts import TaskTranscripts, transcript_slice
 from api.tasks.task_visibility import (
     listed_task,
 )
@@ -221,12 +220,7 @@ class TaskService:
             execution = await self._workflows.describe(handle)
             page_range = TranscriptRange(start=start, end=start + limit, version=version)
             page = await self._transcripts.page(handle, execution.task_queue, page_range)
-        if page.version > page.versions:
-            raise VersionNotFound(page.version, page.versions)
-        end = start + len(page.messages)
-        next_start = end if page.messages and end < page.total else None
-        messages = tuple(message.without_claims() for message in page.messages)
-        return TranscriptSlice(start, messages, page.total, next_start, page.version, page.versions)
+        return transcript_slice(page)
 
     async def tool_calls(self, task_id: str) -> tuple[LedgerEntry, ...]:
         """Return the task's effect ledger, oldest call first.

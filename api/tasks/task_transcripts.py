@@ -12,13 +12,14 @@ from activities.storage.message_storage import MessageStorage
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.messages import Message
 from agentkit.transcript import first_messages
-from api.tasks.errors import PayloadUnavailable
+from api.tasks.errors import PayloadUnavailable, VersionNotFound
 from api.tasks.payload_decoding import payload_unavailable
+from api.tasks.task_snapshot import TranscriptSlice
 from api.tasks.task_workflows import TaskHandle
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.worker_queries import WorkerQueries
 
-__all__ = ["TaskTranscripts"]
+__all__ = ["TaskTranscripts", "transcript_slice"]
 
 
 class TaskTranscripts:
@@ -75,3 +76,17 @@ class TaskTranscripts:
             if not page.messages:
                 return
             start, total = start + len(page.messages), page.total
+
+
+def transcript_slice(page: TranscriptPage) -> TranscriptSlice:
+    """Return a page of a transcript as clients get it.
+
+    Raises:
+        VersionNotFound: the transcript has no such version.
+    """
+    if page.version > page.versions:
+        raise VersionNotFound(page.version, page.versions)
+    end = page.start + len(page.messages)
+    next_start = end if page.messages and end < page.total else None
+    messages = tuple(message.without_claims() for message in page.messages)
+    return TranscriptSlice(page.start, messages, page.total, next_start, page.version, page.versions)

@@ -587,11 +587,17 @@ class GetConversationTranscriptResponse(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     NEXT_START_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
     start: _builtins.int
     total: _builtins.int
     """How many messages the transcript has."""
     next_start: _builtins.int
     """Where the next page starts; absent when this one reaches the end."""
+    version: _builtins.int
+    """The version that the messages are of."""
+    versions: _builtins.int
+    """How many versions there are, from 1."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]:
         """With the same keys as in the REST API."""
@@ -603,10 +609,12 @@ class GetConversationTranscriptResponse(_message.Message):
         messages: _abc.Iterable[_struct_pb2.Struct] | None = ...,
         total: _builtins.int = ...,
         next_start: _builtins.int | None = ...,
+        version: _builtins.int = ...,
+        versions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_next_start", b"_next_start", "next_start", b"next_start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_start", b"_next_start", "messages", b"messages", "next_start", b"next_start", "start", b"start", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_start", b"_next_start", "messages", b"messages", "next_start", b"next_start", "start", b"start", "total", b"total", "version", b"version", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__next_start: _TypeAlias = _typing.Literal["next_start"]  # noqa: Y015
     _WhichOneofArgType__next_start: _TypeAlias = _typing.Literal["_next_start", b"_next_start"]  # noqa: Y015

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -30,6 +30,7 @@ __all__ = [
     "DataDir",
     "Groups",
     "Server",
+    "ServerConnection",
     "TaskId",
     "TemporalPort",
     "Url",
@@ -90,21 +91,28 @@ class Server:
         Raises:
             CommandFailed: the API failed; UsageWrong: it refused; ServerUnreachable: it didn't respond.
         """
-        try:
-            return asyncio.run(self._call(request))
-        except RequestRefused as refused:
-            raise UsageWrong(with_local_commands(str(refused))) from None
-        except ApiUnreachable as unreachable:
-            start = "" if unreachable.status else f" {self._start_hint()}"
-            raise ServerUnreachable(f"{with_local_commands(str(unreachable))}{start}") from None
-        except ClientError as failed:
-            raise CommandFailed(with_local_commands(str(failed))) from None
+        with self.connected() as connection:
+            return connection.call(request)
+
+    @contextmanager
+    def connected(self) -> Iterator[ServerConnection]:
+        """Open a connection for several calls.
+
+        Raises:
+            UsageWrong: the option ``--url`` is no address.
+        """
+        with asyncio.Runner() as runner:
+            client = self._client()
+            try:
+                yield ServerConnection(runner, client, self.start_hint)
+            finally:
+                runner.run(client.aclose())
 
     def command_line(self, *arguments: str) -> str:
         """Return a command of ``opspawn`` with the options that address this server, for a person to copy."""
         return opspawn_command(*arguments, *(["--url", self.url] if self.url else []))
 
-    def _start_hint(self) -> str:
+    def start_hint(self) -> str:
         """Return how to start this server, or to name another."""
         settings = Settings.load()
         address = urlsplit(self.url or api_url(settings))
@@ -114,13 +122,37 @@ class Server:
             start += f" with `{opspawn_command('dev', *([] if port == settings.port else ['--port', str(port)]))}`"
         return f"{start}, or name another with --url or OPSPAWN_URL."
 
-    async def _call(self, request: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
+    def _client(self) -> OpspawnClient:
         try:
-            client = OpspawnClient(api_url(Settings.load(url=self.url)))
+            return OpspawnClient(api_url(Settings.load(url=self.url)))
         except ConfigurationInvalid as invalid:
             raise UsageWrong(f"--url {invalid}") from None
-        async with client:
-            return await request(client)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConnection:
+    """Makes one call of the API after the other, each until it has ended or Ctrl-C is pressed."""
+
+    runner: asyncio.Runner
+    client: OpspawnClient
+    start_hint: Callable[[], str]
+    """How to start the server, or to name another."""
+
+    def call(self, request: Callable[[OpspawnClient], Awaitable[_T]]) -> _T:
+        """As ``Server.call``."""
+        try:
+            return self.runner.run(_awaited(request(self.client)))
+        except RequestRefused as refused:
+            raise UsageWrong(with_local_commands(str(refused))) from None
+        except ApiUnreachable as unreachable:
+            start = "" if unreachable.status else f" {self.start_hint()}"
+            raise ServerUnreachable(f"{with_local_commands(str(unreachable))}{start}") from None
+        except ClientError as failed:
+            raise CommandFailed(with_local_commands(str(failed))) from None
+
+
+async def _awaited(response: Awaitable[_T]) -> _T:
+    return await response
 
 
 def api_url(settings: Settings) -> str:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable
 
 from activities.shell_commands import with_local_commands
-from agentkit.client import OpspawnClient, SystemInfo, Task
+from agentkit.client import SystemInfo, Task
 from cli.answers.terminal_input import TerminalInput
 from cli.answers.terminal_questions import TerminalQuestions
 from cli.command_options import Answerer, Server
 from cli.errors import CommandFailed, Interrupted, OutputClosed, ServerUnreachable
+from cli.task_watch import TaskWatch
 from cli.views.answer_commands import AnswerCommands
 from cli.views.console import err, one_line, out, write_json, write_message, write_text
 from cli.views.live_display import LiveDisplay
 from cli.views.step_lines import output_text
 from cli.views.task_display import Display, JsonLines, PlainLines, RequestNotices, summary
-from cli.views.worker_watch import WorkerWatch, system_info
 
-__all__ = ["follow_until_ended", "wait_until_ended"]
+__all__ = ["follow_until_ended", "require_completed", "wait_until_ended"]
 
 
 def wait_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
@@ -36,7 +34,7 @@ def wait_until_ended(server: Server, task: Task, *, as_json: bool) -> None:
         if as_json:
             write_json(task.raw)
     finally:  # also when the reader of the output has ended
-        _require_completed(task)
+        require_completed(task)
     if not as_json:
         write_text(output_text(task.output))
 
@@ -53,12 +51,12 @@ def follow_until_ended(server: Server, task: Task, *, as_json: bool, answerer: A
     """
     try:
         if as_json:
-            _require_completed(_Watch(server, task, lambda _: JsonLines()).run())
+            require_completed(_Watch(server, task, lambda _: JsonLines()).run())
         else:
             _follow(server, task, answerer)
     except OutputClosed:
         if task.ended:
-            _require_completed(task)
+            require_completed(task)
         raise
 
 
@@ -73,13 +71,13 @@ def _follow(server: Server, task: Task, answerer: Answerer) -> None:
         commands = AnswerCommands(server, name=answerer.name)
         questions = TerminalQuestions(task, answerer, terminal, out, display, commands)
         task = _Watch(server, task, lambda _: display, questions).run()
-    _require_completed(task)
+    require_completed(task)
     write_text(output_text(task.output))
     write_message(err, summary(task), style="dim")
 
 
 class _Watch:
-    """Shows a task's updates, and asks what it asks, until it has ended."""
+    """Watches a task until it has ended; says how to come back where the watch ends before."""
 
     def __init__(
         self,
@@ -90,7 +88,7 @@ class _Watch:
     ) -> None:
         self._server = server
         self._task = task
-        self._make_display = make_display
+        self._watch = TaskWatch(task, make_display, questions)
         self._questions = questions
 
     def run(self) -> Task:
@@ -100,30 +98,11 @@ class _Watch:
             Interrupted, ServerUnreachable: the watch ended; the message says how to come back.
         """
         try:
-            return self._server.call(self._show)
+            return self._server.call(self._watch.show)
         except KeyboardInterrupt:
             raise Interrupted(f"{self._state()}\n{self._next_steps()}") from None
         except ServerUnreachable as error:
             raise ServerUnreachable(f"{error}\n{self._state()}\n{self._next_steps()}") from None
-
-    async def _show(self, client: OpspawnClient) -> Task:
-        display = self._make_display(await system_info(client))
-        terminal_lock = asyncio.Lock()
-        worker_watch = WorkerWatch(client, self._task, terminal_lock)
-        with display:
-            async with (
-                _running(worker_watch.run(), *self._asking(client, terminal_lock)),
-                aclosing(client.watch(self._task.id)) as updates,
-            ):
-                async for update in updates:
-                    worker_watch.on_update()
-                    display.show(update)
-                    if self._questions is not None:
-                        self._questions.on_update(update)
-        return await client.wait(self._task.id)
-
-    def _asking(self, client: OpspawnClient, terminal_lock: asyncio.Lock) -> list[Coroutine[None, None, None]]:
-        return [] if self._questions is None else [self._questions.run(client, terminal_lock)]
 
     def _state(self) -> str:
         commands = [] if self._questions is None else self._questions.commands_for_later
@@ -139,22 +118,12 @@ class _Watch:
         )
 
 
-@asynccontextmanager
-async def _running(*coroutines: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run these beside the body, and end them with it; their errors are raised after it."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in ended:
-        if isinstance(result, Exception):
-            raise result
+def require_completed(task: Task) -> None:
+    """Return for a completed task.
 
-
-def _require_completed(task: Task) -> None:
+    Raises:
+        CommandFailed: it ended otherwise; the message says why.
+    """
     if task.status == "completed":
         return
     step = f" at step {task.error.step}" if task.error is not None and task.error.step else ""

@@ -102,7 +102,8 @@ class TerminalQuestions:
         self._wake.set()
 
     async def run(self, client: OpspawnClient, terminal_lock: asyncio.Lock) -> None:
-        """Ask whenever the task asks, until it is cancelled."""
+        """Ask whenever the task asks, until it is cancelled; when it is called again, first what is still open."""
+        self._wake.set()
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -35,6 +35,7 @@ COMMANDS = {
     "dev": Command("cli.commands.dev", "Start Temporal, a worker and the API on this machine, until Ctrl-C."),
     "worker": Command("cli.commands.run_worker", "Start a worker, which runs the tasks of an app, until Ctrl-C."),
     "run": Command("cli.commands.run", "Give an agent a task, and wait for its output."),
+    "chat": Command("cli.commands.chat", "Hold a conversation with an agent."),
     "follow": Command("cli.commands.follow", "Show what a task did and does, until it has ended."),
     "tasks": Command("cli.commands.tasks", "List tasks, newest first."),
     "show": Command("cli.commands.tasks", "Show a task: its status, what it did, and its output."),

@@ -7,14 +7,11 @@ from typing import Annotated
 
 import typer
 
-from agentkit.client import ClientError, OpspawnClient
 from cli.command_options import Answerer, AsJson, AsPerson, Groups, Server, Url, parse_limits
+from cli.demo_explanation import explain_demo_model
 from cli.errors import Interrupted
 from cli.follow_task import follow_until_ended, wait_until_ended
 from cli.input_options import task_input
-from cli.views.console import err, write_message
-from cli.views.notices import demo_notice, dev_command
-from cli.views.worker_watch import system_info
 
 __all__ = ["run"]
 
@@ -63,7 +60,7 @@ def run(
             )
         )
         if not as_json and model is None:
-            server.call(partial(_explain_demo_model, agent))
+            server.call(partial(explain_demo_model, agent))
     except KeyboardInterrupt:
         raise Interrupted(
             f"Interrupted. The task may have started: `{server.command_line('tasks')}` shows it."
@@ -72,16 +69,3 @@ def run(
         follow_until_ended(server, task, as_json=as_json, answerer=Answerer.of_options(as_, group))
     else:
         wait_until_ended(server, task, as_json=as_json)
-
-
-async def _explain_demo_model(agent: str, client: OpspawnClient) -> None:
-    """Write a notice if the agent uses the demo model because the API has no key."""
-    system = await system_info(client)
-    if system is None or not system.default_model.unconfigured:
-        return
-    try:
-        agents = {listed.name: listed for listed in (await client.agents()).agents}
-    except ClientError:  # waiting for the task reports it
-        return
-    if agent in agents and agents[agent].models[:1] == (system.default_model.name,):
-        write_message(err, demo_notice(dev_command(system)), style="yellow")

@@ -30,7 +30,7 @@ from agentkit.messages import ToolCall, Usage
 from cli.views.answer_commands import AnswerCommands
 from cli.views.console import printable, write_message
 from cli.views.step_lines import arguments_text
-from cli.views.task_display import PlainLines, cost_text
+from cli.views.task_display import Lines, PlainLines, cost_text
 
 __all__ = ["LiveDisplay"]
 
@@ -42,9 +42,9 @@ _INDENT = 3
 class LiveDisplay(PlainLines):
     """Plain lines above; below them the response in progress, running tools, and a status line with a spinner."""
 
-    def __init__(self, console: Console, commands: AnswerCommands | None) -> None:
-        """Draw on ``console``; ``commands`` as for ``EventLines``."""
-        super().__init__(console, commands)
+    def __init__(self, console: Console, commands: AnswerCommands | None, lines: Lines | None = None) -> None:
+        """Draw on ``console``; ``commands`` and ``lines`` as for ``PlainLines``."""
+        super().__init__(console, commands, lines)
         self._response = StreamedResponse()
         self._running_calls: dict[str, tuple[ToolCall, float]] = {}
         """Running tool calls by id, with the monotonic time at which their start was received."""
@@ -57,6 +57,7 @@ class LiveDisplay(PlainLines):
         self._live = self._new_live()
 
     def __enter__(self) -> Self:
+        self._live = self._new_live()
         self._live.__enter__()
         return self
 

@@ -207,12 +207,13 @@ def _interruption_line(event: CallInterrupted) -> Text:
 
 
 def write_step_line(console: Console, line: Text) -> None:
-    """Write a line of ``MessageLines`` or ``EventLines``, wrapped at words below its text."""
+    """Write a line of ``MessageLines``, ``EventLines`` or ``ChatLines``, wrapped at words below its text."""
     if line.no_wrap:  # a command to copy
         console.print(line, soft_wrap=True)
         return
     text = line.plain
-    write_line(console, line, len(text) - len(text.lstrip()) + _HANGING_INDENT)
+    hanging = 0 if line.justify == "left" else _HANGING_INDENT  # a response is flush left
+    write_line(console, line, len(text) - len(text.lstrip()) + hanging)
 
 
 def output_text(output: object) -> str:

@@ -8,15 +8,16 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
+from rich.text import Text
 
-from agentkit.client import ConnectionLost, ConnectionRestored, InputRequested, Task, TaskUpdate
+from agentkit.client import ConnectionLost, ConnectionRestored, InputRequested, Task, TaskEvent, TaskUpdate
 from agentkit.messages import Usage
 from cli.views.answer_commands import AnswerCommands
 from cli.views.console import err, write_json, write_message
 from cli.views.input_request_lines import input_request_lines
 from cli.views.step_lines import EventLines, write_step_line
 
-__all__ = ["ConnectionNotices", "Display", "JsonLines", "PlainLines", "RequestNotices", "cost_text", "summary"]
+__all__ = ["ConnectionNotices", "Display", "JsonLines", "Lines", "PlainLines", "RequestNotices", "cost_text", "summary"]
 
 
 class Display(Protocol):
@@ -31,6 +32,14 @@ class Display(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class Lines(Protocol):
+    """Turns a task's events into lines."""
+
+    def render(self, event: TaskEvent) -> Iterator[Text]:
+        """Yield the lines of the next event; none for events without interest to people."""
+        ...
 
 
 class ConnectionNotices:
@@ -82,10 +91,10 @@ class RequestNotices(ConnectionNotices):
 class PlainLines(ConnectionNotices):
     """Prints the lines of each event."""
 
-    def __init__(self, console: Console, commands: AnswerCommands | None) -> None:
-        """Print to ``console``; ``commands`` as for ``EventLines``."""
+    def __init__(self, console: Console, commands: AnswerCommands | None, lines: Lines | None = None) -> None:
+        """Print to ``console``; ``commands`` as for ``EventLines``, which ``lines`` take the place of."""
         self._console = console
-        self._lines = EventLines(commands)
+        self._lines = lines or EventLines(commands)
         self._is_suspended = False
         self._later: list[TaskUpdate] = []
         """What happened while it was suspended."""

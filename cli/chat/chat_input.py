@@ -1,0 +1,62 @@
+"""Read what a person writes in a chat: lines that are typed on a terminal, or piped in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+__all__ = ["ChatInput", "PipedLines", "TypedLines"]
+
+
+class ChatInput(Protocol):
+    """Where messages and commands come from."""
+
+    def read(self, prompt: str) -> str | None:
+        """Return the next message or command; None at the end of input, as by Ctrl-D."""
+        ...
+
+
+class PipedLines:
+    """Stdin, where it isn't a terminal: each line is a message."""
+
+    def read(self, prompt: str) -> str | None:
+        """Return the next line; the prompt isn't shown."""
+        line = sys.stdin.readline()
+        return line.rstrip("\r\n") if line else None
+
+
+class TypedLines:
+    """A terminal with line editing and a history of its own; a line that ends with a backslash goes on in the next."""
+
+    def __init__(self, commands: Sequence[str]) -> None:
+        """Complete these ``commands`` by the Tab key."""
+        with suppress(ImportError):  # some Pythons have none: then the terminal's own editing is left
+            import readline
+
+            readline.set_completer(_completer(commands))
+            readline.set_completer_delims(" ")
+            readline.parse_and_bind("tab: complete")
+
+    def read(self, prompt: str) -> str | None:
+        """Return the next message or command.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed; what was typed is dropped.
+        """
+        lines: list[str] = []
+        try:
+            while (line := input("… " if lines else prompt)).endswith("\\"):
+                lines.append(line.removesuffix("\\"))
+        except EOFError:
+            return None
+        return "\n".join([*lines, line])
+
+
+def _completer(commands: Sequence[str]) -> Callable[[str, int], str | None]:
+    def complete(text: str, number: int) -> str | None:
+        fitting = [command for command in commands if text.startswith("/") and command.startswith(text)]
+        return fitting[number] if number < len(fitting) else None
+
+    return complete

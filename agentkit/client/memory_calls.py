@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Literal
 from urllib.parse import quote
 
 from agentkit.client.api_connection import ApiConnection
@@ -23,8 +21,8 @@ from agentkit.client.submission import submit
 
 __all__ = ["MemoryCalls"]
 
-_MAX_IMPORT_BYTES = 500_000
-"""Of the lines in one request; the API takes 1 MiB by default."""
+_MAX_IMPORT_BYTES = 48 * 1_048_576
+"""Of the lines in one request; the API takes 64 MiB. Links between memories are kept within one request."""
 _IMPORT_TIMEOUT_S = 300.0
 _REINDEX_TIMEOUT_S = 3_600.0
 
@@ -32,8 +30,8 @@ _REINDEX_TIMEOUT_S = 3_600.0
 class MemoryCalls:
     """List, search and change memories. Each call is about one scope: a user's, an agent's, or the tenant's.
 
-    A scope is named by ``user`` or ``agent``, or by ``scope="tenant"``; without any, it is the default user's. A worker
-    that serves the memory must run.
+    A scope is named by one of ``user``, ``agent`` and ``scope``, which is text: ``user/ada``, ``agent/clerk``, or
+    ``tenant`` for those of all. Without any, it is the default user's. A worker that serves the memory must run.
     """
 
     def __init__(self, connection: ApiConnection) -> None:
@@ -44,7 +42,7 @@ class MemoryCalls:
         *,
         user: str | None = None,
         agent: str | None = None,
-        scope: Literal["tenant"] | None = None,
+        scope: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> MemoryList:
@@ -58,7 +56,7 @@ class MemoryCalls:
         *,
         user: str | None = None,
         agent: str | None = None,
-        scope: Literal["tenant"] | None = None,
+        scope: str | None = None,
         limit: int = 10,
     ) -> MemoryList:
         """Return the memories that fit a query, by meaning and by words, best first."""
@@ -71,7 +69,7 @@ class MemoryCalls:
         *,
         user: str | None = None,
         agent: str | None = None,
-        scope: Literal["tenant"] | None = None,
+        scope: str | None = None,
         metadata: Mapping[str, str] | None = None,
         expires_at: datetime | None = None,
         idempotency_key: str | None = None,
@@ -82,7 +80,7 @@ class MemoryCalls:
             text: up to 4,000 characters.
             user: whose memory it is.
             agent: the agent whose memory it is.
-            scope: ``tenant``: all users and agents have it.
+            scope: instead of both: as text.
             metadata: stored with it.
             expires_at: when it is forgotten by itself.
             idempotency_key: a repeated request with the same key is the same memory.
@@ -93,6 +91,10 @@ class MemoryCalls:
         if expires_at is not None:
             body["expires_at"] = expires_at.isoformat()
         return await submit(self._connection, AddedMemory, "/memories", body, idempotency_key)
+
+    async def get(self, memory_id: str) -> StoredMemory:
+        """Return one memory, also a superseded one."""
+        return await self._connection.get(StoredMemory, _path(memory_id))
 
     async def change(
         self,
@@ -112,9 +114,7 @@ class MemoryCalls:
         """Erase one memory."""
         await self._connection.delete(_path(memory_id))
 
-    async def erase(
-        self, *, user: str | None = None, agent: str | None = None, scope: Literal["tenant"] | None = None
-    ) -> int:
+    async def erase(self, *, user: str | None = None, agent: str | None = None, scope: str | None = None) -> int:
         """Erase all memories of a scope, and return how many there were. The scope must be named.
 
         Raises:
@@ -126,7 +126,7 @@ class MemoryCalls:
 
     @asynccontextmanager
     async def export(
-        self, *, user: str | None = None, agent: str | None = None, scope: Literal["tenant"] | None = None
+        self, *, user: str | None = None, agent: str | None = None, scope: str | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open all memories of a scope, oldest first, and yield them in blocks of bytes: lines of JSON."""
         async with self._connection.stream_bytes("/memories/export", _scope(user, agent, scope)) as blocks:
@@ -138,14 +138,15 @@ class MemoryCalls:
         *,
         user: str | None = None,
         agent: str | None = None,
-        scope: Literal["tenant"] | None = None,
+        scope: str | None = None,
+        max_request_bytes: int = _MAX_IMPORT_BYTES,
     ) -> ImportedMemories:
         """Remember lines of JSON, as ``export`` yields them or with only a ``text``; repeating it changes nothing.
 
-        Where no scope is named, each line's own counts.
+        Where no scope is named, each line's own counts. Where a line is wrong, nothing of its request is imported.
         """
         total = ImportedMemories()
-        for content in _blocks(lines):
+        for content in _blocks(lines, max_request_bytes):
             part = await self._connection.post_lines(
                 ImportedMemories, "/memories/import", content, params=_scope(user, agent, scope), wait=_IMPORT_TIMEOUT_S
             )
@@ -158,19 +159,16 @@ class MemoryCalls:
 
     async def reindex(self) -> int:
         """Compute the vectors of all memories anew, as another embedding model demands; return how many there are."""
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        indexed = await self._connection.post(
-            IndexedMemories, "/memories/reindex", {}, headers=headers, wait=_REINDEX_TIMEOUT_S
-        )
+        indexed = await self._connection.post(IndexedMemories, "/memories/reindex", wait=_REINDEX_TIMEOUT_S)
         return indexed.indexed
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
-    """Yield lines together, as many as a request may have; blank ones are left out."""
+def _blocks(lines: Iterable[str], max_bytes: int) -> Iterator[bytes]:
+    """Yield lines together, as many as a request may have."""
     block = bytearray()
-    for line in filter(str.strip, lines):
+    for line in lines:
         data = line.rstrip("\r\n").encode() + b"\n"
-        if block and len(block) + len(data) > _MAX_IMPORT_BYTES:
+        if block and len(block) + len(data) > max_bytes:
             yield bytes(block)
             block.clear()
         block += data

@@ -54,11 +54,14 @@ class ErasedMemories(ApiObject):
 
 
 class ImportedMemories(ApiObject):
-    """How many lines of an import were read, and how many of them were remembered before."""
+    """What has become of the lines of an import."""
 
     imported: int = 0
+    """How many are new."""
     same: int = 0
+    """How many were remembered before."""
     updated: int = 0
+    """How many took the place of a near duplicate."""
 
 
 class IndexedMemories(ApiObject):

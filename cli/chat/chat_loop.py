@@ -160,14 +160,17 @@ class Chat:
         started: list[Task] = []
         lines = ChatLines()
         watch = self._new_watch(turn, lines)
-        while True:
+        ended, is_interrupted = None, False
+        while ended is None:
             try:
+                if is_interrupted:
+                    started += self._menu(turn)
+                    is_interrupted = False
                 ended = self._connection.call(watch.show)
-                break
             except KeyboardInterrupt:
                 if self._terminal is None:
                     raise Interrupted(f"Interrupted. The turn goes on as task {turn.id}.") from None
-                started += self._menu(turn)
+                is_interrupted = True
         self._show_end(ended, lines)
         return started
 
@@ -224,8 +227,8 @@ class Chat:
 
     def _resume(self) -> None:
         """Show the end of a conversation that is resumed: what was said last, and what was missed since."""
-        turns = self._session.newest_turns(_SHOWN_TURNS)
-        if not turns or self._terminal is None:
+        turns = () if self._terminal is None else self._session.newest_turns(_SHOWN_TURNS)
+        if not turns:
             return
         if earlier := turns[0].number - 1:
             write_message(out, f"({earlier} earlier turn{'' if earlier == 1 else 's'}: /turns lists them)", style="dim")

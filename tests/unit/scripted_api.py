@@ -95,7 +95,7 @@ def stream(*events: JsonObject, cut: bool = False, gate: threading.Event | None 
     return ScriptedResponse(200, "retry: 1000\n\n" + "".join(sent), "text/event-stream; charset=utf-8", cut, gate)
 
 
-def event(position: int | None, kind: str, *, second: float = 11, **data: object) -> JsonObject:
+def event(position: int | None, kind: str, /, *, second: float = 11, **data: object) -> JsonObject:
     """Return an event of ``task-1``; position None is a live one."""
     durable = {} if position is None else {"id": f"p{position}"}
     return {**durable, "type": kind, "task_id": "task-1", "at": f"2026-11-21T19:53:{second:09.6f}Z", **data}

@@ -54,7 +54,9 @@ async def test_a_search_is_about_one_scope(
 ) -> None:
     api.on("GET", "/memories/search", {"memories": [memory(score=1.0)]})
 
-    found = await client.memories.search("tea", limit=3, **scope)  # type: ignore[arg-type]  # one of its keywords
+    found = await client.memories.search(
+        "tea", limit=3, user=scope.get("user"), agent=scope.get("agent"), scope=scope.get("scope")
+    )
 
     assert [each.score for each in found.memories] == [1.0]
     assert api.requests[0].path.partition("?")[2] == query
@@ -114,7 +116,7 @@ async def test_a_long_import_is_sent_in_parts_that_hold_whole_lines(api: Scripte
     api.on("POST", "/memories/import", {"imported": 3, "same": 1}, {"imported": 2, "updated": 1})
     lines = [json.dumps({"text": f"{number} {'é' * 3_900}"}, ensure_ascii=False) + "\n" for number in range(100)]
 
-    total = await client.memories.import_lines(["\n", *lines], user="ada")
+    total = await client.memories.import_lines(lines, user="ada", max_request_bytes=500_000)
 
     first, second = api.requests
     assert (total.imported, total.same, total.updated) == (5, 1, 1)

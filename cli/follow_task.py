@@ -10,12 +10,12 @@ from cli.answers.terminal_input import TerminalInput
 from cli.answers.terminal_questions import TerminalQuestions
 from cli.command_options import Answerer, Server
 from cli.errors import CommandFailed, Interrupted, OutputClosed, ServerUnreachable
-from cli.task_watch import TaskWatch
 from cli.views.answer_commands import AnswerCommands
 from cli.views.console import err, one_line, out, write_json, write_message, write_text
 from cli.views.live_display import LiveDisplay
 from cli.views.step_lines import output_text
 from cli.views.task_display import Display, JsonLines, PlainLines, RequestNotices, summary
+from cli.watched_task import WatchedTask
 
 __all__ = ["follow_until_ended", "require_completed", "wait_until_ended"]
 
@@ -88,7 +88,7 @@ class _Watch:
     ) -> None:
         self._server = server
         self._task = task
-        self._watch = TaskWatch(task, make_display, questions)
+        self._watch = WatchedTask(task, make_display, questions)
         self._questions = questions
 
     def run(self) -> Task:

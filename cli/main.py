@@ -54,7 +54,7 @@ COMMANDS = {
     "fork": Command("cli.commands.steering", "Start a new task that goes on from a step of another one."),
     "agents": Command("cli.commands.agents", "List the agents that can be given tasks."),
     "tools": Command("cli.commands.tools", "List the tools that agents can be given, or show one with its arguments."),
-    "memory": Command("cli.commands.memory", "List, search, add, forget, export and import what agents remember."),
+    "memory": Command("cli.commands.memories", "List, search, add, forget, export and import what agents remember."),
     "mcp": Command("cli.commands.mcp_servers", "List MCP servers and their tools, call a tool, or log in at a server."),
     "init": Command("cli.commands.init", "Make a new app directory with an agent and a tool to start from."),
     "setup": Command("cli.commands.setup", "Register the search attributes at Temporal. Safe to repeat."),

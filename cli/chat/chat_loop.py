@@ -15,12 +15,12 @@ from cli.chat.chat_session import ChatSession
 from cli.command_options import Answerer, Server, ServerConnection
 from cli.errors import CommandFailed, Interrupted, OutputClosed, ServerUnreachable
 from cli.follow_task import require_completed
-from cli.task_watch import TaskWatch
 from cli.views.answer_commands import AnswerCommands
 from cli.views.chat_display import ChatDisplay, ChatLines, PlainChat
 from cli.views.console import err, one_line, out, write_message, write_text
 from cli.views.step_lines import output_text
 from cli.views.task_display import RequestNotices, summary
+from cli.watched_task import WatchedTask
 
 __all__ = ["Chat"]
 
@@ -174,14 +174,14 @@ class Chat:
         self._show_end(ended, lines)
         return started
 
-    def _new_watch(self, turn: Task, lines: ChatLines) -> TaskWatch:
+    def _new_watch(self, turn: Task, lines: ChatLines) -> WatchedTask:
         if self._terminal is None:
-            return TaskWatch(turn, lambda system: RequestNotices(AnswerCommands(self._server, system)))
+            return WatchedTask(turn, lambda system: RequestNotices(AnswerCommands(self._server, system)))
         is_live = out.is_terminal and not out.is_dumb_terminal
         display = ChatDisplay(out, lines) if is_live else PlainChat(out, lines)
         commands = AnswerCommands(self._server, name=self._answerer.name)
         questions = TerminalQuestions(turn, self._answerer, self._terminal, out, display, commands)
-        return TaskWatch(turn, lambda _: display, questions)
+        return WatchedTask(turn, lambda _: display, questions)
 
     def _menu(self, turn: Task) -> list[Task]:
         """Ask what to do about a turn that runs; return the turn that a message has started.

@@ -11,10 +11,10 @@ from cli.answers.terminal_questions import TerminalQuestions
 from cli.views.task_display import Display
 from cli.views.worker_watch import WorkerWatch, system_info
 
-__all__ = ["TaskWatch"]
+__all__ = ["WatchedTask"]
 
 
-class TaskWatch:
+class WatchedTask:
     """One task's updates; after an interruption, ``show`` goes on where it stopped."""
 
     def __init__(

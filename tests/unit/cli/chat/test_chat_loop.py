@@ -57,12 +57,12 @@ def chat(api: ScriptedApi, tmp_path: Path) -> StartChat:
     return start
 
 
-def script_turn(api: ScriptedApi, *events: JsonObject, output: str = "It is 42", **fields: object) -> None:
+def script_turn(api: ScriptedApi, *events: JsonObject) -> None:
     """Let the next message start ``task-1``, which does this and completes."""
     api.on("POST", "/conversations", ScriptedResponse(201, conversation()))
     api.on("POST", MESSAGES, ScriptedResponse(201, task("running")))
     api.on("GET", "/tasks/task-1/events", stream(*(events or EVENTS)))
-    api.on("GET", "/tasks/task-1", task(output=output, **fields))
+    api.on("GET", "/tasks/task-1", task(output="It is 42"))
 
 
 def turn(number: int = 1, **fields: object) -> JsonObject:

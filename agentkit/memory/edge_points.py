@@ -94,7 +94,9 @@ class EdgePoints:
     ) -> Sequence[tuple[MemoryPoint, float]]:
         """See ``PointStore``."""
         conditions, depth = _filter(where), max(SEARCH_DEPTH, limit)
-        queries = [edge.Query.Nearest(list(vectors.meaning), using=MEANING_VECTOR)]
+        queries = []
+        if vectors.meaning:
+            queries.append(edge.Query.Nearest(list(vectors.meaning), using=MEANING_VECTOR))
         if vectors.words.indices:
             queries.append(edge.Query.Nearest(_sparse(vectors), using=WORDS_VECTOR))
         request = edge.QueryRequest(

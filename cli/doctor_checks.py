@@ -19,6 +19,7 @@ from activities.temporal.temporal_commands import setup_command, worker_command
 from activities.temporal.worker_identity import app_id
 from agentkit.catalog.catalog import Catalog
 from agentkit.errors import ConfigurationInvalid
+from agentkit.interfaces import memory_task_queue
 from agentkit.secrets import SecretStore
 from cli.api_checks import ApiState, api_findings, ask_api, port_finding
 from cli.app_checks import app_findings, is_app_dir, load_app, model_findings
@@ -29,6 +30,7 @@ from cli.errors import CommandFailed, UsageWrong
 from cli.external_tool_checks import external_tool_findings
 from cli.finding import Finding
 from cli.mcp_checks import mcp_findings
+from cli.memory_checks import agents_with_memory, memory_findings, served_memory_findings
 from cli.temporal_checks import connect_to_temporal, host_and_port, missing_search_attributes
 from cli.temporal_server import find_temporal
 from cli.worker_checks import ExpectedWorkers, secret_findings, worker_findings
@@ -62,6 +64,7 @@ async def run_checks(settings: Settings) -> Checkup:
     catalog = await load_app(settings)
     findings = [_python(), await _binary(settings), _data_dir(settings), *_variables()]
     findings += app_findings(settings, catalog)
+    findings += memory_findings(settings, agents_with_memory(catalog))
     if catalog is not None:
         running_default = api.system.default_model.name if api.system is not None else None
         models, servers = await asyncio.gather(
@@ -142,7 +145,10 @@ async def _temporal(settings: Settings, api: ApiState, catalog: Catalog | None) 
         return [*findings, Finding("Namespace", "missing", detail, remedies)]
     expected = _expected_workers(settings, api, catalog, address)
     findings += [await _search_attributes(client, address), *await worker_findings(client, expected)]
-    return [*findings, *await external_tool_findings(client, _external_task_queues(api, catalog))]
+    findings += await served_memory_findings(
+        client, settings, expected.task_queue, expected.start_command, agents_with_memory(catalog)
+    )
+    return [*findings, *await external_tool_findings(client, _external_task_queues(api, catalog, expected.task_queue))]
 
 
 def _temporal_address(settings: Settings, api: ApiState) -> str:
@@ -176,10 +182,11 @@ def _tools(catalog: Catalog | None) -> list[str]:
     return [spec.name for spec in catalog.toolset.specs() if spec.task_queue is None] if catalog is not None else []
 
 
-def _external_task_queues(api: ApiState, catalog: Catalog | None) -> dict[str, str]:
-    """Return the task queue of each tool that has one of its own, by the tool's name."""
+def _external_task_queues(api: ApiState, catalog: Catalog | None, task_queue: str) -> dict[str, str]:
+    """Return the task queue of each tool of other programs, by the tool's name."""
     listed = api.tools.tools if api.tools is not None else catalog.toolset.specs() if catalog is not None else ()
-    return {tool.name: tool.task_queue for tool in listed if tool.task_queue is not None}
+    own = (None, memory_task_queue(task_queue))
+    return {tool.name: tool.task_queue for tool in listed if tool.task_queue is not None and tool.task_queue not in own}
 
 
 async def _search_attributes(client: Client, address: str) -> Finding:

@@ -6,10 +6,10 @@ from importlib import import_module
 from pathlib import Path
 
 from agentkit.config.agent_settings import AgentSettings
+from agentkit.config.memory_requirements import missing_memory_requirement
 from agentkit.errors import ConfigurationInvalid, MemoryMisconfigured
 from agentkit.interfaces import LongTermMemory
 from agentkit.memory.embedders.embedder_choice import open_embedder
-from agentkit.memory.embedders.extra_packages import require_packages
 
 __all__ = ["open_memory"]
 
@@ -28,17 +28,12 @@ async def open_memory(settings: AgentSettings, directory: Path) -> LongTermMemor
     store = settings.memory_store
     if store == "off":
         raise MemoryMisconfigured("Long-term memory is off, by AGENTKIT_LTM_PROVIDER")
-    if store == "embedded":
-        require_packages("The embedded long-term memory", "memory", "qdrant_edge")
+    if missing := missing_memory_requirement(settings):
+        raise MemoryMisconfigured(missing)
+    if store == "embedded" or settings.ltm_url is None:
         from agentkit.memory.embedded_memory import open_embedded_memory
 
         return open_embedded_memory(directory, await open_embedder(settings))
-    if settings.ltm_url is None:
-        raise MemoryMisconfigured(
-            "AGENTKIT_LTM_PROVIDER is qdrant, and AGENTKIT_LTM_URL isn't set: it is the server's address, such as "
-            "http://127.0.0.1:6333"
-        )
-    require_packages("Long-term memory on a Qdrant server", "memory", "qdrant_client")
     from agentkit.llm.shared.provider_credentials import checked_key
 
     try:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.long_term_memory_settings import embedding_choice
-from agentkit.config.providers import is_configured
+from agentkit.config.memory_requirements import missing_embedding_requirement
 from agentkit.errors import ConfigurationInvalid, MemoryMisconfigured
 from agentkit.interfaces import Embedder
 
 __all__ = ["open_embedder"]
-
-_NEEDED = {
-    "openai": "OPENAI_API_KEY",
-    "google": "GOOGLE_API_KEY",
-    "openai-compatible": "OPSPAWN_OPENAI_COMPATIBLE_BASE_URL",
-}
 
 
 async def open_embedder(settings: AgentSettings) -> Embedder:
@@ -26,6 +20,8 @@ async def open_embedder(settings: AgentSettings) -> Embedder:
         MemoryUnavailable: the provider doesn't respond.
         MemoryMisconfigured: a key, an address or a package is missing; the message has the cure.
     """
+    if missing := missing_embedding_requirement(settings):
+        raise MemoryMisconfigured(missing)
     choice = embedding_choice(settings.ltm_embeddings)
     match choice.provider:
         case "minilm":
@@ -37,10 +33,6 @@ async def open_embedder(settings: AgentSettings) -> Embedder:
 
             return MultilingualEmbedder()
         case provider:
-            if not is_configured(provider, settings):
-                raise MemoryMisconfigured(
-                    f"AGENTKIT_LTM_EMBEDDINGS is {settings.ltm_embeddings}, which needs {_NEEDED[provider]}"
-                )
             try:
                 return await _open_provider(provider, choice.name, settings)
             except ConfigurationInvalid as error:

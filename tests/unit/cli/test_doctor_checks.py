@@ -42,6 +42,7 @@ async def test_without_servers_each_missing_one_is_unreachable_with_a_remedy(
         "Data directory": "ok",
         "Variables": "note",
         "App directory": "ok",
+        "Memory": "ok",
         "Model demo:demo": "ok",
         "Temporal": "unreachable",
         "API": "unreachable",

@@ -1,4 +1,4 @@
-"""Report what an extra would install and is not installed here, with the command that installs it."""
+"""What an extra would install and is not installed here, with the command that installs it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,21 @@ import shlex
 import sys
 from pathlib import Path
 
-from agentkit.errors import MemoryMisconfigured
+__all__ = ["install_command", "missing_packages"]
 
-__all__ = ["install_command", "require_packages"]
-
-_ROOT = Path(__file__).parents[3]
+_ROOT = Path(__file__).parents[2]
 """The checkout, or the directory that the wheel is installed in."""
 
 
-def require_packages(subject: str, extra: str, *modules: str) -> None:
-    """Check that the modules can be imported; none is.
+def missing_packages(subject: str, extra: str, *modules: str) -> str | None:
+    """Return a sentence with the modules that can't be found, and the command that installs the extra; else None.
 
-    Raises:
-        MemoryMisconfigured: one is missing; the message has the command that installs the extra.
+    No module is imported.
     """
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
-    if missing:
-        raise MemoryMisconfigured(
-            f"{subject} needs packages that aren't installed here ({', '.join(missing)}): {install_command(extra)}"
-        )
+    if not missing:
+        return None
+    return f"{subject} needs packages that aren't installed here ({', '.join(missing)}): {install_command(extra)}"
 
 
 def install_command(extra: str, root: Path = _ROOT) -> str:

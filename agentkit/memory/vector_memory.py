@@ -265,14 +265,16 @@ class VectorMemory:
             )
             if await self._points.change(_with_key(memory, near.keys, key_hash(new.key)), vectors):
                 return RememberedMemory(memory=memory, outcome="updated")
-        memory = await self._new(scope, new)
+        identifier = memory_id(scope, new.text)
+        for taken in await self._points.select(self._filter(scope, ids=[identifier]), limit=1):
+            if taken.memory.superseded_by is None and text_key(taken.memory.text) == text_key(new.text):
+                return RememberedMemory(memory=await self._seen_again(taken, new), outcome="same")  # just now
+            identifier = memory_id(scope, new.text, new.key)
+        memory = self._new(scope, identifier, new)
         await self._points.put(MemoryPoint(memory, (key_hash(new.key),)), vectors)
         return RememberedMemory(memory=memory, outcome="new")
 
-    async def _new(self, scope: MemoryScope, new: NewMemory) -> Memory:
-        identifier = memory_id(scope, new.text)
-        if await self._points.count(self._filter(scope, ids=[identifier])):
-            identifier = memory_id(scope, new.text, new.key)
+    def _new(self, scope: MemoryScope, identifier: str, new: NewMemory) -> Memory:
         created_at = stored_time(new.created_at or self._now())
         return Memory(
             id=identifier,

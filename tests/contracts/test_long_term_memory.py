@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from qdrant_client import AsyncQdrantClient
 
 from agentkit.errors import MemoryNotFound, MemoryRequestInvalid
 from agentkit.interfaces import (
@@ -18,10 +21,12 @@ from agentkit.interfaces import (
     NewMemory,
 )
 from agentkit.memory.edge_points import EdgePoints
+from agentkit.memory.server_memory import open_server_memory
 from agentkit.memory.stored_points import PointFilter
 from agentkit.memory.vector_memory import VectorMemory
 from agentkit.memory_rules import MAX_METADATA_CHARS
 from agentkit.testing import InMemoryMemory, WordEmbedder
+from tests.qdrant_server import API_KEY, QdrantServer, qdrant_server
 
 ADA = MemoryScope(kind="user", owner="ada")
 OTHERS = [
@@ -31,6 +36,10 @@ OTHERS = [
     MemoryScope(kind="user", owner="ada", tenant="acme"),
     MemoryScope(kind="user", owner="ada/"),
 ]
+QDRANT_URL = os.environ.get("QDRANT_URL", "")  # noqa: TID251
+"""A Qdrant server of the developer's, which is tested too."""
+QDRANT_KEY = os.environ.get("QDRANT_API_KEY")  # noqa: TID251
+STORES = ["in memory", "embedded", "loopback server", *(["server"] if QDRANT_URL else [])]
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -58,16 +67,40 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgePoints]:
     asyncio.run(points.aclose())
 
 
-@pytest.fixture(params=["in memory", "embedded"])
+@pytest.fixture(scope="module")
+def loopback_server() -> Iterator[QdrantServer]:
+    with qdrant_server() as server:
+        yield server
+
+
+@pytest.fixture(params=STORES)
 async def memory(
-    request: pytest.FixtureRequest, clock: SteppingClock, directory: EdgePoints
+    request: pytest.FixtureRequest, clock: SteppingClock, directory: EdgePoints, loopback_server: QdrantServer
 ) -> AsyncIterator[LongTermMemory]:
     if request.param == "in memory":
         yield InMemoryMemory(now=clock)
-    else:
+    elif request.param == "embedded":
         yield VectorMemory(directory, WordEmbedder(), now=clock)
         for tenant in {scope.tenant for scope in (ADA, *OTHERS)}:
             await directory.delete(PointFilter(tenant, now_ms=0))
+    elif request.param == "loopback server":
+        name = f"memories-{uuid.uuid4().hex}"
+        store = open_server_memory(loopback_server.url, WordEmbedder(), api_key=API_KEY, collection=name, now=clock)
+        yield store
+        await store.aclose()
+    else:
+        collection = f"opspawn-test-{uuid.uuid4().hex}"
+        store = open_server_memory(QDRANT_URL, WordEmbedder(), api_key=QDRANT_KEY, collection=collection, now=clock)
+        yield store
+        await store.aclose()
+        await delete_collections(collection)
+
+
+async def delete_collections(alias: str) -> None:
+    client = AsyncQdrantClient(url=QDRANT_URL, headers={"api-key": QDRANT_KEY or ""}, check_compatibility=False)
+    for number in (1, 2):
+        await client.delete_collection(f"{alias}-{number}")
+    await client.close()
 
 
 def new(text: str, key: str | None = None, **fields: object) -> NewMemory:

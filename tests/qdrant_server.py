@@ -112,7 +112,7 @@ class QdrantServer:
                 count = models.CountRequest.model_validate(body)
                 return await self.engine.count(name, count_filter=count.filter)
             case ["query"]:
-                query = models.QueryRequest.model_validate(body)
+                query: Any = models.QueryRequest.model_validate(body)
                 return await self.engine.query_points(
                     name,
                     query=query.query,

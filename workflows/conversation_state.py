@@ -253,6 +253,7 @@ class ConversationState:
             turns=self.turn_count,
             current_task_id=self._turns[-1].task_id if self.status == "running" else None,
             queued=len(self.queue),
+            created_at=self.created_at,
             updated_at=self._updated_at,
             expires_at=self.expires_at,
             forked_from=self._start.fork,
@@ -272,7 +273,7 @@ class ConversationState:
             metadata=start.metadata,
             idle_expiry=start.idle_expiry,
             usage=self.usage,
-            created_at=self.created_at,
+            queued_ids=tuple(message.id for message in self.queue),
             messages=self._end,
             version=self._version,
         )

@@ -241,7 +241,7 @@ class ConversationSummary(Record):
     """Of the running turn."""
     queued: int = 0
     """Messages that wait for a turn of their own."""
-    created_at: datetime | None = None
+    created_at: datetime | None = Field(default=None, exclude_if=lambda time: time is None)
     """None: when the workflow started."""
     updated_at: datetime | None = None
     """When a turn started or ended, or something was changed; None: when the workflow started."""
@@ -262,7 +262,6 @@ class ConversationView(ConversationSummary):
     idle_expiry: float | None = None
     usage: Usage
     """Of all ended turns."""
-    created_at: datetime
     queued_ids: tuple[str, ...] = Field(default=(), exclude_if=lambda ids: not ids)
     """The ids of the messages that ``queued`` counts, oldest first."""
     messages: int

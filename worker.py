@@ -7,14 +7,13 @@ import logging
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 
 from temporalio.client import Client
-from temporalio.common import WorkerDeploymentVersion
-from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker import Worker
 
 from activities import retry_policies
 from activities.event_loop_watch import watching_event_loop
+from activities.memory_worker import serving_app_memory
 from activities.model_waits import measuring_model_waits
 from activities.settings import Settings, inherited_environment, warn_of_unknown_variables
 from activities.storage.task_file_store import task_file_store
@@ -22,6 +21,7 @@ from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
+from activities.temporal.deployment_version import DEPLOYMENT_VERSION
 from activities.temporal.payload_collector import collecting_payloads
 from activities.temporal.process_exit import exit_process, stop_signal
 from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
@@ -37,6 +37,7 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Compactor, McpServers, Model, OutputChecker, Secrets, Toolset
 from agentkit.llm import build_models
 from agentkit.mcp import app_mcp_servers
+from agentkit.memory import open_memory
 from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
@@ -48,11 +49,6 @@ from workflows.workflow_sandbox import sandboxed_runner
 __all__ = ["build_worker", "main"]
 
 logger = logging.getLogger("opspawn.worker")
-
-_VERSION = WorkerDeploymentConfig(
-    version=WorkerDeploymentVersion("opspawn", metadata.version("opspawn")), use_worker_versioning=False
-)
-"""Without a version of its own the SDK hashes every loaded module at each start, which takes up to 2 s."""
 
 
 def build_worker(
@@ -66,10 +62,12 @@ def build_worker(
     secrets: Secrets | None = None,
     mcp_servers: McpServers | None = None,
     compactor: Compactor | None = None,
+    cache: TranscriptCache | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
     webhook_client = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
-    reader = TranscriptReader(client, cache := TranscriptCache(settings.transcript_cache_bytes))
+    cache = cache or TranscriptCache(settings.transcript_cache_bytes)
+    reader = TranscriptReader(client, cache)
     parts = (client, settings, models, toolset, reader, checker, publisher, tool_calls, secrets)
     return Worker(
         client,
@@ -78,7 +76,7 @@ def build_worker(
         workflows=WORKFLOWS,
         activities=worker_activities(*parts, webhook_client, mcp_servers, compactor),
         interceptors=[TranscriptSharing(cache.share)],
-        deployment_config=_VERSION,
+        deployment_config=DEPLOYMENT_VERSION,
         workflow_runner=sandboxed_runner(),
         sticky_queue_schedule_to_start_timeout=retry_policies.STICKY_QUEUE_TIMEOUT,
         max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
@@ -106,16 +104,17 @@ async def _serve(settings: Settings) -> None:
     try:
         await asyncio.wait({connecting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
-            client = connecting.result()
+            client, cache = connecting.result(), TranscriptCache(settings.transcript_cache_bytes)
             await warming_up
             async with (
-                token_relay(settings) as publisher,
-                OutputCheckProcesses() as checker,
+                token_relay(settings) as relay,
+                OutputCheckProcesses() as check,
                 collecting_payloads(client, settings),
                 watching_event_loop(),
                 measuring_model_waits(models, meter),
                 ToolCalls(meter=meter) as calls,
-                build_worker(client, settings, models, catalog.toolset, checker, publisher, calls, secrets, mcp),
+                serving_app_memory(client, settings, models, cache, secrets, open_memory),
+                build_worker(client, settings, models, catalog.toolset, check, relay, calls, secrets, mcp, None, cache),
             ):
                 await require_no_other_app_started(client, settings)
                 logger.info("Working on task queue %s for the app %s", settings.task_queue, settings.app_dir)

@@ -15,11 +15,14 @@ __all__ = [
     "CHECK_INPUT_POLICY",
     "COMPACTION_POLICY",
     "CONVERSATION_POLICY",
+    "EXTRACT_MEMORIES_POLICY",
     "GRACEFUL_SHUTDOWN_TIMEOUT",
     "HEARTBEAT_INTERVAL",
     "LIST_MCP_TOOLS_POLICY",
     "MAX_CONCURRENT_ACTIVITIES",
+    "MAX_CONCURRENT_MEMORY_ACTIVITIES",
     "NOTIFY_INPUT_POLICY",
+    "RECALL_MEMORIES_POLICY",
     "STICKY_QUEUE_TIMEOUT",
     "STORING_POLICY",
     "TASK_END_POLICY",
@@ -37,6 +40,9 @@ HEARTBEAT_INTERVAL = timedelta(seconds=1)
 MAX_CONCURRENT_ACTIVITIES = 300
 """How many model and tool calls one worker runs at once; tools leave a third of them to models: see
 ``ToolCallLimits``."""
+
+MAX_CONCURRENT_MEMORY_ACTIVITIES = 50
+"""How many calls of long-term memory a worker runs at once; further ones wait in their task queue."""
 
 STICKY_QUEUE_TIMEOUT = timedelta(seconds=1)
 """How long a workflow task waits for the worker that has the workflow cached, before any worker may take it."""
@@ -61,6 +67,8 @@ class ActivityPolicy:
     schedule_to_start: timedelta | None = None
     """Limit of the wait for a worker; None is no limit: a worker may be deployed days later."""
     heartbeat: timedelta | None = _HEARTBEAT_TIMEOUT
+    schedule_to_close: timedelta | None = None
+    """Limit of all attempts and the waits between them; None is no limit."""
 
 
 STORING_POLICY = ActivityPolicy(
@@ -106,6 +114,24 @@ LIST_MCP_TOOLS_POLICY = ActivityPolicy(
 )
 """Of the list of an agent's MCP tools, and the description of some: the settings of each server have its time, and a
 retry is for a worker that was lost."""
+
+RECALL_MEMORIES_POLICY = ActivityPolicy(
+    start_to_close=timedelta(seconds=10),
+    schedule_to_close=timedelta(seconds=10),
+    heartbeat=timedelta(seconds=3),
+    retry=RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=2)),
+)
+"""Of the recall before a task's first step: without memories in this time, the task goes on without."""
+
+EXTRACT_MEMORIES_POLICY = ActivityPolicy(
+    start_to_close=timedelta(minutes=3),
+    schedule_to_close=timedelta(minutes=5),
+    schedule_to_start=timedelta(seconds=30),
+    retry=RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=4
+    ),
+)
+"""Of the extraction at a task's end. The task's result waits for it; where it fails, nothing is remembered."""
 
 NOTIFY_INPUT_POLICY = ActivityPolicy(
     start_to_close=timedelta(seconds=20),

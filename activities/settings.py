@@ -141,7 +141,6 @@ class Settings(AgentSettings):
     """Path of a ``temporal`` command; None: the packaged one."""
     temporal_ui_url: str = "http://localhost:8233"
     """Base URL of links to the Temporal Web UI."""
-    task_queue: str = "opspawn"
     url: str = "http://127.0.0.1:8000"
     """The API's URL, for the command line."""
     check_keys: bool = True

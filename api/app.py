@@ -21,6 +21,8 @@ from api.conversations.pending_turns import PendingTurns
 from api.events.event_hub import EventHub
 from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
+from api.memories.memory_import import MAX_IMPORT_BYTES
+from api.memories.worker_memory import WorkerMemory
 from api.relay.relay_server import relay_server
 from api.request_metrics import RequestMetrics
 from api.rest import (
@@ -33,6 +35,7 @@ from api.rest import (
     home_page,
     input_request_routes,
     mcp_routes,
+    memory_routes,
     result_routes,
     steering_routes,
     system_routes,
@@ -96,6 +99,7 @@ def create_app(
         conversation_routes,
         agent_routes,
         mcp_routes,
+        memory_routes,
         system_routes,
         health_routes,
         docs_page,
@@ -108,7 +112,8 @@ def create_app(
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics) -> None:
     """Add the layers around the routes, from the innermost to the outermost."""
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes)
+    larger = {memory_routes.IMPORT_PATH: max(MAX_IMPORT_BYTES, settings.max_input_bytes)}
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes, larger=larger)
     install_problems(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -159,6 +164,7 @@ def _lifespan(
             files,
             sandbox,
             WorkerMcpServers(temporal, settings),
+            WorkerMemory(temporal, settings),
             metrics,
             stopping,
         )

@@ -15,6 +15,7 @@ from api.conversations.conversation_services import ConversationServices
 from api.events.event_hub import EventHub
 from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
+from api.memories.worker_memory import WorkerMemory
 from api.request_metrics import RequestMetrics
 from api.tasks.input_request_service import InputRequestService
 from api.tasks.task_fork import TaskForks
@@ -44,6 +45,7 @@ class ApiServices:
     files: TaskFileStore
     sandbox: WorkerSandbox
     mcp: WorkerMcpServers
+    memory: WorkerMemory
     metrics: RequestMetrics
     stopping: asyncio.Event
     """Set when the server shuts down, so that waiting requests end."""

@@ -134,6 +134,7 @@ class AgentTask:
             async with deadline:
                 if not self._is_continued:
                     await list_agent_tools(self._loop)
+                    await self._effects.recall_memories()
                 output = await self._run_until_finished()
         except TimeoutError:
             self._fail_at_deadline()
@@ -186,6 +187,7 @@ class AgentTask:
             if finish is None:
                 continue
             await self._effects.before_end()
+            await self._effects.extract_memories()
             await workflow.wait_condition(workflow.all_handlers_finished)
             # A message may have come meanwhile. It takes no output away: where a limit is reached, no model reads it.
             if not self._effects.steering.queued or self._loop.reached_limit() is not None:

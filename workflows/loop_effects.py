@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import ModelError, NotDone, OpspawnError, ToolError, ToolInterrupted
     from agentkit.input_requests import InputAnswer, InputRequest
     from agentkit.interfaces import (
+        MEMORY_TOOLS,
         READ_RESULT,
         CompactionReason,
         McpCall,
@@ -70,6 +71,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.search_attributes import MEMO_USER
     from workflows.steering_state import Steering, StepInterrupted
     from workflows.task_limits import TaskLimits
+    from workflows.task_memory import extract_memories, memory_scope, recall_memories
     from workflows.task_types import CarriedState
     from workflows.tool_execution import is_local, run_probe, run_tool
     from workflows.transcript_sharing import SHARE_TRANSCRIPT
@@ -237,6 +239,16 @@ class DurableEffects:
         """Show the failure in the Web UI; the failed activity is in history."""
         self.details.compaction_failed(error)
 
+    async def recall_memories(self) -> None:
+        """Recall memories before the task's first step, if the agent is to, into the transcript."""
+        self._share()
+        await recall_memories(self._loop, self.versions)
+
+    async def extract_memories(self) -> None:
+        """Have a model remember what the task was about, if the agent is to."""
+        self._share()
+        await extract_memories(self._loop, self.versions)
+
     def _share(self) -> None:
         """Share the transcript with the activities of this process."""
         if share := workflow.extern_functions().get(SHARE_TRANSCRIPT):
@@ -315,6 +327,8 @@ class DurableEffects:
         task_id, agent = workflow.info().workflow_id, self._loop.agent.name
         user: str | None = workflow.memo_value(MEMO_USER, None, type_hint=str)
         context = tool_context(task_id, call.id, step, kept, agent=agent, user=user)
+        if tool.name in MEMORY_TOOLS and self._loop.agent.memory is not None:
+            context = context.model_copy(update={"memory": memory_scope(self._loop.agent)})
         return context if tool.mcp is None else context.model_copy(update={"mcp": McpCall(effect=tool.effect)})
 
     def now(self) -> datetime:

@@ -101,11 +101,6 @@ def definition_issues(definition: AgentDefinition) -> list[ValidationIssue]:
 
 
 def _unsupported_features(definition: AgentDefinition) -> Iterator[ValidationIssue]:
-    if definition.memory.long_term:
-        message = f"long-term memory {_UNSUPPORTED}. Leave the key out, or write false"
-        yield ValidationIssue(("memory", "long_term"), message)
-    if definition.memory.recall:
-        yield ValidationIssue(("memory", "recall"), f"long-term memory {_UNSUPPORTED}. Leave the key out, or write 0")
     for index, name in enumerate(definition.tools):
         if name.startswith("agent:"):
             yield ValidationIssue(("tools", index), f"{name!r} {_UNSUPPORTED}: expected the name of a tool")

@@ -26,22 +26,34 @@ from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_vers
 from agentkit.catalog.mcp_access import MCP_PROXY, PROXY_TOOLS, McpAccess, mcp_hint
 from agentkit.catalog.mcp_file import McpFile
 from agentkit.catalog.mcp_watch import WatchedMcpFile
+from agentkit.catalog.memory_access import memory_issues, memory_settings, on_memory_queue
 from agentkit.catalog.openapi_downloads import OpenApiDownloads
 from agentkit.catalog.openapi_files import OpenApiFiles
 from agentkit.catalog.policy_checks import policy_tool_issues
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.providers import default_model, split_model
 from agentkit.errors import AgentInvalid, AgentNotFound, ConfigurationInvalid
-from agentkit.interfaces import Fetcher, HttpClient, McpServers, NoSecrets, Sandbox, SandboxLimits, Secrets, TaskFiles
+from agentkit.interfaces import (
+    MEMORY_TOOLS,
+    Fetcher,
+    HttpClient,
+    McpServers,
+    NoSecrets,
+    Sandbox,
+    SandboxLimits,
+    Secrets,
+    TaskFiles,
+)
 from agentkit.mcp_names import MCP_PREFIX
 from agentkit.mcp_settings import McpServerSettings
-from agentkit.specs import AgentDefinition, AgentSpec, Limits
+from agentkit.specs import AgentDefinition, AgentSpec, Limits, ToolSpec
 from agentkit.tools import builtin_tools
 from agentkit.tools.code_tools import code_tools
 from agentkit.tools.file_tools import file_tools
 from agentkit.tools.host.host_limits import HostLimits
 from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
 from agentkit.tools.mcp_resource_tools import RESOURCE_TOOLS, mcp_resource_tools
+from agentkit.tools.memory_tools import memory_tools
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["Catalog", "load_catalog"]
@@ -68,7 +80,8 @@ def load_catalog(
     """
     programs = code_tools(sandbox, files, _sandbox_limits(settings))
     mcp = (*mcp_proxy_tools(mcp_servers), *mcp_resource_tools(mcp_servers))
-    builtin = (*builtin_tools(fetcher, client=client, secrets=secrets), *programs, *file_tools(files), *mcp)
+    others = (*programs, *file_tools(files), *mcp, *memory_tools())
+    builtin = (*builtin_tools(fetcher, client=client, secrets=secrets), *others)
     directory = settings.openapi_dir or settings.app_dir / ".opspawn" / "openapi"
     downloads = OpenApiDownloads(directory, settings.openapi, client)
     documents = OpenApiFiles(settings.app_dir, downloads, settings.openapi, settings.secrets.keys(), client, secrets)
@@ -246,14 +259,16 @@ class Catalog:
 
     def _resolve(self, agent: AgentFile) -> AgentSpec:
         definition = agent.definition
-        if issues := [*definition_issues(definition), *self._tool_issues(definition)]:
+        memory = memory_issues(definition, self.settings)
+        if issues := [*definition_issues(definition), *memory, *self._tool_issues(definition)]:
             raise agent.source.error(issues)
         resolved = {
             "models": tuple(":".join(split_model(model)) for model in named_models(definition))
             or (self._default_model(),),
             "planner": definition.planner or self._default_planner(),
-            "tools": tuple(self.toolset.get(name).spec for name in self._tool_names(definition)),
+            "tools": on_memory_queue(self._tools(definition), self.settings),
             "mcp": McpAccess(definition, self._mcp.file).selection(),
+            "memory": memory_settings(definition),
         }
         copied = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
         return AgentSpec.model_validate({name: getattr(definition, name) for name in copied} | resolved)
@@ -266,17 +281,22 @@ class Catalog:
         names = [name for listed in definition.tools for name in known if fnmatchcase(name, listed)]
         if MCP_PROXY in definition.tools:
             names += [spec.name for spec in self.toolset.specs() if spec.name in PROXY_TOOLS]
+        if definition.memory.long_term:
+            names += MEMORY_TOOLS
         return list(dict.fromkeys(names))
 
+    def _tools(self, definition: AgentDefinition) -> Sequence[ToolSpec]:
+        return [self.toolset.get(name).spec for name in self._tool_names(definition)]
+
     def _known_tools(self) -> Sequence[str]:
-        """Return the names of tools that agents may list."""
-        return [spec.name for spec in self.toolset.specs() if spec.name not in PROXY_TOOLS]
+        """Return the names of tools that agents may list; those of memory come by ``memory: {long_term: true}``."""
+        return [spec.name for spec in self.toolset.specs() if spec.name not in (*PROXY_TOOLS, *MEMORY_TOOLS)]
 
     def _tool_issues(self, definition: AgentDefinition) -> Iterator[ValidationIssue]:
         known, access = self._known_tools(), McpAccess(definition, self._mcp.file)
         yield from access.issues()
         for index, name in enumerate(definition.tools):
-            if name.startswith(MCP_PREFIX) or name == MCP_PROXY:
+            if name.startswith(MCP_PREFIX) or name in (MCP_PROXY, *MEMORY_TOOLS):
                 continue
             if "*" in name and not any(fnmatchcase(tool, name) for tool in known):
                 yield ValidationIssue(("tools", index), f"no tool matches {name!r}. Tools: {', '.join(known)}")
@@ -284,8 +304,7 @@ class Catalog:
                 hint = mcp_hint(name, self._mcp.file) or did_you_mean(name, [*known, MCP_PROXY])
                 message = f"there is no tool {name!r}.{hint} Tools: {', '.join(known)}"
                 yield ValidationIssue(("tools", index), message)
-        tools = [self.toolset.get(name).spec for name in self._tool_names(definition)]
-        yield from policy_tool_issues(definition.policy, tools, known, access)
+        yield from policy_tool_issues(definition.policy, self._tools(definition), known, access)
 
     def _unknown_secrets(self) -> Iterator[str]:
         known = self.settings.secrets

@@ -72,6 +72,8 @@ class AgentSettings(BaseSettings):
 
     app_dir: Path = Path()
     """The directory with ``agents/``, ``tools/`` and ``opspawn.toml``."""
+    task_queue: str = "opspawn"
+    """The task queue of the app's workers; those that serve long-term memory poll a second one of their own."""
     tool_host: Literal["process", "inline"] = "process"
     """Where a project's tools run: in processes of their own, or in the worker itself, for debuggers."""
     tool_memory_bytes: int = Field(default=4 * 2**30, ge=0)

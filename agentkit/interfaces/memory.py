@@ -15,6 +15,7 @@ __all__ = [
     "DEFAULT_TENANT",
     "DEFAULT_USER",
     "MAX_MEMORY_CHARS",
+    "MEMORY_TOOLS",
     "LongTermMemory",
     "Memory",
     "MemoryChanges",
@@ -33,6 +34,9 @@ DEFAULT_USER = "default"
 
 MAX_MEMORY_CHARS = 4_000
 """The longest text of a memory."""
+
+MEMORY_TOOLS = ("remember", "recall", "forget", "update_memory")
+"""The names of the tools that an agent with long-term memory has."""
 
 ScopeKind = Literal["user", "agent", "tenant"]
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, Self
 from pydantic import Field, JsonValue, PrivateAttr
 
 from agentkit.errors import ToolError
+from agentkit.interfaces.memory import MemoryScope
 from agentkit.messages import StoredContent
 from agentkit.policy_rules import Effect
 from agentkit.records import Record
@@ -188,6 +189,8 @@ class ToolContext(Record):
 
     mcp: McpCall | None = Field(default=None, exclude_if=lambda call: call is None)
     """Of a call of an MCP tool."""
+    memory: MemoryScope | None = Field(default=None, exclude_if=lambda scope: scope is None)
+    """Of a call of a tool of long-term memory: whose memories it is about."""
     result: StoredContent | None = None
     """For ``read_result``: the kept result of the call that its arguments name. None: there is none."""
 

@@ -37,6 +37,7 @@ EventType = Literal[
     "input.rejected",
     "message.received",
     "limits.raised",
+    "memory.recalled",
     "tool.started",
     "tool.retrying",
     "tool.progress",

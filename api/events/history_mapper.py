@@ -19,6 +19,7 @@ from temporalio.converter import decode_typed_search_attributes
 from temporalio.exceptions import CancelledError
 
 from activities.failure_mapping import is_local_timeout, is_refusal
+from activities.memory_payloads import RECALL_MEMORIES_ACTIVITY
 from activities.payload_types import (
     DESCRIBE_MCP_TOOLS_ACTIVITY,
     LIST_MCP_TOOLS_ACTIVITY,
@@ -37,6 +38,7 @@ from agentkit.specs import AgentSpec, ToolSpec
 from api.events.event import Event, EventType
 from api.events.event_position import Position
 from api.events.history_decoder import LOCAL_ACTIVITY, DecodedEvent
+from api.events.memory_events import recall_failure_data, recalled_data
 from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall, call_error
 from api.tasks.task_reading import closing_failure
 from api.tasks.task_snapshot import TaskUsage, input_content
@@ -94,6 +96,8 @@ class HistoryMapper:
         self._agent: AgentSpec | None = None
         self._tool_sources: dict[int, str] = {}
         """The types of the activities that return further tools of the agent, by the ids of their events."""
+        self._recalls: set[int] = set()
+        """The ids of the events that scheduled the recall of memories."""
         self._task_data: _Data = {}
         self._started = False
         self._status: str | None = None
@@ -182,6 +186,8 @@ class HistoryMapper:
             yield from self._model_scheduled(decoded)
         elif activity_type in _TOOLS_OF_RESULTS:
             self._tool_sources[decoded.event.event_id] = activity_type
+        elif activity_type == RECALL_MEMORIES_ACTIVITY:
+            self._recalls.add(decoded.event.event_id)
         elif activity_type.startswith(TOOL_PREFIX):
             yield from self._tool_scheduled(decoded, activity_type.removeprefix(TOOL_PREFIX))
 
@@ -221,6 +227,10 @@ class HistoryMapper:
         scheduled_event_id = decoded.event.activity_task_completed_event_attributes.scheduled_event_id
         if (source := self._tool_sources.pop(scheduled_event_id, None)) is not None:
             self._add_tools(source, decoded.values[0] if decoded.values else None)
+            return
+        if scheduled_event_id in self._recalls:
+            if (data := recalled_data(decoded.values)) is not None:
+                yield _Draft("memory.recalled", {**data, **_unreadable(decoded)})
             return
         call, _ = self._finish(scheduled_event_id)
         match call:
@@ -311,6 +321,9 @@ class HistoryMapper:
         yield from self._failed(decoded, scheduled, CancelledError("Cancelled."))
 
     def _failed(self, decoded: DecodedEvent, scheduled_event_id: int, failure: BaseException | None) -> _Drafts:
+        if scheduled_event_id in self._recalls:
+            yield _Draft("memory.recalled", recall_failure_data(failure))
+            return
         call, attempts = self._finish(scheduled_event_id)
         if call is not None and is_refusal(failure):
             self._refused.add(call.activity_id)

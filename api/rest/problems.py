@@ -42,12 +42,16 @@ from api.tasks.errors import (
     McpServerFailed,
     McpServerNotFound,
     McpServerTimedOut,
+    MemoryNotServed,
+    MemoryNotUsable,
+    MemoryRefused,
     MessageRefused,
     PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
     ServiceError,
     SteeringRefused,
+    StoredMemoryNotFound,
     TaskEnded,
     TaskNotFound,
     TaskRefused,
@@ -96,6 +100,10 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     McpContentRefused: (422, "mcp-content-refused", "A prompt or resource can't be read"),
     McpServerFailed: (502, "mcp-server-failed", "An MCP server can't be used"),
     McpServerTimedOut: (504, "mcp-server-timed-out", "An MCP server didn't respond in time"),
+    StoredMemoryNotFound: (404, "memory-not-found", "No such memory"),
+    MemoryRefused: (422, "memory-refused", "The memory can't be stored or listed"),
+    MemoryNotServed: (503, "memory-not-served", "Long-term memory can't be reached"),
+    MemoryNotUsable: (503, "memory-not-usable", "Long-term memory can't be used"),
     WatchInterrupted: (503, "watch-interrupted", "The stream was interrupted"),
     WorkerUnavailable: (503, "workers-silent", "No worker responds"),
     PayloadUnavailable: (503, "payload-unavailable", "Stored data can't be read or written"),
@@ -219,7 +227,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
         return _invalid_request(map(_body_detail, error.issues))
     status, kind, title = _problem(error)
     errors = [*map(_body_detail, error.issues)] if isinstance(error, TaskRefused) else None
-    headers = _RETRY_AFTER if status == 503 and not isinstance(error, PayloadUnavailable) else None
+    is_transient = status == 503 and not isinstance(error, PayloadUnavailable | MemoryNotUsable)
+    headers = _RETRY_AFTER if is_transient else None
     return problem_response(status, str(error), kind=kind, title=title, errors=errors, headers=headers)
 
 

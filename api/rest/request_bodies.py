@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from email.message import Message as Header
 from typing import Any, NoReturn
 
@@ -72,16 +72,18 @@ class BodyLimitMiddleware:
     the problem document, by one in plain text.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int] | None = None) -> None:
+        """Refuse bodies over ``max_bytes``; ``larger`` has the limits of paths that take more."""
         self._app = app
         self._max_bytes = max_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the bytes as the application receives them."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        size = 0
+        size, max_bytes = 0, self._larger.get(scope["path"], self._max_bytes)
         content_length = Headers(scope=scope).get("content-length", "")
         announced = int(content_length) if content_length.isdecimal() else 0
 
@@ -89,8 +91,8 @@ class BodyLimitMiddleware:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if max(size, announced) > self._max_bytes:
-                raise HTTPException(413, f"The body is larger than {self._max_bytes} bytes, the most that is taken")
+            if max(size, announced) > max_bytes:
+                raise HTTPException(413, f"The body is larger than {max_bytes} bytes, the most that is taken")
             return message
 
         await self._app(scope, receive_counted, send)

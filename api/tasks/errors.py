@@ -21,6 +21,10 @@ ServiceError
 ├── McpServerFailed       an MCP server can't be used now
 ├── McpServerTimedOut     an MCP server didn't respond in time
 ├── McpContentRefused     a prompt or resource of an MCP server can't be read as requested
+├── StoredMemoryNotFound  no such memory
+├── MemoryRefused         a text can't be remembered, or a list of memories not be gone on with
+├── MemoryNotServed       no worker serves long-term memory, or it can't be reached
+├── MemoryNotUsable       the settings of long-term memory don't fit what is stored
 ├── WorkerUnavailable     only a worker could respond, and none did
 ├── PayloadUnavailable    stored data of a task can't be read or written
 ├── TemporalUnreachable   Temporal doesn't respond
@@ -45,12 +49,16 @@ __all__ = [
     "McpServerFailed",
     "McpServerNotFound",
     "McpServerTimedOut",
+    "MemoryNotServed",
+    "MemoryNotUsable",
+    "MemoryRefused",
     "MessageRefused",
     "PayloadUnavailable",
     "PositionInvalid",
     "RequestInvalid",
     "ServiceError",
     "SteeringRefused",
+    "StoredMemoryNotFound",
     "TaskEnded",
     "TaskNotFound",
     "TaskRefused",
@@ -198,6 +206,22 @@ class McpContentRefused(ServiceError):
         """Its position among those that were asked for."""
         self.path = path
         """To its field that is wrong."""
+
+
+class StoredMemoryNotFound(ServiceError):
+    """It was deleted, has expired, or is in another scope than the one that is named."""
+
+
+class MemoryRefused(ServiceError):
+    """Correct the request: the message says what was expected."""
+
+
+class MemoryNotServed(ServiceError):
+    """Start a worker that serves memory, or its server, as the message says; then try again."""
+
+
+class MemoryNotUsable(ServiceError):
+    """Do what the message says, such as ``opspawn memory reindex``: trying again doesn't help before."""
 
 
 class WorkerUnavailable(ServiceError):

@@ -28,6 +28,7 @@ from agentkit.specs import AgentSpec, CompactionSettings, McpSelection, PolicyRu
 from agentkit.testing import ModelScript, ScriptedCompactor, ScriptedMcpServers, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
+from tests.replay.recorded_memory import remember_script, serving_recorded_memory, with_memory
 from tests.replay.recorded_servers import (
     answer_forms,
     booking_script,
@@ -218,6 +219,7 @@ RECORDINGS = (
         AGENT.model_copy(update={"compaction": CompactionSettings(window=1_000)}),
         compactor=ScriptedCompactor(),
     ),
+    Recording("memory", remember_script, with_memory(AGENT)),
     Recording(
         "refused_by_a_worker_without_the_tool",
         [call("double", "1", 21), call("half", "2", 84), "42"],
@@ -268,7 +270,10 @@ async def record(client: Client, settings: Settings, recording: Recording) -> No
     """Run the task, and write the history of each of its runs to a file."""
     models = {"scripted": ScriptedModel(recording.script)}
     parts = (client, settings, models, recording.toolset, InlineOutputChecker())
-    async with build_worker(*parts, mcp_servers=recording.mcp_servers, compactor=recording.compactor):
+    async with (
+        serving_recorded_memory(client, settings),
+        build_worker(*parts, mcp_servers=recording.mcp_servers, compactor=recording.compactor),
+    ):
         handle = await client.start_workflow(
             AgentTask.run,
             TaskInput(agent=recording.agent, message=user_message(f"Show {recording.name}.")),

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from activities.memory_worker import build_memory_worker
+from activities.storage.transcript_cache import TranscriptCache
+from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import load_catalog
 from agentkit.llm.demo.model import DemoModel
 from agentkit.schemas.output_check import InlineOutputChecker
+from agentkit.testing import InMemoryMemory
 from tests.integration.api.conftest import settings_for
 from tests.integration.api.test_api_server import address_of, process
 from tests.integration.conftest import running_temporal
@@ -57,7 +61,9 @@ def own_temporal_port() -> Iterator[int]:
 async def test_requests_and_responses_are_as_the_openapi_document_says(tmp_path: Path, own_temporal_port: int) -> None:
     settings = settings_for(tmp_path, own_temporal_port)
     temporal, catalog = await connect(settings), load_catalog(settings)
+    reader = TranscriptReader(temporal, TranscriptCache(1_000_000))
     async with (
+        build_memory_worker(temporal, settings, InMemoryMemory(), reader, {}),
         build_worker(temporal, settings, {"demo": DemoModel()}, catalog.toolset, InlineOutputChecker()),
         process(settings, "--port", "0", "--grpc-port", "0") as api,
     ):

@@ -35,6 +35,8 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
         *("sendConversationMessage", "listTurns", "getConversationTranscript", "forkConversation"),
         *("listAgents", "getAgent", "listTools", "getSystem", "getHealth", "getReadiness", "getMetrics"),
         *("listMcpServers", "listMcpTools", "listMcpResources", "listMcpPrompts"),
+        *("addMemory", "listMemories", "searchMemories", "getMemory", "changeMemory", "deleteMemory", "eraseMemories"),
+        *("exportMemories", "importMemories", "reindexMemories"),
     }
 
 

@@ -16,6 +16,9 @@ _KNOWN_IN_DEFINITIONS = {"model": "demo:demo", "tools": ["calculator"], "planner
 _REFUSALS = {
     ("createTask", "urn:opspawn:problem:task-refused"),  # what this release, or this server, lacks
     ("listTasks", "urn:opspawn:problem:cursor-invalid"),  # of other filters
+    ("listMemories", "urn:opspawn:problem:cursor-invalid"),
+    ("importMemories", "urn:opspawn:problem:invalid"),  # text that is no JSON lines
+    ("eraseMemories", "urn:opspawn:problem:invalid"),  # no scope
     ("listInputRequests", "urn:opspawn:problem:cursor-invalid"),
     ("answerInputRequest", "urn:opspawn:problem:answer-mismatch"),  # what the request doesn't ask for
     ("raiseLimits", "urn:opspawn:problem:steering-refused"),  # what is lower than the task's limit

@@ -195,8 +195,6 @@ def test_an_error_names_file_line_key_and_what_was_expected(read: Read, text: st
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        pytest.param("memory: {long_term: true}", "memory.long_term", id="memory"),
-        pytest.param("memory: {recall: 5}", "memory.recall", id="recall"),
         pytest.param('tools: ["agent:researcher"]', "tools.0", id="agent"),
     ],
 )

@@ -16,7 +16,7 @@ from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.catalog.defaults import TEMPLATE
 from agentkit.catalog.mcp_access import PROXY_TOOLS
 from agentkit.errors import AgentInvalid, AgentNotFound, ToolError
-from agentkit.interfaces import FetchResult, ToolContext
+from agentkit.interfaces import MEMORY_TOOLS, FetchResult, ToolContext
 from agentkit.specs import AgentDefinition, Limits, McpSelection, PolicyRule
 
 Write = Callable[[str, str], Path]
@@ -68,7 +68,7 @@ def load(path: Path, **settings: Any) -> Catalog:
 def test_an_empty_directory_has_the_built_in_agent_and_tools(tmp_path: Path) -> None:
     catalog = load(tmp_path)
     assert list(catalog.agents) == ["assistant"]
-    assert sorted(spec.name for spec in catalog.toolset.specs()) == sorted([*BUILT_IN, *PROXY_TOOLS])
+    assert sorted(spec.name for spec in catalog.toolset.specs()) == sorted([*BUILT_IN, *PROXY_TOOLS, *MEMORY_TOOLS])
     assert catalog.problems == []
 
 

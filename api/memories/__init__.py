@@ -1,0 +1,1 @@
+"""Long-term memory for callers without a task: protocol-free, as ``api.tasks``."""

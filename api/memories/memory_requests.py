@@ -1,0 +1,119 @@
+"""Requests about memories, with all their rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from agentkit.interfaces import DEFAULT_USER, MAX_MEMORY_CHARS, MemoryScope
+from agentkit.specs import Name
+from api.tasks.request_validation import ServiceRequest
+from api.tasks.task_requests import NO_CONTROLS, RequestTime
+
+__all__ = [
+    "MAX_FOUND",
+    "ExistingMemoryRequest",
+    "MemoryChange",
+    "MemoryListRequest",
+    "MemorySearchRequest",
+    "NewMemoryRequest",
+    "ScopeRequest",
+    "parse_scope",
+]
+
+MAX_FOUND = 100
+"""The most memories that a search returns."""
+
+_ONE_SCOPE = "Give one of user, agent and scope"
+_SCOPE_PATTERN = r"^(tenant|user/[^\x00-\x1f\x7f]{1,255}|agent/[A-Za-z][A-Za-z0-9_-]{0,63})$"
+
+_User = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)]
+_Scope = Annotated[str, StringConstraints(pattern=_SCOPE_PATTERN)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MEMORY_CHARS, pattern=r"\S")]
+_MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+_MetadataValue = Annotated[str, StringConstraints(max_length=1024)]
+_Metadata = Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=50)]
+
+
+def parse_scope(text: str) -> MemoryScope:
+    """Return the scope that ``str(scope)`` is the text of; the text fits the pattern of requests."""
+    kind, _, owner = text.partition("/")
+    return MemoryScope.model_validate({"kind": kind, "owner": owner})
+
+
+class ScopeRequest(ServiceRequest):
+    """Whose memories they are: those of a user, of an agent, or of all."""
+
+    user: _User | None = Field(default=None, description=f"A user. Without any of the three: {DEFAULT_USER!r}.")
+    agent: Name | None = Field(default=None, description="An agent, for memories that all of its users share.")
+    scope: _Scope | None = Field(
+        default=None, description="The same as text: `user/NAME`, `agent/NAME`, or `tenant` for those of all."
+    )
+
+    @model_validator(mode="after")
+    def _one_scope(self) -> Self:
+        if sum(value is not None for value in (self.user, self.agent, self.scope)) > 1:
+            raise ValueError(_ONE_SCOPE)
+        return self
+
+    @property
+    def given_scope(self) -> MemoryScope | None:
+        """The scope that is named; None: none is."""
+        if self.scope is not None:
+            return parse_scope(self.scope)
+        if self.agent is not None:
+            return MemoryScope(kind="agent", owner=self.agent)
+        return None if self.user is None else MemoryScope(kind="user", owner=self.user)
+
+    @property
+    def chosen_scope(self) -> MemoryScope:
+        """The scope that is named, else that of the default user."""
+        return self.given_scope or MemoryScope(kind="user", owner=DEFAULT_USER)
+
+
+class MemoryListRequest(ScopeRequest):
+    """Which memories to list, and which page."""
+
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(
+        default=None,
+        max_length=2000,
+        description="`next_cursor` of the page before, with the same scope.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
+    )
+
+
+class MemorySearchRequest(ScopeRequest):
+    """What to search for."""
+
+    q: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MEMORY_CHARS, pattern=r"\S")] = Field(
+        description="What the memories are to be about: a question, or words in them."
+    )
+    limit: int = Field(default=10, ge=1, le=MAX_FOUND)
+
+
+class NewMemoryRequest(ScopeRequest):
+    """A text to remember."""
+
+    text: _Text
+    metadata: _Metadata = Field(default_factory=dict)
+    expires_at: RequestTime | None = Field(default=None, description="When it is forgotten by itself.")
+
+
+class MemoryChange(ServiceRequest):
+    """Changes of a memory; what is left out stays."""
+
+    text: _Text | None = None
+    metadata: _Metadata | None = Field(default=None, description="In place of all earlier ones.")
+    expires_at: RequestTime | None = None
+
+    @model_validator(mode="after")
+    def _any_change(self) -> Self:
+        if self.text is None and self.metadata is None and self.expires_at is None:
+            raise ValueError("Give text, metadata or expires_at")
+        return self
+
+
+class ExistingMemoryRequest(ScopeRequest):
+    """Where a memory is, beside its id: without a scope, in whichever scope has it."""

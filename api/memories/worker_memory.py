@@ -1,0 +1,222 @@
+"""Long-term memory, as the workers that serve it reach it: they are asked by standalone activities."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from temporalio.client import ActivityFailureError, Client
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.memory_queries import (
+    ADD_MEMORIES_ACTIVITY,
+    CHANGE_MEMORY_ACTIVITY,
+    DELETE_MEMORY_ACTIVITY,
+    ERASE_MEMORIES_ACTIVITY,
+    EXPORT_MEMORIES_ACTIVITY,
+    GET_MEMORY_ACTIVITY,
+    LIST_MEMORIES_ACTIVITY,
+    REINDEX_MEMORIES_ACTIVITY,
+    SEARCH_MEMORIES_ACTIVITY,
+    ExportedMemories,
+    ExportPosition,
+    FoundMemories,
+    MemoryCount,
+    MemoryEdit,
+    MemoryExport,
+    MemoryListing,
+    MemoryReference,
+    MemorySearch,
+    NewMemories,
+    RememberedMemories,
+    ScopedMemory,
+)
+from activities.settings import Settings
+from activities.temporal.client import temporal_address
+from activities.temporal.payload_storage import storage_failure_in
+from activities.temporal.task_queue_pollers import recent_pollers
+from agentkit.errors import MemoryMisconfigured, MemoryNotFound, MemoryRequestInvalid
+from agentkit.interfaces import (
+    Memory,
+    MemoryChanges,
+    MemoryPage,
+    MemoryScope,
+    RememberedMemory,
+    memory_task_queue,
+)
+from api.tasks.errors import (
+    MemoryNotServed,
+    MemoryNotUsable,
+    MemoryRefused,
+    PayloadUnavailable,
+    StoredMemoryNotFound,
+    TemporalNotReady,
+)
+from api.tasks.payload_decoding import payload_unavailable
+from api.tasks.readiness import start_worker
+from api.tasks.temporal_calls import CALLS_TIMEOUT_S, calling_temporal
+
+__all__ = ["WorkerMemory"]
+
+_TIMEOUT = timedelta(seconds=45)
+"""For all attempts of a request, with the wait for a worker that takes memory over from another."""
+_ATTEMPT_TIMEOUT = timedelta(seconds=30)
+_START_TIMEOUT = timedelta(seconds=10)
+_LONG_TIMEOUT = timedelta(hours=1)
+"""For computing the vectors of all memories anew, and for erasing a scope."""
+_HEARTBEAT_TIMEOUT = timedelta(seconds=4)
+_RETRY = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=4), maximum_attempts=4)
+_POLLER_TIMEOUT_S = 5.0
+"""How long to wait for a worker that serves memory while others run: one may be taking it over."""
+_POLLER_INTERVAL_S = 0.25
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class WorkerMemory:
+    """Long-term memory. Every method may raise MemoryNotServed, MemoryNotUsable, TemporalUnreachable, TemporalNotReady
+    and PayloadUnavailable.
+    """
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._task_queue = memory_task_queue(settings.task_queue)
+        self._address = temporal_address(settings)
+
+    async def add(self, memories: Sequence[ScopedMemory]) -> Sequence[RememberedMemory]:
+        """Remember texts, in order; those before one that fails stay.
+
+        Raises:
+            MemoryRefused: a text can't be remembered.
+        """
+        request = NewMemories(memories=tuple(memories))
+        return (await self._ask(ADD_MEMORIES_ACTIVITY, RememberedMemories, request)).memories
+
+    async def get(self, reference: MemoryReference) -> Memory:
+        """Return one memory.
+
+        Raises:
+            StoredMemoryNotFound: there is none.
+        """
+        return await self._ask(GET_MEMORY_ACTIVITY, Memory, reference)
+
+    async def list(self, scope: MemoryScope, *, limit: int, cursor: str | None) -> MemoryPage:
+        """Return a page of memories, newest first.
+
+        Raises:
+            MemoryRefused: the cursor is none of this scope's.
+        """
+        listing = MemoryListing(scope=scope, limit=limit, cursor=cursor)
+        return await self._ask(LIST_MEMORIES_ACTIVITY, MemoryPage, listing)
+
+    async def search(self, scope: MemoryScope, query: str, *, limit: int) -> Sequence[Memory]:
+        """Return the memories that fit, best first."""
+        search = MemorySearch(scope=scope, query=query, limit=limit)
+        return (await self._ask(SEARCH_MEMORIES_ACTIVITY, FoundMemories, search)).memories
+
+    async def change(self, reference: MemoryReference, changes: MemoryChanges) -> Memory:
+        """Change a memory and return it.
+
+        Raises:
+            StoredMemoryNotFound: there is none.
+        """
+        return await self._ask(CHANGE_MEMORY_ACTIVITY, Memory, MemoryEdit(reference=reference, changes=changes))
+
+    async def delete(self, reference: MemoryReference) -> None:
+        """Erase one memory.
+
+        Raises:
+            StoredMemoryNotFound: there is none.
+        """
+        await self._ask(DELETE_MEMORY_ACTIVITY, None, reference)
+
+    async def erase(self, scope: MemoryScope) -> int:
+        """Erase all memories of a scope; return how many."""
+        return (await self._ask(ERASE_MEMORIES_ACTIVITY, MemoryCount, scope, _LONG_TIMEOUT)).count
+
+    async def export(self, scope: MemoryScope, after: ExportPosition | None = None) -> ExportedMemories:
+        """Return the part of an export that follows a position, oldest memories first."""
+        return await self._ask(EXPORT_MEMORIES_ACTIVITY, ExportedMemories, MemoryExport(scope=scope, after=after))
+
+    async def reindex(self) -> int:
+        """Compute the vectors of all memories anew; return how many."""
+        return (await self._ask(REINDEX_MEMORIES_ACTIVITY, MemoryCount, None, _LONG_TIMEOUT)).count
+
+    async def exported(self, scope: MemoryScope, first: ExportedMemories) -> AsyncIterator[Sequence[Memory]]:
+        """Yield all parts of an export, from the first on."""
+        part = first
+        yield part.memories
+        while part.end is not None:
+            part = await self.export(scope, part.end)
+            yield part.memories
+
+    async def _ask(
+        self, activity: str, result_type: type[T] | None, argument: BaseModel | None, within: timedelta = _TIMEOUT
+    ) -> T:
+        async with calling_temporal(self._address, timeout_s=within.total_seconds() + CALLS_TIMEOUT_S):
+            await self._require_worker()
+            try:
+                result: T = await self._client.execute_activity(
+                    activity,
+                    args=[] if argument is None else [argument],
+                    id=f"opspawn-memory-{uuid.uuid4().hex}",
+                    task_queue=self._task_queue,
+                    result_type=result_type,
+                    schedule_to_start_timeout=_START_TIMEOUT,
+                    start_to_close_timeout=within if within > _TIMEOUT else _ATTEMPT_TIMEOUT,
+                    schedule_to_close_timeout=within,
+                    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+                    retry_policy=_RETRY,
+                )
+            except ActivityFailureError as error:
+                self._raise(error.cause)
+            except ValidationError as error:
+                raise payload_unavailable(error) from error
+            except RPCError as error:
+                if error.status is not RPCStatusCode.UNIMPLEMENTED:
+                    raise
+                text = f"Temporal at {self._address} is too old to ask a worker about memories."
+                raise TemporalNotReady(text) from error
+        return result
+
+    async def _require_worker(self) -> None:
+        """Wait until a worker serves memory, if others run at all.
+
+        Raises:
+            MemoryNotServed: none does.
+        """
+        deadline = asyncio.get_running_loop().time() + _POLLER_TIMEOUT_S
+        while not await recent_pollers(self._client, self._task_queue, of_activities=True):
+            if not await recent_pollers(self._client, self._settings.task_queue):
+                raise self._not_served("no worker runs")
+            if asyncio.get_running_loop().time() > deadline:
+                raise self._not_served("workers run, but none of them serves memory")
+            await asyncio.sleep(_POLLER_INTERVAL_S)
+
+    def _raise(self, cause: BaseException) -> NoReturn:
+        """Raise the error that a failed activity stands for."""
+        if not isinstance(cause, ApplicationError):
+            raise self._not_served(str(cause) or type(cause).__name__)
+        if cause.type == MemoryNotFound.__name__:
+            raise StoredMemoryNotFound(cause.message)
+        if cause.type == MemoryRequestInvalid.__name__:
+            raise MemoryRefused(cause.message)
+        if cause.type == MemoryMisconfigured.__name__:
+            raise MemoryNotUsable(cause.message)
+        if (failure := storage_failure_in(cause.message)) is not None:
+            raise PayloadUnavailable(failure)
+        raise self._not_served(cause.message)
+
+    def _not_served(self, reason: str) -> MemoryNotServed:
+        text = f"Long-term memory can't be reached: {reason.rstrip('.')}."
+        return MemoryNotServed(
+            f"{text} Start a worker (`{start_worker(self._settings)}`) whose AGENTKIT_LTM_PROVIDER is not 'off'; "
+            "`opspawn doctor` says what is missing."
+        )

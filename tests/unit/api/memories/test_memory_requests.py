@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from agentkit.interfaces import MemoryScope
+from api.memories.memory_requests import MemoryChange, ScopeRequest
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, MemoryScope(kind="user", owner="default")),
+        ({"user": "ada"}, MemoryScope(kind="user", owner="ada")),
+        ({"agent": "assistant"}, MemoryScope(kind="agent", owner="assistant")),
+        ({"scope": "tenant"}, MemoryScope(kind="tenant")),
+        ({"scope": "user/a/b c"}, MemoryScope(kind="user", owner="a/b c")),
+    ],
+    ids=["none", "a user", "an agent", "all", "a user whose name has a slash"],
+)
+def test_a_request_names_one_scope(given: dict[str, Any], expected: MemoryScope) -> None:
+    request = ScopeRequest(**given)
+    assert request.chosen_scope == expected
+    assert request.given_scope == (expected if given else None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"user": "a", "agent": "b"}, {"scope": "user/"}, {"scope": "team/x"}, {"user": "a\nb"}, {"agent": "no name"}],
+    ids=["two", "a user without a name", "another kind", "a line break", "a name that no agent has"],
+)
+def test_other_scopes_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ScopeRequest(**given)
+
+
+def test_a_change_changes_something() -> None:
+    with pytest.raises(ValidationError, match="Give text, metadata or expires_at"):
+        MemoryChange()
+    assert MemoryChange(metadata={}).metadata == {}

@@ -1,0 +1,115 @@
+"""Long-term memory of a task: recalled before its first step, and extracted at its end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.memory_payloads import (
+        EXTRACT_MEMORIES_ACTIVITY,
+        RECALL_MEMORIES_ACTIVITY,
+        ExtractionCall,
+        ExtractionResult,
+        RecallCall,
+        RecallResult,
+    )
+    from activities.retry_policies import EXTRACT_MEMORIES_POLICY, RECALL_MEMORIES_POLICY
+    from agentkit.interfaces import MemoryScope, memory_task_queue
+    from agentkit.runtime.limit_requests import reached_limit
+    from agentkit.runtime.loop import AgentLoop
+    from agentkit.specs import AgentSpec
+    from workflows.search_attributes import MEMO_USER
+    from workflows.transcript_versions import TranscriptVersions
+
+__all__ = ["extract_memories", "memory_scope", "recall_memories"]
+
+
+def memory_scope(agent: AgentSpec) -> MemoryScope:
+    """Return whose memories the task reads and writes."""
+    user: str | None = workflow.memo_value(MEMO_USER, None, type_hint=str)
+    return MemoryScope.of("user" if agent.memory is None else agent.memory.scope, user=user, agent=agent.name)
+
+
+async def recall_memories(loop: AgentLoop, versions: TranscriptVersions) -> None:
+    """Append a message with the memories that fit the newest message, if the agent's memory is recalled by itself.
+
+    A task goes on without, where memory can't be reached in time.
+
+    Raises:
+        ActivityError: the task was cancelled.
+    """
+    memory = loop.agent.memory
+    if memory is None or not memory.recall:
+        return
+    task_id, policy = workflow.info().workflow_id, RECALL_MEMORIES_POLICY
+    call = RecallCall(
+        scope=memory_scope(loop.agent),
+        segments=(versions.segment(task_id, loop.transcript, len(loop.transcript)),),
+        limit=memory.recall,
+        max_tokens=memory.max_tokens,
+    )
+    try:
+        result: RecallResult = await workflow.execute_activity(
+            RECALL_MEMORIES_ACTIVITY,
+            call,
+            result_type=RecallResult,
+            task_queue=memory_task_queue(workflow.info().task_queue),
+            start_to_close_timeout=policy.start_to_close,
+            schedule_to_close_timeout=policy.schedule_to_close,
+            heartbeat_timeout=policy.heartbeat,
+            retry_policy=policy.retry,
+            summary="Recall memories",
+        )
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        workflow.logger.warning("The task goes on without memories: %s", error.cause)
+        return
+    if result.message is not None:
+        loop.append_messages([result.message])
+
+
+async def extract_memories(loop: AgentLoop, versions: TranscriptVersions) -> None:
+    """Have a model remember facts of the task, if the agent wants that, and a limit leaves tokens for it.
+
+    It never fails, and a cancellation ends it: the task has its output already.
+    """
+    memory, no_step = loop.agent.memory, 0
+    if memory is None or not memory.extract or reached_limit(loop.limits, loop.usage, no_step) is not None:
+        return
+    try:
+        result = await _extract(loop, versions)
+    except asyncio.CancelledError:
+        return
+    except ActivityError as error:
+        workflow.logger.warning("Nothing is remembered of the task: %s", error.cause)
+        return
+    loop.add_usage(result.usage)
+
+
+async def _extract(loop: AgentLoop, versions: TranscriptVersions) -> ExtractionResult:
+    task_id, policy, transcript = workflow.info().workflow_id, EXTRACT_MEMORIES_POLICY, loop.transcript
+    segment = versions.segment(task_id, transcript, len(transcript))
+    is_first = versions.number == 1 and versions.source is not None
+    start = versions.source.end if is_first and versions.source is not None else 0
+    result: ExtractionResult = await workflow.execute_activity(
+        EXTRACT_MEMORIES_ACTIVITY,
+        ExtractionCall(
+            task_id=task_id,
+            scope=memory_scope(loop.agent),
+            segments=(segment.model_copy(update={"start": start}),),
+            model=loop.model,
+        ),
+        result_type=ExtractionResult,
+        task_queue=memory_task_queue(workflow.info().task_queue),
+        start_to_close_timeout=policy.start_to_close,
+        schedule_to_start_timeout=policy.schedule_to_start,
+        schedule_to_close_timeout=policy.schedule_to_close,
+        heartbeat_timeout=policy.heartbeat,
+        retry_policy=policy.retry,
+        summary=f"Ask {loop.model} what to remember",
+    )
+    return result

@@ -282,6 +282,14 @@ class AgentSpec(Record):
     model_settings: ModelSettings = ModelSettings()
     output_schema: dict[str, JsonValue] | None = None
 
+    @property
+    def all_models(self) -> tuple[str, ...]:
+        """The models of the chain, and the one that writes summaries of the transcript: ``provider:name`` each."""
+        compaction = self.compaction
+        if compaction is None or compaction.off or compaction.model is None:
+            return self.models
+        return (*self.models, compaction.model)
+
     @cached_property
     def hash(self) -> str:
         """The first 32 hexadecimal digits of the SHA-256 of the canonical JSON."""

@@ -58,7 +58,8 @@ async def model_findings(settings: Settings, catalog: Catalog, running_default: 
     default = _default_model(settings)
     if running_default in (None, default):
         return findings
-    named = {model for agent in catalog.agents.values() for model in named_models(agent)}
+    definitions = catalog.agents.values()
+    named = {model for agent in definitions for model in (*named_models(agent), agent.compaction.model)}
     findings = [found for found in findings if default in named or found.subject != f"Model {default}"]
     if not any(found.subject == f"Model {running_default}" for found in findings):
         detail = f"not asked: it is the running API's default, and this shell's is {default or 'wrong'}"

@@ -25,6 +25,7 @@ __all__ = [
     "named_models",
     "planner_error",
     "read_agent",
+    "resolved_compaction",
 ]
 
 _UNSUPPORTED = "is not in this release"
@@ -94,6 +95,7 @@ def definition_issues(definition: AgentDefinition) -> list[ValidationIssue]:
     return [
         *_unsupported_features(definition),
         *_model_issues(definition),
+        *_compaction_issues(definition),
         *_schema_issues(definition),
         *_planner_issues(definition),
         *policy_issues(definition.policy),
@@ -111,6 +113,23 @@ def named_models(definition: AgentDefinition) -> tuple[str, ...]:
     if definition.model is None:
         return ()
     return (definition.model,) if isinstance(definition.model, str) else definition.model
+
+
+def resolved_compaction(definition: AgentDefinition) -> CompactionSettings | None:
+    """Return how an agent's transcripts are shortened, its model as ``provider:name``; None: by the defaults."""
+    compaction = definition.compaction
+    if compaction.model is not None:
+        compaction = compaction.model_copy(update={"model": ":".join(split_model(compaction.model))})
+    return None if compaction == CompactionSettings() else compaction
+
+
+def _compaction_issues(definition: AgentDefinition) -> Iterator[ValidationIssue]:
+    if definition.compaction.model is None:
+        return
+    try:
+        split_model(definition.compaction.model)
+    except ConfigurationInvalid as error:
+        yield ValidationIssue(("compaction", "model"), str(error))
 
 
 def _model_issues(definition: AgentDefinition) -> Iterator[ValidationIssue]:

@@ -18,6 +18,7 @@ from agentkit.catalog.agent_files import (
     named_models,
     planner_error,
     read_agent,
+    resolved_compaction,
 )
 from agentkit.catalog.catalog_tools import HostedTools, InlineTools, ProjectTools
 from agentkit.catalog.defaults import ASSISTANT
@@ -162,10 +163,15 @@ class Catalog:
 
     @property
     def models(self) -> Sequence[str]:
-        """The models of all agents, including the default one if an agent names none; ``provider:name`` each."""
-        models = [model for definition in self.agents.values() for model in named_models(definition)]
-        if any(definition.model is None for definition in self.agents.values()):
+        """The models of all agents, including the default one if an agent names none; ``provider:name`` each.
+
+        Those that write summaries of transcripts are among them.
+        """
+        definitions = self.agents.values()
+        models = [model for definition in definitions for model in named_models(definition)]
+        if any(definition.model is None for definition in definitions):
             models.append(self._default_model())
+        models += [definition.compaction.model for definition in definitions if definition.compaction.model]
         return list(dict.fromkeys(models))
 
     def spec(
@@ -269,6 +275,7 @@ class Catalog:
             "tools": on_memory_queue(self._tools(definition), self.settings),
             "mcp": McpAccess(definition, self._mcp.file).selection(),
             "memory": memory_settings(definition),
+            "compaction": resolved_compaction(definition),
         }
         copied = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
         return AgentSpec.model_validate({name: getattr(definition, name) for name in copied} | resolved)

@@ -82,12 +82,12 @@ def missing_key(agent: AgentSpec, settings: Settings) -> str | None:
     """Return what must be set before the agent's models can be used, as a sentence; None when nothing is missing."""
     if not settings.check_keys:
         return None
-    return next(filter(None, (missing_configuration(model, settings) for model in agent.models)), None)
+    return next(filter(None, (missing_configuration(model, settings) for model in agent.all_models)), None)
 
 
 def missing_cost_price(agent: AgentSpec, settings: Settings) -> str | None:
     """Return which price must be set before ``max_cost_usd`` can be kept, as a sentence; None if nothing is missing."""
-    return missing_price(agent.models, settings.prices) if agent.limits.max_cost_usd is not None else None
+    return missing_price(agent.all_models, settings.prices) if agent.limits.max_cost_usd is not None else None
 
 
 def task_title(message: Message) -> str:

@@ -27,6 +27,7 @@ policy:
   - {tool: calculator, if: {expression: {matches: "[0-9+]+"}}, then: allow}
   - {tool: calculator, then: ask, approvers: [finance], count: 2, expires: 2h, on_expiry: fail}
 memory: {long_term: false, recall: 0, scope: agent}
+compaction: {at: 0.7, model: "openai:gpt-5-nano", window: 100000}
 limits: {max_steps: 5, max_tokens: 100, deadline: 1h30m, on_exhausted: fail}
 """
 
@@ -48,6 +49,7 @@ def test_a_file_is_read_as_a_definition(read: Read) -> None:
     assert [rule.then for rule in definition.policy] == ["allow", "ask"]
     assert (definition.policy[1].expires, definition.policy[1].on_expiry) == (7200.0, "fail")
     assert (definition.limits.max_steps, definition.limits.deadline) == (5, 5400.0)
+    assert (definition.compaction.at, definition.compaction.window) == (0.7, 100_000)
 
 
 def test_an_agent_without_a_name_has_the_name_of_its_file(read: Read) -> None:
@@ -166,6 +168,20 @@ def test_the_built_in_agent_is_valid() -> None:
         pytest.param("model: 'openai:'", "model: Model 'openai:': expected provider:name", id="no model"),
         pytest.param(
             "model: []", "model: expected provider:name or a list of them, got an empty list", id="empty chain"
+        ),
+        pytest.param(
+            "compaction: {model: gpt-5-nano}",
+            "helper.yaml:1: compaction.model: Model 'gpt-5-nano': unknown provider",
+            id="summary model",
+        ),
+        pytest.param("compaction: {at: 80}", "compaction.at: expected less than or equal to 1, got 80", id="share"),
+        pytest.param(
+            "compaction: {window: 10}", "compaction.window: expected greater than or equal to 1000", id="window"
+        ),
+        pytest.param(
+            "compaction: {modell: x}",
+            "compaction.modell: unknown key. Did you mean 'model'? Keys: at, model, window, off",
+            id="key of compaction",
         ),
         pytest.param(
             "planner: tool", "expected tools or react or plan or placeholder, got 'tool'. Did you mean", id="planner"

@@ -17,7 +17,7 @@ from agentkit.catalog.defaults import TEMPLATE
 from agentkit.catalog.mcp_access import PROXY_TOOLS
 from agentkit.errors import AgentInvalid, AgentNotFound, ToolError
 from agentkit.interfaces import MEMORY_TOOLS, FetchResult, ToolContext
-from agentkit.specs import AgentDefinition, Limits, McpSelection, PolicyRule
+from agentkit.specs import AgentDefinition, CompactionSettings, Limits, McpSelection, PolicyRule
 
 Write = Callable[[str, str], Path]
 
@@ -140,6 +140,17 @@ def test_a_spec_has_the_agents_models_and_tools_resolved(tmp_path: Path, write: 
         "Do.",
     )
     assert spec.tools == (catalog.toolset.get("shout").spec, catalog.toolset.get("calculator").spec)
+
+
+def test_compaction_is_in_the_spec_only_where_it_isnt_the_default(tmp_path: Path, write: Write) -> None:
+    write("agents/plain.yaml", "compaction: {at: 0.8}")
+    write("agents/own.yaml", "compaction: {at: 0.5, model: openai:gpt-5-nano}")
+    catalog = load(tmp_path)
+    assert catalog.spec("plain").compaction is None
+    spec = catalog.spec("own")
+    assert spec.compaction == CompactionSettings(at=0.5, model="openai:gpt-5-nano")
+    assert spec.all_models == ("demo:demo", "openai:gpt-5-nano")
+    assert "openai:gpt-5-nano" in catalog.models
 
 
 def test_the_other_fields_of_a_definition_are_copied(tmp_path: Path, write: Write) -> None:

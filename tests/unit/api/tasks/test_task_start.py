@@ -9,6 +9,7 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.model_prices import ModelPrice
 from agentkit.messages import FilePart, ImagePart, TextPart, user_message
+from agentkit.specs import AgentDefinition
 from api.tasks.task_requests import NewTask
 from api.tasks.task_start import (
     is_idempotency_key,
@@ -89,6 +90,15 @@ def test_a_missing_key_is_named_unless_keys_are_not_checked(
     agent = load_catalog(settings).spec("assistant", model=model)
     problem = missing_key(agent, settings.model_copy(update={"check_keys": check_keys}))
     assert ("OPENAI_API_KEY" in (problem or "")) is missing
+
+
+def test_the_model_that_writes_summaries_needs_its_key_and_its_price_too(settings: Settings) -> None:
+    definition = AgentDefinition.model_validate(
+        {"name": "a", "model": "demo:demo", "compaction": {"model": "openai-compatible:llama3"}}
+    )
+    agent = load_catalog(settings).resolve(definition, limits={"max_cost_usd": 1.0})
+    assert "openai-compatible" in (missing_key(agent, settings.model_copy(update={"check_keys": True})) or "")
+    assert "'openai-compatible:llama3' is unknown" in (missing_cost_price(agent, settings) or "")
 
 
 @pytest.mark.parametrize(

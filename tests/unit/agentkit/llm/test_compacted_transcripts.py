@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -72,7 +72,7 @@ async def shortened(provider: Provider, model: Model, window: int = 2_000) -> Se
     return compacted.messages
 
 
-def paired_ids(body: dict[str, Any]) -> list[str]:
+def paired_ids(body: Mapping[str, Any]) -> list[str]:
     """Return the ids of a request's tool calls; fail where one has no result right behind it, or the reverse."""
     calls, results = [*_calls(body)], [*_results(body)]
     assert [ids for _, ids in calls] == [ids for _, ids in results]
@@ -81,7 +81,7 @@ def paired_ids(body: dict[str, Any]) -> list[str]:
     return [call_id for _, ids in calls for call_id in ids]
 
 
-def _entries(body: dict[str, Any]) -> list[dict[str, Any]]:
+def _entries(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = body.get("messages") or body.get("contents") or body.get("input") or []
     return entries
 
@@ -102,7 +102,7 @@ def _grouped(found: list[tuple[int, str]]) -> list[tuple[int, list[str]]]:
     return groups
 
 
-def _calls(body: dict[str, Any]) -> list[tuple[int, list[str]]]:
+def _calls(body: Mapping[str, Any]) -> list[tuple[int, list[str]]]:
     found: list[tuple[int, str]] = []
     for at, entry in enumerate(_entries(body)):
         found += [(at, call["id"]) for call in entry.get("tool_calls") or []]
@@ -112,7 +112,7 @@ def _calls(body: dict[str, Any]) -> list[tuple[int, list[str]]]:
     return _grouped(found)
 
 
-def _results(body: dict[str, Any]) -> list[tuple[int, list[str]]]:
+def _results(body: Mapping[str, Any]) -> list[tuple[int, list[str]]]:
     found: list[tuple[int, str]] = []
     for at, entry in enumerate(_entries(body)):
         found += [(at, entry["tool_call_id"])] if entry.get("role") == "tool" else []

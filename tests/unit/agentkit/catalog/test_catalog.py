@@ -98,7 +98,7 @@ def test_the_templates_commented_lines_are_valid(tmp_path: Path) -> None:
     assert Settings.load(tmp_path / "app").http_fetch_allow == ("10.0.0.0/8",)
     agent = tmp_path / "app/agents/assistant.yaml"
     text = agent.read_text(encoding="utf-8").replace("append_note, then", "word_count, then")
-    for commented in ("model: openai:gpt", "planner", "policy", "  - {tool", "max_tokens", "deadline"):
+    for commented in ("model: openai:gpt", "planner", "policy", "  - {tool", "compaction", "max_tokens", "deadline"):
         assert f"# {commented}" in text
         text = text.replace(f"# {commented}", commented)
     agent.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NoReturn
 
@@ -31,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.loop_effects import DurableEffects
     from workflows.search_attributes import MEMO_USAGE, STATUS
     from workflows.steering_state import read_message
+    from workflows.step_boundary import StepBoundary
     from workflows.task_limits import read_limits
     from workflows.task_tools import list_agent_tools
     from workflows.task_types import (
@@ -114,8 +116,14 @@ class AgentTask:
         self._versions = TranscriptVersions(
             task.source, *((carried.stored, carried.replaced, carried.written) if carried else ())
         )
+        self._boundary = StepBoundary(self._continue_as_new)
         self._effects = DurableEffects(
-            self._loop, self._started_at, carried, versions=self._versions, notify=task.notify
+            self._loop,
+            self._started_at,
+            carried,
+            versions=self._versions,
+            boundary=self._boundary,
+            notify=task.notify,
         )
         self._task = task
         self._is_continued = carried is not None
@@ -129,6 +137,7 @@ class AgentTask:
             await self._until_start()
             # The first step may take long: lists show it from its start.
             self._effects.listed.set_started(self._loop.steps + 1)
+        self._effects.show_open_requests()
         deadline = self._effects.limits.start()
         try:
             async with deadline:
@@ -181,8 +190,7 @@ class AgentTask:
 
     async def _run_steps(self) -> JsonValue:
         while True:
-            if workflow.info().is_continue_as_new_suggested() and not self._effects.human_input.pending:
-                await self._continue_as_new()
+            await self._boundary.pass_by()
             finish = await run_step(self._loop, self._effects)
             if finish is None:
                 continue
@@ -193,9 +201,15 @@ class AgentTask:
             if not self._effects.steering.queued or self._loop.reached_limit() is not None:
                 return finish.output
 
-    async def _continue_as_new(self) -> None:
-        """Continue as new with references to the stored messages; return where they can't be stored now."""
-        loop = self._loop
+    async def _continue_as_new(self, is_wait_over: Callable[[], bool]) -> None:
+        """Continue as new with references to the stored messages and with what people are asked about limits.
+
+        Return where that isn't possible now: messages can't be stored, or a request was opened or answered meanwhile.
+        An answer that is not read yet would be lost.
+        """
+        loop, pending = self._loop, self._effects.human_input.pending
+        if any(request.kind != "limit" for request in pending):
+            return  # a call waits for its answer
         composed = loop.composed_messages  # no activity recorded them, so the next model call passes them on
         end = len(loop.transcript) - len(composed)
         try:
@@ -206,8 +220,9 @@ class AgentTask:
             workflow.logger.warning("The task can't continue as new now: %s", error.cause)
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._effects.human_input.pending:
-            return  # the deadline has come meanwhile, and a person is asked for more time
+        human_input = self._effects.human_input
+        if human_input.pending != pending or human_input.has_unread_answers or is_wait_over():
+            return
         steering = self._effects.steering
         carried = CarriedState(
             usage=loop.usage,
@@ -229,6 +244,9 @@ class AgentTask:
             is_paused=steering.is_paused,
             queued_messages=steering.queued,
             message_ids=steering.message_ids,
+            open_requests=pending,
+            deadline_request=self._effects.limits.deadline_request,
+            unsent_notices=self._effects.unsent_notices,
             replaced=self._versions.replaced,
             written=self._versions.written,
             context=loop.context.carried,

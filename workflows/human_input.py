@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -83,15 +83,27 @@ class HumanInput:
         is_interrupted: Callable[[], bool],
         on_opened: Callable[[InputRequest], None],
         opened_count: int = 0,
+        carried: Sequence[InputRequest] = (),
     ) -> None:
-        """Set up; ``on_opened`` is called with each request that opens, or is given to others."""
+        """Set up; ``on_opened`` is called with each request that opens, or is given to others.
+
+        ``carried`` are requests that were opened before the task continued as new; they are asked once more.
+        """
         self._record = record
         self._listed = listed
         self._rules = rules
         self._is_interrupted = is_interrupted
         self._on_opened = on_opened
-        self._requests = OpenRequests(opened_count)
+        self._requests = OpenRequests(opened_count, carried)
+        self._carried = {request.id for request in carried}
+        self._asking: set[str] = set()
+        """The ids of the requests whose answers ``ask`` is to return."""
         self._rejected_count = 0
+
+    @property
+    def has_unread_answers(self) -> bool:
+        """Whether an answer has settled a request, and whoever asked has not been given it yet."""
+        return any(map(self._requests.is_settled, self._asking))
 
     @property
     def pending(self) -> tuple[InputRequest, ...]:
@@ -114,19 +126,32 @@ class HumanInput:
         Raises:
             InputRequestExpired: nobody answered in time, and the request ends the task then.
         """
+        self._asking.add(request.id)
+        try:
+            return await self._ask(request)
+        finally:
+            self._asking.discard(request.id)
+
+    async def _ask(self, request: InputRequest) -> InputAnswer:
         while True:
-            self._requests.open(request)
-            listed = listed_requests(self.pending)
-            entry = InputRequestedEntry(step=request.step, input_request_id=request.id)
-            is_listed = any(each.id == request.id for each in listed)
-            self._update(entry if is_listed else entry.model_copy(update={"request": request}))
-            self._on_opened(request)
+            if request.id in self._carried:
+                self._carried.discard(request.id)
+            else:
+                self._open(request)
             if not await self._is_answered_in_time(request):
                 if request.on_expiry == "escalate" and request.escalate_to:
                     request = _escalated(request)
                     continue
                 self._expire(request)
             return self._requests.settling_answer(request.id)
+
+    def _open(self, request: InputRequest) -> None:
+        self._requests.open(request)
+        listed = listed_requests(self.pending)
+        entry = InputRequestedEntry(step=request.step, input_request_id=request.id)
+        is_listed = any(each.id == request.id for each in listed)
+        self._update(entry if is_listed else entry.model_copy(update={"request": request}))
+        self._on_opened(request)
 
     async def _is_answered_in_time(self, request: InputRequest) -> bool:
         timeout = None if request.expires_at is None else max(request.expires_at - workflow.now(), timedelta(0))

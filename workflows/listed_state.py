@@ -34,14 +34,19 @@ _MAX_TERMS_BYTES = 2_000
 class ListedState:
     """What lists show of a running task; it is updated where it changes."""
 
-    def __init__(self, *, is_paused: bool = False, is_queued: bool = False) -> None:
-        """Set up; a task that continues as new may be paused, and one whose time has not come is queued."""
+    def __init__(
+        self, *, is_paused: bool = False, is_queued: bool = False, pending: Sequence[InputRequest] = ()
+    ) -> None:
+        """Set up; a task that continues as new may be paused, and have pending requests: lists show that already.
+
+        One whose time has not come is queued.
+        """
         self._is_paused = is_paused
         self._is_queued = is_queued
-        self._pending: Sequence[InputRequest] = ()
+        self._pending = pending
         self._listed_status: RunningStatus = self.status
-        self._listed_terms: tuple[str, ...] = ()
-        self._listed_since: datetime | None = None
+        self._listed_terms = _inbox_terms(pending)
+        self._listed_since = _oldest(pending)
 
     @property
     def status(self) -> RunningStatus:
@@ -70,7 +75,7 @@ class ListedState:
 
     def _update(self) -> None:
         terms = _inbox_terms(self._pending)
-        since = min((request.opened_at for request in self._pending), default=None)
+        since = _oldest(self._pending)
         updates: list[SearchAttributeUpdate[Any]] = []
         if self.status != self._listed_status:
             updates.append(STATUS.value_set(self.status))
@@ -86,6 +91,10 @@ class ListedState:
 def listed_requests(pending: Sequence[InputRequest]) -> list[InputRequest]:
     """Return the requests as the memo lists them: the oldest, without arguments and schemas that are long."""
     return [_bounded(request) for request in pending[:MAX_LISTED_REQUESTS]]
+
+
+def _oldest(pending: Sequence[InputRequest]) -> datetime | None:
+    return min((request.opened_at for request in pending), default=None)
 
 
 def _inbox_terms(pending: Sequence[InputRequest]) -> tuple[str, ...]:

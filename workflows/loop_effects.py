@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -46,6 +46,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.messages import StoredContent, ToolCall, ToolResult, Usage
     from agentkit.runtime.call_effects import CheckedCall
     from agentkit.runtime.client_inputs import ClientInputs
+    from agentkit.runtime.limit_requests import limit_request
     from agentkit.runtime.loop import AgentLoop, interrupted_response
     from agentkit.runtime.sampling import SamplingRequest
     from agentkit.runtime.tool_invocation import tool_context
@@ -70,6 +71,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.proxied_tools import run_mcp_description
     from workflows.search_attributes import MEMO_USER
     from workflows.steering_state import Steering, StepInterrupted
+    from workflows.step_boundary import StepBoundary
     from workflows.task_limits import TaskLimits
     from workflows.task_memory import extract_memories, memory_scope, recall_memories
     from workflows.task_types import CarriedState
@@ -94,18 +96,25 @@ class DurableEffects:
         carried: CarriedState | None = None,
         *,
         versions: TranscriptVersions | None = None,
+        boundary: StepBoundary | None = None,
         notify: bool = False,
     ) -> None:
         """Set up; ``started_at`` may be to come. With ``notify``, a webhook is called for each input request."""
+        open_requests = carried.open_requests if carried else ()
+        by_deadline = {request.id == (carried and carried.deadline_request): request for request in open_requests}
+        self._carried_limit = by_deadline.get(False)
+        """What asks for more steps, tokens or money since before the task continued as new."""
         self.versions = versions or TranscriptVersions()
         self.kept_results = dict(carried.kept_results or {}) if carried else {}
         """The long results and files that ``read_result`` can read, by the id of their call, and a file's number."""
         self.details = ProgressDetails()
         self.client_requests = ClientRequests()
         """What MCP servers ask during calls that run."""
-        self.limits = TaskLimits(loop, started_at)
+        self.limits = TaskLimits(loop, started_at, by_deadline.get(True))
         self.listed = ListedState(
-            is_paused=carried is not None and carried.is_paused, is_queued=started_at > workflow.now()
+            is_paused=carried is not None and carried.is_paused,
+            is_queued=started_at > workflow.now(),
+            pending=open_requests,
         )
         self.steering = Steering(
             self.record,
@@ -121,19 +130,47 @@ class DurableEffects:
             is_interrupted=lambda: self.steering.is_interrupted,
             on_opened=self._on_opened,
             opened_count=carried.opened_requests if carried else 0,
+            carried=open_requests,
         )
+        self._boundary = boundary or StepBoundary(_never)
         self._has_webhook = notify
         self._notices: dict[str, asyncio.Task[None]] = {}
         """Calls of the webhook, by the id of their request."""
         self._listed_progress = ListedProgress()
         self._plain_arguments = PlainArguments()
         self._loop = loop
+        self._carried_notices = carried.unsent_notices if carried else ()
+
+    def show_open_requests(self) -> None:
+        """Show in the Web UI what an earlier run has asked; call the webhook where that run has not."""
+        for request in self.human_input.pending:
+            self.details.asked(request)
+            if request.id in self._carried_notices:
+                self._notify(request)
+
+    @property
+    def unsent_notices(self) -> tuple[str, ...]:
+        """The ids of the pending requests whose webhook has not been called yet."""
+        return tuple(request_id for request_id, notice in self._notices.items() if not notice.done())
+
+    async def ask_for_limit(self, reached: str, step: int) -> InputAnswer:
+        """Open an input request for a limit, or wait for the answer to one that an earlier run has opened."""
+        request = self._carried_limit or limit_request(self, reached, step)
+        self._carried_limit = None
+        asking = asyncio.create_task(self.ask(request))
+        try:
+            await self._boundary.wait(asking.done)
+        except asyncio.CancelledError:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            raise
+        return asking.result()
 
     async def before_step(self, loop: AgentLoop) -> None:
         """Return when the task isn't paused and has time left, with the messages from people in the transcript."""
         if not self._may_go_on():
             self.details.paused(self.listed.status)
-            await workflow.wait_condition(self._may_go_on)
+            await self._boundary.wait(self._may_go_on)
         if self.steering.queued:
             loop.append_messages(self.steering.take_messages())
 
@@ -436,6 +473,10 @@ class DurableEffects:
         upserted = {**(memo or {}), **({JOURNAL_KEY: batches[-1]} if batches else {})}
         if upserted:
             workflow.upsert_memo(upserted)
+
+
+async def _never(_: Callable[[], bool]) -> None:
+    """Don't continue as new."""
 
 
 def _named(call: ToolCall) -> ToolCall:

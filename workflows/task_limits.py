@@ -26,13 +26,15 @@ __all__ = ["TaskLimits", "read_limits"]
 class TaskLimits:
     """Keeps a task's deadline, and checks new limits."""
 
-    def __init__(self, loop: AgentLoop, started_at: datetime) -> None:
+    def __init__(self, loop: AgentLoop, started_at: datetime, carried: InputRequest | None = None) -> None:
+        """Set up; ``carried`` asks for more time since before the task continued as new."""
         self.timeout: asyncio.Timeout = asyncio.timeout(None)
         """The deadline's; within it, what exceeds the deadline is cancelled."""
         self._loop = loop
         self._started_at = started_at
         self._is_started = False
-        self._deadline_request: str | None = None
+        self._carried = carried
+        self.deadline_request = None if carried is None else carried.id
         """The id of the request that asks for more time."""
 
     @property
@@ -43,7 +45,7 @@ class TaskLimits:
     @property
     def is_deadline_reached(self) -> bool:
         """Whether the task waits for a person to give it more time."""
-        return self._deadline_request is not None
+        return self.deadline_request is not None
 
     def start(self) -> asyncio.Timeout:
         """Return the timeout that the task's steps run within. One that asks people at its deadline has no end yet."""
@@ -57,8 +59,9 @@ class TaskLimits:
     ) -> None:
         """Ask a person for more time at each deadline, and end the task where one stops it. Never returns."""
         while True:
-            await self._until_deadline_or_raised()
-            if (self._remaining_s() or 0) <= 0:
+            if self._carried is None:
+                await self._until_deadline_or_raised()
+            if self._carried is not None or (self._remaining_s() or 0) <= 0:
                 await self._ask(effects, ask)
 
     async def _until_deadline_or_raised(self) -> None:
@@ -72,12 +75,12 @@ class TaskLimits:
             )
 
     async def _ask(self, effects: CallEffects, ask: Callable[[InputRequest], Awaitable[InputAnswer]]) -> None:
-        request = limit_request(effects, self.deadline_text, self._loop.steps)
-        self._deadline_request = request.id
+        request = self._carried or limit_request(effects, self.deadline_text, self._loop.steps)
+        self._carried, self.deadline_request = None, request.id
         answer = await ask(request)
         if answer.decision == "raise" and answer.limits is not None:
             self._loop.raise_limits(answer.limits)
-            self._deadline_request = None
+            self.deadline_request = None
         else:
             self.timeout.reschedule(asyncio.get_running_loop().time())
             await workflow.wait_condition(lambda: False)
@@ -88,7 +91,7 @@ class TaskLimits:
         Raises:
             SteeringInvalid: one would be lowered, or is still reached.
         """
-        is_about_deadline = request is not None and request.id == self._deadline_request
+        is_about_deadline = request is not None and request.id == self.deadline_request
         self._loop.check_limit_changes(changes, must_suffice=request is not None and not is_about_deadline)
         if changes.deadline is None:
             if is_about_deadline:
@@ -107,7 +110,7 @@ class TaskLimits:
 
     def is_lifted(self, request: InputRequest) -> bool:
         """Return whether the limit that a request is about is no longer reached."""
-        if request.id == self._deadline_request:
+        if request.id == self.deadline_request:
             return (self._remaining_s() or 0) > 0
         return self._loop.reached_limit() is None
 

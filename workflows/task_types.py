@@ -113,6 +113,12 @@ class CarriedState(Record):
     """Messages of people that the model has not read yet."""
     message_ids: tuple[str, ...] = Field(default=(), exclude_if=lambda ids: not ids)
     """The ids of the newest messages, queued or not."""
+    open_requests: tuple[InputRequest, ...] = Field(default=(), exclude_if=lambda requests: not requests)
+    """Requests to raise a limit that wait for an answer, oldest first."""
+    deadline_request: str | None = Field(default=None, exclude_if=lambda request: request is None)
+    """The id of the one among them that asks for more time."""
+    unsent_notices: tuple[str, ...] = Field(default=(), exclude_if=lambda requests: not requests)
+    """The ids of those whose webhook has not been called yet."""
     replaced: tuple[ReplacedVersion, ...] = Field(default=(), exclude_if=lambda versions: not versions)
     """The versions of the transcript that compaction has replaced, oldest first."""
     written: int = Field(default=0, exclude_if=lambda written: not written)

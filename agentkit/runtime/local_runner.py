@@ -39,6 +39,7 @@ from agentkit.planners import get_planner
 from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.client_inputs import ClientInputs
 from agentkit.runtime.effect_ledger import EffectLedger
+from agentkit.runtime.limit_requests import limit_request
 from agentkit.runtime.loop import AgentLoop
 from agentkit.runtime.mcp_descriptions import describe_mcp_tools
 from agentkit.runtime.mcp_tool_selection import list_mcp_tools, use_listing
@@ -161,6 +162,9 @@ class _LocalEffects:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    async def ask_for_limit(self, reached: str, step: int) -> InputAnswer:
+        return await self.ask(limit_request(self, reached, step))
 
     async def before_step(self, loop: AgentLoop) -> None:
         pass

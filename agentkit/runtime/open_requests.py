@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from agentkit.errors import (
@@ -40,10 +41,11 @@ _FIELD_DECISIONS: dict[str, tuple[AnswerDecision, ...]] = {
 class OpenRequests:
     """Opens input requests and collects their answers; it does no I/O."""
 
-    def __init__(self, opened_count: int = 0) -> None:
+    def __init__(self, opened_count: int = 0, pending: Sequence[InputRequest] = ()) -> None:
+        """Set up with what an earlier run of the task has opened."""
         self.opened_count = opened_count
         """How many the task has opened so far; each is named by its number."""
-        self._open: dict[str, InputRequest] = {}
+        self._open = {request.id: request for request in pending}
         self._settled: dict[str, InputAnswer] = {}
         """The answers that settle requests."""
         self._expired: set[str] = set()

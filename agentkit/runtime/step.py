@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from agentkit.errors import ContextTooLong, MessageTooLong, ModelError, NotDone, OpspawnError
+from agentkit.input_requests import InputAnswer
 from agentkit.interfaces import (
     CallTools,
     CompactionReason,
@@ -19,7 +20,7 @@ from agentkit.messages import ToolCall
 from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.call_execution import CallExecution
 from agentkit.runtime.concurrency import gather_or_cancel
-from agentkit.runtime.limit_requests import limit_request, stopped_by_person
+from agentkit.runtime.limit_requests import stopped_by_person
 from agentkit.runtime.loop import AgentLoop
 
 __all__ = ["MAX_COMPACTIONS", "LoopEffects", "run_step"]
@@ -30,6 +31,10 @@ MAX_COMPACTIONS = 3
 
 class LoopEffects(CallEffects, Protocol):
     """The side effects of a step: requests to models, those of its tool calls, and records of what happened."""
+
+    async def ask_for_limit(self, reached: str, step: int) -> InputAnswer:
+        """Ask a person to raise a limit that is reached between two steps; return the answer."""
+        ...
 
     async def before_step(self, loop: AgentLoop) -> None:
         """Return when the next step may start: the task isn't paused, and messages from people are appended."""
@@ -150,7 +155,7 @@ async def _raise_reached_limit(loop: AgentLoop, effects: LoopEffects) -> bool:
     reached = loop.reached_limit()
     if loop.limits.on_exhausted != "ask" or reached is None:
         return False
-    answer = await effects.ask(limit_request(effects, reached, loop.steps))
+    answer = await effects.ask_for_limit(reached, loop.steps)
     if answer.decision != "raise":
         raise stopped_by_person(reached, answer.answered_by)
     if answer.limits is not None:

@@ -43,6 +43,7 @@ from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResu
 from agentkit.planners import get_planner
 from agentkit.runtime.call_effects import CheckedCall
 from agentkit.runtime.effect_ledger import LedgerEntry
+from agentkit.runtime.limit_requests import limit_request
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop
 from agentkit.runtime.sampling import SamplingRequest
 from agentkit.runtime.security_policy import RulePolicy
@@ -79,6 +80,9 @@ class InMemoryEffects:
         self.compactions: list[list[Message] | OpspawnError | None] = []
         """The messages that the transcript is shortened to, or why it can't be, in order; None: nothing is left out."""
         self.compaction_errors: list[OpspawnError] = []
+
+    async def ask_for_limit(self, reached: str, step: int) -> InputAnswer:
+        return await self.ask(limit_request(self, reached, step))
 
     async def before_step(self, loop: AgentLoop) -> None:
         loop.append_messages(self.messages)

@@ -98,6 +98,7 @@ class ChatCommands:
         write_message(out, f"{self._session.agent} responds.", style="dim")
 
     def _turns(self, _: str) -> None:
+        self._session.settled()
         turns = self._session.turns()
         if not turns:
             write_message(out, "There are no turns yet.", style="dim")
@@ -110,6 +111,7 @@ class ChatCommands:
     def _fork(self, turn: str) -> None:
         if turn and not turn.isdecimal():
             raise UsageWrong(f"/fork {turn}: expected the number of a turn; /turns lists them.")
+        self._session.settled()
         ended = [each.number for each in self._session.turns() if each.ended_at is not None]
         number = int(turn) if turn else max(ended, default=0)
         fork = self._session.fork(number)
@@ -126,7 +128,7 @@ class ChatCommands:
         write_message(out, f"The conversation is named {title!r}.", style="dim")
 
     def _usage(self, _: str) -> None:
-        conversation = self._session.refresh()
+        conversation = self._session.settled()
         if conversation is None:
             write_message(out, "Nothing is used yet: no message was sent.", style="dim")
             return

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass, replace
 
 from agentkit.client import Agent, Conversation, ConversationTurn, OnBusy, OpspawnClient, Task
 from cli.command_options import ServerConnection
 from cli.errors import UsageWrong
+from cli.views.console import one_line
 
 __all__ = ["ChatSession", "ChatStart"]
 
 _PAGE = 50
 """Turns that are read at once."""
+_MAX_TITLE_CHARS = 80
+_SETTLE_POLLS = 20
+_SETTLE_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class ChatSession:
         self._connection = connection
         self.start = start
         self.conversation = conversation
-        self._conversation_key = str(uuid.uuid4())
+        self._start_key = uuid.uuid4()
         self._unsent: _Unsent | None = None
 
     @property
@@ -69,7 +74,7 @@ class ChatSession:
         """Send a message, and return the turn that responds to it."""
         if self._unsent is None or self._unsent.text != text:
             self._unsent = _Unsent(text, str(uuid.uuid4()))
-        conversation_id, key = self._started().id, self._unsent.key
+        conversation_id, key = self._started(text).id, self._unsent.key
         try:
             turn = self._connection.call(
                 lambda client: client.conversations.send(conversation_id, text, on_busy=on_busy, idempotency_key=key)
@@ -80,14 +85,25 @@ class ChatSession:
         self._unsent = None
         return turn
 
-    def _started(self) -> Conversation:
+    def _started(self, text: str) -> Conversation:
+        """Return the conversation, whose title are the first words unless it has one."""
         if self.conversation is None:
-            start, key = self.start, self._conversation_key
+            start, title = self.start, self.start.title or one_line(text, _MAX_TITLE_CHARS)
+            key = str(uuid.uuid5(self._start_key, title))
             self.conversation = self._connection.call(
                 lambda client: client.conversations.create(
-                    start.agent, model=start.model, user=start.user, title=start.title, idempotency_key=key
+                    start.agent, model=start.model, user=start.user, title=title, idempotency_key=key
                 )
             )
+        return self.conversation
+
+    def settled(self) -> Conversation | None:
+        """Return the conversation once it has taken the turn that has just ended, or after a moment."""
+        for _ in range(_SETTLE_POLLS):
+            conversation = self.refresh()
+            if conversation is None or conversation.status == "idle":
+                break
+            self._connection.call(lambda _: asyncio.sleep(_SETTLE_INTERVAL_S))
         return self.conversation
 
     def refresh(self) -> Conversation | None:
@@ -163,7 +179,7 @@ class ChatSession:
 
     def _change_start(self, **changes: str | None) -> None:
         self.start = replace(self.start, **changes)  # type: ignore[arg-type]  # the fields of ChatStart are text
-        self._conversation_key = str(uuid.uuid4())
+        self._start_key = uuid.uuid4()
 
     def fork(self, turn: int) -> Conversation:
         """Go on in a new conversation that has the turns up to ``turn`` in common with this one."""

@@ -114,7 +114,7 @@ def test_a_new_conversation_keeps_agent_and_model(api: ScriptedApi, opspawn: Ops
 
     resume(opspawn, "/new\nHello\n")
 
-    assert bodies(api, "POST", "/conversations") == [{"agent": "clerk", "model": "demo:other"}]
+    assert bodies(api, "POST", "/conversations") == [{"agent": "clerk", "model": "demo:other", "title": "Hello"}]
 
 
 def test_a_message_is_written_in_the_editor(

@@ -105,7 +105,12 @@ def test_a_message_is_answered_and_the_way_back_is_named_at_the_end(
         assert terminal.wait_for_end() == 0
 
     created = next(request for request in api.requests if request.path == "/api/v1/conversations")
-    assert created.body == {"agent": "assistant", "model": "demo:demo", "user": "ada"}
+    assert created.body == {
+        "agent": "assistant",
+        "model": "demo:demo",
+        "user": "ada",
+        "title": "What is 6 times 7?",
+    }
     assert sent(api) == [{"input": "What is 6 times 7?", "on_busy": "enqueue"}]
 
 

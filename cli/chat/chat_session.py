@@ -101,7 +101,7 @@ class ChatSession:
         """Return the conversation once it has taken the turn that has just ended, or after a moment."""
         for _ in range(_SETTLE_POLLS):
             conversation = self.refresh()
-            if conversation is None or conversation.status == "idle":
+            if conversation is None or conversation.status not in ("running", "waiting"):
                 break
             self._connection.call(lambda _: asyncio.sleep(_SETTLE_INTERVAL_S))
         return self.conversation

@@ -74,7 +74,7 @@ async def test_a_conversation_is_left_while_a_turn_runs_and_resumed_after_a_rest
         terminal.wait_for("→ gate", timeout_s=TIMEOUT_S)
         terminal.type("\x03")
         terminal.wait_for(r"\n\? $")
-        terminal.type("\x03")
+        terminal.type("/quit\n")
         assert terminal.wait_for_end() == 0
 
     assert dev.end()[0] == 0

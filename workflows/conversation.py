@@ -280,8 +280,13 @@ class ConversationWorkflow:
         is_waiting = bool(self._state.queue) or (self._turn is not running and self._turn is not None)
         if is_waiting and on_busy == "reject":
             raise self._busy()
-        self._state.enqueue([message])
+        self._enqueue(message)
         return await self._until_started(message)
+
+    def _enqueue(self, message: ConversationMessage) -> None:
+        self._state.enqueue([message])
+        if self._turn is not None:  # lists show how many messages wait
+            self._list()
 
     async def _earlier_verdict(self, message: ConversationMessage) -> SendVerdict | None:
         while message.id in self._in_delivery:
@@ -299,7 +304,7 @@ class ConversationWorkflow:
             self._state.deliver(message, running.task_id)
             return SendVerdict(task_id=running.task_id, outcome="delivered", is_new=True)
         self._check_not_ended()
-        self._state.enqueue([message])
+        self._enqueue(message)
         return await self._until_started(message)
 
     async def _check_ended(self, running: RunningTurn) -> None:

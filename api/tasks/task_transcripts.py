@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.payload_types import TranscriptPage, TranscriptRange, TranscriptSource
+from activities.payload_types import StoredMessages, TranscriptPage, TranscriptRange, TranscriptSource
 from activities.storage.message_storage import MessageStorage
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.messages import Message
-from agentkit.transcript import first_messages
 from api.tasks.errors import PayloadUnavailable, VersionNotFound
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.task_snapshot import TranscriptSlice
@@ -43,10 +42,27 @@ class TaskTranscripts:
         if not page.stored:
             return page
         try:
-            messages = await MessageStorage(self._client).read(page.stored[0], page_range.start, page_range.end)
+            messages = await self._stored_messages(page.stored, page_range)
         except PayloadStorageFailed as error:
             raise payload_unavailable(error) from error
-        return page.model_copy(update={"messages": first_messages(messages, page_range.max_bytes), "stored": ()})
+        return page.model_copy(update={"messages": messages, "stored": ()})
+
+    async def _stored_messages(
+        self, stored: Sequence[StoredMessages], page_range: TranscriptRange
+    ) -> tuple[Message, ...]:
+        """Return the messages of a range that stored pages have, as many as fit."""
+        storage = MessageStorage(self._client)
+        messages: list[Message] = []
+        size = 0
+        for page in stored:
+            if page_range.end is not None and page.start >= page_range.end:
+                break
+            for message in await storage.read(page, max(page_range.start, page.start), page_range.end):
+                size += len(message.canonical_json())
+                if messages and size > page_range.max_bytes:
+                    return tuple(messages)
+                messages.append(message)
+        return tuple(messages)
 
     async def _source_page(self, other: TranscriptSource, page_range: TranscriptRange) -> TranscriptPage:
         """Return messages that a task has in common with the transcript it goes on from, from there."""

@@ -25,6 +25,10 @@ def temporal_port() -> Iterator[int]:
         yield port
 
 
+_CONFIG = (*DYNAMIC_CONFIG, 'history.transferProcessorUpdateAckInterval="1s"')
+"""Ended workflows that are deleted are gone after a second; by default after half a minute."""
+
+
 @contextmanager
 def running_temporal() -> Iterator[int]:
     """Run a dev server with our search attributes, outside the tests' event loops; yield its port."""
@@ -34,7 +38,7 @@ def running_temporal() -> Iterator[int]:
                 port=reserve_port(),
                 dev_server_existing_path=str(_TEMPORAL),
                 search_attributes=SEARCH_ATTRIBUTES,
-                dev_server_extra_args=[part for value in DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)],
+                dev_server_extra_args=[part for value in _CONFIG for part in ("--dynamic-config-value", value)],
             )
         )
         yield int(environment.client.service_client.config.target_host.rpartition(":")[2])

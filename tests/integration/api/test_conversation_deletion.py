@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from tests.integration.api.clerk import problem_of
-from tests.integration.api.conftest import ApiHarness, eventually
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
+from tests.integration.api.gated_model import GatedModel
 from tests.integration.api.talks import Talks, accepted
 
 
@@ -34,3 +36,43 @@ async def test_a_conversation_that_no_worker_has_taken_is_deleted(talks: Talks) 
     again = await talks.request("DELETE", f"/{conversation['id']}")
     assert problem_of(again) == (404, "conversation-not-found")
     assert (await talks.get(other))["status"] == "idle"
+
+
+async def status_of(talks: Talks, path: str) -> str:
+    """Return the status of what is at a path; ``gone`` where nothing is."""
+    response = await talks.api.http.get(f"/api/v1{path}")
+    return "gone" if response.status_code == 404 else str(response.json()["status"])
+
+
+async def test_a_running_turn_is_cancelled_and_its_conversation_takes_no_more_messages(talks: Talks) -> None:
+    model = GatedModel()
+    async with talks.api.worker(model):
+        conversation, other = await talks.create(message="One"), await talks.create()
+        path = f"/{conversation['id']}"
+        await asyncio.wait_for(model.requested.wait(), WITHIN)
+        deleted = accepted(await talks.request("DELETE", path), 202)
+        turn = await status_of(talks, f"/tasks/{conversation['current_task_id']}")
+        refused = await talks.request("POST", f"{path}/messages", input="Two")
+        again = await talks.request("DELETE", path)
+        model.released.set()
+        await talks.say(other, "Three")
+    assert (deleted["status"], deleted["current_task_id"], deleted["queued"]) == ("deleted", None, 0)
+    assert turn in ("cancelled", "gone")
+    assert await status_of(talks, f"/conversations{path}") in ("deleted", "gone")
+    assert refused.status_code in (404, 409)
+    assert again.status_code in (202, 404)
+
+
+async def test_ended_turns_are_deleted_with_their_conversation_and_others_stay(talks: Talks) -> None:
+    async with talks.worker():
+        conversation, other = await talks.create(), await talks.create()
+        turns = [await talks.say(conversation, text) for text in ("One", "Two")]
+        kept = await talks.say(other, "Three")
+        await talks.api.listed(2, conversation_id=conversation["id"])
+        await delete(talks, conversation)
+
+        async def statuses() -> list[str]:
+            return [await status_of(talks, f"/tasks/{turn['id']}") for turn in [*turns, kept]]
+
+        await eventually(statuses, lambda shown: shown == ["gone", "gone", "completed"])
+        assert await talks.texts(other) == ["Three", "Three"]

@@ -83,3 +83,26 @@ async def test_a_conversation_is_deleted(harness: ApiHarness, stub: Conversation
     request = pb.DeleteConversationRequest(conversation_id=created.conversation.id)
     deleted = await stub.DeleteConversation(request, timeout=WITHIN)
     assert deleted.conversation.status == pb.CONVERSATION_STATUS_DELETED
+
+
+async def test_turns_are_sent_listed_and_read(harness: ApiHarness, stub: ConversationServiceAsyncStub) -> None:
+    async with Talks(harness).worker():
+        created = await stub.CreateConversation(pb.CreateConversationRequest(agent="assistant"), timeout=WITHIN)
+        conversation_id = created.conversation.id
+        message = pb.SendConversationMessageRequest(conversation_id=conversation_id, input=tasks_pb2.Input(text="One"))
+        sent = await stub.SendConversationMessage(message, timeout=WITHIN)
+        await harness.task(sent.task.id, wait=WITHIN)
+        await Talks(harness).until({"id": conversation_id}, "idle")
+        turns = await stub.ListTurns(pb.ListTurnsRequest(conversation_id=conversation_id), timeout=WITHIN)
+        request = pb.GetConversationTranscriptRequest(conversation_id=conversation_id)
+        transcript = await stub.GetConversationTranscript(request, timeout=WITHIN)
+        change = pb.UpdateConversationRequest(conversation_id=conversation_id, title="Renamed")
+        changed = await stub.UpdateConversation(change, timeout=WITHIN)
+        fork_request = pb.ForkConversationRequest(conversation_id=conversation_id, from_turn=1)
+        fork = await stub.ForkConversation(fork_request, timeout=WITHIN)
+    assert sent.outcome == pb.MESSAGE_OUTCOME_STARTED
+    assert [(turn.number, turn.task_id, turn.output) for turn in turns.turns] == [(1, sent.task.id, "One")]
+    assert [message["role"] for message in transcript.messages] == ["user", "assistant"]
+    assert (transcript.total, transcript.version) == (2, 1)
+    assert (changed.decided, changed.conversation.title) == (True, "Renamed")
+    assert (fork.conversation.forked_from.conversation_id, fork.conversation.turns) == (conversation_id, 1)

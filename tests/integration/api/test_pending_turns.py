@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.integration.api.clerk import problem_of
-from tests.integration.api.conftest import ApiHarness
+from tests.integration.api.conftest import WITHIN, ApiHarness
 from tests.integration.api.talks import Talks
 
 
@@ -40,3 +42,16 @@ async def test_an_id_that_is_no_message_of_the_conversation_is_a_404(talks: Talk
     conversation = await talks.create()
     response = await talks.api.http.get(f"/api/v1/tasks/{conversation['id']}-4711{path}")
     assert problem_of(response) == (404, "task-not-found")
+
+
+async def test_the_events_of_a_turn_come_once_it_has_started(talks: Talks) -> None:
+    conversation = await talks.create()
+    turn = await talks.send(conversation, "Where to?", status=202)
+    watching = asyncio.create_task(talks.api.http.get(turn["links"]["events"]))
+    waiting = asyncio.create_task(talks.api.task(turn["id"], wait=WITHIN))
+    async with talks.worker(), asyncio.timeout(2 * WITHIN):
+        events = (await watching).text
+        ended = await waiting
+    assert ended["status"] == "completed"
+    assert events.count("event: task.started") == 1
+    assert events.rstrip().splitlines()[-3] == "event: task.completed"

@@ -67,3 +67,27 @@ def test_nothing_of_a_provider_is_imported_for_a_model_on_this_machine() -> None
         "print([name for name in ('openai', 'google.genai', 'numpy', 'agentkit.llm') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("embeddings", ["minilm", "multilingual"])
+def test_a_model_on_this_machine_opens_no_connection(embeddings: str) -> None:
+    """Nothing is downloaded: it works without a home directory, in which a download could lie."""
+    code = (
+        "import asyncio, sys\n"
+        "from agentkit.config.agent_settings import AgentSettings\n"
+        "from agentkit.memory.embedders.embedder_choice import open_embedder\n"
+        "events = []\n"
+        "def audit(event, _):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo'):\n"
+        "        events.append(event)\n"
+        "sys.addaudithook(audit)\n"
+        "async def main():\n"
+        f"    embedder = await open_embedder(AgentSettings(ltm_embeddings={embeddings!r}))\n"
+        "    vectors = await embedder.embed(['text'], 'query')\n"
+        "    await embedder.aclose()\n"
+        "    print(len(vectors), events)\n"
+        "asyncio.run(main())\n"
+    )
+    environment = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout == "1 []\n"

@@ -47,7 +47,8 @@ async def test_a_query_does_not_wait_for_all_texts_of_a_long_call() -> None:
     embedder.may_go_on.set()
     assert await query == [[5.0]]
     assert len(await many) == 100
-    assert embedder.batches.index(["query"]) == 1
+    assert embedder.batches[1] == ["query"]
+    assert embedder.batches[-1] == ["document"] * 4
     await embedder.aclose()
 
 

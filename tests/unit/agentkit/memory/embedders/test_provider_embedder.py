@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -116,6 +118,35 @@ async def test_a_provider_that_does_not_respond_in_time_is_unavailable(name: str
     raised, _ = await _error(name, ServerResponse(delay=30), timeout_s=0.2)
     assert type(raised) is MemoryUnavailable
     assert "did not respond in time" in str(raised)
+
+
+async def test_a_response_that_comes_in_drips_does_not_hold_up_a_task(name: str) -> None:
+    has_ended = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        has_ended.set()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    build = GoogleEmbedder if name == "google" else OpenAIEmbedder
+    embedder = build("scripted", base_url=url, timeouts=EmbedderTimeouts(response=0.5))
+    with pytest.raises(MemoryUnavailable, match="did not respond in time"):
+        async with asyncio.timeout(10):
+            await embedder.learn_dimension()
+    await embedder.aclose()
+    async with asyncio.timeout(10):
+        await has_ended.wait()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_a_server_that_is_not_there_is_unavailable(name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 from agentkit.config.agent_settings import AgentSettings
@@ -35,14 +34,15 @@ async def open_memory(settings: AgentSettings, directory: Path) -> LongTermMemor
 
         return open_embedded_memory(directory, await open_embedder(settings))
     from agentkit.llm.shared.provider_credentials import checked_key
+    from agentkit.memory.server_memory import open_server_memory
 
     try:
         key = checked_key("AGENTKIT_LTM_API_KEY", settings.ltm_api_key)
     except ConfigurationInvalid as error:
         raise MemoryMisconfigured(str(error)) from None
-    open_server_memory = import_module("agentkit.memory.server_memory").open_server_memory
     embedder = await open_embedder(settings)
-    memory: LongTermMemory = open_server_memory(
-        settings.ltm_url, embedder, api_key=key, collection=settings.ltm_collection
-    )
-    return memory
+    try:
+        return open_server_memory(settings.ltm_url, embedder, api_key=key, collection=settings.ltm_collection)
+    except BaseException:
+        await embedder.aclose()
+        raise

@@ -10,6 +10,7 @@ from agentkit.config.agent_settings import AgentSettings
 from agentkit.errors import MemoryMisconfigured
 from agentkit.interfaces import MemoryScope, NewMemory
 from agentkit.memory import open_memory
+from tests.qdrant_server import API_KEY, qdrant_server
 
 ADA = MemoryScope(kind="user", owner="ada")
 
@@ -26,6 +27,24 @@ async def test_the_embedded_memory_is_in_its_directory(tmp_path: Path) -> None:
     (found,) = await again.recall(ADA, "Where does the sister live?", limit=5)
     assert found.text == "My sister lives in Berlin."
     await again.aclose()
+
+
+async def test_a_qdrant_server_is_used_with_its_key_and_collection(tmp_path: Path) -> None:
+    with qdrant_server() as server:
+        values = {
+            "app_dir": tmp_path,
+            "ltm_url": server.url,
+            "ltm_api_key": f"{API_KEY}\n",
+            "ltm_collection": "notes",
+            "ltm_embeddings": "multilingual",
+        }
+        memory = await open_memory(AgentSettings.model_validate(values), tmp_path)
+        assert server.requests == [], "nothing is sent before the first call"
+        await memory.remember(ADA, NewMemory(text="My sister lives in Berlin.", key="1"))
+        (found,) = await memory.recall(ADA, "Wo wohnt meine Schwester?", limit=5)
+        assert found.text == "My sister lives in Berlin."
+        await memory.aclose()
+    assert any("/notes" in request.path for request in server.requests)
 
 
 async def test_a_memory_that_is_off_is_not_opened(tmp_path: Path) -> None:

@@ -69,11 +69,14 @@ class SentMessage(Record):
     sent_by: str | None = Field(default=None, max_length=200, exclude_if=lambda sender: sender is None)
     parts: tuple[InputPart, ...] = Field(default=(), exclude_if=lambda parts: not parts)
     """What the model reads, where it is more than ``text``, which is shown to people then."""
+    pinned: bool = Field(default=False, exclude_if=lambda pinned: not pinned)
+    """Whether compaction leaves it in the transcript, word for word."""
 
     @property
     def message(self) -> Message:
         """What the model reads."""
-        return user_message(self.parts or self.text)
+        message = user_message(self.parts or self.text)
+        return message.model_copy(update={"pinned": True}) if self.pinned else message
 
 
 class CarriedState(Record):

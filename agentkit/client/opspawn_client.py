@@ -225,14 +225,16 @@ class OpspawnClient:
         text: str,
         *,
         interrupt: bool = False,
+        pinned: bool = False,
         sent_by: str | None = None,
         idempotency_key: str | None = None,
     ) -> Task:
         """Send a message to a running task; it is delivered once, before the next model request.
 
         With ``interrupt``, the model request and the calls that run now are stopped first, but no irreversible call.
+        A ``pinned`` message stays in the transcript, word for word, when that is shortened.
         """
-        body = message_body(text, interrupt=interrupt, sent_by=sent_by)
+        body = message_body(text, interrupt=interrupt, pinned=pinned, sent_by=sent_by)
         return await self._submit(f"{_path(task_id)}/messages", body, idempotency_key)
 
     async def raise_limits(self, task_id: str, limits: Mapping[str, JsonValue]) -> Task:

@@ -93,9 +93,10 @@ def answer_body(
     )
 
 
-def message_body(text: str, *, interrupt: bool, sent_by: str | None) -> JsonObject:
+def message_body(text: str, *, interrupt: bool, pinned: bool, sent_by: str | None) -> JsonObject:
     """Return the body that sends a message to a running task."""
-    return _given(text=text, mode="interrupt" if interrupt else "enqueue", sent_by=sent_by)
+    mode = "interrupt" if interrupt else "enqueue"
+    return _given(text=text, mode=mode, pinned=pinned or None, sent_by=sent_by)
 
 
 def fork_body(

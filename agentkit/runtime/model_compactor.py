@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -60,8 +61,7 @@ class ModelCompactor:
             MessageTooLong: a request was refused as too long, and nothing can be shortened.
             ModelError: no model wrote a summary.
         """
-        budget = CompactionBudget.of(messages, request)
-        plan = plan_compaction(messages, request, budget)
+        budget, plan = await asyncio.to_thread(_plan, messages, request)
         _check_size(plan, messages, request, budget)
         usage, shorter = Usage(), plan.kept
         if plan.summarized:
@@ -132,6 +132,12 @@ class ModelCompactor:
         if provider not in self._models:
             raise ModelNotAuthorized(f"This worker has no {provider} model for {request.model!r}, to write a summary.")
         return with_unpriced_calls(await self._models[provider].respond(request))
+
+
+def _plan(messages: Sequence[Message], request: CompactionRequest) -> tuple[CompactionBudget, CompactionPlan]:
+    """Plan in a thread: it takes 0.2 s for 1,000 messages, in which other activities go on."""
+    budget = CompactionBudget.of(messages, request)
+    return budget, plan_compaction(messages, request, budget)
 
 
 def _check_size(

@@ -68,6 +68,9 @@ class MessageRequest(ServiceRequest):
         "tool calls that may be cancelled, are cancelled first.",
     )
     sent_by: _Person | None = Field(default=None, description="Who sends it.")
+    pinned: bool = Field(
+        default=False, description="Whether it stays in the transcript, word for word, when that is shortened."
+    )
 
     @field_validator("text")
     @classmethod
@@ -78,7 +81,7 @@ class MessageRequest(ServiceRequest):
 
     def message(self, message_id: str) -> SentMessage:
         """Return the message as the workflow takes it."""
-        return SentMessage(text=self.text, mode=self.mode, id=message_id, sent_by=self.sent_by)
+        return SentMessage(text=self.text, mode=self.mode, id=message_id, sent_by=self.sent_by, pinned=self.pinned)
 
 
 class ForkRequest(ServiceRequest):

@@ -21,6 +21,7 @@ def send(
     interrupt: Annotated[
         bool, typer.Option("--interrupt", help="Stop what runs now first, but no irreversible call.")
     ] = False,
+    pin: Annotated[bool, typer.Option("--pin", help="Keep it word for word when the transcript is shortened.")] = False,
     as_: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Who writes. Default: this machine's user.")
     ] = None,
@@ -30,7 +31,7 @@ def send(
     message = text_argument(text, "TEXT", "write what the agent should know")
     sender = Answerer.of_options(as_, None).name
     server = Server(url)
-    task = server.call(lambda client: client.send(task_id, message, interrupt=interrupt, sent_by=sender))
+    task = server.call(lambda client: client.send(task_id, message, interrupt=interrupt, pinned=pin, sent_by=sender))
     _confirm(server, task_id, "has the message", waits=task.waiting_for_worker)
 
 

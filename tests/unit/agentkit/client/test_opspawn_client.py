@@ -208,7 +208,7 @@ async def test_a_task_is_steered_and_forked(api: ScriptedApi, client: OpspawnCli
         api.on("POST", f"/tasks/task-1/{path}", ScriptedResponse(202, task("running")))
     api.on("PATCH", "/tasks/task-1/limits", task("running"))
 
-    await client.send("task-1", "Use euros.", interrupt=True, sent_by="ada")
+    await client.send("task-1", "Use euros.", interrupt=True, pinned=True, sent_by="ada")
     await client.raise_limits("task-1", {"max_steps": 60})
     await client.fork("task-1", 2, input=[TextPart(text="Go on.")], agent="clerk", limits={"max_steps": 5})
     for call in (client.pause, client.resume, client.terminate):
@@ -223,7 +223,7 @@ async def test_a_task_is_steered_and_forked(api: ScriptedApi, client: OpspawnCli
         ("POST", "terminate"),
     ]
     assert [request.body for request in api.requests[:3]] == [
-        {"text": "Use euros.", "mode": "interrupt", "sent_by": "ada"},
+        {"text": "Use euros.", "mode": "interrupt", "pinned": True, "sent_by": "ada"},
         {"max_steps": 60},
         {"from_step": 2, "input": [{"type": "text", "text": "Go on."}], "agent": "clerk", "limits": {"max_steps": 5}},
     ]

@@ -81,8 +81,10 @@ def test_a_wrong_answer_is_refused_with_its_field(fields: dict[str, object], pat
 
 
 def test_a_message_gets_its_id() -> None:
-    request = parse_request(MessageRequest, {"text": "Use euros.", "mode": "interrupt", "sent_by": "ada"})
-    assert request.message("m1") == SentMessage(text="Use euros.", mode="interrupt", id="m1", sent_by="ada")
+    body = {"text": "Use euros.", "mode": "interrupt", "sent_by": "ada", "pinned": True}
+    sent = parse_request(MessageRequest, body).message("m1")
+    assert sent == SentMessage(text="Use euros.", mode="interrupt", id="m1", sent_by="ada", pinned=True)
+    assert sent.message.pinned
 
 
 def test_a_fork_has_only_the_limits_that_it_sets() -> None:

@@ -11,16 +11,24 @@ from tests.unit.cli.conftest import Opspawn
 from tests.unit.scripted_api import ScriptedApi, ScriptedResponse, final_event, problem, stream, task
 
 
-@pytest.mark.parametrize(("option", "mode"), [([], "enqueue"), (["--interrupt"], "interrupt")], ids=["later", "now"])
+@pytest.mark.parametrize(
+    ("option", "fields"),
+    [
+        ([], {"mode": "enqueue"}),
+        (["--interrupt"], {"mode": "interrupt"}),
+        (["--pin"], {"mode": "enqueue", "pinned": True}),
+    ],
+    ids=["later", "now", "pinned"],
+)
 def test_a_message_is_sent_by_this_machines_user(
-    api: ScriptedApi, opspawn: Opspawn, option: list[str], mode: str
+    api: ScriptedApi, opspawn: Opspawn, option: list[str], fields: dict[str, object]
 ) -> None:
     api.on("POST", "/tasks/task-1/messages", ScriptedResponse(202, task("running")))
 
     result = opspawn("send", "task-1", "Use euros.", *option)
 
     assert (result.code, result.out) == (0, "Task task-1 has the message.\n")
-    assert api.requests[0].body == {"text": "Use euros.", "mode": mode, "sent_by": getuser()}
+    assert api.requests[0].body == {"text": "Use euros.", "sent_by": getuser(), **fields}
 
 
 def test_an_empty_message_is_not_sent(api: ScriptedApi, opspawn: Opspawn) -> None:

@@ -168,16 +168,19 @@ class OpspawnClient:
         *,
         status: Sequence[str] = (),
         agent: str | None = None,
+        conversation_id: str | None = None,
         tag: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> TaskList:
-        """Return a page of the tasks that fit, newest first."""
+        """Return a page of the tasks that fit, newest first; with ``conversation_id`` its turns."""
         params: dict[str, str | list[str]] = {"limit": str(limit)}
         if status:
             params["status"] = [*status]
         if agent is not None:
             params["agent"] = agent
+        if conversation_id is not None:
+            params["conversation_id"] = conversation_id
         if tag is not None:
             params["tag"] = tag
         if cursor is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from agentkit.client import Conversation
 from cli.answers.terminal_input import TerminalInput
@@ -13,9 +14,15 @@ from cli.chat.chat_session import ChatSession, ChatStart
 from cli.command_options import Answerer, AsPerson, Groups, Server, ServerConnection, Url
 from cli.demo_explanation import explain_demo_model
 from cli.errors import UsageWrong
-from cli.views.console import out, write_message
+from cli.views.console import one_line, out, write_message
+from cli.views.table import write_table
+from cli.views.times import age
 
 __all__ = ["chat"]
+
+_RESUMABLE = ("idle", "running")
+_LISTED = 20
+_MAX_TITLE_CHARS = 80
 
 
 def chat(
@@ -26,6 +33,9 @@ def chat(
         str | None, typer.Option(metavar="ID", help="Go on with this conversation; with AGENT, by that agent.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest conversation of the agent.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List conversations that can go on, newest first, and nothing else.")
+    ] = False,
     model: Annotated[str | None, typer.Option(metavar="PROVIDER:NAME", help="Instead of the agent's own.")] = None,
     user: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose memories the agent reads and writes. Default: default.")
@@ -41,6 +51,9 @@ def chat(
     of stdin is a message, and the outputs are printed.
     """
     server = Server(url)
+    if list_:
+        _list(server, agent)
+        return
     terminal = TerminalInput.of_stdin() if out.is_terminal else None
     with server.connected() as connection:
         resumed = _resumed(connection, agent, conversation, resume=resume)
@@ -70,11 +83,31 @@ def _resumed(
         return found
     if not resume:
         return None
-    page = connection.call(lambda client: client.conversations.list(agent=agent, status=["idle", "running"], limit=1))
+    page = connection.call(lambda client: client.conversations.list(agent=agent, status=_RESUMABLE, limit=1))
     if not page.conversations:
         raise UsageWrong("There is no conversation to resume" + (f" with agent {agent!r}." if agent else "."))
     newest = page.conversations[0].id
     return connection.call(lambda client: client.conversations.get(newest))
+
+
+def _list(server: Server, agent: str | None) -> None:
+    """Print the newest conversations, of any agent unless one is named."""
+    page = server.call(lambda client: client.conversations.list(agent=agent, status=_RESUMABLE, limit=_LISTED))
+    if not page.conversations:
+        write_message(out, "No conversations.")
+        return
+    rows = [
+        [
+            *(Text(each.id), Text(each.agent), Text(each.status), Text(str(each.turns)), Text(age(each.updated_at))),
+            Text(one_line(each.title or "", _MAX_TITLE_CHARS)),
+        ]
+        for each in page.conversations
+    ]
+    write_table(
+        ("ID", "AGENT", "STATUS", "TURNS", "AGE", "TITLE"), rows, numbers=frozenset({"TURNS", "AGE"}), wraps=False
+    )
+    if page.next_cursor is not None:
+        write_message(out, f"The newest {len(rows)} of {page.total or 'more'}.", style="dim")
 
 
 def _change(session: ChatSession, agent: str | None, model: str | None, title: str | None) -> None:

@@ -44,6 +44,19 @@ def test_the_options_change_a_conversation_that_goes_on(api: ScriptedApi, opspaw
     ]
 
 
+def test_conversations_are_listed(api: ScriptedApi, opspawn: Opspawn) -> None:
+    api.on(
+        "GET", "/conversations", {"conversations": [conversation("running", turns=3)], "next_cursor": "c2", "total": 9}
+    )
+
+    heading, row, more = opspawn("chat", "assistant", "--list").out.splitlines()
+
+    assert heading.split() == ["ID", "AGENT", "STATUS", "TURNS", "AGE", "TITLE"]
+    assert row.split()[:4] == ["conversation-1", "assistant", "running", "3"]
+    assert row.endswith("What is 6 times 7?")
+    assert more == "The newest 1 of 9."
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

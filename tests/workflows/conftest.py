@@ -227,6 +227,21 @@ async def short_history_env(short_history_address: str, settings: Settings) -> T
     return TaskEnvironment(client, settings)
 
 
+@pytest.fixture(scope="session")
+def each_step_address() -> Iterator[str]:
+    """The address of a server that suggests continue-as-new after each model call."""
+    no_delay = 'history.workflowIdReuseMinimalInterval="0s"'
+    yield from run_dev_server("limit.historyCount.suggestContinueAsNew=8", no_delay)
+
+
+@pytest.fixture
+async def each_step_env(each_step_address: str, settings: Settings) -> TaskEnvironment:
+    """An environment whose tasks continue as new after each step."""
+    settings = settings.model_copy(update={"data_dir": settings.data_dir / "each-step"})
+    client = await Client.connect(each_step_address, data_converter=data_converter(settings))
+    return TaskEnvironment(client, settings)
+
+
 @pytest.fixture
 async def time_skipping_server(settings: Settings) -> AsyncIterator[WorkflowEnvironment]:
     """A server that skips time while no workflow task or activity runs."""

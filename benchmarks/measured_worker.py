@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
-from agentkit.llm import OpenAIModel
+from agentkit.llm.openai.model import OpenAIModel
 from agentkit.schemas.output_check import InlineOutputChecker
 from benchmarks.bare_loop import BareActivities, BareLoop
 from benchmarks.lookup_task import RESULT, chat_tool, toolset

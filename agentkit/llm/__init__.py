@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.local.model import LocalModel
-from agentkit.llm.openai.model import OpenAIModel
-from agentkit.llm.openrouter.model import OpenRouterModel
 from agentkit.llm.registry import build_models
 
-__all__ = ["DemoModel", "LocalModel", "OpenAIModel", "OpenRouterModel", "build_models"]
+__all__ = ["DemoModel", "LocalModel", "build_models"]

@@ -11,8 +11,6 @@ from agentkit.config.providers import is_configured
 from agentkit.interfaces import Model
 from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.local.model import LocalModel
-from agentkit.llm.openai.model import OpenAIModel
-from agentkit.llm.openrouter.model import OpenRouterModel
 from agentkit.llm.shared.provider_credentials import KEY_VARIABLES, checked_key, checked_url
 from agentkit.llm.shared.response_timeouts import ResponseTimeouts
 from agentkit.llm.shared.streaming_model import ModelOptions, OnHeaders
@@ -52,7 +50,8 @@ def _openai(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = checked_key(KEY_VARIABLES["openai"], settings.openai_api_key)
     url = checked_url("OPENAI_BASE_URL", settings.openai_base_url)
     options = _options(settings, on_headers, settings.openai_omit)
-    return OpenAIModel(api_key=key, base_url=url, api=settings.openai_api, options=options)
+    build = _import_model("openai", "OpenAIModel")
+    return build(api_key=key, base_url=url, api=settings.openai_api, options=options)
 
 
 def _anthropic(settings: AgentSettings, on_headers: OnHeaders) -> Model:
@@ -73,7 +72,8 @@ def _openrouter(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     key = checked_key(KEY_VARIABLES["openrouter"], settings.openrouter_api_key)
     url = checked_url("OPSPAWN_OPENROUTER_BASE_URL", settings.openrouter_base_url)
     referer, title = settings.openrouter_referer, settings.openrouter_title
-    return OpenRouterModel(
+    build = _import_model("openrouter", "OpenRouterModel")
+    return build(
         api_key=key,
         base_url=url,
         referer=referer,
@@ -87,7 +87,8 @@ def _openai_compatible(settings: AgentSettings, on_headers: OnHeaders) -> Model:
     variable = KEY_VARIABLES["openai-compatible"]
     key = checked_key(variable, settings.openai_compatible_api_key)
     url = checked_url("OPSPAWN_OPENAI_COMPATIBLE_BASE_URL", settings.openai_compatible_base_url)
-    return OpenAIModel(
+    build = _import_model("openai", "OpenAIModel")
+    return build(
         api_key=key,
         base_url=url,
         provider="openai-compatible",

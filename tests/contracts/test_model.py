@@ -11,9 +11,11 @@ import pytest
 
 from agentkit.errors import ModelNotAuthorized, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import Model, ModelDelta, ModelRequest
-from agentkit.llm import DemoModel, OpenAIModel, OpenRouterModel
+from agentkit.llm import DemoModel
 from agentkit.llm.anthropic.model import AnthropicModel
 from agentkit.llm.google.model import GoogleModel
+from agentkit.llm.openai.model import OpenAIModel
+from agentkit.llm.openrouter.model import OpenRouterModel
 from agentkit.llm.shared.http_status import status_error
 from agentkit.messages import ToolCall, user_message
 from agentkit.testing import (

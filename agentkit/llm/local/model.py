@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from functools import partial
+from typing import TYPE_CHECKING
 
 from agentkit.config.local_models import LOCAL_MODELS, local_model_path
 from agentkit.errors import ConfigurationInvalid, ModelRequestRejected
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse
-from agentkit.llm.local.server_process import LocalServer, ServerOptions, start_server
-from agentkit.llm.openai.chat_request import ChatCompletionsApi
-from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
-from agentkit.llm.shared.response_timeouts import ResponseTimeouts
-from agentkit.llm.shared.streaming_model import ModelOptions
+from agentkit.llm.local.server_process import ServerOptions, start_server
 from agentkit.messages import FilePart, ImagePart
+
+if TYPE_CHECKING:
+    from agentkit.llm.local.served_model import ServedModel
 
 __all__ = ["LocalModel"]
 
@@ -24,8 +23,6 @@ logger = logging.getLogger(__name__)
 _MAX_OUTPUT_TOKENS = 1_024
 """A small model that doesn't stop is cut off here."""
 _START_TIMEOUT_S = 120.0
-_OPTIONS = ModelOptions(timeouts=ResponseTimeouts(first_byte=540.0, idle=540.0, content=540.0))
-"""A full context window takes minutes to process, and parallel requests wait for each other."""
 _INSTRUCTIONS = "You are a helpful assistant."
 """Used for requests without instructions; otherwise the model's own template inserts its makers' text."""
 
@@ -39,7 +36,7 @@ class LocalModel:
     """
 
     def __init__(self) -> None:
-        self._servers: dict[str, _ModelServer] = {}
+        self._servers: dict[str, ServedModel] = {}
         self._servers_lock = asyncio.Lock()
         self._warned_models: set[str] = set()
 
@@ -69,7 +66,7 @@ class LocalModel:
                 request.model,
             )
 
-    async def _running_server(self, name: str) -> _ModelServer:
+    async def _running_server(self, name: str) -> ServedModel:
         """Return the server of a model; parallel first requests start it once."""
         async with self._servers_lock:
             server = self._servers.get(name)
@@ -83,36 +80,16 @@ class LocalModel:
             return server
 
 
-class _ModelServer:
-    """A running server and its client."""
-
-    def __init__(self, local_server: LocalServer) -> None:
-        self.local_server = local_server
-        self.model = OpenAICompatibleModel(
-            partial(ChatCompletionsApi, provider="openai-compatible"),
-            provider="local",
-            base_url=f"{local_server.address}/v1",
-            api_key=local_server.key,
-            key_variable="nothing: a new key is made for each server",
-            # llama.cpp sometimes closes a connection that it has agreed to keep open.
-            headers={"connection": "close"},
-            options=_OPTIONS,
-        )
-
-    async def aclose(self) -> None:
-        """Close the connections, and end the process."""
-        await self.model.aclose()
-        await self.local_server.stop()
-
-
-async def _start(name: str) -> _ModelServer:
+async def _start(name: str) -> ServedModel:
     try:
         path = local_model_path(name)
     except ConfigurationInvalid as error:
         raise ModelRequestRejected(str(error)) from error
+    from agentkit.llm.local.served_model import ServedModel  # only now: most workers need no SDK of OpenAI's
+
     started_at = asyncio.get_running_loop().time()
     options = ServerOptions(path, LOCAL_MODELS[name].context, _MAX_OUTPUT_TOKENS)
     server = await start_server(options, _START_TIMEOUT_S)
     duration = asyncio.get_running_loop().time() - started_at
     logger.info("Started local:%s as process %d in %.1f s", name, server.process.pid, duration)
-    return _ModelServer(server)
+    return ServedModel(server)

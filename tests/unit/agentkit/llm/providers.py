@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from agentkit.interfaces import Model, ModelRequest
-from agentkit.llm import OpenAIModel, OpenRouterModel
 from agentkit.llm.anthropic.model import AnthropicModel
 from agentkit.llm.google.model import GoogleModel
+from agentkit.llm.openai.model import OpenAIModel
+from agentkit.llm.openrouter.model import OpenRouterModel
 from agentkit.messages import user_message
 from agentkit.testing import ScriptedAnthropicServer, ScriptedGeminiServer, ScriptedOpenAIServer
 from agentkit.testing.scripted_server import ScriptedServer

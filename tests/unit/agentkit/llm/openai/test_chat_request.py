@@ -8,8 +8,8 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm import OpenAIModel
 from agentkit.llm.openai.chat_request import chat_body
+from agentkit.llm.openai.model import OpenAIModel
 from agentkit.messages import FilePart, ImagePart, Message, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
 from agentkit.specs import ModelSettings, ToolSpec
 from agentkit.testing import ScriptedOpenAIServer, ServerResponse

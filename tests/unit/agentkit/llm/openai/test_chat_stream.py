@@ -7,8 +7,8 @@ from pydantic import JsonValue
 
 from agentkit.errors import ContentRefused
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
-from agentkit.llm import OpenAIModel
 from agentkit.llm.openai.chat_stream import ChatResponseBuilder
+from agentkit.llm.openai.model import OpenAIModel
 from agentkit.messages import TextPart, ThinkingPart, ToolCall, Usage, user_message
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry, ServerToolCall
 

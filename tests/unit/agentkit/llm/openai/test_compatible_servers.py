@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import ModelError
 from agentkit.interfaces import Toolset
-from agentkit.llm import OpenAIModel
+from agentkit.llm.openai.model import OpenAIModel
 from agentkit.runtime.local_runner import LocalRunner
 from agentkit.specs import AgentSpec, ModelSettings
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry

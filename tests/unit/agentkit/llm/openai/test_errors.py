@@ -19,8 +19,8 @@ from agentkit.errors import (
     ModelUnavailable,
 )
 from agentkit.interfaces import ModelRequest
-from agentkit.llm import OpenAIModel
 from agentkit.llm.openai.errors import model_error
+from agentkit.llm.openai.model import OpenAIModel
 from agentkit.llm.shared.failures import ProviderEndpoint, ProviderStreamError
 from agentkit.messages import user_message
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerFailure, ServerScriptEntry

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm import OpenAIModel
+from agentkit.llm.openai.model import OpenAIModel
 from agentkit.messages import user_message
 from agentkit.testing import ScriptedOpenAIServer, ServerResponse
 

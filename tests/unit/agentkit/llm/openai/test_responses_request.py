@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
-from agentkit.llm import OpenAIModel
+from agentkit.llm.openai.model import OpenAIModel
 from agentkit.llm.openai.responses_request import responses_body
 from agentkit.messages import FilePart, ImagePart, Message, TextPart, ThinkingPart, user_message
 from agentkit.specs import ModelSettings

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import ContentRefused, ModelError, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import Emit, ModelDelta, ModelRequest, ModelResponse
-from agentkit.llm import OpenAIModel
+from agentkit.llm.openai.model import OpenAIModel
 from agentkit.llm.openai.responses_stream import ResponsesResponseBuilder
 from agentkit.messages import Message, TextPart, ThinkingPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.specs import ToolSpec

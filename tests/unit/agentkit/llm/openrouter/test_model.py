@@ -11,8 +11,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import ContentRefused, ModelError, ModelRequestRejected, ModelUnavailable
 from agentkit.interfaces import ModelRequest, ModelResponse
-from agentkit.llm import OpenRouterModel
-from agentkit.llm.openrouter.model import openrouter_body
+from agentkit.llm.openrouter.model import OpenRouterModel, openrouter_body
 from agentkit.messages import Message, TextPart, ThinkingPart, user_message
 from agentkit.specs import ModelSettings
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerResponse, ServerScriptEntry, ServerToolCall

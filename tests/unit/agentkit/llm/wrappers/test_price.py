@@ -6,7 +6,7 @@ import pytest
 
 from agentkit.config.model_prices import ModelPrice
 from agentkit.interfaces import ModelRequest
-from agentkit.llm import OpenRouterModel
+from agentkit.llm.openrouter.model import OpenRouterModel
 from agentkit.llm.wrappers.price import PricedModel
 from agentkit.messages import user_message
 from agentkit.testing import ScriptedModel, ScriptedOpenAIServer, ServerResponse

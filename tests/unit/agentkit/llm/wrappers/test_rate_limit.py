@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelRequest, ModelWait
-from agentkit.llm import OpenAIModel, OpenRouterModel
+from agentkit.llm.openai.model import OpenAIModel
+from agentkit.llm.openrouter.model import OpenRouterModel
 from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.wrappers.rate_limit import MAX_QUEUE_TIME_S, RateLimitedModel, RateLimiter
 from agentkit.messages import user_message

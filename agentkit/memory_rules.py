@@ -49,7 +49,7 @@ MAX_QUERY_CHARS = 4_000
 """The longest query that is used as it is."""
 
 NEAR_DUPLICATE_SIMILARITY = 0.85
-"""The least cosine of two vectors of near duplicates, one of which says all that the other does (``contains_statement``).
+"""The least cosine of near duplicates, one of which says all that the other does (``contains_statement``).
 
 Measured, see ADR 0015: of such pairs, those that are one fact begin at 0.86 with MiniLM, and those that are two end at
 0.85."""

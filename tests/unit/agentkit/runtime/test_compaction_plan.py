@@ -168,3 +168,11 @@ def test_calls_and_results_stay_paired_and_nothing_is_lost(
     assert made.kept[-1].role == messages[-1].role
     budget = CompactionBudget.of(messages, asked)
     assert budget.tokens(made.kept) <= budget.tokens(messages)
+
+
+def test_a_summary_alone_is_not_summarized_again() -> None:
+    summary = Message(role="user", parts=(TextPart(text="s" * 2_400),), source="compaction")
+    messages = [user_message("go"), summary, *called(1, "x" * 1_200)]
+    made = plan(messages, request(reason="too_long"))
+    assert made.summarized == ()
+    assert summary in made.kept

@@ -56,7 +56,9 @@ def run_dev_server(*dynamic_config: str) -> Iterator[str]:
     It has an event loop of its own, so that tests with different loops may share it. ``dynamic_config`` are settings
     of the server, each as ``key=value``.
     """
-    values = ("history.transferProcessorMaxPollRPS=2000", *dynamic_config)
+    intervals = [f'history.{kind}ProcessorUpdateAckInterval="200ms"' for kind in ("transfer", "visibility")]
+    # An ended workflow is deleted once the server has noted that its end was processed: else after up to 30 s.
+    values = ("history.transferProcessorMaxPollRPS=2000", *intervals, *dynamic_config)
     with asyncio.Runner() as runner:
         environment = runner.run(
             WorkflowEnvironment.start_local(

@@ -28,6 +28,7 @@ from agentkit.specs import AgentSpec, CompactionSettings, McpSelection, PolicyRu
 from agentkit.testing import ModelScript, ScriptedCompactor, ScriptedMcpServers, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
+from tests.replay.recorded_conversation import run_conversation
 from tests.replay.recorded_memory import remember_script, serving_recorded_memory, with_memory
 from tests.replay.recorded_servers import (
     answer_forms,
@@ -44,6 +45,8 @@ from workflows.task_types import PendingInput, TaskInput, TaskResult
 
 HISTORIES = Path(__file__).parent / "histories"
 CONTINUE_AS_NEW_AFTER_EVENTS = 60
+CONVERSATION = "conversation"
+"""The name of the recorded conversation: see ``recorded_conversation``."""
 
 
 @tool(effect="idempotent")
@@ -286,11 +289,16 @@ async def record(client: Client, settings: Settings, recording: Recording) -> No
             await asyncio.wait_for(handle.result(), 60)
         except WorkflowFailureError as error:
             sys.stderr.write(f"{recording.name} ended with: {error.cause}\n")
+    await write_histories(client, handle, recording.name)
+
+
+async def write_histories(client: Client, handle: WorkflowHandle[Any, Any], name: str) -> None:
+    """Write the history of each run of a workflow to a file."""
     run_id = handle.first_execution_run_id
     number = 1
     while run_id:
         history = await client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
-        file = HISTORIES / f"{recording.name}{'' if number == 1 else f'_{number}'}.json"
+        file = HISTORIES / f"{name}{'' if number == 1 else f'_{number}'}.json"
         file.write_text(json.dumps(without_stack_traces(history.to_json_dict()), indent=1) + "\n")
         run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
         number += 1
@@ -314,6 +322,9 @@ async def main(names: Sequence[str]) -> None:
             for recording in RECORDINGS:
                 if not names or recording.name in names:
                     await record(client, settings, recording)
+            if not names or CONVERSATION in names:
+                handle = await run_conversation(client, settings, CONVERSATION)
+                await write_histories(client, handle, CONVERSATION)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from temporalio.workflow import NondeterminismError
 from activities.settings import Settings
 from activities.storage.transcript_cache import TranscriptCache
 from activities.temporal.data_converter import data_converter
-from workflows.agent_task import AgentTask
 from workflows.journal import JOURNAL_KEY, JournalEntry, read_journal
 from workflows.transcript_sharing import TranscriptSharing
+from workflows.worker_workflows import WORKFLOWS
 from workflows.workflow_sandbox import sandboxed_runner
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
@@ -41,6 +41,8 @@ LAST_EVENTS = {
     "input_for_mcp_servers_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
     "calls_by_mcp_call": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
     "calls_by_mcp_call_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "conversation": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
+    "conversation_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
 }
 
 History = dict[str, Any]
@@ -50,7 +52,7 @@ History = dict[str, Any]
 def replayer(tmp_path: Path) -> Replayer:
     """A replayer with the sandbox, data converter and interceptor of the worker that we ship."""
     return Replayer(
-        workflows=[AgentTask],
+        workflows=WORKFLOWS,
         interceptors=[TranscriptSharing(TranscriptCache(1_000_000).share)],
         data_converter=data_converter(Settings(data_dir=tmp_path)),
         workflow_runner=sandboxed_runner(),

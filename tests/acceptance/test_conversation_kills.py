@@ -1,4 +1,4 @@
-"""A conversation of 200 turns, whose transcript is shortened again and again, survives kills of its workers."""
+"""A conversation of many turns, whose transcript is shortened again and again, survives kills of its workers."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ from workflows.conversation_types import (
     TurnRange,
 )
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
-TURNS, KILLS = 200, 20
-TIMEOUT_S = 400
+TURNS, KILLS = 60, 6
+"""In CI. 200 turns and 20 kills take six minutes on a loaded machine of two cores, and passed."""
+TIMEOUT_S = 240
 WORKERS = ("worker", "second-worker")
 MAX_WAITING = 60
 AGENT = AgentSpec(
@@ -41,7 +42,7 @@ AGENT = AgentSpec(
     models=("demo:demo",),
     planner="tools",
     tools=tuple(tool.spec for tool in builtin_tools() if tool.spec.name == "calculator"),
-    compaction=CompactionSettings(window=2_000),
+    compaction=CompactionSettings(window=1_500),
 )
 
 Conversation = WorkflowHandle[ConversationWorkflow, ConversationResult]
@@ -117,7 +118,7 @@ async def _version(stack: Stack, conversation: Conversation, version: int) -> li
     return messages
 
 
-async def test_two_hundred_turns_survive_twenty_kills_of_the_worker(stack: Stack) -> None:
+async def test_many_turns_survive_kills_of_the_workers(stack: Stack) -> None:
     client = await stack.temporal()
     conversation = await client.start_workflow(
         ConversationWorkflow.run,
@@ -136,7 +137,7 @@ async def test_two_hundred_turns_survive_twenty_kills_of_the_worker(stack: Stack
         (number + 1, f"m{number}", "completed") for number in range(TURNS)
     ]
     assert [(turn.output or "").split(" and", 1)[0] for turn in turns] == [f"reply {number}" for number in range(TURNS)]
-    assert view.version >= 5
+    assert view.version >= 3
     newest = await _version(stack, conversation, view.version)
     inputs = [message.text for message in newest if message.role == "user" and message.source is None]
     assert len(inputs) == len(set(inputs))

@@ -20,7 +20,7 @@ __all__ = ["CompactionActivity"]
 class CompactionActivity:
     """The activity of a worker that shortens transcripts."""
 
-    def __init__(self, client: Client, reader: TranscriptReader, compactor: Compactor | None) -> None:
+    def __init__(self, client: Client, reader: TranscriptReader, compactor: Compactor) -> None:
         self._reader = reader
         self._storage = MessageStorage(client)
         self._compactor = compactor
@@ -41,8 +41,6 @@ class CompactionActivity:
                 raise application_error(error) from error
 
     async def _compact(self, call: CompactionCall) -> CompactedTranscript:
-        if self._compactor is None:
-            return CompactedTranscript(pages=(), digest="", tokens_before=0, tokens_after=0)
         agent = await self._reader.agent(call)
         messages = [*await self._reader.recorded_messages(call.segments), *call.composed_messages]
         request = CompactionRequest(

@@ -35,6 +35,7 @@ from agentkit.interfaces import Compactor, McpServers, Model, Tool
 from agentkit.messages import Message, ToolResult, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
+from agentkit.testing import ScriptedCompactor
 from agentkit.tools import ToolRegistry
 from worker import build_worker
 from workflows.agent_task import AgentTask
@@ -138,7 +139,7 @@ class TaskEnvironment:
                 ModelActivities({"scripted": model}, reader, InlineOutputChecker()).request_model,
                 ToolActivities(ToolRegistry(tools)).call_tool,
                 StoringActivity(self.client, reader).store_messages,
-                CompactionActivity(self.client, reader, compactor).compact_transcript,
+                CompactionActivity(self.client, reader, compactor or ScriptedCompactor()).compact_transcript,
             ],
             interceptors=interceptors,
             workflow_runner=sandboxed_runner(),

@@ -12,7 +12,9 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.errors import (
+    ContextTooLong,
     LimitExceeded,
+    MessageTooLong,
     ModelError,
     ModelNotAuthorized,
     ModelUnavailable,
@@ -27,6 +29,7 @@ from agentkit.errors import (
 from agentkit.input_requests import InputAnswer, InputRequest, call_sha256
 from agentkit.interfaces import (
     CompactionReason,
+    ContextUse,
     Done,
     Finish,
     McpCall,
@@ -310,6 +313,81 @@ async def test_the_error_of_the_last_model_of_the_chain_is_raised() -> None:
     with pytest.raises(ModelUnavailable, match="second"):
         await run_step(loop, effects)
     assert effects.log[-1] == "failed demo:second"
+
+
+SHORT = [user_message("hello"), user_message("This is a summary.")]
+TOO_LONG = ContextTooLong("too long", status=400)
+
+
+def full_response(*parts: ContentPart, tokens: int = 800) -> ModelResponse:
+    """Return a response that says that the transcript takes so much of a window of 1,000 tokens."""
+    return response(*parts).model_copy(update={"context": ContextUse(tokens=tokens, window=1_000)})
+
+
+async def test_a_transcript_that_takes_its_share_is_shortened_before_the_next_step() -> None:
+    loop, effects = agent_loop(), InMemoryEffects([full_response(*look("a")), text_response("done")])
+    effects.compactions = [SHORT]
+    await run_step(loop, effects)
+    assert not any(line.startswith("compact") for line in effects.log)
+    effects.messages = [user_message("And hurry.")]
+    await run_step(loop, effects)
+    assert effects.log[-2:] == ["compact share 1", "request demo:first"]
+    assert [message.text for message in loop.transcript.read()] == ["hello", "This is a summary.", "done"]
+    assert (loop.usage.model_calls, loop.usage.tokens, loop.steps) == (3, 10, 2)
+    assert loop.step_ends == [1, 3, 3]
+
+
+@pytest.mark.parametrize("outcome", [ModelUnavailable("overloaded"), MessageTooLong("1,100 of 1,000 tokens"), None])
+async def test_a_transcript_that_cannot_be_shortened_at_its_share_stays_and_is_tried_again_when_it_has_grown(
+    outcome: OpspawnError | None,
+) -> None:
+    responses = [full_response(*look(f"{tokens}"), tokens=tokens) for tokens in (800, 850, 900, 950)]
+    loop, effects = agent_loop(), InMemoryEffects(responses)
+    effects.compactions = [outcome, SHORT]
+    for _ in range(3):
+        await run_step(loop, effects)
+    assert [line for line in effects.log if line.startswith("compact")] == ["compact share 1"]
+    assert effects.compaction_errors == ([] if outcome is None else [outcome])
+    await run_step(loop, effects)
+    assert [line for line in effects.log if line.startswith("compact")] == ["compact share 1"] * 2
+
+
+async def test_a_request_that_is_too_long_is_repeated_with_a_shorter_transcript_three_times_for_each_model() -> None:
+    loop = agent_loop(models=("demo:first", "demo:second"))
+    effects = InMemoryEffects([TOO_LONG] * 5 + [text_response("done")])
+    effects.compactions = [SHORT] * 4
+    assert await run_step(loop, effects) == Finish("done")
+    log = [line for line in effects.log if not line.startswith("failed")]
+    tries = [line for attempt in (1, 2, 3) for line in ("request demo:first", f"compact too_long {attempt}")]
+    second = ["request demo:second", "compact too_long 1", "request demo:second"]
+    assert log == [*tries, "request demo:first", *second]
+    assert loop.steps == 1
+
+
+async def test_what_is_too_long_by_itself_ends_the_task_once_the_last_model_has_refused_it() -> None:
+    loop = agent_loop(models=("demo:first", "demo:second"))
+    effects = InMemoryEffects([TOO_LONG, TOO_LONG])
+    effects.compactions = [MessageTooLong("1,100 of 1,000 tokens"), MessageTooLong("1,100 of 1,000 tokens")]
+    with pytest.raises(MessageTooLong, match="1,100 of 1,000"):
+        await run_step(loop, effects)
+    assert loop.model == "demo:second"
+
+
+@pytest.mark.parametrize("outcome", [ModelUnavailable("overloaded"), None])
+async def test_a_request_that_cannot_be_shortened_fails_as_the_model_says(outcome: OpspawnError | None) -> None:
+    loop, effects = agent_loop(), InMemoryEffects([TOO_LONG])
+    effects.compactions = [outcome]
+    with pytest.raises(ContextTooLong):
+        await run_step(loop, effects)
+
+
+async def test_other_errors_of_a_model_shorten_nothing() -> None:
+    loop, effects = (
+        agent_loop(models=("demo:first", "demo:second")),
+        InMemoryEffects([ModelNotAuthorized("wrong key"), text_response("done")]),
+    )
+    await run_step(loop, effects)
+    assert effects.log == ["request demo:first", "failed demo:first", "request demo:second"]
 
 
 async def test_a_plan_is_noted_and_another_step_follows() -> None:

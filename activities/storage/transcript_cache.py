@@ -75,6 +75,11 @@ class TranscriptCache:
             else:
                 self._oversized[key] = transcript
 
+    def drop_queried(self, task_id: str, version: int) -> None:
+        """Remove a queried transcript."""
+        with self._lock:
+            self._drop_queried((task_id, version))
+
     def agent(self, agent_hash: str) -> AgentSpec | None:
         """Return the agent of that hash, or None."""
         with self._lock:

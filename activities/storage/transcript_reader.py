@@ -67,7 +67,8 @@ class TranscriptReader:
         return messages
 
     def keep(self, workflow_id: str, version: int, transcript: Transcript) -> None:
-        """Keep a transcript of which no workflow of this process has all messages."""
+        """Keep a new version of a transcript, of which no workflow has the messages, in place of the one before."""
+        self._cache.drop_queried(workflow_id, version - 1)
         self._cache.put_queried(workflow_id, version, transcript)
 
     async def messages_to_keep(self, segment: Segment) -> Sequence[Message]:

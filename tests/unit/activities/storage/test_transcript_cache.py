@@ -67,6 +67,14 @@ def test_versions_of_a_transcript_are_separate() -> None:
     assert (is_cached(cache, "one", 1), is_cached(cache, "one", 2)) == (False, True)
 
 
+def test_a_version_that_compaction_has_replaced_takes_no_space_any_more() -> None:
+    cache = TranscriptCache(1000)
+    cache.put_queried("one", 1, transcript_of_bytes(300))
+    cache.put_queried("one", 2, transcript_of_bytes(200))
+    cache.drop_queried("one", 1)
+    assert (is_cached(cache, "one", 1), is_cached(cache, "one", 2), cache.size) == (False, True, 200)
+
+
 def test_the_number_of_agents_is_bounded() -> None:
     cache = TranscriptCache(1000)
     agents = [agent(f"a{number}") for number in range(300)]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from temporalio.common import RetryPolicy
 
 from agentkit.errors import ModelTimedOut
-from agentkit.interfaces import PREPARATION_TIMEOUT_S
+from agentkit.interfaces import MEMORY_TOOLS, PREPARATION_TIMEOUT_S
 from agentkit.specs import ToolSpec
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "LIST_MCP_TOOLS_POLICY",
     "MAX_CONCURRENT_ACTIVITIES",
     "MAX_CONCURRENT_MEMORY_ACTIVITIES",
+    "MEMORY_HEARTBEAT_TIMEOUT",
     "NOTIFY_INPUT_POLICY",
     "RECALL_MEMORIES_POLICY",
     "STICKY_QUEUE_TIMEOUT",
@@ -55,6 +56,10 @@ _MAX_LOCAL_S = 2.0
 
 _HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 """After this long without a heartbeat a worker counts as dead, and its activity is retried a second later."""
+
+
+MEMORY_HEARTBEAT_TIMEOUT = timedelta(seconds=2.5)
+"""The same for calls of long-term memory, which is to be there again 5 s after its owner was killed."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ retry is for a worker that was lost."""
 RECALL_MEMORIES_POLICY = ActivityPolicy(
     start_to_close=timedelta(seconds=10),
     schedule_to_close=timedelta(seconds=10),
-    heartbeat=timedelta(seconds=3),
+    heartbeat=MEMORY_HEARTBEAT_TIMEOUT,
     retry=RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=2)),
 )
 """Of the recall before a task's first step: without memories in this time, the task goes on without."""
@@ -174,6 +179,8 @@ def tool_policy(tool: ToolSpec, *, may_end_workers: bool = False) -> ActivityPol
     if tool.external:
         heartbeat = None if tool.heartbeat is None else timedelta(seconds=tool.heartbeat)
         start_to_close_s = tool.timeout
+    elif tool.name in MEMORY_TOOLS and tool.task_queue is not None:
+        heartbeat = MEMORY_HEARTBEAT_TIMEOUT
     return ActivityPolicy(
         start_to_close=timedelta(seconds=start_to_close_s),
         schedule_to_start=timedelta(minutes=5) if tool.task_queue else None,

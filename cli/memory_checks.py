@@ -40,7 +40,7 @@ def memory_findings(settings: Settings, agents: list[str]) -> list[Finding]:
     status: _Status = "missing" if agents else "note"
     users = f" (used by {', '.join(agents)})" if agents else " (no agent uses it)"
     if settings.memory_store == "off":
-        return [Finding(_SUBJECT, status, f"off, by AGENTKIT_LTM_PROVIDER{users}")]
+        return [Finding(_SUBJECT, "note", f"off, by AGENTKIT_LTM_PROVIDER: agents work without it{users}")]
     if missing := missing_memory_requirement(settings):
         return [Finding(_SUBJECT, status, f"{missing}{users}")]
     place = settings.ltm_url if settings.memory_store == "qdrant" else str(settings.memory_dir.absolute())

@@ -27,7 +27,7 @@ from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_vers
 from agentkit.catalog.mcp_access import MCP_PROXY, PROXY_TOOLS, McpAccess, mcp_hint
 from agentkit.catalog.mcp_file import McpFile
 from agentkit.catalog.mcp_watch import WatchedMcpFile
-from agentkit.catalog.memory_access import memory_issues, memory_settings, on_memory_queue
+from agentkit.catalog.memory_access import memory_issues, on_memory_queue, usable_memory
 from agentkit.catalog.openapi_downloads import OpenApiDownloads
 from agentkit.catalog.openapi_files import OpenApiFiles
 from agentkit.catalog.policy_checks import policy_tool_issues
@@ -265,7 +265,7 @@ class Catalog:
 
     def _resolve(self, agent: AgentFile) -> AgentSpec:
         definition = agent.definition
-        memory = memory_issues(definition, self.settings)
+        memory = memory_issues(definition)
         if issues := [*definition_issues(definition), *memory, *self._tool_issues(definition)]:
             raise agent.source.error(issues)
         resolved = {
@@ -274,7 +274,7 @@ class Catalog:
             "planner": definition.planner or self._default_planner(),
             "tools": on_memory_queue(self._tools(definition), self.settings),
             "mcp": McpAccess(definition, self._mcp.file).selection(),
-            "memory": memory_settings(definition),
+            "memory": usable_memory(definition, self.settings),
             "compaction": resolved_compaction(definition),
         }
         copied = (AgentSpec.model_fields.keys() & AgentDefinition.model_fields.keys()) - resolved.keys()
@@ -288,7 +288,7 @@ class Catalog:
         names = [name for listed in definition.tools for name in known if fnmatchcase(name, listed)]
         if MCP_PROXY in definition.tools:
             names += [spec.name for spec in self.toolset.specs() if spec.name in PROXY_TOOLS]
-        if definition.memory.long_term:
+        if (memory := usable_memory(definition, self.settings)) is not None and memory.long_term:
             names += MEMORY_TOOLS
         return list(dict.fromkeys(names))
 

@@ -1,38 +1,35 @@
-"""Long-term memory of an agent: what its ``memory:`` gives it, checked against the settings."""
+"""Long-term memory of an agent: what its ``memory:`` gives it with these settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from agentkit.config.agent_settings import AgentSettings
+from agentkit.config.memory_requirements import missing_memory_requirement
 from agentkit.interfaces import MEMORY_TOOLS, memory_task_queue
 from agentkit.specs import AgentDefinition, MemorySettings, ToolSpec
 from agentkit.validation_messages import ValidationIssue
 
-__all__ = ["memory_issues", "memory_settings", "on_memory_queue"]
-
-_OFF = (
-    "long-term memory is off. Leave the key out, or set AGENTKIT_LTM_PROVIDER to embedded or qdrant for all processes"
-)
+__all__ = ["memory_issues", "on_memory_queue", "usable_memory"]
 
 
-def memory_settings(definition: AgentDefinition) -> MemorySettings | None:
-    """Return the agent's settings of long-term memory; None: it uses none."""
+def usable_memory(definition: AgentDefinition, settings: AgentSettings) -> MemorySettings | None:
+    """Return the agent's settings of long-term memory; None: it uses none, or there is none to use.
+
+    An agent works without memory where that is off, or where what it needs isn't installed: `opspawn doctor` says so.
+    """
     memory = definition.memory
-    return memory if memory.long_term or memory.recall or memory.extract else None
+    if not (memory.long_term or memory.recall or memory.extract) or settings.memory_store == "off":
+        return None
+    return memory if missing_memory_requirement(settings) is None else None
 
 
-def memory_issues(definition: AgentDefinition, settings: AgentSettings) -> Iterator[ValidationIssue]:
-    """Yield what of the agent's memory can't be: tools of memory without it, or memory that is off."""
-    memory = definition.memory
+def memory_issues(definition: AgentDefinition) -> Iterator[ValidationIssue]:
+    """Yield the tools of memory that are listed by an agent without memory."""
     for index, name in enumerate(definition.tools):
-        if name in MEMORY_TOOLS and not memory.long_term:
+        if name in MEMORY_TOOLS and not definition.memory.long_term:
             message = f"{name!r} is a tool of long-term memory. Write memory: {{long_term: true}}, which gives it"
             yield ValidationIssue(("tools", index), message)
-    if settings.memory_store == "off":
-        for key, value in (("long_term", memory.long_term), ("recall", memory.recall), ("extract", memory.extract)):
-            if value:
-                yield ValidationIssue(("memory", key), _OFF)
 
 
 def on_memory_queue(tools: Sequence[ToolSpec], settings: AgentSettings) -> tuple[ToolSpec, ...]:

@@ -37,6 +37,7 @@ from activities.memory_queries import (
     RememberedMemories,
     ScopedMemory,
 )
+from activities.retry_policies import MEMORY_HEARTBEAT_TIMEOUT
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.payload_storage import storage_failure_in
@@ -70,8 +71,7 @@ _ATTEMPT_TIMEOUT = timedelta(seconds=30)
 _START_TIMEOUT = timedelta(seconds=10)
 _LONG_TIMEOUT = timedelta(hours=1)
 """For computing the vectors of all memories anew, and for erasing a scope."""
-_HEARTBEAT_TIMEOUT = timedelta(seconds=4)
-_RETRY = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=4), maximum_attempts=4)
+_RETRY = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=2), maximum_attempts=5)
 _POLLER_TIMEOUT_S = 5.0
 """How long to wait for a worker that serves memory while others run: one may be taking it over."""
 _POLLER_INTERVAL_S = 0.25
@@ -172,7 +172,7 @@ class WorkerMemory:
                     schedule_to_start_timeout=_START_TIMEOUT,
                     start_to_close_timeout=within if within > _TIMEOUT else _ATTEMPT_TIMEOUT,
                     schedule_to_close_timeout=within,
-                    heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+                    heartbeat_timeout=MEMORY_HEARTBEAT_TIMEOUT,
                     retry_policy=_RETRY,
                 )
             except ActivityFailureError as error:

@@ -57,7 +57,6 @@ _MemoryId = Annotated[str, Path(description="The memory's id.", max_length=255)]
     "",
     status_code=201,
     operation_id="addMemory",
-    response_model_exclude_none=True,
     responses={200: {"model": AddedMemoryResponse, "description": "The text, or nearly the same, was there before"}},
 )
 async def add_memory(
@@ -75,7 +74,7 @@ async def add_memory(
     return AddedMemoryResponse.of_remembered(remembered)
 
 
-@router.get("", operation_id="listMemories", response_model_exclude_none=True)
+@router.get("", operation_id="listMemories")
 async def list_memories(memory: _Memory, query: Annotated[MemoryListParams, Query()]) -> MemoryListResponse:
     """List the memories of a scope, newest first, also those that others have superseded."""
     try:
@@ -85,7 +84,7 @@ async def list_memories(memory: _Memory, query: Annotated[MemoryListParams, Quer
     return MemoryListResponse.of(page)
 
 
-@router.get("/search", operation_id="searchMemories", response_model_exclude_none=True)
+@router.get("/search", operation_id="searchMemories")
 async def search_memories(memory: _Memory, query: Annotated[MemorySearchParams, Query()]) -> FoundMemoriesResponse:
     """Find memories by meaning and by words, best first, as agents recall them."""
     return FoundMemoriesResponse.of(await memory.search(query.chosen_scope, query.q, limit=query.limit))
@@ -136,13 +135,13 @@ async def erase_memories(memory: _Memory, query: Annotated[ScopeParams, Query()]
     return ErasedMemoriesResponse(erased=await memory.erase(scope))
 
 
-@router.get("/{memory_id}", operation_id="getMemory", response_model_exclude_none=True)
+@router.get("/{memory_id}", operation_id="getMemory")
 async def get_memory(memory: _Memory, memory_id: _MemoryId, query: Annotated[MemoryParams, Query()]) -> MemoryResponse:
     """Show a memory."""
     return MemoryResponse.of(await memory.get(_reference(memory_id, query)))
 
 
-@router.patch("/{memory_id}", operation_id="changeMemory", response_model_exclude_none=True)
+@router.patch("/{memory_id}", operation_id="changeMemory")
 async def change_memory(
     memory: _Memory, memory_id: _MemoryId, body: ChangeMemoryRequest, query: Annotated[MemoryParams, Query()]
 ) -> MemoryResponse:

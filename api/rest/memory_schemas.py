@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from agentkit.interfaces import Memory, MemoryPage, RememberedMemory
 from api.memories.memory_requests import (
@@ -48,6 +48,10 @@ _MEMORY: dict[str, JsonValue] = {
 def _example(example: JsonValue) -> ConfigDict:
     extra: dict[str, Any] = {"example": example}
     return ConfigDict(frozen=True, json_schema_extra=extra)
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class AddMemoryRequest(NewMemoryRequest):
@@ -95,13 +99,13 @@ class MemoryResponse(BaseModel):
     created_at: datetime
     updated_at: datetime
     metadata: dict[str, str]
-    task_id: str | None = None
+    task_id: str | None = Field(default=None, exclude_if=_is_none)
     """The task that it comes from; left out: a person wrote it."""
-    expires_at: datetime | None = None
+    expires_at: datetime | None = Field(default=None, exclude_if=_is_none)
     """When it is forgotten by itself."""
-    superseded_by: str | None = None
+    superseded_by: str | None = Field(default=None, exclude_if=_is_none)
     """The id of the memory that made this one out of date; it is no longer found."""
-    score: float | None = None
+    score: float | None = Field(default=None, exclude_if=_is_none)
     """Of a search: how well it fits; the best has 1."""
 
     @classmethod

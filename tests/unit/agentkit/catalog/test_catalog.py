@@ -85,7 +85,8 @@ def test_the_template_loads_without_problems(tmp_path: Path) -> None:
     catalog = load_catalog(Settings.load(tmp_path / "app"))
     assert catalog.problems == []
     spec = catalog.spec("assistant")
-    assert [tool.name for tool in spec.tools] == ["calculator", "current_time", "http_fetch", "word_count"]
+    own = ["calculator", "current_time", "http_fetch", "word_count"]
+    assert [tool.name for tool in spec.tools] == [*own, *MEMORY_TOOLS]
     effects = {tool.name: tool.effect for tool in catalog.toolset.specs()}
     assert (effects["word_count"], effects["append_note"]) == ("pure", "irreversible")
 

@@ -31,17 +31,17 @@ def test_an_agent_without_memory_has_neither_tools_nor_settings_of_it(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("agent", "settings", "message"),
-    [
-        ("tools: [remember]", {}, r"tools\.0: 'remember' is a tool of long-term memory\. Write memory:"),
-        ("memory: {long_term: true}", {"ltm_provider": "off"}, r"memory\.long_term: long-term memory is off\."),
-        ("memory: {recall: 3}", {"ltm_provider": "off"}, r"memory\.recall: long-term memory is off\."),
-        ("memory: {extract: true}", {"ltm_provider": "off"}, r"memory\.extract: long-term memory is off\."),
-    ],
-    ids=["a tool alone", "tools while it is off", "recall while it is off", "extraction while it is off"],
+    "settings",
+    [{"ltm_provider": "off"}, {"ltm_provider": "qdrant"}],
+    ids=["it is off", "a server without a URL"],
 )
-def test_memory_that_an_agent_cannot_have_is_refused_with_the_cure(
-    tmp_path: Path, agent: str, settings: dict[str, object], message: str
-) -> None:
-    with pytest.raises(AgentInvalid, match=message):
-        catalog_of(tmp_path, agent, **settings).spec("a")
+def test_without_a_memory_to_use_an_agent_works_without_its_tools(tmp_path: Path, settings: dict[str, object]) -> None:
+    catalog = catalog_of(tmp_path, "tools: [calculator]\nmemory: {long_term: true, recall: 5}", **settings)
+    spec = catalog.spec("a")
+    assert ([tool.name for tool in spec.tools], spec.memory) == (["calculator"], None)
+    assert catalog.problems == []
+
+
+def test_a_tool_of_memory_alone_is_refused_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(AgentInvalid, match=r"tools\.0: 'remember' is a tool of long-term memory\. Write memory:"):
+        catalog_of(tmp_path, "tools: [remember]").spec("a")

@@ -40,7 +40,10 @@ _Limit = Annotated[int, Field(ge=1, le=_MAX_RECALLED)]
 
 def memory_tools(memory: LongTermMemory | None = None) -> Sequence[Tool]:
     """Return the four tools. Without ``memory`` they have specs, but calls fail: the worker of memory has it."""
+    return (*_remembering_tools(memory), *_changing_tools(memory))
 
+
+def _remembering_tools(memory: LongTermMemory | None) -> Sequence[Tool]:
     @tool(name=MEMORY_TOOLS[0], effect="idempotent", timeout=_TIMEOUT)
     async def remember(text: _Text, context: ToolContext) -> dict[str, Any]:
         """Store a fact in long-term memory, for later tasks and conversations.
@@ -73,6 +76,10 @@ def memory_tools(memory: LongTermMemory | None = None) -> Sequence[Tool]:
         records: list[JsonValue] = [memory_record(each) for each in found]
         return {"memories": records}
 
+    return remember, recall
+
+
+def _changing_tools(memory: LongTermMemory | None) -> Sequence[Tool]:
     @tool(name=MEMORY_TOOLS[2], effect="idempotent", timeout=_TIMEOUT)
     async def forget(id: _Id, context: ToolContext) -> str:
         """Erase a fact from long-term memory, for good.
@@ -105,7 +112,7 @@ def memory_tools(memory: LongTermMemory | None = None) -> Sequence[Tool]:
             changed = await _opened(memory).update(_scope(context), id, MemoryChanges(text=text))
         return memory_record(changed)
 
-    return remember, recall, forget, update_memory
+    return forget, update_memory
 
 
 def _opened(memory: LongTermMemory | None) -> LongTermMemory:

@@ -17,7 +17,7 @@ from activities.memory_queries import ScopedMemory
 from activities.memory_worker import build_memory_worker, serving_app_memory, serving_memory
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
-from agentkit.interfaces import LongTermMemory, NewMemory, NoSecrets
+from agentkit.interfaces import LongTermMemory, Model, NewMemory, NoSecrets
 from agentkit.testing import InMemoryMemory, ScriptedModel
 from api.memories.worker_memory import WorkerMemory
 from tests.workflows.memory_workers import ADA
@@ -96,7 +96,8 @@ async def test_only_the_owner_serves_an_embedded_memory_and_it_closes_it_before_
         opened.append(name)
         return InMemoryMemory()
 
-    parts = (env.client, env.settings, {}, TranscriptCache(1_000_000), NoSecrets())
+    models: dict[str, Model] = {}
+    parts = (env.client, env.settings, models, TranscriptCache(1_000_000), NoSecrets())
     memory = WorkerMemory(env.client, env.settings)
     async with env.worker(ScriptedModel([])), contextlib.AsyncExitStack() as second:
         async with serving_app_memory(*parts, partial(open_as, "first")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Console
@@ -31,7 +31,7 @@ from agentkit.client import (
     ToolRetrying,
     ToolStarted,
 )
-from agentkit.messages import FilePart, ImagePart, InputPart, Message, TextPart, ToolCall, ToolResult
+from agentkit.messages import FilePart, ImagePart, InputPart, Message, MessageSource, TextPart, ToolCall, ToolResult
 from cli.views.answer_commands import AnswerCommands
 from cli.views.console import one_line, printable, write_line
 from cli.views.input_request_lines import heading_line, input_request_lines
@@ -41,6 +41,15 @@ __all__ = ["EventLines", "MessageLines", "arguments_text", "output_text", "write
 _MAX_WIDTH = 160
 """Characters that are shown of a tool call, a tool result or an input."""
 _HANGING_INDENT = 2
+
+
+_LABELS: Mapping[MessageSource | None, str] = {
+    None: "you",
+    "planner": "feedback",
+    "compaction": "summary",
+    "memory": "memories",
+}
+"""Who or what wrote a message of the role ``user``."""
 
 
 class MessageLines:
@@ -61,8 +70,10 @@ class MessageLines:
         self._withheld = ""
         match message.role:
             case "user":
+                if message.summary_of is not None:
+                    self._step += message.summary_of.responses
                 parts = [part for part in message.parts if isinstance(part, TextPart | ImagePart | FilePart)]
-                yield _input_line(parts)
+                yield _input_line(parts, _LABELS[message.source])
             case "assistant":
                 yield from self._response(message)
             case "tool":
@@ -226,12 +237,12 @@ def arguments_text(call: ToolCall) -> str:
     return one_line(call.malformed or json.dumps(call.arguments, ensure_ascii=False), _MAX_WIDTH)
 
 
-def _input_line(task_input: str | Sequence[InputPart]) -> Text:
+def _input_line(task_input: str | Sequence[InputPart], label: str = "you") -> Text:
     if not isinstance(task_input, str):
         task_input = " ".join(
             part.text if isinstance(part, TextPart) else f"[{_attachment(part)}]" for part in task_input
         )
-    return _line("you ", "bold", one_line(task_input, _MAX_WIDTH))
+    return _line(f"{label} ", "bold", one_line(task_input, _MAX_WIDTH))
 
 
 def _attachment(part: ImagePart | FilePart) -> str:

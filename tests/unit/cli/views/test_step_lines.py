@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from agentkit.client.task_events import parse_event
-from agentkit.messages import ImagePart, Message, TextPart, ToolCall, ToolResult
+from agentkit.messages import ImagePart, Message, SummarizedMessages, TextPart, ToolCall, ToolResult
 from cli.views.step_lines import EventLines, MessageLines, arguments_text, output_text, write_step_line
 from tests.unit.scripted_api import CALL, EVENTS, RESULT, JsonObject, event
 
@@ -153,3 +153,21 @@ def test_a_command_to_copy_is_not_wrapped() -> None:
     write_step_line(console, Text("     " + "word " * 30, no_wrap=True))
 
     assert terminal.getvalue().splitlines() == ["     " + "word " * 30]
+
+
+def test_what_no_person_wrote_is_not_ascribed_to_one_and_steps_go_on_after_a_summary() -> None:
+    summary = Message(
+        role="user",
+        parts=(TextPart(text="This is a summary."),),
+        source="compaction",
+        summary_of=SummarizedMessages(messages=9, responses=4),
+    )
+    feedback = Message(role="user", parts=(TextPart(text="Again."),), source="planner")
+    memories = Message(role="user", parts=(TextPart(text="Likes tea."),), source="memory")
+    assert of_messages(memories, summary, response("a"), feedback) == [
+        "memories Likes tea.",
+        "summary This is a summary.",
+        "step 5 demo:demo",
+        "   a",
+        "feedback Again.",
+    ]

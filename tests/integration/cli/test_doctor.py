@@ -33,7 +33,7 @@ def test_nothing_is_missing_while_everything_runs(running_dev: DevProcess) -> No
     assert f"Temporal: responds at 127.0.0.1:{running_dev.temporal_port}" in result.stdout
     assert "Search attributes: registered" in result.stdout
     assert "Workers: 1 on task queue 'opspawn'" in result.stdout
-    assert "has loaded ask_person, calculator, current_time, http_fetch" in result.stdout
+    assert "has loaded ask_person, calculator, current_time, forget, http_fetch" in result.stdout
     assert f"API: ready at {running_dev.url}" in result.stdout
     assert f"Running app: {running_dev.directory} (" in result.stdout
     assert "Default model: demo:demo (the running API has no key)" in result.stdout

@@ -121,8 +121,8 @@ class TranscriptReader:
             transcript.append(*page.messages)
             if len(transcript) == start:
                 raise TranscriptMismatch(
-                    f"Task {segment.workflow_id!r} has {page.total} messages in version {segment.version} of its "
-                    f"transcript, not {segment.end}, as referenced"
+                    f"Task {segment.workflow_id!r} has {page.total} messages, not {segment.end}, as referenced "
+                    f"(version {segment.version})"
                 )
 
     async def _source_messages(self, source: TranscriptSource, start: int) -> Sequence[Message]:

@@ -19,6 +19,8 @@ __all__ = ["CrossSiteMiddleware", "allowed_hosts"]
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s/@:?#\[\]]+)(:[0-9]{0,5})?", re.IGNORECASE)
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_JSON_LINES = "application/jsonl"
+"""As JSON, it can't be sent by forms."""
 
 
 class CrossSiteMiddleware:
@@ -89,7 +91,9 @@ class CrossSiteMiddleware:
 
 def _change_problem(method: str, headers: Headers) -> tuple[int, str, str, str] | None:
     content_type = headers.get("content-type")
-    if method in _SAFE_METHODS or content_type is None or is_json(content_type) or "authorization" in headers:
+    if method in _SAFE_METHODS or content_type is None or "authorization" in headers:
+        return None
+    if is_json(content_type) or content_type.partition(";")[0].strip().lower() == _JSON_LINES:
         return None
     detail = f"Send JSON, with the header Content-Type: application/json, not {content_type[:100]!r}"
     return 415, "content-type", "Wrong content type", detail

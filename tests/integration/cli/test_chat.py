@@ -1,9 +1,10 @@
-"""A conversation on a terminal, left while a turn runs and resumed after ``opspawn dev`` was started again."""
+"""Conversations and memories survive the end of ``opspawn dev``: seen from the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -37,14 +38,20 @@ model: demo:demo
 tools: [transfer, gate]
 """
 
+FRIEND = """
+model: demo:demo
+memory: {long_term: true, recall: 5, scope: user}
+"""
 
-@pytest.fixture
-def dev(tmp_path: Path) -> Iterator[DevProcess]:
-    """Return an ``opspawn dev`` with a clerk that asks before each transfer."""
-    dev = DevProcess(tmp_path / "dev")
-    for name, text in {"tools/bank.py": TOOLS, "agents/clerk.yaml": CLERK}.items():
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
+    """Return an ``opspawn dev`` with a clerk that asks before each transfer, and a friend with a memory."""
+    dev = DevProcess(tmp_path_factory.mktemp("dev"))
+    files = {"tools/bank.py": TOOLS, "agents/clerk.yaml": CLERK, "agents/friend.yaml": FRIEND}
+    for name, text in files.items():
         path = dev.directory / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     dev.start()
     yield dev
@@ -108,3 +115,52 @@ async def test_a_conversation_is_left_while_a_turn_runs_and_resumed_after_a_rest
             fork_id,
             conversation_id,
         ]
+
+
+def test_a_fact_is_known_after_a_restart_with_its_date_and_forgotten_on_request(dev: DevProcess) -> None:
+    days = {f"{day:%Y-%m-%d}" for day in (datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=5))}
+    with chat(dev, "friend", "--user", "ada") as terminal:
+        terminal.wait_for(r"\n> $", timeout_s=TIMEOUT_S)
+        terminal.type('call remember {"text": "My name is Ada, and I drink tea."}\n')
+        memory_id = terminal.wait_for(r'"id": "([0-9a-f-]{36})"', timeout_s=TIMEOUT_S)
+        terminal.wait_for(r"\n> $", timeout_s=TIMEOUT_S)
+
+    assert dev.end()[0] == 0
+    dev.start()
+    with chat(dev, "friend", "--user", "ada") as terminal:
+        terminal.wait_for(r"\n> $", timeout_s=TIMEOUT_S)
+        terminal.type('call recall {"query": "Which hot drink?"}\n')
+        terminal.wait_for(r"\(recalled 1 memory\)", timeout_s=TIMEOUT_S)
+        assert terminal.wait_for(r'"told_on":\s+"([\d-]+)"', timeout_s=TIMEOUT_S) in days
+        terminal.wait_for(r"I\s+drink\s+tea", timeout_s=TIMEOUT_S)
+        terminal.wait_for(r"\n> $", timeout_s=TIMEOUT_S)
+        assert [each["id"] for each in dev.json_of("memory", "list", "--user", "ada")["memories"]] == [memory_id]
+        terminal.type(f'call forget {{"id": "{memory_id}"}}\n')
+        terminal.wait_for("← forget", timeout_s=TIMEOUT_S)
+        terminal.wait_for(r"\n> $", timeout_s=TIMEOUT_S)
+
+    assert dev.json_of("memory", "list", "--user", "ada")["memories"] == []
+
+
+def test_memories_are_added_found_moved_and_forgotten_by_commands(dev: DevProcess) -> None:
+    def run(*arguments: str) -> str:
+        result = dev.opspawn("memory", *arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    added = dev.json_of("memory", "add", "Bob is allergic to nuts.", "--user", "bob", "--metadata", "source=call")
+    run("add", "Bob lives in Bern.", "--user", "bob", "--expires", "30d")
+    assert "was remembered already (user/bob)" in run("add", "Bob lives in Bern.", "--user", "bob")
+    found = dev.json_of("memory", "search", "food allergies", "--user", "bob")["memories"]
+    assert (found[0]["id"], found[0]["metadata"]) == (added["id"], {"source": "call"})
+
+    run("export", "bob.jsonl", "--user", "bob")
+    assert run("import", "bob.jsonl", "--user", "carl") == "2 new, 0 remembered before, 0 updated.\n"
+    assert run("import", "bob.jsonl", "--user", "carl") == "0 new, 2 remembered before, 0 updated.\n"
+    assert int(run("reindex").split()[0]) >= 4
+
+    run("forget", added["id"])
+    listed = dev.json_of("memory", "list", "--user", "bob")["memories"]
+    assert [each["text"] for each in listed] == ["Bob lives in Bern."]
+    assert run("forget", "--all", "--user", "carl", "--yes") == "2 memories of user carl erased.\n"
+    assert "Nothing is remembered of user carl." in run("list", "--user", "carl")

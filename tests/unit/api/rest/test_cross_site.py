@@ -115,8 +115,9 @@ async def test_links_of_other_sites_can_be_followed(http: httpx2.AsyncClient) ->
         {"Origin": "http://localhost"},
         {"Content-Type": "text/plain", "Authorization": "Bearer token"},
         {"Content-Type": "application/json; charset=utf-8"},
+        {"Content-Type": "application/jsonl; charset=utf-8"},
     ],
-    ids=["program", "own-page", "token", "json"],
+    ids=["program", "own-page", "token", "json", "json-lines"],
 )
 async def test_changes_that_no_page_of_another_site_can_send_get_to_temporal(
     http: httpx2.AsyncClient, headers: dict[str, str]

@@ -24,7 +24,7 @@ from agentkit.memory.edge_points import EdgePoints
 from agentkit.memory.server_memory import open_server_memory
 from agentkit.memory.stored_points import PointFilter
 from agentkit.memory.vector_memory import VectorMemory
-from agentkit.memory_rules import MAX_METADATA_CHARS
+from agentkit.memory_rules import MAX_METADATA_CHARS, memory_id
 from agentkit.testing import InMemoryMemory, WordEmbedder
 from tests.qdrant_server import API_KEY, QdrantServer, qdrant_server
 
@@ -187,6 +187,16 @@ async def test_a_key_is_known_also_after_its_memory_was_changed(memory: LongTerm
     assert await texts_of(memory) == ["The car is a blue Volvo"]
 
 
+@pytest.mark.parametrize("text", ["Ada likes green tea with milk", "Ada likes the green tea with milk"])
+async def test_each_key_of_a_memory_is_known(memory: LongTermMemory, text: str) -> None:
+    first = (await memory.remember(ADA, new("Ada likes green tea with milk", "call-1"))).memory
+    await memory.remember(ADA, new(text, "call-2"))
+    await memory.update(ADA, first.id, MemoryChanges(text="The car is a blue Volvo"))
+    for key in ("call-1", "call-2"):
+        assert (await memory.remember(ADA, new(text, key))).outcome == "same"
+    assert await texts_of(memory) == ["The car is a blue Volvo"]
+
+
 @pytest.mark.parametrize("text", ["Ada drinks tea", "  ada DRINKS\n tea ", "\uff21da drinks tea"], ids=ascii)
 async def test_the_same_text_is_one_memory(memory: LongTermMemory, text: str) -> None:
     first = await memory.remember(ADA, new("Ada drinks tea", "call-1"))
@@ -257,6 +267,7 @@ async def test_two_memories_never_supersede_each_other(memory: LongTermMemory) -
     berlin = (await memory.remember(ADA, new("Ada lives in Berlin", "1"))).memory
     paris = (await memory.remember(ADA, new("Ada lives in Paris", "2", supersedes=berlin.id))).memory
     await memory.remember(ADA, new("Ada lives in Berlin", "1", supersedes=paris.id))
+    assert (await memory.get(ADA, paris.id)).superseded_by is None
     await memory.remember(ADA, new("Ada lives in Paris", "4", supersedes=paris.id))
     assert await recalled(memory, "Where does Ada live?") == ["Ada lives in Paris"]
 
@@ -390,6 +401,25 @@ async def test_imported_memories_keep_their_time_and_their_order(memory: LongTer
         seen += page.memories
         cursor = page.next_cursor
     assert (seen, cursor) == (list(reversed(order)), None)
+
+
+async def test_memories_of_one_position_are_in_the_order_of_their_ids(memory: LongTermMemory) -> None:
+    texts: dict[str, list[str]] = {}
+    for text in (f"Fact number {number}" for number in range(20_000)):
+        texts.setdefault(memory_id(ADA, text)[:3], []).append(text)
+        if len(same := texts[memory_id(ADA, text)[:3]]) == 5:  # ids that begin alike
+            break
+    for text in sorted(same, key=lambda text: text[::-1]):
+        await memory.remember(ADA, new(text, created_at=START))
+    ids = sorted(memory_id(ADA, text) for text in same)
+    assert [one.id for one in await exported(memory)] == ids
+    seen: list[str] = []
+    cursor = None
+    for _ in ids:
+        page = await memory.list(ADA, limit=1, cursor=cursor)
+        seen += [one.id for one in page.memories]
+        cursor = page.next_cursor
+    assert seen == ids[::-1]
 
 
 async def test_a_page_goes_on_after_its_last_memory_was_forgotten(memory: LongTermMemory) -> None:

@@ -31,6 +31,10 @@ def names_in(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
+def bytes_in(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())
+
+
 async def test_nothing_is_made_before_the_first_call_and_only_its_user_can_read_it(tmp_path: Path) -> None:
     directory = tmp_path / "data" / "memory"
     memory = open_embedded_memory(directory, WordEmbedder())
@@ -154,3 +158,15 @@ async def test_calls_at_the_same_time_open_it_once(tmp_path: Path) -> None:
     await asyncio.gather(*(remember(memory, f"Fact number {number}") for number in range(10)))
     assert len(await texts_of(memory)) == 10
     await memory.aclose()
+
+
+async def test_no_file_has_an_erased_text_after_the_vectors_were_made_anew(tmp_path: Path) -> None:
+    memory = open_embedded_memory(tmp_path, WordEmbedder())
+    await remember(memory, *(f"Ada's secret number {number}" for number in range(20)))
+    await memory.remember(MemoryScope(kind="user", owner="bob"), NewMemory(text="Bob drinks tea", key="1"))
+    assert b"secret number" in bytes_in(tmp_path)
+    assert await memory.erase(ADA) == 20
+    assert await memory.reindex() == 1
+    await memory.aclose()
+    assert b"secret number" not in bytes_in(tmp_path)
+    assert b"Bob drinks tea" in bytes_in(tmp_path)

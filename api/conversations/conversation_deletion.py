@@ -38,7 +38,7 @@ class ConversationDeletion:
     def __init__(self, client: Client, conversations: ConversationService, settings: Settings) -> None:
         self._client = client
         self._conversations = conversations
-        self._workflows = ConversationWorkflows(client, settings)
+        self._workflows = ConversationWorkflows(client, settings, finds_deleted=True)
         self._workers = WorkerPresence(client)
 
     async def delete(self, conversation_id: str) -> ConversationSnapshot:
@@ -50,7 +50,9 @@ class ConversationDeletion:
             ConversationNotFound: there is no conversation of this id.
             TemporalUnreachable, TemporalNotReady: as every call.
         """
-        execution = await self._conversations.describe(conversation_id)
+        handle = self._workflows.handle(conversation_id)
+        async with self._workflows.calling(conversation_id):
+            execution = await self._workflows.describe(handle)
         conversation = await self._conversations.shown(execution)
         turns = f"WorkflowType = '{WORKFLOW_TYPE}' AND {CONVERSATION.name} = {quoted(conversation_id)}"
         async with self._workflows.calling(conversation_id, timeout_s=_CALLS_TIMEOUT_S):

@@ -148,7 +148,7 @@ class TurnListRequest(ServiceRequest):
     """Which page of a conversation's turns."""
 
     start: int | None = Field(
-        default=None, ge=1, le=_MAX_TURNS, description="The number of the first turn, from 1; not with `cursor`."
+        default=None, ge=1, le=_MAX_TURNS, description="The number of the first turn, from 1; a `cursor` wins."
     )
     limit: int = Field(default=50, ge=1, le=200)
     cursor: str | None = Field(

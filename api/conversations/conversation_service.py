@@ -40,7 +40,6 @@ from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import (
     FieldIssue,
     MessageRefused,
-    RequestInvalid,
     SteeringRefused,
     TaskNotFound,
     TaskRefused,
@@ -207,8 +206,6 @@ class ConversationService:
             ConversationNotFound: there is no conversation of this id.
             WorkerUnavailable: no worker responds; only they can read the turns.
         """
-        if request.cursor is not None and request.start is not None:
-            raise RequestInvalid(FieldIssue(("start",), "Give either start or cursor"))
         handle = self._workflows.handle(conversation_id)
         turn_range = TurnRange(after=request.after, limit=request.limit)
         async with self._workflows.calling(conversation_id, timeout_s=QUERY_CALLS_TIMEOUT_S):

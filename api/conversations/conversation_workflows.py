@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from temporalio.client import WorkflowExecutionDescription
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
+from activities.settings import Settings
 from agentkit.errors import ConversationEnded
 from api.tasks.errors import ConversationNotFound, MessageRefused, ServiceError, TaskNotFound
-from api.tasks.task_workflows import TaskWorkflows
+from api.tasks.task_workflows import TaskHandle, TaskWorkflows
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S
 from workflows.conversation_types import CONVERSATION_TYPE
+from workflows.search_attributes import STATUS
 
 __all__ = ["ConversationWorkflows"]
 
@@ -21,6 +23,24 @@ class ConversationWorkflows(TaskWorkflows):
 
     workflow_type = CONVERSATION_TYPE
     not_found = ConversationNotFound
+
+    def __init__(self, client: Client, settings: Settings, *, finds_deleted: bool = False) -> None:
+        """Set up; with ``finds_deleted``, also those that were deleted, as long as Temporal has them."""
+        super().__init__(client, settings)
+        self._finds_deleted = finds_deleted
+
+    async def describe(self, handle: TaskHandle) -> WorkflowExecutionDescription:
+        """Return the workflow's description, within ``calling``.
+
+        Raises:
+            ConversationNotFound: the workflow is no conversation, or one that was deleted.
+        """
+        execution = await super().describe(handle)
+        has_ended = execution.status is not WorkflowExecutionStatus.RUNNING
+        is_deleted = has_ended and execution.typed_search_attributes.get(STATUS) == "deleted"
+        if is_deleted and not self._finds_deleted:
+            raise ConversationNotFound(handle.id)
+        return execution
 
     def calling(self, task_id: str = "", *, timeout_s: float = CALLS_TIMEOUT_S) -> AbstractAsyncContextManager[None]:
         """Return ``calling_temporal`` for the client's address, and a conversation of this id."""

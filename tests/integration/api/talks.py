@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from temporalio.worker import Worker
 
+from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.interfaces import ModelRequest
-from agentkit.testing import ScriptedResponse
+from agentkit.testing import ModelScript, ScriptedResponse
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 
 
@@ -65,9 +67,12 @@ class Talks:
         page = await self.api.get(f"/conversations/{conversation['id']}/transcript", limit=1000)
         return [text_of(message) for message in page["messages"]]
 
-    def worker(self) -> Worker:
-        """Return a worker whose model echoes."""
-        return self.api.worker(echo)
+    @asynccontextmanager
+    async def worker(self, model: ModelScript = echo) -> AsyncIterator[None]:
+        """Run a worker whose model echoes; from the start on, Temporal knows that it polls."""
+        async with self.api.worker(model):
+            await eventually(lambda: recent_pollers(self.api.temporal, self.api.settings.task_queue), bool)
+            yield
 
 
 def accepted(response: httpx2.Response, status: int) -> dict[str, Any]:

@@ -64,7 +64,7 @@ async def test_the_same_key_forks_once(talks: Talks) -> None:
 
 async def test_a_turn_that_runs_or_never_was_is_refused(talks: Talks) -> None:
     model = GatedModel()
-    async with talks.api.worker(model):
+    async with talks.worker(model):
         source = await talks.create(message="One")
         await eventually(lambda: talks.turns(source), bool)
         running, unknown = [await talks.request("POST", f"/{source['id']}/fork", from_turn=turn) for turn in (1, 2)]

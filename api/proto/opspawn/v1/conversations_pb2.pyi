@@ -503,7 +503,7 @@ class ListTurnsRequest(_message.Message):
     cursor: _builtins.str
     """next_cursor of the page before."""
     start: _builtins.int
-    """The number of the first turn, from 1; not with cursor."""
+    """The number of the first turn, from 1; a cursor wins."""
     def __init__(
         self,
         *,

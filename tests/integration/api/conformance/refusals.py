@@ -15,6 +15,11 @@ _KNOWN_IN_DEFINITIONS = {"model": "demo:demo", "tools": ["calculator"], "planner
 
 _REFUSALS = {
     ("createTask", "urn:opspawn:problem:task-refused"),  # what this release, or this server, lacks
+    ("createConversation", "urn:opspawn:problem:task-refused"),
+    ("sendConversationMessage", "urn:opspawn:problem:task-refused"),
+    ("sendConversationMessage", "urn:opspawn:problem:message-refused"),  # too many wait
+    ("forkConversation", "urn:opspawn:problem:task-refused"),  # a turn that the conversation does not have
+    ("listConversations", "urn:opspawn:problem:cursor-invalid"),
     ("listTasks", "urn:opspawn:problem:cursor-invalid"),  # of other filters
     ("listMemories", "urn:opspawn:problem:cursor-invalid"),
     ("importMemories", "urn:opspawn:problem:invalid"),  # text that is no JSON lines

@@ -32,7 +32,7 @@ from workflows.conversation_types import (
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
-TURNS, KILLS = 60, 6
+TURNS, KILLS = 40, 4
 """In CI. 200 turns and 20 kills take six minutes on a loaded machine of two cores, and passed."""
 TIMEOUT_S = 240
 WORKERS = ("worker", "second-worker")
@@ -137,7 +137,7 @@ async def test_many_turns_survive_kills_of_the_workers(stack: Stack) -> None:
         (number + 1, f"m{number}", "completed") for number in range(TURNS)
     ]
     assert [(turn.output or "").split(" and", 1)[0] for turn in turns] == [f"reply {number}" for number in range(TURNS)]
-    assert view.version >= 3
+    assert view.version >= 2
     newest = await _version(stack, conversation, view.version)
     inputs = [message.text for message in newest if message.role == "user" and message.source is None]
     assert len(inputs) == len(set(inputs))

@@ -15,11 +15,11 @@ from activities.conversation_payloads import TakenTurn, TurnToTake
 from activities.conversation_turns import ConversationActivities
 from activities.model import ModelActivities
 from activities.payload_types import TranscriptRange
+from activities.storage.message_storage import MessageStorage
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.payload_storage import payload_directory
 from agentkit.errors import ModelRequestRejected
-from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.testing import ScriptedCompactor, ScriptedModel
@@ -29,6 +29,7 @@ from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from tests.workflows.conversation_calls import start_talk
 from tests.workflows.gates import GatedModel, GatedTool
 from tests.workflows.steering_calls import view_when
+from workflows.conversation import ConversationWorkflow
 from workflows.worker_workflows import WORKFLOWS
 from workflows.workflow_sandbox import sandboxed_runner
 
@@ -182,26 +183,27 @@ async def test_a_turn_that_shortens_the_transcript_makes_a_new_version_of_the_co
     assert [message.text for message in model.requests[-1].messages] == [message.text for message in messages[:-1]]
 
 
-async def test_a_hundred_and_fifty_turns_are_few_pages_that_a_worker_with_empty_caches_reads(
-    env: TaskEnvironment,
-) -> None:
-    async def respond(request: ModelRequest) -> str:
-        return f"{len(request.messages)}"
-
-    model = ScriptedModel(respond)
-    async with env.worker(model):
-        talk = await start_talk(env, on_busy="enqueue")
-        for first in range(0, 150, 50):
-            for number in range(first, first + 50):
-                await talk.signal(f"{number}", f"{number}")
-            await talk.until_idle(first + 50)
-    async with env.worker(model):
-        assert await talk.say("last") == "301"
-        await talk.until_idle(151)
-        page = await talk.handle.query("transcript")
-        texts = await talk.texts()
-    assert len(page["stored"]) < 64
-    assert texts == [text for number in range(150) for text in (f"{number}", f"{2 * number + 1}")] + ["last", "301"]
+async def test_small_pages_are_stored_again_as_one(env: TaskEnvironment) -> None:
+    async with env.worker(ScriptedModel(["One.", "Two.", "Three."])):
+        talk = await start_talk(env)
+        for text in ("1", "2", "3"):
+            await talk.say(text)
+        await talk.until_idle(3)
+        first, second, third = await talk.turns()
+        page = await talk.handle.query(ConversationWorkflow.transcript)
+        turn = TurnToTake(
+            conversation_id=talk.id,
+            task_id=third.task_id,
+            end=second.end or 0,
+            digest=second.digest,
+            small_pages=page.stored[:2],
+        )
+        taken = await attempt(env, turn, 1)
+        [merged] = taken.pages
+        messages = await MessageStorage(env.client).read(merged, 0)
+    assert (first.end, len(page.stored)) == (2, 3)
+    assert (merged.start, merged.end, taken.end, taken.digest) == (0, 6, 6, third.digest)
+    assert [message.text for message in messages] == ["1", "One.", "2", "Two.", "3", "Three."]
 
 
 async def test_a_turn_whose_messages_are_lost_is_given_up_after_some_attempts_and_a_full_disk_never_gives_it_up(

@@ -37,7 +37,7 @@ RESPONSES: Sequence[ScriptedResponse] = [
     response(looking(2)),
     response(looking(2), 9_000),  # the third time in a row, and the share of the window
     response(paying(17)),  # allowed by what the person has said before
-    [looking(4), paying(18)],  # which a person denies
+    paying(18),  # which a person denies
     response(looking(5), 9_000),
     response(looking(6)),  # beyond max_steps, which a person raises
     "All is done.",

@@ -75,10 +75,11 @@ class ConversationMessages:
         execution = await self._workflows.unended(conversation_id)
         conversation = await self._conversations.shown(execution)
         message = await self._message(own_id, request, conversation, body_hash)
-        if not await self._updates.may_respond(execution):
+        is_stuck = not await self._updates.may_respond(execution)
+        if is_stuck:
             _check_listed(conversation, message)
         verdict = await self._deliver(execution, message)
-        return await self._sent(verdict, message, conversation)
+        return await self._sent(verdict, message, conversation, waiting_for_worker=is_stuck)
 
     async def _message(
         self, own_id: str, request: TurnRequest, conversation: ConversationSnapshot, body_hash: str | None
@@ -120,13 +121,18 @@ class ConversationMessages:
             raise MessageRefused(str(error), SteeringInvalid) from error
 
     async def _sent(
-        self, verdict: SendVerdict | None, message: ConversationMessage, conversation: ConversationSnapshot
+        self,
+        verdict: SendVerdict | None,
+        message: ConversationMessage,
+        conversation: ConversationSnapshot,
+        *,
+        waiting_for_worker: bool,
     ) -> SentTurn:
         if verdict is not None and verdict.outcome != "queued":
             return SentTurn(await self._tasks.changed(verdict.task_id), verdict.outcome, is_new=verdict.is_new)
         async with self._workflows.calling(conversation.id):
             now = await temporal_now(self._client)
-        task = queued_turn(message, conversation, now, self._urls)
+        task = queued_turn(message, conversation, now, self._urls, waiting_for_worker=waiting_for_worker)
         if verdict is None:
             return SentTurn(task, None)
         if not verdict.is_new and (started := await self._started(task.id)) is not None:

@@ -18,7 +18,7 @@ from api.tasks.errors import ConversationNotFound, IdempotencyConflict
 from api.tasks.task_visibility import DEFAULT_TENANT
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from workflows.conversation_types import CONVERSATION_TYPE, ConversationInput
-from workflows.search_attributes import MEMO_BODY_HASH
+from workflows.search_attributes import MEMO_BODY_HASH, STATUS
 
 __all__ = ["ConversationKey", "ConversationStarter", "conversation_id_for_key", "message_id", "new_conversation_id"]
 
@@ -57,7 +57,7 @@ class ConversationStarter:
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self._task_queue = settings.task_queue
-        self._workflows = ConversationWorkflows(client, settings)
+        self._workflows = ConversationWorkflows(client, settings, finds_deleted=True)
 
     async def start(self, conversation_id: str, new: ConversationInput, key: ConversationKey | None) -> bool:
         """Start a conversation; return False where an earlier request with the same key started it.
@@ -88,7 +88,7 @@ class ConversationStarter:
         """Return whether an earlier request with this key has started its conversation.
 
         Raises:
-            IdempotencyConflict: it was another request.
+            IdempotencyConflict: it was another request, or the conversation was deleted.
         """
         conversation_id = key.conversation_id
         try:
@@ -97,6 +97,10 @@ class ConversationStarter:
                 same = await execution.memo_value(MEMO_BODY_HASH, default=None) == key.request_hash
         except ConversationNotFound:
             return False
+        if execution.typed_search_attributes.get(STATUS) == "deleted":
+            raise IdempotencyConflict(
+                f"This Idempotency-Key started conversation {conversation_id!r}, which was deleted. Take a new key."
+            )
         if not same:
             raise IdempotencyConflict(
                 f"This Idempotency-Key started conversation {conversation_id!r} with another body. "

@@ -18,6 +18,7 @@ from api.tasks.errors import ConversationNotFound, PayloadUnavailable, WorkerUna
 from api.tasks.payload_decoding import decode_record
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls, input_content
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.worker_presence import WorkerPresence
 from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.conversation_types import (
     CONVERSATION_QUERY,
@@ -35,7 +36,12 @@ _PREFIX = "conversation-"
 
 
 def queued_turn(
-    message: ConversationMessage, conversation: ConversationSnapshot, created_at: datetime, urls: TaskUrls
+    message: ConversationMessage,
+    conversation: ConversationSnapshot,
+    created_at: datetime,
+    urls: TaskUrls,
+    *,
+    waiting_for_worker: bool,
 ) -> TaskSnapshot:
     """Return the task of a turn that has not started, as it will be."""
     task_id = turn_task_id(conversation.id, message.id)
@@ -46,6 +52,7 @@ def queued_turn(
         title=message.title,
         input=input_content(message.message),
         conversation_id=conversation.id,
+        waiting_for_worker=waiting_for_worker,
         tags=message.tags,
         metadata=message.metadata,
         user=conversation.user,
@@ -60,6 +67,7 @@ class PendingTurns:
     def __init__(self, client: Client, settings: Settings) -> None:
         self._workflows = ConversationWorkflows(client, settings)
         self._queries = WorkerQueries(client, settings)
+        self._workers = WorkerPresence(client)
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
         self._conversation_urls = ConversationUrls.of(settings.temporal_ui_url, client.namespace)
 
@@ -83,10 +91,11 @@ class PendingTurns:
                 if found is None:
                     return None
                 conversation = await listed_conversation(execution, self._conversation_urls)
+                is_stuck = not await self._workers.polls(execution.task_queue)
         except ConversationNotFound:
             return None
         message, sent_at = found
-        return queued_turn(message, conversation, sent_at, self._urls)
+        return queued_turn(message, conversation, sent_at, self._urls, waiting_for_worker=is_stuck)
 
     async def _waits(self, execution: WorkflowExecutionDescription, own_id: str) -> bool:
         """Return whether the message may wait: where a worker responds, the workflow knows."""

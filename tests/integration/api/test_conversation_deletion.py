@@ -38,6 +38,15 @@ async def test_a_conversation_that_no_worker_has_taken_is_deleted(talks: Talks) 
     assert (await talks.get(other))["status"] == "idle"
 
 
+async def test_the_key_of_a_deleted_conversation_is_refused_until_that_is_gone(talks: Talks) -> None:
+    key = f"deleted {talks.api.settings.task_queue}"
+    async with talks.worker():
+        conversation = accepted(await talks.request("POST", "", key=key, agent="assistant"), 201)
+        accepted(await talks.request("DELETE", f"/{conversation['id']}"), 202)
+        again = await talks.request("POST", "", key=key, agent="assistant")
+    assert again.status_code == 201 or problem_of(again) == (409, "idempotency-conflict")
+
+
 async def status_of(talks: Talks, path: str) -> str:
     """Return the status of what is at a path; ``gone`` where nothing is."""
     response = await talks.api.http.get(f"/api/v1{path}")

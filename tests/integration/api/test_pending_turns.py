@@ -23,6 +23,7 @@ async def test_a_turn_that_no_worker_has_started_is_shown_as_it_was_returned(tal
     shown = await talks.api.task(turn["id"])
     assert shown["created_at"][:16] == turn["created_at"][:16]
     assert {**shown, "created_at": turn["created_at"]} == turn
+    assert turn["waiting_for_worker"]
 
 
 async def test_the_first_turn_is_shown_before_a_worker_starts_it(talks: Talks) -> None:

@@ -93,5 +93,5 @@ async def test_history_grows_by_the_same_amount_in_every_step(env: TaskEnvironme
     assert len(early) == len(late)
     assert abs(len(serialized(early)) - len(serialized(late))) < 200
     # The names of the machine and of the app's directory stand in several events of each step.
-    identity, usual = str(own_identity(env.settings)).encode(), b"12345@worker-1 app=opspawn-01234567"
+    identity, usual = str(own_identity(env.settings)).encode(), b"12345@vm app=app-01234567"
     assert len(serialized(late).replace(identity, usual)) / 10 < 3 * 1024

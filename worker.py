@@ -12,9 +12,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities import retry_policies
-from activities.event_loop_watch import watching_event_loop
-from activities.memory_worker import serving_app_memory
-from activities.model_waits import measuring_model_waits
+from activities.memory.memory_worker import serving_app_memory
 from activities.settings import Settings, inherited_environment, warn_of_unknown_variables
 from activities.storage.task_file_store import task_file_store
 from activities.storage.transcript_cache import TranscriptCache
@@ -28,8 +26,10 @@ from activities.temporal.task_queue_pollers import connect_worker, require_no_ot
 from activities.temporal.worker_identity import own_identity
 from activities.temporal.worker_metrics import start_metrics
 from activities.tool_calls import ToolCalls
+from activities.worker.event_loop_watch import watching_event_loop
+from activities.worker.model_waits import measuring_model_waits
+from activities.worker.worker_log import set_up_worker_log, worker_secrets
 from activities.worker_activities import worker_activities
-from activities.worker_log import set_up_worker_log, worker_secrets
 from agentkit.catalog.catalog import load_catalog
 from agentkit.catalog.mcp_file import read_mcp_file
 from agentkit.config.providers import models_to_check

@@ -9,8 +9,8 @@ from pydantic import Field
 from activities.payload_types import StoredMessages, TranscriptSource
 from agentkit.messages import Message, Usage
 from agentkit.records import Record
+from agentkit.runtime.calls.effect_ledger import LedgerEntry
 from agentkit.runtime.context_watch import ContextState
-from agentkit.runtime.effect_ledger import LedgerEntry
 from agentkit.transcript import EMPTY_DIGEST
 
 __all__ = [

@@ -42,7 +42,7 @@ from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.payload_storage import WRITE_FAILURE
 from agentkit.errors import OpspawnError
 from agentkit.messages import Message, TextPart
-from agentkit.runtime.remaining_effects import remaining_effects
+from agentkit.runtime.calls.remaining_effects import remaining_effects
 from agentkit.transcript import EMPTY_DIGEST, Segment, Transcript
 
 __all__ = ["ConversationActivities"]

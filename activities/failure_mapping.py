@@ -31,7 +31,7 @@ from agentkit.errors import (
     TranscriptSourceGone,
     WorkerBusy,
 )
-from agentkit.runtime.tool_results import bounded
+from agentkit.runtime.calls.tool_results import bounded
 
 __all__ = [
     "MAX_RETRY_AFTER_S",

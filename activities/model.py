@@ -17,8 +17,8 @@ from activities.streaming.token_streams import NullTokenPublisher, TokenPublishe
 from agentkit.errors import ModelNotAuthorized, OpspawnError
 from agentkit.interfaces import Emit, Model, ModelDelta, ModelResponse, OutputChecker
 from agentkit.messages import Message, TextPart, Usage
+from agentkit.runtime.calls.sampling import to_model_request
 from agentkit.runtime.model_request import request_model, with_unpriced_calls
-from agentkit.runtime.sampling import to_model_request
 
 __all__ = ["ModelActivities"]
 

@@ -19,7 +19,7 @@ from agentkit.interfaces import (
 )
 from agentkit.messages import Message, Usage
 from agentkit.records import Record
-from agentkit.runtime.sampling import SamplingRequest
+from agentkit.runtime.calls.sampling import SamplingRequest
 from agentkit.specs import McpSelection
 from agentkit.transcript import Segment
 

@@ -15,12 +15,12 @@ from temporalio.exceptions import ApplicationError
 from activities.failure_mapping import application_error
 from activities.heartbeat import Heartbeat, heartbeating
 from activities.lost_attempts import LostAttempts
+from activities.mcp.task_inputs import WorkflowInputs
 from activities.payload_types import PROBE_PREFIX, TOOL_PREFIX
 from activities.storage.content_storage import ContentStorage
 from activities.storage.result_keeping import ResultKeeper, redacted_output
-from activities.task_inputs import WorkflowInputs
 from activities.tool_calls import ToolCalls
-from activities.worker_survey import WorkersWithTool
+from activities.worker.worker_survey import WorkersWithTool
 from agentkit.errors import LocalAttemptLost, ToolCallRefused, ToolError, ToolNotFound, ToolNotServed
 from agentkit.interfaces import (
     READ_RESULT,
@@ -38,9 +38,9 @@ from agentkit.interfaces import (
     ToolValue,
 )
 from agentkit.interfaces.probe import probe_record
-from agentkit.runtime.elicitation import ElicitationInvalid, check_client_request
-from agentkit.runtime.tool_invocation import invoke_probe, invoke_tool
-from agentkit.runtime.tool_results import shown_value
+from agentkit.runtime.calls.elicitation import ElicitationInvalid, check_client_request
+from agentkit.runtime.calls.tool_invocation import invoke_probe, invoke_tool
+from agentkit.runtime.calls.tool_results import shown_value
 from agentkit.tools.read_result import read_result_tool
 
 __all__ = ["ToolActivities"]

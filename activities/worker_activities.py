@@ -10,9 +10,9 @@ from temporalio.client import Client
 from activities.conversation_turns import ConversationActivities
 from activities.input_checks import InputCheckActivity
 from activities.input_webhook import InputWebhookActivity
-from activities.mcp_describing import McpDescribingActivity
-from activities.mcp_listing import McpListingActivity
-from activities.mcp_queries import McpQueryActivities
+from activities.mcp.mcp_describing import McpDescribingActivity
+from activities.mcp.mcp_listing import McpListingActivity
+from activities.mcp.mcp_queries import McpQueryActivities
 from activities.model import ModelActivities
 from activities.settings import Settings
 from activities.storage.message_storing import StoringActivity
@@ -22,9 +22,9 @@ from activities.temporal.worker_identity import own_identity
 from activities.tool import ToolActivities
 from activities.tool_calls import ToolCalls
 from activities.transcript_compaction import CompactionActivity
-from activities.worker_description import WorkerDescriptionActivity
+from activities.worker.worker_description import WorkerDescriptionActivity
 from agentkit.interfaces import Compactor, HttpClient, McpServers, Model, NoMcpServers, OutputChecker, Secrets, Toolset
-from agentkit.runtime.model_compactor import ModelCompactor
+from agentkit.runtime.compaction.model_compactor import ModelCompactor
 
 __all__ = ["worker_activities"]
 

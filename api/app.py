@@ -50,8 +50,8 @@ from api.tasks.input_request_service import InputRequestService
 from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
-from api.tasks.worker_mcp import WorkerMcpServers
-from api.tasks.worker_sandbox import WorkerSandbox
+from api.tasks.workers.worker_mcp import WorkerMcpServers
+from api.tasks.workers.worker_sandbox import WorkerSandbox
 
 __all__ = ["create_app"]
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from pydantic import JsonValue
 
 from agentkit.interfaces import Tool
-from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 from agentkit.tools import tool
 from agentkit.tools.host.host_limits import HostLimits
 from agentkit.tools.host.host_pool import HostPool

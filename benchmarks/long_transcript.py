@@ -23,7 +23,7 @@ from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall, user_message
-from agentkit.runtime.tool_results import MAX_RESULT_CHARS
+from agentkit.runtime.calls.tool_results import MAX_RESULT_CHARS
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, Limits
 from agentkit.testing import ScriptedModel, ScriptedResponse

@@ -11,7 +11,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.memory_queries import SEARCH_MEMORIES_ACTIVITY, FoundMemories, MemorySearch
+from activities.memory.memory_queries import SEARCH_MEMORIES_ACTIVITY, FoundMemories, MemorySearch
 from activities.settings import Settings
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.catalog.catalog import Catalog

@@ -13,8 +13,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.temporal.task_queue_pollers import MAX_POLL_AGE, Poller, listed_pollers
 from activities.temporal.temporal_clock import temporal_now
 from activities.tool_calls import SlowCalls
-from activities.worker_description import WorkerDescription
-from activities.worker_survey import RESPONSE_TIMEOUT, SURVEY_TIMEOUT_S, describe_workers
+from activities.worker.worker_description import WorkerDescription
+from activities.worker.worker_survey import RESPONSE_TIMEOUT, SURVEY_TIMEOUT_S, describe_workers
 from agentkit.client import AgentList, ToolList
 from agentkit.mcp_names import MCP_PREFIX
 from cli.finding import Finding

@@ -19,16 +19,17 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.interfaces import ClientInput
     from agentkit.messages import Usage
     from agentkit.planners import get_planner
-    from agentkit.runtime.effect_ledger import EffectLedger
+    from agentkit.runtime.calls.effect_ledger import EffectLedger
+    from agentkit.runtime.calls.security_policy import RulePolicy
     from agentkit.runtime.loop import AgentLoop
-    from agentkit.runtime.security_policy import RulePolicy
     from agentkit.runtime.step import run_step
     from agentkit.specs import AgentSpec, RaisedLimits
     from agentkit.transcript import Transcript
     from workflows.client_requests import read_asked_input
+    from workflows.conversations.turn_ends import turn_end
     from workflows.human_input import read_answer
-    from workflows.journal import CancelledEntry, LimitsRaisedEntry
-    from workflows.listed_progress import progress_attributes
+    from workflows.listing.journal import CancelledEntry, LimitsRaisedEntry
+    from workflows.listing.listed_progress import progress_attributes
     from workflows.loop_effects import DurableEffects
     from workflows.search_attributes import MEMO_USAGE, STATUS
     from workflows.steering_state import read_message
@@ -51,7 +52,6 @@ with workflow.unsafe.imports_passed_through():
         ToolCallLedger,
     )
     from workflows.transcript_versions import TranscriptVersions
-    from workflows.turn_ends import turn_end
 
 __all__ = ["AgentTask"]
 

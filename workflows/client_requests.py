@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import AskedInput
     from agentkit.errors import SteeringInvalid
     from agentkit.interfaces import ClientInput, ClientInputRequest
-    from agentkit.runtime.client_inputs import MAX_CALL_REQUESTS, MAX_REQUESTS_AT_ONCE
+    from agentkit.runtime.calls.client_inputs import MAX_CALL_REQUESTS, MAX_REQUESTS_AT_ONCE
     from agentkit.validation_messages import issues_text
 
 __all__ = ["ClientRequests", "read_asked_input"]

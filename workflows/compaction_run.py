@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.retry_policies import COMPACTION_POLICY
     from agentkit.interfaces import CompactionReason
     from agentkit.runtime.loop import AgentLoop
-    from workflows.journal import CompactedEntry
+    from workflows.listing.journal import CompactedEntry
     from workflows.transcript_versions import TranscriptVersions
 
 __all__ = ["run_compaction"]

@@ -44,18 +44,18 @@ with workflow.unsafe.imports_passed_through():
         ToolValue,
     )
     from agentkit.messages import StoredContent, ToolCall, ToolResult, Usage
-    from agentkit.runtime.call_effects import CheckedCall
-    from agentkit.runtime.client_inputs import ClientInputs
+    from agentkit.runtime.calls.call_effects import CheckedCall
+    from agentkit.runtime.calls.client_inputs import ClientInputs
+    from agentkit.runtime.calls.sampling import SamplingRequest
+    from agentkit.runtime.calls.tool_invocation import tool_context
     from agentkit.runtime.limit_requests import limit_request
     from agentkit.runtime.loop import AgentLoop, interrupted_response
-    from agentkit.runtime.sampling import SamplingRequest
-    from agentkit.runtime.tool_invocation import tool_context
     from agentkit.specs import ToolSpec
     from workflows.answer_rules import LoopAnswerRules
     from workflows.client_requests import ClientRequests
     from workflows.compaction_run import run_compaction
     from workflows.human_input import HumanInput
-    from workflows.journal import (
+    from workflows.listing.journal import (
         JOURNAL_KEY,
         JournalEntry,
         ParsedCallEntry,
@@ -64,10 +64,10 @@ with workflow.unsafe.imports_passed_through():
         SettledCallEntry,
         journal_batches,
     )
-    from workflows.listed_progress import ListedProgress
-    from workflows.listed_state import ListedState
+    from workflows.listing.listed_progress import ListedProgress
+    from workflows.listing.listed_state import ListedState
+    from workflows.listing.progress_details import ProgressDetails
     from workflows.plain_json import PlainArguments
-    from workflows.progress_details import ProgressDetails
     from workflows.proxied_tools import run_mcp_description
     from workflows.search_attributes import MEMO_USER
     from workflows.steering_state import Steering, StepInterrupted

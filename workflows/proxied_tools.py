@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import DESCRIBE_MCP_TOOLS_ACTIVITY, McpDescribeCall
     from activities.retry_policies import LIST_MCP_TOOLS_POLICY
     from agentkit.interfaces import McpDescription, McpToolCall
-    from workflows.progress_details import shorten
+    from workflows.listing.progress_details import shorten
 
 __all__ = ["run_mcp_description"]
 

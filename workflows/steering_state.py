@@ -15,8 +15,8 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import SteeringInvalid
     from agentkit.messages import Message
     from agentkit.validation_messages import issues_text
-    from workflows.journal import JournalEntry, MessageReceivedEntry
-    from workflows.listed_state import ListedState
+    from workflows.listing.journal import JournalEntry, MessageReceivedEntry
+    from workflows.listing.listed_state import ListedState
     from workflows.task_types import SentMessage
 
 __all__ = ["Steering", "StepInterrupted", "read_message"]

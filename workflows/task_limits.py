@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
     from agentkit.errors import SteeringInvalid
     from agentkit.input_requests import InputAnswer, InputRequest
-    from agentkit.runtime.call_effects import CallEffects
+    from agentkit.runtime.calls.call_effects import CallEffects
     from agentkit.runtime.limit_requests import deadline_text, limit_request
     from agentkit.runtime.loop import AgentLoop
     from agentkit.specs import RaisedLimits

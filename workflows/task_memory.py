@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.memory_payloads import (
+    from activities.memory.memory_payloads import (
         EXTRACT_MEMORIES_ACTIVITY,
         RECALL_MEMORIES_ACTIVITY,
         ExtractionCall,

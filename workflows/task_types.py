@@ -14,9 +14,9 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.input_requests import InputRequest
     from agentkit.messages import InputPart, Message, StoredContent, Usage, user_message
     from agentkit.records import Record
+    from agentkit.runtime.calls.effect_ledger import LedgerEntry
+    from agentkit.runtime.calls.remembered_decisions import RememberedDecision
     from agentkit.runtime.context_watch import ContextState
-    from agentkit.runtime.effect_ledger import LedgerEntry
-    from agentkit.runtime.remembered_decisions import RememberedDecision
     from agentkit.specs import AgentSpec, Limits
     from agentkit.transcript import EMPTY_DIGEST
 

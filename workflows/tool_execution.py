@@ -44,8 +44,8 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
     from agentkit.messages import ToolCall
     from agentkit.specs import ToolSpec
+    from workflows.listing.progress_details import call_summary
     from workflows.plain_json import PlainArguments, read_plain_json
-    from workflows.progress_details import call_summary
 
 __all__ = ["is_local", "run_probe", "run_tool", "tool_error", "tool_failure_text"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workflows.agent_task import AgentTask
-from workflows.conversation import ConversationWorkflow
+from workflows.conversations.conversation import ConversationWorkflow
 
 __all__ = ["WORKFLOWS"]
 

@@ -9,7 +9,7 @@ from activities.storage.content_storage import ContentStorage
 from agentkit.errors import OpspawnError
 from agentkit.interfaces import Secrets, ToolOutput, ToolValue
 from agentkit.messages import StoredContent
-from agentkit.runtime.tool_results import encoded_text, shown_value
+from agentkit.runtime.calls.tool_results import encoded_text, shown_value
 
 __all__ = ["ResultKeeper", "redacted_output"]
 

@@ -9,8 +9,8 @@ from agentkit.catalog.mcp_access import McpAccess
 from agentkit.interfaces import ASK_PERSON
 from agentkit.mcp_names import MCP_PREFIX
 from agentkit.policy_rules import PolicyRule, argument_path
-from agentkit.runtime.argument_reader import has_closed_parameters
-from agentkit.runtime.argument_tests import pattern_problem
+from agentkit.runtime.calls.argument_reader import has_closed_parameters
+from agentkit.runtime.calls.argument_tests import pattern_problem
 from agentkit.specs import ToolSpec
 from agentkit.validation_messages import ValidationIssue, did_you_mean
 

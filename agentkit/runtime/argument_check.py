@@ -13,8 +13,8 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import ASK_PERSON, McpToolCall, OutputChecker
 from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall
+from agentkit.runtime.calls.proxied_calls import read_target
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS
-from agentkit.runtime.proxied_calls import read_target
 from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentSpec, ToolSpec
 

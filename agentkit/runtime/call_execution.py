@@ -33,12 +33,12 @@ from agentkit.interfaces import (
     Unknown,
 )
 from agentkit.messages import ToolCall, ToolResult
-from agentkit.runtime.call_effects import CallEffects, CheckedCall
-from agentkit.runtime.call_requests import approval_request, declined_text, outcome_request, question_request
-from agentkit.runtime.client_inputs import MAX_INPUT_ROUNDS, ClientInputMissing, ClientInputRules, ClientInputs
-from agentkit.runtime.effect_ledger import CallState, EffectLedger
-from agentkit.runtime.remembered_decisions import RememberedDecisions
-from agentkit.runtime.tool_results import bounded, error_result, result_text, tool_result
+from agentkit.runtime.calls.call_effects import CallEffects, CheckedCall
+from agentkit.runtime.calls.call_requests import approval_request, declined_text, outcome_request, question_request
+from agentkit.runtime.calls.client_inputs import MAX_INPUT_ROUNDS, ClientInputMissing, ClientInputRules, ClientInputs
+from agentkit.runtime.calls.effect_ledger import CallState, EffectLedger
+from agentkit.runtime.calls.remembered_decisions import RememberedDecisions
+from agentkit.runtime.calls.tool_results import bounded, error_result, result_text, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
 
 __all__ = ["CallExecution", "CallRules"]

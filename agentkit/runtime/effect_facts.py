@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agentkit.messages import ToolCall, ToolResult
+from agentkit.runtime.calls.effect_ledger import CallState, LedgerEntry
 from agentkit.runtime.compaction_facts import call_text
-from agentkit.runtime.effect_ledger import CallState, LedgerEntry
 
 __all__ = ["MAX_FACTS", "effect_fact"]
 

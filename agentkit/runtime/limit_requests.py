@@ -5,8 +5,8 @@ from __future__ import annotations
 from agentkit.errors import LimitExceeded, SteeringInvalid
 from agentkit.input_requests import InputRequest
 from agentkit.messages import Usage
-from agentkit.runtime.call_effects import CallEffects
-from agentkit.runtime.repeated_calls import DEFAULT_MAX_REPEATS
+from agentkit.runtime.calls.call_effects import CallEffects
+from agentkit.runtime.calls.repeated_calls import DEFAULT_MAX_REPEATS
 from agentkit.specs import Limits, RaisedLimits
 
 __all__ = [

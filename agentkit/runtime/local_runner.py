@@ -36,19 +36,19 @@ from agentkit.interfaces import (
 )
 from agentkit.messages import Message, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
-from agentkit.runtime.call_effects import CheckedCall
-from agentkit.runtime.client_inputs import ClientInputs
-from agentkit.runtime.effect_ledger import EffectLedger
+from agentkit.runtime.calls.call_effects import CheckedCall
+from agentkit.runtime.calls.client_inputs import ClientInputs
+from agentkit.runtime.calls.effect_ledger import EffectLedger
+from agentkit.runtime.calls.sampling import SamplingRequest, to_model_request
+from agentkit.runtime.calls.security_policy import RulePolicy
+from agentkit.runtime.calls.tool_invocation import invoke_probe, invoke_tool, tool_context
+from agentkit.runtime.compaction.model_compactor import ModelCompactor
 from agentkit.runtime.limit_requests import limit_request
 from agentkit.runtime.loop import AgentLoop
 from agentkit.runtime.mcp_descriptions import describe_mcp_tools
 from agentkit.runtime.mcp_tool_selection import list_mcp_tools, use_listing
-from agentkit.runtime.model_compactor import ModelCompactor
 from agentkit.runtime.model_request import request_model, with_unpriced_calls
-from agentkit.runtime.sampling import SamplingRequest, to_model_request
-from agentkit.runtime.security_policy import RulePolicy
 from agentkit.runtime.step import run_step
-from agentkit.runtime.tool_invocation import invoke_probe, invoke_tool, tool_context
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.transcript import Transcript

@@ -34,15 +34,15 @@ from agentkit.interfaces import (
 from agentkit.json_text import MAX_JSON_DEPTH, json_values
 from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
-from agentkit.runtime.call_effects import CheckedCall
+from agentkit.runtime.calls.call_effects import CheckedCall
+from agentkit.runtime.calls.effect_ledger import CallState, EffectLedger
+from agentkit.runtime.calls.proxied_calls import ProxiedCalls, named_as_called, newest_tools, proxy_call, stricter
+from agentkit.runtime.calls.remembered_decisions import RememberedDecision, RememberedDecisions
+from agentkit.runtime.calls.repeated_calls import RepeatedCalls
+from agentkit.runtime.calls.tool_results import error_result
 from agentkit.runtime.context_watch import ContextState, ContextWatch
 from agentkit.runtime.effect_facts import MAX_FACTS, effect_fact
-from agentkit.runtime.effect_ledger import CallState, EffectLedger
 from agentkit.runtime.limit_requests import check_limit_changes, reached_limit, with_limit_changes
-from agentkit.runtime.proxied_calls import ProxiedCalls, named_as_called, newest_tools, proxy_call, stricter
-from agentkit.runtime.remembered_decisions import RememberedDecision, RememberedDecisions
-from agentkit.runtime.repeated_calls import RepeatedCalls
-from agentkit.runtime.tool_results import error_result
 from agentkit.specs import AgentSpec, Limits, RaisedLimits, ToolSpec
 from agentkit.transcript import Transcript
 

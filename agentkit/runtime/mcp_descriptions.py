@@ -9,7 +9,7 @@ from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import McpDescription, McpServers, McpToolCall, OutputChecker
 from agentkit.mcp_names import MCP_SEARCH, model_tool_names
 from agentkit.runtime.argument_check import arguments_refusal
-from agentkit.runtime.mcp_requests import no_such_tool_text, server_tools
+from agentkit.runtime.calls.mcp_requests import no_such_tool_text, server_tools
 from agentkit.specs import McpToolName, ToolSpec
 
 __all__ = ["describe_mcp_tools"]

@@ -9,7 +9,7 @@ from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, O
 from agentkit.messages import Message
 from agentkit.planners import get_planner
 from agentkit.runtime.argument_check import are_arguments_checked, refused_arguments
-from agentkit.runtime.call_ids import with_unique_call_ids
+from agentkit.runtime.calls.call_ids import with_unique_call_ids
 from agentkit.runtime.context_share import reached_share
 from agentkit.specs import AgentSpec
 

@@ -17,8 +17,8 @@ from agentkit.interfaces import (
     Proceed,
 )
 from agentkit.messages import ToolCall
-from agentkit.runtime.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.call_execution import CallExecution
+from agentkit.runtime.calls.call_effects import CallEffects, CheckedCall
 from agentkit.runtime.concurrency import gather_or_cancel
 from agentkit.runtime.limit_requests import stopped_by_person
 from agentkit.runtime.loop import AgentLoop

@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.interfaces import McpServers, Tool
 from agentkit.mcp_names import MCP_CALL, MCP_DESCRIBE, MCP_SEARCH
-from agentkit.runtime.mcp_requests import no_such_tool_text, server_tools
+from agentkit.runtime.calls.mcp_requests import no_such_tool_text, server_tools
 from agentkit.specs import McpToolName, ToolSpec
 from agentkit.tools.function_tool import tool
 from agentkit.tools.tool_ranking import ranked_tools

@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.interfaces import McpResource, McpServers, Tool
 from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
-from agentkit.runtime.mcp_requests import request_server
+from agentkit.runtime.calls.mcp_requests import request_server
 from agentkit.tools.function_tool import tool
 from agentkit.tools.returned_files import File
 

@@ -19,8 +19,8 @@ from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.task_listing import quoted
 from api.tasks.task_reading import until_closed
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.worker_presence import WorkerPresence
-from workflows.conversation_types import DELETE_CONVERSATION
+from api.tasks.workers.worker_presence import WorkerPresence
+from workflows.conversations.conversation_types import DELETE_CONVERSATION
 from workflows.search_attributes import CONVERSATION
 from workflows.task_types import WORKFLOW_TYPE
 

@@ -14,8 +14,8 @@ from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import TaskRefused
 from api.tasks.task_start import request_hash
-from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
-from workflows.conversation_types import (
+from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from workflows.conversations.conversation_types import (
     CONVERSATION_QUERY,
     TURNS_QUERY,
     ConversationFork,

@@ -19,13 +19,18 @@ from api.conversations.pending_turns import queued_turn
 from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import MessageRefused, SteeringRefused, TaskNotFound
 from api.tasks.referenced_input import ReferencedInput
-from api.tasks.schema_checks import SchemaChecks
-from api.tasks.task_requests import NewTask
+from api.tasks.requests.schema_checks import SchemaChecks
+from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls
 from api.tasks.task_start import request_hash, task_title
 from api.tasks.task_updates import TaskUpdates
-from workflows.conversation_types import SEND_TO_CONVERSATION, ConversationMessage, SendVerdict, turn_task_id
+from workflows.conversations.conversation_types import (
+    SEND_TO_CONVERSATION,
+    ConversationMessage,
+    SendVerdict,
+    turn_task_id,
+)
 from workflows.search_attributes import MEMO_BODY_HASH
 
 __all__ = ["ConversationMessages"]

@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints, field_vali
 
 from agentkit.config.durations import Duration
 from agentkit.number_fields import require_number
-from api.tasks.content_input import TaskContent
-from api.tasks.request_validation import ServiceRequest
-from api.tasks.task_requests import MODEL_PATTERN, NO_CONTROLS, TAG_PATTERN, LimitsChange, RequestTime
-from workflows.conversation_types import OnBusy
+from api.tasks.requests.content_input import TaskContent
+from api.tasks.requests.request_validation import ServiceRequest
+from api.tasks.requests.task_requests import MODEL_PATTERN, NO_CONTROLS, TAG_PATTERN, LimitsChange, RequestTime
+from workflows.conversations.conversation_types import OnBusy
 
 __all__ = [
     "ConversationChange",

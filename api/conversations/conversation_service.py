@@ -53,8 +53,8 @@ from api.tasks.task_updates import TaskUpdates
 from api.tasks.task_visibility import visible_status
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
-from workflows.conversation_types import (
+from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from workflows.conversations.conversation_types import (
     CHANGE_CONVERSATION,
     TURNS_QUERY,
     ConversationChanges,

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from agentkit.records import Record
 from api.tasks.task_snapshot import TaskSnapshot, TaskUsage
-from workflows.conversation_types import MessageOutcome, OnBusy
+from workflows.conversations.conversation_types import MessageOutcome, OnBusy
 from workflows.task_types import TaskStatus
 
 __all__ = [

@@ -17,7 +17,7 @@ from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.errors import ConversationNotFound, IdempotencyConflict
 from api.tasks.task_visibility import DEFAULT_TENANT
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from workflows.conversation_types import CONVERSATION_TYPE, ConversationInput
+from workflows.conversations.conversation_types import CONVERSATION_TYPE, ConversationInput
 from workflows.search_attributes import MEMO_BODY_HASH, STATUS
 
 __all__ = ["ConversationKey", "ConversationStarter", "conversation_id_for_key", "message_id", "new_conversation_id"]

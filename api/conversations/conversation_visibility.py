@@ -19,11 +19,11 @@ from api.conversations.conversation_snapshot import (
     ShownConversationStatus,
 )
 from api.tasks.payload_decoding import payload_unavailable
+from api.tasks.requests.task_requests import TaskFilter
 from api.tasks.task_listing import created_terms, quoted, visibility_query
-from api.tasks.task_requests import TaskFilter
 from api.tasks.task_visibility import memo_metadata, memo_usage, memo_value
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from workflows.conversation_types import (
+from workflows.conversations.conversation_types import (
     CONVERSATION_TYPE,
     MEMO_CONVERSATION,
     ConversationInput,

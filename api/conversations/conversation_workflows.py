@@ -12,7 +12,7 @@ from agentkit.errors import ConversationEnded
 from api.tasks.errors import ConversationNotFound, MessageRefused, ServiceError, TaskNotFound
 from api.tasks.task_workflows import TaskHandle, TaskWorkflows
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S
-from workflows.conversation_types import CONVERSATION_TYPE
+from workflows.conversations.conversation_types import CONVERSATION_TYPE
 from workflows.search_attributes import STATUS
 
 __all__ = ["ConversationWorkflows"]

@@ -18,9 +18,9 @@ from api.tasks.errors import ConversationNotFound, PayloadUnavailable, WorkerUna
 from api.tasks.payload_decoding import decode_record
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls, input_content
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.worker_presence import WorkerPresence
-from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
-from workflows.conversation_types import (
+from api.tasks.workers.worker_presence import WorkerPresence
+from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from workflows.conversations.conversation_types import (
     CONVERSATION_QUERY,
     SEND_TO_CONVERSATION,
     CarriedConversation,

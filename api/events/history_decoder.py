@@ -17,7 +17,7 @@ from temporalio.converter import DataConverter
 from activities.payload_types import decode_output
 from agentkit.interfaces import ToolValue
 from api.tasks.payload_decoding import unreadable_reason
-from workflows.journal import JOURNAL_KEY
+from workflows.listing.journal import JOURNAL_KEY
 from workflows.plain_json import read_plain_json
 from workflows.search_attributes import MEMO_INPUT_REQUESTS
 

@@ -19,7 +19,7 @@ from temporalio.converter import decode_typed_search_attributes
 from temporalio.exceptions import CancelledError
 
 from activities.failure_mapping import is_local_timeout, is_refusal
-from activities.memory_payloads import RECALL_MEMORIES_ACTIVITY
+from activities.memory.memory_payloads import RECALL_MEMORIES_ACTIVITY
 from activities.payload_types import (
     DESCRIBE_MCP_TOOLS_ACTIVITY,
     LIST_MCP_TOOLS_ACTIVITY,
@@ -33,7 +33,7 @@ from agentkit.errors import ToolInterrupted
 from agentkit.interfaces import McpDescription, McpListing, ToolContext, ToolOutput
 from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall, ToolResult
-from agentkit.runtime.tool_results import error_result, tool_result
+from agentkit.runtime.calls.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
 from api.events.event import Event, EventType
 from api.events.event_position import Position
@@ -42,7 +42,7 @@ from api.events.memory_events import recall_failure_data, recalled_data
 from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall, call_error
 from api.tasks.task_reading import closing_failure
 from api.tasks.task_snapshot import TaskUsage, input_content
-from workflows.journal import (
+from workflows.listing.journal import (
     AnswerRefusedEntry,
     CancelledEntry,
     CompactedEntry,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 from temporalio.exceptions import ApplicationError
 
-from activities.memory_payloads import RecallResult
+from activities.memory.memory_payloads import RecallResult
 
 __all__ = ["recall_failure_data", "recalled_data"]
 

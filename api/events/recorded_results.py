@@ -18,7 +18,7 @@ from activities.temporal.client import temporal_address
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.interfaces import ToolOutput, ToolValue
 from agentkit.messages import StoredContent
-from agentkit.runtime.tool_results import encoded_text, value_text
+from agentkit.runtime.calls.tool_results import encoded_text, value_text
 from agentkit.specs import ToolSpec
 from api.events.history_decoder import LOCAL_ACTIVITY, HistoryDecoder
 from api.events.task_history import TaskHistory
@@ -26,7 +26,7 @@ from api.tasks.errors import ToolCallFailed, ToolCallNotFound, ToolCallUnfinishe
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.task_service import TaskService
 from api.tasks.temporal_calls import calling_temporal
-from workflows.journal import RefusedCallEntry, SettledCallEntry, read_journal
+from workflows.listing.journal import RefusedCallEntry, SettledCallEntry, read_journal
 from workflows.tool_execution import tool_failure_text
 
 __all__ = ["RecordedResult", "RecordedResults"]

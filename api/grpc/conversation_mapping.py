@@ -31,7 +31,7 @@ from api.grpc.message_fields import (
 )
 from api.grpc.response_messages import task_message
 from api.proto.opspawn.v1 import conversations_pb2, tasks_pb2
-from api.tasks.request_validation import parse_request
+from api.tasks.requests.request_validation import parse_request
 from api.tasks.task_snapshot import TranscriptSlice
 
 __all__ = [

@@ -11,7 +11,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthServicer
 
 from api.services import ApiServices
-from api.tasks.readiness import readiness_problem
+from api.tasks.workers.readiness import readiness_problem
 
 __all__ = ["LIVENESS", "HealthCheckServicer"]
 

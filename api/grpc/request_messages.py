@@ -15,9 +15,9 @@ from api.grpc.message_fields import (
     value_field,
 )
 from api.proto.opspawn.v1 import tasks_pb2
-from api.tasks.request_validation import parse_request
-from api.tasks.steering_requests import AnswerRequest
-from api.tasks.task_requests import MAX_WAIT_S, NewTask, TaskListRequest
+from api.tasks.requests.request_validation import parse_request
+from api.tasks.requests.steering_requests import AnswerRequest
+from api.tasks.requests.task_requests import MAX_WAIT_S, NewTask, TaskListRequest
 
 __all__ = ["answer_request", "new_task", "task_list_request", "wait_seconds"]
 

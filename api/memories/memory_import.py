@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from activities.memory_queries import ScopedMemory
+from activities.memory.memory_queries import ScopedMemory
 from agentkit.interfaces import MemoryScope, NewMemory, RememberedMemory
 from api.memories.memory_requests import NewMemoryRequest
 from api.memories.worker_memory import WorkerMemory
 from api.tasks.errors import FieldIssue, RequestInvalid
-from api.tasks.request_validation import issue_text
-from api.tasks.task_requests import RequestTime
+from api.tasks.requests.request_validation import issue_text
+from api.tasks.requests.task_requests import RequestTime
 
 __all__ = ["MAX_IMPORT_BYTES", "ImportedMemory", "import_memories", "read_lines"]
 

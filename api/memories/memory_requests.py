@@ -8,8 +8,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from agentkit.interfaces import DEFAULT_USER, MAX_MEMORY_CHARS, MemoryScope
 from agentkit.specs import Name
-from api.tasks.request_validation import ServiceRequest
-from api.tasks.task_requests import NO_CONTROLS, RequestTime
+from api.tasks.requests.request_validation import ServiceRequest
+from api.tasks.requests.task_requests import NO_CONTROLS, RequestTime
 
 __all__ = [
     "MAX_FOUND",

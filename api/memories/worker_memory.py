@@ -14,7 +14,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.memory_queries import (
+from activities.memory.memory_queries import (
     ADD_MEMORIES_ACTIVITY,
     CHANGE_MEMORY_ACTIVITY,
     DELETE_MEMORY_ACTIVITY,
@@ -60,8 +60,8 @@ from api.tasks.errors import (
     TemporalNotReady,
 )
 from api.tasks.payload_decoding import payload_unavailable
-from api.tasks.readiness import start_worker
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, calling_temporal
+from api.tasks.workers.readiness import start_worker
 
 __all__ = ["WorkerMemory"]
 

@@ -32,7 +32,7 @@ from api.rest.route_parameters import (
 )
 from api.rest.task_schemas import TaskResponse, TranscriptResponse
 from api.services import request_services
-from workflows.conversation_types import MessageOutcome
+from workflows.conversations.conversation_types import MessageOutcome
 
 __all__ = ["router"]
 

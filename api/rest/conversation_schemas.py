@@ -19,7 +19,7 @@ from api.conversations.conversation_requests import (
 )
 from api.conversations.conversation_snapshot import ShownConversationStatus
 from api.rest.task_schemas import TaskUsageResponse
-from workflows.conversation_types import OnBusy
+from workflows.conversations.conversation_types import OnBusy
 from workflows.task_types import TaskStatus
 
 __all__ = [

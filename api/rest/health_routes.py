@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.rest.problems import PROBLEM_RESPONSES, problem_response
 from api.services import request_services
-from api.tasks.readiness import readiness_problem
+from api.tasks.workers.readiness import readiness_problem
 
 __all__ = ["HealthResponse", "ReadinessResponse", "router"]
 

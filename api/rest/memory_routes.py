@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from activities.memory_queries import ExportedMemories, MemoryReference, ScopedMemory
+from activities.memory.memory_queries import ExportedMemories, MemoryReference, ScopedMemory
 from agentkit.interfaces import MemoryChanges, MemoryScope, NewMemory
 from api.memories.memory_import import import_memories, read_lines
 from api.memories.worker_memory import WorkerMemory

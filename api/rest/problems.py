@@ -65,7 +65,7 @@ from api.tasks.errors import (
     WorkerUnavailable,
     first_of_issues,
 )
-from api.tasks.request_validation import issue_text, request_issues
+from api.tasks.requests.request_validation import issue_text, request_issues
 
 __all__ = [
     "PROBLEM_RESPONSES",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from agentkit.input_requests import GivenAnswer, InputRequestKind
 from agentkit.policy_rules import Expiry
 from agentkit.specs import RaisedLimits
-from api.tasks.steering_requests import AnswerRequest, ForkRequest, InboxRequest, MessageRequest
+from api.tasks.requests.steering_requests import AnswerRequest, ForkRequest, InboxRequest, MessageRequest
 
 __all__ = [
     "AnswerInputRequest",

@@ -12,7 +12,7 @@ from agentkit.config.providers import default_model, is_unconfigured, missing_co
 from agentkit.errors import ConfigurationInvalid
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
-from api.tasks.readiness import is_local, start_worker
+from api.tasks.workers.readiness import is_local, start_worker
 
 __all__ = ["DefaultModelResponse", "SystemResponse", "router"]
 

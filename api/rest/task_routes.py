@@ -27,7 +27,7 @@ from api.rest.task_schemas import (
     TranscriptResponse,
 )
 from api.services import request_services
-from api.tasks.task_requests import MAX_WAIT_S
+from api.tasks.requests.task_requests import MAX_WAIT_S
 from api.tasks.task_service import TaskService
 
 __all__ = ["router"]

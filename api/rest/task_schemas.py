@@ -12,9 +12,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from agentkit.messages import InputPart, Message
-from agentkit.runtime.effect_ledger import CallState
+from agentkit.runtime.calls.effect_ledger import CallState
 from agentkit.specs import Effect
-from api.tasks.task_requests import ONE_AGENT, NewTask, TaskListRequest
+from api.tasks.requests.task_requests import ONE_AGENT, NewTask, TaskListRequest
 from workflows.task_types import TaskStatus
 
 __all__ = [

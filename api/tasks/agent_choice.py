@@ -14,8 +14,8 @@ from agentkit.errors import AgentInvalid, ConfigurationInvalid
 from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentSpec, Limits
 from api.tasks.errors import FieldIssue, FieldPath, TaskRefused
-from api.tasks.request_validation import request_issues
-from api.tasks.task_requests import NewTask
+from api.tasks.requests.request_validation import request_issues
+from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_start import missing_cost_price, missing_key
 
 __all__ = ["AgentChoice"]

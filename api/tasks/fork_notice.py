@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from agentkit.messages import Message
-from agentkit.runtime.effect_ledger import LedgerEntry
-from agentkit.runtime.remaining_effects import remaining_effects
+from agentkit.runtime.calls.effect_ledger import LedgerEntry
+from agentkit.runtime.calls.remaining_effects import remaining_effects
 
 __all__ = ["fork_notice"]
 

@@ -13,9 +13,9 @@ from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
 from agentkit.errors import AnswerInvalid, InputRequestNotFound
 from agentkit.input_requests import InputAnswer
-from agentkit.runtime.open_requests import OpenRequests
+from agentkit.runtime.calls.open_requests import OpenRequests
 from api.tasks.errors import AnswerRefused, TaskEnded
-from api.tasks.steering_requests import AnswerRequest, InboxRequest
+from api.tasks.requests.steering_requests import AnswerRequest, InboxRequest
 from api.tasks.task_listing import PageCursor, inbox_query, newest_tasks
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot
@@ -23,7 +23,7 @@ from api.tasks.task_updates import TaskUpdates
 from api.tasks.task_visibility import listed_input_requests, open_request
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.search_attributes import AGENT, MAX_LISTED_REQUESTS
 from workflows.task_types import AnswerVerdict, PendingInput
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from temporalio.client import Client
 
-from activities.mcp_queries import McpContentRequest
+from activities.mcp.mcp_queries import McpContentRequest
 from activities.settings import Settings
 from agentkit.messages import InputPart
-from api.tasks.content_input import PromptInput, ResourceInput, TaskContent, message_part
 from api.tasks.errors import FieldPath, McpContentRefused, TaskRefused
-from api.tasks.worker_mcp import WorkerMcpServers
+from api.tasks.requests.content_input import PromptInput, ResourceInput, TaskContent, message_part
+from api.tasks.workers.worker_mcp import WorkerMcpServers
 
 __all__ = ["ReferencedInput", "has_references"]
 

@@ -16,9 +16,9 @@ from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import TaskNotFound, TaskRefused
 from api.tasks.fork_notice import fork_notice
 from api.tasks.referenced_input import ReferencedInput
-from api.tasks.steering_requests import ForkRequest
+from api.tasks.requests.steering_requests import ForkRequest
+from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_reading import read_task_input
-from api.tasks.task_requests import NewTask
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import CreatedTask, ForkOrigin
 from api.tasks.task_start import request_hash, task_id_for_key, task_title
@@ -26,7 +26,7 @@ from api.tasks.task_starter import RequestKey, TaskStarter
 from api.tasks.task_transcripts import TaskTranscripts
 from api.tasks.task_visibility import listed_labels
 from api.tasks.task_workflows import TaskHandle, TaskWorkflows
-from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.task_types import StepEnds, TaskInput, ToolCallLedger, TranscriptSource
 
 __all__ = ["TaskForks"]

@@ -18,8 +18,8 @@ from temporalio.client import Client, WorkflowExecution
 
 from activities.temporal.temporal_clock import temporal_now
 from api.tasks.errors import CursorInvalid
-from api.tasks.steering_requests import InboxRequest
-from api.tasks.task_requests import TaskFilter
+from api.tasks.requests.steering_requests import InboxRequest
+from api.tasks.requests.task_requests import TaskFilter
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from workflows.search_attributes import (
     AGENT,

@@ -10,8 +10,8 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
+from api.tasks.requests.task_requests import TaskFilter
 from api.tasks.task_listing import newest_tasks, visibility_query
-from api.tasks.task_requests import TaskFilter
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls
 from api.tasks.task_visibility import listed_task
 from api.tasks.temporal_calls import RPC_TIMEOUT

@@ -17,7 +17,7 @@ from activities.payload_types import TranscriptRange
 from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog
 from agentkit.messages import user_message
-from agentkit.runtime.effect_ledger import LedgerEntry
+from agentkit.runtime.calls.effect_ledger import LedgerEntry
 from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import (
     PayloadUnavailable,
@@ -26,11 +26,11 @@ from api.tasks.errors import (
 )
 from api.tasks.pending_tasks import NoPendingTasks, PendingTasks
 from api.tasks.referenced_input import ReferencedInput, has_references
-from api.tasks.schema_checks import SchemaChecks
+from api.tasks.requests.schema_checks import SchemaChecks
+from api.tasks.requests.task_requests import NewTask, TaskListRequest
 from api.tasks.stalled_workflow import stalled_reason
 from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
 from api.tasks.task_reading import until_closed, with_ending, with_opening
-from api.tasks.task_requests import NewTask, TaskListRequest
 from api.tasks.task_snapshot import CreatedTask, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
 from api.tasks.task_start import (
     check_start_at,
@@ -45,8 +45,8 @@ from api.tasks.task_visibility import (
 )
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.worker_presence import WorkerPresence
-from api.tasks.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
+from api.tasks.workers.worker_presence import WorkerPresence
+from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from api.tasks.workflow_views import WorkflowViews
 from workflows.task_types import TaskInput, ToolCallLedger
 

@@ -17,7 +17,7 @@ from agentkit.config.providers import missing_configuration
 from agentkit.messages import FilePart, Message
 from agentkit.specs import AgentSpec
 from api.tasks.errors import TaskRefused
-from api.tasks.request_validation import ServiceRequest
+from api.tasks.requests.request_validation import ServiceRequest
 from api.tasks.task_visibility import DEFAULT_TENANT
 
 __all__ = [

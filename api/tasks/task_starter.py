@@ -11,7 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
 from api.tasks.errors import IdempotencyConflict, TaskNotFound
-from api.tasks.task_requests import NewTask
+from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_snapshot import ForkOrigin, TaskSnapshot, TaskUrls
 from api.tasks.task_start import new_task_id, start_delay, task_id_for_key
 from api.tasks.task_visibility import new_task_memo, new_task_search_attributes, queued_task

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from activities.settings import Settings
 from agentkit.specs import RaisedLimits
 from api.tasks.errors import TaskEnded
-from api.tasks.steering_requests import MessageRequest
+from api.tasks.requests.steering_requests import MessageRequest
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot
 from api.tasks.task_updates import TaskUpdates

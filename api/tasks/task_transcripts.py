@@ -16,7 +16,7 @@ from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.task_snapshot import TranscriptSlice
 from api.tasks.task_workflows import TaskHandle
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.worker_queries import WorkerQueries
+from api.tasks.workers.worker_queries import WorkerQueries
 
 __all__ = ["TaskTranscripts", "transcript_slice"]
 

@@ -34,7 +34,7 @@ from agentkit.errors import (
 from api.tasks.errors import AnswerRefused, MessageRefused, ServiceError, SteeringRefused, WorkerUnavailable
 from api.tasks.task_workflows import TaskHandle, TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.worker_presence import WorkerPresence
+from api.tasks.workers.worker_presence import WorkerPresence
 
 __all__ = ["TaskUpdates"]
 

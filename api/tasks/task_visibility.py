@@ -14,8 +14,8 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from agentkit.input_requests import InputRequest
 from agentkit.messages import Message, Usage
 from api.tasks.payload_decoding import payload_unavailable
+from api.tasks.requests.task_requests import NewTask
 from api.tasks.stalled_workflow import listed_stall
-from api.tasks.task_requests import NewTask
 from api.tasks.task_snapshot import ForkOrigin, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
 from workflows.search_attributes import (
     AGENT,

@@ -24,7 +24,7 @@ from agentkit.mcp_process import (
     McpToolsFound,
 )
 from agentkit.mcp_settings import McpServerSettings
-from agentkit.runtime.tool_results import value_text
+from agentkit.runtime.calls.tool_results import value_text
 from agentkit.specs import ToolSpec
 from cli.answers.typed_json import parse_typed_json
 from cli.command_options import AppDir, app_settings, text_argument

@@ -21,8 +21,8 @@ from agentkit.specs import AgentSpec, CompactionSettings
 from agentkit.tools import builtin_tools
 from tests.acceptance.conftest import Stack, eventually
 from tests.reserved_ports import reserve_port
-from workflows.conversation import ConversationWorkflow
-from workflows.conversation_types import (
+from workflows.conversations.conversation import ConversationWorkflow
+from workflows.conversations.conversation_types import (
     ConversationInput,
     ConversationMessage,
     ConversationResult,

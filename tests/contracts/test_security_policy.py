@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from agentkit.interfaces import PolicyDecision, SecurityPolicy
 from agentkit.messages import ToolCall
-from agentkit.runtime.security_policy import RulePolicy
+from agentkit.runtime.calls.security_policy import RulePolicy
 from agentkit.specs import AgentSpec, PolicyRule, ToolSpec
 
 POLICIES: tuple[SecurityPolicy, ...] = (RulePolicy(),)

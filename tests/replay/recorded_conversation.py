@@ -16,8 +16,13 @@ from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry
 from worker import build_worker
-from workflows.conversation import ConversationWorkflow
-from workflows.conversation_types import ConversationInput, ConversationMessage, ConversationResult, ConversationView
+from workflows.conversations.conversation import ConversationWorkflow
+from workflows.conversations.conversation_types import (
+    ConversationInput,
+    ConversationMessage,
+    ConversationResult,
+    ConversationView,
+)
 
 __all__ = ["run_conversation"]
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from temporalio.client import Client
 
-from activities.memory_worker import build_memory_worker
+from activities.memory.memory_worker import build_memory_worker
 from activities.settings import Settings
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader

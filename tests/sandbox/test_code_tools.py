@@ -11,7 +11,7 @@ import pytest
 from activities.storage.task_file_store import TaskFileStore
 from agentkit.errors import ToolArgumentsInvalid, ToolError, WorkerBusy
 from agentkit.interfaces import FileLimits, SandboxLimits, ToolContext
-from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 from agentkit.sandbox.local_sandbox import LocalSandbox
 from agentkit.sandbox.scratch_space import ScratchSpace
 from agentkit.tools.code_tools import CodeTool, code_tools

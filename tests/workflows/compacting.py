@@ -13,7 +13,7 @@ from agentkit.messages import ContentPart, Message, TextPart, ToolCall, Usage
 from agentkit.specs import CompactionSettings
 from agentkit.testing import ScriptedCompactor, ScriptedResponse
 from agentkit.tools import tool
-from workflows.journal import JOURNAL_KEY, CompactedEntry, read_journal
+from workflows.listing.journal import JOURNAL_KEY, CompactedEntry, read_journal
 
 __all__ = [
     "FULL",

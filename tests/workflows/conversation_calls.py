@@ -19,8 +19,8 @@ from agentkit.messages import Message, user_message
 from agentkit.specs import AgentSpec
 from tests.workflows.conftest import TIMEOUT_S, Handle, TaskEnvironment
 from workflows.agent_task import AgentTask
-from workflows.conversation import ConversationWorkflow
-from workflows.conversation_types import (
+from workflows.conversations.conversation import ConversationWorkflow
+from workflows.conversations.conversation_types import (
     ConversationInput,
     ConversationMessage,
     ConversationResult,

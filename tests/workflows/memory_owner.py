@@ -11,7 +11,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from activities.memory_worker import serving_app_memory
+from activities.memory.memory_worker import serving_app_memory
 from activities.settings import Settings
 from activities.storage.transcript_cache import TranscriptCache
 from activities.temporal.data_converter import data_converter

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from activities.memory_worker import build_memory_worker, serving_memory
+from activities.memory.memory_worker import build_memory_worker, serving_memory
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from agentkit.interfaces import LongTermMemory, MemoryScope, Model, memory_task_queue

@@ -13,7 +13,7 @@ from agentkit.testing import ScriptedModel
 from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from tests.workflows.conversation_calls import Talk, start_talk
 from tests.workflows.gates import GatedModel
-from workflows.conversation_types import ConversationFork, ConversationMessage, ConversationSummary
+from workflows.conversations.conversation_types import ConversationFork, ConversationMessage, ConversationSummary
 from workflows.search_attributes import AGENT, CONVERSATION, STATUS
 from workflows.task_types import TaskStatus
 

@@ -29,7 +29,7 @@ from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from tests.workflows.conversation_calls import start_talk
 from tests.workflows.gates import GatedModel, GatedTool
 from tests.workflows.steering_calls import view_when
-from workflows.conversation import ConversationWorkflow
+from workflows.conversations.conversation import ConversationWorkflow
 from workflows.worker_workflows import WORKFLOWS
 from workflows.workflow_sandbox import sandboxed_runner
 

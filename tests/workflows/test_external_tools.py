@@ -17,8 +17,8 @@ from temporalio.worker import Worker
 
 from agentkit.errors import ToolNotServed
 from agentkit.messages import ToolCall, ToolResult
+from agentkit.runtime.calls.tool_results import MAX_RESULT_CHARS
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS
-from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.specs import Effect, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.tools.external_tool import ExternalTool

@@ -13,14 +13,14 @@ from temporalio.testing import WorkflowEnvironment
 
 from agentkit.input_requests import InputRequest
 from agentkit.messages import ToolCall
-from agentkit.runtime.effect_ledger import LedgerEntry
+from agentkit.runtime.calls.effect_ledger import LedgerEntry
 from agentkit.specs import PolicyRule
 from agentkit.testing import ScriptedModel
 from agentkit.tools import Done, NotDone, ToolContext, Unknown, tool
 from tests.workflows.answering import answer, pending_requests
 from tests.workflows.conftest import Handle, TaskEnvironment
 from tests.workflows.steering_calls import answer_now
-from workflows.journal import AnswerRefusedEntry, read_journal
+from workflows.listing.journal import AnswerRefusedEntry, read_journal
 from workflows.search_attributes import ANY_APPROVER, INPUT, INPUT_SINCE, MEMO_INPUT_REQUESTS, STATUS
 from workflows.task_types import TaskView, ToolCallLedger
 

@@ -13,7 +13,7 @@ from activities.storage.content_storage import ContentStorage
 from activities.temporal.payload_collector import PayloadCollector
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall, ToolResult
-from agentkit.runtime.tool_results import MAX_RESULT_CHARS
+from agentkit.runtime.calls.tool_results import MAX_RESULT_CHARS
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import File, Image, tool
 from agentkit.tools.read_result import read_result_tool

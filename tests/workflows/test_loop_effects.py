@@ -13,7 +13,7 @@ from agentkit.messages import ToolCall
 from agentkit.specs import PolicyRule
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
-from workflows.journal import (
+from workflows.listing.journal import (
     JOURNAL_KEY,
     MAX_JOURNAL_BYTES,
     JournalEntry,

@@ -15,7 +15,7 @@ from activities.storage.transcript_cache import TranscriptCache
 from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.interfaces import ModelRequest, ToolContext, ToolOutput
 from agentkit.messages import StoredContent, ToolCall
-from agentkit.runtime.effect_ledger import LedgerEntry
+from agentkit.runtime.calls.effect_ledger import LedgerEntry
 from agentkit.specs import McpSelection, McpToolName, PolicyRule, ToolSpec
 from agentkit.testing import (
     ScriptedMcpServer,

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from activities import memory_worker
-from activities.memory_queries import ScopedMemory
-from activities.memory_worker import build_memory_worker, serving_app_memory, serving_memory
+from activities.memory import memory_worker
+from activities.memory.memory_queries import ScopedMemory
+from activities.memory.memory_worker import build_memory_worker, serving_app_memory, serving_memory
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from agentkit.interfaces import LongTermMemory, Model, NewMemory, NoSecrets

@@ -14,7 +14,7 @@ from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from tests.workflows.conversation_calls import Talk, start_talk
 from tests.workflows.gates import GatedModel, GatedTool
 from tests.workflows.steering_calls import send_now, view_when
-from workflows.conversation import ConversationWorkflow
+from workflows.conversations.conversation import ConversationWorkflow
 
 WORK = ToolCall(id="w", name="work")
 

@@ -24,8 +24,8 @@ from activities.tool_calls import ToolCallLimits, ToolCalls
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext
 from agentkit.messages import ToolCall, ToolResult
+from agentkit.runtime.calls.tool_results import MAX_RESULT_CHARS
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS
-from agentkit.runtime.tool_results import MAX_RESULT_CHARS
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import PolicyRule
 from agentkit.testing import ScriptedModel

@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 
 from activities.temporal.task_queue_pollers import listed_pollers
 from activities.temporal.worker_identity import own_identity
-from activities.worker_survey import WorkersWithTool
+from activities.worker.worker_survey import WorkersWithTool
 from agentkit.interfaces import Tool
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedModel

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from activities.memory_worker import build_memory_worker, serving_memory
+from activities.memory.memory_worker import build_memory_worker, serving_memory
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from agentkit.interfaces import LongTermMemory

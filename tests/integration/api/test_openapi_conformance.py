@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.memory_worker import build_memory_worker
+from activities.memory.memory_worker import build_memory_worker
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.client import connect

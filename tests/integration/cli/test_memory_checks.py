@@ -10,7 +10,7 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.memory_queries import MemoryQueryActivities
+from activities.memory.memory_queries import MemoryQueryActivities
 from activities.settings import Settings
 from activities.temporal.client import connect
 from agentkit.errors import MemoryMisconfigured

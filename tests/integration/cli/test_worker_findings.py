@@ -24,7 +24,7 @@ from agentkit.interfaces import Model
 from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.wrappers.rate_limit import RateLimitedModel, RateLimiter
 from agentkit.messages import user_message
-from agentkit.runtime.tool_invocation import tool_context
+from agentkit.runtime.calls.tool_invocation import tool_context
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedOpenAIServer, ServerFailure

@@ -18,7 +18,7 @@ from activities.tool import ToolActivities
 from agentkit.config.secret_sources import SecretSource
 from agentkit.errors import ToolError, ToolUnavailable
 from agentkit.interfaces import ToolContext, ToolOutput, ToolProgress, ToolValue
-from agentkit.runtime.tool_results import MAX_RESULT_CHARS
+from agentkit.runtime.calls.tool_results import MAX_RESULT_CHARS
 from agentkit.secrets import SecretStore
 from agentkit.tools import Done, NotDone, ToolRegistry, tool
 

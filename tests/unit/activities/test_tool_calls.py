@@ -12,7 +12,7 @@ from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 from activities.tool_calls import ToolCallLimits, ToolCalls
 from agentkit.errors import WorkerBusy
 from agentkit.interfaces import Tool
-from agentkit.runtime.tool_invocation import tool_context
+from agentkit.runtime.calls.tool_invocation import tool_context
 from agentkit.tools import tool
 from agentkit.tools.function_threads import FunctionThreads
 from tests.polling import eventually

@@ -34,10 +34,10 @@ from api.rest.task_schemas import (
     TaskResponse,
     TaskUsageResponse,
 )
+from api.tasks.requests.steering_requests import AnswerRequest
+from api.tasks.requests.task_requests import LimitsChange, NewTask, TaskFilter, TaskListRequest
 from api.tasks.stalled_workflow import REPORTED_PROBLEMS
-from api.tasks.steering_requests import AnswerRequest
 from api.tasks.task_listing import visibility_query
-from api.tasks.task_requests import LimitsChange, NewTask, TaskFilter, TaskListRequest
 from api.tasks.task_snapshot import (
     FailureReason,
     ForkOrigin,
@@ -154,7 +154,7 @@ def test_each_field_is_in_grpcs_message(message: Descriptor, names: set[str]) ->
 
 
 def test_a_request_can_set_each_limit() -> None:
-    assert_same_fields(LimitsChange.model_fields, Limits.model_fields, "api/tasks/task_requests.py, LimitsChange")
+    assert_same_fields(LimitsChange.model_fields, Limits.model_fields, "requests/task_requests.py, LimitsChange")
 
 
 @pytest.mark.parametrize("name", sorted(SNAPSHOT_FIELDS))
@@ -288,5 +288,5 @@ def test_rests_input_request_has_each_field_of_the_cores() -> None:
 
 def test_an_answer_request_has_each_field_of_the_workflows_answer() -> None:
     assert_same_fields(
-        {*AnswerRequest.model_fields, "input_request_id"}, InputAnswer.model_fields, "api/tasks/steering_requests.py"
+        {*AnswerRequest.model_fields, "input_request_id"}, InputAnswer.model_fields, "requests/steering_requests.py"
     )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.temporal.task_queue_pollers import Poller
-from activities.worker_description import WorkerDescription
+from activities.worker.worker_description import WorkerDescription
 from cli.worker_checks import ExpectedWorkers, poller_findings, sandbox_findings, secret_findings
 
 YEARS_FROM_NOW = datetime(2040, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import asyncio, sys
 import httpx2
 from activities.temporal.worker_metrics import start_metrics
 from activities.tool_calls import ToolCallLimits, ToolCalls
-from agentkit.runtime.tool_invocation import tool_context
+from agentkit.runtime.calls.tool_invocation import tool_context
 from agentkit.tools import tool
 
 @tool(effect="pure")

@@ -8,7 +8,7 @@ import pytest
 
 from agentkit.catalog.external_tool_files import ExternalToolDefinition, external_tool_paths, read_external_tool
 from agentkit.errors import ToolError, ToolInvalid, ToolNotServed
-from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 
 REQUIRED = "description: Sends an email.\ntask_queue: email\n"
 

@@ -12,7 +12,7 @@ import pytest
 
 from agentkit.interfaces import CompactionRequest, Model
 from agentkit.messages import Message, StoredContent, TextPart, ThinkingPart, ToolCall, ToolResult, user_message
-from agentkit.runtime.model_compactor import ModelCompactor
+from agentkit.runtime.compaction.model_compactor import ModelCompactor
 from agentkit.specs import AgentSpec, CompactionSettings, ToolSpec
 from agentkit.testing import ReceivedRequest, ServerResponse
 from tests.unit.agentkit.llm.providers import PROVIDERS, Provider

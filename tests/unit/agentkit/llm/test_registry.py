@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from pydantic import SecretStr
 
-from activities.model_waits import model_waits
 from activities.settings import Settings
+from activities.worker.model_waits import model_waits
 from agentkit.errors import ConfigurationInvalid, ModelNotAuthorized, ModelUnavailable
 from agentkit.interfaces import Model, ModelRequest
 from agentkit.llm import build_models

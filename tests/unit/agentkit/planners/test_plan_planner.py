@@ -10,8 +10,8 @@ from agentkit.interfaces import CallTools, Finish, ModelResponse, Proceed
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import PlanPlanner
 from agentkit.planners.plan_planner import plan_key, plan_schema, read_plan
+from agentkit.runtime.calls.security_policy import RulePolicy
 from agentkit.runtime.loop import MAX_RETRIES, AgentLoop
-from agentkit.runtime.security_policy import RulePolicy
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.transcript import Transcript
 

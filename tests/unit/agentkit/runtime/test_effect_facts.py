@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from agentkit.messages import ToolCall, ToolResult
+from agentkit.runtime.calls.effect_ledger import CallState, EffectLedger
 from agentkit.runtime.effect_facts import effect_fact
-from agentkit.runtime.effect_ledger import CallState, EffectLedger
 from agentkit.specs import Effect, ToolSpec
 
 NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)

@@ -9,8 +9,8 @@ from agentkit.errors import ContentRefused, LimitExceeded, ModelOutputInvalid, O
 from agentkit.interfaces import CallTools, Finish, ModelResponse, OutputCheck, Proceed, Retry, StopReason
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
+from agentkit.runtime.calls.security_policy import RulePolicy
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, MAX_RETRIES, AgentLoop
-from agentkit.runtime.security_policy import RulePolicy
 from agentkit.schemas.output_check import check_output
 from agentkit.specs import AgentSpec, Limits, ModelSettings, PolicyRule, ToolSpec
 from agentkit.transcript import Transcript

@@ -44,12 +44,12 @@ from agentkit.interfaces import (
 )
 from agentkit.messages import ContentPart, Message, TextPart, ToolCall, ToolResult, Usage, user_message
 from agentkit.planners import get_planner
-from agentkit.runtime.call_effects import CheckedCall
-from agentkit.runtime.effect_ledger import LedgerEntry
+from agentkit.runtime.calls.call_effects import CheckedCall
+from agentkit.runtime.calls.effect_ledger import LedgerEntry
+from agentkit.runtime.calls.sampling import SamplingRequest
+from agentkit.runtime.calls.security_policy import RulePolicy
 from agentkit.runtime.limit_requests import limit_request
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS, AgentLoop
-from agentkit.runtime.sampling import SamplingRequest
-from agentkit.runtime.security_policy import RulePolicy
 from agentkit.runtime.step import run_step
 from agentkit.specs import AgentSpec, Limits, ToolSpec
 from agentkit.transcript import Transcript

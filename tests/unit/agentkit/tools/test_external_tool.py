@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentkit.errors import ToolError, ToolNotServed
-from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 from agentkit.specs import ToolSpec
 from agentkit.tools import ToolRegistry
 from agentkit.tools.external_tool import ExternalTool

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from activities.storage.task_file_store import TaskFileStore
 from agentkit.errors import ToolError
 from agentkit.interfaces import FileChanges, FileLimits, NewFile, Tool
-from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 from agentkit.tools.file_tools import file_tools
 
 

@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from agentkit.errors import ToolError, ToolInvalid, ToolNotFound, ToolUnavailable
 from agentkit.interfaces import Tool, ToolContext, ToolOutput
 from agentkit.messages import ToolCall
+from agentkit.runtime.calls.tool_invocation import invoke_tool
 from agentkit.runtime.local_runner import LocalRunner
-from agentkit.runtime.tool_invocation import invoke_tool
 from agentkit.specs import AgentSpec, PolicyRule, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.tools import (

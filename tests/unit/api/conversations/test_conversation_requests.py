@@ -11,7 +11,7 @@ from api.conversations.conversation_requests import (
     TurnRequest,
 )
 from api.tasks.errors import RequestInvalid
-from api.tasks.request_validation import ServiceRequest, parse_request
+from api.tasks.requests.request_validation import ServiceRequest, parse_request
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from api.conversations.conversation_visibility import (
 )
 from api.tasks.errors import PayloadUnavailable
 from tests.unit.api.tasks.executions import CREATED_AT, execution
-from workflows.conversation_types import ConversationInput, ConversationMessage, ConversationSummary
+from workflows.conversations.conversation_types import ConversationInput, ConversationMessage, ConversationSummary
 from workflows.search_attributes import AGENT, STATUS
 
 URLS = ConversationUrls.of("http://localhost:8233", "default")

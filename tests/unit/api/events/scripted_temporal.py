@@ -27,7 +27,7 @@ from temporalio.client import Client
 from temporalio.service import ConnectConfig, RPCError, RPCStatusCode, ServiceClient
 
 from activities.payload_types import MODEL_ACTIVITY, ModelCall
-from workflows.journal import JOURNAL_KEY, PlanEntry
+from workflows.listing.journal import JOURNAL_KEY, PlanEntry
 
 Response = TypeVar("Response", bound=Message)
 

@@ -20,7 +20,7 @@ from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from agentkit.interfaces import ModelResponse, ToolContext
 from agentkit.messages import Message, ToolCall, Usage
-from agentkit.runtime.tool_results import MAX_RESULT_CHARS
+from agentkit.runtime.calls.tool_results import MAX_RESULT_CHARS
 from api.events.event import EVENT_TYPES, LIVE_TYPES, Event
 from api.events.history_decoder import LOCAL_ACTIVITY, DecodedEvent
 from api.events.history_mapper import HistoryMapper
@@ -33,7 +33,7 @@ from tests.unit.api.events.golden import (
     golden_lines,
     read_history,
 )
-from workflows.journal import ParsedCallEntry, PlanEntry, RefusedCallEntry
+from workflows.listing.journal import ParsedCallEntry, PlanEntry, RefusedCallEntry
 
 CLOSING_TYPES = {"task.completed", "task.failed", "task.cancelled"}
 

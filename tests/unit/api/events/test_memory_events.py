@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from temporalio.exceptions import ApplicationError, TimeoutError, TimeoutType
 
-from activities.memory_payloads import RecalledText, RecallResult
+from activities.memory.memory_payloads import RecalledText, RecallResult
 from api.events.memory_events import recall_failure_data, recalled_data
 from tests.unit.api.events.golden import events_of, read_history
 

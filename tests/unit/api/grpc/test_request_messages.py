@@ -13,7 +13,7 @@ from api.grpc.request_messages import new_task, task_list_request, wait_seconds
 from api.grpc.status_mapping import error_status
 from api.proto.opspawn.v1 import tasks_pb2
 from api.tasks.errors import RequestInvalid
-from api.tasks.task_requests import NewTask
+from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_start import request_hash
 from tests.unit.api.grpc.status_details import violations_of
 

@@ -8,7 +8,7 @@ from activities.settings import Settings
 from activities.temporal.worker_identity import app_id
 from agentkit.catalog.catalog import load_catalog
 from api.app import create_app
-from api.tasks.readiness import start_worker
+from api.tasks.workers.readiness import start_worker
 
 
 async def system_of(app: FastAPI) -> dict[str, object]:

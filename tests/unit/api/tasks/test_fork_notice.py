@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from agentkit.messages import Message, ToolCall, ToolResult
-from agentkit.runtime.effect_ledger import LedgerEntry
+from agentkit.runtime.calls.effect_ledger import LedgerEntry
 from api.tasks.fork_notice import fork_notice
 
 CALL = ToolCall(id="call_1", name="pay", arguments={"cents": 3})

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from api.tasks.errors import CursorInvalid
+from api.tasks.requests.task_requests import TaskFilter
 from api.tasks.task_listing import PageCursor, visibility_query
-from api.tasks.task_requests import TaskFilter
 
 
 def test_values_are_quoted_so_that_they_stay_values() -> None:

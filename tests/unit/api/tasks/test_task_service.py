@@ -12,7 +12,7 @@ from agentkit.catalog.catalog import load_catalog
 from api.app import create_app
 from api.services import app_services
 from api.tasks.errors import CursorInvalid, TaskNotFound, TaskRefused, TemporalUnreachable
-from api.tasks.task_requests import NewTask, TaskListRequest
+from api.tasks.requests.task_requests import NewTask, TaskListRequest
 from api.tasks.task_service import TaskService
 
 

@@ -10,7 +10,7 @@ from agentkit.catalog.catalog import load_catalog
 from agentkit.config.model_prices import ModelPrice
 from agentkit.messages import FilePart, ImagePart, TextPart, user_message
 from agentkit.specs import AgentDefinition
-from api.tasks.task_requests import NewTask
+from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_start import (
     is_idempotency_key,
     missing_cost_price,

@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from api.tasks.task_requests import NewTask
+from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_snapshot import TaskUrls, TaskUsage
 from api.tasks.task_visibility import (
     DEFAULT_TENANT,

@@ -12,7 +12,7 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.interfaces import ToolValue
-from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 from agentkit.tools.host.host_limits import DEFAULT_LIMITS, HostLimits
 from agentkit.tools.host.host_pool import HostPool
 from agentkit.tools.host.hosted_tool import HostedTool

@@ -56,7 +56,7 @@ TOOLS = """
 WORKER = """
 import asyncio, sys
 from pathlib import Path
-from agentkit.runtime.tool_invocation import invoke_tool, tool_context
+from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 from agentkit.tools.host.host_pool import HostPool
 from agentkit.tools.host.hosted_tool import HostedTool
 from agentkit.tools.host.project_description import describe_project

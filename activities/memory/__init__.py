@@ -1,0 +1,1 @@
+"""Activities of long-term memory, and the worker that serves them."""

@@ -1,0 +1,127 @@
+"""The second worker of a process: it serves the task queue of long-term memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities import retry_policies
+from activities.memory.memory_extracting import MemoryExtractionActivity
+from activities.memory.memory_queries import MemoryQueryActivities
+from activities.memory.memory_recall import MemoryRecallActivity
+from activities.memory.owner_lock import OwnerLock
+from activities.settings import Settings
+from activities.storage.transcript_cache import TranscriptCache
+from activities.storage.transcript_reader import TranscriptReader
+from activities.temporal.deployment_version import DEPLOYMENT_VERSION
+from activities.temporal.worker_identity import own_identity
+from activities.tool import ToolActivities
+from agentkit.interfaces import LongTermMemory, Model, Secrets, memory_task_queue
+from agentkit.runtime.lazy_memory import LazyMemory
+from agentkit.tools import ToolRegistry
+from agentkit.tools.memory_tools import memory_tools
+
+__all__ = ["build_memory_worker", "serving_app_memory", "serving_memory"]
+
+logger = logging.getLogger("opspawn.memory")
+
+_LOCK_FILE = "owner.lock"
+_RETRY_INTERVAL_S = 2.0
+
+
+def build_memory_worker(
+    client: Client,
+    settings: Settings,
+    memory: LongTermMemory,
+    reader: TranscriptReader,
+    models: Mapping[str, Model],
+    secrets: Secrets | None = None,
+) -> Worker:
+    """Return a worker for memory's activities and tools; it isn't running yet."""
+    tools = ToolActivities(ToolRegistry(memory_tools(memory)), None, str(own_identity(settings)), secrets, client)
+    return Worker(
+        client,
+        task_queue=memory_task_queue(settings.task_queue),
+        identity=str(own_identity(settings)),
+        activities=[
+            tools.call_tool,
+            *MemoryQueryActivities(memory).all,
+            MemoryRecallActivity(memory, reader).recall_memories,
+            MemoryExtractionActivity(memory, reader, models).extract_memories,
+        ],
+        deployment_config=DEPLOYMENT_VERSION,
+        max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
+        graceful_shutdown_timeout=retry_policies.GRACEFUL_SHUTDOWN_TIMEOUT,
+        max_concurrent_activities=retry_policies.MAX_CONCURRENT_MEMORY_ACTIVITIES,
+    )
+
+
+def serving_app_memory(
+    client: Client,
+    settings: Settings,
+    models: Mapping[str, Model],
+    cache: TranscriptCache,
+    secrets: Secrets,
+    open_memory: Callable[[Settings, Path], Awaitable[LongTermMemory]],
+) -> AbstractAsyncContextManager[None]:
+    """Serve the memory that the settings name, unless it is off; ``open_memory`` is called when it is first used.
+
+    An embedded memory is served by the one process that holds its lock, a server by all processes.
+    """
+    if settings.memory_store == "off":
+        return nullcontext()
+    memory = LazyMemory(partial(open_memory, settings, settings.memory_dir))
+    build = partial(build_memory_worker, client, settings, memory, TranscriptReader(client, cache), models, secrets)
+    lock = OwnerLock(settings.memory_dir / _LOCK_FILE) if settings.memory_store == "embedded" else None
+    return serving_memory(memory, build, lock)
+
+
+@asynccontextmanager
+async def serving_memory(
+    memory: LongTermMemory, build: Callable[[], Worker], lock: OwnerLock | None = None
+) -> AsyncIterator[None]:
+    """Run the worker that ``build`` returns: at once, or whenever this process gets the lock.
+
+    A lock that is free is taken before this returns. ``memory`` is closed before the lock is released.
+    """
+    is_decided = asyncio.Event()
+    serving = asyncio.create_task(_serve(memory, build, lock, is_decided))
+    try:
+        await is_decided.wait()
+        yield
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _serve(
+    memory: LongTermMemory, build: Callable[[], Worker], lock: OwnerLock | None, is_decided: asyncio.Event
+) -> None:
+    while True:
+        try:
+            if lock is not None and not lock.acquire():
+                is_decided.set()
+            async with _locked(lock):
+                try:
+                    async with build() as worker:
+                        is_decided.set()
+                        logger.info("Serving long-term memory on task queue %s", worker.task_queue)
+                        await asyncio.Future()  # until cancelled
+                finally:
+                    await memory.aclose()
+        except Exception as error:  # whatever it is: the worker of tasks must not end because of it
+            is_decided.set()
+            logger.error("Long-term memory can't be served now: %s", error)
+            logger.debug("The cause", exc_info=True)
+        await asyncio.sleep(_RETRY_INTERVAL_S)
+
+
+def _locked(lock: OwnerLock | None) -> AbstractAsyncContextManager[object]:
+    return nullcontext() if lock is None else lock

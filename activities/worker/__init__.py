@@ -1,0 +1,1 @@
+"""What a worker registers, describes, logs and measures of itself."""

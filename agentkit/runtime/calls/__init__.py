@@ -1,0 +1,1 @@
+"""The rules of tool calls: arguments, policy, effects, results."""

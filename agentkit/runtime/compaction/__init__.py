@@ -1,0 +1,1 @@
+"""Shorten transcripts that no longer fit a model's context window."""

@@ -1,0 +1,1 @@
+"""What only workers can say: queries, presence, readiness."""

@@ -1,0 +1,77 @@
+"""Query the workflows of tasks: only a worker can respond, and the query waits for one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.settings import Settings
+from activities.temporal.payload_storage import storage_failure_in
+from activities.temporal.task_queue_pollers import recent_pollers
+from api.tasks.errors import PayloadUnavailable, WorkerUnavailable
+from api.tasks.payload_decoding import payload_unavailable
+from api.tasks.temporal_calls import is_unreachable
+from api.tasks.workers.readiness import start_worker
+
+__all__ = ["QUERY_CALLS_TIMEOUT_S", "WorkerQueries"]
+
+QUERY_CALLS_TIMEOUT_S = 30.0
+"""Seconds that all calls of one request with a query may take."""
+
+_QUERY_TIMEOUT = timedelta(seconds=15)
+"""A worker that doesn't have the task in its cache replays it first."""
+
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN)
+"""Statuses of a query while Temporal is away; others, such as a timeout, are those of a query that no worker takes."""
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class WorkerQueries:
+    """Queries tasks, within ``calling_temporal``."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+
+    async def query(
+        self,
+        handle: WorkflowHandle[object, object],
+        task_queue: str,
+        query: str,
+        result_type: type[T],
+        argument: BaseModel | None = None,
+    ) -> T:
+        """Return the result of a query to the task's workflow.
+
+        Raises:
+            WorkerUnavailable: no worker responds.
+            PayloadUnavailable: the worker can't read what is asked for, or this process can't read its response.
+            RPCError: Temporal can't be reached.
+        """
+        if not await recent_pollers(self._client, task_queue):
+            raise self._worker_unavailable("none polls")
+        args = [] if argument is None else [argument]
+        try:
+            result: T = await handle.query(query, args=args, result_type=result_type, rpc_timeout=_QUERY_TIMEOUT)
+        except WorkflowQueryFailedError as error:
+            if (failure := storage_failure_in(str(error))) is not None:
+                raise PayloadUnavailable(failure) from error
+            raise self._worker_unavailable(str(error)) from error
+        except ValidationError as error:
+            raise payload_unavailable(error) from error
+        except RPCError as error:
+            if error.status in _AWAY and is_unreachable(error):
+                raise
+            raise self._worker_unavailable(error.message) from error
+        return result
+
+    def _worker_unavailable(self, reason: str) -> WorkerUnavailable:
+        return WorkerUnavailable(
+            f"No worker on task queue {self._settings.task_queue!r} could read the task ({reason}). "
+            f"Start one (`{start_worker(self._settings)}`) and ask again; the task itself is safe."
+        )

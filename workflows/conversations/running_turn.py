@@ -1,0 +1,276 @@
+"""The running turn of a conversation: its task, the messages that it gets meanwhile, and what is left when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+from temporalio.exceptions import TimeoutError as TemporalTimeout
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from activities.conversation_payloads import READ_TASK_END_ACTIVITY, EndedStatus, TakenTurn, TaskEnd
+    from activities.retry_policies import TASK_END_POLICY
+    from agentkit.messages import FilePart, ImagePart, Message, TextPart, Usage, user_message
+    from workflows.conversations.conversation_state import ConversationState
+    from workflows.conversations.conversation_types import ConversationInput, ConversationMessage, Turn
+    from workflows.listing.progress_details import shorten
+    from workflows.search_attributes import (
+        AGENT,
+        CONVERSATION,
+        MEMO_BODY_HASH,
+        MEMO_METADATA,
+        MEMO_TITLE,
+        MEMO_USER,
+        STATUS,
+        TAGS,
+        TENANT,
+    )
+    from workflows.task_types import WORKFLOW_TYPE, SentMessage, TaskFailure, TaskInput, TaskResult
+
+__all__ = ["RunningTurn"]
+
+_MAX_DELIVERED = 500
+"""Messages to one running turn; further ones wait for a turn of their own. The task knows more ids than that."""
+_MAX_TITLE_CHARS = 80
+_MAX_PLAIN_CHARS = 2_000
+"""A longer message is shown to people in part, and read by the model as a whole."""
+_STOP_TIMEOUT = timedelta(minutes=1)
+"""How long a turn that is cancelled with its conversation may take; it ends by itself then."""
+_RESULT_TIMEOUT = timedelta(seconds=10)
+"""How long after a task is found to have ended Temporal may take to report it."""
+_MAX_LOOK_INTERVAL = timedelta(minutes=1)
+_INPUT_PARTS = (TextPart, ImagePart, FilePart)
+
+
+class RunningTurn:
+    """A turn whose task runs, or is about to, or has ended just now."""
+
+    def __init__(self, message: ConversationMessage, turn: Turn) -> None:
+        self.message = message
+        self.task_id = turn.task_id
+        self.is_running = True
+        """False as soon as the task is known to have ended: it takes no messages any more."""
+        self._child: workflow.ChildWorkflowHandle[object, TaskResult] | None = None
+        """None: not started yet, or started by an earlier run of a conversation that was reset since."""
+        self._delivered: dict[str, ConversationMessage] = {}
+        """The messages that the task got, by their id."""
+        self._deliveries = 0
+        """Messages that are on their way to the task, or wait for that."""
+        self._delivery = asyncio.Lock()
+        """One after the other: Temporal keeps no order among several."""
+        self._is_started = False
+        self._is_gone = False
+        """Whether the task was found to have ended, though Temporal has not reported it yet."""
+
+    async def start(self, conversation: ConversationInput, state: ConversationState) -> None:
+        """Start the task, which goes on from the conversation's transcript; return when Temporal has it."""
+        message, agent = self.message, self.message.agent
+        title = message.title or shorten(message.message.text, _MAX_TITLE_CHARS)
+        try:
+            self._child = await workflow.start_child_workflow(
+                WORKFLOW_TYPE,
+                TaskInput(
+                    agent=agent,
+                    message=message.message,
+                    source=state.source,
+                    facts=state.facts,
+                    context=state.context,
+                    notify=message.notify,
+                ),
+                id=self.task_id,
+                result_type=TaskResult,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
+                memo=_memo(message, title, conversation.user),
+                search_attributes=_search_attributes(message, conversation.tenant),
+                static_summary=f"{agent.name}: {title}",
+                static_details=f"Agent **{agent.name}** on {', '.join(agent.models)}",
+            )
+        except WorkflowAlreadyStartedError:
+            workflow.logger.warning("The task %s was started before: the conversation goes on with it", self.task_id)
+        else:
+            self._child.add_done_callback(lambda child: child.cancelled() or child.exception())
+        self._is_started = True
+
+    async def until_ended(self, is_stopped: Callable[[], bool]) -> None:
+        """Return when the task has ended, and no message is on its way to it; or when ``is_stopped``."""
+        await self._until_ended(is_stopped)
+        if not is_stopped():
+            self.is_running = False
+            await workflow.wait_condition(lambda: self._deliveries == 0)
+
+    async def _until_ended(self, is_stopped: Callable[[], bool]) -> None:
+        if (child := self._child) is not None:
+            await workflow.wait_condition(lambda: child.done() or self._is_gone or is_stopped())
+            if self._is_gone:
+                await self._waited(lambda: child.done() or is_stopped(), _RESULT_TIMEOUT)
+            return
+        interval = timedelta(seconds=1)
+        while not (self._is_gone or is_stopped() or await self.has_ended()):
+            await self._waited(lambda: self._is_gone or is_stopped(), interval)
+            interval = min(2 * interval, _MAX_LOOK_INTERVAL)
+
+    async def has_ended(self) -> bool:
+        """Return whether the task has ended, though this may not have been reported; False where that is not known."""
+        try:
+            end: TaskEnd = await workflow.execute_activity(
+                READ_TASK_END_ACTIVITY,
+                self.task_id,
+                result_type=TaskEnd,
+                start_to_close_timeout=TASK_END_POLICY.start_to_close,
+                schedule_to_close_timeout=2 * TASK_END_POLICY.start_to_close,
+                retry_policy=TASK_END_POLICY.retry,
+                summary="Has the turn ended?",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return False
+        self._is_gone = self._is_gone or end.is_ended
+        return end.is_ended
+
+    async def deliver(self, message: ConversationMessage) -> bool:
+        """Send a message to the task, which interrupts its step; return False where the task has ended before."""
+        self._deliveries += 1
+        try:
+            await workflow.wait_condition(lambda: self._is_started)
+            async with self._delivery:
+                if not self.is_running or self._is_gone or len(self._delivered) >= _MAX_DELIVERED:
+                    return False
+                self._delivered[message.id] = message
+                try:
+                    task = workflow.get_external_workflow_handle(self.task_id)
+                    await task.signal("send_message", _sent(message))
+                except FailureError:
+                    del self._delivered[message.id]
+                    self._is_gone = True
+                    return False
+                return True
+        finally:
+            self._deliveries -= 1
+
+    async def stop(self) -> None:
+        """Cancel the task, and wait for its end, but not for long."""
+        self.is_running = False
+        try:
+            await workflow.get_external_workflow_handle(self.task_id).cancel()
+        except FailureError:
+            return  # it has ended
+        if (child := self._child) is not None:
+            await self._waited(child.done, _STOP_TIMEOUT)
+
+    @staticmethod
+    async def _waited(condition: Callable[[], bool], longest: timedelta) -> None:
+        try:
+            await workflow.wait_condition(condition, timeout=longest)
+        except TimeoutError:
+            return
+
+    @property
+    def result(self) -> TaskResult | None:
+        """The result of the task; None: it has none, or it is not known."""
+        child = self._child
+        return child.result() if child is not None and child.done() and child.exception() is None else None
+
+    def lost(self) -> tuple[list[Message], TakenTurn]:
+        """Return what is known of a task that can't be read: its messages, and how it ended."""
+        if (result := self.result) is not None:
+            output = result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False)
+            response = Message(role="assistant", parts=(TextPart(text=output),), model=self.message.agent.models[0])
+            taken = TakenTurn(is_gone=True, status="completed", usage=result.usage, output=output)
+            return [self.message.message, response], taken
+        text = "The work on this message is lost: its task was deleted, or can't be read. It may have made tool calls."
+        notice = Message(role="user", parts=(TextPart(text=text),), source="planner")
+        return [self.message.message, notice], self._lost_without_result()
+
+    def _lost_without_result(self) -> TakenTurn:
+        child = self._child
+        error = child.exception() if child is not None and child.done() else None
+        cause = error.cause if isinstance(error, ChildWorkflowError) else None
+        status: EndedStatus = "terminated"
+        usage, message = Usage(), None
+        if error is not None and is_cancelled_exception(error):
+            status = "cancelled"
+        elif isinstance(cause, TemporalTimeout):
+            status = "timed_out"
+        elif isinstance(cause, ApplicationError):
+            status, message = "failed", cause.message
+            usage = _failure_usage(cause)
+        return TakenTurn(is_gone=True, status=status, usage=usage, error=message)
+
+    def unread(self, taken: TakenTurn) -> list[ConversationMessage]:
+        """Return the messages to the task that its model has not read: each becomes a turn."""
+        if taken.is_gone:
+            return list(self._delivered.values())
+        delivered = dict(self._delivered)
+        messages: list[ConversationMessage] = []
+        for number, unread in enumerate(taken.unread):
+            own = delivered.pop(unread.id, None) if unread.id is not None else None
+            messages.append(own or self._further_message(number, unread.message))
+        # The rest arrived and was read, or never arrived, as where the task was terminated just then.
+        messages += [message for message in delivered.values() if message.id not in taken.received_ids]
+        return messages
+
+    def _further_message(self, number: int, message: Message) -> ConversationMessage:
+        """Return a message that was sent to the task itself as one to the conversation, for the same agent."""
+        message_id = hashlib.sha256(f"{self.task_id}/{number}".encode()).hexdigest()[:32]
+        return self.message.model_copy(update={"id": message_id, "message": message, "title": "", "body_hash": None})
+
+
+def _failure_usage(error: ApplicationError) -> Usage:
+    try:
+        return TaskFailure.model_validate(error.details[0]).usage
+    except (IndexError, ValidationError):
+        return Usage()
+
+
+def _memo(message: ConversationMessage, title: str, user: str | None) -> dict[str, object]:
+    memo: dict[str, object] = {MEMO_TITLE: title}
+    if message.metadata:
+        memo[MEMO_METADATA] = message.metadata
+    if user is not None:
+        memo[MEMO_USER] = user
+    if message.body_hash is not None:
+        memo[MEMO_BODY_HASH] = message.body_hash
+    return memo
+
+
+def _search_attributes(message: ConversationMessage, tenant: str) -> TypedSearchAttributes:
+    conversation_id = workflow.info().workflow_id
+    pairs = [
+        SearchAttributePair(STATUS, "queued"),
+        SearchAttributePair(AGENT, message.agent.name),
+        SearchAttributePair(TENANT, tenant),
+        SearchAttributePair(CONVERSATION, conversation_id),
+    ]
+    tags = [SearchAttributePair(TAGS, list(message.tags))] if message.tags else []
+    return TypedSearchAttributes([*pairs, *tags])
+
+
+def _sent(message: ConversationMessage) -> SentMessage:
+    """Return a message as a task takes it."""
+    content, text = message.message, message.message.text
+    is_plain = content == user_message(text) and 0 < len(text) <= _MAX_PLAIN_CHARS
+    return SentMessage(
+        text=text if is_plain else shorten(text, _MAX_TITLE_CHARS) or message.title or "(attachment)",
+        mode="interrupt",
+        id=message.id,
+        sent_by=message.sent_by,
+        parts=() if is_plain else tuple(part for part in content.parts if isinstance(part, _INPUT_PARTS)),
+    )

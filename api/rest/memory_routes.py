@@ -50,7 +50,7 @@ async def _worker_memory(request: Request) -> WorkerMemory:
 
 
 _Memory = Annotated[WorkerMemory, Depends(_worker_memory)]
-_MemoryId = Annotated[str, Path(description="The memory's id.", max_length=255)]
+_MemoryId = Annotated[uuid.UUID, Path(description="The memory's id.")]
 
 
 @router.post(
@@ -135,13 +135,13 @@ async def erase_memories(memory: _Memory, query: Annotated[ScopeParams, Query()]
     return ErasedMemoriesResponse(erased=await memory.erase(scope))
 
 
-@router.get("/{memory_id}", operation_id="getMemory")
+@router.get("/{memory_id:uuid}", operation_id="getMemory")
 async def get_memory(memory: _Memory, memory_id: _MemoryId, query: Annotated[MemoryParams, Query()]) -> MemoryResponse:
     """Show a memory."""
     return MemoryResponse.of(await memory.get(_reference(memory_id, query)))
 
 
-@router.patch("/{memory_id}", operation_id="changeMemory")
+@router.patch("/{memory_id:uuid}", operation_id="changeMemory")
 async def change_memory(
     memory: _Memory, memory_id: _MemoryId, body: ChangeMemoryRequest, query: Annotated[MemoryParams, Query()]
 ) -> MemoryResponse:
@@ -150,14 +150,14 @@ async def change_memory(
     return MemoryResponse.of(await memory.change(_reference(memory_id, query), changes))
 
 
-@router.delete("/{memory_id}", status_code=204, operation_id="deleteMemory")
+@router.delete("/{memory_id:uuid}", status_code=204, operation_id="deleteMemory")
 async def delete_memory(memory: _Memory, memory_id: _MemoryId, query: Annotated[MemoryParams, Query()]) -> None:
     """Erase a memory."""
     await memory.delete(_reference(memory_id, query))
 
 
-def _reference(memory_id: str, query: MemoryParams) -> MemoryReference:
-    return MemoryReference(memory_id=memory_id, scope=query.given_scope)
+def _reference(memory_id: uuid.UUID, query: MemoryParams) -> MemoryReference:
+    return MemoryReference(memory_id=str(memory_id), scope=query.given_scope)
 
 
 def _key(key: str) -> str:

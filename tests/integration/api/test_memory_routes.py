@@ -109,7 +109,8 @@ async def test_an_export_can_be_imported_elsewhere_with_dates_and_links(harness:
         assert len(lines) == 152
 
         path = "/api/v1/memories/import"
-        imported = await harness.http.post(path, params={"user": "eva"}, content=exported.content)
+        headers = {"Content-Type": exported.headers["content-type"]}
+        imported = await harness.http.post(path, params={"user": "eva"}, content=exported.content, headers=headers)
         assert imported.json() == {"imported": 152, "same": 0, "updated": 0}
         again = await harness.http.post(path, params={"user": "eva"}, content=exported.content)
         assert again.json() == {"imported": 0, "same": 152, "updated": 0}
@@ -153,7 +154,7 @@ async def test_reindex_says_how_many(harness: ApiHarness) -> None:
         ("POST", "/memories", {"text": " "}),
         ("POST", "/memories", {"text": "a", "user": "ada", "agent": "assistant"}),
         ("POST", "/memories", {"text": "a", "scope": "everybody"}),
-        ("PATCH", "/memories/1", {}),
+        ("PATCH", f"/memories/{uuid.UUID(int=1)}", {}),
         ("GET", "/memories?user=ada&scope=tenant", None),
         ("GET", "/memories/search", None),
     ],

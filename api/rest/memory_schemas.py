@@ -45,6 +45,12 @@ _MEMORY: dict[str, JsonValue] = {
 }
 
 
+_ANY_CHANGE: list[JsonValue] = [
+    {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in ("text", "metadata", "expires_at")
+]
+"""What ``MemoryChange`` checks, in JSON Schema."""
+
+
 def _example(example: JsonValue) -> ConfigDict:
     extra: dict[str, Any] = {"example": example}
     return ConfigDict(frozen=True, json_schema_extra=extra)
@@ -66,7 +72,7 @@ class ChangeMemoryRequest(MemoryChange):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {"text": "Ada prefers coffee now."},
-            "anyOf": [{"required": [name]} for name in ("text", "metadata", "expires_at")],
+            "anyOf": _ANY_CHANGE,
         }
     )
 

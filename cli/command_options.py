@@ -39,6 +39,7 @@ __all__ = [
     "parse_limits",
     "text_argument",
     "url_option",
+    "utf8_text",
 ]
 
 _T = TypeVar("_T")
@@ -212,13 +213,25 @@ def text_argument(argument: str, name: str, expected: str) -> str:
     Raises:
         UsageWrong: it isn't UTF-8, or empty.
     """
-    try:
-        text = sys.stdin.buffer.read().decode() if argument == "-" else argument.encode().decode()
-    except UnicodeError as error:
-        raise UsageWrong(f"{name} isn't UTF-8 text: {error}") from None
+    content = argument.encode(errors="surrogatepass")
+    if argument == "-":
+        content = b"" if sys.stdin is None else sys.stdin.buffer.read()
+    text = utf8_text(content, name)
     if not text.strip():
         raise UsageWrong(f"{name} is empty: {expected}.")
     return text
+
+
+def utf8_text(content: bytes, name: str) -> str:
+    """Return what a person has written as text.
+
+    Raises:
+        UsageWrong: it isn't UTF-8.
+    """
+    try:
+        return content.decode()
+    except UnicodeError as error:
+        raise UsageWrong(f"{name} isn't UTF-8 text: {error}") from None
 
 
 def _number_or_text(text: str) -> int | float | str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from cli.errors import UsageWrong
+
 __all__ = ["ChatInput", "PipedLines", "TypedLines"]
 
 
@@ -22,8 +24,17 @@ class PipedLines:
     """Stdin, where it isn't a terminal: each line is a message."""
 
     def read(self, prompt: str) -> str | None:
-        """Return the next line; the prompt isn't shown."""
-        line = sys.stdin.readline()
+        """Return the next line; the prompt isn't shown. A closed stdin is the end of input.
+
+        Raises:
+            UsageWrong: the line isn't UTF-8.
+        """
+        if sys.stdin is None:
+            return None
+        try:
+            line = sys.stdin.readline()
+        except UnicodeError as error:
+            raise UsageWrong(f"The message isn't UTF-8 text: {error}") from None
         return line.rstrip("\r\n") if line else None
 
 

@@ -12,7 +12,7 @@ from cli.answers.terminal_questions import TerminalQuestions
 from cli.chat.chat_commands import CHAT_COMMANDS, ChatCommands
 from cli.chat.chat_input import ChatInput, PipedLines, TypedLines
 from cli.chat.chat_session import ChatSession
-from cli.command_options import Answerer, Server, ServerConnection
+from cli.command_options import Answerer, Server, ServerConnection, utf8_text
 from cli.errors import CommandFailed, Interrupted, OutputClosed, ServerUnreachable
 from cli.follow_task import require_completed
 from cli.views.answer_commands import AnswerCommands
@@ -115,6 +115,7 @@ class Chat:
     def _handle(self, line: str) -> None:
         """Run a command, or send a message and show its turn."""
         try:
+            utf8_text(line.encode(errors="surrogatepass"), "The message")
             message: str | None = line.removeprefix("/") if line.startswith("//") else line
             if line.startswith("/") and not line.startswith("//"):
                 message = self._commands.run(line)

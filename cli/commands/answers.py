@@ -238,5 +238,9 @@ def _edited_arguments(request: InputRequest | None) -> JsonObject | None:
         try:
             return changed_arguments(request.arguments, text)
         except ValueError as error:
-            if not sys.stdin.isatty() or not typer.confirm(f"{error}. Edit again?", default=True, err=True):
+            if (
+                sys.stdin is None
+                or not sys.stdin.isatty()
+                or not typer.confirm(f"{error}. Edit again?", default=True, err=True)
+            ):
                 raise UsageWrong(f"{error}. Nothing is answered.") from None

@@ -208,7 +208,7 @@ def import_memories(
     scope, server = _Scope(user, agent, tenant=tenant), Server(url)
     try:
         if file == "-":
-            total = _import(server, sys.stdin, scope)
+            total = _import(server, sys.stdin or (), scope)
         else:
             with Path(file).open(encoding="utf-8") as lines:
                 total = _import(server, lines, scope)

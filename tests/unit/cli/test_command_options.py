@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from cli.command_options import Server
+from cli.command_options import Server, text_argument
+from cli.errors import UsageWrong
 from tests.reserved_ports import refusing_port
 from tests.unit.cli.conftest import Opspawn
 from tests.unit.scripted_api import ScriptedApi, ScriptedResponse, problem, task
@@ -68,3 +71,10 @@ def test_a_task_id_cannot_address_another_resource(api: ScriptedApi, opspawn: Op
 def test_printed_commands_address_the_same_server() -> None:
     assert Server("http://api:1").command_line("show", "task-1").endswith("opspawn show task-1 --url http://api:1")
     assert Server(None).command_line("tasks").endswith("opspawn tasks")
+
+
+def test_a_closed_stdin_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+
+    with pytest.raises(UsageWrong, match="INPUT is empty: write one"):
+        text_argument("-", "INPUT", "write one")

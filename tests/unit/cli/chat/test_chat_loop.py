@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.chat.chat_input import PipedLines
 from tests.terminal import Terminal, terminal_for
 from tests.unit.cli.conftest import Opspawn
 from tests.unit.scripted_api import (
@@ -410,3 +411,15 @@ def test_a_piped_message_whose_turn_fails_ends_the_command(api: ScriptedApi, ops
 
     assert (result.code, len(sent(api))) == (1, 1)
     assert "max_steps" in result.err
+
+
+def test_a_piped_message_that_is_no_text_is_refused_and_not_sent(
+    api: ScriptedApi, opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script_turn(api)
+    monkeypatch.setattr(PipedLines, "read", lambda _lines, _prompt: "a\udcff")
+
+    result = opspawn("chat", "assistant")
+
+    assert (result.code, sent(api)) == (2, [])
+    assert "The message isn't UTF-8 text" in result.err

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from cli.commands.memories import import_memories
 from tests.unit.cli.conftest import Opspawn
 from tests.unit.scripted_api import JsonObject, ScriptedApi, ScriptedResponse, memory, problem
 
@@ -194,3 +196,13 @@ def test_text_of_memories_cant_control_the_terminal(api: ScriptedApi, opspawn: O
     api.on("GET", "/memories", {"memories": [hostile]})
 
     assert "\x1b" not in opspawn("memory", "list").out
+
+
+def test_an_import_from_a_closed_stdin_is_empty(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+
+    import_memories("-", url=api.url)
+
+    assert capsys.readouterr().out == "0 new, 0 remembered before, 0 updated.\n"

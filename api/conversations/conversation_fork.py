@@ -21,6 +21,7 @@ from workflows.conversations.conversation_types import (
     ConversationFork,
     ConversationInput,
     ConversationView,
+    Turn,
     TurnPage,
     TurnRange,
 )
@@ -74,7 +75,7 @@ class ConversationForks:
             metadata=source.metadata,
             on_busy=source.on_busy,
             idle_expiry=source.idle_expiry,
-            fork=_fork(conversation_id, request.from_turn, page),
+            fork=_fork(conversation_id, request.from_turn, source, page),
         )
         fork_id = new_conversation_id() if own_key is None else own_key.conversation_id
         is_new = await self._starter.start(fork_id, new, own_key)
@@ -88,21 +89,29 @@ class ConversationForks:
         return agent, model
 
 
-def _fork(conversation_id: str, number: int, page: TurnPage) -> ConversationFork | None:
+def _fork(conversation_id: str, number: int, view: ConversationView, page: TurnPage) -> ConversationFork | None:
     """Return where a fork after a turn goes on; None: from nothing.
 
     Raises:
-        TaskRefused: there is no such turn, or it runs.
+        TaskRefused: there is no such turn, or it runs, or belongs to another conversation.
     """
     if number == 0:
         return None
     turn = next((turn for turn in page.turns if turn.number == number), None)
-    source = None if turn is None else turn.source(conversation_id)
+    is_common = view.forked_from is not None and number == view.forked_from.turn
+    source = view.copied if is_common else None if turn is None else turn.source(conversation_id)
     if source is None:
-        reason = "It has no such turn" if turn is None else "The turn runs"
-        raise TaskRefused(
-            f"The conversation can't be forked after turn {number}. {reason}: its turns say which have ended; of a "
-            "very long conversation, the newest 1,000 are kept.",
-            path=("from_turn",),
-        )
+        reason = _reason(number, view, turn)
+        raise TaskRefused(f"The conversation can't be forked after turn {number}. {reason}", path=("from_turn",))
     return ConversationFork(conversation_id=conversation_id, turn=number, source=source)
+
+
+def _reason(number: int, view: ConversationView, turn: Turn | None) -> str:
+    """Return why a conversation can't be forked after a turn."""
+    origin = view.forked_from
+    if origin is not None and number == origin.turn:
+        return "Its messages up to there are being copied: try again in a moment."
+    if origin is not None and number < origin.turn:
+        return f"That turn is one of {origin.conversation_id!r}, which it goes on from: fork that one."
+    reason = "It has no such turn" if turn is None else "The turn runs"
+    return f"{reason}: its turns say which have ended; of a very long conversation, the newest 1,000 are kept."

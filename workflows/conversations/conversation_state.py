@@ -72,6 +72,7 @@ class ConversationState:
         self.facts = carried.facts if carried else ()
         """What became of the newest irreversible calls, a line each."""
         self._context = carried.context if carried else None
+        self._copied = carried.copied if carried else None
         self.status: ConversationStatus = "idle"
 
     @property
@@ -97,6 +98,7 @@ class ConversationState:
             versions=self._versions,
             facts=self.facts,
             context=self._context,
+            copied=self._copied,
         )
 
     @property
@@ -133,7 +135,10 @@ class ConversationState:
         if known is None:
             return None
         if known.body_hash != message.body_hash:
-            raise MessageConflict(f"Another message was sent with the id {message.id} before.")
+            raise MessageConflict(
+                f"Another message was sent with the id {message.id}, or its Idempotency-Key, before. "
+                "Take a new one for a new message."
+            )
         return SendVerdict(task_id=known.task_id, outcome=known.outcome, is_new=False)
 
     def outcome(self, message_id: str) -> MessageOutcome:
@@ -153,6 +158,8 @@ class ConversationState:
     def start_turn(self, now: datetime) -> tuple[ConversationMessage, Turn]:
         """Take the first message from the queue; return it with its turn, which starts now."""
         message = self.queue.pop(0)
+        if not self._turns:
+            self.title = self.title or message.title
         self.turn_count += 1
         turn = Turn(
             number=self.turn_count,
@@ -228,6 +235,7 @@ class ConversationState:
     def copy_source(self, copied: CopiedTranscript) -> None:
         """Begin with the copy of another conversation's transcript."""
         self._pages, self._merged_pages, self._digest = copied.pages, len(copied.pages), copied.digest
+        self._copied = self.source
 
     def change(self, changes: ConversationChanges, now: datetime) -> None:
         """Change what people have set."""
@@ -276,6 +284,7 @@ class ConversationState:
             queued_ids=tuple(message.id for message in self.queue),
             messages=self._end,
             version=self._version,
+            copied=self._copied,
         )
 
     @property

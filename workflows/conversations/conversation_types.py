@@ -268,6 +268,8 @@ class ConversationView(ConversationSummary):
     """In the transcript, without those of the running turn."""
     version: int
     """Of the transcript."""
+    copied: TranscriptSource | None = Field(default=None, exclude_if=lambda copied: copied is None)
+    """As in ``CarriedConversation``."""
 
 
 class KnownMessage(Record):
@@ -318,6 +320,8 @@ class CarriedConversation(Record):
     """Whether the transcript is to be shortened for the model of the newest turn."""
     versions: tuple[VersionOfConversation, ...] = Field(default=(), exclude_if=lambda versions: not versions)
     """The newest of the earlier versions."""
+    copied: TranscriptSource | None = Field(default=None, exclude_if=lambda copied: copied is None)
+    """Of a fork: its own copy of what it has in common with its source; None until it is copied."""
 
 
 class ConversationResult(Record):

@@ -93,3 +93,20 @@ async def test_a_turn_can_be_forked_as_a_task(talks: Talks) -> None:
     assert (fork["conversation_id"], fork["parent_id"]) == (None, None)
     assert fork["output"].startswith("One / Two / This task is a fork")
     assert fork["output"].endswith("Three")
+
+
+async def test_a_fork_is_forked_after_the_last_turn_in_common_and_not_before(talks: Talks) -> None:
+    async with talks.worker():
+        source = await talks.create()
+        for text in ("One", "Two"):
+            await talks.say(source, text)
+        fork = accepted(await talks.request("POST", f"/{source['id']}/fork", from_turn=2), 201)
+        await talks.say(fork, "Three")
+        path = f"/{fork['id']}/fork"
+        again = accepted(await talks.request("POST", path, from_turn=2), 201)
+        earlier = await talks.request("POST", path, from_turn=1)
+        turn = await talks.say(again, "Four")
+    assert turn["output"] == "One / Two / Four"
+    assert again["forked_from"] == {"conversation_id": fork["id"], "turn": 2}
+    assert problem_of(earlier) == (422, "task-refused")
+    assert source["id"] in earlier.json()["detail"]

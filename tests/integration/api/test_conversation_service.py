@@ -203,3 +203,12 @@ async def test_an_expired_conversation_is_shown_and_takes_no_more_messages(talks
     assert (expired["turns"], expired["current_task_id"], expired["expires_at"]) == (1, None, None)
     assert problem_of(response) == problem_of(changed) == (409, "conversation-ended")
     assert texts == ["One", "One"]
+
+
+async def test_the_first_message_names_a_conversation_that_was_started_without_one(talks: Talks) -> None:
+    async with talks.worker():
+        conversation = await talks.create()
+        for text in ("Where to?\nToday, I mean.", "And then?"):
+            await talks.say(conversation, text)
+        shown = await talks.get(conversation)
+    assert shown["title"] == "Where to?"

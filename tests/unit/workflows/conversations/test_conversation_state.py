@@ -168,3 +168,23 @@ def test_changes_leave_out_what_they_do_not_name_and_an_empty_model_is_the_agent
     state.change(ConversationChanges(model="", agent="b", on_busy="interrupt"), NOW)
     view = state.view
     assert (view.title, view.model, view.agent, view.on_busy) == ("New", None, "b", "interrupt")
+
+
+def test_the_first_message_names_a_conversation_without_a_title() -> None:
+    named, unnamed = new_state(title="A trip"), new_state()
+    for state in (named, unnamed):
+        state.enqueue([message(number, title=f"title {number}") for number in range(2)])
+        state.start_turn(NOW)
+        state.change(ConversationChanges(title=state.title), NOW)
+        state.start_turn(NOW)
+    assert (named.title, unnamed.title, unnamed.carried.title) == ("A trip", "title 0", "title 0")
+
+
+def test_a_fork_keeps_where_its_copy_ends() -> None:
+    state = new_state()
+    assert state.view.copied is None
+    state.copy_source(CopiedTranscript(pages=(page(0, 4),), digest="copied"))
+    run_turn(state, 0, is_new_version=True, pages=(page(0, 3),), end=3, digest="short")
+    copied = continued(state).view.copied
+    assert copied is not None
+    assert (copied.workflow_id, copied.version, copied.end, copied.digest) == ("conversation-1", 1, 4, "copied")

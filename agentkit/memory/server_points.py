@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import Literal
 
 from qdrant_client import AsyncQdrantClient, models
@@ -216,7 +217,7 @@ class ServerPoints:
             yield
         except UnexpectedResponse as error:
             raise self._refusal(error) from None
-        except (ApiException, QdrantException) as error:
+        except (ApiException, QdrantException, UnicodeDecodeError, JSONDecodeError) as error:
             cause = getattr(error, "source", error)
             message = f"the Qdrant server on {self._url} doesn't respond: {type(cause).__name__}: {cause}"
             raise MemoryUnavailable(message) from None

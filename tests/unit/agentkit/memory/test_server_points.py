@@ -123,6 +123,22 @@ async def test_a_server_that_fails_for_now_can_be_asked_again(server: QdrantServ
     await memory.aclose()
 
 
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"null", b""])
+async def test_another_server_at_the_address_is_named(body: bytes) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        memory = open_server_memory(url, WordEmbedder(), api_key=None, collection="m")
+        with pytest.raises(MemoryUnavailable, match=f"the Qdrant server on {url} doesn't respond"):
+            await texts_of(memory)
+        await memory.aclose()
+
+
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     memory = open_server_memory("http://127.0.0.1:1", WordEmbedder(), api_key=None, collection="m")
     with pytest.raises(MemoryUnavailable, match=r"127\.0\.0\.1:1 doesn't respond"):

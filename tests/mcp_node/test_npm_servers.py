@@ -115,9 +115,12 @@ async def test_many_calls_at_once_have_their_own_results(everything: NpmServer) 
 async def test_a_server_says_that_its_tools_have_changed(origins: Mapping[str, str], tmp_path: Path) -> None:
     entry = {"command": str(NODE), "args": [script("everything"), "stdio"]}
     async with connected("everything", entry, tmp_path) as server:
-        before = await server.servers.list_tools("everything")  # it adds tools when it knows what the client can do
+        # It adds tools when it knows what the client can do: after the first list, or before it on a busy machine.
         async with asyncio.timeout(20):
-            while await server.servers.list_tools("everything") == before:
+            while not any(
+                tool.mcp and tool.mcp.name == "trigger-sampling-request"
+                for tool in await server.servers.list_tools("everything")
+            ):
                 await server.call("echo", message="hello")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-__all__ = ["eventually"]
+__all__ = ["eventually", "eventually_found"]
 
 _INTERVAL_S = 0.02
 
@@ -14,4 +14,11 @@ async def eventually(condition: Callable[[], bool], timeout_s: float = 60) -> No
     """Wait until the condition holds."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110  # there is no event
+            await asyncio.sleep(_INTERVAL_S)
+
+
+async def eventually_found(find: Callable[[], Awaitable[object]], timeout_s: float = 60) -> None:
+    """Wait until what ``find`` returns is true, such as a list that isn't empty."""
+    async with asyncio.timeout(timeout_s):
+        while not await find():  # noqa: ASYNC110  # there is no event
             await asyncio.sleep(_INTERVAL_S)

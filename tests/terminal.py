@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -14,7 +15,7 @@ import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _TAKE_TERMINAL = (
@@ -22,6 +23,7 @@ _TAKE_TERMINAL = (
     "signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
 )
 """Under ``nohup`` hanging up would end nothing."""
+_Utf8 = codecs.getincrementaldecoder("utf-8")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -35,6 +37,8 @@ class Terminal:
     """Everything that was written, with its escape sequences."""
     _position: int = 0
     """The output before it was waited for already."""
+    _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: _Utf8("replace"))
+    """A character may come in two reads."""
 
     @property
     def output(self) -> str:
@@ -71,7 +75,7 @@ class Terminal:
             return False
         with suppress(OSError):  # EIO: no process has it open any more
             data = os.read(self.fd, 65_536)
-            self.raw += data.decode(errors="replace")
+            self.raw += self._decoder.decode(data)
             return bool(data)
         return False
 

@@ -17,9 +17,11 @@ from activities.memory.memory_queries import ScopedMemory
 from activities.memory.memory_worker import build_memory_worker, serving_app_memory, serving_memory
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
+from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.interfaces import LongTermMemory, Model, NewMemory, NoSecrets
 from agentkit.testing import InMemoryMemory, ScriptedModel
 from api.memories.worker_memory import WorkerMemory
+from tests.polling import eventually_found
 from tests.workflows.memory_workers import ADA
 
 if TYPE_CHECKING:
@@ -132,4 +134,5 @@ async def test_memory_that_could_not_be_served_is_served_later_and_holds_nothing
         return build_memory_worker(env.client, env.settings, memory, reader, {})
 
     async with serving_memory(memory, build), env.worker(ScriptedModel([])):  # whose presence lets the request wait
+        await eventually_found(partial(recent_pollers, env.client, env.settings.task_queue))
         assert await WorkerMemory(env.client, env.settings).search(ADA, "tea", limit=1) == ()

@@ -19,7 +19,8 @@ REPLAY_HISTORIES = Path(__file__).parents[3] / "replay" / "histories"
 RUN_ID = "01a1ffcd-5e85-7cd7-81f6-7b759043dc53"
 
 RECORDED_HERE = {file.stem: file for file in sorted(HISTORIES.glob("*.json"))}
-RECORDED = {file.stem: file for file in sorted(REPLAY_HISTORIES.glob("*.json"))} | RECORDED_HERE
+_OF_TASKS = [file for file in sorted(REPLAY_HISTORIES.glob("*.json")) if not file.stem.startswith("conversation")]
+RECORDED = {file.stem: file for file in _OF_TASKS} | RECORDED_HERE
 
 
 def read_history(name: str) -> WorkflowHistory:

@@ -1,4 +1,4 @@
-"""The payloads of the activities of conversations, and the names under which histories hold them."""
+"""The payloads and names of the activities of conversations; histories store both."""
 
 from __future__ import annotations
 
@@ -37,41 +37,41 @@ EndedStatus = Literal["completed", "failed", "cancelled", "terminated", "timed_o
 
 
 class TaskEnd(Record):
-    """The result of the activity that reads whether a task has ended."""
+    """The result of ``read_task_end``."""
 
     is_ended: bool
-    """Also where Temporal doesn't have the task any more."""
+    """True as well if Temporal has deleted the task."""
 
 
 class TranscriptCopy(Record):
-    """The argument of the activity that copies another conversation's transcript."""
+    """The argument of ``copy_transcript``."""
 
     conversation_id: str
-    """Of the copy."""
+    """The conversation that gets the copy."""
     source: TranscriptSource
 
 
 class CopiedTranscript(Record):
-    """The result of the activity that copies a transcript."""
+    """The result of ``copy_transcript``."""
 
     pages: tuple[StoredMessages, ...]
     digest: str
-    """Of the copy: references to stored contents differ."""
+    """Digest of the copy, which differs from that of the source, as references to stored contents differ."""
 
 
 class TurnToTake(Record):
-    """The argument of the activity that takes an ended turn's messages over into its conversation's transcript."""
+    """The argument of ``take_turn``, which stores an ended turn's messages in its conversation's transcript."""
 
     conversation_id: str
     task_id: str
     version: int = 1
-    """Of the conversation's transcript, and so are the next two: what the turn went on from."""
+    """This and the next two fields: version, end and digest of the conversation's transcript before the turn."""
     end: int = 0
     digest: str = EMPTY_DIGEST
     small_pages: tuple[StoredMessages, ...] = Field(default=(), exclude_if=lambda pages: not pages)
-    """The last pages of the transcript, where they are so many that they are to be stored again as few."""
+    """The newest pages of the transcript, if there are so many that they are to be merged into fewer."""
     messages: tuple[Message, ...] | None = Field(default=None, exclude_if=lambda messages: messages is None)
-    """If given, these are stored, and the task isn't read: it is gone."""
+    """If set, these are stored instead of the task's messages, which can't be read."""
 
 
 class UnreadMessage(Record):
@@ -82,60 +82,59 @@ class UnreadMessage(Record):
 
 
 class TurnEnd(Record):
-    """The result of the query ``turn_end`` of a task: what its conversation needs of it beside its messages."""
+    """The result of a task's query ``turn_end``: what its conversation needs besides its messages."""
 
     version: int = 1
     """The version of the task's transcript in which its last finished step ended."""
     end: int
-    """Position in it after that step's last message."""
+    """Position in that version after the step's last message."""
     step: int
     """The last finished step."""
     later_calls: tuple[LedgerEntry, ...] = ()
     """The tool calls after that step that may have taken effect."""
     newest_version: int = 1
-    """Of the task's transcript, and so are the next two."""
+    """The newest version of the task's transcript; the next two fields are positions in it."""
     later_start: int
     """Position of the first message after that step."""
     later_end: int
     """Position after the last message."""
     facts: tuple[str, ...] = ()
-    """What became of the newest irreversible calls of the conversation, a line each."""
+    """The outcomes of the conversation's newest irreversible calls, one line each."""
     context: ContextState | None = None
-    """Whether the transcript is to be shortened."""
+    """Whether a compaction of the transcript is due."""
     usage: Usage
     is_timed_out: bool = False
-    """Whether the task failed because its time was over."""
+    """Whether the task failed because its time limit was reached."""
     error: str | None = None
     """Why the task failed."""
     received_ids: tuple[str, ...] = ()
     """The ids of the newest messages that reached the task."""
     unread: tuple[UnreadMessage, ...] = ()
-    """Messages that its model has not read, oldest first."""
+    """Messages that the task's model has not read, oldest first."""
 
 
 class TakenTurn(Record):
-    """The result of the activity that takes an ended turn's messages over."""
+    """The result of ``take_turn``."""
 
     is_gone: bool = Field(default=False, exclude_if=lambda is_gone: not is_gone)
-    """Whether Temporal doesn't have the task any more: then nothing was stored, and nothing else is known."""
+    """Whether Temporal has deleted the task: then nothing was stored, and the other fields are unset."""
     status: EndedStatus | None = None
     pages: tuple[StoredMessages, ...] = ()
-    """Where the messages are stored. They take the place of all pages of the transcript that aren't before the first
-    one of them."""
+    """Where the messages are stored. They replace the pages of the transcript that end after the start of the first."""
     end: int = 0
     """Position in the conversation's transcript after the last message."""
     digest: str = EMPTY_DIGEST
-    """Digest of the conversation's transcript up to there."""
+    """Digest of the conversation's transcript up to ``end``."""
     is_new_version: bool = Field(default=False, exclude_if=lambda is_new: not is_new)
-    """Whether the turn made its transcript shorter: then the pages are those of all messages."""
+    """Whether the turn compacted its transcript: then ``pages`` holds the whole new version."""
     facts: tuple[str, ...] | None = None
-    """As ``TurnEnd`` has them; None: not known."""
+    """See ``TurnEnd``; None: unknown."""
     context: ContextState | None = None
     usage: Usage = Usage()
     output: str | None = None
-    """The text of the last response, where the task completed."""
+    """The text of the last response, if the task completed."""
     error: str | None = None
     received_ids: tuple[str, ...] = Field(default=(), exclude_if=lambda ids: not ids)
     """The ids of the messages that reached the task."""
     unread: tuple[UnreadMessage, ...] = Field(default=(), exclude_if=lambda unread: not unread)
-    """Those among them that its model has not read, and others without ids."""
+    """Messages that the task's model has not read; they include messages without ids."""

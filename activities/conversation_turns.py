@@ -1,7 +1,7 @@
-"""Take ended turns over into the transcript of their conversation, and copy transcripts: under the conversation's id.
+"""Store the messages of ended turns, and copies of forked transcripts, under the id of their conversation.
 
-So a conversation needs neither the tasks of its turns, which Temporal erases after the namespace's retention, nor the
-conversation that it was forked from.
+A conversation thus depends neither on the tasks of its turns, which Temporal deletes after the namespace's retention,
+nor on the conversation that it was forked from.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ __all__ = ["ConversationActivities"]
 
 _RPC_TIMEOUT = timedelta(seconds=30)
 _MAX_ATTEMPTS = 12
-"""After so many attempts, about three minutes, a turn that can't be read is given up, so that the conversation goes
-on without its messages."""
+"""After this many attempts, about three minutes, reading a turn fails for good, and the conversation continues without
+its messages."""
 
 _BUSY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED)
 
@@ -71,7 +71,7 @@ _HOW_ENDED: dict[EndedStatus, str] = {
 
 
 class ConversationActivities:
-    """The activities of a worker for conversations."""
+    """Holds the activities of conversations."""
 
     def __init__(self, client: Client, reader: TranscriptReader) -> None:
         self._client = client
@@ -96,7 +96,7 @@ class ConversationActivities:
 
     @activity.defn(name=COPY_TRANSCRIPT_ACTIVITY)
     async def copy_transcript(self, copy: TranscriptCopy) -> CopiedTranscript:
-        """Store another conversation's messages under the id of this one.
+        """Copy another conversation's messages, and store them under the id of this one.
 
         Raises:
             ApplicationError: they can't be read or written; its type is ``TranscriptSourceGone`` if Temporal has erased
@@ -122,7 +122,7 @@ class ConversationActivities:
 
     @activity.defn(name=TAKE_TURN_ACTIVITY)
     async def take_turn(self, turn: TurnToTake) -> TakenTurn:
-        """Store an ended turn's messages under the id of its conversation, up to the last step that it has finished.
+        """Store an ended turn's messages, up to its last finished step, under the id of its conversation.
 
         Raises:
             ApplicationError: they can't be read or written.
@@ -169,7 +169,7 @@ class ConversationActivities:
         return await self._stored(turn, messages, taken)
 
     async def _stored(self, turn: TurnToTake, messages: Sequence[Message], taken: TakenTurn) -> TakenTurn:
-        """Return ``taken`` with where the messages are stored, after those that the turn went on from."""
+        """Store the messages at the end of the conversation's transcript; return ``taken`` with their pages."""
         start, digest = (0, EMPTY_DIGEST) if taken.is_new_version else (turn.end, turn.digest)
         messages = await self._copies.copy(turn.conversation_id, messages)
         end, digest = start + len(messages), _digest_after(digest, messages)
@@ -183,7 +183,7 @@ class ConversationActivities:
         return [message for page in pages for message in await self._storage.read(page, page.start)]
 
     async def _describe(self, task_id: str) -> WorkflowExecutionDescription | None:
-        """Return what Temporal knows of a task; None: nothing."""
+        """Return Temporal's description of a task; None if it has none."""
         try:
             return await self._client.get_workflow_handle(task_id).describe(rpc_timeout=_RPC_TIMEOUT)
         except RPCError as error:
@@ -193,7 +193,10 @@ class ConversationActivities:
 
 
 def _failure(error: RPCError | WorkflowQueryFailedError | OpspawnError, *, is_last: bool) -> ApplicationError:
-    """Return the failure of an attempt to take a turn over; what only writes or Temporal stand against is retried."""
+    """Return the failure of an attempt to store a turn.
+
+    Failed writes and an overloaded or unreachable Temporal are always retried; for others, the last attempt is final.
+    """
     if isinstance(error, OpspawnError):
         failure = application_error(error)
         is_unreadable = not failure.message.startswith(WRITE_FAILURE)
@@ -210,7 +213,7 @@ def _digest_after(digest: str, messages: Sequence[Message]) -> str:
 
 
 def _notice(status: EndedStatus, end: TurnEnd, later: Sequence[Message]) -> Message:
-    """Return what the model of the next turn reads of a turn that ended early: above all, which calls took effect."""
+    """Return the message that shows the next turn's model how a turn ended early, and which calls took effect."""
     reason = f" ({end.error})" if end.error else ""
     text = f"The work on this message ended before it was finished: {_HOW_ENDED[status]}{reason}."
     lines = remaining_effects(end.later_calls, end.step, later)

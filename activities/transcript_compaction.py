@@ -1,4 +1,4 @@
-"""Shorten a task's transcript, durably: the new messages are stored, and only references go into history."""
+"""The activity that shortens a task's transcript: it stores the messages, and returns references to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CompactionActivity"]
 
 
 class CompactionActivity:
-    """The activity of a worker that shortens transcripts."""
+    """Holds the activity ``compact_transcript``."""
 
     def __init__(self, client: Client, reader: TranscriptReader, compactor: Compactor) -> None:
         self._reader = reader
@@ -27,9 +27,9 @@ class CompactionActivity:
 
     @activity.defn(name=COMPACT_ACTIVITY)
     async def compact_transcript(self, call: CompactionCall) -> CompactedTranscript:
-        """Shorten the transcript that the call refers to; store all of it, and what was not stored of the old one.
+        """Shorten a transcript; store the new version, and those messages of the old one that aren't stored yet.
 
-        Without pages in the result, the transcript can't be shortened.
+        The result has no pages if the transcript can't be shortened.
 
         Raises:
             ApplicationError: its type is the name of our error; see ``failure_mapping``.

@@ -1,4 +1,4 @@
-"""What all implementations of long-term memory have in common: identity, near duplicates, expiry and cursors."""
+"""Rules that all implementations of long-term memory share: ids, near duplicates, expiry and cursors."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ __all__ = [
 ]
 
 MAX_KEYS = 50
-"""How many idempotency keys a memory keeps, the newest."""
+"""The most idempotency keys that a memory keeps; the oldest are dropped."""
 
 MAX_METADATA_CHARS = 16_000
-"""The longest metadata of a memory, names and values together."""
+"""The most characters of a memory's metadata, names and values together."""
 
 MAX_QUERY_CHARS = 4_000
-"""The longest query that is used as it is."""
+"""Longer queries are shortened; see ``shortened_query``."""
 
 NEAR_DUPLICATE_SIMILARITY = 0.85
-"""The least cosine of near duplicates, one of which says all that the other does (``contains_statement``).
+"""The least cosine between the vectors of near duplicates, which must fit ``contains_statement``, too.
 
-Measured, see ADR 0015: of such pairs, those that are one fact begin at 0.86 with MiniLM, and those that are two end at
-0.85."""
+Measured with MiniLM, see ADR 0015: among pairs that fit ``contains_statement``, the same fact has at least 0.86, and
+two different facts have at most 0.85."""
 
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _WORD = re.compile(r"\w+")
@@ -68,35 +68,35 @@ def utc_now() -> datetime:
 
 
 def as_utc(moment: datetime) -> datetime:
-    """Return the moment in UTC; without a time zone it is in UTC already."""
+    """Return the moment in UTC; one without a time zone is taken as UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def is_expired(expires_at: datetime | None, now: datetime) -> bool:
-    """Return whether a memory that expires then is to be found no more."""
+    """Return whether a memory with this expiry has expired by ``now``."""
     return expires_at is not None and as_utc(expires_at) <= now
 
 
 def later_expiry(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Return the later expiry; None, which is never, is the latest."""
+    """Return the later expiry. None means never, so it is the latest."""
     return None if one is None or other is None else max(as_utc(one), as_utc(other))
 
 
 def scope_key(scope: MemoryScope) -> str:
-    """Return the scope within its tenant, such as ``user/ada``. Different scopes have different keys."""
+    """Return a text that is unique to the scope within its tenant, such as ``user/ada``."""
     return f"{scope.kind}/{scope.owner}"
 
 
 def text_key(text: str) -> str:
-    """Return a hash that texts share which differ only in case, white space and Unicode's form."""
+    """Return a hash of the text that ignores case, white space and Unicode's normal forms."""
     return hashlib.sha256(_folded(text).encode()).hexdigest()[:32]
 
 
 def memory_id(scope: MemoryScope, text: str, key: str | None = None) -> str:
-    """Return the id of a new memory, a UUID made of the scope and the text.
+    """Return the id of a new memory: a UUID computed from the scope and the text.
 
-    So two processes that remember one text at the same time write one memory. Give ``key`` too where that id is taken
-    by a memory that has another text now, or is superseded.
+    Two processes that remember the same text at the same time thus write one memory. Pass ``key`` as well if that id
+    belongs to a memory that is superseded or has another text now.
     """
     parts = [scope.tenant, scope_key(scope), text_key(text), *([] if key is None else [key])]
     digest = hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode())
@@ -104,17 +104,17 @@ def memory_id(scope: MemoryScope, text: str, key: str | None = None) -> str:
 
 
 def check_memory(memory: NewMemory) -> None:
-    """Check what is to be remembered.
+    """Check a new memory.
 
     Raises:
-        MemoryRequestInvalid: the text has nothing to read, or the metadata is too long.
+        MemoryRequestInvalid: the text is blank, or the metadata is too long.
     """
     _check_text(memory.text)
     _check_metadata(memory.metadata)
 
 
 def check_changes(changes: MemoryChanges) -> None:
-    """Check changes of a memory, like ``check_memory``."""
+    """Check changes of a memory by the rules of ``check_memory``."""
     if changes.text is not None:
         _check_text(changes.text)
     if changes.metadata is not None:
@@ -122,13 +122,13 @@ def check_changes(changes: MemoryChanges) -> None:
 
 
 def missing_memory(memory_id: str, scope: MemoryScope | None = None) -> MemoryNotFound:
-    """Return the error for an id that the scope, or the tenant, doesn't have."""
+    """Return the error for an unknown id; ``scope`` None: it was searched in the whole tenant."""
     place = "there is" if scope is None else f"{scope} has"
     return MemoryNotFound(f"{place} no memory {memory_id[:64]!r}: it was forgotten, has expired, or is another's")
 
 
 def shortened_query(query: str) -> str:
-    """Return the query, or the beginning and the end of one that is too long: a long message asks at its end."""
+    """Return the query; of one that is too long, the start and the end, where long messages have their question."""
     query = query.encode(errors="replace").decode()
     half = MAX_QUERY_CHARS // 2
     return query if len(query) <= MAX_QUERY_CHARS else f"{query[:half]}\n{query[-half:]}"
@@ -137,9 +137,9 @@ def shortened_query(query: str) -> str:
 def contains_statement(new: str, old: str) -> bool:
     """Return whether the new text has all the words of the old one, in their order.
 
-    Articles, English endings, case and punctuation don't count. Such a text may replace the old one without losing what
-    that said: another name, another number or exchanged names are another statement, whatever their vectors say; also
-    one about somebody's something, such as Ada's sister for Ada.
+    Articles, English endings, case and punctuation don't count. Such a text may replace the old one, as it
+    loses nothing of it. Texts with another name, another number or exchanged names are different statements, however
+    near their vectors are. So is one with a further possessive: *Ada's sister* isn't *Ada*.
     """
     if len(_POSSESSIVE.findall(new)) > len(_POSSESSIVE.findall(old)):
         return False
@@ -149,26 +149,26 @@ def contains_statement(new: str, old: str) -> bool:
 
 
 def statement_words(text: str) -> Sequence[str]:
-    """Return the words of a text without articles and endings; each character of Chinese and Japanese is a word."""
+    """Return the words of a text without articles and endings. Each Chinese or Japanese character is a word."""
     words = _WORD.findall(_HAN_OR_KANA.sub(r" \g<0> ", _folded(text)))
     return [_without_ending(word) for word in words if word not in _FILLERS]
 
 
 class ListCursor(Record):
-    """Where the next page of a scope's memories starts."""
+    """The position in a list of a scope's memories after which the next page starts."""
 
     scope: str
     position: int
-    """The position of the last memory of the page before; see ``list_position``."""
+    """``list_position`` of the last memory of the previous page."""
     ids: tuple[str, ...]
-    """The memories at that position that were on a page already."""
+    """The memories at that position that previous pages had."""
 
     def encoded(self) -> str:
         """Return it as text for a URL."""
         return base64.urlsafe_b64encode(self.canonical_json()).decode().rstrip("=")
 
     def is_before(self, memory: Memory) -> bool:
-        """Return whether a memory belongs to a later page, newest first."""
+        """Return whether a memory belongs to a later page of a list, newest first."""
         position = list_position(memory)
         return position < self.position or (position == self.position and memory.id not in self.ids)
 
@@ -177,19 +177,19 @@ class ListCursor(Record):
         """Return the cursor.
 
         Raises:
-            MemoryRequestInvalid: it is none, or one of another scope.
+            MemoryRequestInvalid: the text isn't a cursor, or is one of another scope.
         """
         try:
             decoded = cls.model_validate_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         except (ValueError, ValidationError):
-            raise MemoryRequestInvalid("the cursor is none of a list of memories") from None
+            raise MemoryRequestInvalid("the cursor isn't one of a list of memories") from None
         if decoded.scope != _scope_hash(scope):
-            raise MemoryRequestInvalid("the cursor is of another scope's list")
+            raise MemoryRequestInvalid("the cursor belongs to the list of another scope")
         return decoded
 
     @classmethod
     def after(cls, scope: MemoryScope, page: Sequence[Memory], before: ListCursor | None) -> ListCursor:
-        """Return the cursor after a page that has memories, and the cursor before it."""
+        """Return the cursor after ``page``, which isn't empty; ``before`` is the cursor that the page was read with."""
         last = list_position(page[-1])
         seen = before.ids if before is not None and before.position == last else ()
         ids = (*seen, *(memory.id for memory in page if list_position(memory) == last))
@@ -197,17 +197,17 @@ class ListCursor(Record):
 
 
 def list_position(memory: Memory) -> int:
-    """Return where a memory stands in the order of creation: by ``created_at``, then by id.
+    """Return a number that orders memories by ``created_at``, then by id.
 
-    Milliseconds since 2020, then twelve bits of the id: whole numbers that a float has exactly, until 2089. Two
-    memories may share one.
+    It is the milliseconds since 2020, shifted by twelve bits, plus the first twelve bits of the id: an integer that a
+    float represents exactly until 2089. Two memories may share one.
     """
     milliseconds = (as_utc(memory.created_at) - _EPOCH) // timedelta(milliseconds=1)
     return (milliseconds << 12) + int(memory.id[:3], 16)
 
 
 def stored_time(moment: datetime) -> datetime:
-    """Return the moment in UTC and whole milliseconds, as memories are dated."""
+    """Return the moment in UTC, truncated to milliseconds, the precision of stored times."""
     moment = as_utc(moment)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 

@@ -1,4 +1,4 @@
-"""Check long-term memory: its settings on this machine, and whether workers serve it."""
+"""Check long-term memory: the settings on this machine, and the workers that serve it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Status = Literal["missing", "note"]
 _SUBJECT = "Memory"
 _SERVED_SUBJECT = "Memory's workers"
 _TIMEOUT = timedelta(seconds=20)
-"""For the first search of a worker, too, which loads the embedding model."""
+"""Long enough for a worker's first search, which loads the embedding model."""
 
 
 def agents_with_memory(catalog: Catalog | None) -> list[str]:
@@ -36,7 +36,7 @@ def agents_with_memory(catalog: Catalog | None) -> list[str]:
 
 
 def memory_findings(settings: Settings, agents: list[str]) -> list[Finding]:
-    """Report what long-term memory needs by these settings, and lacks here; ``agents`` are those that use it."""
+    """Report what these settings of long-term memory need and this machine lacks; ``agents`` use memory."""
     status: _Status = "missing" if agents else "note"
     users = f" (used by {', '.join(agents)})" if agents else " (no agent uses it)"
     if settings.memory_store == "off":
@@ -50,9 +50,9 @@ def memory_findings(settings: Settings, agents: list[str]) -> list[Finding]:
 async def served_memory_findings(
     client: Client, settings: Settings, task_queue: str, start_command: str, agents: list[str]
 ) -> list[Finding]:
-    """Report which workers serve long-term memory, and for agents that use it whether a search succeeds.
+    """Report which workers serve long-term memory and, if agents use it, whether a search succeeds.
 
-    A search needs the embedding model as well, which a worker loads with the first one.
+    A worker's first search loads the embedding model.
     """
     if settings.memory_store == "off":
         return []

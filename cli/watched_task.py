@@ -1,4 +1,4 @@
-"""Show a task's updates until it has ended, and ask on the terminal what it asks."""
+"""Show a task's updates until it has ended, and ask its input requests on the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["WatchedTask"]
 
 
 class WatchedTask:
-    """One task's updates; after an interruption, ``show`` goes on where it stopped."""
+    """Shows the updates of one task; after an interruption, ``show`` continues where it stopped."""
 
     def __init__(
         self,

@@ -190,7 +190,7 @@ class AgentTask:
 
     async def _run_steps(self) -> JsonValue:
         while True:
-            await self._boundary.pass_by()
+            await self._boundary.continue_if_suggested()
             finish = await run_step(self._loop, self._effects)
             if finish is None:
                 continue

@@ -1,4 +1,4 @@
-"""Run the activity that shortens a transcript, and put the new version in place of the old one."""
+"""Run the activity that shortens a transcript, and replace the transcript by the new version."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["run_compaction"]
 async def run_compaction(
     loop: AgentLoop, versions: TranscriptVersions, reason: CompactionReason, attempt: int
 ) -> CompactedEntry | None:
-    """Shorten the transcript; return the journal's entry. None: it can't be shortened any more.
+    """Shorten the transcript; return the journal's entry, or None if it can't be shortened any more.
 
     Raises:
-        MessageTooLong: what must stay is too long.
-        OpspawnError: the transcript can't be shortened now.
+        MessageTooLong: the messages that must be kept are too long.
+        OpspawnError: the activity failed; a later attempt may succeed.
         ActivityError: the task was cancelled.
     """
     transcript, composed = loop.transcript, loop.composed_messages

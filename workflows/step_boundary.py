@@ -1,4 +1,4 @@
-"""Wait between two steps, where nothing is in flight: a task may continue as new meanwhile."""
+"""Continue a task as new between two steps, when nothing is in flight."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from temporalio import workflow
 __all__ = ["StepBoundary"]
 
 _EVENTS_TO_NEXT_TRY = 20
-"""Events of history after which a task tries again that could not continue as new."""
+"""Number of history events between two attempts to continue as new, if the first was impossible."""
 
 
 class StepBoundary:
     """Continues a task as new when Temporal suggests it."""
 
     def __init__(self, continue_as_new: Callable[[Callable[[], bool]], Awaitable[None]]) -> None:
-        """``continue_as_new`` returns only where the task can't continue as new now.
+        """``continue_as_new`` returns only if the task can't continue as new now.
 
-        It must not do so once its argument returns True: what the task waits for has happened, and the next run would
-        not know it.
+        It must return once its argument returns True: what the task waits for has happened, and the next run would not
+        know it.
         """
         self._continue_as_new = continue_as_new
         self._next_try = 0
@@ -29,8 +29,8 @@ class StepBoundary:
         info = workflow.info()
         return info.is_continue_as_new_suggested() and info.get_current_history_length() >= self._next_try
 
-    async def pass_by(self, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Continue as new if that is suggested and possible; return otherwise, and when the wait is over."""
+    async def continue_if_suggested(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Continue as new if that is suggested and possible; otherwise return. ``is_over`` True forbids it."""
         if self._is_suggested:
             await self._continue_as_new(is_over)
             self._next_try = workflow.info().get_current_history_length() + _EVENTS_TO_NEXT_TRY
@@ -40,4 +40,4 @@ class StepBoundary:
         while not condition():
             await workflow.wait_condition(lambda: condition() or self._is_suggested)
             if not condition():
-                await self.pass_by(condition)
+                await self.continue_if_suggested(condition)

@@ -1,4 +1,4 @@
-"""Long-term memory of a task: recalled before its first step, and extracted at its end."""
+"""Long-term memory of a task: recall memories before its first step, and extract some at its end."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ __all__ = ["extract_memories", "memory_scope", "recall_memories"]
 
 
 def memory_scope(agent: AgentSpec) -> MemoryScope:
-    """Return whose memories the task reads and writes."""
+    """Return the scope of the memories that the task reads and writes."""
     user: str | None = workflow.memo_value(MEMO_USER, None, type_hint=str)
     return MemoryScope.of("user" if agent.memory is None else agent.memory.scope, user=user, agent=agent.name)
 
 
 async def recall_memories(loop: AgentLoop, versions: TranscriptVersions) -> None:
-    """Append a message with the memories that fit the newest message, if the agent's memory is recalled by itself.
+    """Append a message with the memories that fit a person's newest message, if the agent's ``memory.recall`` is set.
 
-    A task goes on without, where memory can't be reached in time.
+    If memory can't be reached in time, the task continues without them.
 
     Raises:
         ActivityError: the task was cancelled.
@@ -73,9 +73,9 @@ async def recall_memories(loop: AgentLoop, versions: TranscriptVersions) -> None
 
 
 async def extract_memories(loop: AgentLoop, versions: TranscriptVersions) -> None:
-    """Have a model remember facts of the task, if the agent wants that, and a limit leaves tokens for it.
+    """Extract facts of the task by a model, if the agent's ``memory.extract`` is set and no limit is reached.
 
-    It never fails, and a cancellation ends it: the task has its output already.
+    Failures are logged, and a cancellation only ends this: the task has its output already.
     """
     memory, no_step = loop.agent.memory, 0
     if memory is None or not memory.extract or reached_limit(loop.limits, loop.usage, no_step) is not None:

@@ -1,4 +1,4 @@
-"""The versions of a task's transcript: the newest one, which grows, and those that compaction has replaced."""
+"""The versions of a task's transcript: the newest one, which grows, and those that compactions replaced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["TranscriptVersions", "transcript_page"]
 
 
 class TranscriptVersions:
-    """What a workflow knows of its transcript besides the messages of its run: where all others are."""
+    """References to the stored messages of a transcript: of earlier runs, of earlier versions and of the source."""
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class TranscriptVersions:
         written: int = 0,
     ) -> None:
         self.source = source
-        """What the first version goes on from."""
+        """The transcript that the first version continues; None: it starts empty."""
         self.stored = tuple(stored)
-        """Where the messages of the newest version are that earlier runs, or compaction, have stored."""
+        """The messages of the newest version that earlier runs or a compaction stored."""
         self.replaced = tuple(replaced)
         """The versions before the newest one, oldest first."""
         self.written = written
-        """How many messages of the newest version compaction wrote."""
+        """Number of messages that the newest version had when a compaction wrote it; 0: none did."""
 
     @property
     def number(self) -> int:
@@ -49,7 +49,7 @@ class TranscriptVersions:
         return transcript.segment(workflow_id, end, self.number)
 
     def replace(self, transcript: Transcript, compacted: CompactedTranscript, last_step: int) -> Transcript:
-        """Put a compacted version in place of the newest one, which is ``transcript``; return it."""
+        """Replace the newest version, ``transcript``, by a compacted one; return the transcript of that."""
         end = len(transcript)
         old = ReplacedVersion(
             pages=(*self.stored, *compacted.replaced_pages),
@@ -85,7 +85,7 @@ def transcript_page(
     stored: Sequence[StoredMessages],
     source: TranscriptSource | None = None,
 ) -> TranscriptPage:
-    """Return the messages of a range that are in ``transcript``, or where those are that come before it."""
+    """Return the messages of a range that ``transcript`` holds, or references to those that come before them."""
     start, total = page_range.start, len(transcript)
     if source is not None and start < source.end:
         return TranscriptPage(start=start, messages=(), source=source, total=total)

@@ -1,4 +1,4 @@
-"""Remember what a task was about, at its end: a model finds the facts."""
+"""The activity that extracts facts from an ended task, by a model, and remembers them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from agentkit.runtime.model_request import with_unpriced_calls
 __all__ = ["MemoryExtractionActivity"]
 
 _MAX_STORED = 20
-"""The most stored memories that the model is shown, so that it repeats none and finds those that are out of date."""
+"""The most stored memories in the request, so that the model repeats none and names those that are out of date."""
 _QUERIES = 3
-"""The newest so many messages of a person, which the stored memories are searched by."""
+"""Number of a person's newest messages that the stored memories are searched with."""
 
 
 class MemoryExtractionActivity:
-    """The activity of a worker that remembers facts of tasks."""
+    """Holds the activity ``extract_memories``."""
 
     def __init__(self, memory: LongTermMemory, reader: TranscriptReader, models: Mapping[str, Model]) -> None:
         self._memory = memory
@@ -35,9 +35,9 @@ class MemoryExtractionActivity:
 
     @activity.defn(name=EXTRACT_MEMORIES_ACTIVITY)
     async def extract_memories(self, call: ExtractionCall) -> ExtractionResult:
-        """Request the model once, and remember the facts that it names; nothing that is stored is deleted.
+        """Call the model once, and remember the facts in its response; no stored memory is deleted.
 
-        A repeated attempt requests the model again, and stores no fact twice.
+        A repeated attempt calls the model again, and stores the same fact only once.
 
         Raises:
             ApplicationError: the model gave no response, or memory or the transcript can't be used.
@@ -58,7 +58,7 @@ class MemoryExtractionActivity:
         return ExtractionResult(memory_ids=tuple(ids), usage=response.usage)
 
     async def _stored(self, scope: MemoryScope, messages: Sequence[Message]) -> Sequence[Memory]:
-        """Return stored memories that may be about the same as the messages."""
+        """Return stored memories that may be about the same subjects as the messages."""
         people = [message.text for message in messages if message.role == "user" and message.source is None]
         found: dict[str, Memory] = {}
         for query in filter(str.strip, people[-_QUERIES:]):

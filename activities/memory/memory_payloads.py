@@ -1,4 +1,4 @@
-"""The payloads of memory's activities in a task, and the names under which histories hold them."""
+"""The payloads and names of the memory activities that tasks run; histories store both."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ EXTRACT_MEMORIES_ACTIVITY = "extract_memories"
 
 
 class RecallCall(Record):
-    """Which memories are recalled before a task's first step."""
+    """The argument of ``recall_memories``."""
 
     scope: MemoryScope
     segments: tuple[Segment, ...]
-    """The transcript so far. Its newest message of a person is the query; memories that are in it are left out."""
+    """The transcript so far. A person's newest message in it is the query; memories that it shows are left out."""
     limit: int
-    """How many memories at most."""
+    """The most memories."""
     max_tokens: int
-    """How long the message may be, about."""
+    """The most estimated tokens of the message."""
 
 
 class RecalledText(Record):
@@ -46,15 +46,15 @@ class RecalledText(Record):
 
 
 class RecallResult(Record):
-    """The memories, and the message that enters the transcript here."""
+    """The result of ``recall_memories``."""
 
     message: Message | None = Field(default=None, exclude_if=lambda message: message is None)
-    """None: there is nothing to read."""
+    """The message to append to the transcript; None if no memory fits."""
     memories: tuple[RecalledText, ...] = ()
 
 
 class ExtractionCall(Record):
-    """The argument of the activity that remembers what a task was about."""
+    """The argument of ``extract_memories``."""
 
     task_id: str
     scope: MemoryScope
@@ -65,7 +65,7 @@ class ExtractionCall(Record):
 
 
 class ExtractionResult(Record):
-    """What was remembered, and what the model took for it."""
+    """The result of ``extract_memories``, with the model's usage."""
 
     memory_ids: tuple[str, ...] = ()
     usage: Usage = Usage()

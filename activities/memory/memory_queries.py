@@ -61,16 +61,16 @@ EXPORT_MEMORIES_ACTIVITY = "export_memories"
 REINDEX_MEMORIES_ACTIVITY = "reindex_memories"
 
 _MAX_EXPORT_BYTES = 500_000
-"""Bytes of JSON of one part of an export; it has one memory at least."""
+"""The most bytes of JSON in one part of an export; a part has at least one memory."""
 
 
 class ScopedMemory(Record):
-    """A text to remember, and whose it is."""
+    """A text to remember, and its scope."""
 
     scope: MemoryScope
     memory: NewMemory
     supersedes_new: int | None = Field(default=None, exclude_if=lambda position: position is None)
-    """Position, in the same request, of the memory that this one supersedes; it comes before it."""
+    """Position in the same request, before this one, of a memory that this one supersedes."""
 
 
 class NewMemories(Record):
@@ -90,7 +90,7 @@ class MemoryReference(Record):
 
     memory_id: str
     scope: MemoryScope | None = None
-    """None: whichever scope of ``tenant`` has it."""
+    """None: any scope of ``tenant``."""
     tenant: str = DEFAULT_TENANT
 
 
@@ -102,7 +102,7 @@ class MemoryEdit(Record):
 
 
 class MemoryListing(Record):
-    """Which page of a scope is asked for."""
+    """The argument of ``list_memories``."""
 
     scope: MemoryScope
     limit: int
@@ -110,7 +110,7 @@ class MemoryListing(Record):
 
 
 class MemorySearch(Record):
-    """What is searched for in a scope."""
+    """The argument of ``search_memories``."""
 
     scope: MemoryScope
     query: str
@@ -124,18 +124,18 @@ class FoundMemories(Record):
 
 
 class ExportPosition(Record):
-    """Where a part of an export ends: its last memory."""
+    """The last memory of a part of an export."""
 
     created_at: datetime
     memory_id: str
 
 
 class MemoryExport(Record):
-    """Which part of a scope's export is asked for."""
+    """The argument of ``export_memories``."""
 
     scope: MemoryScope
     after: ExportPosition | None = None
-    """None: from the oldest memory on."""
+    """Start after this memory; None: start with the oldest."""
 
 
 class ExportedMemories(Record):
@@ -143,7 +143,7 @@ class ExportedMemories(Record):
 
     memories: tuple[Memory, ...]
     end: ExportPosition | None = None
-    """Where the next part goes on; None: this is the last."""
+    """The position after which the next part starts; None: this is the last part."""
 
 
 class MemoryCount(Record):
@@ -154,9 +154,9 @@ class MemoryCount(Record):
 
 
 class MemoryQueryActivities:
-    """What callers without a task ask of long-term memory.
+    """The activities with which callers without a task use long-term memory.
 
-    Each fails with a ``LongTermMemoryError``, its class's name as the failure's type.
+    A ``LongTermMemoryError`` fails the activity; the failure's type is the name of the error's class.
     """
 
     def __init__(self, memory: LongTermMemory) -> None:
@@ -164,7 +164,7 @@ class MemoryQueryActivities:
 
     @property
     def all(self) -> Sequence[Callable[..., Any]]:
-        """All of them, for a worker to register."""
+        """The activities that a worker registers."""
         return [
             self.add_memories,
             self.get_memory,
@@ -179,9 +179,9 @@ class MemoryQueryActivities:
 
     @activity.defn(name=ADD_MEMORIES_ACTIVITY)
     async def add_memories(self, request: NewMemories) -> RememberedMemories:
-        """Remember texts, one after another; those before one that fails stay."""
+        """Remember texts one after another; if one fails, those before it stay stored."""
         results: list[RememberedMemory] = []
-        async with _failing():
+        async with _memory_call():
             for item in request.memories:
                 memory = item.memory
                 if item.supersedes_new is not None:
@@ -193,51 +193,51 @@ class MemoryQueryActivities:
     @activity.defn(name=GET_MEMORY_ACTIVITY)
     async def get_memory(self, reference: MemoryReference) -> Memory:
         """Return one memory."""
-        async with _failing():
+        async with _memory_call():
             return await self._get(reference)
 
     @activity.defn(name=LIST_MEMORIES_ACTIVITY)
     async def list_memories(self, listing: MemoryListing) -> MemoryPage:
         """Return a page of a scope's memories, newest first."""
-        async with _failing():
+        async with _memory_call():
             return await self._memory.list(listing.scope, limit=listing.limit, cursor=listing.cursor)
 
     @activity.defn(name=SEARCH_MEMORIES_ACTIVITY)
     async def search_memories(self, search: MemorySearch) -> FoundMemories:
         """Return the memories that fit a query, best first."""
-        async with _failing():
+        async with _memory_call():
             found = await self._memory.recall(search.scope, search.query, limit=search.limit)
         return FoundMemories(memories=tuple(found))
 
     @activity.defn(name=CHANGE_MEMORY_ACTIVITY)
     async def change_memory(self, edit: MemoryEdit) -> Memory:
         """Change a memory, and return it."""
-        async with _failing():
+        async with _memory_call():
             scope = await self._scope(edit.reference)
             return await self._memory.update(scope, edit.reference.memory_id, edit.changes)
 
     @activity.defn(name=DELETE_MEMORY_ACTIVITY)
     async def delete_memory(self, reference: MemoryReference) -> None:
         """Erase one memory."""
-        async with _failing():
+        async with _memory_call():
             try:
                 await self._memory.forget(await self._scope(reference), reference.memory_id)
             except MemoryNotFound:
-                if activity.info().attempt == 1:  # a later one may follow one that has erased it
+                if activity.info().attempt == 1:  # an earlier attempt may have erased it
                     raise
 
     @activity.defn(name=ERASE_MEMORIES_ACTIVITY)
     async def erase_memories(self, scope: MemoryScope) -> MemoryCount:
         """Erase all memories of a scope."""
-        async with _failing():
+        async with _memory_call():
             return MemoryCount(count=await self._memory.erase(scope), kind="erased")
 
     @activity.defn(name=EXPORT_MEMORIES_ACTIVITY)
     async def export_memories(self, export: MemoryExport) -> ExportedMemories:
-        """Return the memories of a scope from a position on, oldest first, as many as fit."""
+        """Return the memories of a scope after a position, oldest first, as many as fit one part."""
         part: list[Memory] = []
         size = 0
-        async with _failing():
+        async with _memory_call():
             async for memory in self._memory.export(export.scope):
                 if not _is_after(memory, export.after):
                     continue
@@ -250,8 +250,8 @@ class MemoryQueryActivities:
 
     @activity.defn(name=REINDEX_MEMORIES_ACTIVITY)
     async def reindex_memories(self) -> MemoryCount:
-        """Compute the vectors of all memories anew."""
-        async with _failing():
+        """Compute the vectors of all memories again."""
+        async with _memory_call():
             return MemoryCount(count=await self._memory.reindex(), kind="indexed")
 
     async def _get(self, reference: MemoryReference) -> Memory:
@@ -272,8 +272,8 @@ def _is_after(memory: Memory, position: ExportPosition | None) -> bool:
 
 
 @asynccontextmanager
-async def _failing() -> AsyncIterator[None]:
-    """Heartbeat, and raise an error of memory as the activity's failure."""
+async def _memory_call() -> AsyncIterator[None]:
+    """Send heartbeats, and raise an error of memory as the activity's failure."""
     async with heartbeating():
         try:
             yield

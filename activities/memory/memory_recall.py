@@ -1,4 +1,4 @@
-"""Recall memories for a task before its first step."""
+"""The activity that recalls memories before a task's first step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["MemoryRecallActivity"]
 
 
 class MemoryRecallActivity:
-    """The activity of a worker that recalls memories."""
+    """Holds the activity ``recall_memories``."""
 
     def __init__(self, memory: LongTermMemory, reader: TranscriptReader) -> None:
         self._memory = memory
@@ -27,7 +27,7 @@ class MemoryRecallActivity:
 
     @activity.defn(name=RECALL_MEMORIES_ACTIVITY)
     async def recall_memories(self, call: RecallCall) -> RecallResult:
-        """Return the memories that fit the newest message of a person, without those that the transcript has.
+        """Return the memories that fit a person's newest message, without those that the transcript shows.
 
         Raises:
             ApplicationError: memory or the transcript can't be read.
@@ -52,6 +52,6 @@ class MemoryRecallActivity:
 
 
 def _newest_text(messages: Sequence[Message]) -> str:
-    """Return the text of the newest message of a person."""
+    """Return the text of a person's newest message; empty if there is none."""
     newest = (message for message in reversed(messages) if message.role == "user" and message.source is None)
     return next((message.text for message in newest), "")

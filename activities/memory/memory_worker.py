@@ -1,4 +1,4 @@
-"""The second worker of a process: it serves the task queue of long-term memory."""
+"""The second worker of a process, which polls the task queue of long-term memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def build_memory_worker(
     models: Mapping[str, Model],
     secrets: Secrets | None = None,
 ) -> Worker:
-    """Return a worker for memory's activities and tools; it isn't running yet."""
+    """Return a worker for memory's activities and tools, which isn't started."""
     tools = ToolActivities(ToolRegistry(memory_tools(memory)), None, str(own_identity(settings)), secrets, client)
     return Worker(
         client,
@@ -71,9 +71,9 @@ def serving_app_memory(
     secrets: Secrets,
     open_memory: Callable[[Settings, Path], Awaitable[LongTermMemory]],
 ) -> AbstractAsyncContextManager[None]:
-    """Serve the memory that the settings name, unless it is off; ``open_memory`` is called when it is first used.
+    """Run the memory worker while the context is entered, unless memory is off; the first call opens the memory.
 
-    An embedded memory is served by the one process that holds its lock, a server by all processes.
+    Only the process that holds its lock serves an embedded memory; all processes serve a memory on a server.
     """
     if settings.memory_store == "off":
         return nullcontext()
@@ -87,9 +87,9 @@ def serving_app_memory(
 async def serving_memory(
     memory: LongTermMemory, build: Callable[[], Worker], lock: OwnerLock | None = None
 ) -> AsyncIterator[None]:
-    """Run the worker that ``build`` returns: at once, or whenever this process gets the lock.
+    """Run the worker that ``build`` returns: at once or, with a lock, as soon as this process holds it.
 
-    A lock that is free is taken before this returns. ``memory`` is closed before the lock is released.
+    If the lock is free, it is taken before the context is entered. ``memory`` is closed before the lock is released.
     """
     is_decided = asyncio.Event()
     serving = asyncio.create_task(_serve(memory, build, lock, is_decided))
@@ -116,7 +116,7 @@ async def _serve(
                         await asyncio.Future()  # until cancelled
                 finally:
                     await memory.aclose()
-        except Exception as error:  # whatever it is: the worker of tasks must not end because of it
+        except Exception as error:  # of any kind: the worker of tasks must go on
             is_decided.set()
             logger.error("Long-term memory can't be served now: %s", error)
             logger.debug("The cause", exc_info=True)

@@ -1,4 +1,4 @@
-"""A lock that one process of a machine holds at a time, until it ends, however that comes."""
+"""A file lock between the processes of a machine, which the kernel releases when its holder ends."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["OwnerLock"]
 logger = logging.getLogger("opspawn.memory")
 
 _POLL_INTERVAL_S = 0.3
-"""How often a process tries that waits for the lock: flock has no wait that can be cancelled."""
+"""Time between two attempts to get the lock: a blocking flock can't be cancelled."""
 
 
 class OwnerLock:
-    """A file lock (``flock``), in ``async with``. The kernel releases it when the process dies, also by ``kill -9``."""
+    """A ``flock``, as an async context manager. The kernel releases it when the process ends, even by ``kill -9``."""
 
     def __init__(self, path: Path) -> None:
-        """Set up; the directory of ``path`` is created with the first attempt."""
+        """Use the file ``path``; the first attempt creates it and its directory."""
         self._path = path
         self._fd: int | None = None
 
     async def __aenter__(self) -> Self:
-        """Wait for the lock, as long as it takes."""
+        """Wait for the lock without a limit."""
         warned = False
         while not self.acquire():
             if not warned:

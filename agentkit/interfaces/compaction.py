@@ -14,8 +14,8 @@ from agentkit.specs import AgentSpec
 __all__ = ["CompactedMessages", "CompactionReason", "CompactionRequest", "Compactor", "ContextUse"]
 
 CompactionReason = Literal["share", "too_long"]
-"""``share``: the transcript takes the share of the window that the agent's ``compaction.at`` gives. ``too_long``: the
-model refused a request as too long."""
+"""``share``: the transcript has reached the share of the context window that the agent's ``compaction.at`` sets.
+``too_long``: the model refused a request as too long."""
 
 
 class ContextUse(Record):
@@ -28,42 +28,43 @@ class ContextUse(Record):
 
 
 class CompactionRequest(Record):
-    """What a transcript is shortened for."""
+    """Why and for which model a transcript is shortened."""
 
     agent: AgentSpec
     model: str
     """The model that reads the transcript: ``provider:name``."""
     reason: CompactionReason
     attempt: int = 1
-    """How many compactions in a row were made for the same request to the model, this one included: each must leave
-    less than the one before."""
+    """Number of this compaction among those for the same model request, from 1. Each must leave fewer tokens than the
+    one before."""
     context: ContextUse | None = Field(default=None, exclude_if=lambda context: context is None)
-    """What the newest response said of the transcript's tokens; None: unknown, so that they are estimated."""
+    """Tokens as the newest response reported them; None: unknown, so that they are estimated."""
     facts: tuple[str, ...] = ()
-    """What must not be lost, such as irreversible calls of the effect ledger: a line each."""
+    """What must not be lost, such as irreversible calls of the effect ledger, one line each."""
 
 
 class CompactedMessages(Record):
-    """A shorter transcript in place of the old one."""
+    """The transcript after a compaction."""
 
     messages: tuple[Message, ...]
-    """All of the new transcript, in order; tool calls and their results are paired. The same messages as before where
-    nothing can be shortened."""
+    """The complete new transcript, in order; no tool call is without its result. The old messages if nothing can be
+    shortened."""
     tokens_before: int
-    """Estimated, with the agent's instructions and tools."""
+    """Estimated, including the agent's instructions and tools."""
     tokens_after: int
+    """As ``tokens_before``."""
     usage: Usage = Usage()
-    """Of the models that wrote summaries."""
+    """Usage of the models that wrote summaries."""
 
 
 class Compactor(Protocol):
     """Shortens transcripts."""
 
     async def compact(self, messages: Sequence[Message], request: CompactionRequest) -> CompactedMessages:
-        """Return a shorter transcript that says what the old one did.
+        """Return a shorter transcript with the essential content of the old one.
 
         Raises:
-            MessageTooLong: what must stay doesn't fit the window; the message has the numbers.
+            MessageTooLong: the messages that must be kept exceed the window; the error has the numbers.
             ModelError: no summary could be written.
         """
         ...

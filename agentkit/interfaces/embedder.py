@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 __all__ = ["EmbeddedKind", "Embedder"]
 
 EmbeddedKind = Literal["document", "query"]
-"""What is embedded: a stored text, or a query for such. Some models treat them differently."""
+"""Whether a text is stored or searched with. Some models treat the two differently."""
 
 
 class Embedder(Protocol):
@@ -35,5 +35,5 @@ class Embedder(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Release what it holds. Called at most once."""
+        """Release connections, threads and models. Called at most once."""
         ...

@@ -33,7 +33,7 @@ DEFAULT_USER = "default"
 """The user of tasks and requests that name none."""
 
 MAX_MEMORY_CHARS = 4_000
-"""The longest text of a memory."""
+"""The most characters of a memory's text."""
 
 MEMORY_TOOLS = ("remember", "recall", "forget", "update_memory")
 """The names of the tools that an agent with long-term memory has."""
@@ -42,7 +42,7 @@ ScopeKind = Literal["user", "agent", "tenant"]
 
 
 def memory_task_queue(task_queue: str) -> str:
-    """Return the queue of memory's activities and tools, for those workers of ``task_queue`` that serve memory."""
+    """Return the task queue of memory's activities and tools, which the workers that serve memory poll."""
     return f"{task_queue}-memory"
 
 
@@ -63,7 +63,7 @@ class ShortTermMemory(Protocol):
 
 
 class MemoryScope(Record):
-    """Whose memories they are: a user's, an agent's, or those of all in a tenant. No call reaches another scope."""
+    """The owner of memories: a user, an agent, or a whole tenant. A call reaches the memories of one scope only."""
 
     kind: ScopeKind
     owner: str = ""
@@ -77,7 +77,7 @@ class MemoryScope(Record):
         return cls(kind=kind, owner=owner, tenant=tenant)
 
     def __str__(self) -> str:
-        """Return it for people: ``user/ada``, ``agent/assistant``, ``tenant``."""
+        """Return a text for people: ``user/ada``, ``agent/assistant``, ``tenant``."""
         return f"{self.kind}/{self.owner}" if self.owner else self.kind
 
 
@@ -86,16 +86,16 @@ class NewMemory(Record):
 
     text: str = Field(min_length=1, max_length=MAX_MEMORY_CHARS)
     key: str
-    """What makes the same request the same memory, such as a tool call's idempotency key."""
+    """Idempotency key, such as a tool call's: a request with a known key stores nothing new."""
     metadata: Mapping[str, str] = Field(default_factory=dict)
     task_id: str | None = Field(default=None, exclude_if=_is_none)
     """The task that it comes from; None: a person wrote it."""
     expires_at: datetime | None = Field(default=None, exclude_if=_is_none)
-    """When it is forgotten by itself."""
+    """When it expires; None: never."""
     created_at: datetime | None = Field(default=None, exclude_if=_is_none)
-    """Of an imported memory: when it was first stored, elsewhere. None: now."""
+    """When an imported memory was first stored. None: now."""
     supersedes: str | None = Field(default=None, exclude_if=_is_none)
-    """The id of a memory that is out of date because of this one. That one is kept, linked, and no longer recalled."""
+    """The id of a memory that this one makes out of date; that one is kept with a link, and not recalled."""
 
 
 class MemoryChanges(Record):
@@ -103,7 +103,7 @@ class MemoryChanges(Record):
 
     text: str | None = Field(default=None, min_length=1, max_length=MAX_MEMORY_CHARS, exclude_if=_is_none)
     metadata: Mapping[str, str] | None = Field(default=None, exclude_if=_is_none)
-    """In place of all earlier ones."""
+    """Replaces all earlier metadata."""
     expires_at: datetime | None = Field(default=None, exclude_if=_is_none)
 
 
@@ -122,7 +122,7 @@ class Memory(Record):
     superseded_by: str | None = Field(default=None, exclude_if=_is_none)
     """The id of the memory that made this one out of date."""
     score: float | None = Field(default=None, exclude_if=_is_none)
-    """How well it fits the query, the best of a result being 1; only on recall. Comparable within one result alone."""
+    """How well it fits the query, 1 for the best of a result; set by ``recall``. Not comparable between results."""
 
 
 class RememberedMemory(Record):
@@ -130,8 +130,7 @@ class RememberedMemory(Record):
 
     memory: Memory
     outcome: Literal["new", "same", "updated"]
-    """``same``: the key, or a memory with the same text, was there before. ``updated``: a near duplicate was there, and
-    has the new text now."""
+    """``same``: the key or the text was stored before. ``updated``: the text replaced that of a near duplicate."""
 
 
 class MemoryPage(Record):
@@ -139,28 +138,28 @@ class MemoryPage(Record):
 
     memories: tuple[Memory, ...]
     next_cursor: str | None = Field(default=None, exclude_if=_is_none)
-    """Where the next page starts; None: this is the last."""
+    """Cursor of the next page; None: this is the last."""
     total: int
-    """How many the scope has."""
+    """Number of memories in the scope."""
 
 
 class LongTermMemory(Protocol):
     """Texts that outlive a task, in separate scopes; safe for concurrent use.
 
-    What has returned survives the end of the process. Expired memories are found by nothing. Every method may raise
-    MemoryUnavailable, where a retry may succeed, and MemoryMisconfigured.
+    A write that has returned survives the end of the process. No method finds expired memories. Every method may raise
+    MemoryUnavailable, where a retry may succeed, and MemoryMisconfigured, where it can't.
     """
 
     async def remember(self, scope: MemoryScope, memory: NewMemory) -> RememberedMemory:
-        """Store a text. A repeated key, and a text that the scope has already, store nothing new."""
+        """Store a text. A repeated key or text of the scope stores nothing new."""
         ...
 
     async def recall(self, scope: MemoryScope, query: str, *, limit: int) -> Sequence[Memory]:
-        """Return the memories that fit the query, best first: by meaning and by words. None that is superseded."""
+        """Return the memories that fit the query by meaning and by words, best first; superseded ones are left out."""
         ...
 
     async def get(self, scope: MemoryScope, memory_id: str) -> Memory:
-        """Return one memory, also a superseded one.
+        """Return one memory, which may be superseded.
 
         Raises:
             MemoryNotFound: the scope has none with that id.
@@ -168,7 +167,7 @@ class LongTermMemory(Protocol):
         ...
 
     async def find(self, tenant: str, memory_id: str) -> Memory:
-        """Return the memory with that id, of whichever scope of the tenant; also a superseded one.
+        """Return the memory with that id from any scope of the tenant; it may be superseded.
 
         Raises:
             MemoryNotFound: the tenant has none with that id.
@@ -176,10 +175,10 @@ class LongTermMemory(Protocol):
         ...
 
     async def list(self, scope: MemoryScope, *, limit: int, cursor: str | None = None) -> MemoryPage:
-        """Return memories by the time of their creation, newest first, superseded ones among them.
+        """Return memories by the time of their creation, newest first, superseded ones included.
 
         Raises:
-            MemoryRequestInvalid: the cursor is none of this scope's.
+            MemoryRequestInvalid: the cursor isn't one of this scope's list.
         """
         ...
 
@@ -208,9 +207,9 @@ class LongTermMemory(Protocol):
         ...
 
     async def reindex(self) -> int:
-        """Compute the vectors of all memories anew, as another embedding model demands; return how many there are."""
+        """Compute the vectors of all memories again, for another embedding model; return how many there are."""
         ...
 
     async def aclose(self) -> None:
-        """Release what it holds, such as connections and files. Called at most once."""
+        """Release connections and files. Called at most once."""
         ...

@@ -26,9 +26,10 @@ _FORMAT = 1
 
 
 class EdgeDirectory:
-    """A directory with ``memory.json`` and a shard, in a subdirectory with a number. Blocking; for one thread.
+    """A directory with ``memory.json`` and numbered subdirectories, one shard in each. Blocking; for one thread.
 
-    A new shard replaces the old one when ``memory.json`` names it, at once: what else lies there is left over.
+    ``memory.json`` names the shard in use and its model. It is replaced atomically, so that a new shard comes into use
+    at once; other numbered subdirectories are leftovers and are removed.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -36,11 +37,11 @@ class EdgeDirectory:
         self._number = 0
 
     def open(self, model: VectorModel | None) -> tuple[edge.EdgeShard, VectorModel]:
-        """Return the shard and its model; where there is none, create one for ``model``.
+        """Return the shard in use and its model; create one for ``model`` if there is none.
 
         Raises:
-            MemoryMisconfigured: it is of another model, or of a version that isn't known.
-            MemoryUnavailable: another process has it open, or it can't be read.
+            MemoryMisconfigured: its vectors are of another model, or a newer Opspawn wrote it.
+            MemoryUnavailable: another process has it open, it can't be read, or there is none and ``model`` is None.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         description = self._description()
@@ -64,7 +65,7 @@ class EdgeDirectory:
         return shard, stored
 
     def create(self, number: int, model: VectorModel) -> edge.EdgeShard:
-        """Return a new, empty shard."""
+        """Return a new, empty shard in the subdirectory ``number``; what was there is erased."""
         target = self.path / str(number)
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(mode=0o700)
@@ -84,24 +85,24 @@ class EdgeDirectory:
         return shard
 
     def create_next(self, model: VectorModel) -> edge.EdgeShard:
-        """Return a new shard beside the one in use."""
+        """Return a new, empty shard; the one in use stays in use."""
         return self.create(self._number + 1, model)
 
     def use_next(self, model: VectorModel) -> None:
-        """Use the shard that ``create_next`` made, from now on; erase the one before, which must be closed."""
+        """Put the shard of ``create_next`` into use, and erase the previous one, which must be closed."""
         self._describe(self._number + 1, model)
         self._number += 1
         self._remove_leftovers()
 
     def discard_next(self) -> None:
-        """Erase the shard that ``create_next`` made, which must be closed."""
+        """Erase the shard of ``create_next``, which must be closed."""
         shutil.rmtree(self.path / str(self._number + 1), ignore_errors=True)
 
     def _description(self) -> tuple[int, VectorModel] | None:
         try:
             description = json.loads((self.path / _DESCRIPTION).read_bytes())
             if description["format"] != _FORMAT:
-                raise MemoryMisconfigured(f"the memory in {self.path} is of a newer Opspawn: update this one")
+                raise MemoryMisconfigured(f"a newer Opspawn wrote the memory in {self.path}: update this one")
             return int(description["shard"]), VectorModel(description["model"], description["dimension"])
         except FileNotFoundError:
             return None

@@ -1,4 +1,4 @@
-"""Memories in a directory, by Qdrant's engine in this process."""
+"""Memories in a directory, stored by Qdrant's engine inside this process."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from agentkit.memory.stored_points import (
 __all__ = ["EdgePoints"]
 
 FLUSH_INTERVAL = 500
-"""After how many writes their log is cut. What is in the log is done again when the directory is opened: 1,000 a second
-or so."""
+"""Number of writes between two flushes, each of which truncates the write-ahead log. Opening the directory replays the
+log, about 1,000 writes a second."""
 
 _Result = TypeVar("_Result")
 
 
 class EdgePoints:
-    """A ``PointStore`` in a directory, which one process at a time can have open.
+    """A ``PointStore`` in a directory that one process at a time can open.
 
-    All is done by one thread of its own: the engine holds Python's lock, so more threads wouldn't be faster.
+    One dedicated thread makes all calls: the engine holds the GIL, so more threads wouldn't be faster.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Keep the memories there; the directory is made by the first call."""
+        """Store memories in ``directory``, which the first call creates."""
         self._directory = EdgeDirectory(directory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="memory")
         self._shard: edge.EdgeShard | None = None
@@ -108,18 +108,18 @@ class EdgePoints:
         )
         return await self._query(request)
 
-    async def put(self, stored: MemoryPoint, vectors: PointVectors) -> None:
+    async def put(self, point: MemoryPoint, vectors: PointVectors) -> None:
         """See ``PointStore``."""
-        await self._write(edge.UpdateOperation.upsert_points([_point(stored, vectors)]))
+        await self._write(edge.UpdateOperation.upsert_points([_point(point, vectors)]))
 
-    async def change(self, stored: MemoryPoint, vectors: PointVectors | None) -> bool:
+    async def change(self, point: MemoryPoint, vectors: PointVectors | None) -> bool:
         """See ``PointStore``."""
-        identifier = stored.memory.id
+        identifier = point.memory.id
         if vectors is None:
-            operation = edge.UpdateOperation.overwrite_payload([identifier], payload_of(stored))
+            operation = edge.UpdateOperation.overwrite_payload([identifier], payload_of(point))
         else:
             mode = edge.UpdateMode.UpdateOnly
-            operation = edge.UpdateOperation.upsert_points([_point(stored, vectors)], update_mode=mode)
+            operation = edge.UpdateOperation.upsert_points([_point(point, vectors)], update_mode=mode)
 
         def change() -> bool:
             if not self._opened.retrieve([identifier], False, False):
@@ -165,7 +165,7 @@ class EdgePoints:
         return self._shard
 
     async def _run(self, call: Callable[[], _Result]) -> _Result:
-        """Do it in the thread."""
+        """Run ``call`` in the thread; raise errors of the engine as MemoryUnavailable."""
         if self._closed:
             raise MemoryUnavailable(f"the memory in {self._directory.path} is closed")
 

@@ -16,10 +16,10 @@ __all__ = ["open_embedded_memory"]
 def open_embedded_memory(
     directory: Path, embedder: Embedder, *, now: Callable[[], datetime] = utc_now
 ) -> LongTermMemory:
-    """Return the memory in a directory; nothing is opened, or made, before the first call.
+    """Return the memory in a directory; the first call opens or creates it. Closing it closes the embedder.
 
-    One process at a time can have it open: to another it is unavailable. Closing it closes the embedder.
+    One process at a time can have it open: calls of others raise MemoryUnavailable.
     """
-    from agentkit.memory.edge_points import EdgePoints  # loaded by those who use it
+    from agentkit.memory.edge_points import EdgePoints  # imported only where it is used
 
     return VectorMemory(EdgePoints(directory), embedder, now=now)

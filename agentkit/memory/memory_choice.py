@@ -14,15 +14,15 @@ __all__ = ["open_memory"]
 
 
 async def open_memory(settings: AgentSettings, directory: Path) -> LongTermMemory:
-    """Return the memory of ``settings.memory_store``, whose packages are imported now; the first call opens it.
+    """Return the memory of ``settings.memory_store``. Its packages are imported now; its first call opens it.
 
     Args:
         settings: which store, and which embedding model.
-        directory: where the embedded memory's files are. Its caller is the only one that uses them.
+        directory: of the embedded memory's files. The caller makes sure that no other process uses it.
 
     Raises:
         MemoryUnavailable: the provider of embeddings doesn't respond; see ``open_embedder``.
-        MemoryMisconfigured: it is off, or a setting or a package is missing; the message has the cure.
+        MemoryMisconfigured: memory is off, or a setting or a package is missing; the message says what to do.
     """
     store = settings.memory_store
     if store == "off":

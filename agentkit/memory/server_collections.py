@@ -18,18 +18,19 @@ from agentkit.memory.stored_points import (
     changed_model,
 )
 
-__all__ = ["ServerCollections", "meaning_vector"]
+__all__ = ["ServerCollections", "meaning_vector_name"]
 
 _NUMBERED = re.compile(r"-(\d+)$")
 
 
-def meaning_vector(model: VectorModel) -> str:
-    """Return the name of a model's dense vectors, which has the model's: a call with another model's is refused."""
+def meaning_vector_name(model: VectorModel) -> str:
+    """Return the name of a model's dense vectors. It contains the model's, so that the server refuses calls with the
+    vectors of another model."""
     return f"{MEANING_VECTOR}-{quote(model.name, safe='')}"
 
 
 class ServerCollections:
-    """The alias ``name``, and collections ``name-1``, ``name-2``, ... of which it names one."""
+    """The alias ``name``, and collections ``name-1``, ``name-2``, ...; the alias points to the one in use."""
 
     def __init__(self, client: AsyncQdrantClient, name: str) -> None:
         self.name = name
@@ -39,7 +40,7 @@ class ServerCollections:
         """Check the collection in use, or create the first one. Several processes may do this at the same time.
 
         Raises:
-            MemoryMisconfigured: it has vectors of another model, or is no collection of memories.
+            MemoryMisconfigured: it has vectors of another model, or isn't a collection of memories.
         """
         try:
             info = await self._client.get_collection(self.name)
@@ -52,17 +53,17 @@ class ServerCollections:
         self._check(info, model)
 
     async def current(self) -> str | None:
-        """Return the collection that the alias names; None: there is no such alias."""
+        """Return the collection that the alias points to; None if the alias doesn't exist."""
         aliases = (await self._client.get_aliases()).aliases
         return next((alias.collection_name for alias in aliases if alias.alias_name == self.name), None)
 
     async def create(self, collection: str, model: VectorModel) -> None:
-        """Create a collection with its indexes, or complete one that is there."""
+        """Create a collection with its indexes; if it exists, create the indexes that it lacks."""
         size = models.VectorParams(size=model.dimension, distance=models.Distance.COSINE)
         try:
             await self._client.create_collection(
                 collection,
-                vectors_config={meaning_vector(model): size},
+                vectors_config={meaning_vector_name(model): size},
                 sparse_vectors_config={WORDS_VECTOR: models.SparseVectorParams(modifier=models.Modifier.IDF)},
                 hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),  # a graph for each tenant, none over all
             )
@@ -77,7 +78,7 @@ class ServerCollections:
             await self._client.create_payload_index(collection, field, models.PayloadSchemaType.INTEGER)
 
     async def create_next(self, current: str, model: VectorModel) -> str:
-        """Return a new, empty collection to copy the one in use to."""
+        """Return the name of a new, empty collection, into which ``current`` is to be copied."""
         number = int(match[1]) if (match := _NUMBERED.search(current)) else 0
         collection = f"{self.name}-{number + 1}"
         await self._client.delete_collection(collection)  # left over by a process that was killed
@@ -85,7 +86,7 @@ class ServerCollections:
         return collection
 
     async def replace(self, current: str, collection: str) -> None:
-        """Use another collection from now on, and delete the one before."""
+        """Put ``collection`` into use instead of ``current``, and delete ``current``."""
         await self._use(collection, current)
         await self._client.delete_collection(current)
 
@@ -107,7 +108,7 @@ class ServerCollections:
         ours = [(unquote(name.removeprefix(prefix)), size) for name, size in stored.items() if name.startswith(prefix)]
         if len(ours) != 1 or WORDS_VECTOR not in (info.config.params.sparse_vectors or {}):
             raise MemoryMisconfigured(
-                f"the collection {self.name} is none of memories: name another one by AGENTKIT_LTM_COLLECTION"
+                f"the collection {self.name} doesn't hold memories: set AGENTKIT_LTM_COLLECTION to another name"
             )
         [(name, dimension)] = ours
         if (name, dimension) != (model.name, model.dimension):

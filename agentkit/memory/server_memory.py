@@ -18,8 +18,8 @@ def open_server_memory(
     """Return the memory in a collection, which the first call creates if there is none. Closing it closes the embedder.
 
     Raises:
-        MemoryMisconfigured: the URL is none.
+        MemoryMisconfigured: ``url`` isn't a valid URL.
     """
-    from agentkit.memory.server_points import ServerPoints  # loaded by those who use it
+    from agentkit.memory.server_points import ServerPoints  # imported only where it is used
 
     return VectorMemory(ServerPoints(url, api_key=api_key, collection=collection), embedder, now=now)

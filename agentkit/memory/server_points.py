@@ -12,7 +12,7 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from agentkit.errors import LongTermMemoryError, MemoryMisconfigured, MemoryUnavailable
-from agentkit.memory.server_collections import ServerCollections, meaning_vector
+from agentkit.memory.server_collections import ServerCollections, meaning_vector_name
 from agentkit.memory.stored_points import (
     CURRENT,
     REBUILD_BATCH,
@@ -32,17 +32,18 @@ __all__ = ["ServerPoints"]
 REQUEST_TIMEOUT_S = 10
 
 MAX_COPIES = 10
-"""How often a reindexing looks for what other processes have written meanwhile."""
+"""The most passes of a reindexing over the old collection; each copies what other processes have written since the one
+before."""
 
 
 class ServerPoints:
     """A ``PointStore`` in a collection of a Qdrant server, for any number of processes."""
 
     def __init__(self, url: str, *, api_key: str | None, collection: str) -> None:
-        """Connect with the first call.
+        """Set up the client; the first call connects.
 
         Raises:
-            MemoryMisconfigured: the URL is none.
+            MemoryMisconfigured: ``url`` isn't a valid URL.
         """
         self._url = url
         headers = None if api_key is None else {"api-key": api_key}
@@ -51,7 +52,7 @@ class ServerPoints:
                 url=url, headers=headers, timeout=REQUEST_TIMEOUT_S, check_compatibility=False
             )
         except Exception as error:
-            raise MemoryMisconfigured(f"AGENTKIT_LTM_URL is no URL of a Qdrant server: {error}") from None
+            raise MemoryMisconfigured(f"AGENTKIT_LTM_URL isn't the URL of a Qdrant server: {error}") from None
         self._collections = ServerCollections(self._client, collection)
         self._model: VectorModel | None = None
 
@@ -153,20 +154,20 @@ class ServerPoints:
             await self._client.delete(self._collections.name, selector, wait=True)
 
     async def rebuild(self, model: VectorModel, make_vectors: MakeVectors) -> int:
-        """See ``PointStore``. Other processes may go on writing with the model before, until the end."""
+        """See ``PointStore``. Until it ends, other processes may still write with the previous model."""
         with self._server_errors():
             if (current := await self._collections.current()) is None:
                 await self._collections.prepare(model)
                 if (current := await self._collections.current()) is None:
                     raise MemoryMisconfigured(
-                        f"{self._collections.name} is a collection, and no alias, so it can't be replaced: export the "
+                        f"{self._collections.name} is a collection, not an alias, so it can't be replaced: export the "
                         "memories, and import them with another AGENTKIT_LTM_COLLECTION"
                     )
             target = await self._collections.create_next(current, model)
             try:
                 copied: dict[str, str] = {}
                 for _ in range(MAX_COPIES):
-                    if not await self._copy(current, target, meaning_vector(model), make_vectors, copied):
+                    if not await self._copy(current, target, meaning_vector_name(model), make_vectors, copied):
                         break
                 await self._collections.replace(current, target)
             except BaseException:
@@ -183,12 +184,12 @@ class ServerPoints:
     def _meaning(self) -> str:
         if self._model is None:
             raise MemoryUnavailable(f"the memory on {self._url} is not open")
-        return meaning_vector(self._model)
+        return meaning_vector_name(self._model)
 
     async def _copy(
         self, source: str, target: str, meaning: str, make_vectors: MakeVectors, copied: dict[str, str]
     ) -> int:
-        """Copy what was not copied before as it is now; return how many memories that were, with those gone since."""
+        """Copy memories that are new or changed since ``copied``; delete those that are gone. Return how many."""
         seen: set[str] = set()
         changes, offset = 0, None
         while True:
@@ -237,7 +238,7 @@ class ServerPoints:
 
 
 class _PointGone(MemoryUnavailable):
-    """The point that was to be changed is not there."""
+    """The point to change doesn't exist."""
 
 
 def _struct(point: MemoryPoint, vectors: PointVectors, meaning: str) -> models.PointStruct:

@@ -1,4 +1,4 @@
-"""The Protocol of vector databases that memories are stored in, and what they store of a memory."""
+"""The Protocol of the vector databases that store memories, and the format of a stored memory."""
 
 from __future__ import annotations
 
@@ -42,28 +42,29 @@ WORDS_VECTOR = "words"
 """The name of the sparse vectors."""
 
 CURRENT = "current"
-"""The field ``state`` of memories that no other supersedes."""
+"""The value of the field ``state`` for memories that no other supersedes."""
 
 KEYWORD_FIELDS = ("scope", "keys", "text_key", "state")
-"""Indexed fields of the payload that are texts, besides ``tenant``."""
+"""Indexed text fields of the payload, besides ``tenant``."""
 
 INTEGER_FIELDS = ("position", "expires_ms")
+"""Indexed integer fields of the payload."""
 
 RRF_K = 2
-"""``k`` of reciprocal rank fusion, Qdrant's default: larger ones let the first ranks count less, and find less."""
+"""``k`` of reciprocal rank fusion, Qdrant's default. A larger one gives the first ranks less weight: worse recall."""
 
 SEARCH_DEPTH = 30
-"""How many memories each of the two searches gives to the fusion, at least."""
+"""The least number of memories that each of the two searches, by meaning and by words, passes to the fusion."""
 
 REBUILD_BATCH = 64
-"""For how many memories vectors are made at a time."""
+"""Number of memories whose vectors are computed at a time when a store is rebuilt."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class VectorModel:
-    """The model that the vectors of a store are of."""
+    """The embedding model that computed the vectors of a store."""
 
     name: str
     dimension: int
@@ -75,12 +76,12 @@ class MemoryPoint:
 
     memory: Memory
     keys: tuple[str, ...] = ()
-    """Hashes, see ``key_hash``; the newest last."""
+    """Hashes of idempotency keys (``key_hash``), oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class PointVectors:
-    """What a memory is found by."""
+    """The dense and the sparse vector of a text."""
 
     meaning: Sequence[float]
     words: WordVector
@@ -88,35 +89,38 @@ class PointVectors:
 
 @dataclass(frozen=True, slots=True)
 class PointFilter:
-    """Which memories a call is about: those of one tenant, and all that is given more."""
+    """Selects memories of one tenant that fit every other field that is set."""
 
     tenant: str
     now_ms: int
-    """Those that expire then, or before, are left out."""
+    """The time now, in milliseconds since 1970: memories that have expired by then are left out."""
     scope: str | None = None
-    """See ``scope_key``; None: any."""
+    """The ``scope_key``; None: any scope."""
     current: bool = False
-    """Only those that no other supersedes."""
+    """Whether superseded memories are left out."""
     ids: Sequence[str] | None = None
     without_ids: Sequence[str] = ()
     same_as: tuple[str, str] | None = None
-    """A key's hash and a text's: those with the key, and current ones with the text."""
+    """A ``key_hash`` and a ``text_key``: memories with the key, and current ones with the text."""
     first_position: int | None = None
+    """The least ``list_position``."""
     last_position: int | None = None
+    """The greatest ``list_position``."""
 
 
 MakeVectors = Callable[[Sequence[str]], Awaitable[Sequence[PointVectors]]]
-"""Makes the vectors of some texts."""
+"""Computes the vectors of texts, in their order."""
 
 
 class PointStore(Protocol):
-    """A place for memories and their vectors; safe for concurrent use.
+    """A database of memories and their vectors; safe for concurrent use.
 
-    Every method may raise MemoryUnavailable and MemoryMisconfigured. What has returned survives the end of the process.
+    Every method may raise MemoryUnavailable and MemoryMisconfigured. A write that has returned survives the end of the
+    process.
     """
 
     async def prepare(self, model: VectorModel) -> None:
-        """Open the store, and create it where there is none. Called before each other call but ``rebuild``.
+        """Open the store; create it if there is none. Called before every call except ``rebuild`` and ``aclose``.
 
         Raises:
             MemoryMisconfigured: the vectors in it are of another model.
@@ -126,31 +130,31 @@ class PointStore(Protocol):
     async def select(
         self, where: PointFilter, *, limit: int, order: Literal["newest", "oldest"] | None = None
     ) -> Sequence[MemoryPoint]:
-        """Return memories; ordered ones by ``list_position``."""
+        """Return memories; ``order`` is that of ``list_position``, None is any order."""
         ...
 
     async def count(self, where: PointFilter) -> int:
-        """Return how many there are."""
+        """Return the number of memories."""
         ...
 
     async def nearest(
         self, where: PointFilter, meaning: Sequence[float], *, limit: int
     ) -> Sequence[tuple[MemoryPoint, float]]:
-        """Return the memories whose vectors are nearest, with the cosine, best first."""
+        """Return the memories with the nearest dense vectors and their cosines, best first."""
         ...
 
     async def search(
         self, where: PointFilter, vectors: PointVectors, *, limit: int
     ) -> Sequence[tuple[MemoryPoint, float]]:
-        """Return the memories that fit by meaning and by words, with a score, best first."""
+        """Return the memories that fit by meaning and by words, and their scores, best first."""
         ...
 
-    async def put(self, stored: MemoryPoint, vectors: PointVectors) -> None:
-        """Store a memory, in place of one with its id."""
+    async def put(self, point: MemoryPoint, vectors: PointVectors) -> None:
+        """Store a memory; one with the same id is replaced."""
         ...
 
-    async def change(self, stored: MemoryPoint, vectors: PointVectors | None) -> bool:
-        """Store all of a memory anew; None leaves its vectors. Return False, and do nothing, where its id is gone."""
+    async def change(self, point: MemoryPoint, vectors: PointVectors | None) -> bool:
+        """Replace a stored memory, and its vectors unless they are None. Return False if there is none with its id."""
         ...
 
     async def delete(self, where: PointFilter) -> None:
@@ -162,14 +166,14 @@ class PointStore(Protocol):
         ...
 
     async def rebuild(self, model: VectorModel, make_vectors: MakeVectors) -> int:
-        """Make all vectors anew, with another model perhaps; return how many memories there are.
+        """Compute all vectors again with ``model``; return the number of memories.
 
-        If it fails, the store is what it was.
+        If it fails, the store is unchanged.
         """
         ...
 
     async def aclose(self) -> None:
-        """Release what it holds."""
+        """Release connections and files."""
         ...
 
 
@@ -179,12 +183,12 @@ def to_milliseconds(moment: datetime) -> int:
 
 
 def key_hash(key: str) -> str:
-    """Return what is stored of an idempotency key, which may be long and odd."""
+    """Return the hash of an idempotency key that is stored; keys may be long, with any characters."""
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def payload_of(stored: MemoryPoint) -> dict[str, Any]:
-    """Return the payload of a memory: what filters need, and its fields."""
+    """Return the payload of a stored memory: its fields, and those that only filters use."""
     memory = stored.memory
     payload: dict[str, Any] = {
         "tenant": memory.scope.tenant,
@@ -210,10 +214,10 @@ def payload_of(stored: MemoryPoint) -> dict[str, Any]:
 
 
 def point_of(point_id: object, payload: Mapping[str, Any] | None) -> MemoryPoint:
-    """Return what a payload is of.
+    """Return the memory of a payload; the inverse of ``payload_of``.
 
     Raises:
-        MemoryMisconfigured: it is none of a memory.
+        MemoryMisconfigured: the payload isn't one of a memory.
     """
     payload = payload or {}
     try:
@@ -230,7 +234,7 @@ def point_of(point_id: object, payload: Mapping[str, Any] | None) -> MemoryPoint
         )
         return MemoryPoint(memory, tuple(payload["keys"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise MemoryMisconfigured(f"{point_id} is stored among the memories, and is none: {error!r:.200}") from None
+        raise MemoryMisconfigured(f"{point_id} is stored among the memories, but isn't one: {error!r:.200}") from None
 
 
 def changed_model(place: str, stored: str, wanted: VectorModel) -> MemoryMisconfigured:

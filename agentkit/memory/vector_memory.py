@@ -54,25 +54,25 @@ from agentkit.memory_rules import (
 __all__ = ["VectorMemory"]
 
 EXPORT_PAGE = 200
-"""How many memories an export reads at a time."""
+"""Number of memories that an export reads at a time."""
 
 MAX_SAME_POSITION = 10_000
-"""How many memories of one ``list_position`` are put in order."""
+"""The most memories of one ``list_position`` that are sorted by their ids."""
 
 NEAR_DUPLICATES = 5
-"""How many of the nearest memories may be near duplicates."""
+"""Number of nearest memories that are checked for a near duplicate."""
 
 PURGE_INTERVAL = timedelta(hours=1)
-"""How often expired memories, which nothing finds, are erased."""
+"""Time between two erasures of expired memories; nothing finds them meanwhile."""
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class VectorMemory:
-    """A ``LongTermMemory`` in a ``PointStore``. It opens nothing before the first call."""
+    """A ``LongTermMemory`` in a ``PointStore``, which the first call opens."""
 
     def __init__(self, points: PointStore, embedder: Embedder, *, now: Callable[[], datetime] = utc_now) -> None:
-        """Close both with it."""
+        """Take over ``points`` and ``embedder``: ``aclose`` closes both."""
         self._points = points
         self._embedder = embedder
         self._now = now
@@ -177,7 +177,7 @@ class VectorMemory:
         self._reindexing = True
         try:
             for lock in list(self._writes.values()):
-                async with lock:  # a write that has begun ends first
+                async with lock:  # writes that have started end first
                     pass
             return await self._points.rebuild(self._model, self._document_vectors)
         finally:
@@ -200,7 +200,7 @@ class VectorMemory:
 
     def _check_not_reindexing(self) -> None:
         if self._reindexing:
-            raise MemoryUnavailable("the vectors of all memories are made anew now: try again when that is done")
+            raise MemoryUnavailable("the vectors of all memories are made anew now: try again when that has ended")
 
     def _write_lock(self, scope: MemoryScope) -> asyncio.Lock:
         return self._writes.setdefault(scope, asyncio.Lock())
@@ -268,7 +268,9 @@ class VectorMemory:
         identifier = memory_id(scope, new.text)
         for taken in await self._points.select(self._filter(scope, ids=[identifier]), limit=1):
             if taken.memory.superseded_by is None and text_key(taken.memory.text) == text_key(new.text):
-                return RememberedMemory(memory=await self._seen_again(taken, new), outcome="same")  # just now
+                return RememberedMemory(
+                    memory=await self._seen_again(taken, new), outcome="same"
+                )  # stored since ``_same`` looked for it
             identifier = memory_id(scope, new.text, new.key)
         memory = self._new(scope, identifier, new)
         await self._points.put(MemoryPoint(memory, (key_hash(new.key),)), vectors)
@@ -334,7 +336,7 @@ def _with_key(memory: Memory, keys: tuple[str, ...], key: str) -> MemoryPoint:
 
 
 def _point_ids(memory_id: str) -> list[str]:
-    """Return the id as the database has it; none for a text that is no UUID."""
+    """Return the id in a list; an empty one if it isn't a UUID as the database writes it."""
     try:
         return [memory_id] if str(UUID(memory_id)) == memory_id else []
     except ValueError:

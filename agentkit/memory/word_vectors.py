@@ -13,7 +13,8 @@ from dataclasses import dataclass
 __all__ = ["WordVector", "document_words", "query_words", "words_of"]
 
 AVERAGE_WORDS = 12
-"""Of a memory: BM25 weights words in longer texts less. The database doesn't know the average, so it is a constant."""
+"""Average number of words of a memory, by which BM25 weights words in longer texts less. A constant, as the database
+doesn't know the average."""
 
 SATURATION = 1.2
 """``k1`` of BM25: how little a word's repetitions count."""
@@ -23,33 +24,33 @@ LENGTH_WEIGHT = 0.75
 
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-"""Runs of scripts that are written without spaces."""
+"""Runs of Thai, Japanese and Chinese, which are written without spaces."""
 
 _ENDINGS = ("ing", "ed", "es", "en", "er", "s", "e", "n")
 
 
 @dataclass(frozen=True, slots=True)
 class WordVector:
-    """A sparse vector: a number for each of some words, which are given by hashes of 32 bits."""
+    """A sparse vector: a weight for each word of a text. Its index is a hash of the word, of 32 bits."""
 
     indices: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
 
 
 def document_words(text: str) -> WordVector:
-    """Return the vector of a stored text. What a word weighs by its rarity, the database adds (the modifier IDF)."""
+    """Return the vector of a stored text. The database multiplies by the rarity of words (modifier IDF)."""
     counts = Counter(words_of(text))
     length = SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * sum(counts.values()) / AVERAGE_WORDS)
     return _vector({word: n * (SATURATION + 1) / (n + length) for word, n in counts.items()})
 
 
 def query_words(text: str) -> WordVector:
-    """Return the vector of a query: each of its words counts 1."""
+    """Return the vector of a query: the weight of each of its words is 1."""
     return _vector(dict.fromkeys(words_of(text), 1.0))
 
 
 def words_of(text: str) -> Sequence[str]:
-    """Return the words of a text without accents and common endings; of unspaced scripts pairs of characters."""
+    """Return the words of a text without accents and common endings. Scripts without spaces: pairs of characters."""
     plain = "".join(
         character
         for character in unicodedata.normalize("NFKD", text).casefold()

@@ -1,4 +1,4 @@
-"""Facts that outlive the messages that they stand in: the irreversible calls of a task, a line each."""
+"""Facts about tool calls, one line each, that a summary keeps when it replaces the messages of the calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.token_estimates import text_tokens
 
-__all__ = ["bounded_facts", "call_fact", "call_text"]
+__all__ = ["bounded_facts", "call_fact", "call_text", "shortened_line"]
 
 _MAX_ARGUMENT_CHARS = 400
 _MAX_RESULT_CHARS = 200
@@ -20,22 +20,22 @@ _COUNTED_END = " before that"
 
 
 def call_text(call: ToolCall) -> str:
-    """Return the name and arguments of a call, as each fact about it begins."""
+    """Return the name and arguments of a call; each fact about it starts with them."""
     arguments = json.dumps(call.arguments, ensure_ascii=False)
-    return f"{call.name} {_shortened(arguments, _MAX_ARGUMENT_CHARS)}"
+    return f"{call.name} {shortened_line(arguments, _MAX_ARGUMENT_CHARS)}"
 
 
 def call_fact(call: ToolCall, result: ToolResult, at: datetime | None = None) -> str:
-    """Return the fact that a call was made: one line with its arguments and result, and with its time if given."""
+    """Return the fact that a call was made: its arguments, result and, if given, time in one line."""
     time = "" if at is None else f" at {at.replace(microsecond=0).isoformat()}"
     outcome = "failed" if result.is_error else "was done"
-    return f"{call_text(call)} {outcome}{time}: {_shortened(result.content, _MAX_RESULT_CHARS)}"
+    return f"{call_text(call)} {outcome}{time}: {shortened_line(result.content, _MAX_RESULT_CHARS)}"
 
 
 def bounded_facts(facts: Sequence[str], known: Collection[str], max_tokens: int) -> tuple[str, ...]:
-    """Return the newest facts that fit ``max_tokens``, after a line that counts the others by tool.
+    """Return the newest facts that fit ``max_tokens``, after one line that counts the older ones by tool.
 
-    The first fact may be such a line of a former summary; it may have counted some of the ``known`` ones.
+    The first fact may be such a line from an earlier summary, which may have counted some of the ``known`` facts.
     """
     size = 0
     for count, line in enumerate(reversed(facts)):
@@ -57,7 +57,7 @@ def _counted(facts: Sequence[str], known: Collection[str]) -> str:
     return ", ".join(f"{name} at least {number:,} times" for name, number in total.items()) + _COUNTED_END
 
 
-def _shortened(text: str, limit: int) -> str:
-    """Return the text in one line of at most ``limit`` characters."""
+def shortened_line(text: str, limit: int) -> str:
+    """Return the text as one line of at most ``limit`` characters."""
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

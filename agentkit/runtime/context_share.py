@@ -1,4 +1,4 @@
-"""When a transcript takes so much of a model's context window that it is to be shortened."""
+"""Compare the tokens of a response with the agent's share of the model's context window (``compaction.at``)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _DEFAULTS = CompactionSettings()
 
 
 def compaction_settings(agent: AgentSpec) -> CompactionSettings:
-    """Return the agent's settings of compaction, or the defaults."""
+    """Return the agent's compaction settings, or the defaults."""
     return agent.compaction or _DEFAULTS
 
 
 def context_window(agent: AgentSpec, model: str) -> int | None:
-    """Return the context window of ``provider:name`` in tokens, as the agent or a list names it; None: unknown."""
+    """Return a model's context window in tokens, from the agent's settings or a list of models; None: unknown."""
     return compaction_settings(agent).window or model_window(model)
 
 
 def reached_share(agent: AgentSpec, model: str, usage: Usage) -> ContextUse | None:
-    """Return how much of the window a response took, if that is the share at which transcripts are shortened."""
+    """Return the tokens of a response and the window, if they reach the share at which a transcript is shortened."""
     settings = compaction_settings(agent)
     window = None if settings.off else context_window(agent, model)
     if window is None or usage.tokens < settings.at * window:

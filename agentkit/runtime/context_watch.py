@@ -1,4 +1,4 @@
-"""When a transcript is shortened because it takes its share of the model's context window."""
+"""Decide when a transcript is shortened, from the tokens that responses report."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["ContextState", "ContextWatch"]
 
 
 class ContextState(Record):
-    """What a ``ContextWatch`` knows, across continue-as-new."""
+    """The state of a ``ContextWatch``, carried across continue-as-new."""
 
     due: ContextUse | None = Field(default=None, exclude_if=lambda use: use is None)
-    """How much of the window the newest request and its response took, where that makes a compaction due."""
+    """Tokens of the newest request and response, if they make a compaction due."""
     min_tokens: int = Field(default=0, exclude_if=lambda tokens: not tokens)
-    """With fewer tokens no compaction is due."""
+    """No compaction is due below this number of tokens."""
     is_compacted: bool = Field(default=False, exclude_if=lambda is_compacted: not is_compacted)
-    """Whether no request was made since the newest compaction."""
+    """Whether no response has been observed since the newest compaction."""
 
 
 class ContextWatch:
@@ -34,11 +34,11 @@ class ContextWatch:
 
     @property
     def carried(self) -> ContextState | None:
-        """What survives continue-as-new; None where nothing is to."""
+        """The state to carry across continue-as-new; None if it is the initial one."""
         return None if self.state == ContextState() else self.state
 
     def observe(self, use: ContextUse | None) -> None:
-        """Take what a request and its response took of the window; None: less than the agent's share of it."""
+        """Record the tokens of a request and its response; None: they are below the agent's share of the window."""
         state = self.state
         if use is None:
             self.state = ContextState(min_tokens=state.min_tokens)
@@ -52,15 +52,15 @@ class ContextWatch:
         self.state = ContextState(is_compacted=True)
 
     def failed(self) -> None:
-        """Record that the transcript could not be shortened now."""
+        """Record that a compaction failed: the next one is due when the transcript has grown."""
         if (use := self.state.due) is not None:
             self.state = ContextState(min_tokens=_next_try(use))
 
 
 def _next_try(use: ContextUse) -> int:
-    """Return the tokens with which the next compaction is due after one that failed, or left too much.
+    """Return the number of tokens at which a compaction is due again, after one that failed or left too many.
 
-    Each step would try again otherwise.
+    Without it, each step would compact again.
     """
     remaining = (use.window - use.tokens) // 2
     return use.tokens + max(use.window // 50, min(use.window // 10, remaining))

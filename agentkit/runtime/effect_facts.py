@@ -1,4 +1,4 @@
-"""Facts that compaction must not lose: what became of the irreversible calls of a task, a line each."""
+"""The line that a workflow keeps for each irreversible call, so that compaction doesn't lose its outcome."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.calls.effect_ledger import CallState, LedgerEntry
-from agentkit.runtime.compaction_facts import call_text
+from agentkit.runtime.compaction_facts import call_text, shortened_line
 
-__all__ = ["MAX_FACTS", "effect_fact"]
+__all__ = ["MAX_EFFECT_FACTS", "effect_fact"]
 
-MAX_FACTS = 200
-"""The newest so many are kept."""
+MAX_EFFECT_FACTS = 200
+"""A task keeps this many facts, the newest."""
 
 _MAX_RESULT_CHARS = 300
 
@@ -20,14 +20,12 @@ _OUTCOMES: Mapping[CallState, str] = {
     "failed": "failed, and may have taken effect in part,",
     "unknown": "was cut off, and may have taken effect,",
 }
-"""The states of calls that may have taken effect."""
+"""The text for each state in which a call may have taken effect."""
 
 
 def effect_fact(entry: LedgerEntry | None, call: ToolCall, result: ToolResult) -> str | None:
-    """Return what became of an irreversible call; None where it had no effect for certain, or is of another kind."""
+    """Return the fact about an irreversible call; None if it certainly had no effect, or isn't irreversible."""
     if entry is None or entry.effect != "irreversible" or (outcome := _OUTCOMES.get(entry.state)) is None:
         return None
     at = (entry.ended_at or entry.proposed_at).isoformat(timespec="seconds")
-    content = " ".join(result.content.split())
-    shortened = content if len(content) <= _MAX_RESULT_CHARS else content[: _MAX_RESULT_CHARS - 1] + "…"
-    return f"{call_text(call)} {outcome} at {at}: {shortened}"
+    return f"{call_text(call)} {outcome} at {at}: {shortened_line(result.content, _MAX_RESULT_CHARS)}"

@@ -1,4 +1,4 @@
-"""Long-term memory that is opened by its first call."""
+"""Long-term memory that its first call opens."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["LazyMemory"]
 
 
 class LazyMemory:
-    """A ``LongTermMemory`` that imports and opens nothing before it is used; after ``aclose`` it opens again."""
+    """A ``LongTermMemory`` that the first call opens, also the first one after ``aclose``."""
 
     def __init__(self, open_memory: Callable[[], Awaitable[LongTermMemory]]) -> None:
-        """Use what ``open_memory`` returns; where that fails, the next call opens again."""
+        """Forward calls to what ``open_memory`` returns; if it fails, the next call tries again."""
         self._open = open_memory
         self._memory: LongTermMemory | None = None
         self._lock = asyncio.Lock()

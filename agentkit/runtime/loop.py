@@ -41,7 +41,7 @@ from agentkit.runtime.calls.remembered_decisions import RememberedDecision, Reme
 from agentkit.runtime.calls.repeated_calls import RepeatedCalls
 from agentkit.runtime.calls.tool_results import error_result
 from agentkit.runtime.context_watch import ContextState, ContextWatch
-from agentkit.runtime.effect_facts import MAX_FACTS, effect_fact
+from agentkit.runtime.effect_facts import MAX_EFFECT_FACTS, effect_fact
 from agentkit.runtime.limit_requests import check_limit_changes, reached_limit, with_limit_changes
 from agentkit.specs import AgentSpec, Limits, RaisedLimits, ToolSpec
 from agentkit.transcript import Transcript
@@ -415,7 +415,7 @@ class AgentLoop:
             made = call if (proxied := self._proxied.get(index)) is None else proxied.call
             if (fact := effect_fact(self.ledger.newest(made.id), made, result)) is not None:
                 facts.append(fact)
-        self.facts = (*self.facts, *facts)[-MAX_FACTS:]
+        self.facts = (*self.facts, *facts)[-MAX_EFFECT_FACTS:]
 
 
 def interrupted_response(model: str) -> ModelResponse:

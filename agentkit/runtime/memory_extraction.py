@@ -1,4 +1,4 @@
-"""The request by which a model finds facts to remember in a transcript, and what its response says."""
+"""The model request that extracts facts to remember from a transcript, and the parser of its response."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from agentkit.json_text import json_values
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, user_message
 from agentkit.runtime.recalled_memories import memory_record
 
-__all__ = ["MAX_FACTS", "ExtractedFact", "extraction_request", "read_facts"]
+__all__ = ["MAX_EXTRACTED_FACTS", "ExtractedFact", "extraction_request", "read_facts"]
 
-MAX_FACTS = 20
-"""The most facts that are remembered of one task."""
+MAX_EXTRACTED_FACTS = 20
+"""The most facts that are remembered from one task."""
 
 _SYSTEM = (
     "You keep a long-term memory. Below is the transcript of a task that has ended, and facts that are stored "
@@ -47,21 +47,21 @@ _SCHEMA: dict[str, JsonValue] = {
     "additionalProperties": False,
 }
 _MAX_TRANSCRIPT_CHARS = 60_000
-"""The newest characters of a long transcript are read; about 15,000 tokens."""
+"""The model reads this many characters from the end of a transcript; about 15,000 tokens."""
 _MAX_PART_CHARS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractedFact:
-    """A fact that a model found."""
+    """A fact that a model found in a transcript."""
 
     text: str
     replaces: str | None = None
-    """The id of a stored memory that is out of date because of it."""
+    """The id of a stored memory that the fact makes out of date."""
 
 
 def extraction_request(model: str, messages: Sequence[Message], stored: Sequence[Memory], attempt: int) -> ModelRequest:
-    """Return the request; ``stored`` are memories that may be about the same."""
+    """Return the request; ``stored`` are memories that may be about the same subjects."""
     known = [memory_record(memory) for memory in stored]
     text = (
         f"Stored facts:\n{json.dumps(known, ensure_ascii=False)}\n\n"
@@ -71,12 +71,12 @@ def extraction_request(model: str, messages: Sequence[Message], stored: Sequence
 
 
 def read_facts(text: str, stored: Sequence[Memory]) -> Sequence[ExtractedFact]:
-    """Return the facts of a response; what doesn't have the form that was asked for is left out."""
+    """Return the facts of a response; entries that don't fit the schema are left out."""
     ids = {memory.id for memory in stored}
     for value in json_values(text):
         facts = value.get("facts") if isinstance(value, dict) else None
         if isinstance(facts, list):
-            return [fact for item in facts[:MAX_FACTS] if (fact := _fact(item, ids)) is not None]
+            return [fact for item in facts[:MAX_EXTRACTED_FACTS] if (fact := _fact(item, ids)) is not None]
     return ()
 
 
@@ -89,7 +89,7 @@ def _fact(item: JsonValue, ids: set[str]) -> ExtractedFact | None:
 
 
 def _transcript_text(messages: Sequence[Message]) -> str:
-    """Return the messages as text, without those that no person or model wrote."""
+    """Return the messages as text, without recalled memories and the planner's messages."""
     lines = []
     for message in messages:
         if message.source in ("memory", "planner"):

@@ -1,4 +1,4 @@
-"""What a model reads of memories: data with ids and dates, in a message of their own or as a tool's result."""
+"""Format memories for models: with ids and dates, in a message or in a tool's result."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _HEADING = (
     "you use one, say when it was told."
 )
 _CHARS_PER_TOKEN = 3.0
-"""An estimate that is rather too low: letters of other scripts take more tokens."""
+"""A low estimate, so that the message is rather too short; letters of other scripts take more tokens still."""
 
 
 def memory_record(memory: Memory) -> dict[str, JsonValue]:
-    """Return a memory as tools return it to models: id, date and text."""
+    """Return a memory as tools return it to models: id, dates, metadata and text."""
     record: dict[str, JsonValue] = {"id": memory.id, "told_on": _day(memory.created_at.date())}
     if memory.updated_at.date() != memory.created_at.date():
         record["changed_on"] = _day(memory.updated_at.date())
@@ -33,12 +33,12 @@ def memory_record(memory: Memory) -> dict[str, JsonValue]:
 
 
 def recalled_message(memories: Sequence[Memory]) -> Message:
-    """Return the message by which a model reads recalled memories: each in one line, with its id and date."""
+    """Return the message that shows recalled memories to a model, one a line, with id and date."""
     return Message(role="user", parts=(TextPart(text="\n".join([_HEADING, *map(_line, memories)])),), source="memory")
 
 
 def shown_memories(memories: Iterable[Memory], max_tokens: int) -> Sequence[Memory]:
-    """Return the first memories whose message has about ``max_tokens`` at most; one that is too long is left out."""
+    """Return the memories that fit a message of about ``max_tokens``, in order; others are left out."""
     shown: list[Memory] = []
     size = len(_HEADING)
     for memory in memories:
@@ -50,7 +50,7 @@ def shown_memories(memories: Iterable[Memory], max_tokens: int) -> Sequence[Memo
 
 
 def memory_texts(messages: Iterable[Message]) -> str:
-    """Return what of a transcript comes from memory, as ``unread_memories`` searches it."""
+    """Return the texts of a transcript that may show memories, for ``unread_memories``: recalled ones, tool results."""
     texts = []
     for message in messages:
         if message.source == "memory":
@@ -60,7 +60,7 @@ def memory_texts(messages: Iterable[Message]) -> str:
 
 
 def unread_memories(memories: Iterable[Memory], read: str) -> Sequence[Memory]:
-    """Return the memories that are not in ``read``, the texts of a transcript; one with a new text is not."""
+    """Return the memories that ``read``, from ``memory_texts``, doesn't show with their present text."""
     return [memory for memory in memories if not (memory.id in read and _quoted(memory.text) in read)]
 
 
@@ -71,7 +71,7 @@ def _line(memory: Memory) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return the text in one line, which no text can break out of."""
+    """Return the text as a JSON string, in one line."""
     return json.dumps(text, ensure_ascii=False)
 
 

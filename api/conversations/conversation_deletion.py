@@ -1,4 +1,4 @@
-"""Delete conversations: their workflows, and those of their turns, with their histories."""
+"""Delete conversations: their workflows and those of their turns, with the histories."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from workflows.task_types import WORKFLOW_TYPE
 __all__ = ["ConversationDeletion"]
 
 _END_TIMEOUT_S = 5.0
-"""How long a running turn may take to end by itself; then Temporal terminates it."""
+"""How long to wait until a running turn has ended after its cancellation; then deleting terminates it."""
 _CALLS_TIMEOUT_S = 60.0
-"""A conversation may have thousands of turns."""
+"""For all calls together: a conversation may have thousands of turns."""
 
 
 class ConversationDeletion:
-    """Deletes conversations. Temporal deletes their histories soon afterwards; workers, later, their payloads."""
+    """Deletes conversations. Temporal deletes their histories soon afterwards, workers their payloads later."""
 
     def __init__(self, client: Client, conversations: ConversationService, settings: Settings) -> None:
         self._client = client
@@ -42,32 +42,32 @@ class ConversationDeletion:
         self._workers = WorkerPresence(client)
 
     async def delete(self, conversation_id: str) -> ConversationSnapshot:
-        """Delete a conversation and its turns; a running turn is cancelled first. Return it as it was.
+        """Delete a conversation and its turns; a running turn is cancelled first. Return it, with status ``deleted``.
 
-        A call that fails half-way can be repeated until the conversation is gone.
+        A call that fails midway can be repeated.
 
         Raises:
-            ConversationNotFound: there is no conversation of this id.
+            ConversationNotFound: there is no conversation with this id.
             TemporalUnreachable, TemporalNotReady: as every call.
         """
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id):
             execution = await self._workflows.describe(handle)
-        conversation = await self._conversations.shown(execution)
+        conversation = await self._conversations.snapshot(execution)
         turns = f"WorkflowType = '{WORKFLOW_TYPE}' AND {CONVERSATION.name} = {quoted(conversation_id)}"
         async with self._workflows.calling(conversation_id, timeout_s=_CALLS_TIMEOUT_S):
             if execution.status is WorkflowExecutionStatus.RUNNING:
                 await self._end(execution)
             await self._delete_all(turns)
-            if conversation.current_task_id is not None:  # lists may not have it yet
+            if conversation.current_task_id is not None:  # visibility may not have it yet
                 await self._delete(conversation.current_task_id, "")
             await self._delete(conversation_id, "")
             await self._delete_all(f"WorkflowId = {quoted(conversation_id)}")
-            await self._delete_all(turns)  # one that was started meanwhile
+            await self._delete_all(turns)  # a turn that started meanwhile
         return replace(conversation, status="deleted", current_task_id=None, queued=0)
 
     async def _end(self, execution: WorkflowExecutionDescription) -> None:
-        """Let a running conversation end its turn, and itself, where a worker can."""
+        """Ask a running conversation to end its turn and itself; wait for that if a worker runs."""
         handle = self._workflows.handle(execution.id)
         with _unless_gone():
             await handle.signal(DELETE_CONVERSATION, rpc_timeout=RPC_TIMEOUT)
@@ -81,7 +81,7 @@ class ConversationDeletion:
             await self._delete(execution.id, execution.run_id)
 
     async def _delete(self, workflow_id: str, run_id: str) -> None:
-        """Delete a run, or the newest one; one that still runs is terminated by that."""
+        """Delete a run, or the newest one if ``run_id`` is empty; Temporal terminates it if it runs."""
         request = DeleteWorkflowExecutionRequest(
             namespace=self._client.namespace,
             workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
@@ -92,7 +92,7 @@ class ConversationDeletion:
 
 @contextmanager
 def _unless_gone() -> Iterator[None]:
-    """Ignore that a workflow has ended, or was deleted."""
+    """Ignore errors because a workflow has ended or was deleted."""
     try:
         yield
     except RPCError as error:

@@ -1,4 +1,4 @@
-"""Fork conversations: start new ones that go on from a turn of others, and are independent of them afterwards."""
+"""Fork conversations: start a new one that continues after a turn of another, independent of it afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["ConversationForks"]
 
 
 class ConversationForks:
-    """Forks conversations, ended ones, too.
+    """Forks conversations, which may have ended.
 
     Every method may raise TemporalUnreachable, TemporalNotReady and PayloadUnavailable.
     """
@@ -47,13 +47,14 @@ class ConversationForks:
     async def fork(
         self, conversation_id: str, request: ConversationForkRequest, *, key: str | None = None
     ) -> CreatedConversation:
-        """Start a conversation that goes on from a turn of another one. The same idempotency key and request return it
-        again.
+        """Start a conversation that continues after a turn of another one.
+
+        A repeated request with the same idempotency key returns the first fork.
 
         Raises:
-            ConversationNotFound: there is no conversation of this id.
+            ConversationNotFound: there is no conversation with this id.
             TaskRefused: it has no such turn, or the agent can't be used.
-            WorkerUnavailable: no worker responds; only they can read the other conversation.
+            WorkerUnavailable: no worker responds; only a worker can read the other conversation.
             IdempotencyConflict: the key was used for another request.
         """
         own_key = None if key is None else ConversationKey(key, request_hash(request, forked=conversation_id))
@@ -82,7 +83,7 @@ class ConversationForks:
         return CreatedConversation(await self._conversations.get(fork_id), is_new=is_new)
 
     def _agent(self, request: ConversationForkRequest, source: ConversationView) -> tuple[str, str | None]:
-        """Return the agent and the model of a fork: another agent has its own model."""
+        """Return the agent and the model of a fork. The source's model is kept only with the source's agent."""
         agent = request.agent or source.agent
         model = request.model or (source.model if agent == source.agent else None)
         self._agents.named(agent, model, {})
@@ -90,7 +91,7 @@ class ConversationForks:
 
 
 def _fork(conversation_id: str, number: int, view: ConversationView, page: TurnPage) -> ConversationFork | None:
-    """Return where a fork after a turn goes on; None: from nothing.
+    """Return the turn and transcript that a fork continues; None for turn 0: it starts empty.
 
     Raises:
         TaskRefused: there is no such turn, or it runs, or belongs to another conversation.

@@ -1,4 +1,4 @@
-"""Send messages to conversations: each is the input of a turn, or the running turn reads it."""
+"""Send messages to conversations: each starts a turn, or the running turn reads it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["ConversationMessages"]
 
 
 class ConversationMessages:
-    """Sends messages, also while no worker runs: then Temporal keeps them.
+    """Sends messages, also while no worker runs: then Temporal stores them until one does.
 
     Every method may raise TemporalUnreachable, TemporalNotReady and PayloadUnavailable.
     """
@@ -62,15 +62,15 @@ class ConversationMessages:
         self._notify = settings.input_webhook is not None
 
     async def send(self, conversation_id: str, request: TurnRequest, *, key: str | None = None) -> SentTurn:
-        """Send a message; those with the same idempotency key are delivered once.
+        """Send a message; repeated requests with the same idempotency key send it once.
 
         Raises:
-            ConversationNotFound: there is no conversation of this id.
+            ConversationNotFound: there is no conversation with this id.
             MessageRefused: a turn runs, the conversation has ended, too many messages wait, or the key was used for
                 another message.
             TaskRefused: there is no such agent, or its model, tools or options can't be used.
             McpServerFailed, McpServerTimedOut: the MCP server of a prompt or resource can't be used now.
-            WorkerUnavailable: no worker responds; only they can read prompts and resources.
+            WorkerUnavailable: no worker responds; only a worker can read prompts and resources.
         """
         own_id = message_id(conversation_id, key)
         task_id = turn_task_id(conversation_id, own_id)
@@ -78,7 +78,7 @@ class ConversationMessages:
         if body_hash is not None and (earlier := await self._earlier_turn(task_id, body_hash)) is not None:
             return SentTurn(earlier, "started", is_new=False)
         execution = await self._workflows.unended(conversation_id)
-        conversation = await self._conversations.shown(execution)
+        conversation = await self._conversations.snapshot(execution)
         message = await self._message(own_id, request, conversation, body_hash)
         is_stuck = not await self._updates.may_respond(execution)
         if is_stuck:
@@ -104,7 +104,7 @@ class ConversationMessages:
         )
 
     async def _agent(self, request: TurnRequest, conversation: ConversationSnapshot) -> AgentSpec:
-        """Return the agent of a turn. Another one than the conversation's has its own model, not the conversation's."""
+        """Return the agent of a turn. The conversation's model is used only with the conversation's agent."""
         is_own = request.agent is None or request.agent == conversation.agent
         new_task = NewTask.model_construct(
             agent=request.agent or conversation.agent,
@@ -118,7 +118,7 @@ class ConversationMessages:
     async def _deliver(
         self, execution: WorkflowExecutionDescription, message: ConversationMessage
     ) -> SendVerdict | None:
-        """Send the message; return None where no worker has taken it in time."""
+        """Send the message; return None if no worker has processed it in time."""
         update_id = f"{SEND_TO_CONVERSATION}:{message.id}:{message.body_hash or ''}"
         try:
             return await self._updates.send(execution, SEND_TO_CONVERSATION, message, SendVerdict, update_id=update_id)
@@ -167,7 +167,11 @@ class ConversationMessages:
 
 
 def _check_listed(conversation: ConversationSnapshot, message: ConversationMessage) -> None:
-    """Check a message that no worker can check now against what visibility has of the conversation."""
+    """Check a message by Temporal's visibility alone, as no worker can check it now.
+
+    Raises:
+        MessageRefused: a turn runs, and ``on_busy`` is ``reject``.
+    """
     running = conversation.current_task_id
     if running is not None and (message.on_busy or conversation.on_busy) == "reject":
         text = f"Turn {running!r} runs. Send the message when it has ended, or with on_busy enqueue or interrupt."

@@ -1,4 +1,4 @@
-"""Requests about conversations, with all their rules: REST and gRPC bring theirs into these types, and add no rule."""
+"""Requests about conversations, with all validation rules: REST and gRPC convert to these types, and add no rule."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 ListedConversationStatus = Literal["idle", "running", "expired"]
-"""The statuses that lists filter by; a waiting conversation is a running one."""
+"""The statuses that lists filter by; ``running`` includes conversations that wait for a person."""
 
 _MAX_TURNS = 1_000_000_000
 _ON_BUSY = (
@@ -159,5 +159,5 @@ class TurnListRequest(ServiceRequest):
 
     @property
     def after(self) -> int:
-        """The number of the turn before the first one of the page."""
+        """The page starts with the turn after this number."""
         return int(self.cursor) if self.cursor is not None else (self.start or 1) - 1

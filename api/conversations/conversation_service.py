@@ -71,10 +71,10 @@ __all__ = ["ConversationService"]
 
 
 class ConversationService:
-    """Conversations, as Temporal holds them.
+    """Creates, reads and changes conversations.
 
-    Every method may raise TemporalUnreachable and TemporalNotReady, and PayloadUnavailable where it stores or reads
-    what a conversation was given.
+    Every method may raise TemporalUnreachable, TemporalNotReady and, if it stores or reads payloads,
+    PayloadUnavailable.
     """
 
     def __init__(self, client: Client, catalog: Catalog, settings: Settings) -> None:
@@ -91,13 +91,13 @@ class ConversationService:
         self._urls = ConversationUrls.of(settings.temporal_ui_url, client.namespace)
 
     async def create(self, request: NewConversation, *, key: str | None = None) -> CreatedConversation:
-        """Start a conversation. The same idempotency key and request return the first one again.
+        """Start a conversation. A repeated request with the same idempotency key returns the first one.
 
         Raises:
             TaskRefused: there is no such agent, or it can't be used.
             IdempotencyConflict: the key was used for another request.
             McpServerFailed, McpServerTimedOut: the MCP server of a prompt or resource can't be used now.
-            WorkerUnavailable: no worker responds; only they can read prompts and resources.
+            WorkerUnavailable: no worker responds; only a worker can read prompts and resources.
         """
         agent = self._agents.named(request.agent, request.model, {})
         own_key = None if key is None else ConversationKey(key, request_hash(request))
@@ -121,25 +121,25 @@ class ConversationService:
         return CreatedConversation(await self.get(conversation_id), is_new=is_new)
 
     async def get(self, conversation_id: str) -> ConversationSnapshot:
-        """Return a conversation, as it was recorded last: that needs no worker.
+        """Return a conversation as Temporal's visibility has it, which needs no worker.
 
         Raises:
-            ConversationNotFound: there is no conversation of this id.
+            ConversationNotFound: there is no conversation with this id.
         """
-        return await self.shown(await self.describe(conversation_id))
+        return await self.snapshot(await self.describe(conversation_id))
 
     async def describe(self, conversation_id: str) -> WorkflowExecutionDescription:
         """Return Temporal's description of the conversation's newest run.
 
         Raises:
-            ConversationNotFound: there is no conversation of this id.
+            ConversationNotFound: there is no conversation with this id.
         """
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id):
             return await self._workflows.describe(handle)
 
-    async def shown(self, execution: WorkflowExecutionDescription) -> ConversationSnapshot:
-        """Return a conversation that was described; ``waiting`` where its running turn is."""
+    async def snapshot(self, execution: WorkflowExecutionDescription) -> ConversationSnapshot:
+        """Return the conversation of a description; its status is ``waiting`` if its running turn's is."""
         async with self._workflows.calling(execution.id):
             conversation = await listed_conversation(execution, self._urls, complete=True)
         if conversation.current_task_id is None:
@@ -174,10 +174,10 @@ class ConversationService:
         )
 
     async def change(self, conversation_id: str, request: ConversationChange) -> ChangedConversation:
-        """Change a conversation from its next message on.
+        """Change a conversation; the changes apply from its next message on.
 
         Raises:
-            ConversationNotFound: there is no conversation of this id.
+            ConversationNotFound: there is no conversation with this id.
             TaskRefused: there is no such agent, or it can't be used.
             MessageRefused: the conversation has ended.
         """
@@ -200,11 +200,11 @@ class ConversationService:
         return ChangedConversation(await self.get(conversation_id), is_decided=verdict is not None)
 
     async def turns(self, conversation_id: str, request: TurnListRequest) -> TurnSlice:
-        """Return a page of turns, by number; of a very long conversation the newest 1,000.
+        """Return a page of turns, by number; only the newest 1,000 are listed.
 
         Raises:
-            ConversationNotFound: there is no conversation of this id.
-            WorkerUnavailable: no worker responds; only they can read the turns.
+            ConversationNotFound: there is no conversation with this id.
+            WorkerUnavailable: no worker responds; only a worker can read the turns.
         """
         handle = self._workflows.handle(conversation_id)
         turn_range = TurnRange(after=request.after, limit=request.limit)
@@ -218,14 +218,14 @@ class ConversationService:
     async def transcript(
         self, conversation_id: str, *, start: int, limit: int, version: int | None = None
     ) -> TranscriptSlice:
-        """Return messages of the ended turns from ``start`` on, ``limit`` at most, fewer when they are large.
+        """Return at most ``limit`` messages of the ended turns from position ``start`` on; fewer if they are large.
 
-        They are of the newest version unless another is given.
+        They are those of the newest version unless ``version`` is given.
 
         Raises:
-            ConversationNotFound: there is no conversation of this id.
+            ConversationNotFound: there is no conversation with this id.
             VersionNotFound: its transcript has no such version.
-            WorkerUnavailable: no worker responds; only they can read a transcript.
+            WorkerUnavailable: no worker responds; only a worker can read a transcript.
             PayloadUnavailable: the worker can't read it, or this process can't read the worker's response.
         """
         handle = self._workflows.handle(conversation_id)
@@ -256,7 +256,7 @@ class ConversationService:
         )
 
     async def _turn(self, turn: Turn) -> TurnSnapshot:
-        """Return a turn; the running one with the status of its task."""
+        """Return a turn; that of a running one has its task's status."""
         status = turn.status
         if turn.ended_at is None:
             status = await self._turn_status(turn.task_id) or status
@@ -264,7 +264,7 @@ class ConversationService:
         return TurnSnapshot(**{**fields, "status": status})
 
     async def _turn_status(self, task_id: str) -> TaskStatus | None:
-        """Return the status of a turn's task; None where it has not started, or is gone."""
+        """Return the status of a turn's task; None if it hasn't started or was deleted."""
         try:
             async with self._turns.calling(task_id):
                 return visible_status(await self._turns.describe(self._turns.handle(task_id)))

@@ -1,4 +1,4 @@
-"""The services of conversations, built together."""
+"""All services of conversations, created together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ConversationServices"]
 
 @dataclass(frozen=True, slots=True)
 class ConversationServices:
-    """What REST routes and gRPC servicers need for conversations."""
+    """The services that REST routes and gRPC servicers of conversations use."""
 
     service: ConversationService
     messages: ConversationMessages
@@ -29,7 +29,7 @@ class ConversationServices:
 
     @classmethod
     def of(cls, client: Client, tasks: TaskService, catalog: Catalog, settings: Settings) -> Self:
-        """Return the services for a client; ``tasks`` shows the turns."""
+        """Return the services for a client; ``tasks`` reads the tasks of turns."""
         service = ConversationService(client, catalog, settings)
         return cls(
             service,

@@ -1,4 +1,4 @@
-"""Conversations and their turns as the services return them, in no protocol's format."""
+"""Conversations and turns as the services return them, independent of REST and gRPC."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 ShownConversationStatus = Literal["idle", "running", "waiting", "expired", "deleted"]
-"""``waiting``: the running turn waits for a person's answer. ``expired``: it has ended, and takes no more messages."""
+"""``waiting``: the running turn waits for a person. ``expired``: the conversation has ended, and takes no messages."""
 
 
 class ConversationOrigin(Record):
-    """The conversation that a fork goes on from."""
+    """The conversation and turn that a fork was made from."""
 
     conversation_id: str
     turn: int
@@ -90,26 +90,21 @@ class ConversationSnapshot:
     metadata: dict[str, str] = field(default_factory=dict)
     on_busy: OnBusy = "reject"
     turns: int = 0
-    """How many have started."""
+    """Number of turns that have started."""
     current_task_id: str | None = None
-    """The running turn."""
+    """The id of the running turn's task."""
     queued: int = 0
-    """How many messages wait for their turn."""
+    """Number of messages that wait for a turn of their own."""
     usage: TaskUsage = field(default_factory=TaskUsage)
     """Of all turns that have ended."""
     created_at: datetime
     updated_at: datetime
-    """When a turn started or ended last, or something was changed."""
+    """When a turn last started or ended, or a setting was last changed."""
     expires_at: datetime | None = None
-    """None: never, or not while a turn runs."""
+    """None: never, or a turn runs."""
     forked_from: ConversationOrigin | None = None
-    """Of a fork: the conversation that it goes on from."""
+    """The conversation that this one was forked from."""
     links: ConversationLinks
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it takes no more messages."""
-        return self.status in ("expired", "deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +113,7 @@ class CreatedConversation:
 
     conversation: ConversationSnapshot
     is_new: bool
-    """False where an earlier request with the same idempotency key started it."""
+    """False if an earlier request with the same idempotency key started it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +122,7 @@ class ChangedConversation:
 
     conversation: ConversationSnapshot
     is_decided: bool
-    """False where no worker has made the change yet."""
+    """False if no worker has applied the change yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +141,16 @@ class SentTurn:
     """The response to a message."""
 
     task: TaskSnapshot
-    """The turn that answers the message."""
+    """The turn that responds to the message."""
     outcome: MessageOutcome | None
-    """None where no worker has taken it yet."""
+    """None if no worker has processed it yet."""
     is_new: bool = True
-    """False where an earlier request with the same idempotency key sent it."""
+    """False if an earlier request with the same idempotency key sent it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnSnapshot:
-    """A message of a person and what became of it."""
+    """A person's message, and the task that responds to it."""
 
     number: int
     """From 1."""

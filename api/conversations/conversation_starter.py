@@ -1,4 +1,4 @@
-"""Start the workflows of conversations, each once for an idempotency key."""
+"""Start the workflows of conversations; an idempotency key starts one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from api.tasks.temporal_calls import RPC_TIMEOUT
 from workflows.conversations.conversation_types import CONVERSATION_TYPE, ConversationInput
 from workflows.search_attributes import MEMO_BODY_HASH, STATUS
 
-__all__ = ["ConversationKey", "ConversationStarter", "conversation_id_for_key", "message_id", "new_conversation_id"]
+__all__ = ["ConversationKey", "ConversationStarter", "message_id", "new_conversation_id"]
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationKey:
-    """An idempotency key, and the hash of the request that it came with."""
+    """An idempotency key, and the hash of its request."""
 
     key: str
     request_hash: str
@@ -33,7 +33,7 @@ class ConversationKey:
     @property
     def conversation_id(self) -> str:
         """The id of the one conversation that requests with this key start."""
-        return conversation_id_for_key(self.key)
+        return "conversation-" + _digest(DEFAULT_TENANT, self.key)
 
 
 def new_conversation_id() -> str:
@@ -41,13 +41,8 @@ def new_conversation_id() -> str:
     return f"conversation-{_sorted_id(10)}"
 
 
-def conversation_id_for_key(key: str, tenant: str = DEFAULT_TENANT) -> str:
-    """Return the id of the one conversation that a tenant's requests with this idempotency key start."""
-    return "conversation-" + _digest(tenant, key)
-
-
 def message_id(conversation_id: str, key: str | None) -> str:
-    """Return the id of the one message that requests with this idempotency key send; None: a unique id."""
+    """Return the id of the message that requests with this idempotency key send; a unique id if ``key`` is None."""
     return _sorted_id(6) if key is None else _digest(conversation_id, key)
 
 

@@ -1,5 +1,6 @@
-"""What Temporal's visibility holds of a conversation: search attributes and memo, as a new one gets them and as it is
-shown. That needs no worker: the workflow updates them whenever something changes.
+"""The search attributes and memo of conversations: set them for a new one, and read them for lists.
+
+Reading needs no worker: the workflow updates them whenever something changes.
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ _STATUS_TERMS: dict[ListedConversationStatus, str] = {
     "expired": "ExecutionStatus != 'Running'",
 }
 _IDS_OF_A_QUERY = 50
-"""Conversations that one query names: Temporal refuses long ones."""
+"""The most ids in one query: Temporal refuses long queries."""
 
 
 def conversation_query(request: ConversationListRequest) -> str:
-    """Return the filters as a query of Temporal's visibility, without earlier runs and deleted conversations."""
+    """Return the filters as a visibility query, which excludes earlier runs and deleted conversations."""
     terms = [
         f"WorkflowType = '{CONVERSATION_TYPE}'",
         "ExecutionStatus != 'ContinuedAsNew'",
@@ -76,7 +77,7 @@ def conversation_query(request: ConversationListRequest) -> str:
 
 
 def conversation_search_attributes(new: ConversationInput) -> TypedSearchAttributes:
-    """Return what lists filter by."""
+    """Return the search attributes of a new conversation, by which lists filter."""
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(STATUS, "idle" if new.message is None else "running"),
         SearchAttributePair(AGENT, new.agent),
@@ -88,7 +89,7 @@ def conversation_search_attributes(new: ConversationInput) -> TypedSearchAttribu
 
 
 def conversation_memo(conversation_id: str, new: ConversationInput, request_hash: str | None) -> dict[str, object]:
-    """Return what is shown beside the search attributes; with the request's hash for an idempotency key."""
+    """Return the memo of a new conversation; ``request_hash`` is that of a request with an idempotency key."""
     turns = 0 if new.fork is None else new.fork.turn
     task_id = None if new.message is None else turn_task_id(conversation_id, new.message.id)
     summary = ConversationSummary(
@@ -111,17 +112,18 @@ def conversation_memo(conversation_id: str, new: ConversationInput, request_hash
 async def listed_conversation(
     execution: WorkflowExecution, urls: ConversationUrls, *, is_waiting: bool = False, complete: bool = False
 ) -> ConversationSnapshot:
-    """Return a conversation from Temporal's visibility. What can't be read of its memo is left out, so that the others
-    of a list are shown; not if it is to be ``complete``.
+    """Return a conversation from Temporal's visibility.
+
+    Parts of its memo that can't be read are left out, so that they don't fail a whole list, unless ``complete``.
 
     Args:
-        execution: its newest run.
-        urls: of its links.
+        execution: the newest run.
+        urls: prefixes of the links.
         is_waiting: whether the running turn waits for a person.
-        complete: whether all of it is needed.
+        complete: whether an unreadable memo is an error.
 
     Raises:
-        PayloadUnavailable: it is to be complete, and some of its memo can't be read.
+        PayloadUnavailable: ``complete``, and a part of the memo can't be read.
     """
     memo = {key: await memo_value(execution, key, required=complete) for key in _MEMO_KEYS}
     attributes = execution.typed_search_attributes
@@ -152,7 +154,7 @@ async def listed_conversation(
 
 
 async def waiting_conversations(client: Client, conversation_ids: Iterable[str]) -> frozenset[str]:
-    """Return those of the conversations whose running turn waits for a person, as lists have it."""
+    """Return those of the conversations whose running turn waits for a person, by Temporal's visibility."""
     waiting: set[str] = set()
     ids = [*conversation_ids]
     for first in range(0, len(ids), _IDS_OF_A_QUERY):

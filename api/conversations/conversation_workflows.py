@@ -1,4 +1,4 @@
-"""The workflows of conversations, by their ids: found, described, and whether they still run."""
+"""Find and describe the workflows of conversations by their ids."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["ConversationWorkflows"]
 
 
 class ConversationWorkflows(TaskWorkflows):
-    """Finds the workflows of conversations; its methods raise ConversationNotFound where there is none."""
+    """``TaskWorkflows`` for conversations; its methods raise ConversationNotFound instead of TaskNotFound."""
 
     workflow_type = CONVERSATION_TYPE
     not_found = ConversationNotFound
 
     def __init__(self, client: Client, settings: Settings, *, finds_deleted: bool = False) -> None:
-        """Set up; with ``finds_deleted``, also those that were deleted, as long as Temporal has them."""
+        """Find deleted conversations as well, as long as Temporal has them, if ``finds_deleted``."""
         super().__init__(client, settings)
         self._finds_deleted = finds_deleted
 
@@ -33,7 +33,7 @@ class ConversationWorkflows(TaskWorkflows):
         """Return the workflow's description, within ``calling``.
 
         Raises:
-            ConversationNotFound: the workflow is no conversation, or one that was deleted.
+            ConversationNotFound: the workflow isn't a conversation, or was deleted.
         """
         execution = await super().describe(handle)
         has_ended = execution.status is not WorkflowExecutionStatus.RUNNING
@@ -43,11 +43,11 @@ class ConversationWorkflows(TaskWorkflows):
         return execution
 
     def calling(self, task_id: str = "", *, timeout_s: float = CALLS_TIMEOUT_S) -> AbstractAsyncContextManager[None]:
-        """Return ``calling_temporal`` for the client's address, and a conversation of this id."""
+        """Return ``calling_temporal`` for the client's address; ``task_id`` is the id of a conversation."""
         return self._finding(task_id, super().calling(task_id, timeout_s=timeout_s))
 
     def ended(self, execution: WorkflowExecutionDescription) -> ServiceError:
-        """Return the error for what can't be done with a conversation that has ended."""
+        """Return the error for a call that a conversation refuses because it has ended."""
         text = f"Conversation {execution.id!r} has ended. Fork it after its last turn to go on."
         return MessageRefused(text, ConversationEnded)
 

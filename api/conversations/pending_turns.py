@@ -1,4 +1,4 @@
-"""Turns whose task has not started: their message waits for an earlier turn, or for a worker."""
+"""Turns whose task hasn't started, because an earlier turn runs or no worker does."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def queued_turn(
     *,
     waiting_for_worker: bool,
 ) -> TaskSnapshot:
-    """Return the task of a turn that has not started, as it will be."""
+    """Return a snapshot, with status ``queued``, of the task that a turn will start."""
     task_id = turn_task_id(conversation.id, message.id)
     return TaskSnapshot(
         id=task_id,
@@ -62,7 +62,7 @@ def queued_turn(
 
 
 class PendingTurns:
-    """Finds turns that have not started. A ``PendingTasks``."""
+    """Finds turns that haven't started. An implementation of ``PendingTasks``."""
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._workflows = ConversationWorkflows(client, settings)
@@ -72,7 +72,7 @@ class PendingTurns:
         self._conversation_urls = ConversationUrls.of(settings.temporal_ui_url, client.namespace)
 
     async def find(self, task_id: str) -> TaskSnapshot | None:
-        """Return the task of a turn that waits to be started; None: there is none of this id.
+        """Return the task of a turn that hasn't started; None if there is none with this id.
 
         Raises:
             TemporalUnreachable, TemporalNotReady: as every call.
@@ -98,7 +98,7 @@ class PendingTurns:
         return queued_turn(message, conversation, sent_at, self._urls, waiting_for_worker=is_stuck)
 
     async def _waits(self, execution: WorkflowExecutionDescription, own_id: str) -> bool:
-        """Return whether the message may wait: where a worker responds, the workflow knows."""
+        """Return whether the message is queued, from the workflow; True if no worker responds, as it may be."""
         handle = self._workflows.handle(execution.id)
         try:
             view = await self._queries.query(handle, execution.task_queue, CONVERSATION_QUERY, ConversationView)
@@ -109,7 +109,7 @@ class PendingTurns:
     async def _message(
         self, execution: WorkflowExecutionDescription, own_id: str
     ) -> tuple[ConversationMessage, datetime] | None:
-        """Return the message of this id, and when it was sent, from the history of the conversation's newest run."""
+        """Return the message with this id and its time, from the history of the conversation's newest run."""
         converter = self._workflows.converter(execution.id)
         handle = self._workflows.handle(execution.id)
         async for event in handle.fetch_history_events(rpc_timeout=RPC_TIMEOUT):
@@ -120,7 +120,7 @@ class PendingTurns:
 
 
 async def _messages(event: HistoryEvent, converter: DataConverter) -> AsyncIterator[ConversationMessage]:
-    """Yield the messages that an event of a conversation's history brings."""
+    """Yield the messages in an event of a conversation's history."""
     if event.HasField("workflow_execution_started_event_attributes"):
         payloads = event.workflow_execution_started_event_attributes.input.payloads
         new = await decode_record(converter, payloads[:1], ConversationInput)
@@ -136,7 +136,7 @@ async def _messages(event: HistoryEvent, converter: DataConverter) -> AsyncItera
 
 
 def _sent_payloads(event: HistoryEvent) -> Sequence[Payload]:
-    """Return the arguments of a signal or an update that sends a message; none of any other event."""
+    """Return the arguments of a signal or an update that sends a message; empty for other events."""
     if event.HasField("workflow_execution_signaled_event_attributes"):
         signal = event.workflow_execution_signaled_event_attributes
         return signal.input.payloads if signal.signal_name == SEND_TO_CONVERSATION else ()

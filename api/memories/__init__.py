@@ -1,1 +1,1 @@
-"""Long-term memory for callers without a task: protocol-free, as ``api.tasks``."""
+"""The service of long-term memory, independent of REST and gRPC, as ``api.tasks``."""

@@ -1,4 +1,4 @@
-"""Memories as JSON lines: as ``export`` writes them, or written by hand."""
+"""Import memories from JSON lines, which ``export`` or a person wrote."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ MAX_IMPORT_BYTES = 64 * 2**20
 """The largest body of an import."""
 
 _BATCH = 100
-"""How many memories one activity writes."""
+"""Number of memories that one activity writes."""
 
 
 class ImportedMemory(NewMemoryRequest):
-    """One line."""
+    """One line of an import."""
 
     model_config = ConfigDict(extra="ignore")
 
     id: Annotated[str, Field(max_length=255)] | None = None
-    """The id that it was exported with: only ``superseded_by`` of other lines refers to it."""
+    """The id in the export. It isn't kept; ``superseded_by`` of other lines refers to it."""
     created_at: RequestTime | None = None
     task_id: Annotated[str, Field(max_length=1000)] | None = None
     superseded_by: Annotated[str, Field(max_length=255)] | None = None
 
     @property
     def key(self) -> str:
-        """What makes the same line the same memory."""
+        """The idempotency key: the same line is the same memory."""
         return f"import/{hashlib.sha256((self.id or self.text).encode(errors='replace')).hexdigest()[:32]}"
 
 
@@ -68,7 +68,7 @@ def _read_line(line: bytes, number: int) -> ImportedMemory:
 
 
 def _with_text_scope(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a line with its scope as text, where that is an object as records have it."""
+    """Return a line with its scope as text; exports have it as an object."""
     scope = value.get("scope")
     if not isinstance(scope, dict):
         return value
@@ -82,10 +82,10 @@ def _wrong(number: int, text: str) -> RequestInvalid:
 async def import_memories(
     memory: WorkerMemory, lines: Sequence[ImportedMemory], scope: MemoryScope | None
 ) -> Mapping[str, int]:
-    """Remember the lines, in order; return how many were ``new``, ``same`` and ``updated``.
+    """Remember the lines, in order; return the numbers of ``new``, ``same`` and ``updated`` ones.
 
-    ``scope`` replaces those of the lines. It may be repeated: a line that was imported before is the same memory. Which
-    memory supersedes which is kept, where both are among the lines.
+    ``scope`` replaces the scopes of the lines. An import may be repeated: the same line is the same memory. Links to
+    superseded memories are kept if both memories are among the lines.
     """
     import_ = _Import(lines, scope)
     for start in range(0, len(lines), _BATCH):
@@ -98,7 +98,7 @@ async def import_memories(
 
 
 class _Import:
-    """What is known of the lines: which supersede others, and the ids that they have here."""
+    """The state of an import: which lines supersede others, and the ids of the stored memories."""
 
     def __init__(self, lines: Sequence[ImportedMemory], scope: MemoryScope | None) -> None:
         self.counts = {"new": 0, "same": 0, "updated": 0}
@@ -106,14 +106,14 @@ class _Import:
         self._scope = scope
         self._ids: dict[str, str] = {}
         self._superseded: dict[str, list[str]] = defaultdict(list)
-        """The ids that a line supersedes, by its own id; ids as the lines have them."""
+        """The ids that a line supersedes, by the line's id; all ids are those in the lines."""
         for line in lines:
             if line.id is not None and line.superseded_by is not None:
                 self._superseded[line.superseded_by].append(line.id)
         self._linked: set[tuple[str, str]] = set()
 
     def scoped(self, batch: Sequence[ImportedMemory]) -> Iterator[ScopedMemory]:
-        """Yield the memories of a batch, each with one that it supersedes, if that comes before it."""
+        """Yield the memories of a batch, each with one that it supersedes, if that precedes it."""
         positions: dict[str, int] = {}
         for position, line in enumerate(batch):
             scoped = self._scoped(line)
@@ -137,7 +137,7 @@ class _Import:
                 self._ids[line.id] = result.memory.id
 
     def further_links(self) -> Iterator[ScopedMemory]:
-        """Yield memories that supersede others once more, for each link that is not made yet."""
+        """Yield a memory again for each link to a superseded one that isn't stored yet."""
         for line in self._lines:
             for number, old in enumerate(self._superseded.get(line.id or "", ())):
                 if (line.id or "", old) not in self._linked:

@@ -1,4 +1,4 @@
-"""Requests about memories, with all their rules."""
+"""Requests about memories, with all validation rules."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _Metadata = Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=50)]
 
 
 def parse_scope(text: str) -> MemoryScope:
-    """Return the scope that ``str(scope)`` is the text of; the text fits the pattern of requests."""
+    """Return the scope of a text such as ``user/ada``, the inverse of ``str(scope)``; the text was validated before."""
     kind, _, owner = text.partition("/")
     return MemoryScope.model_validate({"kind": kind, "owner": owner})
 
@@ -59,7 +59,7 @@ class ScopeRequest(ServiceRequest):
 
     @property
     def given_scope(self) -> MemoryScope | None:
-        """The scope that is named; None: none is."""
+        """The scope that the request names; None: it names none."""
         if self.scope is not None:
             return parse_scope(self.scope)
         if self.agent is not None:
@@ -68,7 +68,7 @@ class ScopeRequest(ServiceRequest):
 
     @property
     def chosen_scope(self) -> MemoryScope:
-        """The scope that is named, else that of the default user."""
+        """The scope that the request names, else that of the default user."""
         return self.given_scope or MemoryScope(kind="user", owner=DEFAULT_USER)
 
 

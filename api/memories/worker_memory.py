@@ -1,4 +1,4 @@
-"""Long-term memory, as the workers that serve it reach it: they are asked by standalone activities."""
+"""Read and write long-term memory through the workers that serve it, by standalone activities."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ from api.tasks.workers.readiness import start_worker
 __all__ = ["WorkerMemory"]
 
 _TIMEOUT = timedelta(seconds=45)
-"""For all attempts of a request, with the wait for a worker that takes memory over from another."""
+"""For all attempts of a request, including the wait for a worker that takes over memory from another."""
 _ATTEMPT_TIMEOUT = timedelta(seconds=30)
 _START_TIMEOUT = timedelta(seconds=10)
 _LONG_TIMEOUT = timedelta(hours=1)
-"""For computing the vectors of all memories anew, and for erasing a scope."""
+"""For reindexing all memories, and for erasing a scope."""
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=2), maximum_attempts=5)
 _POLLER_TIMEOUT_S = 5.0
-"""How long to wait for a worker that serves memory while others run: one may be taking it over."""
+"""How long to wait for a worker that serves memory if others run: one of them may be taking it over."""
 _POLLER_INTERVAL_S = 0.25
 
 T = TypeVar("T", bound=BaseModel)
@@ -91,7 +91,7 @@ class WorkerMemory:
         self._address = temporal_address(settings)
 
     async def add(self, memories: Sequence[ScopedMemory]) -> Sequence[RememberedMemory]:
-        """Remember texts, in order; those before one that fails stay.
+        """Remember texts, in order; if one fails, those before it stay stored.
 
         Raises:
             MemoryRefused: a text can't be remembered.
@@ -111,7 +111,7 @@ class WorkerMemory:
         """Return a page of memories, newest first.
 
         Raises:
-            MemoryRefused: the cursor is none of this scope's.
+            MemoryRefused: the cursor isn't one of this scope's list.
         """
         listing = MemoryListing(scope=scope, limit=limit, cursor=cursor)
         return await self._ask(LIST_MEMORIES_ACTIVITY, MemoryPage, listing)
@@ -146,11 +146,11 @@ class WorkerMemory:
         return await self._ask(EXPORT_MEMORIES_ACTIVITY, ExportedMemories, MemoryExport(scope=scope, after=after))
 
     async def reindex(self) -> int:
-        """Compute the vectors of all memories anew; return how many."""
+        """Compute the vectors of all memories again; return how many."""
         return (await self._ask(REINDEX_MEMORIES_ACTIVITY, MemoryCount, None, _LONG_TIMEOUT)).count
 
-    async def exported(self, scope: MemoryScope, first: ExportedMemories) -> AsyncIterator[Sequence[Memory]]:
-        """Yield all parts of an export, from the first on."""
+    async def export_parts(self, scope: MemoryScope, first: ExportedMemories) -> AsyncIterator[Sequence[Memory]]:
+        """Yield the memories of all parts of an export; ``first`` is the result of ``export(scope)``."""
         part = first
         yield part.memories
         while part.end is not None:
@@ -187,10 +187,10 @@ class WorkerMemory:
         return result
 
     async def _require_worker(self) -> None:
-        """Wait until a worker serves memory, if others run at all.
+        """Check that a worker serves memory; wait for one if only others run.
 
         Raises:
-            MemoryNotServed: none does.
+            MemoryNotServed: no worker runs, or none serves memory in time.
         """
         deadline = asyncio.get_running_loop().time() + _POLLER_TIMEOUT_S
         while not await recent_pollers(self._client, self._task_queue, of_activities=True):
@@ -201,7 +201,7 @@ class WorkerMemory:
             await asyncio.sleep(_POLLER_INTERVAL_S)
 
     def _raise(self, cause: BaseException) -> NoReturn:
-        """Raise the error that a failed activity stands for."""
+        """Raise the service error for the cause of a failed activity."""
         if not isinstance(cause, ApplicationError):
             raise self._not_served(str(cause) or type(cause).__name__)
         if cause.type == MemoryNotFound.__name__:

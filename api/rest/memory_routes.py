@@ -165,6 +165,6 @@ def _key(key: str) -> str:
 
 
 async def _json_lines(memory: WorkerMemory, scope: MemoryScope, first: ExportedMemories) -> AsyncIterator[str]:
-    async for part in memory.exported(scope, first):
+    async for part in memory.export_parts(scope, first):
         lines = (MemoryResponse.of(each).model_dump_json(exclude_none=True) for each in part)
         yield "".join(f"{line}\n" for line in lines)

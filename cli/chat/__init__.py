@@ -1,1 +1,1 @@
-"""A conversation with an agent on a terminal: ``opspawn chat``."""
+"""Implementation of ``opspawn chat``: a conversation on a terminal."""

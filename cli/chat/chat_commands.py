@@ -1,4 +1,4 @@
-"""The commands of a chat: lines that begin with a slash."""
+"""The commands of ``opspawn chat``: lines that start with a slash."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ChatCommands:
         }
 
     def run(self, line: str) -> str | None:
-        """Run a line such as ``/model demo:demo``, and return the message to send; None: nothing is to be sent.
+        """Run a line such as ``/model demo:demo``; return a message to send, or None.
 
         Raises:
             CommandFailed: the command is unknown, or failed.

@@ -1,4 +1,4 @@
-"""Read what a person writes in a chat: lines that are typed on a terminal, or piped in."""
+"""Read the messages and commands of a chat, from a terminal or from a pipe."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["ChatInput", "PipedLines", "TypedLines"]
 
 
 class ChatInput(Protocol):
-    """Where messages and commands come from."""
+    """A source of messages and commands."""
 
     def read(self, prompt: str) -> str | None:
-        """Return the next message or command; None at the end of input, as by Ctrl-D."""
+        """Return the next message or command; None at the end of input, such as Ctrl-D."""
         ...
 
 
 class PipedLines:
-    """Stdin, where it isn't a terminal: each line is a message."""
+    """Reads stdin that isn't a terminal: each line is a message."""
 
     def read(self, prompt: str) -> str | None:
         """Return the next line; the prompt isn't shown. A closed stdin is the end of input.
@@ -39,11 +39,11 @@ class PipedLines:
 
 
 class TypedLines:
-    """A terminal with line editing and a history of its own; a line that ends with a backslash goes on in the next."""
+    """Reads a terminal, with line editing and history; a line that ends with a backslash continues in the next."""
 
     def __init__(self, commands: Sequence[str]) -> None:
         """Complete these ``commands`` by the Tab key."""
-        with suppress(ImportError):  # some Pythons have none: then the terminal's own editing is left
+        with suppress(ImportError):  # some Pythons lack readline: then only the terminal's own editing works
             import readline
 
             readline.set_completer(_completer(commands))

@@ -1,4 +1,4 @@
-"""The chat itself: read a message, show the turn that responds to it, and so on."""
+"""The loop of ``opspawn chat``: read a message, send it, show its turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Chat"]
 
 _PROMPT = "> "
 _SHOWN_TURNS = 3
-"""How many turns are shown of a conversation that is resumed, the last one with all it did."""
+"""Number of turns that are shown when a conversation is resumed, the last one with all its events."""
 _MAX_SHOWN_CHARS = 300
 _QUEUE_POLLS = 25
 _QUEUE_POLL_INTERVAL_S = 0.2
@@ -36,12 +36,12 @@ _MENU = (
 )
 
 
-class _Left(Exception):
-    """The person has left while a turn runs."""
+class _Quit(Exception):
+    """The person quit the chat while a turn runs."""
 
 
 class Chat:
-    """A chat on a terminal, or with messages from a pipe: then only the outputs go to stdout."""
+    """A chat on a terminal or with messages from a pipe; with a pipe, only outputs are written to stdout."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Chat:
             self._input = TypedLines([f"/{name}" for name in CHAT_COMMANDS])
 
     def run(self) -> None:
-        """Chat until the person leaves.
+        """Chat until the person quits.
 
         Raises:
             CommandFailed: with messages from a pipe, one that could not be sent, or whose turn did not complete.
@@ -75,22 +75,22 @@ class Chat:
             self._resume()
             while (line := self._next_line()) is not None:
                 self._handle(line)
-        except _Left:
+        except _Quit:
             pass
         except KeyboardInterrupt:
-            raise Interrupted("\n".join(["Interrupted.", *self._goodbye()])) from None
+            raise Interrupted("\n".join(["Interrupted.", *self._resume_hint()])) from None
         except (Interrupted, ServerUnreachable) as ended:
-            raise type(ended)("\n".join([str(ended), *self._goodbye()])) from None
+            raise type(ended)("\n".join([str(ended), *self._resume_hint()])) from None
         if self._terminal is not None:
-            write_message(err, "\n".join(self._goodbye()), style="dim")
+            write_message(err, "\n".join(self._resume_hint()), style="dim")
 
-    def _goodbye(self) -> list[str]:
+    def _resume_hint(self) -> list[str]:
         if (conversation := self._session.conversation) is None:
             return []
         return [f"Come back: `{self._server.command_line('chat', '--conversation', conversation.id)}`"]
 
     def _next_line(self) -> str | None:
-        """Return the next line; None when the person leaves."""
+        """Return the next line; None if the person quits."""
         interrupted = False
         while True:
             try:
@@ -143,7 +143,7 @@ class Chat:
         self._show(turn)
 
     def _show(self, *turns: Task) -> None:
-        """Show turns until each has ended, and those that began meanwhile by messages of this person."""
+        """Show turns until each has ended, and those that this person's messages started meanwhile."""
         later = deque(turns)
         while later:
             turn = later.popleft()
@@ -156,7 +156,7 @@ class Chat:
         """Show a turn until it has ended; return the turns that messages sent meanwhile have started.
 
         Raises:
-            _Left: the person has left.
+            _Quit: the person quit.
         """
         started: list[Task] = []
         lines = ChatLines()
@@ -185,10 +185,10 @@ class Chat:
         return WatchedTask(turn, lambda _: display, questions)
 
     def _menu(self, turn: Task) -> list[Task]:
-        """Ask what to do about a turn that runs; return the turn that a message has started.
+        """Ask what to do with a running turn; return the turn that a message has started.
 
         Raises:
-            _Left: the person leaves.
+            _Quit: the person quit.
         """
         out.print()
         write_message(out, _MENU, style="yellow")
@@ -199,21 +199,21 @@ class Chat:
         if line is None or line.strip() in ("/quit", "/exit"):
             out.print()
             write_message(err, f"The turn goes on as task {turn.id}.", style="dim")
-            raise _Left
+            raise _Quit
         try:
             if line.strip() == "/stop":
                 self._session.stop(turn)
             elif line.startswith("/") and not line.startswith("//"):
                 write_message(err, "A turn runs: of the commands, only /stop and /quit can be used now.", style="red")
             elif line.strip():
-                answering = self._session.send(line.removeprefix("/"), "interrupt")
-                return [] if answering.id == turn.id else [answering]
+                receiver = self._session.send(line.removeprefix("/"), "interrupt")
+                return [] if receiver.id == turn.id else [receiver]
         except CommandFailed as failed:
             write_message(err, str(failed), style="red")
         return []
 
     def _show_end(self, ended: Task, lines: ChatLines) -> None:
-        """Show how a turn ended, and its output unless that was its last response."""
+        """Show how a turn ended, and its output unless that was shown as its last response."""
         if self._terminal is None:
             require_completed(ended)
         if ended.status == "completed":
@@ -227,7 +227,7 @@ class Chat:
             write_message(err, summary(ended), style="dim")
 
     def _resume(self) -> None:
-        """Show the end of a conversation that is resumed: what was said last, and what was missed since."""
+        """Show the newest turns of a resumed conversation, and follow those that run or are queued."""
         turns = () if self._terminal is None else self._session.newest_turns(_SHOWN_TURNS)
         if not turns:
             return
@@ -242,7 +242,7 @@ class Chat:
         self._show_queued(turns[-1].number)
 
     def _show_again(self, turn: ConversationTurn) -> None:
-        """Show all that a turn did, and go on with it if it runs; only its output where Temporal has deleted it."""
+        """Show all events of a turn, until it has ended; only its output if Temporal has deleted its task."""
         try:
             self._show(self._session.task(turn.task_id))
         except (OutputClosed, ServerUnreachable):
@@ -251,7 +251,7 @@ class Chat:
             write_message(out, output_text(turn.output or turn.status))
 
     def _show_queued(self, number: int) -> None:
-        """Show the turns after that one, of messages that were queued behind it."""
+        """Show the turns after number ``number``, which queued messages start."""
         while later := self._later_turns(number):
             for turn in later:
                 write_message(out, f"{_PROMPT}{_input_text(turn)}", style="bold", indent=len(_PROMPT))
@@ -259,7 +259,7 @@ class Chat:
             number = later[-1].number
 
     def _later_turns(self, number: int) -> tuple[ConversationTurn, ...]:
-        """Return the turns after that one; where messages are queued, as soon as the first has started."""
+        """Return the turns after number ``number``; if messages are queued, wait for the first to start."""
         for _ in range(_QUEUE_POLLS):
             later = self._session.turns(number + 1)
             conversation = self._session.refresh()

@@ -1,4 +1,4 @@
-"""The conversation of a chat: it starts with the first message, and each message is sent once."""
+"""The API calls of a chat: its conversation starts with the first message, and each message is sent once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cli.views.console import one_line
 __all__ = ["ChatSession", "ChatStart"]
 
 _PAGE = 50
-"""Turns that are read at once."""
+"""Number of turns in one page."""
 _MAX_TITLE_CHARS = 80
 _SETTLE_POLLS = 20
 _SETTLE_INTERVAL_S = 0.1
@@ -22,7 +22,7 @@ _SETTLE_INTERVAL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ChatStart:
-    """What a new conversation starts with."""
+    """The settings of a new conversation."""
 
     agent: str
     model: str | None = None
@@ -32,19 +32,19 @@ class ChatStart:
 
 @dataclass(slots=True)
 class _Unsent:
-    """A message that has no response of the API yet."""
+    """A message that the API hasn't confirmed."""
 
     text: str
     key: str
 
 
 class ChatSession:
-    """Calls of the API about one conversation. Every call may raise ``CommandFailed``."""
+    """The API calls about one conversation. Every method that calls may raise ``CommandFailed``."""
 
     def __init__(
         self, connection: ServerConnection, start: ChatStart, conversation: Conversation | None = None
     ) -> None:
-        """Go on with ``conversation``; None: a new one starts with the first message."""
+        """Continue ``conversation``; None: a new one starts with the first message."""
         self._connection = connection
         self.start = start
         self.conversation = conversation
@@ -63,7 +63,7 @@ class ChatSession:
 
     @property
     def unsent(self) -> str | None:
-        """The message whose sending failed last; sending the same text again sends it once."""
+        """The message that could not be sent; sending the same text again doesn't send it twice."""
         return None if self._unsent is None else self._unsent.text
 
     def agents(self) -> tuple[Agent, ...]:
@@ -79,14 +79,14 @@ class ChatSession:
             turn = self._connection.call(
                 lambda client: client.conversations.send(conversation_id, text, on_busy=on_busy, idempotency_key=key)
             )
-        except UsageWrong:  # refused: it is not to be sent again as it is
+        except UsageWrong:  # refused: sending it again would be refused, too
             self._unsent = None
             raise
         self._unsent = None
         return turn
 
     def _started(self, text: str) -> Conversation:
-        """Return the conversation, whose title are the first words unless it has one."""
+        """Return the conversation; start one if there is none, titled with the first words unless a title is set."""
         if self.conversation is None:
             start, title = self.start, self.start.title or one_line(text, _MAX_TITLE_CHARS)
             key = str(uuid.uuid5(self._start_key, title))
@@ -98,7 +98,7 @@ class ChatSession:
         return self.conversation
 
     def settled(self) -> Conversation | None:
-        """Return the conversation once it has taken the turn that has just ended, or after a moment."""
+        """Return the conversation once it has recorded the turn that has just ended; after 2 s in any case."""
         for _ in range(_SETTLE_POLLS):
             conversation = self.refresh()
             if conversation is None or conversation.status not in ("running", "waiting"):
@@ -136,7 +136,7 @@ class ChatSession:
         return self._connection.call(read)
 
     def task(self, task_id: str) -> Task:
-        """Return a turn as the task that it is."""
+        """Return the task of a turn."""
         return self._connection.call(lambda client: client.get(task_id))
 
     def stop(self, task: Task) -> None:
@@ -152,7 +152,7 @@ class ChatSession:
             self.conversation = self._connection.call(lambda client: client.conversations.change(known.id, agent=name))
 
     def check_agent(self, name: str) -> None:
-        """Return if tasks can be given to the agent.
+        """Check that the agent can be used.
 
         Raises:
             UsageWrong: there is no such agent, or it has a problem.
@@ -182,7 +182,7 @@ class ChatSession:
         self._start_key = uuid.uuid4()
 
     def fork(self, turn: int) -> Conversation:
-        """Go on in a new conversation that has the turns up to ``turn`` in common with this one."""
+        """Continue in a new conversation that shares the turns up to ``turn`` with this one; return it."""
         if (known := self.conversation) is None:
             raise UsageWrong("There is nothing to fork yet: no message was sent.")
         self.conversation = self._connection.call(lambda client: client.conversations.fork(known.id, turn))
@@ -190,6 +190,6 @@ class ChatSession:
         return self.conversation
 
     def new(self) -> None:
-        """Go on in a new conversation, with the same agent and model; it starts with the next message."""
+        """Continue in a new conversation with the same agent and model, which the next message starts."""
         self._change_start(agent=self.agent, model=self.model, title=None)
         self.conversation = self._unsent = None

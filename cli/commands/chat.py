@@ -73,7 +73,7 @@ def chat(
 def _resumed(
     connection: ServerConnection, agent: str | None, conversation_id: str | None, *, resume: bool
 ) -> Conversation | None:
-    """Return the conversation to go on with; None for a new one."""
+    """Return the conversation to resume; None for a new one."""
     if conversation_id is not None:
         if resume:
             raise UsageWrong("--resume and --conversation exclude each other: use one of them.")
@@ -111,7 +111,7 @@ def _list(server: Server, agent: str | None) -> None:
 
 
 def _change(session: ChatSession, agent: str | None, model: str | None, title: str | None) -> None:
-    """Let a conversation that is resumed go on as the options say."""
+    """Change a resumed conversation as the options say."""
     if agent is not None and agent != session.agent:
         session.set_agent(agent)
     if model is not None and model != session.model:

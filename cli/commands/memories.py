@@ -38,14 +38,14 @@ class _ScopeOptions(TypedDict, total=False):
 
 
 class _Scope:
-    """Whose memories a command is about."""
+    """The scope of a command, from its options."""
 
     def __init__(self, user: str | None, agent: str | None, *, tenant: bool) -> None:
         if sum((user is not None, agent is not None, tenant)) > 1:
             raise UsageWrong("--user, --agent and --tenant exclude each other: use one of them.")
         self.is_named = user is not None or agent is not None or tenant
         self.options: _ScopeOptions = {}
-        """As the client takes them."""
+        """Keyword arguments of the client's methods."""
         if user is not None:
             self.options["user"] = user
         if agent is not None:
@@ -54,7 +54,7 @@ class _Scope:
             self.options["scope"] = "tenant"
 
     def __str__(self) -> str:
-        """Return it for people."""
+        """Return a text for people."""
         if "scope" in self.options:
             return "the tenant"
         return next((f"{key} {value}" for key, value in self.options.items()), "user default")

@@ -1,4 +1,4 @@
-"""A turn's events as lines of a chat: the response as it streams in, tool calls, memories."""
+"""Render a turn's events as lines of a chat: the streaming response, tool calls, memories."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from cli.views.task_display import PlainLines
 __all__ = ["ChatDisplay", "ChatLines", "PlainChat"]
 
 _KEPT_LINES = 6
-"""Lines of the terminal that the paragraph in progress leaves free."""
+"""Number of terminal lines that the streaming line leaves free."""
 
 
 class ChatLines:
-    """Turns a turn's events into lines; a response is shown line by line, as soon as each is complete."""
+    """Renders a turn's events as lines; each line of a response is rendered when it is complete."""
 
     def __init__(self) -> None:
         self.response = ""
@@ -39,11 +39,11 @@ class ChatLines:
         self.unfinished = ""
         """The text of the line that is streaming in."""
         self._shown = ""
-        """What has been shown of the response that is streaming in: complete lines, each with its end."""
+        """The complete lines of the streaming response, which have been shown, each with its newline."""
         self._event_lines = EventLines()
 
     def render(self, event: TaskEvent) -> Iterator[Text]:
-        """Yield the lines of the next event; none for events without interest to people."""
+        """Yield the lines of the next event; none for events that people needn't see."""
         match event:
             case TaskStarted() | TaskStatusChanged(status="running" | "waiting"):
                 return  # the person has typed the input, and is asked in place
@@ -83,7 +83,7 @@ class ChatLines:
         self._restart()
 
     def _rest(self, text: str) -> Iterator[Text]:
-        """Yield what is not shown yet of a complete response."""
+        """Yield the lines of a complete response that aren't shown yet."""
         self.response = text
         if not text.startswith(self._shown):  # some of it was not received
             yield from self._begin_again()
@@ -101,7 +101,7 @@ class PlainChat(PlainLines):
 
 
 class ChatDisplay(LiveDisplay):
-    """The lines of a turn above; below them the line that streams in, running tools, and a status line."""
+    """Draws a turn's lines and, below them, the streaming line, running tools and a status line."""
 
     def __init__(self, console: Console, lines: ChatLines) -> None:
         """Draw ``lines`` on ``console``."""
@@ -109,7 +109,7 @@ class ChatDisplay(LiveDisplay):
         super().__init__(console, None, lines)  # draws once
 
     def _response_lines(self) -> Iterator[Text]:
-        """Yield the end of the line that streams in; of the reasoning while there is no text yet."""
+        """Yield the end of the streaming line; while there is no text yet, that of the reasoning."""
         if self._response.text or not self._response.thinking:
             text = self._chat_lines.unfinished
             lines = [*Text(printable(text)).wrap(self._console, self._console.width)] if text else []

@@ -82,7 +82,7 @@ async def test_when_the_owner_is_killed_in_mid_write_another_takes_over_and_noth
         took = time.monotonic() - killed_at
         is_stopping.set()
         await asyncio.wait_for(asyncio.gather(*writers), 60)
-        stored = [each.text async for part in memory.exported(ADA, await memory.export(ADA)) for each in part]
+        stored = [each.text async for part in memory.export_parts(ADA, await memory.export(ADA)) for each in part]
     assert "Ada likes tea." in [each.text for each in found]
     assert took < TAKEOVER_LIMIT_S
     assert len(stored) == len(set(stored))

@@ -1,4 +1,4 @@
-"""A conversation as a durable workflow: it owns the transcript of its turns, each of which is a task."""
+"""The workflow of a conversation, which owns the transcript; each turn is a task, a child workflow."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _T = TypeVar("_T")
 
 
 def _refused(error: SteeringInvalid) -> ApplicationError:
-    """Return the failure of an update that changes nothing; its type is the name of the error."""
+    """Return the failure of an update that is refused; its type is the name of the error's class."""
     return ApplicationError(str(error), type=type(error).__name__, non_retryable=True)
 
 
@@ -67,7 +67,7 @@ def _read(record: type[_R], data: JsonValue, what: str) -> _R:
     """Return the argument of an update or a signal.
 
     Raises:
-        SteeringInvalid: it is none; the error names the fields.
+        SteeringInvalid: the data doesn't fit ``record``; the error names the fields.
     """
     try:
         return record.model_validate(data)
@@ -76,12 +76,12 @@ def _read(record: type[_R], data: JsonValue, what: str) -> _R:
 
 
 class _Deleted(Exception):
-    """The conversation is to be deleted, so that what was waited for no longer matters."""
+    """The conversation is being deleted: stop waiting."""
 
 
 @workflow.defn(name=CONVERSATION_TYPE)
 class ConversationWorkflow:
-    """Takes messages from people, runs a task for each, one after the other, and keeps their messages."""
+    """Receives messages of people, runs a task for each, one after the other, and stores the transcript."""
 
     @workflow.init
     def __init__(self, start: ConversationInput, carried: CarriedConversation | None = None) -> None:
@@ -93,9 +93,9 @@ class ConversationWorkflow:
         self._is_continued = carried is not None
         self._turn: RunningTurn | None = None
         self._in_delivery: set[str] = set()
-        """The ids of messages that are on their way to the running turn."""
+        """The ids of messages that are being sent to the running turn."""
         self._is_continuing = False
-        """Whether the workflow is about to continue as new: no update is to wait for the next turn."""
+        """Whether the workflow is about to continue as new: then no update waits for the next turn."""
         self._listed_agent = self._state.agent
         self._listed_status: ConversationStatus | None = None
         if carried is None and start.message is not None:
@@ -121,7 +121,7 @@ class ConversationWorkflow:
         return ConversationResult(status=self._state.status, turns=self._state.turn_count, usage=self._state.usage)
 
     async def _converse(self) -> None:
-        """Run turns until the conversation expires or is deleted, and no message is about to be accepted."""
+        """Run turns until the conversation expires or is deleted, and no handler is about to accept a message."""
         while True:
             while await self._until_message():
                 await self._run_turn()
@@ -140,7 +140,7 @@ class ConversationWorkflow:
         self._list()
 
     async def _until_message(self) -> bool:
-        """Return when there is a message for the next turn; False: the conversation has expired, or is deleted."""
+        """Wait for a message for the next turn; return False if the conversation expires or is deleted first."""
         while True:
             if self._is_deleted:
                 return False
@@ -149,13 +149,13 @@ class ConversationWorkflow:
             if self._state.queue:
                 return True
             self._list()
-            if not await self._is_woken() and not self._state.queue and not self._is_deleted:
+            if not await self._wait_for_work() and not self._state.queue and not self._is_deleted:
                 self._state.end("expired", workflow.now())
                 self._list()
                 return False
 
-    async def _is_woken(self) -> bool:
-        """Wait until there is something to do; return False where the conversation is to expire."""
+    async def _wait_for_work(self) -> bool:
+        """Wait until there is something to do; return False if the conversation expires first."""
         expires_at = self._state.expires_at
         timeout = None if expires_at is None else max(expires_at - workflow.now(), timedelta())
         info = workflow.info()
@@ -175,7 +175,7 @@ class ConversationWorkflow:
         if self._is_deleted:
             self._is_continuing = False
             return
-        # What came with the first run is in the state now.
+        # The state holds the first message now.
         start = self._start.model_copy(update={"message": None})
         workflow.continue_as_new(args=[start, self._state.carried])
 
@@ -201,15 +201,15 @@ class ConversationWorkflow:
         await running.until_ended(lambda: self._is_deleted)
         if self._is_deleted:
             raise _Deleted
-        taken = await self._taken(running)
+        taken = await self._store_messages(running)
         result = running.result
         output = result.output if result is not None and isinstance(result.output, str) else taken.output
         self._state.end_turn(taken, output, workflow.now())
-        self._state.enqueue(running.unread(taken), first=True)
+        self._state.enqueue(running.unread_messages(taken), first=True)
         self._turn = None
 
-    async def _taken(self, running: RunningTurn) -> TakenTurn:
-        """Store the messages of the turn with the conversation's, by an activity; return where they are."""
+    async def _store_messages(self, running: RunningTurn) -> TakenTurn:
+        """Store the messages of the ended turn in the conversation's transcript; return where they are."""
         turn = self._state.turn_to_take()
         try:
             taken = await self._activity(TAKE_TURN_ACTIVITY, turn, TakenTurn, f"Take over {turn.task_id}")
@@ -220,7 +220,7 @@ class ConversationWorkflow:
             taken = TakenTurn(is_gone=True)
         if not taken.is_gone:
             return taken
-        messages, lost = running.lost()
+        messages, lost = running.reconstruct()
         given: TurnToTake = turn.model_copy(update={"messages": tuple(messages)})
         stored = await self._activity(TAKE_TURN_ACTIVITY, given, TakenTurn, f"Store what is known of {turn.task_id}")
         return lost.model_copy(update={"pages": stored.pages, "end": stored.end, "digest": stored.digest})
@@ -252,7 +252,7 @@ class ConversationWorkflow:
         return running.result()
 
     def _list(self) -> None:
-        """Update what lists show."""
+        """Update the search attributes, memo and details that lists show."""
         state = self._state
         if state.status != self._listed_status or state.agent != self._listed_agent:
             self._listed_status, self._listed_agent = state.status, state.agent
@@ -261,7 +261,7 @@ class ConversationWorkflow:
         workflow.set_current_details(state.details)
 
     async def _receive(self, message: ConversationMessage) -> SendVerdict:
-        """Do with a message what ``on_busy`` demands; return when it is known which task answers it.
+        """Treat a message as ``on_busy`` says; return when it is known which task reads it.
 
         Raises:
             SteeringInvalid: it is refused.
@@ -275,7 +275,7 @@ class ConversationWorkflow:
             if on_busy == "reject":
                 await self._check_ended(running)
                 if (verdict := await self._earlier_verdict(message)) is not None:
-                    return verdict  # the same one has come again meanwhile
+                    return verdict  # the same message was sent again meanwhile
         self._check_not_ended()
         is_waiting = bool(self._state.queue) or (self._turn is not running and self._turn is not None)
         if is_waiting and on_busy == "reject":
@@ -294,7 +294,7 @@ class ConversationWorkflow:
         return self._state.verdict(message)
 
     async def _interrupt(self, running: RunningTurn, message: ConversationMessage) -> SendVerdict:
-        """Send a message to the running turn's task; where that has ended, it becomes the next turn."""
+        """Send a message to the running turn's task; if that has ended, enqueue it for a turn of its own."""
         self._in_delivery.add(message.id)
         try:
             is_delivered = await running.deliver(message)
@@ -308,10 +308,10 @@ class ConversationWorkflow:
         return await self._until_started(message)
 
     async def _check_ended(self, running: RunningTurn) -> None:
-        """Return if the turn's task has ended, of which the conversation may not know yet.
+        """Check that the turn's task has ended, which Temporal may not have reported yet.
 
         Raises:
-            ConversationBusy: it runs.
+            ConversationBusy: the task runs.
         """
         if not await running.has_ended():
             raise self._busy()
@@ -321,7 +321,7 @@ class ConversationWorkflow:
         return ConversationBusy(f"A turn of the conversation runs{running}. Wait for its end, or send with on_busy.")
 
     async def _until_started(self, message: ConversationMessage) -> SendVerdict:
-        """Return the verdict on a message in the queue; if its turn is the next one, when its task has started."""
+        """Return the verdict on a queued message; if its turn is the next one, wait until its task has started."""
         state, task_id = self._state, turn_task_id(workflow.info().workflow_id, message.id)
 
         def is_settled() -> bool:
@@ -340,7 +340,7 @@ class ConversationWorkflow:
             raise ConversationEnded("The conversation is being deleted: it takes no messages.")
 
     def _check(self, message: ConversationMessage) -> None:
-        """Check a message as far as that is possible at once.
+        """Check a message as far as that is possible without waiting.
 
         Raises:
             SteeringInvalid: it is refused.
@@ -353,7 +353,7 @@ class ConversationWorkflow:
 
     @workflow.update(name=SEND_TO_CONVERSATION, unfinished_policy=_ABANDON)
     async def update_send_message(self, message: JsonValue) -> SendVerdict:
-        """Send a ``ConversationMessage``; the update fails with the reason where it is not accepted."""
+        """Send a ``ConversationMessage``; if it is refused, the update fails with the reason."""
         try:
             return await self._receive(_read(ConversationMessage, message, "message to a conversation"))
         except SteeringInvalid as error:
@@ -368,7 +368,7 @@ class ConversationWorkflow:
 
     @workflow.signal(name=SEND_TO_CONVERSATION, unfinished_policy=_ABANDON)
     async def send_message(self, message: JsonValue = None, *_: JsonValue) -> None:
-        """Send a ``ConversationMessage``; one that is not accepted changes nothing."""
+        """Send a ``ConversationMessage``; if it is refused, nothing changes."""
         try:
             read = _read(ConversationMessage, message, "message to a conversation")
             self._check(read)
@@ -378,7 +378,7 @@ class ConversationWorkflow:
 
     @workflow.update(name=CHANGE_CONVERSATION)
     def update_change(self, changes: JsonValue) -> ConversationView:
-        """Change what ``ConversationChanges`` has; the update fails with the reason where it is not accepted."""
+        """Apply ``ConversationChanges``; if they are refused, the update fails with the reason."""
         self._change(_read(ConversationChanges, changes, "change of a conversation"))
         return self._state.view
 
@@ -392,7 +392,7 @@ class ConversationWorkflow:
 
     @workflow.signal(name=CHANGE_CONVERSATION)
     def change(self, changes: JsonValue = None, *_: JsonValue) -> None:
-        """Change what ``ConversationChanges`` has."""
+        """Apply ``ConversationChanges``; if they are refused, nothing changes."""
         try:
             self._change(_read(ConversationChanges, changes, "change of a conversation"))
         except SteeringInvalid as error:
@@ -404,7 +404,7 @@ class ConversationWorkflow:
 
     @workflow.signal(name=DELETE_CONVERSATION)
     def delete(self) -> None:
-        """Cancel the running turn, drop what is queued, and complete."""
+        """Cancel the running turn, drop queued messages, and complete."""
         self._state.end("deleted", workflow.now())
 
     @workflow.query(name=CONVERSATION_QUERY)
@@ -414,10 +414,10 @@ class ConversationWorkflow:
 
     @workflow.query(name=TURNS_QUERY)
     def turns(self, turn_range: TurnRange | None = None) -> TurnPage:
-        """Return turns by number, the running one last; the first ones without an argument."""
+        """Return turns by number, the running one last; without an argument from the first listed one on."""
         return self._state.turns(turn_range or TurnRange())
 
     @workflow.query
     def transcript(self, page_range: TranscriptRange | None = None) -> TranscriptPage:
-        """Return where the messages of a range are stored; without those of the running turn."""
+        """Return where the messages of a range are stored; those of the running turn aren't included."""
         return self._state.transcript_page(page_range or TranscriptRange())

@@ -38,13 +38,13 @@ __all__ = ["ConversationState"]
 
 _MAX_TEXT_CHARS = 300
 _MAX_SMALL_PAGES = 64
-"""Each turn stores a page; so many are stored again as few."""
+"""Each turn stores at least one page; when there are this many, they are merged into fewer."""
 _MAX_VERSIONS = 20
 _MAX_LINES = 20
 
 
 class ConversationState:
-    """What a conversation knows; it changes by what happens, and does nothing itself."""
+    """The state of a conversation. Its methods record what happened; they run no activities and don't wait."""
 
     def __init__(
         self, conversation_id: str, start: ConversationInput, carried: CarriedConversation | None, now: datetime
@@ -70,14 +70,14 @@ class ConversationState:
         self._version = carried.version if carried else 1
         self._versions = carried.versions if carried else ()
         self.facts = carried.facts if carried else ()
-        """What became of the newest irreversible calls, a line each."""
+        """The outcomes of the newest irreversible calls, one line each."""
         self._context = carried.context if carried else None
         self._copied = carried.copied if carried else None
         self.status: ConversationStatus = "idle"
 
     @property
     def carried(self) -> CarriedConversation:
-        """What survives continue-as-new."""
+        """The state to carry across continue-as-new."""
         return CarriedConversation(
             created_at=self.created_at,
             idle_since=self.idle_since,
@@ -107,14 +107,14 @@ class ConversationState:
 
     @property
     def source(self) -> TranscriptSource | None:
-        """The transcript, as the next turn goes on from it; None: it is empty."""
+        """A reference to the transcript, which the next turn continues; None: it is empty."""
         if not self._end:
             return None
         return TranscriptSource(workflow_id=self._id, version=self._version, end=self._end, digest=self._digest)
 
     @property
     def context(self) -> ContextState | None:
-        """Whether the transcript is to be shortened for the newest turn; None: not, or its model is another one."""
+        """Whether a compaction is due in the newest turn; None if not, or if its model isn't the previous turn's."""
         models = [turn.model for turn in self._turns[-2:]]
         return self._context if len(set(models)) == 1 else None
 
@@ -129,7 +129,7 @@ class ConversationState:
         """Return the verdict on a message that was received before; None: it is new.
 
         Raises:
-            MessageConflict: it was another message of the same id.
+            MessageConflict: another message was received with the same id.
         """
         known = self._known.get(message.id)
         if known is None:
@@ -142,15 +142,15 @@ class ConversationState:
         return SendVerdict(task_id=known.task_id, outcome=known.outcome, is_new=False)
 
     def outcome(self, message_id: str) -> MessageOutcome:
-        """Return what has become of a message that was received."""
+        """Return the outcome of a message that was received."""
         return self._known[message_id].outcome
 
     def deliver(self, message: ConversationMessage, task_id: str) -> None:
-        """Record that the running turn's task gets a message."""
+        """Record that a message was delivered to the running turn's task."""
         self._know(message, task_id, "delivered")
 
     def enqueue(self, messages: Sequence[ConversationMessage], *, first: bool = False) -> None:
-        """Add messages to the queue, each to be a turn; ``first``: before those that wait."""
+        """Add messages to the queue, each for a turn of its own; ``first``: before those that are queued."""
         for message in messages:
             self._know(message, turn_task_id(self._id, message.id), "queued")
         self.queue[:] = [*messages, *self.queue] if first else [*self.queue, *messages]
@@ -186,7 +186,7 @@ class ConversationState:
                 del self._known[oldest]
 
     def turn_to_take(self) -> TurnToTake:
-        """Return the argument of the activity that takes the newest turn over."""
+        """Return the argument of the activity that stores the messages of the newest turn."""
         small = self._pages[self._merged_pages :]
         return TurnToTake(
             conversation_id=self._id,
@@ -198,7 +198,7 @@ class ConversationState:
         )
 
     def end_turn(self, taken: TakenTurn, output: str | None, now: datetime) -> None:
-        """Add the messages of the newest turn to the transcript."""
+        """Record the end of the newest turn, and add its stored messages to the transcript."""
         if taken.is_new_version:
             old = VersionOfConversation(version=self._version, pages=self._pages)
             self._versions = (*self._versions, old)[-_MAX_VERSIONS:]
@@ -233,12 +233,12 @@ class ConversationState:
         self._pages = (*kept, *pages)
 
     def copy_source(self, copied: CopiedTranscript) -> None:
-        """Begin with the copy of another conversation's transcript."""
+        """Start with the copy of another conversation's transcript."""
         self._pages, self._merged_pages, self._digest = copied.pages, len(copied.pages), copied.digest
         self._copied = self.source
 
     def change(self, changes: ConversationChanges, now: datetime) -> None:
-        """Change what people have set."""
+        """Apply changes of the settings."""
         self.title = self.title if changes.title is None else changes.title
         self.agent = changes.agent or self.agent
         self.on_busy = changes.on_busy or self.on_busy
@@ -254,7 +254,7 @@ class ConversationState:
 
     @property
     def summary(self) -> ConversationSummary:
-        """What lists show."""
+        """The summary that lists show."""
         return ConversationSummary(
             model=self._model,
             on_busy=self.on_busy,
@@ -269,7 +269,7 @@ class ConversationState:
 
     @property
     def view(self) -> ConversationView:
-        """All that a caller may know, but for turns and transcript."""
+        """The settings, status and counts of the conversation, without turns and transcript."""
         start = self._start
         return ConversationView(
             **dict(self.summary),

@@ -1,4 +1,4 @@
-"""The conversation workflow's argument, messages, verdicts and views: payloads that histories hold, and their names."""
+"""Payloads and names of the conversation workflow's arguments, updates, signals and queries; histories store both."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ It fails with an ``ApplicationError`` of the type ``ConversationBusy``, ``Conver
 CHANGE_CONVERSATION = "change"
 """Update and signal: takes ``ConversationChanges``; the update returns a ``ConversationView``."""
 DELETE_CONVERSATION = "delete"
-"""Signal without an argument: cancel the running turn, drop what is queued, and complete with status ``deleted``."""
+"""Signal without an argument: cancel the running turn, drop queued messages, and complete with status ``deleted``."""
 CONVERSATION_QUERY = "conversation"
 """Returns a ``ConversationView``."""
 TURNS_QUERY = "turns"
@@ -72,18 +72,18 @@ OpspawnTags. Its turns have OpspawnConversationId; the conversation itself does 
 
 MAX_QUEUED_MESSAGES = 100
 MAX_TURNS_IN_DETAIL = 1_000
-"""The newest so many turns are listed, and can be forked; the ids of their messages are known."""
+"""Number of newest turns that can be listed and forked, and of newest messages whose ids are known."""
 
 OnBusy = Literal["reject", "enqueue", "interrupt"]
-"""What becomes of a message while a turn runs. ``reject``: it is refused. ``enqueue``: it is a turn of its own, after
-the running one and those that wait. ``interrupt``: the running turn reads it at once."""
+"""How a message is treated while a turn runs. ``reject``: it is refused. ``enqueue``: it gets a turn of its own, after
+the running one and those that are queued. ``interrupt``: the running turn reads it at once."""
 
 ConversationStatus = Literal["idle", "running", "expired", "deleted"]
-"""Whether one of its turns waits for a person is known to that turn's task alone."""
+"""A conversation is ``running``, too, while its turn waits for a person: only the turn's task knows that."""
 
 MessageOutcome = Literal["started", "queued", "delivered"]
-"""``started``: it is the input of a turn, whose task has started. ``queued``: it will be that of a later turn.
-``delivered``: the running turn's task has it."""
+"""``started``: it is the input of a turn whose task has started. ``queued``: it will be the input of a later turn.
+``delivered``: it was sent to the running turn's task."""
 
 
 _INPUT_TYPES = ("text", "image", "file")
@@ -100,15 +100,15 @@ class ConversationMessage(Record):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    """Unique in the conversation: a second message of the same id is the first one. See ``turn_task_id``."""
+    """Unique in the conversation: a second message with the same id is taken as a repetition. See ``turn_task_id``."""
     agent: AgentSpec
     """The agent of the turn, with the model, limits and output schema that the request asks for. It has no effect
-    where a running turn reads the message."""
+    if a running turn reads the message."""
     message: Message
     title: str = Field(default="", max_length=200)
     """Of the turn's task, for lists."""
     on_busy: OnBusy | None = Field(default=None, exclude_if=lambda on_busy: on_busy is None)
-    """None: as the conversation has it."""
+    """None: the conversation's ``on_busy``."""
     sent_by: str | None = Field(default=None, max_length=200, exclude_if=lambda sender: sender is None)
     tags: tuple[str, ...] = Field(default=(), exclude_if=lambda tags: not tags)
     """Of the turn's task."""
@@ -128,7 +128,7 @@ class ConversationMessage(Record):
 
 
 class ConversationFork(Record):
-    """Where a conversation goes on from another one."""
+    """The conversation and turn that a conversation was forked from."""
 
     conversation_id: str
     turn: int
@@ -141,18 +141,18 @@ class ConversationInput(Record):
     """The workflow's first argument."""
 
     agent: str
-    """The name of the agent that messages go to which name no other one."""
+    """The name of the agent for messages that name none."""
     model: str | None = Field(default=None, exclude_if=lambda model: model is None)
     """``provider:name``, instead of the agent's own."""
     title: str = ""
     user: str | None = Field(default=None, exclude_if=lambda user: user is None)
-    """The scope of long-term memory of all turns."""
+    """The user whose long-term memory all turns use."""
     tags: tuple[str, ...] = Field(default=(), exclude_if=lambda tags: not tags)
     metadata: dict[str, str] = Field(default_factory=dict, exclude_if=lambda metadata: not metadata)
     tenant: str = "default"
     on_busy: OnBusy = "reject"
     idle_expiry: float | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
-    """Seconds after the end of the newest turn when the conversation ends; None: never."""
+    """The conversation ends this many seconds after its newest turn has ended; None: never."""
     fork: ConversationFork | None = Field(default=None, exclude_if=lambda fork: fork is None)
     message: ConversationMessage | None = Field(default=None, exclude_if=lambda message: message is None)
     """The first message, if it came with the request for the conversation."""
@@ -174,14 +174,14 @@ class SendVerdict(Record):
     """The result of the update ``send_message``."""
 
     task_id: str
-    """Of the turn that answers the message: its own, or the running one that reads it."""
+    """The task of the turn that responds to the message: its own turn, or the running one that reads it."""
     outcome: MessageOutcome
     is_new: bool
     """False where the message was received before."""
 
 
 class Turn(Record):
-    """One message of a person, and what the agent did on it."""
+    """A person's message, and the task that responds to it."""
 
     number: int
     """From 1; those of a fork follow those that it has in common with its source."""
@@ -193,7 +193,7 @@ class Turn(Record):
     model: str
     """``provider:name``: the first of the agent's models."""
     input: str
-    """Shortened; the transcript has all of it."""
+    """Shortened; the transcript has the complete text."""
     output: str | None = Field(default=None, exclude_if=lambda output: output is None)
     """Shortened; JSON where it isn't text."""
     error: str | None = Field(default=None, exclude_if=lambda error: error is None)
@@ -218,7 +218,7 @@ class TurnRange(Record):
     """The argument of the query ``turns``."""
 
     after: int = 0
-    """The number of the turn before the first one of the page."""
+    """The page starts with the turn after this number."""
     limit: int = 50
 
 
@@ -310,16 +310,16 @@ class CarriedConversation(Record):
     pages: tuple[StoredMessages, ...]
     """Where the transcript is stored."""
     merged_pages: int
-    """The first so many pages are as few as they can be."""
+    """Number of pages at the start of ``pages`` that were merged already."""
     digest: str
     """Of the whole transcript."""
     version: int = Field(default=1, exclude_if=lambda version: version == 1)
     facts: tuple[str, ...] = Field(default=(), exclude_if=lambda facts: not facts)
-    """What became of the newest irreversible calls, a line each."""
+    """The outcomes of the newest irreversible calls, one line each."""
     context: ContextState | None = Field(default=None, exclude_if=lambda context: context is None)
-    """Whether the transcript is to be shortened for the model of the newest turn."""
+    """Whether a compaction is due for the model of the newest turn."""
     versions: tuple[VersionOfConversation, ...] = Field(default=(), exclude_if=lambda versions: not versions)
-    """The newest of the earlier versions."""
+    """Earlier versions of the transcript, the newest of them."""
     copied: TranscriptSource | None = Field(default=None, exclude_if=lambda copied: copied is None)
     """Of a fork: its own copy of what it has in common with its source; None until it is copied."""
 

@@ -1,4 +1,4 @@
-"""The running turn of a conversation: its task, the messages that it gets meanwhile, and what is left when it ends."""
+"""The running turn of a conversation: start its task, send it messages, and find out how it ended."""
 
 from __future__ import annotations
 
@@ -45,40 +45,40 @@ with workflow.unsafe.imports_passed_through():
 __all__ = ["RunningTurn"]
 
 _MAX_DELIVERED = 500
-"""Messages to one running turn; further ones wait for a turn of their own. The task knows more ids than that."""
+"""The most messages to one running turn; further ones get a turn of their own. The task remembers more ids."""
 _MAX_TITLE_CHARS = 80
 _MAX_PLAIN_CHARS = 2_000
-"""A longer message is shown to people in part, and read by the model as a whole."""
+"""Lists and events show the start of longer messages only; the model reads them completely."""
 _STOP_TIMEOUT = timedelta(minutes=1)
-"""How long a turn that is cancelled with its conversation may take; it ends by itself then."""
+"""How long to wait for a turn that is cancelled with its conversation; after that it ends without the conversation."""
 _RESULT_TIMEOUT = timedelta(seconds=10)
-"""How long after a task is found to have ended Temporal may take to report it."""
+"""How long to wait for Temporal's report of a task that was found to have ended."""
 _MAX_LOOK_INTERVAL = timedelta(minutes=1)
 _INPUT_PARTS = (TextPart, ImagePart, FilePart)
 
 
 class RunningTurn:
-    """A turn whose task runs, or is about to, or has ended just now."""
+    """A turn, from before its task is started until the conversation has stored its messages."""
 
     def __init__(self, message: ConversationMessage, turn: Turn) -> None:
         self.message = message
         self.task_id = turn.task_id
         self.is_running = True
-        """False as soon as the task is known to have ended: it takes no messages any more."""
+        """False as soon as the task is known to have ended; then no message can be delivered to it."""
         self._child: workflow.ChildWorkflowHandle[object, TaskResult] | None = None
-        """None: not started yet, or started by an earlier run of a conversation that was reset since."""
+        """None: not started yet, or started before the conversation's workflow was reset."""
         self._delivered: dict[str, ConversationMessage] = {}
-        """The messages that the task got, by their id."""
+        """The messages that were sent to the task, by their ids."""
         self._deliveries = 0
-        """Messages that are on their way to the task, or wait for that."""
+        """Number of calls of ``deliver`` that have not returned."""
         self._delivery = asyncio.Lock()
-        """One after the other: Temporal keeps no order among several."""
+        """Sends one message at a time: Temporal doesn't order concurrent signals."""
         self._is_started = False
         self._is_gone = False
         """Whether the task was found to have ended, though Temporal has not reported it yet."""
 
     async def start(self, conversation: ConversationInput, state: ConversationState) -> None:
-        """Start the task, which goes on from the conversation's transcript; return when Temporal has it."""
+        """Start the task, which continues the conversation's transcript; return when Temporal has started it."""
         message, agent = self.message, self.message.agent
         title = message.title or shorten(message.message.text, _MAX_TITLE_CHARS)
         try:
@@ -109,7 +109,7 @@ class RunningTurn:
         self._is_started = True
 
     async def until_ended(self, is_stopped: Callable[[], bool]) -> None:
-        """Return when the task has ended, and no message is on its way to it; or when ``is_stopped``."""
+        """Return when the task has ended and every ``deliver`` has returned, or when ``is_stopped`` returns True."""
         await self._until_ended(is_stopped)
         if not is_stopped():
             self.is_running = False
@@ -127,7 +127,7 @@ class RunningTurn:
             interval = min(2 * interval, _MAX_LOOK_INTERVAL)
 
     async def has_ended(self) -> bool:
-        """Return whether the task has ended, though this may not have been reported; False where that is not known."""
+        """Ask Temporal whether the task has ended, before it reports so; return False if it doesn't respond."""
         try:
             end: TaskEnd = await workflow.execute_activity(
                 READ_TASK_END_ACTIVITY,
@@ -146,7 +146,7 @@ class RunningTurn:
         return end.is_ended
 
     async def deliver(self, message: ConversationMessage) -> bool:
-        """Send a message to the task, which interrupts its step; return False where the task has ended before."""
+        """Send a message that interrupts the task's step; return False if that has ended or got too many messages."""
         self._deliveries += 1
         try:
             await workflow.wait_condition(lambda: self._is_started)
@@ -166,7 +166,7 @@ class RunningTurn:
             self._deliveries -= 1
 
     async def stop(self) -> None:
-        """Cancel the task, and wait for its end, but not for long."""
+        """Cancel the task, and wait at most ``_STOP_TIMEOUT`` for its end."""
         self.is_running = False
         try:
             await workflow.get_external_workflow_handle(self.task_id).cancel()
@@ -184,12 +184,12 @@ class RunningTurn:
 
     @property
     def result(self) -> TaskResult | None:
-        """The result of the task; None: it has none, or it is not known."""
+        """The result of the task; None if it has none, or it is unknown."""
         child = self._child
         return child.result() if child is not None and child.done() and child.exception() is None else None
 
-    def lost(self) -> tuple[list[Message], TakenTurn]:
-        """Return what is known of a task that can't be read: its messages, and how it ended."""
+    def reconstruct(self) -> tuple[list[Message], TakenTurn]:
+        """Return messages and end of a task that can't be read, as far as the conversation knows them."""
         if (result := self.result) is not None:
             output = result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False)
             response = Message(role="assistant", parts=(TextPart(text=output),), model=self.message.agent.models[0])
@@ -197,9 +197,9 @@ class RunningTurn:
             return [self.message.message, response], taken
         text = "The work on this message is lost: its task was deleted, or can't be read. It may have made tool calls."
         notice = Message(role="user", parts=(TextPart(text=text),), source="planner")
-        return [self.message.message, notice], self._lost_without_result()
+        return [self.message.message, notice], self._end_without_result()
 
-    def _lost_without_result(self) -> TakenTurn:
+    def _end_without_result(self) -> TakenTurn:
         child = self._child
         error = child.exception() if child is not None and child.done() else None
         cause = error.cause if isinstance(error, ChildWorkflowError) else None
@@ -214,8 +214,8 @@ class RunningTurn:
             usage = _failure_usage(cause)
         return TakenTurn(is_gone=True, status=status, usage=usage, error=message)
 
-    def unread(self, taken: TakenTurn) -> list[ConversationMessage]:
-        """Return the messages to the task that its model has not read: each becomes a turn."""
+    def unread_messages(self, taken: TakenTurn) -> list[ConversationMessage]:
+        """Return the messages to the ended task that its model has not read; each becomes a turn."""
         if taken.is_gone:
             return list(self._delivered.values())
         delivered = dict(self._delivered)
@@ -223,12 +223,12 @@ class RunningTurn:
         for number, unread in enumerate(taken.unread):
             own = delivered.pop(unread.id, None) if unread.id is not None else None
             messages.append(own or self._further_message(number, unread.message))
-        # The rest arrived and was read, or never arrived, as where the task was terminated just then.
+        # The others arrived and were read, or never arrived, for example because the task was terminated just then.
         messages += [message for message in delivered.values() if message.id not in taken.received_ids]
         return messages
 
     def _further_message(self, number: int, message: Message) -> ConversationMessage:
-        """Return a message that was sent to the task itself as one to the conversation, for the same agent."""
+        """Convert a message that was sent to the task itself into one to the conversation, for the same agent."""
         message_id = hashlib.sha256(f"{self.task_id}/{number}".encode()).hexdigest()[:32]
         return self.message.model_copy(update={"id": message_id, "message": message, "title": "", "body_hash": None})
 
@@ -264,7 +264,7 @@ def _search_attributes(message: ConversationMessage, tenant: str) -> TypedSearch
 
 
 def _sent(message: ConversationMessage) -> SentMessage:
-    """Return a message as a task takes it."""
+    """Convert a message to the conversation into one to a task."""
     content, text = message.message, message.message.text
     is_plain = content == user_message(text) and 0 < len(text) <= _MAX_PLAIN_CHARS
     return SentMessage(

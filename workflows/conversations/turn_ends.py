@@ -1,4 +1,4 @@
-"""What a conversation needs of a turn that has ended, beside its messages."""
+"""The response of a task to the query ``turn_end`` of its conversation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["turn_end"]
 
 
 def turn_end(loop: AgentLoop, steering: Steering, ends: StepEnds, status: TaskStatus, error: str | None) -> TurnEnd:
-    """Return where the last finished step of a task ended, and what is left of the task after that."""
+    """Return where the last finished step of an ended task ended, and the calls and messages after that."""
     step, version, newest = loop.last_finished_step, ends.version, len(ends.replaced) + 1
     end = ends.ends[-1]
     later = (entry for entry in loop.ledger.entries if entry.step > step and may_have_taken_effect(entry))

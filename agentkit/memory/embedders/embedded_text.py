@@ -1,4 +1,4 @@
-"""Texts as embedding models can take them, and their vectors as stores can."""
+"""Prepare texts for embedding models, and normalize the vectors that they return."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Sequence
 __all__ = ["MAX_EMBEDDED_CHARS", "embeddable", "unit_vector"]
 
 MAX_EMBEDDED_CHARS = 4_000
-"""How much of a text is embedded; longer ones, such as a task's input as a query, are cut."""
+"""Texts are cut to this length before they are embedded; a query may be a task's whole input."""
 
 _BLANK = "."
-"""In place of blank texts, which some providers refuse."""
+"""Replaces blank texts, which some providers refuse."""
 
 
 def embeddable(text: str, max_chars: int = MAX_EMBEDDED_CHARS) -> str:
-    """Return a text that is neither blank nor longer than ``max_chars``, and that UTF-8 can express."""
+    """Return the text cut to ``max_chars``, never blank, and without surrogates, which UTF-8 can't encode."""
     text = text[:max_chars].encode(errors="replace").decode()
     return text if text.strip() else _BLANK
 
 
 def unit_vector(vector: Sequence[float]) -> list[float]:
-    """Return the vector with length 1.
+    """Return the vector scaled to length 1.
 
     Raises:
-        ValueError: it is zero, or has a number that is not finite.
+        ValueError: the vector is zero, or a number in it isn't finite.
     """
     length = math.hypot(*vector)
     if not math.isfinite(length) or length == 0:

@@ -12,13 +12,14 @@ __all__ = ["open_embedder"]
 
 
 async def open_embedder(settings: AgentSettings) -> Embedder:
-    """Return the model of ``ltm_embeddings``; its packages are imported now, and a local model is loaded later.
+    """Return the embedding model of ``ltm_embeddings``. Its packages are imported now; a local model is loaded by its
+    first call.
 
-    A provider is sent one request if the dimension of its model is unknown. The caller closes it.
+    A provider gets one request if the dimension of its model is unknown. The caller closes the embedder.
 
     Raises:
         MemoryUnavailable: the provider doesn't respond.
-        MemoryMisconfigured: a key, an address or a package is missing; the message has the cure.
+        MemoryMisconfigured: a key, an address or a package is missing; the message says what to do.
     """
     if missing := missing_embedding_requirement(settings):
         raise MemoryMisconfigured(missing)
@@ -40,7 +41,7 @@ async def open_embedder(settings: AgentSettings) -> Embedder:
 
 
 async def _open_provider(provider: str, model: str, settings: AgentSettings) -> Embedder:
-    # Imported only now: the SDKs of providers cost seconds and 50 MB.
+    # Imported here: the SDKs of providers take seconds and 50 MB.
     from agentkit.llm.shared.provider_credentials import KEY_VARIABLES, checked_key, checked_url
     from agentkit.memory.embedders.google_embedder import GoogleEmbedder
     from agentkit.memory.embedders.openai_embedder import OpenAIEmbedder

@@ -1,4 +1,4 @@
-"""Embedding models behind Google's Gemini API."""
+"""Embedding models of Google's Gemini API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _BatchResponse(Record):
 
 
 class GoogleEmbedder(ProviderEmbedder):
-    """Vectors by ``batchEmbedContents``, sent without Google's SDK, as ``GoogleModel`` does."""
+    """Requests vectors from ``batchEmbedContents`` over HTTP, without Google's SDK, as ``GoogleModel`` does."""
 
     failures = FAILURES
 

@@ -1,4 +1,4 @@
-"""The part of ``Embedder`` that the models on this machine share: one thread that loads and runs the model."""
+"""The base class of embedding models in this process: one thread loads and runs the model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from agentkit.memory.embedders.embedded_text import embeddable
 __all__ = ["LocalEmbedder"]
 
 _TEXTS_AT_ONCE = 16
-"""After so many texts others get their turn: a query doesn't wait until thousands have been indexed."""
+"""Number of texts in one job of the thread; between jobs other calls run, so that a query doesn't wait for an index."""
 
 
 class LocalEmbedder(ABC):
-    """A model in this process, which is loaded with the first text and runs on a thread of its own.
+    """A model in this process. The first text loads it, and it runs in a thread of its own.
 
-    It treats documents and queries alike, and each text alone: a text's vector doesn't depend on others in the call.
+    Documents and queries are treated alike. A text's vector doesn't depend on the other texts of the call.
     """
 
     def __init__(self, name: str, dimension: int) -> None:
@@ -39,7 +39,7 @@ class LocalEmbedder(ABC):
         return self._dimension
 
     async def embed(self, texts: Sequence[str], kind: EmbeddedKind) -> Sequence[Sequence[float]]:
-        """Return the vector of each text, of length 1; of long texts that of their beginning.
+        """Return the vector of each text, of length 1; only the beginning of a long text is embedded.
 
         Raises:
             MemoryMisconfigured: the model can't be loaded.
@@ -51,7 +51,7 @@ class LocalEmbedder(ABC):
         return vectors
 
     async def aclose(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
 
     def _embed_batch(self, texts: Sequence[str]) -> list[list[float]]:
@@ -60,7 +60,7 @@ class LocalEmbedder(ABC):
         except LongTermMemoryError:
             raise
         except Exception as error:
-            # Of whatever class: the engines document none. A retry would load and run the same files.
+            # The engines don't document what they raise. A retry would load and run the same files.
             message = f"The embedding model {self._name} can't be used: {type(error).__name__}: {error}"
             raise MemoryMisconfigured(message) from error
 

@@ -19,18 +19,18 @@ __all__ = ["MiniLmEmbedder"]
 
 _DIMENSION = 384
 _MAX_TOKENS = 256
-"""As the model was published; it was trained with 128."""
+"""The limit that the model was published with; it was trained with 128."""
 _MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
-"""Of the file in the one version of the package that was examined."""
+"""SHA-256 of the model's file in the only version of the package that was tested."""
 _VOCABULARY = Path(__file__).with_name("minilm_vocabulary.txt")
-"""That of bert-base-uncased, by Google, under the Apache License 2.0. The model's package lacks it."""
+"""The vocabulary of bert-base-uncased, by Google, Apache License 2.0. The model's package doesn't contain it."""
 
 
 class MiniLmEmbedder(LocalEmbedder):
-    """all-MiniLM-L6-v2 with weights in int8: the mean of its tokens' vectors."""
+    """all-MiniLM-L6-v2 with int8 weights. A text's vector is the mean of its tokens' vectors."""
 
     def __init__(self) -> None:
-        """Load nothing yet."""
+        """Set up; the first text loads the model."""
         super().__init__("minilm", _DIMENSION)
         self._loaded: tuple[InferenceSession, BertWordPieceTokenizer] | None = None
 

@@ -16,11 +16,11 @@ _DIMENSION = 512
 
 
 class MultilingualEmbedder(LocalEmbedder):
-    """Arabic, Chinese, Dutch, English, French, German, Italian, Japanese, Korean, Polish, Portuguese, Russian, Spanish,
-    Thai, Turkish: a question in one of them finds a text in another."""
+    """The model for Arabic, Chinese, Dutch, English, French, German, Italian, Japanese, Korean, Polish, Portuguese,
+    Russian, Spanish, Thai and Turkish. A question in one of them finds texts in the others."""
 
     def __init__(self) -> None:
-        """Load nothing yet."""
+        """Set up; the first text loads the model."""
         super().__init__("multilingual", _DIMENSION)
         self._model: USE | None = None
 

@@ -18,7 +18,7 @@ __all__ = ["OpenAIEmbedder"]
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _DIMENSIONS = {"text-embedding-3-small": 1_536, "text-embedding-3-large": 3_072, "text-embedding-ada-002": 1_536}
-"""Those of OpenAI's own models."""
+"""Dimensions of OpenAI's own models."""
 
 
 class _Embedding(Record):
@@ -31,7 +31,7 @@ class _EmbeddingsResponse(Record):
 
 
 class OpenAIEmbedder(ProviderEmbedder):
-    """Vectors by ``/v1/embeddings``; documents and queries are treated alike."""
+    """Requests vectors from ``/v1/embeddings``; documents and queries are treated alike."""
 
     failures = FAILURES
 

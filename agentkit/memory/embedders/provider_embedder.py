@@ -1,4 +1,4 @@
-"""The part of ``Embedder`` that the models of providers share: batches, limits, and errors as long-term memory's."""
+"""The base class of embedding models of providers: batches, limits, and errors mapped to long-term memory's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _TEXTS_PER_REQUEST = 32
 _MIN_CHARS = 250
-"""Texts of this length are short enough for every model."""
+"""Texts are never cut below this length, which every model takes."""
 _MIB = 1_048_576
 _LIMITS = ResponseLimits(total_bytes=16 * _MIB)
 """32 vectors of 4,096 numbers take 3 MiB."""
@@ -47,7 +47,7 @@ class EmbedderTimeouts:
 
 
 class ProviderEmbedder(ABC):
-    """A model of a provider, by one client with its connection pool; it never retries a failed request."""
+    """A provider's model, over one client with a connection pool. A failed request is never retried."""
 
     failures: ClassVar[tuple[type[Exception], ...]]
     """The exceptions that a request may raise; ``_map_error`` maps each to a ``ModelError``."""
@@ -65,7 +65,7 @@ class ProviderEmbedder(ABC):
 
         Args:
             endpoint: the server.
-            model: the provider's name of the model.
+            model: the name that the provider gives the model.
             known_dimension: how many numbers its vectors have; None: unknown.
             requested_dimension: how many the provider is asked for; None: the model's own number.
             timeouts: how long to wait.
@@ -91,13 +91,17 @@ class ProviderEmbedder(ABC):
 
     @property
     def dimension(self) -> int:
-        """How many numbers a vector has; RuntimeError before ``learn_dimension`` where that is unknown."""
+        """How many numbers a vector has.
+
+        Raises:
+            RuntimeError: it is unknown until ``learn_dimension`` is called.
+        """
         if self._dimension is None:
             raise RuntimeError(f"The dimension of {self.name} is known after learn_dimension() only")
         return self._dimension
 
     async def learn_dimension(self) -> None:
-        """Make ``dimension`` known: by a request, unless it is.
+        """Find out ``dimension`` by a request, unless it is known.
 
         Raises:
             LongTermMemoryError: as ``embed`` does.
@@ -106,7 +110,7 @@ class ProviderEmbedder(ABC):
             await self.embed(["dimension"], "query")
 
     async def embed(self, texts: Sequence[str], kind: EmbeddedKind) -> Sequence[Sequence[float]]:
-        """Return the vector of each text, of length 1; of long texts that of their beginning.
+        """Return the vector of each text, of length 1; only the beginning of a long text is embedded.
 
         Raises:
             MemoryUnavailable: the provider doesn't respond, or not with vectors; a retry may succeed.
@@ -138,13 +142,13 @@ class ProviderEmbedder(ABC):
                 return self._checked(received, len(sent))
 
     def _checked(self, vectors: Sequence[Sequence[float]], expected: int) -> list[list[float]]:
-        """Return the vectors of a response with length 1."""
+        """Check the vectors of a response, and return them scaled to length 1."""
         if len(vectors) != expected:
             raise MemoryUnavailable(f"{self.name} sent {len(vectors)} vectors for {expected} texts")
         try:
             unit_vectors = [unit_vector(vector) for vector in vectors]
         except ValueError as error:
-            raise MemoryUnavailable(f"{self.name} sent what is no vector: {error}") from None
+            raise MemoryUnavailable(f"{self.name} sent an invalid vector: {error}") from None
         for vector in unit_vectors:
             self._dimension = self._dimension or len(vector)
             if len(vector) != self._dimension:

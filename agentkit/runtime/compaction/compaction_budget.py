@@ -1,4 +1,4 @@
-"""How many tokens a transcript may take after compaction: estimates, scaled by what the provider counted."""
+"""Tokens of a transcript before and after compaction: estimates, scaled by the provider's count."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from agentkit.token_estimates import message_tokens, request_tokens
 __all__ = ["CompactionBudget", "SpaceGoals"]
 
 _MIN_SCALE, _MAX_SCALE = 0.25, 8.0
-"""How far a provider's count may be from an estimate; further away it counted something else."""
+"""Limits of ``CompactionBudget.scale``; a count further from the estimate included something else."""
 
 _MAX_SUMMARY_TOKENS = 2_000
 _MIN_SUMMARY_TOKENS = 120
-"""Estimated tokens."""
+"""Bounds of ``SpaceGoals.summary``, in estimated tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceGoals:
-    """How many tokens messages may take, beside those that can't be shortened."""
+    """Numbers of tokens that a compaction aims at; those of the messages that can't be shortened are included."""
 
     enough: int
-    """Nothing more is shortened at so many tokens."""
+    """No more is shortened once the messages take at most this."""
     target: int
-    """So many are left where a summary is written, so that the next one is far."""
+    """The aim where a summary is written: less than ``enough``, so that the next compaction is many steps away."""
     summary: int
-    """The most that a summary may take."""
+    """The most tokens of the summary."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompactionBudget:
-    """The tokens of a transcript, and those that it may take."""
+    """The tokens of a model request, and the limits for its transcript. All in the provider's tokens, by ``scale``."""
 
     scale: float
-    """The provider's tokens for each estimated one."""
+    """The provider's tokens per estimated token."""
     fixed: int
-    """Of instructions and tools."""
+    """Tokens of instructions and tools."""
     before: int
-    """Of the whole request."""
+    """Tokens of the whole request before compaction."""
     limit: int
-    """What the request must be below: the context window, or what was refused as too long where that is not known."""
+    """The request must be below this: the context window or, if that is unknown, ``before``."""
     threshold: int
-    """At so many tokens of the request the transcript is shortened again."""
+    """The tokens of a request at which its transcript is shortened: the agent's share of ``limit``."""
     is_window_known: bool
 
     @classmethod
     def of(cls, messages: Sequence[Message], request: CompactionRequest) -> CompactionBudget:
-        """Return the budget of a transcript; what a provider refused as too long counts as at least its window."""
+        """Return the budget of a transcript. A request that was refused as too long counts as at least the window."""
         agent, context = request.agent, request.context
         window = context.window if context else context_window(agent, request.model)
         estimate = request_tokens(agent.instructions, messages, agent.tools)
@@ -78,7 +78,7 @@ class CompactionBudget:
         return round(message_tokens(messages) * self.scale)
 
     def goals(self, immutable: int) -> SpaceGoals:
-        """Return the goals for all messages, of which those that stay as they are take ``immutable`` tokens."""
+        """Return the goals for all messages; those that can't be shortened take ``immutable`` tokens."""
         space = self.threshold - self.fixed - immutable
         if space <= 0:
             space = max(0, (self.limit - self.fixed - immutable) // 2)

@@ -1,7 +1,7 @@
-"""Decide what of a transcript stays, and what a summary replaces. Pure: no model, no clock.
+"""Decide which messages of a transcript are kept, and which a summary replaces. Pure: no model, no clock.
 
-A transcript is divided into exchanges: a message of a person, or a response with the results of its calls. An exchange
-stays or goes as one, so that calls and results stay paired.
+A transcript is divided into exchanges: a person's message, or a response with the results of its calls. An exchange is
+kept or replaced as a whole, so that no result is without its call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agentkit.summarized_responses import newest_request
 __all__ = ["CompactionPlan", "plan_compaction"]
 
 _NEWEST_RESULT_CHARS = (8_192, 4_096, 2_048, 1_024, OLD_RESULT_CHARS)
-"""What is left of the newest results, by and by, where even those are too long together."""
+"""Limits in characters for each of the newest results, tried in this order until the kept messages fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +29,20 @@ class CompactionPlan:
 
     before: tuple[Message, ...]
     summarized: tuple[Message, ...]
-    """As they were. Empty where no summary is needed, or none is of use."""
+    """With their original tool results. Empty if no summary is needed, or none would save enough."""
     after: tuple[Message, ...]
     summary_tokens: int
-    """The most that the summary may take."""
+    """The most tokens of the summary."""
 
     @property
     def kept(self) -> tuple[Message, ...]:
-        """The messages that stay."""
+        """The messages that are not summarized."""
         return (*self.before, *self.after)
 
 
 @dataclass(frozen=True, slots=True)
 class _Exchange:
-    """Successive messages that stay or go together."""
+    """Successive messages that are kept or summarized together."""
 
     start: int
     """Position of the first message in the transcript."""
@@ -59,7 +59,7 @@ class _Exchange:
 def plan_compaction(
     messages: Sequence[Message], request: CompactionRequest, budget: CompactionBudget
 ) -> CompactionPlan:
-    """Return what stays of a transcript: with shorter tool results all of it, if that suffices."""
+    """Return the plan: all messages with shorter tool results if that suffices, else a summary for the older ones."""
     agent = request.agent
     exchanges = _with_what_stays(_exchanges(messages), messages, agent)
     immutable = sum(budget.tokens(exchange.messages) for exchange in exchanges if _is_immutable(exchange))
@@ -92,12 +92,12 @@ def _exchanges(messages: Sequence[Message]) -> list[_Exchange]:
 
 
 def _starts_exchange(message: Message) -> bool:
-    """Return whether the message belongs to none before it, as results and feedback do."""
+    """Return whether the message starts an exchange; results and the planner's feedback belong to the one before."""
     return message.role == "assistant" or (message.role == "user" and message.source != "planner")
 
 
 def _with_what_stays(exchanges: Sequence[_Exchange], messages: Sequence[Message], agent: AgentSpec) -> list[_Exchange]:
-    """Mark what stays wherever it stands; the newest exchange does, too."""
+    """Mark the exchanges that are kept whatever their position, and the newest one."""
     requests = [i for i, message in enumerate(messages) if message.role == "user" and message.source is None]
     memories = [i for i, message in enumerate(messages) if message.source == "memory"]
     kept = {*requests[:1], newest_request(messages), *memories[-1:], _newest_plan(messages, agent)}
@@ -116,7 +116,7 @@ def _with_what_stays(exchanges: Sequence[_Exchange], messages: Sequence[Message]
 
 
 def _newest_plan(messages: Sequence[Message], agent: AgentSpec) -> int | None:
-    """Return the position of the newest plan, where the planner looks for one."""
+    """Return the position of the newest plan; None if there is none, or the agent's planner makes none."""
     if agent.planner != "plan":
         return None
     key = plan_key(agent)
@@ -125,13 +125,13 @@ def _newest_plan(messages: Sequence[Message], agent: AgentSpec) -> int | None:
 
 
 def _is_immutable(exchange: _Exchange) -> bool:
-    """Return whether the exchange stays, and has nothing that could be shortened."""
+    """Return whether the exchange is kept, and has no tool results that may be shortened."""
     has_results = any(message.role == "tool" for message in exchange.messages)
     return exchange.stays and (exchange.is_pinned or not has_results)
 
 
 def _tail_start(exchanges: Sequence[_Exchange], budget: CompactionBudget, space: int) -> int:
-    """Return the index of the first of the newest exchanges that take ``space`` tokens; the last one in any case."""
+    """Return the index from which on the exchanges fit ``space`` tokens; the last exchange counts as fitting."""
     start = len(exchanges) - 1
     for index in range(start, -1, -1):
         if not exchanges[index].stays:
@@ -149,7 +149,7 @@ def _shortened(exchange: _Exchange, agent: AgentSpec, max_chars: int) -> _Exchan
 def _keep_what_gains_nothing(
     exchanges: Sequence[_Exchange], budget: CompactionBudget, summary_tokens: int
 ) -> list[_Exchange]:
-    """Let everything stay where a summary would take as much as what it replaces, or replace a summary alone."""
+    """Keep everything if a summary would take about as much as it replaces, or would replace only a summary."""
     removed = [exchange for exchange in exchanges if not exchange.stays]
     tokens = sum(budget.tokens(exchange.messages) for exchange in removed)
     is_summary = all(message.source == "compaction" for exchange in removed for message in exchange.messages)

@@ -12,16 +12,16 @@ from agentkit.specs import AgentSpec
 __all__ = ["OLD_RESULT_CHARS", "shorten_results"]
 
 OLD_RESULT_CHARS = 400
-"""Characters that are left of older results."""
+"""Number of characters that older results are shortened to."""
 
 _MAX_NOTE_CHARS = 300
-"""A result that is longer than its limit by less stays as it is: the note would be as long as what it replaces."""
+"""About the length of the note: a result that exceeds its limit by less isn't shortened, as nothing would be saved."""
 
 
 def shorten_results(messages: Sequence[Message], agent: AgentSpec, max_chars: int) -> tuple[Message, ...]:
-    """Return the messages with the start and the end of longer tool results, about ``max_chars`` characters each.
+    """Return the messages, each long tool result cut to its start and end, about ``max_chars`` characters.
 
-    Results are shown without their images. What is short enough, and pinned messages, stay the same objects.
+    Images of results are removed. Pinned messages and those without changes are returned as the same objects.
     """
     can_read = agent.tool(READ_RESULT) is not None
     return tuple(_shortened_message(message, max_chars, can_read=can_read) for message in messages)
@@ -63,5 +63,5 @@ def _is_sent(file: StoredContent) -> bool:
 
 
 def _unshown(file: StoredContent) -> StoredContent:
-    """Return the file without its bytes; those of others keep their numbers."""
+    """Return the file without its content. It keeps its place, so that other files keep their numbers."""
     return file.model_copy(update={"claim": None, "data": None})

@@ -1,4 +1,4 @@
-"""Shorten transcripts: tool results first, then by summaries that a model writes."""
+"""Shorten transcripts: first their tool results, then by a summary that a model writes."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ __all__ = ["ModelCompactor"]
 logger = logging.getLogger("opspawn.models")
 
 _RECORD_SHARE = 0.7
-"""Of the summarizing model's context window, or of a transcript that was too long, for each part of the record."""
+"""The share of the summarizing model's context window that one part of the record may take."""
 _UNKNOWN_WINDOW = 32_000
-"""Of a model whose context window is not known; parts that it refuses as too long become shorter."""
+"""Assumed for a model whose context window is unknown; parts that it refuses as too long are made shorter."""
 _MIN_RECORD_TOKENS = 500
 
 
 class ModelCompactor:
-    """A ``Compactor`` that has a model write summaries: the one of the agent's ``compaction``, or its own.
+    """A ``Compactor`` with summaries by a model: that of the agent's ``compaction.model``, or the agent's own.
 
     Models are keyed by provider, the text before the colon of ``provider:name``.
     """
@@ -55,10 +55,10 @@ class ModelCompactor:
         self._models = models
 
     async def compact(self, messages: Sequence[Message], request: CompactionRequest) -> CompactedMessages:
-        """Return a shorter transcript: with shorter tool results if that suffices, else with a summary.
+        """Return a shorter transcript: with shorter tool results if that suffices, else with a summary as well.
 
         Raises:
-            MessageTooLong: a request was refused as too long, and nothing can be shortened.
+            MessageTooLong: a request was refused as too long, and the transcript can't be shortened enough.
             ModelError: no model wrote a summary.
         """
         budget, plan = await asyncio.to_thread(_plan, messages, request)
@@ -75,7 +75,7 @@ class ModelCompactor:
     async def _summary(
         self, plan: CompactionPlan, messages: Sequence[Message], request: CompactionRequest, budget: CompactionBudget
     ) -> tuple[Message, Usage]:
-        """Return the message with the summary, and what it took."""
+        """Return the message with the summary, and the usage of writing it."""
         text, usage = await self._summary_text(plan, request, budget)
         facts = removed_facts(plan.summarized, request.agent, request.facts)
         max_tokens = max(plan.summary_tokens, (budget.threshold - budget.fixed) // 8)
@@ -85,7 +85,7 @@ class ModelCompactor:
     async def _summary_text(
         self, plan: CompactionPlan, request: CompactionRequest, budget: CompactionBudget
     ) -> tuple[str, Usage]:
-        """Ask the model that is to write summaries; where it can't at all, the agent's own."""
+        """Ask the model of the settings; if it can't write a summary for good, ask the agent's own."""
         settings = compaction_settings(request.agent)
         *others, own = dict.fromkeys((settings.model or request.model, request.model))
         for model in others:
@@ -112,7 +112,7 @@ class ModelCompactor:
     async def _write(
         self, model: str, plan: CompactionPlan, agent: AgentSpec, max_tokens: int, scale: float
     ) -> tuple[str, Usage]:
-        """Return a summary of parts of at most ``max_tokens`` estimated tokens, each with that of those before."""
+        """Summarize the record in parts of at most ``max_tokens``; each request has the summary so far."""
         text, usage = former_summary(plan.summarized), Usage()
         for record in record_parts(plan.summarized, max_tokens):
             response = await self._respond(
@@ -135,7 +135,7 @@ class ModelCompactor:
 
 
 def _plan(messages: Sequence[Message], request: CompactionRequest) -> tuple[CompactionBudget, CompactionPlan]:
-    """Plan in a thread: it takes 0.2 s for 1,000 messages, in which other activities go on."""
+    """Return budget and plan. Runs in a thread: 1,000 messages take 0.2 s, which would block other activities."""
     budget = CompactionBudget.of(messages, request)
     return budget, plan_compaction(messages, request, budget)
 
@@ -143,10 +143,10 @@ def _plan(messages: Sequence[Message], request: CompactionRequest) -> tuple[Comp
 def _check_size(
     plan: CompactionPlan, messages: Sequence[Message], request: CompactionRequest, budget: CompactionBudget
 ) -> None:
-    """Check that the plan makes a request shorter that was refused as too long.
+    """Check that the plan shortens a request that was refused as too long.
 
     Raises:
-        MessageTooLong: it doesn't, or not enough, although this is another attempt.
+        MessageTooLong: it doesn't, or, after the first attempt, the request would still exceed the limit.
     """
     if request.reason != "too_long":
         return
@@ -182,14 +182,14 @@ def _description(message: Message) -> str:
 
 
 def _record_tokens(model: str, request: CompactionRequest, budget: CompactionBudget) -> int:
-    """Return the estimated tokens that a part of the record may have."""
-    # The window in the agent's settings is that of its own models.
+    """Return the most estimated tokens of a part of the record."""
+    # ``compaction.window`` of the agent is the window of its own models, not of ``compaction.model``.
     window = budget.limit if model == request.model else model_window(model) or _UNKNOWN_WINDOW
     return max(_MIN_RECORD_TOKENS, round(window * _RECORD_SHARE / budget.scale))
 
 
 def _settings(agent: AgentSpec, model: str) -> ModelSettings:
-    """Return what requests need to reach the model, if it is of a provider of the agent's."""
+    """Return the agent's extra headers and omitted fields if the model is of one of its providers, else defaults."""
     is_own = model.partition(":")[0] in {own.partition(":")[0] for own in agent.models}
     own_settings = agent.model_settings
     return (
@@ -206,6 +206,6 @@ def _checked_text(response: ModelResponse, model: str) -> str:
 
 
 def _cut(text: str, max_tokens: int, scale: float) -> str:
-    """Return the summary, cut where it is far longer than it was to be."""
+    """Return the summary, cut at twice the length that was asked for."""
     max_chars = round(2 * max_tokens / scale) * BYTES_PER_TOKEN
     return text if len(text) <= max_chars else f"{text[:max_chars]}…"

@@ -7,7 +7,7 @@ import pytest
 
 from agentkit.interfaces import Memory, MemoryScope
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, user_message
-from agentkit.runtime.memory_extraction import MAX_FACTS, ExtractedFact, extraction_request, read_facts
+from agentkit.runtime.memory_extraction import MAX_EXTRACTED_FACTS, ExtractedFact, extraction_request, read_facts
 
 TOLD = datetime(2026, 3, 1, tzinfo=UTC)
 STORED = Memory(
@@ -56,5 +56,5 @@ def test_what_has_another_form_is_no_fact(text: str) -> None:
 
 
 def test_the_facts_of_one_task_are_limited() -> None:
-    facts = [{"text": f"Fact {number}."} for number in range(MAX_FACTS + 5)]
-    assert len(read_facts(json.dumps({"facts": facts}), [])) == MAX_FACTS
+    facts = [{"text": f"Fact {number}."} for number in range(MAX_EXTRACTED_FACTS + 5)]
+    assert len(read_facts(json.dumps({"facts": facts}), [])) == MAX_EXTRACTED_FACTS

@@ -77,8 +77,9 @@ async def extract_memories(loop: AgentLoop, versions: TranscriptVersions) -> Non
 
     Failures are logged, and a cancellation only ends this: the task has its output already.
     """
-    memory, no_step = loop.agent.memory, 0
-    if memory is None or not memory.extract or reached_limit(loop.limits, loop.usage, no_step) is not None:
+    memory = loop.agent.memory
+    # Its model call is no step.
+    if memory is None or not memory.extract or reached_limit(loop.limits, loop.usage, steps=0) is not None:
         return
     try:
         result = await _extract(loop, versions)
@@ -93,8 +94,7 @@ async def extract_memories(loop: AgentLoop, versions: TranscriptVersions) -> Non
 async def _extract(loop: AgentLoop, versions: TranscriptVersions) -> ExtractionResult:
     task_id, policy, transcript = workflow.info().workflow_id, EXTRACT_MEMORIES_POLICY, loop.transcript
     segment = versions.segment(task_id, transcript, len(transcript))
-    is_first = versions.number == 1 and versions.source is not None
-    start = versions.source.end if is_first and versions.source is not None else 0
+    start = versions.source.end if versions.source is not None and versions.number == 1 else 0
     result: ExtractionResult = await workflow.execute_activity(
         EXTRACT_MEMORIES_ACTIVITY,
         ExtractionCall(

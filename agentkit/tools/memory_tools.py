@@ -17,7 +17,6 @@ from agentkit.errors import (
 )
 from agentkit.interfaces import (
     MAX_MEMORY_CHARS,
-    MEMORY_TOOLS,
     LongTermMemory,
     MemoryChanges,
     MemoryScope,
@@ -44,7 +43,7 @@ def memory_tools(memory: LongTermMemory | None = None) -> Sequence[Tool]:
 
 
 def _remembering_tools(memory: LongTermMemory | None) -> Sequence[Tool]:
-    @tool(name=MEMORY_TOOLS[0], effect="idempotent", timeout=_TIMEOUT)
+    @tool(effect="idempotent", timeout=_TIMEOUT)
     async def remember(text: _Text, context: ToolContext) -> dict[str, Any]:
         """Store a fact in long-term memory, for later tasks and conversations.
 
@@ -60,7 +59,7 @@ def _remembering_tools(memory: LongTermMemory | None) -> Sequence[Tool]:
             remembered = await _opened(memory).remember(_scope(context), new)
         return {"outcome": remembered.outcome, **memory_record(remembered.memory)}
 
-    @tool(name=MEMORY_TOOLS[1], effect="pure", timeout=_TIMEOUT)
+    @tool(effect="pure", timeout=_TIMEOUT)
     async def recall(query: _Text, context: ToolContext, limit: _Limit = 5) -> dict[str, Any]:
         """Find facts in long-term memory by meaning and words, with the date that each was told on.
 
@@ -80,7 +79,7 @@ def _remembering_tools(memory: LongTermMemory | None) -> Sequence[Tool]:
 
 
 def _changing_tools(memory: LongTermMemory | None) -> Sequence[Tool]:
-    @tool(name=MEMORY_TOOLS[2], effect="idempotent", timeout=_TIMEOUT)
+    @tool(effect="idempotent", timeout=_TIMEOUT)
     async def forget(id: _Id, context: ToolContext) -> str:
         """Erase a fact from long-term memory, for good.
 
@@ -98,7 +97,7 @@ def _changing_tools(memory: LongTermMemory | None) -> Sequence[Tool]:
                     raise
         return f"Forgotten: {id}"
 
-    @tool(name=MEMORY_TOOLS[3], effect="idempotent", timeout=_TIMEOUT)
+    @tool(effect="idempotent", timeout=_TIMEOUT)
     async def update_memory(id: _Id, text: _Text, context: ToolContext) -> dict[str, Any]:
         """Replace the text of a fact in long-term memory, because it was wrong or has changed.
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypedDict
+from uuid import UUID
 
 import typer
 from rich.text import Text
@@ -156,8 +157,18 @@ def forget(
     if scope.is_named:
         raise UsageWrong("--user, --agent and --tenant go with --all: an id is of one memory alone.")
     for each in memory_id:
+        if not _is_id(each):
+            raise UsageWrong(f"{each!r} is no memory's id: `opspawn memory list` shows them.")
+    for each in memory_id:
         server.call(lambda client, each=each: client.memories.forget(each))  # type: ignore[misc]  # a bound argument
         write_message(out, f"{each} is forgotten.")
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 @memory.command("export")

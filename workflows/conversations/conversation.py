@@ -210,9 +210,9 @@ class ConversationWorkflow:
 
     async def _store_messages(self, running: RunningTurn) -> TakenTurn:
         """Store the messages of the ended turn in the conversation's transcript; return where they are."""
-        turn = self._state.turn_to_take()
+        turn, summary = self._state.turn_to_take(), f"Store the messages of turn {running.number}"
         try:
-            taken = await self._activity(TAKE_TURN_ACTIVITY, turn, TakenTurn, f"Take over {turn.task_id}")
+            taken = await self._activity(TAKE_TURN_ACTIVITY, turn, TakenTurn, summary)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
@@ -222,7 +222,7 @@ class ConversationWorkflow:
             return taken
         messages, lost = running.reconstruct()
         given: TurnToTake = turn.model_copy(update={"messages": tuple(messages)})
-        stored = await self._activity(TAKE_TURN_ACTIVITY, given, TakenTurn, f"Store what is known of {turn.task_id}")
+        stored = await self._activity(TAKE_TURN_ACTIVITY, given, TakenTurn, f"{summary}, as far as known")
         return lost.model_copy(update={"pages": stored.pages, "end": stored.end, "digest": stored.digest})
 
     async def _activity(self, name: str, argument: Record, result_type: type[_T], summary: str) -> _T:

@@ -63,6 +63,7 @@ class RunningTurn:
     def __init__(self, message: ConversationMessage, turn: Turn) -> None:
         self.message = message
         self.task_id = turn.task_id
+        self.number = turn.number
         self.is_running = True
         """False as soon as the task is known to have ended; then no message can be delivered to it."""
         self._child: workflow.ChildWorkflowHandle[object, TaskResult] | None = None

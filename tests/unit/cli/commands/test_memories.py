@@ -13,6 +13,8 @@ from cli.commands.memories import import_memories
 from tests.unit.cli.conftest import Opspawn
 from tests.unit.scripted_api import JsonObject, ScriptedApi, ScriptedResponse, memory, problem
 
+ID, OTHER_ID = "e9ad8e17-15ed-52e3-855a-383160bc35c9", "8253d660-d3fb-55aa-a776-35b51cb330b2"
+
 
 def queries(api: ScriptedApi) -> list[str]:
     return [request.path.partition("?")[2] for request in api.requests]
@@ -96,12 +98,12 @@ def test_a_memory_expires_after_a_time(api: ScriptedApi, opspawn: Opspawn) -> No
 
 
 def test_memories_are_forgotten_by_their_ids(api: ScriptedApi, opspawn: Opspawn) -> None:
-    for number in (1, 2):
-        api.on("DELETE", f"/memories/memory-{number}", ScriptedResponse(200, ""))
+    for memory_id in (ID, OTHER_ID):
+        api.on("DELETE", f"/memories/{memory_id}", ScriptedResponse(200, ""))
 
-    result = opspawn("memory", "forget", "memory-1", "memory-2")
+    result = opspawn("memory", "forget", ID, OTHER_ID)
 
-    assert result.out == "memory-1 is forgotten.\nmemory-2 is forgotten.\n"
+    assert result.out == f"{ID} is forgotten.\n{OTHER_ID} is forgotten.\n"
     assert [request.method for request in api.requests] == ["DELETE", "DELETE"]
 
 
@@ -175,6 +177,7 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("add", "x", "--expires", "soon"), "--expires expected a duration"),
     (("forget",), "Name the memories by their ids"),
     (("forget", "memory-1", "--user", "ada"), "go with --all"),
+    (("forget", ID, "nope"), "'nope' is no memory's id: `opspawn memory list` shows them"),
     (("forget", "--all"), "one of --user NAME"),
     (("forget", "memory-1", "--all", "--user", "ada"), "takes no ids"),
     (("import", "missing.jsonl"), "missing.jsonl can't be read"),

@@ -85,7 +85,7 @@ lock: ## Write the lock files, keeping versions that still fit; ARGS=--upgrade u
 	for extra in local s3; do \
 	  $(BIN)/python .ci/check_lock.py --extra $$extra | $(COMPILE) - --no-deps --output-file .ci/requirements-$$extra.lock; \
 	done
-	for extra in memory multilingual; do \
+	for extra in memory multilingual load; do \
 	  $(COMPILE) pyproject.toml --extra $$extra --constraints requirements.lock --constraints .ci/requirements-dev.lock \
 	    --output-file .ci/requirements-$$extra.lock && \
 	  $(BIN)/python .ci/check_lock.py --additions .ci/requirements-$$extra.lock; \

@@ -1,0 +1,28 @@
+"""The principal of the request that the running code serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from agentkit.principal import LOCAL_PRINCIPAL, Principal
+
+__all__ = ["acting_as", "current_principal"]
+
+_principal: ContextVar[Principal] = ContextVar("opspawn_principal", default=LOCAL_PRINCIPAL)
+
+
+@contextmanager
+def acting_as(principal: Principal) -> Iterator[None]:
+    """Make ``principal`` the current one of the code inside, and of the asyncio tasks that it starts."""
+    token = _principal.set(principal)
+    try:
+        yield
+    finally:
+        _principal.reset(token)
+
+
+def current_principal() -> Principal:
+    """Return the principal of the current request; outside of requests ``LOCAL_PRINCIPAL``."""
+    return _principal.get()

@@ -40,6 +40,7 @@ from activities.storage.content_copies import ContentCopies
 from activities.storage.message_storage import MessageStorage
 from activities.storage.transcript_reader import TranscriptReader
 from activities.temporal.payload_storage import WRITE_FAILURE
+from activities.temporal.workflow_queries import query_workflow
 from agentkit.errors import OpspawnError
 from agentkit.messages import Message, TextPart
 from agentkit.runtime.calls.remaining_effects import remaining_effects
@@ -142,9 +143,8 @@ class ConversationActivities:
         if execution is None:
             return TakenTurn(is_gone=True)
         status = _ENDED[execution.status]
-        end: TurnEnd = await self._client.get_workflow_handle(turn.task_id).query(
-            TURN_END_QUERY, result_type=TurnEnd, rpc_timeout=_RPC_TIMEOUT
-        )
+        handle = self._client.get_workflow_handle(turn.task_id)
+        end = await query_workflow(handle, TURN_END_QUERY, TurnEnd, rpc_timeout=_RPC_TIMEOUT)
         if status == "failed" and end.is_timed_out:
             status = "timed_out"
         start = turn.end if end.version == 1 else 0

@@ -7,6 +7,8 @@ import dataclasses
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
+from workflows.early_events import StartedTasksRunner
+
 __all__ = ["sandboxed_runner"]
 
 
@@ -17,4 +19,4 @@ def sandboxed_runner() -> SandboxedWorkflowRunner:
         | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     )
     restrictions = dataclasses.replace(SandboxRestrictions.default, import_notification_policy=policy)
-    return SandboxedWorkflowRunner(restrictions=restrictions)
+    return StartedTasksRunner(restrictions=restrictions)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError
 
 from activities.payload_types import ASK_CLIENT_SIGNAL, CLIENT_INPUT_QUERY, AskedInput, InputKey
+from activities.temporal.workflow_queries import query_workflow
 from agentkit.interfaces import ClientInput, ClientInputRequest
 from agentkit.runtime.calls.client_inputs import MAX_CALL_REQUESTS, ROOTS
 from agentkit.runtime.calls.elicitation import ElicitationInvalid, check_client_request
@@ -20,6 +22,7 @@ logger = logging.getLogger("opspawn.tools")
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 3.0
 _PAUSE_FACTOR = 1.3
+_QUERY_TIMEOUT = timedelta(seconds=30)
 
 
 class WorkflowInputs:
@@ -56,7 +59,9 @@ class WorkflowInputs:
     async def _query(self, key: InputKey) -> ClientInput | None:
         try:
             # The SDK makes a record of None, too, where the type may be None.
-            found: ClientInput | None = await self._workflow.query(CLIENT_INPUT_QUERY, key, result_type=ClientInput)
+            found: ClientInput | None = await query_workflow(
+                self._workflow, CLIENT_INPUT_QUERY, ClientInput, args=[key], rpc_timeout=_QUERY_TIMEOUT
+            )
         except RPCError as error:
             logger.warning("Can't ask the task for the input of call %s now: %s", self._call_id, error)
             return None

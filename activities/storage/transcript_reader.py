@@ -13,6 +13,7 @@ from activities.payload_types import CompactionCall, ModelCall, TranscriptPage, 
 from activities.storage.image_loading import ImageLoader
 from activities.storage.message_storage import MessageStorage
 from activities.storage.transcript_cache import TranscriptCache
+from activities.temporal.workflow_queries import query_workflow
 from agentkit.errors import TranscriptMismatch, TranscriptSourceGone
 from agentkit.messages import Message
 from agentkit.specs import AgentSpec
@@ -147,5 +148,4 @@ class TranscriptReader:
     async def _query(self, task_id: str, name: str, argument: object, result_type: type[_T]) -> _T:
         handle = self._client.get_workflow_handle(task_id)
         args = () if argument is None else (argument,)
-        result: _T = await handle.query(name, args=args, result_type=result_type, rpc_timeout=_QUERY_TIMEOUT)
-        return result
+        return await query_workflow(handle, name, result_type, args=args, rpc_timeout=_QUERY_TIMEOUT)

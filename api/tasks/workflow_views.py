@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.temporal.workflow_queries import query_workflow
 from api.tasks.task_reading import with_view
 from api.tasks.task_snapshot import TaskSnapshot
 from workflows.task_types import TaskView
@@ -37,7 +38,7 @@ class WorkflowViews:
         if task.status == "queued" or task.id in self._silent:
             return task
         try:
-            view: TaskView = await handle.query("status", result_type=TaskView, rpc_timeout=_QUERY_TIMEOUT)
+            view = await query_workflow(handle, "status", TaskView, rpc_timeout=_QUERY_TIMEOUT)
         except (WorkflowQueryFailedError, ValidationError):  # ValidationError: a worker of another release
             return task
         except RPCError as error:

@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.settings import Settings
 from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.task_queue_pollers import recent_pollers
+from activities.temporal.workflow_queries import query_workflow
 from api.tasks.errors import PayloadUnavailable, WorkerUnavailable
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.temporal_calls import is_unreachable
@@ -57,7 +58,7 @@ class WorkerQueries:
             raise self._worker_unavailable("none polls")
         args = [] if argument is None else [argument]
         try:
-            result: T = await handle.query(query, args=args, result_type=result_type, rpc_timeout=_QUERY_TIMEOUT)
+            return await query_workflow(handle, query, result_type, args=args, rpc_timeout=_QUERY_TIMEOUT)
         except WorkflowQueryFailedError as error:
             if (failure := storage_failure_in(str(error))) is not None:
                 raise PayloadUnavailable(failure) from error
@@ -68,7 +69,6 @@ class WorkerQueries:
             if error.status in _AWAY and is_unreachable(error):
                 raise
             raise self._worker_unavailable(error.message) from error
-        return result
 
     def _worker_unavailable(self, reason: str) -> WorkerUnavailable:
         return WorkerUnavailable(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from temporalio.client import (
     Client,
-    ClientInterceptor,
+    Interceptor,
     OutboundInterceptor,
     QueryWorkflowInput,
     WorkflowQueryFailedError,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.workflows.conftest import TaskEnvironment
 
 
-class Failing(ClientInterceptor):
+class Failing(Interceptor):
     """Fails the first queries."""
 
     def __init__(self, message: str, failures: int) -> None:

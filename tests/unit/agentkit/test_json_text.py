@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import time
+from functools import partial
 
 import pytest
 from pydantic import JsonValue
 
 from agentkit.json_text import check_strict_json, embedded_json, json_at, json_values
+from tests.cpu_time import relative_cpu_s
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,11 @@ def test_a_valid_value_is_returned_unchanged() -> None:
     assert check_strict_json(value) is value
 
 
+def _read_all(text: str) -> None:
+    for _ in json_values(text):
+        pass
+
+
 @pytest.mark.parametrize(
     "repeated",
     [
@@ -99,8 +105,7 @@ def test_a_valid_value_is_returned_unchanged() -> None:
         *('{ "', "[1,", '"', "\\", '```json\n{"a": "', "```[1,", '{"a": 1 ', "{'a': "),
     ],
 )
-def test_a_long_hostile_response_takes_less_than_a_second(repeated: str) -> None:
+def test_a_long_hostile_response_is_read_in_linear_time(repeated: str) -> None:
     for text in (repeated * (200_000 // len(repeated)), "```json" + repeated * (200_000 // len(repeated)) + "``"):
-        start = time.process_time()
-        list(json_values(text))
-        assert time.process_time() - start < 1, "a workflow task has 2 s; in quadratic time this takes minutes"
+        took = relative_cpu_s(partial(_read_all, text))
+        assert took < 5, "in quadratic time this takes minutes"

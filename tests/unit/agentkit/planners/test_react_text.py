@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from pydantic import JsonValue
 
 from agentkit.planners.react_text import FinalAnswer, TextAction, read_action
+from tests.cpu_time import relative_cpu_s
 
 ACTION = '{"thought": "t", "action": {"name": "look", "arguments": {"at": "sky"}}}'
 LOOK_AT_SKY = TextAction("look", {"at": "sky"})
@@ -151,8 +150,7 @@ def test_other_text_holds_no_action(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("start", ["", "Action: look", "Action: look\nAction Input: ", "Final Answer: x\n", "Action:"])
-def test_a_long_hostile_response_takes_less_than_a_second(start: str, repeated: str) -> None:
+def test_a_long_hostile_response_is_read_in_linear_time(start: str, repeated: str) -> None:
     text = start + repeated * (200_000 // len(repeated))
-    begin = time.process_time()
-    read_action(text)
-    assert time.process_time() - begin < 1, "a workflow task has 2 s; in quadratic time this takes minutes"
+    took = relative_cpu_s(lambda: read_action(text))
+    assert took < 5, "in quadratic time this takes minutes"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import time
 from collections.abc import Mapping
 
 import pytest
@@ -13,6 +12,7 @@ from pydantic import JsonValue
 
 from agentkit.json_text import json_values
 from agentkit.schemas.output_check import check_output
+from tests.cpu_time import relative_cpu_s
 
 
 def output_of(text: str, schema: Mapping[str, JsonValue]) -> JsonValue:
@@ -80,10 +80,11 @@ def test_of_several_values_that_do_not_fit_the_feedback_is_about_the_first() -> 
     assert "$.city: 1 is not" in mismatch('{"city": 1} or {"city": []}', CITY)
 
 
-def test_a_response_of_very_many_values_takes_less_than_a_second() -> None:
-    start = time.process_time()
-    assert "doesn't fit" in mismatch('{"city": 1} ' * 20_000, CITY)
-    assert time.process_time() - start < 1
+def test_a_response_of_very_many_values_takes_seconds_at_most() -> None:
+    def check() -> None:
+        assert "doesn't fit" in mismatch('{"city": 1} ' * 20_000, CITY)
+
+    assert relative_cpu_s(check) < 5
 
 
 _json_values = st.recursive(
@@ -147,6 +148,7 @@ def test_a_value_may_be_nested_a_hundred_levels_deep(depth: int, fits: bool) -> 
     ],
 )
 def test_keywords_are_exact_and_take_linear_time(schema: Mapping[str, JsonValue], text: str, fits: bool) -> None:
-    start = time.process_time()
-    assert (check_output(text, schema).index == 0) is fits
-    assert time.process_time() - start < 2
+    def check() -> None:
+        assert (check_output(text, schema).index == 0) is fits
+
+    assert relative_cpu_s(check) < 10

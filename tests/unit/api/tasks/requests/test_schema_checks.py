@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.schemas.schema_rules import check_schema
 from api.tasks.requests.schema_checks import SchemaChecks
 from api.tasks.requests.task_requests import NewTask
+from tests.cpu_time import relative_cpu_s
 
 
 async def test_the_loop_goes_on_while_a_large_schema_is_checked_and_the_next_check_is_fast() -> None:
@@ -27,9 +27,7 @@ async def test_the_loop_goes_on_while_a_large_schema_is_checked_and_the_next_che
     await SchemaChecks().check(new_task)
     counting.cancel()
     assert turns > 10
-    start = time.process_time()
-    check_schema(schema)
-    assert time.process_time() - start < 0.2
+    assert relative_cpu_s(lambda: check_schema(schema)) < 1
 
 
 async def test_what_is_wrong_with_a_schema_is_left_to_the_catalog() -> None:

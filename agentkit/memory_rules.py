@@ -23,6 +23,7 @@ __all__ = [
     "NEAR_DUPLICATE_SIMILARITY",
     "ListCursor",
     "as_utc",
+    "changed_fields",
     "check_changes",
     "check_memory",
     "contains_statement",
@@ -119,6 +120,14 @@ def check_changes(changes: MemoryChanges) -> None:
         _check_text(changes.text)
     if changes.metadata is not None:
         _check_metadata(changes.metadata)
+
+
+def changed_fields(changes: MemoryChanges) -> Mapping[str, object]:
+    """Return the fields of a memory that the changes set, with their new values."""
+    changed: dict[str, object] = {name: value for name, value in changes if value is not None}
+    if changes.expires_at is not None:
+        changed["expires_at"] = None if changes.expires_at == "never" else as_utc(changes.expires_at)
+    return changed
 
 
 def missing_memory(memory_id: str, scope: MemoryScope | None = None) -> MemoryNotFound:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Literal
 from urllib.parse import quote
 
 from agentkit.client.api_connection import ApiConnection
@@ -82,7 +83,7 @@ class MemoryCalls:
             agent: the agent whose memory it is.
             scope: instead of both: as text.
             metadata: stored with it.
-            expires_at: when it is forgotten by itself.
+            expires_at: when it is forgotten by itself, in the future.
             idempotency_key: a repeated request with the same key is the same memory.
         """
         body: JsonObject = {"text": text, **_scope(user, agent, scope)}
@@ -102,10 +103,12 @@ class MemoryCalls:
         *,
         text: str | None = None,
         metadata: Mapping[str, str] | None = None,
-        expires_at: datetime | None = None,
+        expires_at: datetime | Literal["never"] | None = None,
     ) -> StoredMemory:
-        """Change a memory; None leaves a field as it is."""
-        body: JsonObject = {**_given(text=text, expires_at=None if expires_at is None else expires_at.isoformat())}
+        """Change a memory; None leaves a field as it is. ``expires_at`` ``never`` removes its expiry."""
+        body: JsonObject = {**_given(text=text)}
+        if expires_at is not None:
+            body["expires_at"] = None if expires_at == "never" else expires_at.isoformat()
         if metadata is not None:
             body["metadata"] = dict(metadata)
         return await self._connection.patch(StoredMemory, _path(memory_id), body)

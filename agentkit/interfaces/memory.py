@@ -104,7 +104,8 @@ class MemoryChanges(Record):
     text: str | None = Field(default=None, min_length=1, max_length=MAX_MEMORY_CHARS, exclude_if=_is_none)
     metadata: Mapping[str, str] | None = Field(default=None, exclude_if=_is_none)
     """Replaces all earlier metadata."""
-    expires_at: datetime | None = Field(default=None, exclude_if=_is_none)
+    expires_at: datetime | Literal["never"] | None = Field(default=None, exclude_if=_is_none)
+    """``never`` removes the expiry."""
 
 
 class Memory(Record):

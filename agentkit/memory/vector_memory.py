@@ -37,6 +37,7 @@ from agentkit.memory_rules import (
     NEAR_DUPLICATE_SIMILARITY,
     ListCursor,
     as_utc,
+    changed_fields,
     check_changes,
     check_memory,
     contains_statement,
@@ -134,10 +135,9 @@ class VectorMemory:
         await self._prepare()
         async with self._write_lock(scope):
             stored = await self._one(scope, memory_id)
-            changed = {name: value for name, value in changes if value is not None}
-            if changes.expires_at is not None:
-                changed["expires_at"] = as_utc(changes.expires_at)
-            memory = stored.memory.model_copy(update={**changed, "updated_at": stored_time(self._now())})
+            memory = stored.memory.model_copy(
+                update={**changed_fields(changes), "updated_at": stored_time(self._now())}
+            )
             vectors = None if changes.text is None else await self._vectors(changes.text)
             if not await self._points.change(MemoryPoint(memory, stored.keys), vectors):
                 raise missing_memory(memory_id, scope)

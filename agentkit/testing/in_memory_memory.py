@@ -14,6 +14,7 @@ from agentkit.memory_rules import (
     NEAR_DUPLICATE_SIMILARITY,
     ListCursor,
     as_utc,
+    changed_fields,
     check_changes,
     check_memory,
     contains_statement,
@@ -91,10 +92,9 @@ class InMemoryMemory:
         """See ``LongTermMemory``."""
         check_changes(changes)
         stored = self._one(scope, memory_id)
-        changed = {name: value for name, value in changes if value is not None}
-        if changes.expires_at is not None:
-            changed["expires_at"] = as_utc(changes.expires_at)
-        stored.memory = stored.memory.model_copy(update={**changed, "updated_at": stored_time(self._now())})
+        stored.memory = stored.memory.model_copy(
+            update={**changed_fields(changes), "updated_at": stored_time(self._now())}
+        )
         return stored.memory
 
     async def forget(self, scope: MemoryScope, memory_id: str) -> None:

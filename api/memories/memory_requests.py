@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from agentkit.interfaces import DEFAULT_USER, MAX_MEMORY_CHARS, MemoryScope
+from agentkit.interfaces import DEFAULT_USER, MAX_MEMORY_CHARS, MemoryChanges, MemoryScope
 from agentkit.specs import Name
 from api.tasks.requests.request_validation import ServiceRequest
 from api.tasks.requests.task_requests import NO_CONTROLS, RequestTime
@@ -34,6 +35,15 @@ _Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MEMORY_CHA
 _MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _MetadataValue = Annotated[str, StringConstraints(max_length=1024)]
 _Metadata = Annotated[dict[_MetadataKey, _MetadataValue], Field(max_length=50)]
+
+
+def _in_future(moment: datetime) -> datetime:
+    if moment <= datetime.now(UTC):
+        raise ValueError(f"{moment.isoformat()} is past: a memory that expires then is gone at once. Give a later time")
+    return moment
+
+
+_Expiry = Annotated[RequestTime, AfterValidator(_in_future)]
 
 
 def parse_scope(text: str) -> MemoryScope:
@@ -98,7 +108,7 @@ class NewMemoryRequest(ScopeRequest):
 
     text: _Text
     metadata: _Metadata = Field(default_factory=dict)
-    expires_at: RequestTime | None = Field(default=None, description="When it is forgotten by itself.")
+    expires_at: _Expiry | None = Field(default=None, description="When it is forgotten by itself, in the future.")
 
 
 class MemoryChange(ServiceRequest):
@@ -106,13 +116,22 @@ class MemoryChange(ServiceRequest):
 
     text: _Text | None = None
     metadata: _Metadata | None = Field(default=None, description="In place of all earlier ones.")
-    expires_at: RequestTime | None = None
+    expires_at: _Expiry | None = Field(
+        default=None, description="When it is forgotten by itself, in the future; `null`: never, whatever it was."
+    )
 
     @model_validator(mode="after")
     def _any_change(self) -> Self:
-        if self.text is None and self.metadata is None and self.expires_at is None:
+        if self.text is None and self.metadata is None and "expires_at" not in self.model_fields_set:
             raise ValueError("Give text, metadata or expires_at")
         return self
+
+    @property
+    def changes(self) -> MemoryChanges:
+        """The changes, for the memory's store."""
+        changes = MemoryChanges(text=self.text, metadata=self.metadata, expires_at=self.expires_at)
+        removes_expiry = "expires_at" in self.model_fields_set and self.expires_at is None
+        return changes.model_copy(update={"expires_at": "never"}) if removes_expiry else changes
 
 
 class ExistingMemoryRequest(ScopeRequest):

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from activities.memory.memory_queries import ExportedMemories, MemoryReference, ScopedMemory
-from agentkit.interfaces import MemoryChanges, MemoryScope, NewMemory
+from agentkit.interfaces import MemoryScope, NewMemory
 from api.memories.memory_import import import_memories, read_lines
 from api.memories.worker_memory import WorkerMemory
 from api.rest.memory_schemas import (
@@ -146,8 +146,7 @@ async def change_memory(
     memory: _Memory, memory_id: _MemoryId, body: ChangeMemoryRequest, query: Annotated[MemoryParams, Query()]
 ) -> MemoryResponse:
     """Change a memory's text, metadata or expiry."""
-    changes = MemoryChanges(text=body.text, metadata=body.metadata, expires_at=body.expires_at)
-    return MemoryResponse.of(await memory.change(_reference(memory_id, query), changes))
+    return MemoryResponse.of(await memory.change(_reference(memory_id, query), body.changes))
 
 
 @router.delete("/{memory_id:uuid}", status_code=204, operation_id="deleteMemory")

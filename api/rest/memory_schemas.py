@@ -46,7 +46,9 @@ _MEMORY: dict[str, JsonValue] = {
 
 
 _ANY_CHANGE: list[JsonValue] = [
-    {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in ("text", "metadata", "expires_at")
+    {"required": ["text"], "properties": {"text": {"not": {"type": "null"}}}},
+    {"required": ["metadata"], "properties": {"metadata": {"not": {"type": "null"}}}},
+    {"required": ["expires_at"]},
 ]
 """What ``MemoryChange`` checks, in JSON Schema."""
 

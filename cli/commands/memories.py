@@ -276,7 +276,13 @@ def _expires_at(text: str | None) -> datetime | None:
         seconds = parse_duration(text)
     except ValueError as error:
         raise UsageWrong(f"--expires {error}") from None
-    return datetime.now(UTC) + timedelta(seconds=float(str(seconds)))
+    try:
+        expires_at = datetime.now(UTC) + timedelta(seconds=float(str(seconds)))
+    except OverflowError:
+        raise UsageWrong(f"--expires {text}: that is too far ahead") from None
+    if expires_at <= datetime.now(UTC):
+        raise UsageWrong(f"--expires {text}: expected a time ahead, such as 30d")
+    return expires_at
 
 
 def _print(page: MemoryList, nothing: str) -> None:

@@ -337,6 +337,16 @@ async def test_an_update_changes_what_is_given(memory: LongTermMemory) -> None:
     assert (await memory.update(ADA, stored.id, MemoryChanges(metadata={}))).metadata == {}
 
 
+async def test_an_expiry_can_be_removed(memory: LongTermMemory, clock: SteppingClock) -> None:
+    soon = START + timedelta(hours=1)
+    stored = (await memory.remember(ADA, new("Ada is on holiday", metadata={"a": "1"}, expires_at=soon))).memory
+    changes = MemoryChanges.model_validate_json(MemoryChanges(expires_at="never").model_dump_json())
+    assert (await memory.update(ADA, stored.id, changes)).expires_at is None
+    clock.now = soon + timedelta(hours=1)
+    kept = await memory.get(ADA, stored.id)
+    assert (kept.text, kept.metadata, kept.expires_at) == ("Ada is on holiday", {"a": "1"}, None)
+
+
 async def test_a_forgotten_memory_is_gone(memory: LongTermMemory) -> None:
     stored = (await memory.remember(ADA, new("Ada drinks tea", "1"))).memory
     await memory.forget(ADA, stored.id)

@@ -54,6 +54,22 @@ async def test_a_memory_is_added_found_changed_and_deleted(harness: ApiHarness) 
         assert await texts(harness, user="ada") == []
 
 
+async def test_an_expiry_is_ahead_and_null_removes_it(harness: ApiHarness) -> None:
+    past, ahead = [(datetime.now(UTC) + timedelta(hours=hours)).isoformat() for hours in (-1, 1)]
+    async with serving(harness, InMemoryMemory()):
+        body = {"text": "Ada is on holiday.", "expires_at": past}
+        refused = problem(await harness.http.post("/api/v1/memories", json=body), 422, "invalid")
+        assert refused["errors"][0]["pointer"] == "#/expires_at"
+        assert "is past" in refused["detail"]
+
+        added = await add(harness, "Ada is on holiday.", expires_at=ahead)
+        path = f"/api/v1/memories/{added['id']}"
+        problem(await harness.http.patch(path, json={"expires_at": past}), 422, "invalid")
+        assert "expires_at" in (await harness.http.patch(path, json={"text": "Ada is in Rome."})).json()
+        assert "expires_at" not in (await harness.http.patch(path, json={"expires_at": None})).json()
+        assert "expires_at" not in await harness.get(f"/memories/{added['id']}")
+
+
 async def test_the_same_text_and_the_same_key_are_one_memory(harness: ApiHarness) -> None:
     async with serving(harness, InMemoryMemory()):
         headers = {"Idempotency-Key": uuid.uuid4().hex}
@@ -130,8 +146,12 @@ async def test_an_export_can_be_imported_elsewhere_with_dates_and_links(harness:
         ("[]", "Line 2: it isn't JSON: expected an object"),
         ('{"text": ""}', "Line 2: text: "),
         ('{"text": "a", "created_at": 5}', "Line 2: created_at: Expected a time"),
+        (
+            '{"text": "a", "expires_at": "2020-01-01T00:00:00Z"}',
+            "Line 2: expires_at: 2020-01-01T00:00:00+00:00 is past",
+        ),
     ],
-    ids=["no JSON", "no object", "no text", "a number as time"],
+    ids=["no JSON", "no object", "no text", "a number as time", "expired"],
 )
 async def test_an_import_with_a_wrong_line_imports_nothing(harness: ApiHarness, line: str, message: str) -> None:
     async with serving(harness, InMemoryMemory()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 
@@ -78,6 +79,21 @@ async def test_only_given_fields_of_a_memory_are_changed(api: ScriptedApi, clien
 
     assert changed.text == "Ada likes coffee."
     assert api.requests[0].body == {"text": "Ada likes coffee."}
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "sent"),
+    [(datetime(2027, 1, 1, tzinfo=UTC), "2027-01-01T00:00:00+00:00"), ("never", None)],
+    ids=["a time", "never"],
+)
+async def test_an_expiry_is_changed_or_removed(
+    api: ScriptedApi, client: OpspawnClient, expires_at: datetime | Literal["never"], sent: str | None
+) -> None:
+    api.on("PATCH", "/memories/memory-1", memory())
+
+    await client.memories.change("memory-1", expires_at=expires_at)
+
+    assert api.requests[0].body == {"expires_at": sent}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from agentkit.interfaces import MemoryScope
-from api.memories.memory_requests import MemoryChange, ScopeRequest
+from api.memories.memory_import import ImportedMemory
+from api.memories.memory_requests import MemoryChange, NewMemoryRequest, ScopeRequest
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,16 @@ def test_a_change_changes_something() -> None:
     with pytest.raises(ValidationError, match="Give text, metadata or expires_at"):
         MemoryChange()
     assert MemoryChange(metadata={}).metadata == {}
+
+
+def test_an_expiry_is_removed_by_null_and_stays_where_it_is_left_out() -> None:
+    assert MemoryChange.model_validate({"expires_at": None}).changes.expires_at == "never"
+    assert MemoryChange.model_validate({"text": "a"}).changes.expires_at is None
+
+
+@pytest.mark.parametrize("kind", [NewMemoryRequest, MemoryChange, ImportedMemory])
+def test_a_time_that_is_past_is_no_expiry(kind: type[NewMemoryRequest | MemoryChange]) -> None:
+    with pytest.raises(ValidationError, match="is past: a memory that expires then is gone at once") as refused:
+        kind.model_validate({"text": "a", "expires_at": "2020-01-01T00:00:00Z"})
+    assert refused.value.errors()[0]["loc"] == ("expires_at",)
+    kind.model_validate({"text": "a", "expires_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()})

@@ -175,6 +175,8 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("add", " "), "TEXT is empty"),
     (("add", "x", "--metadata", "k"), "--metadata k: expected KEY=VALUE"),
     (("add", "x", "--expires", "soon"), "--expires expected a duration"),
+    (("add", "x", "--expires", "0s"), "--expires 0s: expected a time ahead"),
+    (("add", "x", "--expires", f"{10**9}d"), "that is too far ahead"),
     (("forget",), "Name the memories by their ids"),
     (("forget", "memory-1", "--user", "ada"), "go with --all"),
     (("forget", ID, "nope"), "'nope' is no memory's id: `opspawn memory list` shows them"),

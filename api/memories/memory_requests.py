@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from agentkit.interfaces import DEFAULT_USER, MAX_MEMORY_CHARS, MemoryChanges, MemoryScope
 from agentkit.specs import Name
@@ -61,11 +61,12 @@ class ScopeRequest(ServiceRequest):
         default=None, description="The same as text: `user/NAME`, `agent/NAME`, or `tenant` for those of all."
     )
 
-    @model_validator(mode="after")
-    def _one_scope(self) -> Self:
-        if sum(value is not None for value in (self.user, self.agent, self.scope)) > 1:
+    @field_validator("agent", "scope")  # of fields, so that the error names the one that is too many
+    @classmethod
+    def _one_scope(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and any(info.data.get(name) is not None for name in ("user", "agent")):
             raise ValueError(_ONE_SCOPE)
-        return self
+        return value
 
     @property
     def given_scope(self) -> MemoryScope | None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import StreamingResponse
 
 from activities.memory.memory_queries import ExportedMemories, MemoryReference, ScopedMemory
@@ -33,12 +34,13 @@ from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
 from api.rest.route_parameters import checked_key, key_header
 from api.services import request_services
-from api.tasks.errors import CursorInvalid, FieldIssue, MemoryRefused, RequestInvalid
+from api.tasks.errors import CursorInvalid, MemoryRefused
 
 __all__ = ["IMPORT_PATH", "router"]
 
 _PREFIX = "/api/v1/memories"
 IMPORT_PATH = f"{_PREFIX}/import"
+_NAME_SCOPE = "Name the scope to erase: give one of user, agent and scope"
 _JSON_LINES = "application/jsonl"
 
 router = APIRouter(prefix=_PREFIX, tags=["memories"], route_class=JSONRoute, responses=PROBLEM_RESPONSES)
@@ -131,7 +133,8 @@ async def reindex_memories(memory: _Memory) -> IndexedMemoriesResponse:
 async def erase_memories(memory: _Memory, query: Annotated[ScopeParams, Query()]) -> ErasedMemoriesResponse:
     """Erase all memories of a scope, which must be named."""
     if (scope := query.given_scope) is None:
-        raise RequestInvalid(FieldIssue(("user",), "Name the scope to erase: give one of user, agent and scope"))
+        missing = {"type": "missing", "loc": ("query", "user"), "msg": _NAME_SCOPE}
+        raise RequestValidationError([missing])
     return ErasedMemoriesResponse(erased=await memory.erase(scope))
 
 

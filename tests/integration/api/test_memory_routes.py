@@ -184,6 +184,24 @@ async def test_a_wrong_request_needs_no_worker(harness: ApiHarness, method: str,
     problem(await harness.http.request(method, f"/api/v1{path}", json=json), 422, "invalid")
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "name"),
+    [
+        ("DELETE", "", "user"),
+        ("DELETE", "?user=ada&agent=clerk", "agent"),
+        ("GET", "?user=ada&scope=tenant", "scope"),
+        ("GET", "/search?q=tea&agent=clerk&scope=tenant", "scope"),
+    ],
+)
+async def test_a_problem_names_the_parameter_that_is_missing_or_too_many(
+    harness: ApiHarness, method: str, query: str, name: str
+) -> None:
+    refused = problem(await harness.http.request(method, f"/api/v1/memories{query}"), 422, "invalid")
+    (error,) = refused["errors"]
+    assert (error["field"], "pointer" in error) == (name, False)
+    assert "one of user, agent and scope" in error["detail"]
+
+
 async def test_without_workers_the_cure_is_in_the_problem(harness: ApiHarness) -> None:
     refused = problem(await harness.http.get("/api/v1/memories"), 503, "memory-not-served")
     assert "no worker runs" in refused["detail"]

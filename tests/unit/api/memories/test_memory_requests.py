@@ -38,6 +38,13 @@ def test_other_scopes_are_refused(given: dict[str, Any]) -> None:
         ScopeRequest(**given)
 
 
+def test_of_two_scopes_the_second_is_named_as_too_many() -> None:
+    for given, name in [({"user": "a", "scope": "tenant"}, "scope"), ({"user": "a", "agent": "b"}, "agent")]:
+        with pytest.raises(ValidationError, match="Give one of user, agent and scope") as refused:
+            ScopeRequest(**given)
+        assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+
+
 def test_a_change_changes_something() -> None:
     with pytest.raises(ValidationError, match="Give text, metadata or expires_at"):
         MemoryChange()

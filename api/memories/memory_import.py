@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from activities.memory.memory_queries import ScopedMemory
 from agentkit.interfaces import MemoryScope, NewMemory, RememberedMemory
+from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
 from api.memories.memory_requests import NewMemoryRequest
 from api.memories.worker_memory import WorkerMemory
 from api.tasks.errors import FieldIssue, RequestInvalid
@@ -28,15 +29,17 @@ _BATCH = 100
 
 
 class ImportedMemory(NewMemoryRequest):
-    """One line of an import."""
-
-    model_config = ConfigDict(extra="ignore")
+    """One line of an import: a text to remember, or a memory as exports and searches have it."""
 
     id: Annotated[str, Field(max_length=255)] | None = None
     """The id in the export. It isn't kept; ``superseded_by`` of other lines refers to it."""
     created_at: RequestTime | None = None
     task_id: Annotated[str, Field(max_length=1000)] | None = None
     superseded_by: Annotated[str, Field(max_length=255)] | None = None
+    updated_at: RequestTime | None = None
+    """Of an export; it isn't kept."""
+    score: float | None = None
+    """Of a search; it isn't kept."""
 
     @property
     def key(self) -> str:
@@ -56,6 +59,8 @@ def read_lines(body: bytes) -> Sequence[ImportedMemory]:
 def _read_line(line: bytes, number: int) -> ImportedMemory:
     try:
         value = json.loads(line)
+        if is_deeper_than(value, MAX_JSON_DEPTH):
+            raise RecursionError
         if not isinstance(value, dict):
             raise ValueError('expected an object such as {"text": "Ada likes tea."}')
         return ImportedMemory.model_validate(_with_text_scope(value))
@@ -63,7 +68,9 @@ def _read_line(line: bytes, number: int) -> ImportedMemory:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise _wrong(number, f"{place}: {issue_text(first)}" if place else issue_text(first)) from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise _wrong(number, f"it is nested too deeply: {MAX_JSON_DEPTH} levels at most") from None
+    except ValueError as error:
         raise _wrong(number, f"it isn't JSON: {error}") from None
 
 

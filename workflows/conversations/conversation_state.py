@@ -113,6 +113,11 @@ class ConversationState:
         return TranscriptSource(workflow_id=self._id, version=self._version, end=self._end, digest=self._digest)
 
     @property
+    def _uncopied_source(self) -> TranscriptSource | None:
+        fork = self._start.fork
+        return None if fork is None or self._end else fork.source
+
+    @property
     def context(self) -> ContextState | None:
         """Whether a compaction is due in the newest turn; None if not, or if its model isn't the previous turn's."""
         models = [turn.model for turn in self._turns[-2:]]
@@ -299,7 +304,12 @@ class ConversationState:
         return TurnPage(turns=tuple(turns[: max(0, turn_range.limit)]), total=self.turn_count)
 
     def transcript_page(self, page_range: TranscriptRange) -> TranscriptPage:
-        """Return where the messages of a range are stored."""
+        """Return where the messages of a range are stored; of a fork that isn't copied yet, in its source."""
+        if (source := self._uncopied_source) is not None and page_range.version in (None, 1):
+            is_in_source = page_range.start < source.end
+            return TranscriptPage(
+                start=page_range.start, messages=(), source=source if is_in_source else None, total=source.end
+            )
         version = self._version if page_range.version is None else page_range.version
         pages = self._pages_of(version)
         total = pages[-1].end if pages else 0

@@ -90,6 +90,7 @@ class ModelActivities:
                 name=call.model,
                 step=call.step,
                 attempt=attempt,
+                own_start=call.own_start or 0,
                 emit=partial(_emit_and_keep, written, emit),
             )
 

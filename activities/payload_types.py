@@ -126,6 +126,8 @@ class ModelCall(Record):
     """The transcript so far, in order. Each of its messages is in history once, where it entered the task."""
     composed_messages: tuple[Message, ...] = Field(default=(), exclude_if=lambda messages: not messages)
     """Messages after the segments that the workflow wrote itself, and that are nowhere else in history."""
+    own_start: int | None = Field(default=None, exclude_if=lambda position: position is None)
+    """The position of the task's own first message, where others come before it; see ``Planner.render``."""
 
 
 class ModelReply(Record):

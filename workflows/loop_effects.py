@@ -205,6 +205,7 @@ class DurableEffects:
             model=loop.model,
             segments=(self.versions.segment(task_id, loop.transcript, recorded),),
             composed_messages=composed,
+            own_start=self.versions.own_start(recorded, has_own=bool(loop.plan or loop.ledger.entries)),
         )
         self.details.model_requested(loop.steps, loop.model)
         self._listed_progress.step_started(loop.steps, loop.usage)

@@ -48,6 +48,18 @@ class TranscriptVersions:
         """Return a reference to the first ``end`` messages of the newest version."""
         return transcript.segment(workflow_id, end, self.number)
 
+    def own_start(self, recorded: int, *, has_own: bool) -> int | None:
+        """Return the position of the task's own first message, if others come before it.
+
+        Where compaction has mixed them, it is that of the next message, ``recorded``; None if the task has a plan or a
+        call of its own.
+        """
+        if (source := self.source) is None:
+            return None
+        if self.number == 1:
+            return source.end
+        return None if has_own else recorded
+
     def replace(self, transcript: Transcript, compacted: CompactedTranscript, last_step: int) -> Transcript:
         """Replace the newest version, ``transcript``, by a compacted one; return the transcript of that."""
         end = len(transcript)

@@ -54,8 +54,13 @@ Decision = CallTools | Finish | Proceed | Retry
 class Planner(Protocol):
     """Renders transcripts as requests, and turns responses into decisions. Pure: no I/O, no clock, no randomness."""
 
-    def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
-        """Return the next model request. Its messages begin with those of the request for any shorter transcript."""
+    def render(
+        self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec], *, own_start: int = 0
+    ) -> ModelRequest:
+        """Return the next model request. Its messages begin with those of the request for any shorter transcript.
+
+        The messages before position ``own_start`` are of earlier tasks: of a conversation's turns, or a fork's source.
+        """
         ...
 
     def response_without_model(self, transcript: Sequence[Message]) -> ModelResponse | None:

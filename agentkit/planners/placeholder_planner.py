@@ -15,7 +15,9 @@ __all__ = ["PlaceholderPlanner"]
 class PlaceholderPlanner:
     """Finishes with the last user message, without a model request."""
 
-    def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
+    def render(
+        self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec], *, own_start: int = 0
+    ) -> ModelRequest:
         """Return a request with the transcript and the tools; it is never sent."""
         return agent_request(agent, transcript, tools=tools)
 

@@ -37,11 +37,13 @@ class PlanPlanner:
     def __init__(self) -> None:
         self._tools = ToolsPlanner()
 
-    def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
-        """Return a request with tools; its output schema is the plan's until there is a plan."""
-        key = plan_key(agent)
-        has_plan = any(message.role == "assistant" and read_plan(message.text, key) for message in transcript)
-        has_results = any(message.role == "tool" for message in transcript)
+    def render(
+        self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec], *, own_start: int = 0
+    ) -> ModelRequest:
+        """Return a request with tools; its output schema is the plan's until the task has a plan."""
+        key, own = plan_key(agent), transcript[own_start:]
+        has_plan = any(message.role == "assistant" and read_plan(message.text, key) for message in own)
+        has_results = any(message.role == "tool" for message in own)
         return agent_request(
             agent,
             transcript,

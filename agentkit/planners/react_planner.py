@@ -48,7 +48,9 @@ _UNREADABLE = (
 class ReactPlanner:
     """Describes tools in the instructions, and renders calls and results as text."""
 
-    def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
+    def render(
+        self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec], *, own_start: int = 0
+    ) -> ModelRequest:
         """Return a request without native tools, whose output schema is that of an action."""
         finish = _finish_action(tools)
         return agent_request(

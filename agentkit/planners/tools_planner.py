@@ -17,7 +17,9 @@ _EMPTY = "Your response was empty. Respond to the request in words, or call one 
 class ToolsPlanner:
     """Passes instructions, transcript and tools to the model unchanged."""
 
-    def render(self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec]) -> ModelRequest:
+    def render(
+        self, agent: AgentSpec, transcript: Sequence[Message], tools: Sequence[ToolSpec], *, own_start: int = 0
+    ) -> ModelRequest:
         """Return a request with the transcript, the tools and the agent's output schema."""
         return agent_request(agent, transcript, tools=tools, output_schema=agent.output_schema)
 

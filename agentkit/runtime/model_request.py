@@ -25,6 +25,7 @@ async def request_model(
     name: str,
     step: int,
     attempt: int = 1,
+    own_start: int = 0,
     emit: Emit | None = None,
 ) -> ModelResponse:
     """Render the messages by the agent's planner, send them once, and return the response with unique call ids.
@@ -41,12 +42,13 @@ async def request_model(
         name: The model, as ``provider:name``.
         step: Number of the step, from 1; part of the ids that replace missing or repeated ones.
         attempt: From 1; greater when an earlier attempt of the same request failed.
+        own_start: The position of the task's own first message; see ``Planner.render``.
         emit: Receives the deltas of the response.
 
     Raises:
         ModelError: the model gave no response.
     """
-    request = get_planner(agent.planner).render(agent, messages, agent.tools)
+    request = get_planner(agent.planner).render(agent, messages, agent.tools, own_start=own_start)
     response = with_unpriced_calls(await model.respond(replace(request, model=name, attempt=attempt), emit))
     message = with_unique_call_ids(response.message, messages, step)
     checks = await _check(checker, agent, response) | {"context": reached_share(agent, name, response.usage)}

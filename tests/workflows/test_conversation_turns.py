@@ -238,3 +238,19 @@ async def is_given_up(env: TaskEnvironment, turn: TurnToTake, number: int) -> bo
         await attempt(env, turn, number)
     assert raised.value.type == "PayloadStorageFailed"
     return raised.value.non_retryable
+
+
+@pytest.mark.parametrize("is_shortened", [False, True], ids=["whole", "shortened before the second turn"])
+async def test_each_turn_makes_a_plan_of_its_own(env: TaskEnvironment, is_shortened: bool) -> None:
+    first, second = '{"plan": ["look"]}', '{"plan": ["look again"]}'
+    model = ScriptedModel(
+        [first, looking(1), response("Fog.", FULL if is_shortened else 10), second, looking(2), "Sun."]
+    )
+    compactor = ScriptedCompactor(keep=2)
+    async with env.worker(model, look, compactor=compactor):
+        talk = await start_talk(env, env.agent(look, planner="plan", compaction=SMALL_WINDOW))
+        outputs = [await talk.say("Look."), await talk.say("Look again.")]
+    assert outputs == ["Fog.", "Sun."]
+    assert len(compactor.requests) == is_shortened
+    asked_for_plan = [request.output_schema is not None for request in model.requests]
+    assert asked_for_plan == [True, False, False, True, False, False]

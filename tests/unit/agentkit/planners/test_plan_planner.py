@@ -74,6 +74,23 @@ def test_the_output_schema_is_the_plans_until_there_is_a_plan() -> None:
     assert planner.render(AGENT, loop.transcript.read(), AGENT.tools).output_schema is None
 
 
+def test_what_earlier_tasks_planned_and_looked_up_is_no_plan_of_this_task() -> None:
+    loop, call = start(), ToolCall(id="1", name="look")
+    loop.record_response(response(PLAN))
+    loop.record_response(response(call))
+    loop.record_results([call], [ToolResult(call_id="1", name="look", content="fog")])
+    loop.record_response(response("It is foggy."))
+    earlier = loop.transcript.read()
+
+    def schema_after(*own: Message) -> object:
+        transcript = [*earlier, user_message("again"), *own]
+        return PlanPlanner().render(AGENT, transcript, AGENT.tools, own_start=len(earlier)).output_schema
+
+    assert schema_after() == plan_schema("plan")
+    assert schema_after(response(PLAN).message) is None
+    assert schema_after(response(PLAN).message, user_message("faster")) is None  # sent to the running task
+
+
 @pytest.mark.parametrize(
     "text",
     [

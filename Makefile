@@ -55,6 +55,7 @@ test-node: $(DEV_STAMP) ## Run the tests with packages of npm: MCP servers, and 
 	@$(BIN)/pytest -n 2 --dist loadfile -m node $(if $(strip $(ARGS)),$(ARGS),tests/mcp_node)
 
 test-chaos: $(DEV_STAMP) ## Run tasks through 1,000 kills of every process: about an hour; ARGS="--kills 100"
+	@$(BIN)/pytest --long tests/acceptance/test_payments.py tests/acceptance/test_many_at_once.py
 	@$(BIN)/python -m tests.chaos.kill_matrix $(ARGS)
 
 test-root: $(DEV_STAMP) ## Run the tests that need root: a full disk

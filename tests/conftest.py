@@ -12,6 +12,17 @@ _REMOVED_PREFIXES = ("OPSPAWN_", "AGENTKIT_", "TEMPORAL_", "OPENAI_", "ANTHROPIC
 _KEPT = {"OPSPAWN_TEMPORAL_BIN"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--long``, with which tests that repeat something at random do so more often."""
+    parser.addoption("--long", action="store_true", help="as many random kills and cancellations as in make test-chaos")
+
+
+@pytest.fixture
+def repetitions(request: pytest.FixtureRequest) -> int:
+    """By how much to multiply the number of repetitions."""
+    return 3 if request.config.getoption("--long") else 1
+
+
 def pytest_configure() -> None:
     """Make hypothesis try the same examples on every machine, without deadlines."""
     hypothesis.settings.register_profile(

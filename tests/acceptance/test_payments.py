@@ -21,7 +21,7 @@ from tests.payment_server import PaymentServer, payment_server
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 
-KILLS = 8
+KILLS = 4
 TASKS_PER_KILL = 25
 MOMENTS_PER_KILL = 60
 """Of the 75 moments that the server sees of the tasks of one kill."""
@@ -108,6 +108,7 @@ class PaymentRuns:
     stack: Stack
     server: PaymentServer
     generator: random.Random
+    kills: int
     task_ids: list[str] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     """How many tasks ended up with each tool, status, state of the call, and with whose word on it."""
@@ -122,7 +123,7 @@ class PaymentRuns:
         """
         url = f"http://127.0.0.1:{self.stack.api_port}"
         async with OpspawnClient(url, reconnect_timeout=SETTLING_TIMEOUT_S) as client:
-            for _ in range(KILLS):
+            for _ in range(self.kills):
                 async with asyncio.TaskGroup() as group:
                     submitting = [group.create_task(_submit(client, self._input())) for _ in range(TASKS_PER_KILL)]
                     moments = self.generator.randint(1, MOMENTS_PER_KILL)
@@ -248,18 +249,18 @@ async def _tool_result(client: httpx2.AsyncClient, task_id: str) -> tuple[str | 
     return (results[0]["content"], results[0]["is_error"]) if results else (None, False)
 
 
-async def test_a_worker_killed_around_200_payments_leaves_none_made_twice_and_none_lost(
-    stack: Stack, payments: PaymentServer, seed: int
+async def test_a_worker_killed_around_100_payments_leaves_none_made_twice_and_none_lost(
+    stack: Stack, payments: PaymentServer, seed: int, repetitions: int
 ) -> None:
     def kill_and_restart() -> None:
         stack.kill("worker")
         stack.start_worker()
 
-    runs = PaymentRuns(stack, payments, random.Random(seed))
+    runs = PaymentRuns(stack, payments, random.Random(seed), KILLS * repetitions)
     await runs.start(kill_and_restart)
     await runs.check(runs.task_ids)
     assert runs.problems == []
-    assert runs.outcomes.total() == KILLS * TASKS_PER_KILL
+    assert runs.outcomes.total() == runs.kills * TASKS_PER_KILL
     assert runs.count("completed, done, decided by probe") > 0
     assert runs.count("completed, not_done, decided by probe") > 0
     assert runs.waiting
@@ -272,15 +273,15 @@ async def test_a_worker_killed_around_200_payments_leaves_none_made_twice_and_no
     assert runs.outcomes.total() == runs.count("wire: completed, done, decided by person") == len(asked)
 
 
-async def test_a_temporal_killed_around_200_payments_leaves_none_made_twice_and_none_lost(
-    own_temporal_stack: Stack, payments: PaymentServer, seed: int
+async def test_a_temporal_killed_around_100_payments_leaves_none_made_twice_and_none_lost(
+    own_temporal_stack: Stack, payments: PaymentServer, seed: int, repetitions: int
 ) -> None:
     def kill_and_restart() -> None:
         own_temporal_stack.kill("temporal")
         own_temporal_stack.start_temporal()
 
-    runs = PaymentRuns(own_temporal_stack, payments, random.Random(seed))
+    runs = PaymentRuns(own_temporal_stack, payments, random.Random(seed), KILLS * repetitions)
     await runs.start(kill_and_restart)
     await runs.check(runs.task_ids)
     assert runs.problems == []
-    assert runs.outcomes.total() == KILLS * TASKS_PER_KILL
+    assert runs.outcomes.total() == runs.kills * TASKS_PER_KILL

@@ -170,9 +170,13 @@ BOMBS: dict[str, bytes] = {}
 
 ENDLESS = {
     "line": (b"data: ", b"x" * 65_536, "in one event"),
-    "event of many lines": (b"data: {\n", b"data: 1,\n" * 5_000, "in one event"),
+    "event of many lines": (b"data: {\n", (b"data: " + b"1," * 50 + b"\n") * 500, "in one event"),
     "JSON body": (b'{"choices": [', b"1,\n" * 20_000, "in one event"),
-    "comments": (b"", b": still here\n\n" * 5_000, "more than 4,194,304 bytes"),
+    "comments": (
+        b"",
+        b": still here, and here, and here, and here, and here, and here, and here\n\n" * 800,
+        "more than 4,194,304 bytes",
+    ),
 }
 
 

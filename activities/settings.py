@@ -28,7 +28,7 @@ logger = logging.getLogger("opspawn.settings")
 _PREFIXES = ("OPSPAWN_", "AGENTKIT_")
 _PLANNED_VARIABLES = frozenset(
     {
-        *("OPSPAWN_ENCRYPTION_KEYS", "OPSPAWN_KEYS_FILE", "OPSPAWN_OIDC_AUDIENCE", "OPSPAWN_OIDC_ISSUER"),
+        *("OPSPAWN_ENCRYPTION_KEYS", "OPSPAWN_OIDC_AUDIENCE", "OPSPAWN_OIDC_ISSUER"),
     }
 )
 """Settings of the contract that are not in this release: who sets one must not believe that it works."""
@@ -125,6 +125,15 @@ class Settings(AgentSettings):
     allowed_hosts: HostNames = ()
     """Names in the ``Host`` header that are the API's, such as ``agents.example.com``; ``*.example.com`` are all below
     it, ``*`` is any. Addresses, ``localhost``, this machine's name and that of ``url`` always are."""
+    keys_file: Path | None = None
+    """File of the API keys that requests need (``opspawn keys create``). None: requests need no key, and the API
+    listens on this machine only."""
+    api_key: SecretStr | None = None
+    """The key with which the command line uses the API."""
+    rate_limit: float = Field(default=100.0, gt=0, le=1_000_000)
+    """Requests a second that a principal may make of one API process, in the long run. Not where no key is needed."""
+    rate_burst: int = Field(default=200, ge=1, le=1_000_000)
+    """Requests that it may make at once."""
     max_connections: int = Field(default=2_000, ge=1)
     """The most connections to the API, and as many to gRPC; further ones get a 503."""
     header_timeout: Seconds = 10.0
@@ -197,6 +206,11 @@ class Settings(AgentSettings):
                 "(OPSPAWN_INPUT_WEBHOOK_SECRET) go together: set both, or none"
             )
         return settings
+
+    @property
+    def api_key_text(self) -> str | None:
+        """The text of ``api_key``."""
+        return self.api_key.get_secret_value().strip() if self.api_key else None
 
     @property
     def payload_place(self) -> str:

@@ -16,6 +16,8 @@ from activities.settings import Settings
 from activities.storage.task_file_store import TaskFileStore
 from activities.temporal.client import connect
 from agentkit.catalog.catalog import Catalog
+from api.access.authentication import Authentication
+from api.access.authentication_settings import authentication_of
 from api.conversations.conversation_services import ConversationServices
 from api.conversations.pending_turns import PendingTurns
 from api.events.event_hub import EventHub
@@ -41,6 +43,7 @@ from api.rest import (
     system_routes,
     task_routes,
 )
+from api.rest.access.authentication_middleware import AuthenticationMiddleware
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
 from api.rest.metrics import install_metrics
 from api.rest.problems import install_problems, problem_schemas
@@ -81,14 +84,19 @@ def create_app(
         client: a client to use; None connects one by the settings, when it is first needed.
         stopping: set when the server shuts down, so that waiting requests end.
         relay: whether to receive token deltas from the workers; that listens on a port of its own.
+
+    Raises:
+        ConfigurationInvalid: the settings of authentication are wrong, or their keys file is.
     """
 
-    metrics = RequestMetrics()
+    metrics, authentication = RequestMetrics(), authentication_of(settings)
     app = _Api(
         title="Opspawn",
         version=_version(),
         description=_DESCRIPTION,
-        lifespan=_lifespan(settings, catalog, client, metrics, stopping or asyncio.Event(), relay=relay),
+        lifespan=_lifespan(
+            settings, catalog, client, metrics, authentication, stopping or asyncio.Event(), relay=relay
+        ),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -106,14 +114,15 @@ def create_app(
         home_page,
     ):
         app.include_router(module.router)
-    _add_middleware(app, settings, metrics)
+    _add_middleware(app, settings, metrics, authentication)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics, authentication: Authentication) -> None:
     """Add the layers around the routes, from the innermost to the outermost."""
     larger = {memory_routes.IMPORT_PATH: max(MAX_IMPORT_BYTES, settings.max_input_bytes)}
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes, larger=larger)
+    app.add_middleware(AuthenticationMiddleware, authentication=authentication)
     install_problems(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -132,6 +141,7 @@ def _lifespan(
     catalog: Catalog,
     client: Client | None,
     metrics: RequestMetrics,
+    authentication: Authentication,
     stopping: asyncio.Event,
     *,
     relay: bool,
@@ -166,6 +176,7 @@ def _lifespan(
             WorkerMcpServers(temporal, settings),
             WorkerMemory(temporal, settings),
             metrics,
+            authentication,
             stopping,
         )
         install_services(app, services)

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from activities.settings import Settings
 from activities.storage.task_file_store import TaskFileStore
 from agentkit.catalog.catalog import Catalog
+from api.access.authentication import Authentication
 from api.conversations.conversation_services import ConversationServices
 from api.events.event_hub import EventHub
 from api.events.recorded_results import RecordedResults
@@ -47,6 +48,7 @@ class ApiServices:
     mcp: WorkerMcpServers
     memory: WorkerMemory
     metrics: RequestMetrics
+    authentication: Authentication
     stopping: asyncio.Event
     """Set when the server shuts down, so that waiting requests end."""
 

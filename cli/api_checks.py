@@ -50,13 +50,13 @@ class ApiState:
         return Path(self.system.app_dir) if self.system is not None and self.system.app_dir else None
 
 
-async def ask_api(url: str) -> ApiState:
-    """Ask the API at ``url`` for all that the doctor shows."""
+async def ask_api(url: str, api_key: str | None = None) -> ApiState:
+    """Ask the API at ``url`` for all that the doctor shows, with this key."""
     url = url.rstrip("/")
     try:
         async with AsyncClient(timeout=_TIMEOUT_S, trust_env=False) as http:
             response = await http.get(f"{url}/readyz")
-        client = OpspawnClient(url)
+        client = OpspawnClient(url, api_key=api_key)
     except (HTTPError, InvalidURL, ConfigurationInvalid) as error:
         return ApiState(url, failure=f"doesn't respond at {url} ({str(error) or type(error).__name__})")
     async with client:
@@ -158,7 +158,9 @@ async def port_finding(api: ApiState, settings: Settings) -> Finding | None:
     if is_free(settings.port, settings.host):
         return Finding("Ports", "ok", f"{settings.port} is free for the API")
     remedies = (opspawn_command("dev", *_app_dir_option(settings), "--port", str(next_free_port(settings.port))),)
-    other = api if api.port == settings.port else await ask_api(f"http://127.0.0.1:{settings.port}")
+    other = (
+        api if api.port == settings.port else await ask_api(f"http://127.0.0.1:{settings.port}", settings.api_key_text)
+    )
     if other.failure:
         return Finding("Ports", "missing", f"{settings.port} (API) is in use by something that isn't Opspawn", remedies)
     app = f"the app {other.app_dir}" if other.app_dir is not None else "another app"

@@ -125,7 +125,8 @@ class Server:
 
     def _client(self) -> OpspawnClient:
         try:
-            return OpspawnClient(api_url(Settings.load(url=self.url)))
+            settings = Settings.load(url=self.url)
+            return OpspawnClient(api_url(settings), api_key=settings.api_key_text)
         except ConfigurationInvalid as invalid:
             raise UsageWrong(f"--url {invalid}") from None
 

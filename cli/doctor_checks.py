@@ -56,7 +56,7 @@ async def run_checks(settings: Settings) -> Checkup:
 
     The running system is described by its API. Without one, ``settings`` define what should run.
     """
-    api = await ask_api(_url(settings))
+    api = await ask_api(_url(settings), settings.api_key_text)
     is_chosen = "app_dir" in settings.model_fields_set or is_app_dir(settings.app_dir)
     if not is_chosen and api.app_dir is not None and api.app_dir.is_dir():
         with suppress(ConfigurationInvalid):  # then the API would not run

@@ -43,11 +43,11 @@ _MAX_EVENT_BYTES = 64 * 1_048_576
 class ApiConnection:
     """A pool of connections to one API; safe for concurrent use."""
 
-    def __init__(self, url: str) -> None:
-        """Prepare connections to the API's base URL; none is opened yet.
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        """Prepare connections to the API's base URL; none is opened yet. Each request has the key, if there is one.
 
         Raises:
-            ConfigurationInvalid: ``url`` is not an HTTP URL.
+            ConfigurationInvalid: ``url`` is not an HTTP URL, or the key can't be sent in a header.
         """
         self.url = url.rstrip("/")
         expected = "expected an address such as http://127.0.0.1:8000"
@@ -57,8 +57,11 @@ class ApiConnection:
             raise ConfigurationInvalid(f"{url}: {error}; {expected}") from None
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ConfigurationInvalid(f"{url}: {expected}")
+        if api_key is not None and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
+            raise ConfigurationInvalid("The API key has spaces, line ends or other characters that keys don't have")
         self._http = AsyncClient(
             base_url=self.url + _PREFIX,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
             timeout=Timeout(_RESPONSE_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
             limits=Limits(max_connections=None),  # each watched task holds one
             trust_env=parsed.host not in _LOOPBACK,  # no proxy between two processes of one machine

@@ -56,17 +56,24 @@ _MIN_POLL_INTERVAL_S = 0.1
 class OpspawnClient:
     """A client of one API; safe for concurrent use within one event loop. Every call may raise ``ClientError``."""
 
-    def __init__(self, url: str = "http://127.0.0.1:8000", *, reconnect_timeout: float = RECONNECT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        api_key: str | None = None,
+        reconnect_timeout: float = RECONNECT_TIMEOUT_S,
+    ) -> None:
         """Prepare a client; nothing is sent yet.
 
         Args:
             url: the API's base URL.
+            api_key: an API key, or a token of an identity provider; None for an API that needs none.
             reconnect_timeout: seconds without a response after which ``wait``, ``events`` and ``watch`` give up.
 
         Raises:
-            ConfigurationInvalid: ``url`` is not an HTTP URL.
+            ConfigurationInvalid: ``url`` is not an HTTP URL, or the key can't be sent in a header.
         """
-        self._connection = ApiConnection(url)
+        self._connection = ApiConnection(url, api_key)
         self._reconnect_timeout_s = reconnect_timeout
         self.conversations = ConversationCalls(self._connection)
         self.memories = MemoryCalls(self._connection)

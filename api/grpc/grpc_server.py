@@ -8,6 +8,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
+from api.grpc.call_authentication import CallAuthentication
 from api.grpc.call_metrics import CallMetrics
 from api.grpc.conversation_servicer import ConversationServicer
 from api.grpc.health_service import HealthCheckServicer
@@ -37,7 +38,11 @@ class GrpcServer:
     def __init__(self, services: ApiServices, *, max_request_bytes: int, max_connections: int) -> None:
         """Serve ``services``; larger requests, and more connections and concurrent calls, are refused."""
         self._server = aio.server(
-            interceptors=[CallMetrics(services.metrics), RequestDecoding()],
+            interceptors=[
+                CallMetrics(services.metrics),
+                CallAuthentication(services.authentication),
+                RequestDecoding(),
+            ],
             maximum_concurrent_rpcs=max_connections,
             options=[
                 ("grpc.so_reuseport", 0),  # otherwise a second process would share the port unnoticed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from agentkit.errors import (
 )
 from api.tasks.errors import (
     AnswerRefused,
+    AuthenticationUnavailable,
     ConversationNotFound,
     CursorInvalid,
     FieldPath,
@@ -42,9 +44,12 @@ from api.tasks.errors import (
     MemoryNotUsable,
     MemoryRefused,
     MessageRefused,
+    NotAuthenticated,
     PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
+    RequestsLimited,
+    RoleMissing,
     ServiceError,
     SteeringRefused,
     StoredMemoryNotFound,
@@ -70,6 +75,7 @@ logger = logging.getLogger(__name__)
 
 
 _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
+    AuthenticationUnavailable: (StatusCode.UNAVAILABLE, "AUTHENTICATION_UNAVAILABLE"),
     ConversationNotFound: (StatusCode.NOT_FOUND, "CONVERSATION_NOT_FOUND"),
     CursorInvalid: (StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"),
     IdempotencyConflict: (StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT"),
@@ -80,9 +86,12 @@ _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
     MemoryNotServed: (StatusCode.UNAVAILABLE, "MEMORY_NOT_SERVED"),
     MemoryNotUsable: (StatusCode.FAILED_PRECONDITION, "MEMORY_NOT_USABLE"),
     MemoryRefused: (StatusCode.INVALID_ARGUMENT, "MEMORY_REFUSED"),
+    NotAuthenticated: (StatusCode.UNAUTHENTICATED, "NOT_AUTHENTICATED"),
     PayloadUnavailable: (StatusCode.UNAVAILABLE, "PAYLOAD_UNAVAILABLE"),
     PositionInvalid: (StatusCode.INVALID_ARGUMENT, "POSITION_INVALID"),
+    RequestsLimited: (StatusCode.RESOURCE_EXHAUSTED, "REQUESTS_LIMITED"),
     RequestInvalid: (StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"),
+    RoleMissing: (StatusCode.PERMISSION_DENIED, "ROLE_MISSING"),
     StoredMemoryNotFound: (StatusCode.NOT_FOUND, "MEMORY_NOT_FOUND"),
     SteeringRefused: (StatusCode.INVALID_ARGUMENT, "STEERING_REFUSED"),
     TaskEnded: (StatusCode.FAILED_PRECONDITION, "TASK_ENDED"),
@@ -129,9 +138,11 @@ def error_status(error: ServiceError) -> Status:
     if violations:
         fields = [BadRequest.FieldViolation(field=field, description=text) for field, text in violations]
         details.append(BadRequest(field_violations=fields))
-    if code is StatusCode.UNAVAILABLE and not isinstance(error, PayloadUnavailable):
+    is_transient = code is StatusCode.UNAVAILABLE and not isinstance(error, PayloadUnavailable)
+    delay_s = error.retry_after_s or (_RETRY_DELAY_S if is_transient else None)
+    if delay_s is not None:
         retry = RetryInfo()
-        retry.retry_delay.seconds = _RETRY_DELAY_S
+        retry.retry_delay.FromMilliseconds(math.ceil(delay_s * 1000))
         details.append(retry)
     message = first_of_issues(violations) if isinstance(error, RequestInvalid) else str(error)
     return _status(code, message, details)

@@ -12,6 +12,7 @@ from agentkit.catalog.catalog import Catalog
 from agentkit.errors import ConfigurationInvalid
 from agentkit.mcp_names import MCP_PREFIX
 from agentkit.specs import AgentDefinition, AgentSpec
+from api.rest.access.route_roles import VIEWER
 from api.rest.agent_schemas import AgentListResponse, AgentResponse, ToolListResponse
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
@@ -19,7 +20,7 @@ from api.tasks.task_start import missing_key
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1", tags=["agents"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/api/v1", tags=["agents"], responses=PROBLEM_RESPONSES, dependencies=[VIEWER])
 
 
 @router.get("/agents", operation_id="listAgents")

@@ -10,6 +10,7 @@ from api.conversations.conversation_deletion import ConversationDeletion
 from api.conversations.conversation_fork import ConversationForks
 from api.conversations.conversation_messages import ConversationMessages
 from api.conversations.conversation_service import ConversationService
+from api.rest.access.route_roles import OPERATOR, VIEWER
 from api.rest.conversation_schemas import (
     ChangeConversationRequest,
     ConversationListParams,
@@ -37,7 +38,11 @@ from workflows.conversations.conversation_types import MessageOutcome
 __all__ = ["router"]
 
 router = APIRouter(
-    prefix="/api/v1/conversations", tags=["conversations"], route_class=JSONRoute, responses=PROBLEM_RESPONSES
+    prefix="/api/v1/conversations",
+    tags=["conversations"],
+    route_class=JSONRoute,
+    responses=PROBLEM_RESPONSES,
+    dependencies=[VIEWER],
 )
 
 _STATUS: dict[MessageOutcome | None, int] = {"started": 201, "delivered": 200, "queued": 202, None: 202}
@@ -68,6 +73,7 @@ _Conversations = Annotated[ConversationService, Depends(_conversation_service)]
 @router.post(
     "",
     status_code=201,
+    dependencies=[OPERATOR],
     operation_id="createConversation",
     responses={
         200: {"model": ConversationResponse, "description": "The conversation of an earlier request with this key"}
@@ -105,6 +111,7 @@ async def get_conversation(conversations: _Conversations, conversation_id: _Conv
 
 @router.patch(
     "/{conversation_id}",
+    dependencies=[OPERATOR],
     operation_id="updateConversation",
     responses={202: {"model": ConversationResponse, "description": "No worker runs: it is changed when one does"}},
 )
@@ -121,7 +128,7 @@ async def update_conversation(
     return ConversationResponse.of(changed.conversation)
 
 
-@router.delete("/{conversation_id}", status_code=202, operation_id="deleteConversation")
+@router.delete("/{conversation_id}", status_code=202, dependencies=[OPERATOR], operation_id="deleteConversation")
 async def delete_conversation(
     deletion: Annotated[ConversationDeletion, Depends(_deletion_service)], conversation_id: _ConversationId
 ) -> ConversationResponse:
@@ -132,6 +139,7 @@ async def delete_conversation(
 @router.post(
     "/{conversation_id}/messages",
     status_code=201,
+    dependencies=[OPERATOR],
     operation_id="sendConversationMessage",
     responses={
         200: {
@@ -179,6 +187,7 @@ async def get_transcript(
 @router.post(
     "/{conversation_id}/fork",
     status_code=201,
+    dependencies=[OPERATOR],
     operation_id="forkConversation",
     responses={
         200: {"model": ConversationResponse, "description": "The conversation of an earlier request with this key"}

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic.config import JsonDict
 
 from api.events.sse import EventStream
+from api.rest.access.route_roles import VIEWER
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1", tags=["events"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/api/v1", tags=["events"], responses=PROBLEM_RESPONSES, dependencies=[VIEWER])
 
 _SENT_EVENT: dict[str, Any] = {
     "type": "object",

@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
 from agentkit.interfaces import FileSnapshot
+from api.rest.access.route_roles import VIEWER
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
 
 __all__ = ["TaskFileListResponse", "TaskFileResponse", "router"]
 
-router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], responses=PROBLEM_RESPONSES, dependencies=[VIEWER])
 
 _BYTES: dict[str, Any] = {
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},

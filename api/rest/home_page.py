@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from activities.temporal.client import temporal_address
 from activities.temporal.task_queue_pollers import Poller, recent_pollers
+from api.rest.access.route_roles import VIEWER
 from api.rest.agent_routes import list_agents
 from api.rest.agent_schemas import AgentListResponse
 from api.rest.html_pages import html_page
@@ -23,7 +24,7 @@ from api.tasks.temporal_calls import calling_temporal
 
 __all__ = ["router"]
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[VIEWER])
 
 _TEMPORAL_TIMEOUT_S = 3.0
 """How long the page waits for Temporal."""

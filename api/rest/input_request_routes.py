@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from api.rest.access.route_roles import ANSWERER, VIEWER
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
 from api.rest.route_parameters import TaskId, checked_key, key_header
@@ -21,7 +22,9 @@ from api.tasks.input_request_service import InputRequestService
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1", tags=["input requests"], route_class=JSONRoute, responses=PROBLEM_RESPONSES)
+router = APIRouter(
+    prefix="/api/v1", tags=["input requests"], route_class=JSONRoute, responses=PROBLEM_RESPONSES, dependencies=[VIEWER]
+)
 
 
 async def _service(request: Request) -> InputRequestService:
@@ -48,6 +51,7 @@ async def list_task_input_requests(input_requests: _InputRequests, task_id: Task
 
 @router.post(
     "/tasks/{task_id}/input-requests/{input_request_id}",
+    dependencies=[ANSWERER],
     operation_id="answerInputRequest",
     responses={202: {"model": TaskResponse, "description": "No worker runs: the answer is kept, and checked later"}},
 )

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from agentkit.specs import ToolSpec
+from api.rest.access.route_roles import VIEWER
 from api.rest.mcp_schemas import (
     McpPromptListResponse,
     McpResourceListResponse,
@@ -19,7 +20,7 @@ from api.services import request_services
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1/mcp/servers", tags=["mcp"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/api/v1/mcp/servers", tags=["mcp"], responses=PROBLEM_RESPONSES, dependencies=[VIEWER])
 
 _Server = Annotated[str, Path(description="The server's name in mcp.json.")]
 

@@ -15,6 +15,7 @@ from activities.memory.memory_queries import ExportedMemories, MemoryReference, 
 from agentkit.interfaces import MemoryScope, NewMemory
 from api.memories.memory_import import import_memories, read_lines
 from api.memories.worker_memory import WorkerMemory
+from api.rest.access.route_roles import ADMIN, OPERATOR, VIEWER
 from api.rest.memory_schemas import (
     AddedMemoryResponse,
     AddMemoryRequest,
@@ -43,7 +44,9 @@ IMPORT_PATH = f"{_PREFIX}/import"
 _NAME_SCOPE = "Name the scope to erase: give one of user, agent and scope"
 _JSON_LINES = "application/jsonl"
 
-router = APIRouter(prefix=_PREFIX, tags=["memories"], route_class=JSONRoute, responses=PROBLEM_RESPONSES)
+router = APIRouter(
+    prefix=_PREFIX, tags=["memories"], route_class=JSONRoute, responses=PROBLEM_RESPONSES, dependencies=[VIEWER]
+)
 
 
 async def _worker_memory(request: Request) -> WorkerMemory:
@@ -58,6 +61,7 @@ _MemoryId = Annotated[uuid.UUID, Path(description="The memory's id.")]
 @router.post(
     "",
     status_code=201,
+    dependencies=[OPERATOR],
     operation_id="addMemory",
     responses={200: {"model": AddedMemoryResponse, "description": "The text, or nearly the same, was there before"}},
 )
@@ -107,6 +111,7 @@ async def export_memories(memory: _Memory, query: Annotated[ScopeParams, Query()
 
 @router.post(
     "/import",
+    dependencies=[OPERATOR],
     operation_id="importMemories",
     openapi_extra={
         "requestBody": {"required": True, "content": {_JSON_LINES: {"schema": {"type": "string"}}}},
@@ -123,13 +128,13 @@ async def post_memory_lines(
     return ImportedMemoriesResponse(imported=counts["new"], same=counts["same"], updated=counts["updated"])
 
 
-@router.post("/reindex", operation_id="reindexMemories")
+@router.post("/reindex", dependencies=[ADMIN], operation_id="reindexMemories")
 async def reindex_memories(memory: _Memory) -> IndexedMemoriesResponse:
     """Compute the vectors of all memories anew, as another embedding model demands. It may take minutes."""
     return IndexedMemoriesResponse(indexed=await memory.reindex())
 
 
-@router.delete("", operation_id="eraseMemories")
+@router.delete("", dependencies=[OPERATOR], operation_id="eraseMemories")
 async def erase_memories(memory: _Memory, query: Annotated[ScopeParams, Query()]) -> ErasedMemoriesResponse:
     """Erase all memories of a scope, which must be named."""
     if (scope := query.given_scope) is None:
@@ -144,7 +149,7 @@ async def get_memory(memory: _Memory, memory_id: _MemoryId, query: Annotated[Mem
     return MemoryResponse.of(await memory.get(_reference(memory_id, query)))
 
 
-@router.patch("/{memory_id:uuid}", operation_id="changeMemory")
+@router.patch("/{memory_id:uuid}", dependencies=[OPERATOR], operation_id="changeMemory")
 async def change_memory(
     memory: _Memory, memory_id: _MemoryId, body: ChangeMemoryRequest, query: Annotated[MemoryParams, Query()]
 ) -> MemoryResponse:
@@ -152,7 +157,7 @@ async def change_memory(
     return MemoryResponse.of(await memory.change(_reference(memory_id, query), body.changes))
 
 
-@router.delete("/{memory_id:uuid}", status_code=204, operation_id="deleteMemory")
+@router.delete("/{memory_id:uuid}", status_code=204, dependencies=[OPERATOR], operation_id="deleteMemory")
 async def delete_memory(memory: _Memory, memory_id: _MemoryId, query: Annotated[MemoryParams, Query()]) -> None:
     """Erase a memory."""
     await memory.delete(_reference(memory_id, query))

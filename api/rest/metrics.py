@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.request_metrics import RequestMetrics
+from api.rest.access.route_roles import ADMIN
 
 __all__ = ["install_metrics"]
 
@@ -42,7 +43,7 @@ def install_metrics(app: FastAPI, metrics: RequestMetrics) -> None:
     """Count every request of ``app`` in ``metrics``, and serve them."""
     router = APIRouter(tags=["operation"])
 
-    @router.get("/metrics", operation_id="getMetrics", response_class=Response)
+    @router.get("/metrics", dependencies=[ADMIN], operation_id="getMetrics", response_class=Response)
     async def get_metrics() -> Response:
         """Return the counts of this process, in Prometheus's text format."""
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -33,6 +34,7 @@ from agentkit.errors import (
 from api.rest.request_bodies import BodyNotJSON
 from api.tasks.errors import (
     AnswerRefused,
+    AuthenticationUnavailable,
     ConversationNotFound,
     CursorInvalid,
     FieldIssue,
@@ -46,9 +48,12 @@ from api.tasks.errors import (
     MemoryNotUsable,
     MemoryRefused,
     MessageRefused,
+    NotAuthenticated,
     PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
+    RequestsLimited,
+    RoleMissing,
     ServiceError,
     SteeringRefused,
     StoredMemoryNotFound,
@@ -76,6 +81,7 @@ __all__ = [
     "json_pointer",
     "problem_response",
     "problem_schemas",
+    "service_problem",
 ]
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -103,6 +109,10 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     StoredMemoryNotFound: (404, "memory-not-found", "No such memory"),
     MemoryRefused: (422, "memory-refused", "The memory can't be stored or listed"),
     MemoryNotServed: (503, "memory-not-served", "Long-term memory can't be reached"),
+    NotAuthenticated: (401, "not-authenticated", "No valid key or token"),
+    AuthenticationUnavailable: (503, "authentication-unavailable", "The key or token can't be checked"),
+    RoleMissing: (403, "role-missing", "Not allowed"),
+    RequestsLimited: (429, "requests-limited", "Too many requests"),
     MemoryNotUsable: (503, "memory-not-usable", "Long-term memory can't be used"),
     WatchInterrupted: (503, "watch-interrupted", "The stream was interrupted"),
     WorkerUnavailable: (503, "workers-silent", "No worker responds"),
@@ -223,13 +233,27 @@ def json_pointer(path: FieldPath) -> str:
 async def _service_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         raise error
+    return service_problem(error)
+
+
+def service_problem(error: ServiceError) -> Response:
+    """Return the problem of an error of the services."""
     if isinstance(error, RequestInvalid):
         return _invalid_request(map(_body_detail, error.issues))
     status, kind, title = _problem(error)
     errors = [*map(_body_detail, error.issues)] if isinstance(error, TaskRefused) else None
+    return problem_response(
+        status, str(error), kind=kind, title=title, errors=errors, headers=_problem_headers(error, status)
+    )
+
+
+def _problem_headers(error: ServiceError, status: int) -> dict[str, str]:
+    if isinstance(error, NotAuthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    if error.retry_after_s is not None:
+        return {"Retry-After": str(math.ceil(error.retry_after_s))}
     is_transient = status == 503 and not isinstance(error, PayloadUnavailable | MemoryNotUsable)
-    headers = _RETRY_AFTER if is_transient else None
-    return problem_response(status, str(error), kind=kind, title=title, errors=errors, headers=headers)
+    return _RETRY_AFTER if is_transient else {}
 
 
 def _problem(error: ServiceError) -> tuple[int, str, str]:

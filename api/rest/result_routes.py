@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from api.events.recorded_results import RecordedResult
+from api.rest.access.route_roles import VIEWER
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], responses=PROBLEM_RESPONSES, dependencies=[VIEWER])
 
 _MAX_POSITION = 2**53
 _RANGE = re.compile(r"bytes=([0-9]{1,15})?-([0-9]{1,15})?")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.rest.access.route_roles import OPERATOR, VIEWER
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
 from api.rest.route_parameters import TaskId, checked_key, key_header
@@ -17,7 +18,9 @@ from api.tasks.task_steering import TaskSteering
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=JSONRoute, responses=PROBLEM_RESPONSES)
+router = APIRouter(
+    prefix="/api/v1/tasks", tags=["tasks"], route_class=JSONRoute, responses=PROBLEM_RESPONSES, dependencies=[VIEWER]
+)
 
 
 async def _steering_service(request: Request) -> TaskSteering:
@@ -32,7 +35,7 @@ async def _fork_service(request: Request) -> TaskForks:
 _Steering = Annotated[TaskSteering, Depends(_steering_service)]
 
 
-@router.post("/{task_id}/messages", status_code=202, operation_id="sendMessage")
+@router.post("/{task_id}/messages", status_code=202, dependencies=[OPERATOR], operation_id="sendMessage")
 async def send_message(
     steering: _Steering,
     task_id: TaskId,
@@ -43,13 +46,13 @@ async def send_message(
     return TaskResponse.of(await steering.send_message(task_id, body, key=checked_key(idempotency_key)))
 
 
-@router.post("/{task_id}/pause", status_code=202, operation_id="pauseTask")
+@router.post("/{task_id}/pause", status_code=202, dependencies=[OPERATOR], operation_id="pauseTask")
 async def pause_task(steering: _Steering, task_id: TaskId) -> TaskResponse:
     """Let a task finish what is in flight, and then wait until it is resumed."""
     return TaskResponse.of(await steering.pause(task_id))
 
 
-@router.post("/{task_id}/resume", status_code=202, operation_id="resumeTask")
+@router.post("/{task_id}/resume", status_code=202, dependencies=[OPERATOR], operation_id="resumeTask")
 async def resume_task(steering: _Steering, task_id: TaskId) -> TaskResponse:
     """Let a paused task go on."""
     return TaskResponse.of(await steering.resume(task_id))
@@ -57,6 +60,7 @@ async def resume_task(steering: _Steering, task_id: TaskId) -> TaskResponse:
 
 @router.patch(
     "/{task_id}/limits",
+    dependencies=[OPERATOR],
     operation_id="raiseLimits",
     responses={202: {"model": TaskResponse, "description": "No worker runs: the limits are kept, and checked later"}},
 )
@@ -73,6 +77,7 @@ async def raise_limits(
 @router.post(
     "/{task_id}/fork",
     status_code=201,
+    dependencies=[OPERATOR],
     operation_id="forkTask",
     responses={200: {"model": TaskResponse, "description": "The task of an earlier request with this key"}},
 )

@@ -10,13 +10,14 @@ from activities.temporal.client import temporal_address
 from activities.temporal.worker_identity import app_id
 from agentkit.config.providers import default_model, is_unconfigured, missing_configuration
 from agentkit.errors import ConfigurationInvalid
+from api.rest.access.route_roles import VIEWER
 from api.rest.problems import PROBLEM_RESPONSES
 from api.services import request_services
 from api.tasks.workers.readiness import is_local, start_worker
 
 __all__ = ["DefaultModelResponse", "SystemResponse", "router"]
 
-router = APIRouter(prefix="/api/v1", tags=["operation"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/api/v1", tags=["operation"], responses=PROBLEM_RESPONSES, dependencies=[VIEWER])
 
 _SYSTEM: JsonValue = {
     "version": "0.1.0",

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.async_wait import wait_unless
+from api.rest.access.route_roles import OPERATOR, VIEWER
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
 from api.rest.route_parameters import (
@@ -32,7 +33,9 @@ from api.tasks.task_service import TaskService
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"], route_class=JSONRoute, responses=PROBLEM_RESPONSES)
+router = APIRouter(
+    prefix="/api/v1/tasks", tags=["tasks"], route_class=JSONRoute, responses=PROBLEM_RESPONSES, dependencies=[VIEWER]
+)
 
 
 async def _task_service(request: Request) -> TaskService:
@@ -46,6 +49,7 @@ _Tasks = Annotated[TaskService, Depends(_task_service)]
 @router.post(
     "",
     status_code=201,
+    dependencies=[OPERATOR],
     operation_id="createTask",
     responses={200: {"model": TaskResponse, "description": "The task of an earlier request with this key"}},
 )
@@ -109,13 +113,13 @@ async def list_tool_calls(tasks: _Tasks, task_id: TaskId) -> ToolCallsResponse:
     return ToolCallsResponse(tool_calls=tuple(ToolCallResponse.of(entry) for entry in entries))
 
 
-@router.post("/{task_id}/cancel", status_code=202, operation_id="cancelTask")
+@router.post("/{task_id}/cancel", status_code=202, dependencies=[OPERATOR], operation_id="cancelTask")
 async def cancel_task(tasks: _Tasks, task_id: TaskId) -> TaskResponse:
     """Ask a task to stop. What is in flight is cancelled; the task ends soon afterwards as `cancelled`."""
     return TaskResponse.of(await tasks.cancel(task_id))
 
 
-@router.post("/{task_id}/terminate", status_code=202, operation_id="terminateTask")
+@router.post("/{task_id}/terminate", status_code=202, dependencies=[OPERATOR], operation_id="terminateTask")
 async def terminate_task(tasks: _Tasks, task_id: TaskId) -> TaskResponse:
     """End a task at once, without a chance to clean up; it needs no worker."""
     return TaskResponse.of(await tasks.terminate(task_id))

@@ -25,6 +25,10 @@ ServiceError
 ├── MemoryRefused         a text can't be remembered, or a list of memories not be gone on with
 ├── MemoryNotServed       no worker serves long-term memory, or it can't be reached
 ├── MemoryNotUsable       the settings of long-term memory don't fit what is stored
+├── NotAuthenticated      there is no valid API key or token
+├── AuthenticationUnavailable  the key or token can't be checked now
+├── RoleMissing           the principal doesn't have the role that is needed
+├── RequestsLimited       the principal makes too many requests
 ├── WorkerUnavailable     only a worker could respond, and none did
 ├── PayloadUnavailable    stored data of a task can't be read or written
 ├── TemporalUnreachable   Temporal doesn't respond
@@ -37,9 +41,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentkit.errors import AnswerInvalid, OpspawnError, SteeringInvalid
+from agentkit.principal import Principal, Role
 
 __all__ = [
     "AnswerRefused",
+    "AuthenticationUnavailable",
     "ConversationNotFound",
     "CursorInvalid",
     "FieldIssue",
@@ -53,9 +59,12 @@ __all__ = [
     "MemoryNotUsable",
     "MemoryRefused",
     "MessageRefused",
+    "NotAuthenticated",
     "PayloadUnavailable",
     "PositionInvalid",
     "RequestInvalid",
+    "RequestsLimited",
+    "RoleMissing",
     "ServiceError",
     "SteeringRefused",
     "StoredMemoryNotFound",
@@ -89,6 +98,38 @@ class FieldIssue:
 
 class ServiceError(OpspawnError):
     """Any of the above. ``str()`` is for the person who made the request."""
+
+    retry_after_s: float | None = None
+    """Seconds after which the same request may be accepted; None: not known, or never."""
+
+
+class NotAuthenticated(ServiceError):
+    """Send a valid API key or token."""
+
+
+class AuthenticationUnavailable(ServiceError):
+    """Try again; the person who runs the API has to correct what the message says."""
+
+
+class RoleMissing(ServiceError):
+    """Use a key or token of a principal with one of the roles that the message names."""
+
+    def __init__(self, principal: Principal, roles: Sequence[Role]) -> None:
+        """Create the error; any one of ``roles`` would be enough."""
+        needed = " or ".join((*roles, *(() if "admin" in roles else ("admin",))))
+        existing = " and ".join(sorted(principal.roles)) or "no role"
+        super().__init__(f"This needs the role {needed}; {_shown_id(principal.subject)} has {existing}.")
+
+
+class RequestsLimited(ServiceError):
+    """Wait for ``retry_after_s``, and send requests less often."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            f"Too many requests: wait {retry_after_s:.3g} s. The settings rate_limit and rate_burst of the API say how "
+            "many a principal may make."
+        )
+        self.retry_after_s = retry_after_s
 
 
 class RequestInvalid(ServiceError):

@@ -108,7 +108,8 @@ async def _require_free_api_port(settings: Settings) -> None:
     if is_free(settings.port, settings.host):
         return
     host = "127.0.0.1" if settings.host in _ANY_ADDRESS else settings.host
-    other = await app_at(f"http://{f'[{host}]' if ':' in host else host}:{settings.port}")
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    other = await app_at(url, settings.api_key_text)
     if other is not None:
         free = next_free_port(settings.port, settings.host, reserved={settings.grpc_port, settings.relay_port})
         raise UsageWrong(

@@ -12,10 +12,10 @@ __all__ = ["app_at"]
 _TIMEOUT_S = 2.0
 
 
-async def app_at(url: str) -> SystemInfo | None:
-    """Return what Opspawn's API at ``url`` serves; None if there is none."""
+async def app_at(url: str, api_key: str | None = None) -> SystemInfo | None:
+    """Return what Opspawn's API at ``url`` serves; None if there is none, or it doesn't accept the key."""
     try:
-        async with asyncio.timeout(_TIMEOUT_S), OpspawnClient(url) as client:
+        async with asyncio.timeout(_TIMEOUT_S), OpspawnClient(url, api_key=api_key) as client:
             return await client.system()
     except (ClientError, ConfigurationInvalid, TimeoutError):
         return None

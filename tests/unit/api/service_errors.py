@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from agentkit.errors import AlreadyAnswered, SteeringInvalid
+from agentkit.principal import Principal
 from api.tasks.errors import (
     AnswerRefused,
+    AuthenticationUnavailable,
     ConversationNotFound,
     CursorInvalid,
     FieldIssue,
@@ -17,9 +19,12 @@ from api.tasks.errors import (
     MemoryNotUsable,
     MemoryRefused,
     MessageRefused,
+    NotAuthenticated,
     PayloadUnavailable,
     PositionInvalid,
     RequestInvalid,
+    RequestsLimited,
+    RoleMissing,
     ServiceError,
     SteeringRefused,
     StoredMemoryNotFound,
@@ -65,4 +70,8 @@ SERVICE_ERRORS: tuple[ServiceError, ...] = (
     PayloadUnavailable("Stored payload /data/ab is missing."),
     TemporalUnreachable("127.0.0.1:7233", "timed out"),
     TemporalNotReady("No such namespace."),
+    NotAuthenticated("No key."),
+    AuthenticationUnavailable("The file of API keys can't be read."),
+    RoleMissing(Principal(subject="ada"), ["operator"]),
+    RequestsLimited(1.5),
 )

@@ -1,0 +1,1 @@
+"""Authentication and roles of requests, for REST and gRPC alike."""

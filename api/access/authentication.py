@@ -1,0 +1,94 @@
+"""Find out who makes a request, by its API key or token, and for how long that holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agentkit.access.access_errors import AccessError, CredentialInvalid, CredentialUncheckable
+from agentkit.access.keys_file import KeysFile
+from agentkit.access.rate_limits import RateLimits
+from agentkit.principal import LOCAL_PRINCIPAL, Principal
+from api.tasks.errors import AuthenticationUnavailable, NotAuthenticated, RequestsLimited
+
+__all__ = ["RECHECK_INTERVAL_S", "Authentication", "Identity"]
+
+RECHECK_INTERVAL_S = 15.0
+"""How often the key or token of a request that goes on is checked again."""
+
+_MISSING = "Send an API key or a token, as the header Authorization: Bearer KEY."
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who makes a request."""
+
+    principal: Principal
+    is_valid: Callable[[], bool] = lambda: True
+    """Whether its key or token is accepted still."""
+
+
+class Authentication:
+    """Authenticates requests. Without keys every request is one of ``LOCAL_PRINCIPAL``."""
+
+    def __init__(
+        self,
+        keys: KeysFile | None = None,
+        limits: RateLimits | None = None,
+        *,
+        recheck_interval_s: float = RECHECK_INTERVAL_S,
+    ) -> None:
+        """Accept the keys of a file, and count requests in ``limits``."""
+        self._keys = keys
+        self._limits = limits
+        self.recheck_interval_s = recheck_interval_s
+
+    @property
+    def is_on(self) -> bool:
+        """Whether requests need a key or a token."""
+        return self._keys is not None
+
+    async def identify(self, authorization: str | None) -> Identity:
+        """Return who sends this ``Authorization`` header, after counting the request.
+
+        Raises:
+            NotAuthenticated: there is no key or token, or it isn't valid.
+            AuthenticationUnavailable: it can't be checked now.
+            RequestsLimited: the principal makes too many requests.
+        """
+        if not self.is_on:
+            return Identity(LOCAL_PRINCIPAL)
+        try:
+            identity = await self._identity(_credential(authorization))
+        except CredentialUncheckable as error:
+            raise AuthenticationUnavailable(str(error)) from None
+        except AccessError as error:
+            raise NotAuthenticated(str(error)) from None
+        self._count(identity.principal)
+        return identity
+
+    async def _identity(self, credential: str) -> Identity:
+        if self._keys is None:
+            raise CredentialInvalid(_MISSING)
+        keys = self._keys
+
+        def is_valid() -> bool:
+            try:
+                keys.find(credential)
+            except AccessError:
+                return False
+            return True
+
+        return Identity(keys.find(credential).principal, is_valid)
+
+    def _count(self, principal: Principal) -> None:
+        wait = self._limits.take((principal.tenant, principal.subject)) if self._limits else 0
+        if wait:
+            raise RequestsLimited(wait)
+
+
+def _credential(authorization: str | None) -> str:
+    scheme, _, credential = (authorization or "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise CredentialInvalid(_MISSING)
+    return credential.strip()

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from agentkit.config.agent_settings import AgentSettings
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation_messages import most_similar
 
-__all__ = ["Settings", "inherited_environment", "unknown_variables", "warn_of_unknown_variables"]
+__all__ = ["Settings", "check_exposure", "inherited_environment", "unknown_variables", "warn_of_unknown_variables"]
 
 logger = logging.getLogger("opspawn.settings")
 
@@ -213,6 +214,11 @@ class Settings(AgentSettings):
         return self.api_key.get_secret_value().strip() if self.api_key else None
 
     @property
+    def needs_keys(self) -> bool:
+        """Whether requests to the API need a key."""
+        return self.keys_file is not None
+
+    @property
     def payload_place(self) -> str:
         """Where large payloads are stored, for people: a URL or an absolute path."""
         return self.payload_storage or str(self.data_dir.absolute())
@@ -227,6 +233,28 @@ class Settings(AgentSettings):
         base = Path.cwd() if "data_dir" in self.model_fields_set else self.app_dir.absolute()
         self.__dict__["data_dir"] = base / self.data_dir  # the model is frozen, and this is part of its construction
         return self
+
+
+def check_exposure(settings: Settings) -> None:
+    """Check that no other machine can reach an API that needs no key.
+
+    Raises:
+        ConfigurationInvalid: it could; the message says what to do.
+    """
+    if settings.needs_keys or settings.host == "localhost" or _is_loopback(settings.host):
+        return
+    raise ConfigurationInvalid(
+        f"Setting host (OPSPAWN_HOST, --host) is {settings.host}: other machines could do everything here, because "
+        "requests need no key. Make a key with `opspawn keys create --name NAME --role admin`, and name its file in "
+        "keys_file (OPSPAWN_KEYS_FILE); or listen on 127.0.0.1"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def inherited_environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from activities.settings import Settings, warn_of_unknown_variables
+from activities.settings import Settings, check_exposure, warn_of_unknown_variables
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ConfigurationInvalid
 from api.app import create_app
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(settings: Settings) -> int:
     """Serve until a signal; return the exit code."""
     try:
+        check_exposure(settings)
         with _listen(settings.host, settings.port) as listener:
             _serve(settings, listener, _grpc_port(settings), load_catalog(settings))
     except (ConfigurationInvalid, _CannotListen) as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from activities.settings import Settings
+from activities.settings import Settings, check_exposure
 from cli.command_options import AppDir, DataDir, app_settings
 from cli.dev.child_process import ProcessGuard
 from cli.dev.data_dir_lock import DataDirLock
@@ -51,6 +51,7 @@ def dev(
 
 def _settings(app_dir: Path | None, **options: object) -> Settings:
     settings = app_settings(app_dir, **options)
+    check_exposure(settings)
     if "temporal_ui_url" not in settings.model_fields_set:
         settings = settings.model_copy(update={"temporal_ui_url": f"http://localhost:{settings.ui_port}"})
     if "reload" not in settings.model_fields_set:

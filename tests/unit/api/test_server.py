@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.server import main
+from tests.tenant_keys import write_tenant_keys
 
 
 def start(app_dir: Path, *options: str) -> int:
@@ -28,7 +29,19 @@ def test_a_number_that_is_no_port_is_refused(tmp_path: Path, caplog: pytest.LogC
     assert "Setting port" in caplog.text
 
 
-def test_a_host_of_another_machine_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "agents.example.com"])
+def test_without_keys_it_listens_on_this_machine_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    assert start(tmp_path, "--host", host, "--port", "0") == 2
+    assert f"is {host}: other machines could do everything here" in caplog.text
+    assert "`opspawn keys create --name NAME --role admin`" in caplog.text
+
+
+def test_a_host_of_another_machine_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPSPAWN_KEYS_FILE", str(write_tenant_keys(tmp_path).path))
     assert start(tmp_path, "--host", "192.0.2.1", "--port", "0") == 2
     assert "Can't listen on 192.0.2.1" in caplog.text
 

@@ -34,6 +34,7 @@ __all__ = [
     "MODEL_ACTIVITY",
     "NOTIFY_INPUT_ACTIVITY",
     "PROBE_PREFIX",
+    "QUERY_RESULT_METADATA",
     "SAMPLE_ACTIVITY",
     "STORE_ACTIVITY",
     "TOOL_OUTPUT_KEY",
@@ -78,6 +79,9 @@ TOOL_PREFIX = "tool."
 PROBE_PREFIX = "probe."
 TOOL_OUTPUT_KEY = "opspawn-tool-output"
 """Key in the metadata of the payloads of tool results."""
+
+QUERY_RESULT_METADATA = "opspawn-query-result"
+"""Metadata of payloads that no history holds: to store them in files would fill the disk."""
 
 INLINE_METADATA = "opspawn-inline"
 """Metadata of payloads that stay in history, however large: their receivers can't read our payload storage."""

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
+from activities.encryption_keys import EncryptionKeys
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation_messages import most_similar
@@ -29,7 +30,7 @@ logger = logging.getLogger("opspawn.settings")
 _PREFIXES = ("OPSPAWN_", "AGENTKIT_")
 _PLANNED_VARIABLES = frozenset(
     {
-        *("OPSPAWN_ENCRYPTION_KEYS", "OPSPAWN_OIDC_AUDIENCE", "OPSPAWN_OIDC_ISSUER"),
+        *("OPSPAWN_OIDC_AUDIENCE", "OPSPAWN_OIDC_ISSUER"),
     }
 )
 """Settings of the contract that are not in this release: who sets one must not believe that it works."""
@@ -165,6 +166,8 @@ class Settings(AgentSettings):
     """Where large payloads are stored: ``s3://BUCKET/PREFIX``. None: in files under ``data_dir``."""
     payload_threshold_bytes: int = 16_384
     """Payloads of this size and more are stored there instead of in Temporal's history."""
+    encryption_keys: EncryptionKeys = Field(default_factory=dict)
+    """``ID:BASE64[,ID:BASE64...]``: AES-256 keys of payloads. The first encrypts, all decrypt. None: they are plain."""
     collect_payloads: bool = False
     """Workers delete stored payloads of tasks that Temporal has deleted. Not where several Temporal servers share a
     ``data_dir``. ``opspawn dev`` turns it on with the embedded server."""

@@ -165,6 +165,7 @@ def _expected_workers(settings: Settings, api: ApiState, catalog: Catalog | None
             worker_command(settings, address),
             file_tools=_tools(catalog),
             has_secrets=bool(settings.secrets),
+            encryption_keys=tuple(settings.encryption_keys),
         )
     return ExpectedWorkers(
         system.task_queue,
@@ -175,6 +176,7 @@ def _expected_workers(settings: Settings, api: ApiState, catalog: Catalog | None
         api_tools=api.tools,
         agents=api.agents,
         has_secrets=bool(settings.secrets),
+        encryption_keys=tuple(settings.encryption_keys),
     )
 
 

@@ -10,6 +10,7 @@ from temporalio.client import ActivityFailureError, Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.temporal.encrypted_payloads import PayloadUndecryptable
 from activities.temporal.task_queue_pollers import MAX_POLL_AGE, Poller, listed_pollers
 from activities.temporal.temporal_clock import temporal_now
 from activities.tool_calls import SlowCalls
@@ -19,7 +20,14 @@ from agentkit.client import AgentList, ToolList
 from agentkit.mcp_names import MCP_PREFIX
 from cli.finding import Finding
 
-__all__ = ["ExpectedWorkers", "poller_findings", "sandbox_findings", "secret_findings", "worker_findings"]
+__all__ = [
+    "ExpectedWorkers",
+    "encryption_findings",
+    "poller_findings",
+    "sandbox_findings",
+    "secret_findings",
+    "worker_findings",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,8 @@ class ExpectedWorkers:
     agents: AgentList | None = None
     has_secrets: bool = False
     """Whether the settings name secrets of tools."""
+    encryption_keys: Sequence[str] = ()
+    """The ids of the keys of this machine's settings; the first encrypts."""
 
 
 async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Finding]:
@@ -103,6 +113,7 @@ def _loaded(workers: Sequence[WorkerDescription], expected: ExpectedWorkers, wor
                 f"{expected.data_dir}: neither can read the other's. Give both the same OPSPAWN_DATA_DIR"
             )
             yield Finding("Large payloads", "missing", detail, (expected.start_command,))
+        yield from encryption_findings(worker, expected.encryption_keys)
         if expected.has_secrets:
             yield from secret_findings(worker.secret_problems, f"worker {worker.identity}")
     others = worker_count - len(workers)
@@ -120,6 +131,18 @@ def _loaded(workers: Sequence[WorkerDescription], expected: ExpectedWorkers, wor
         names = ", ".join(worker.identity for worker in workers)
         subject = f"worker {names} has" if len(workers) == 1 else f"workers {names} have"
         yield Finding("Tools", "ok", f"{subject} loaded {', '.join(tools)}{not_asked}")
+
+
+def encryption_findings(worker: WorkerDescription, keys: Sequence[str]) -> Iterator[Finding]:
+    """Report whether a worker and this machine can decrypt what the other encrypts; ``keys`` are this machine's ids."""
+    name, others = f"worker {worker.identity}", worker.encryption_keys
+    for reader, ids, writer, writer_ids in ((name, others, "this machine", keys), ("this machine", keys, name, others)):
+        if writer_ids and writer_ids[0] not in ids:
+            detail = f"{reader} doesn't have the key {writer_ids[0]!r}, with which {writer} encrypts"
+            yield Finding("Encryption", "missing", f"{detail}. Give both the same OPSPAWN_ENCRYPTION_KEYS")
+            return
+    if keys:
+        yield Finding("Encryption", "ok", f"{name} and this machine decrypt what the other encrypts")
 
 
 def sandbox_findings(workers: Sequence[WorkerDescription]) -> Iterator[Finding]:
@@ -190,6 +213,8 @@ async def _ask_workers(client: Client, task_queue: str, count: int) -> list[Work
         return Finding("Tools", "missing", detail)
     except TimeoutError:
         return Finding("Tools", "missing", f"Temporal took more than {SURVEY_TIMEOUT_S:g} s to ask a worker")
+    except PayloadUndecryptable as error:
+        return Finding("Encryption", "missing", f"a worker encrypts with other keys than this machine: {error}")
     except RPCError as error:
         if error.status is RPCStatusCode.UNIMPLEMENTED:
             return Finding("Tools", "note", "this Temporal server is too old to ask a worker for its tools")

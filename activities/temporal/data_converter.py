@@ -1,4 +1,4 @@
-"""Convert values to payloads: pydantic's JSON; large payloads are stored outside of history."""
+"""Convert values to payloads: pydantic's JSON, encrypted if keys are set; large ones are stored outside of history."""
 
 from __future__ import annotations
 
@@ -10,15 +10,24 @@ from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
     DefaultPayloadConverter,
+    EncodingPayloadConverter,
     ExternalStorage,
     JSONPlainPayloadConverter,
     StorageDriver,
     StorageDriverSelectContext,
 )
 
-from activities.payload_types import INLINE_METADATA, TOOL_OUTPUT_KEY, TranscriptPage, encode_output
+from activities.payload_types import (
+    INLINE_METADATA,
+    QUERY_RESULT_METADATA,
+    TOOL_OUTPUT_KEY,
+    TranscriptPage,
+    encode_output,
+)
 from activities.settings import Settings
+from activities.temporal.encrypted_payloads import ENCRYPTED, key_missing
 from activities.temporal.payload_storage import DirectoryStorageDriver
 from activities.temporal.s3_storage import S3PayloadStorage
 from agentkit.interfaces import ToolOutput
@@ -26,8 +35,6 @@ from agentkit.interfaces import ToolOutput
 __all__ = ["CompactPayloadConverter", "data_converter"]
 
 
-_QUERY_RESULT = "opspawn-query-result"
-"""Metadata of payloads that no history holds: to store them in files would fill the disk."""
 _MAX_INLINE_BYTES = 1_500_000
 """Of a query's result; Temporal takes 2 MiB. A page that is larger, because one message is, is stored."""
 
@@ -38,13 +45,27 @@ class _CompactJSON(PydanticJSONPlainPayloadConverter):
     def to_payload(self, value: Any) -> Payload | None:
         metadata = {"encoding": self.encoding.encode()}
         if isinstance(value, TranscriptPage):
-            metadata[_QUERY_RESULT] = b"1"
+            metadata[QUERY_RESULT_METADATA] = b"1"
         elif isinstance(value, ToolOutput):
             metadata[TOOL_OUTPUT_KEY] = encode_output(value)
             if value.loss is not None:
                 metadata[INLINE_METADATA] = b"1"  # storage failed before
             value = value.value
         return Payload(metadata=metadata, data=to_json(value, exclude_none=True))
+
+
+class _WithoutKeys(EncodingPayloadConverter):
+    """Refuses encrypted payloads, which reach a converter only where no key is set."""
+
+    @property
+    def encoding(self) -> str:
+        return ENCRYPTED.decode()
+
+    def to_payload(self, value: Any) -> Payload | None:
+        return None
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        raise key_missing(payload)
 
 
 _COMPACT_JSON = _CompactJSON()
@@ -61,7 +82,8 @@ class CompactPayloadConverter(CompositePayloadConverter):
             *(
                 _COMPACT_JSON if isinstance(converter, JSONPlainPayloadConverter) else converter
                 for converter in DefaultPayloadConverter.default_encoding_payload_converters
-            )
+            ),
+            _WithoutKeys(),
         )
 
 
@@ -77,8 +99,17 @@ def data_converter(settings: Settings) -> DataConverter:
         drivers.insert(0, S3PayloadStorage(settings.payload_storage, directory))
 
     def select(context: StorageDriverSelectContext, payload: Payload) -> StorageDriver | None:
-        is_short_page = _QUERY_RESULT in payload.metadata and payload.ByteSize() <= _MAX_INLINE_BYTES
+        is_short_page = QUERY_RESULT_METADATA in payload.metadata and payload.ByteSize() <= _MAX_INLINE_BYTES
         return None if is_short_page or INLINE_METADATA in payload.metadata else drivers[0]
 
     storage = ExternalStorage(drivers, driver_selector=select, payload_size_threshold=settings.payload_threshold_bytes)
-    return DataConverter(payload_converter_class=CompactPayloadConverter, external_storage=storage)
+    if not settings.encryption_keys:
+        return DataConverter(payload_converter_class=CompactPayloadConverter, external_storage=storage)
+    from activities.temporal.payload_encryption import PayloadEncryption  # only those who encrypt load what it takes
+
+    return DataConverter(
+        payload_converter_class=CompactPayloadConverter,
+        payload_codec=PayloadEncryption(settings.encryption_keys),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        external_storage=storage,
+    )

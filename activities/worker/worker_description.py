@@ -39,6 +39,8 @@ class WorkerDescription(Record):
     """Its tool calls that have run for long."""
     sandbox: str | None = None
     """How it confines the code of ``python`` and ``shell``, or why it can't; None: it has no such tools."""
+    encryption_keys: tuple[str, ...] = ()
+    """The ids of its keys for payloads; the first encrypts."""
 
 
 class WorkerDescriptionActivity:
@@ -75,6 +77,7 @@ class WorkerDescriptionActivity:
             model_waits=tuple(model_waits(self._models)),
             slow_calls=tuple(self._calls.slow_calls()),
             sandbox=self._sandbox(),
+            encryption_keys=tuple(self._settings.encryption_keys),
         )
 
     def _sandbox(self) -> str | None:

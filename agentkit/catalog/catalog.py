@@ -89,7 +89,8 @@ def load_catalog(
     if settings.tool_host == "inline":
         return Catalog(settings, InlineTools(settings.app_dir, builtin, documents))
     variables = tuple(source.env for source in settings.secrets.values() if source.env is not None)
-    limits = HostLimits(memory_bytes=settings.tool_memory_bytes, hidden_variables=variables)
+    hidden = (*variables, *settings.secret_variables())
+    limits = HostLimits(memory_bytes=settings.tool_memory_bytes, hidden_variables=hidden)
     return Catalog(settings, HostedTools(settings.app_dir, builtin, documents, limits))
 
 

@@ -51,6 +51,7 @@ def _split_names(value: object) -> object:
 
 
 _WITHOUT_VALUES = {
+    "encryption_keys": "expected text such as 2026-11:BASE64",
     "input_webhook": "expected a URL, 2,000 characters at most",
     "input_webhook_secret": "expected text",
     "AGENTKIT_LTM_URL": "expected a URL, 2,000 characters at most",
@@ -227,6 +228,12 @@ class AgentSettings(BaseSettings):
             choices = alias.choices if isinstance(alias, AliasChoices) else [alias or f"OPSPAWN_{key}"]
             names.update(str(choice).upper() for choice in choices)
         return frozenset(names)
+
+    @classmethod
+    def secret_variables(cls) -> tuple[str, ...]:
+        """Return the names of the environment variables with Opspawn's own secrets, which no tool needs."""
+        secret = [key for key, field in cls.model_fields.items() if "SecretStr" in str(field.annotation)]
+        return tuple(sorted({f"OPSPAWN_{key}".upper() for key in secret} & cls.variables()))
 
     @classmethod
     def load(cls, app_dir: Path | None = None, **overrides: object) -> Self:

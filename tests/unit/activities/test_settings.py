@@ -98,8 +98,8 @@ def test_an_error_in_a_variable_names_the_variable(load: Load, monkeypatch: pyte
         ),
         ("OPSPAWN_ZZZ", "Unknown variable OPSPAWN_ZZZ is ignored."),
         (
-            "OPSPAWN_ENCRYPTION_KEYS",
-            "OPSPAWN_ENCRYPTION_KEYS has no effect: this release doesn't have that setting yet.",
+            "OPSPAWN_OIDC_ISSUER",
+            "OPSPAWN_OIDC_ISSUER has no effect: this release doesn't have that setting yet.",
         ),
     ],
     ids=["misspelt", "longer", "in small letters", "of agentkit", "nothing similar", "of a later release"],

@@ -12,7 +12,7 @@ import pytest
 
 from activities.temporal.task_queue_pollers import Poller
 from activities.worker.worker_description import WorkerDescription
-from cli.worker_checks import ExpectedWorkers, poller_findings, sandbox_findings, secret_findings
+from cli.worker_checks import ExpectedWorkers, encryption_findings, poller_findings, sandbox_findings, secret_findings
 
 YEARS_FROM_NOW = datetime(2040, 1, 1, tzinfo=UTC)
 """By Temporal's clock, which isn't ours."""
@@ -78,3 +78,24 @@ def test_a_worker_that_confines_no_code_is_a_note() -> None:
         for number, description in enumerate(descriptions)
     ]
     assert [finding.status for finding in sandbox_findings(workers)] == ["ok", "note", "note"]
+
+
+@pytest.mark.parametrize(
+    ("worker_keys", "own_keys", "expected"),
+    [
+        ((), (), []),
+        (("a",), ("a",), ["ok"]),
+        (("b", "a"), ("a", "b"), ["ok"]),
+        (("a",), ("b", "a"), ["missing"]),
+        (("b",), ("a",), ["missing"]),
+        (("a",), (), ["missing"]),
+        ((), ("a",), ["missing"]),
+    ],
+)
+def test_a_worker_and_this_machine_need_each_others_keys(
+    worker_keys: tuple[str, ...], own_keys: tuple[str, ...], expected: list[str]
+) -> None:
+    worker = WorkerDescription(identity="1@host", app_dir="/a", data_dir="/d", encryption_keys=worker_keys)
+    findings = list(encryption_findings(worker, own_keys))
+    assert [finding.status for finding in findings] == expected
+    assert all("OPSPAWN_ENCRYPTION_KEYS" in finding.detail for finding in findings if finding.status == "missing")

@@ -21,6 +21,7 @@ from pydantic_settings import NoDecode
 from activities.encryption_keys import EncryptionKeys
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.errors import ConfigurationInvalid
+from agentkit.principal import Role
 from agentkit.validation_messages import most_similar
 
 __all__ = ["Settings", "check_exposure", "inherited_environment", "unknown_variables", "warn_of_unknown_variables"]
@@ -28,13 +29,6 @@ __all__ = ["Settings", "check_exposure", "inherited_environment", "unknown_varia
 logger = logging.getLogger("opspawn.settings")
 
 _PREFIXES = ("OPSPAWN_", "AGENTKIT_")
-_PLANNED_VARIABLES = frozenset(
-    {
-        *("OPSPAWN_OIDC_AUDIENCE", "OPSPAWN_OIDC_ISSUER"),
-    }
-)
-"""Settings of the contract that are not in this release: who sets one must not believe that it works."""
-
 
 _SECRET_PREFIX = "whsec_"
 _HOST_PORT = r"^(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}$"
@@ -64,6 +58,14 @@ def _check_hosts(value: object) -> object:
         if host != "*" and not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", str(host)):
             raise ValueError("expected names such as agents.example.com or *.example.com (no scheme, no port), or *")
     return [str(host).lower() for host in hosts]
+
+
+def _check_issuer(url: str) -> str:
+    parts = urlsplit(url)
+    is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not (parts.scheme == "https" or (parts.scheme == "http" and is_local)) or not parts.hostname:
+        raise ValueError("expected a URL such as https://login.example.com, with https unless it is this machine's")
+    return url
 
 
 def _check_webhook(url: str) -> str:
@@ -132,6 +134,24 @@ class Settings(AgentSettings):
     listens on this machine only."""
     api_key: SecretStr | None = None
     """The key with which the command line uses the API."""
+    oidc_issuer: Annotated[str, Field(max_length=2_000), AfterValidator(_check_issuer)] | None = None
+    """URL of the identity provider whose tokens (JWT) are accepted, exactly as their claim ``iss`` has it."""
+    oidc_audience: str | None = Field(default=None, min_length=1)
+    """What their claim ``aud`` must have: the name of this API at the provider."""
+    oidc_jwks_url: Annotated[str, Field(max_length=2_000), AfterValidator(_check_issuer)] | None = None
+    """URL of the provider's public keys. None: what ``ISSUER/.well-known/openid-configuration`` names."""
+    oidc_clock_skew: int = Field(default=60, ge=0, le=600)
+    """Seconds by which the clocks of the provider and of this machine may differ."""
+    oidc_subject_claim: str = "sub"
+    """The claim with the name of the person or program; one inside another is written ``a.b``."""
+    oidc_tenant_claim: str | None = None
+    """The claim with the tenant, which each token must have then. None: ``tenant``; without it, the default tenant."""
+    oidc_roles_claim: str = "roles"
+    """The claim with roles: a list, or words."""
+    oidc_groups_claim: str = "groups"
+    """The claim with groups that ``approvers`` of policies name."""
+    oidc_roles: dict[str, Role] = Field(default_factory=dict)
+    """Roles by the provider's names for them, such as ``{"opspawn-admins": "admin"}``; ours mean themselves."""
     rate_limit: float = Field(default=100.0, gt=0, le=1_000_000)
     """Requests a second that a principal may make of one API process, in the long run. Not where no key is needed."""
     rate_burst: int = Field(default=200, ge=1, le=1_000_000)
@@ -209,6 +229,11 @@ class Settings(AgentSettings):
                 "Settings input_webhook (OPSPAWN_INPUT_WEBHOOK) and input_webhook_secret "
                 "(OPSPAWN_INPUT_WEBHOOK_SECRET) go together: set both, or none"
             )
+        if (settings.oidc_issuer is None) != (settings.oidc_audience is None):
+            raise ConfigurationInvalid(
+                "Settings oidc_issuer (OPSPAWN_OIDC_ISSUER) and oidc_audience (OPSPAWN_OIDC_AUDIENCE) go together: set "
+                "both, or none"
+            )
         return settings
 
     @property
@@ -219,7 +244,7 @@ class Settings(AgentSettings):
     @property
     def needs_keys(self) -> bool:
         """Whether requests to the API need a key."""
-        return self.keys_file is not None
+        return self.keys_file is not None or self.oidc_issuer is not None
 
     @property
     def payload_place(self) -> str:
@@ -273,9 +298,6 @@ def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]
         capitals = name.upper()  # settings are read in any case
         prefix = next((prefix for prefix in _PREFIXES if capitals.startswith(prefix)), None)
         if prefix is None or not value or capitals in known:
-            continue
-        if capitals in _PLANNED_VARIABLES:
-            messages.append(f"{name} has no effect: this release doesn't have that setting yet.")
             continue
         # Without the prefix, which would make any two names similar.
         suffixes = {variable.removeprefix(prefix): variable for variable in known if variable.startswith(prefix)}

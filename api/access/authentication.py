@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agentkit.access.access_errors import AccessError, CredentialInvalid, CredentialUncheckable
+from agentkit.access.api_keys import KEY_PREFIX
 from agentkit.access.keys_file import KeysFile
 from agentkit.access.rate_limits import RateLimits
 from agentkit.principal import LOCAL_PRINCIPAL, Principal
 from api.tasks.errors import AuthenticationUnavailable, NotAuthenticated, RequestsLimited
+
+if TYPE_CHECKING:
+    from agentkit.access.token_verifier import TokenVerifier
 
 __all__ = ["RECHECK_INTERVAL_S", "Authentication", "Identity"]
 
@@ -34,19 +39,21 @@ class Authentication:
     def __init__(
         self,
         keys: KeysFile | None = None,
+        tokens: TokenVerifier | None = None,
         limits: RateLimits | None = None,
         *,
         recheck_interval_s: float = RECHECK_INTERVAL_S,
     ) -> None:
-        """Accept the keys of a file, and count requests in ``limits``."""
+        """Accept the keys of a file and the tokens of an issuer, and count requests in ``limits``."""
         self._keys = keys
+        self._tokens = tokens
         self._limits = limits
         self.recheck_interval_s = recheck_interval_s
 
     @property
     def is_on(self) -> bool:
         """Whether requests need a key or a token."""
-        return self._keys is not None
+        return self._keys is not None or self._tokens is not None
 
     async def identify(self, authorization: str | None) -> Identity:
         """Return who sends this ``Authorization`` header, after counting the request.
@@ -68,23 +75,32 @@ class Authentication:
         return identity
 
     async def _identity(self, credential: str) -> Identity:
+        if self._tokens is not None and not credential.startswith(KEY_PREFIX):
+            return await _token_identity(self._tokens, credential)
         if self._keys is None:
-            raise CredentialInvalid(_MISSING)
-        keys = self._keys
-
-        def is_valid() -> bool:
-            try:
-                keys.find(credential)
-            except AccessError:
-                return False
-            return True
-
-        return Identity(keys.find(credential).principal, is_valid)
+            raise CredentialInvalid("API keys aren't accepted here: send a token of the identity provider.")
+        return _key_identity(self._keys, credential)
 
     def _count(self, principal: Principal) -> None:
         wait = self._limits.take((principal.tenant, principal.subject)) if self._limits else 0
         if wait:
             raise RequestsLimited(wait)
+
+
+def _key_identity(keys: KeysFile, key: str) -> Identity:
+    def is_valid() -> bool:
+        try:
+            keys.find(key)
+        except AccessError:
+            return False
+        return True
+
+    return Identity(keys.find(key).principal, is_valid)
+
+
+async def _token_identity(tokens: TokenVerifier, token: str) -> Identity:
+    verified = await tokens.verify(token)
+    return Identity(verified.principal, lambda: not tokens.has_expired(verified))
 
 
 def _credential(authorization: str | None) -> str:

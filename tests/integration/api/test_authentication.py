@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -12,8 +15,9 @@ from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub
 from tests.integration.api.conftest import WITHIN, settings_for
 from tests.integration.api.grpc_harness import failure, request
-from tests.integration.api.two_tenants import TwoTenants, serve_tenants
+from tests.integration.api.two_tenants import TwoTenants, serve_tenants, serving
 from tests.tenant_keys import ACME
+from tests.token_issuer import AUDIENCE, serve_issuer
 
 _GET = tasks_pb2.GetTaskRequest(task_id="task-1")
 
@@ -22,6 +26,11 @@ _GET = tasks_pb2.GetTaskRequest(task_id="task-1")
 async def tenants(tmp_path: Path, temporal_port: int) -> AsyncIterator[TwoTenants]:
     async with serve_tenants(settings_for(tmp_path, temporal_port)) as tenants:
         yield tenants
+
+
+async def _to_the_end(watch: aio.UnaryStreamCall[Any, Any]) -> None:
+    while await watch.read() is not aio.EOF:
+        pass
 
 
 def _revoke(tenants: TwoTenants, name: str) -> None:
@@ -79,3 +88,89 @@ async def test_a_revoked_key_is_refused_at_once(tenants: TwoTenants) -> None:
     _revoke(tenants, "operator-acme")
     assert (await tenants.acme.http.get("/api/v1/tasks")).status_code == 401
     assert (await tenants.globex.http.get("/api/v1/tasks")).status_code == 200
+
+
+async def test_a_revoked_key_ends_its_open_streams_and_waiting_requests(tenants: TwoTenants) -> None:
+    task_id = await tenants.acme.submit()
+    tenants.services.authentication.recheck_interval_s = 0.05
+    async with serving(tenants.app, tenants.keys.header(ACME)) as served:
+        async with asyncio.timeout(WITHIN), served.stream(f"/tasks/{task_id}/events") as stream:
+            calls = TaskServiceStub(tenants.channel)
+            watch = calls.WatchTask(tasks_pb2.WatchTaskRequest(task_id=task_id), metadata=tenants.metadata(ACME))
+            waiting = asyncio.create_task(served.http.get(f"/api/v1/tasks/{task_id}", params={"wait": 60}))
+            events = aiter(stream)
+            assert (await anext(events)).data["task_id"] == task_id
+            assert isinstance(await watch.read(), tasks_pb2.WatchTaskResponse)
+            await asyncio.wait([waiting], timeout=0.2)  # several checks
+            assert not waiting.done()
+            _revoke(tenants, "operator-acme")
+            assert [event.type async for event in events if event.type == "task.completed"] == []
+            assert stream.comments[-1] == "The API key or token is no longer valid."
+            assert (await waiting).status_code == 401
+            ended = await failure(_to_the_end(watch))
+            assert (ended.code, ended.reason) == (grpc.StatusCode.UNAUTHENTICATED, "NOT_AUTHENTICATED")
+        refused = await served.http.get(f"/api/v1/tasks/{task_id}/events")
+        assert refused.status_code == 401
+
+
+async def test_a_principal_may_make_so_many_requests_and_others_are_not_held_up(
+    tmp_path: Path, temporal_port: int
+) -> None:
+    settings = settings_for(tmp_path, temporal_port).model_copy(update={"rate_limit": 0.01, "rate_burst": 2})
+    async with serve_tenants(settings) as tenants:
+        stub = TaskServiceStub(tenants.channel)
+        statuses = [(await tenants.acme.http.get("/api/v1/tasks")).status_code for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        limited = await tenants.acme.http.get("/api/v1/tasks")
+        assert 0 < int(limited.headers["retry-after"]) <= 100
+        assert limited.json()["type"] == "urn:opspawn:problem:requests-limited"
+        exhausted = await failure(stub.GetTask(_GET, metadata=tenants.metadata(ACME), timeout=WITHIN))
+        assert exhausted.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert 0 < exhausted.retry_seconds <= 100
+        assert (await tenants.globex.http.get("/api/v1/tasks")).status_code == 200
+        assert (await tenants.anonymous.get("/healthz")).status_code == 200
+
+
+async def test_tokens_of_an_identity_provider_are_accepted_beside_keys(tmp_path: Path, temporal_port: int) -> None:
+    with serve_issuer() as issuer:
+        settings = settings_for(tmp_path, temporal_port).model_copy(
+            update={"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE}
+        )
+        async with serve_tenants(settings) as tenants:
+
+            async def status(token: str, method: str = "GET") -> int:
+                headers = {"Authorization": f"Bearer {token}"}
+                body = {"agent": "assistant", "input": "Hello"} if method == "POST" else None
+                response = await tenants.anonymous.request(method, "/api/v1/tasks", headers=headers, json=body)
+                assert token not in response.text
+                return response.status_code
+
+            issuer.is_down = True
+            assert await status(issuer.token()) == 503
+            assert (await tenants.acme.http.get("/api/v1/tasks")).status_code == 200
+            issuer.is_down = False
+            assert await status(issuer.token()) == 503  # asked a moment ago
+        async with serve_tenants(settings) as tenants:
+            assert await status(issuer.token()) == 200
+            assert await status(issuer.token(), "POST") == 201
+            assert await status(issuer.token(roles=["viewer"]), "POST") == 403
+            assert await status(issuer.token(aud="another")) == 401
+            assert await status(issuer.token(exp=1)) == 401
+            assert (await tenants.acme.http.get("/api/v1/tasks")).status_code == 200
+
+
+async def test_a_stream_ends_when_its_token_expires(tmp_path: Path, temporal_port: int) -> None:
+    with serve_issuer() as issuer:
+        settings = settings_for(tmp_path, temporal_port).model_copy(
+            update={"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE, "oidc_clock_skew": 0}
+        )
+        async with serve_tenants(settings) as tenants:
+            tenants.services.authentication.recheck_interval_s = 0.05
+            token = issuer.token(exp=int(time.time()) + 3)
+            async with (
+                serving(tenants.app, {"Authorization": f"Bearer {token}"}) as served,
+                asyncio.timeout(WITHIN),
+                served.stream("/events") as stream,
+            ):
+                assert [event.type async for event in stream if event.type != "task.status"] == []
+                assert stream.comments[-1] == "The API key or token is no longer valid."

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import httpx2
+import uvicorn
 from fastapi import FastAPI
 from grpc import aio
 
@@ -18,7 +20,8 @@ from agentkit.principal import Role
 from api.app import create_app
 from api.grpc.grpc_server import GrpcServer
 from api.services import ApiServices, app_services
-from tests.integration.api.conftest import WITHIN, ApiHarness
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
+from tests.integration.api.watching import Served
 from tests.tenant_keys import ACME, GLOBEX, TenantKeys, write_tenant_keys
 
 
@@ -87,3 +90,21 @@ async def serve_tenants(settings: Settings) -> AsyncIterator[TwoTenants]:
 
 def _client(app: FastAPI, headers: dict[str, str]) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost", headers=headers)
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, headers: dict[str, str]) -> AsyncIterator[Served]:
+    """Serve a running application on a socket, for streams; the client sends ``headers`` with every request."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+
+    async def started() -> bool:
+        return server.started
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        await eventually(started, bool)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=WITHIN, headers=headers) as http:
+            yield Served(app, url, http, app_services(app).stopping)
+        server.should_exit = True
+        await asyncio.wait_for(running, WITHIN)

@@ -97,12 +97,8 @@ def test_an_error_in_a_variable_names_the_variable(load: Load, monkeypatch: pyte
             "Unknown variable AGENTKIT_LLM_PROVDER is ignored. Did you mean AGENTKIT_LLM_PROVIDER?",
         ),
         ("OPSPAWN_ZZZ", "Unknown variable OPSPAWN_ZZZ is ignored."),
-        (
-            "OPSPAWN_OIDC_ISSUER",
-            "OPSPAWN_OIDC_ISSUER has no effect: this release doesn't have that setting yet.",
-        ),
     ],
-    ids=["misspelt", "longer", "in small letters", "of agentkit", "nothing similar", "of a later release"],
+    ids=["misspelt", "longer", "in small letters", "of agentkit", "nothing similar"],
 )
 def test_a_variable_that_is_no_setting_is_named_with_the_one_that_was_probably_meant(
     variable: str, message: str

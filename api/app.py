@@ -44,6 +44,7 @@ from api.rest import (
     task_routes,
 )
 from api.rest.access.authentication_middleware import AuthenticationMiddleware
+from api.rest.access.security_headers import SecurityHeadersMiddleware
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
 from api.rest.metrics import install_metrics
 from api.rest.problems import install_problems, problem_schemas
@@ -134,6 +135,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics, a
         )
     app.add_middleware(CrossSiteMiddleware, hosts=allowed_hosts(settings), origins=settings.cors_origins)
     install_metrics(app, metrics)
+    app.add_middleware(SecurityHeadersMiddleware)
 
 
 def _lifespan(

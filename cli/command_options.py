@@ -145,7 +145,8 @@ class ServerConnection:
         try:
             return self.runner.run(_awaited(request(self.client)))
         except RequestRefused as refused:
-            raise UsageWrong(with_local_commands(str(refused))) from None
+            hint = " Set OPSPAWN_API_KEY to a key that the API knows." if refused.status == 401 else ""
+            raise UsageWrong(f"{with_local_commands(str(refused))}{hint}") from None
         except ApiUnreachable as unreachable:
             start = "" if unreachable.status else f" {self.start_hint()}"
             raise ServerUnreachable(f"{with_local_commands(str(unreachable))}{start}") from None

@@ -14,6 +14,8 @@ _TYPE_PREFIX = "urn:opspawn:problem:"
 _OF_FILES_AND_SERVERS = ("payload-unavailable", "mcp-server-failed", "mcp-server-timed-out")
 """The problems of these statuses that are not the API's own; most stay until a person has done something."""
 
+_TOO_MANY = "requests-limited"
+
 
 def error_from_response(response: Response) -> ClientError:
     """Return the error for a problem response: ``title: detail``, and a line for each of its ``errors``."""
@@ -32,6 +34,8 @@ def error_from_response(response: Response) -> ClientError:
     message = "\n".join(lines)
     kind = _kind(problem.get("type"))
     if response.status_code in _TEMPORARY_STATUSES and kind not in _OF_FILES_AND_SERVERS:
+        return ApiUnreachable(message, status=response.status_code, temporary=True)
+    if kind == _TOO_MANY:
         return ApiUnreachable(message, status=response.status_code, temporary=True)
     if response.status_code < 500:
         return RequestRefused(message, status=response.status_code, kind=kind)

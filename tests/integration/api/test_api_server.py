@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,12 @@ from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, setti
 
 
 @asynccontextmanager
-async def process(settings: Settings, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run ``python -m api``; end it by force if the test doesn't."""
+async def process(
+    settings: Settings, *options: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run ``python -m api``; end it by force if the test doesn't. ``environment`` has further variables."""
     environment = {
+        **(environment or {}),
         "PATH": os.defpath,
         "TEMPORAL_ADDRESS": f"127.0.0.1:{settings.temporal_port}",
         "OPSPAWN_TASK_QUEUE": settings.task_queue,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx2
 import pytest
 from grpc import aio
 
@@ -15,8 +16,9 @@ from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub
 from tests.integration.api.conftest import WITHIN, settings_for
 from tests.integration.api.grpc_harness import failure, request
+from tests.integration.api.test_api_server import address_of, process
 from tests.integration.api.two_tenants import TwoTenants, serve_tenants, serving
-from tests.tenant_keys import ACME
+from tests.tenant_keys import ACME, write_tenant_keys
 from tests.token_issuer import AUDIENCE, serve_issuer
 
 _GET = tasks_pb2.GetTaskRequest(task_id="task-1")
@@ -26,6 +28,11 @@ _GET = tasks_pb2.GetTaskRequest(task_id="task-1")
 async def tenants(tmp_path: Path, temporal_port: int) -> AsyncIterator[TwoTenants]:
     async with serve_tenants(settings_for(tmp_path, temporal_port)) as tenants:
         yield tenants
+
+
+def _command_line(pid: int) -> str:
+    file = Path(f"/proc/{pid}/cmdline")
+    return file.read_text() if file.exists() else ""
 
 
 async def _to_the_end(watch: aio.UnaryStreamCall[Any, Any]) -> None:
@@ -174,3 +181,26 @@ async def test_a_stream_ends_when_its_token_expires(tmp_path: Path, temporal_por
             ):
                 assert [event.type async for event in stream if event.type != "task.status"] == []
                 assert stream.comments[-1] == "The API key or token is no longer valid."
+
+
+async def test_keys_are_in_no_log_and_no_process_list(tmp_path: Path, temporal_port: int) -> None:
+    settings = settings_for(tmp_path, temporal_port)
+    keys = write_tenant_keys(tmp_path)
+    revoked = keys.key(ACME, "viewer")
+    with change_keys(keys.path) as stored:
+        stored[:] = [key for key in stored if not key.fits(revoked)]
+    environment = {"OPSPAWN_KEYS_FILE": str(keys.path), "OPSPAWN_API_KEY": keys.admin}
+    options = ("--host", "0.0.0.0", "--port", "0", "--grpc-port", "0")  # other machines may reach it: it has keys
+    async with process(settings, *options, environment=environment) as started:
+        url = (await address_of(started)).replace("0.0.0.0", "127.0.0.1")
+        async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as http:
+            for key, status in ((keys.key(ACME), 200), (revoked, 401), (f"{keys.admin}x", 401)):
+                response = await http.get("/api/v1/tasks", headers={"Authorization": f"Bearer {key}"})
+                assert response.status_code == status
+                assert key not in response.text
+        command = _command_line(started.pid)
+        started.terminate()
+        assert started.stderr is not None
+        log = (await asyncio.wait_for(started.stderr.read(), WITHIN)).decode()
+        for key in (keys.key(ACME), revoked, keys.admin):
+            assert key.split("_", 2)[2] not in log + command

@@ -78,3 +78,21 @@ def test_a_closed_stdin_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(UsageWrong, match="INPUT is empty: write one"):
         text_argument("-", "INPUT", "write one")
+
+
+def test_the_key_of_the_environment_is_sent(
+    api: ScriptedApi, opspawn: Opspawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.on("GET", "/tasks", {"tasks": [], "next_cursor": None, "total": 0})
+    opspawn("tasks")
+    assert "authorization" not in api.requests[-1].headers
+    monkeypatch.setenv("OPSPAWN_API_KEY", "opspawn_12345678_secret\n")
+    opspawn("tasks")
+    assert api.requests[-1].headers["authorization"] == "Bearer opspawn_12345678_secret"
+
+
+def test_without_a_key_the_variable_is_named(api: ScriptedApi, opspawn: Opspawn) -> None:
+    api.on("GET", "/tasks", problem(401, "No valid key or token", "Send an API key.", kind="not-authenticated"))
+    result = opspawn("tasks")
+    assert result.code == 2
+    assert result.err.endswith("Set OPSPAWN_API_KEY to a key that the API knows.")

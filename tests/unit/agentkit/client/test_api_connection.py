@@ -118,3 +118,25 @@ async def test_a_stream_that_breaks_is_unreachable_after_its_events(
         await read_all(connection, received)
 
     assert len(received) == 2
+
+
+async def test_a_key_is_sent_with_every_request_and_is_in_no_repr(api: ScriptedApi) -> None:
+    api.on("GET", "/tasks/task-1", task())
+    connection = ApiConnection(api.url, "opspawn_12345678_secret")
+    await connection.get(Task, "/tasks/task-1")
+    await connection.aclose()
+    assert api.requests[-1].headers["authorization"] == "Bearer opspawn_12345678_secret"
+    assert "secret" not in repr(vars(connection))
+
+
+@pytest.mark.parametrize("key", ["a b", "line\nend", "schlüssel", " "])
+def test_a_key_that_is_no_header_is_refused(key: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="The API key has spaces"):
+        ApiConnection("http://127.0.0.1:8000", key)
+
+
+async def test_too_many_requests_are_temporary(api: ScriptedApi, connection: ApiConnection) -> None:
+    api.on("GET", "/tasks/task-1", problem(429, "Too many requests", "Wait 1 s.", kind="requests-limited"))
+    with pytest.raises(ApiUnreachable, match="Wait 1 s") as raised:
+        await connection.get(Task, "/tasks/task-1")
+    assert raised.value.temporary

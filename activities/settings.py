@@ -152,6 +152,8 @@ class Settings(AgentSettings):
     """The claim with groups that ``approvers`` of policies name."""
     oidc_roles: dict[str, Role] = Field(default_factory=dict)
     """Roles by the provider's names for them, such as ``{"opspawn-admins": "admin"}``; ours mean themselves."""
+    open_metrics: bool = False
+    """``/metrics`` needs no key, where a network keeps strangers from it. False: it needs the role ``admin``."""
     rate_limit: float = Field(default=100.0, gt=0, le=1_000_000)
     """Requests a second that a principal may make of one API process, in the long run. Not where no key is needed."""
     rate_burst: int = Field(default=200, ge=1, le=1_000_000)

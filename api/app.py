@@ -44,6 +44,7 @@ from api.rest import (
     task_routes,
 )
 from api.rest.access.authentication_middleware import AuthenticationMiddleware
+from api.rest.access.route_roles import OPEN_PATHS
 from api.rest.access.security_headers import SecurityHeadersMiddleware
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
 from api.rest.metrics import install_metrics
@@ -123,7 +124,8 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics, a
     """Add the layers around the routes, from the innermost to the outermost."""
     larger = {memory_routes.IMPORT_PATH: max(MAX_IMPORT_BYTES, settings.max_input_bytes)}
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes, larger=larger)
-    app.add_middleware(AuthenticationMiddleware, authentication=authentication)
+    open_paths = OPEN_PATHS | {"/metrics"} if settings.open_metrics else OPEN_PATHS
+    app.add_middleware(AuthenticationMiddleware, authentication=authentication, open_paths=open_paths)
     install_problems(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -131,7 +133,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics, a
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["Location"],
+            expose_headers=["Location", "Retry-After", "WWW-Authenticate"],
         )
     app.add_middleware(CrossSiteMiddleware, hosts=allowed_hosts(settings), origins=settings.cors_origins)
     install_metrics(app, metrics)

@@ -21,6 +21,7 @@ from agentkit.catalog.catalog import Catalog
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import memory_task_queue
 from agentkit.secrets import SecretStore
+from cli.access_checks import access_findings
 from cli.api_checks import ApiState, api_findings, ask_api, port_finding
 from cli.app_checks import app_findings, is_app_dir, load_app, model_findings
 from cli.command_options import api_url
@@ -63,7 +64,7 @@ async def run_checks(settings: Settings) -> Checkup:
             settings = Settings.load(api.app_dir)
     catalog = await load_app(settings)
     findings = [_python(), await _binary(settings), _data_dir(settings), *_variables()]
-    findings += app_findings(settings, catalog)
+    findings += [*access_findings(settings), *app_findings(settings, catalog)]
     findings += memory_findings(settings, agents_with_memory(catalog))
     if catalog is not None:
         running_default = api.system.default_model.name if api.system is not None else None

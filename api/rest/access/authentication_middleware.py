@@ -24,13 +24,15 @@ _NO_LONGER_VALID = "The API key or token is no longer valid."
 class AuthenticationMiddleware:
     """Runs the application as the principal of each request's ``Authorization`` header."""
 
-    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+    def __init__(self, app: ASGIApp, authentication: Authentication, open_paths: frozenset[str] = OPEN_PATHS) -> None:
+        """Authenticate before ``app``, but for ``open_paths``."""
         self._app = app
         self._authentication = authentication
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or respond with 401, 429 or 503."""
-        if scope["type"] != "http" or not self._authentication.is_on or scope["path"] in OPEN_PATHS:
+        if scope["type"] != "http" or not self._authentication.is_on or scope["path"] in self._open_paths:
             await self._app(scope, receive, send)
             return
         try:

@@ -204,3 +204,22 @@ async def test_keys_are_in_no_log_and_no_process_list(tmp_path: Path, temporal_p
         log = (await asyncio.wait_for(started.stderr.read(), WITHIN)).decode()
         for key in (keys.key(ACME), revoked, keys.admin):
             assert key.split("_", 2)[2] not in log + command
+
+
+async def test_pages_of_allowed_origins_are_told_that_they_need_a_key(tmp_path: Path, temporal_port: int) -> None:
+    page = "https://chat.example.com"
+    settings = settings_for(tmp_path, temporal_port).model_copy(update={"cors_origins": (page,), "open_metrics": True})
+    async with serve_tenants(settings) as tenants:
+        preflight = await tenants.anonymous.options(
+            "/api/v1/tasks",
+            headers={
+                "Origin": page,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization",
+            },
+        )
+        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, page)
+        refused = await tenants.anonymous.get("/api/v1/tasks", headers={"Origin": page})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, page)
+        assert (await tenants.anonymous.get("/metrics")).status_code == 200
+        assert (await tenants.anonymous.get("/api/v1/system")).status_code == 401

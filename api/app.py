@@ -44,7 +44,7 @@ from api.rest import (
     task_routes,
 )
 from api.rest.access.authentication_middleware import AuthenticationMiddleware
-from api.rest.access.route_roles import OPEN_PATHS
+from api.rest.access.route_roles import OPEN_PATHS, describe_security
 from api.rest.access.security_headers import SecurityHeadersMiddleware
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
 from api.rest.metrics import install_metrics
@@ -67,6 +67,8 @@ class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         description = super().openapi()
         description["components"]["schemas"].update(problem_schemas())
+        if self.state.needs_keys:
+            describe_security(description)
         return description
 
 
@@ -103,6 +105,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.needs_keys = authentication.is_on
     tasks = (task_routes, input_request_routes, steering_routes, result_routes, file_routes, event_routes)
     for module in (
         *tasks,

@@ -60,6 +60,7 @@ class HttpConfig(uvicorn.Config):
             ws="none",
             log_config=None,
             access_log=False,
+            server_header=False,
             timeout_keep_alive=limits.keep_alive_timeout,
             timeout_graceful_shutdown=grace_s,
         )

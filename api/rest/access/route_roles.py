@@ -5,15 +5,26 @@ Roles add up: a route of a router that needs ``VIEWER`` may need ``OPERATOR`` as
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import Depends
 
 from agentkit.principal import Role
 from api.access.role_check import check_role
 
-__all__ = ["ADMIN", "ANSWERER", "OPEN_PATHS", "OPERATOR", "VIEWER", "RequiredRole"]
+__all__ = ["ADMIN", "ANSWERER", "OPEN_PATHS", "OPERATOR", "VIEWER", "RequiredRole", "describe_security"]
 
 OPEN_PATHS = frozenset({"/docs", "/healthz", "/openapi.json", "/readyz"})
 """Paths that need no key: an orchestrator's probes, and the description of the API, which has no data of anybody."""
+
+
+def describe_security(description: dict[str, Any]) -> None:
+    """Add to an OpenAPI description that calls need a key or token, but for the open ones."""
+    description["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    description["security"] = [{"bearer": []}]
+    for path in OPEN_PATHS & description["paths"].keys():
+        for operation in description["paths"][path].values():
+            operation["security"] = []
 
 
 class RequiredRole:

@@ -61,6 +61,10 @@ async def test_requests_without_a_valid_key_are_refused(tenants: TwoTenants, aut
 async def test_probes_and_the_description_need_no_key(tenants: TwoTenants) -> None:
     statuses = [(await tenants.anonymous.get(path)).status_code for path in ("/healthz", "/docs", "/openapi.json")]
     assert statuses == [200, 200, 200]
+    description = (await tenants.anonymous.get("/openapi.json")).json()
+    assert description["security"] == [{"bearer": []}]
+    assert description["paths"]["/healthz"]["get"]["security"] == []
+    assert "security" not in description["paths"]["/api/v1/tasks"]["get"]
 
 
 async def test_roles_say_what_a_key_may_do(tenants: TwoTenants) -> None:

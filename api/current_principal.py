@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 from agentkit.principal import LOCAL_PRINCIPAL, Principal
 
-__all__ = ["acting_as", "current_principal"]
+__all__ = ["acting_as", "authenticated_principal", "current_principal"]
 
 _principal: ContextVar[Principal] = ContextVar("opspawn_principal", default=LOCAL_PRINCIPAL)
 
@@ -26,3 +26,9 @@ def acting_as(principal: Principal) -> Iterator[None]:
 def current_principal() -> Principal:
     """Return the principal of the current request; outside of requests ``LOCAL_PRINCIPAL``."""
     return _principal.get()
+
+
+def authenticated_principal() -> Principal | None:
+    """Return the principal of the current request; None where nobody is authenticated."""
+    principal = _principal.get()
+    return None if principal is LOCAL_PRINCIPAL else principal

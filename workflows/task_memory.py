@@ -17,11 +17,11 @@ with workflow.unsafe.imports_passed_through():
         RecallResult,
     )
     from activities.retry_policies import EXTRACT_MEMORIES_POLICY, RECALL_MEMORIES_POLICY
-    from agentkit.interfaces import MemoryScope, memory_task_queue
+    from agentkit.interfaces import DEFAULT_TENANT, MemoryScope, memory_task_queue
     from agentkit.runtime.limit_requests import reached_limit
     from agentkit.runtime.loop import AgentLoop
     from agentkit.specs import AgentSpec
-    from workflows.search_attributes import MEMO_USER
+    from workflows.search_attributes import MEMO_USER, TENANT
     from workflows.transcript_versions import TranscriptVersions
 
 __all__ = ["extract_memories", "memory_scope", "recall_memories"]
@@ -30,7 +30,9 @@ __all__ = ["extract_memories", "memory_scope", "recall_memories"]
 def memory_scope(agent: AgentSpec) -> MemoryScope:
     """Return the scope of the memories that the task reads and writes."""
     user: str | None = workflow.memo_value(MEMO_USER, None, type_hint=str)
-    return MemoryScope.of("user" if agent.memory is None else agent.memory.scope, user=user, agent=agent.name)
+    tenant = workflow.info().typed_search_attributes.get(TENANT) or DEFAULT_TENANT
+    kind = "user" if agent.memory is None else agent.memory.scope
+    return MemoryScope.of(kind, user=user, agent=agent.name, tenant=tenant)
 
 
 async def recall_memories(loop: AgentLoop, versions: TranscriptVersions) -> None:

@@ -18,7 +18,9 @@ class PayloadUndecryptable(PayloadStorageFailed):
 
 
 def key_missing(payload: Payload) -> PayloadUndecryptable:
-    """Return the error for an encrypted payload whose key this process doesn't have."""
+    """Return the error for an encrypted payload whose key this process doesn't have, or that another program wrote."""
+    if KEY_ID_METADATA not in payload.metadata:
+        return PayloadUndecryptable(f"{READ_FAILURE}has the encoding binary/encrypted, and isn't Opspawn's.")
     key_id = payload.metadata[KEY_ID_METADATA].decode(errors="replace")
     return PayloadUndecryptable(
         f"{READ_FAILURE}is encrypted with the key {key_id!r}, which this process doesn't have. Add it to "

@@ -16,9 +16,9 @@ from activities.settings import Settings
 from api.conversations.conversation_service import ConversationService
 from api.conversations.conversation_snapshot import ConversationSnapshot
 from api.conversations.conversation_workflows import ConversationWorkflows
-from api.tasks.task_listing import quoted
 from api.tasks.task_reading import until_closed
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.visibility_text import quoted
 from api.tasks.workers.worker_presence import WorkerPresence
 from workflows.conversations.conversation_types import DELETE_CONVERSATION
 from workflows.search_attributes import CONVERSATION

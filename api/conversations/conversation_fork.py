@@ -14,6 +14,7 @@ from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import TaskRefused
 from api.tasks.task_start import request_hash
+from api.tasks.tenant_access import own_tenant
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.conversations.conversation_types import (
     CONVERSATION_QUERY,
@@ -68,6 +69,7 @@ class ConversationForks:
             page = await self._queries.query(handle, queue, TURNS_QUERY, TurnPage, turn_range)
         agent, model = self._agent(request, source)
         new = ConversationInput(
+            tenant=own_tenant(),
             agent=agent,
             model=model,
             title=source.title if request.title is None else request.title,

@@ -53,6 +53,7 @@ from api.tasks.task_updates import TaskUpdates
 from api.tasks.task_visibility import visible_status
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.tenant_access import own_tenant
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.conversations.conversation_types import (
     CHANGE_CONVERSATION,
@@ -107,6 +108,7 @@ class ConversationService:
         conversation_id = new_conversation_id() if own_key is None else own_key.conversation_id
         message = await self._first_message(conversation_id, request, agent, key)
         new = ConversationInput(
+            tenant=own_tenant(),
             agent=request.agent,
             model=request.model,
             title=request.title or (message.title if message else ""),

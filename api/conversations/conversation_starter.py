@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
@@ -15,8 +15,8 @@ from activities.settings import Settings
 from api.conversations.conversation_visibility import conversation_memo, conversation_search_attributes
 from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.errors import ConversationNotFound, IdempotencyConflict
-from api.tasks.task_visibility import DEFAULT_TENANT
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.tenant_access import own_tenant
 from workflows.conversations.conversation_types import CONVERSATION_TYPE, ConversationInput
 from workflows.search_attributes import MEMO_BODY_HASH, STATUS
 
@@ -29,11 +29,13 @@ class ConversationKey:
 
     key: str
     request_hash: str
+    tenant: str = field(default_factory=own_tenant)
+    """Whose key it is: two tenants may use the same text."""
 
     @property
     def conversation_id(self) -> str:
         """The id of the one conversation that requests with this key start."""
-        return "conversation-" + _digest(DEFAULT_TENANT, self.key)
+        return "conversation-" + _digest(self.tenant, self.key)
 
 
 def new_conversation_id() -> str:

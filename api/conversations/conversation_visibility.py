@@ -21,9 +21,11 @@ from api.conversations.conversation_snapshot import (
 )
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.requests.task_requests import TaskFilter
-from api.tasks.task_listing import created_terms, quoted, visibility_query
+from api.tasks.task_listing import created_terms, visibility_query
 from api.tasks.task_visibility import memo_metadata, memo_usage, memo_value
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.tenant_access import tenant_terms
+from api.tasks.visibility_text import quoted
 from workflows.conversations.conversation_types import (
     CONVERSATION_TYPE,
     MEMO_CONVERSATION,
@@ -68,6 +70,7 @@ def conversation_query(request: ConversationListRequest) -> str:
         f"WorkflowType = '{CONVERSATION_TYPE}'",
         "ExecutionStatus != 'ContinuedAsNew'",
         f"{STATUS.name} != 'deleted'",
+        *tenant_terms(),
     ]
     if request.status:
         terms.append(f"({' OR '.join(_STATUS_TERMS[status] for status in dict.fromkeys(request.status))})")

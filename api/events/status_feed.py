@@ -15,12 +15,15 @@ from temporalio.service import RPCError
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.temporal_clock import temporal_now
+from agentkit.principal import Principal
+from api.current_principal import current_principal
 from api.events.event import Event
 from api.events.event_buffer import EventBuffer
 from api.tasks.errors import WatchInterrupted
 from api.tasks.payload_decoding import unreadable_reason
 from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
+from api.tasks.tenant_access import is_visible
 from workflows.search_attributes import AGENT, MEMO_TITLE
 from workflows.task_types import WORKFLOW_TYPE
 
@@ -39,7 +42,7 @@ _Statuses = dict[str, tuple[str, WorkflowExecution]]
 
 
 class StatusFeed:
-    """Status changes of all tasks, about a second late."""
+    """Status changes of tasks, about a second late: of all for an admin, else of the tenant's."""
 
     def __init__(
         self,
@@ -70,7 +73,7 @@ class StatusFeed:
             if not self._watchers:
                 async with calling_temporal(self._address):
                     self._statuses = await self._poll()
-        return self._changes(self._buffer.end)
+        return self._changes(self._buffer.end, current_principal())
 
     async def aclose(self) -> None:
         """Stop polling."""
@@ -78,7 +81,7 @@ class StatusFeed:
             self._polling.cancel()
             await asyncio.gather(self._polling, return_exceptions=True)
 
-    async def _changes(self, number: int) -> AsyncGenerator[Event, None]:
+    async def _changes(self, number: int, principal: Principal) -> AsyncGenerator[Event, None]:
         self._watchers += 1
         if self._polling is None:
             self._polling = asyncio.create_task(self._keep_polling())
@@ -86,7 +89,8 @@ class StatusFeed:
             while number >= self._buffer.start:
                 await self._buffer.wait_for(number)
                 if number >= self._buffer.start:
-                    yield self._buffer[number]
+                    if self._is_visible(event := self._buffer[number], principal):
+                        yield event
                     number += 1
             raise WatchInterrupted("Changes came faster than you read them. List the tasks, and watch again.")
         finally:
@@ -94,6 +98,11 @@ class StatusFeed:
             if not self._watchers and self._polling is not None:
                 self._polling.cancel()
                 self._polling = None
+
+    def _is_visible(self, event: Event, principal: Principal) -> bool:
+        """Return whether a principal sees the event's task; False if that has ended long ago, unless it sees all."""
+        _, execution = self._statuses.get(event.task_id, ("", None))
+        return principal.has_role("admin") or (execution is not None and is_visible(execution, principal))
 
     async def _keep_polling(self) -> None:
         duration, is_failing = 0.0, False

@@ -61,6 +61,7 @@ from api.tasks.errors import (
 )
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, calling_temporal
+from api.tasks.tenant_access import own_tenant
 from api.tasks.workers.readiness import start_worker
 
 __all__ = ["WorkerMemory"]
@@ -80,8 +81,10 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class WorkerMemory:
-    """Long-term memory. Every method may raise MemoryNotServed, MemoryNotUsable, TemporalUnreachable, TemporalNotReady
-    and PayloadUnavailable.
+    """Long-term memory of the current principal's tenant, whatever tenant a scope names.
+
+    Every method may raise MemoryNotServed, MemoryNotUsable, TemporalUnreachable, TemporalNotReady and
+    PayloadUnavailable.
     """
 
     def __init__(self, client: Client, settings: Settings) -> None:
@@ -96,7 +99,7 @@ class WorkerMemory:
         Raises:
             MemoryRefused: a text can't be remembered.
         """
-        request = NewMemories(memories=tuple(memories))
+        request = NewMemories(memories=tuple(each.model_copy(update={"scope": _own(each.scope)}) for each in memories))
         return (await self._ask(ADD_MEMORIES_ACTIVITY, RememberedMemories, request)).memories
 
     async def get(self, reference: MemoryReference) -> Memory:
@@ -105,7 +108,7 @@ class WorkerMemory:
         Raises:
             StoredMemoryNotFound: there is none.
         """
-        return await self._ask(GET_MEMORY_ACTIVITY, Memory, reference)
+        return await self._ask(GET_MEMORY_ACTIVITY, Memory, _own_reference(reference))
 
     async def list(self, scope: MemoryScope, *, limit: int, cursor: str | None) -> MemoryPage:
         """Return a page of memories, newest first.
@@ -113,12 +116,12 @@ class WorkerMemory:
         Raises:
             MemoryRefused: the cursor isn't one of this scope's list.
         """
-        listing = MemoryListing(scope=scope, limit=limit, cursor=cursor)
+        listing = MemoryListing(scope=_own(scope), limit=limit, cursor=cursor)
         return await self._ask(LIST_MEMORIES_ACTIVITY, MemoryPage, listing)
 
     async def search(self, scope: MemoryScope, query: str, *, limit: int) -> Sequence[Memory]:
         """Return the memories that fit, best first."""
-        search = MemorySearch(scope=scope, query=query, limit=limit)
+        search = MemorySearch(scope=_own(scope), query=query, limit=limit)
         return (await self._ask(SEARCH_MEMORIES_ACTIVITY, FoundMemories, search)).memories
 
     async def change(self, reference: MemoryReference, changes: MemoryChanges) -> Memory:
@@ -127,7 +130,9 @@ class WorkerMemory:
         Raises:
             StoredMemoryNotFound: there is none.
         """
-        return await self._ask(CHANGE_MEMORY_ACTIVITY, Memory, MemoryEdit(reference=reference, changes=changes))
+        return await self._ask(
+            CHANGE_MEMORY_ACTIVITY, Memory, MemoryEdit(reference=_own_reference(reference), changes=changes)
+        )
 
     async def delete(self, reference: MemoryReference) -> None:
         """Erase one memory.
@@ -135,15 +140,15 @@ class WorkerMemory:
         Raises:
             StoredMemoryNotFound: there is none.
         """
-        await self._ask(DELETE_MEMORY_ACTIVITY, None, reference)
+        await self._ask(DELETE_MEMORY_ACTIVITY, None, _own_reference(reference))
 
     async def erase(self, scope: MemoryScope) -> int:
         """Erase all memories of a scope; return how many."""
-        return (await self._ask(ERASE_MEMORIES_ACTIVITY, MemoryCount, scope, _LONG_TIMEOUT)).count
+        return (await self._ask(ERASE_MEMORIES_ACTIVITY, MemoryCount, _own(scope), _LONG_TIMEOUT)).count
 
     async def export(self, scope: MemoryScope, after: ExportPosition | None = None) -> ExportedMemories:
         """Return the part of an export that follows a position, oldest memories first."""
-        return await self._ask(EXPORT_MEMORIES_ACTIVITY, ExportedMemories, MemoryExport(scope=scope, after=after))
+        return await self._ask(EXPORT_MEMORIES_ACTIVITY, ExportedMemories, MemoryExport(scope=_own(scope), after=after))
 
     async def reindex(self) -> int:
         """Compute the vectors of all memories again; return how many."""
@@ -220,3 +225,13 @@ class WorkerMemory:
             f"{text} Start a worker (`{start_worker(self._settings)}`) whose AGENTKIT_LTM_PROVIDER is not 'off'; "
             "`opspawn doctor` says what is missing."
         )
+
+
+def _own(scope: MemoryScope) -> MemoryScope:
+    """Return the scope in the current principal's tenant."""
+    return scope.model_copy(update={"tenant": own_tenant()})
+
+
+def _own_reference(reference: MemoryReference) -> MemoryReference:
+    scope = None if reference.scope is None else _own(reference.scope)
+    return reference.model_copy(update={"scope": scope, "tenant": own_tenant()})

@@ -11,10 +11,11 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescri
 
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
-from agentkit.errors import AnswerInvalid, InputRequestNotFound
+from agentkit.errors import AnswerInvalid, AnswerNotAllowed, InputRequestNotFound
 from agentkit.input_requests import InputAnswer
 from agentkit.runtime.calls.open_requests import OpenRequests
-from api.tasks.errors import AnswerRefused, TaskEnded
+from api.current_principal import authenticated_principal
+from api.tasks.errors import AnswerRefused, RoleMissing, TaskEnded
 from api.tasks.requests.steering_requests import AnswerRequest, InboxRequest
 from api.tasks.task_listing import PageCursor, inbox_query, newest_tasks
 from api.tasks.task_service import TaskService
@@ -31,6 +32,7 @@ __all__ = ["AnsweredTask", "InboxPage", "InputRequestService"]
 
 _ANSWER_INPUT = "answer_input"
 _MAX_REQUEST_ID_CHARS = 200
+_DECISIONS_ON_CALLS = frozenset({"approve", "deny", "happened", "retry", "give_up"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,12 @@ class InputRequestService:
             TaskNotFound: there is no task of this id.
             TaskEnded: it has ended.
             AnswerRefused: the answer is not accepted.
+            RoleMissing: the current principal may not decide on calls.
         """
         if not 0 < len(input_request_id) <= _MAX_REQUEST_ID_CHARS:
             raise AnswerRefused("The task has no input request of this id.", InputRequestNotFound)
         update_id = None if key is None else f"{_ANSWER_INPUT}:{input_request_id}:{key}"
-        answer = request.answer_to(input_request_id)
+        answer = _from_principal(request.answer_to(input_request_id))
         try:
             execution = await self._workflows.unended(task_id)
         except TaskEnded:
@@ -156,6 +159,24 @@ async def _matching(
         and (request.approver is None or request.approver in (pending.approvers or ()))
         and (opened_before is None or pending.opened_at <= opened_before)
     ]
+
+
+def _from_principal(answer: InputAnswer) -> InputAnswer:
+    """Return the answer as one of the current principal, if it is authenticated.
+
+    Raises:
+        AnswerRefused: the answer names another person, or a group that the principal isn't in.
+        RoleMissing: it decides on a call, which needs the role ``approver``.
+    """
+    principal = authenticated_principal()
+    if principal is None:
+        return answer
+    if answer.decision in _DECISIONS_ON_CALLS and not principal.has_role("approver"):
+        raise RoleMissing(principal, ("approver",))
+    if answer.answered_by not in (None, principal.subject) or not {*answer.groups} <= {*principal.groups}:
+        text = f"The API key or token is that of {principal.subject!r}. Leave out answered_by and groups."
+        raise AnswerRefused(text, AnswerNotAllowed)
+    return answer.model_copy(update={"answered_by": principal.subject, "groups": principal.groups})
 
 
 def _agent(execution: WorkflowExecution) -> str:

@@ -21,7 +21,7 @@ from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_reading import read_task_input
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import CreatedTask, ForkOrigin
-from api.tasks.task_start import request_hash, task_id_for_key, task_title
+from api.tasks.task_start import request_hash, task_title
 from api.tasks.task_starter import RequestKey, TaskStarter
 from api.tasks.task_transcripts import TaskTranscripts
 from api.tasks.task_visibility import listed_labels
@@ -90,7 +90,7 @@ class TaskForks:
         )
         task = await self._starter.start(new_task, task_input, title, key=request_key, forked_from=origin)
         if task is None:
-            return CreatedTask(await self._tasks.get(task_id_for_key(key or "")), is_new=False)
+            return CreatedTask(await self._tasks.get(request_key.task_id if request_key else ""), is_new=False)
         return CreatedTask(task, is_new=True)
 
     def _agent(self, request: ForkRequest, own: AgentSpec) -> AgentSpec:

@@ -21,6 +21,8 @@ from api.tasks.errors import CursorInvalid
 from api.tasks.requests.steering_requests import InboxRequest
 from api.tasks.requests.task_requests import TaskFilter
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.tenant_access import tenant_terms
+from api.tasks.visibility_text import quoted
 from workflows.search_attributes import (
     AGENT,
     ANY_APPROVER,
@@ -34,7 +36,7 @@ from workflows.search_attributes import (
 )
 from workflows.task_types import WORKFLOW_TYPE, TaskStatus
 
-__all__ = ["PageCursor", "created_terms", "inbox_query", "newest_tasks", "quoted", "visibility_query"]
+__all__ = ["PageCursor", "created_terms", "inbox_query", "newest_tasks", "visibility_query"]
 
 _WINDOW_SIZE = 1000
 """The most tasks that are read and sorted; a window that holds more is narrowed first."""
@@ -57,8 +59,11 @@ _ENDED: dict[TaskStatus, str] = {
 
 
 def visibility_query(tasks: TaskFilter) -> str:
-    """Return the filter as a query of Temporal's visibility, without the earlier runs of tasks continued as new."""
-    terms = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus != 'ContinuedAsNew'"]
+    """Return the filter as a query of Temporal's visibility, without the earlier runs of tasks continued as new.
+
+    It finds only what the current principal sees.
+    """
+    terms = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus != 'ContinuedAsNew'", *tenant_terms()]
     if tasks.status:
         terms.append("(" + " OR ".join(map(_status_term, tasks.status)) + ")")
     values = {
@@ -78,8 +83,11 @@ def created_terms(after: datetime | None, before: datetime | None) -> list[str]:
 
 
 def inbox_query(inbox: InboxRequest, *, opened_before: datetime | None = None) -> str:
-    """Return which tasks may have such pending input requests, as a query of Temporal's visibility."""
-    terms = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus = 'Running'"]
+    """Return which tasks may have such pending input requests, as a query of Temporal's visibility.
+
+    It finds only what the current principal sees.
+    """
+    terms = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus = 'Running'", *tenant_terms()]
     if opened_before is None:
         terms.append(f"{INPUT_SINCE.name} IS NOT NULL")
     else:
@@ -222,12 +230,6 @@ def _started_ns(execution: WorkflowExecution) -> int:
 
 def _status_term(status: TaskStatus) -> str:
     return _ENDED.get(status) or f"(ExecutionStatus = 'Running' AND {STATUS.name} = '{status}')"
-
-
-def quoted(value: str) -> str:
-    """Return a text as a value of a query."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _nanoseconds(time: datetime) -> int:

@@ -15,7 +15,6 @@ from api.tasks.task_listing import newest_tasks, visibility_query
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls
 from api.tasks.task_visibility import listed_task
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from workflows.task_types import WORKFLOW_TYPE
 
 __all__ = ["FAILED_WITHIN", "TaskOverview", "task_overview"]
 
@@ -23,7 +22,6 @@ FAILED_WITHIN = timedelta(hours=1)
 """How long ago the tasks that ``TaskOverview.failed`` counts may have ended."""
 _MAX_TASKS = 10
 """Of each kind."""
-_UNENDED = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +50,12 @@ async def task_overview(client: Client, settings: Settings) -> TaskOverview:
     since = (await temporal_now(client) - FAILED_WITHIN).isoformat().replace("+00:00", "Z")
     failed = f"{visibility_query(TaskFilter(status=('failed', 'timed_out')))} AND CloseTime > '{since}'"
     waiting = visibility_query(TaskFilter(status=("waiting",)))
+    unended = f"{visibility_query(TaskFilter())} AND ExecutionStatus = 'Running'"
     (newest, failed_tasks, waiting_tasks), (unended_count, failed_count, waiting_count) = await asyncio.gather(
         asyncio.gather(
             *(_newest(client, settings, query) for query in (visibility_query(TaskFilter()), failed, waiting))
         ),
-        asyncio.gather(*(_count(client, query) for query in (_UNENDED, failed, waiting))),
+        asyncio.gather(*(_count(client, query) for query in (unended, failed, waiting))),
     )
     return TaskOverview(
         newest=newest,

@@ -35,7 +35,6 @@ from api.tasks.task_snapshot import CreatedTask, TaskPage, TaskSnapshot, TaskUrl
 from api.tasks.task_start import (
     check_start_at,
     request_hash,
-    task_id_for_key,
     task_title,
 )
 from api.tasks.task_starter import RequestKey, TaskStarter
@@ -102,7 +101,7 @@ class TaskService:
         task_input = TaskInput(agent=agent, message=message, notify=self._notify, start_at=new_task.start_at)
         task = await self._starter.start(new_task, task_input, task_title(message), key=request_key)
         if task is None:
-            return CreatedTask(await self.get(task_id_for_key(key or "")), is_new=False)
+            return CreatedTask(await self.get(request_key.task_id if request_key else ""), is_new=False)
         return CreatedTask(task, is_new=True)
 
     async def get(self, task_id: str) -> TaskSnapshot:

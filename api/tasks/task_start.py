@@ -14,11 +14,11 @@ from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
 from agentkit.config.model_prices import missing_price
 from agentkit.config.providers import missing_configuration
+from agentkit.interfaces import DEFAULT_TENANT
 from agentkit.messages import FilePart, Message
 from agentkit.specs import AgentSpec
 from api.tasks.errors import TaskRefused
 from api.tasks.requests.request_validation import ServiceRequest
-from api.tasks.task_visibility import DEFAULT_TENANT
 
 __all__ = [
     "IDEMPOTENCY_KEY_RULE",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
@@ -17,6 +17,7 @@ from api.tasks.task_start import new_task_id, start_delay, task_id_for_key
 from api.tasks.task_visibility import new_task_memo, new_task_search_attributes, queued_task
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.tenant_access import own_tenant
 from workflows.search_attributes import MEMO_BODY_HASH
 from workflows.task_types import WORKFLOW_TYPE, TaskInput
 
@@ -29,11 +30,13 @@ class RequestKey:
 
     key: str
     request_hash: str
+    tenant: str = field(default_factory=own_tenant)
+    """Whose key it is: two tenants may use the same text."""
 
     @property
     def task_id(self) -> str:
         """The id of the one task that requests with this key start."""
-        return task_id_for_key(self.key)
+        return task_id_for_key(self.key, self.tenant)
 
 
 class TaskStarter:

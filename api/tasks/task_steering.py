@@ -9,13 +9,14 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from agentkit.specs import RaisedLimits
-from api.tasks.errors import TaskEnded
+from api.current_principal import authenticated_principal
+from api.tasks.errors import SteeringRefused, TaskEnded
 from api.tasks.requests.steering_requests import MessageRequest
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot
 from api.tasks.task_updates import TaskUpdates
 from api.tasks.task_workflows import TaskWorkflows
-from workflows.task_types import LimitsVerdict, MessageVerdict
+from workflows.task_types import LimitsVerdict, MessageVerdict, SentMessage
 
 __all__ = ["SteeredTask", "TaskSteering"]
 
@@ -47,10 +48,10 @@ class TaskSteering:
         """Send a message to a task; those with the same idempotency key are delivered once.
 
         Raises:
-            SteeringRefused: the task doesn't accept it, because too many wait, say.
+            SteeringRefused: the task doesn't accept it, because too many wait, say, or it names another sender.
         """
         # Without a key, an id of our own: the message may be sent twice, as an update and as a signal.
-        message = request.message(key or f"message-{secrets.token_hex(12)}")
+        message = _from_principal(request.message(key or f"message-{secrets.token_hex(12)}"))
         update_id = f"{_SEND_MESSAGE}:{message.id}"
         try:
             execution = await self._workflows.unended(task_id)
@@ -83,3 +84,17 @@ class TaskSteering:
         """Send a signal: always that, because an update that a worker takes up late would come after later signals."""
         await self._updates.signal(await self._workflows.unended(task_id), name)
         return await self._tasks.changed(task_id)
+
+
+def _from_principal(message: SentMessage) -> SentMessage:
+    """Return the message as one of the current principal, if it is authenticated.
+
+    Raises:
+        SteeringRefused: the message names another sender.
+    """
+    principal = authenticated_principal()
+    if principal is None:
+        return message
+    if message.sent_by not in (None, principal.subject):
+        raise SteeringRefused(f"The API key or token is that of {principal.subject!r}. Leave out sent_by.")
+    return message.model_copy(update={"sent_by": principal.subject})

@@ -17,6 +17,7 @@ from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.requests.task_requests import NewTask
 from api.tasks.stalled_workflow import listed_stall
 from api.tasks.task_snapshot import ForkOrigin, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
+from api.tasks.tenant_access import own_tenant
 from workflows.search_attributes import (
     AGENT,
     CONVERSATION,
@@ -36,7 +37,6 @@ from workflows.search_attributes import (
 from workflows.task_types import RunningStatus, TaskStatus
 
 __all__ = [
-    "DEFAULT_TENANT",
     "RUNNING_STATUSES",
     "listed_input_requests",
     "listed_labels",
@@ -51,7 +51,6 @@ __all__ = [
     "visible_status",
 ]
 
-DEFAULT_TENANT = "default"
 RUNNING_STATUSES: frozenset[TaskStatus] = frozenset(get_args(RunningStatus))
 
 _ENDED: dict[WorkflowExecutionStatus, TaskStatus] = {
@@ -68,11 +67,11 @@ _METADATA: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
 
 def new_task_search_attributes(task: NewTask, agent: str) -> TypedSearchAttributes:
-    """Return what lists filter by."""
+    """Return what lists filter by. The task belongs to the current principal's tenant."""
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(STATUS, "queued"),
         SearchAttributePair(AGENT, agent),
-        SearchAttributePair(TENANT, DEFAULT_TENANT),
+        SearchAttributePair(TENANT, own_tenant()),
     ]
     if task.tags:
         pairs.append(SearchAttributePair(TAGS, list(task.unique_tags)))

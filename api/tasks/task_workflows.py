@@ -12,6 +12,7 @@ from activities.temporal.client import temporal_address
 from api.tasks.errors import ServiceError, TaskEnded, TaskNotFound
 from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
+from api.tasks.tenant_access import is_visible
 from workflows.task_types import WORKFLOW_TYPE
 
 __all__ = ["TaskHandle", "TaskWorkflows"]
@@ -57,10 +58,11 @@ class TaskWorkflows:
         """Return the workflow's description, within ``calling``.
 
         Raises:
-            TaskNotFound: the workflow is of another type, and no task. Of subclasses: ``not_found``, as everywhere.
+            TaskNotFound: the workflow is of another type, and no task, or of a tenant that the current principal
+                doesn't see. Of subclasses: ``not_found``, as everywhere.
         """
         execution = await handle.describe(rpc_timeout=RPC_TIMEOUT)
-        if execution.workflow_type != self.workflow_type:
+        if execution.workflow_type != self.workflow_type or not is_visible(execution):
             raise self.not_found(handle.id)
         return execution
 

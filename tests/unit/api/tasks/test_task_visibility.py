@@ -6,10 +6,10 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from agentkit.interfaces import DEFAULT_TENANT
 from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_snapshot import TaskUrls, TaskUsage
 from api.tasks.task_visibility import (
-    DEFAULT_TENANT,
     listed_task,
     new_task_memo,
     new_task_search_attributes,

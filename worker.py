@@ -42,6 +42,7 @@ from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
 from agentkit.web import OneOriginClient, PublicFetcher, PublicHttpClient
+from workflows.telemetry.worker_telemetry import worker_telemetry
 from workflows.transcript_sharing import TranscriptSharing
 from workflows.worker_workflows import WORKFLOWS
 from workflows.workflow_sandbox import sandboxed_runner
@@ -65,17 +66,17 @@ def build_worker(
     cache: TranscriptCache | None = None,
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
-    webhook_client = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
-    cache = cache or TranscriptCache(settings.transcript_cache_bytes)
-    reader = TranscriptReader(client, cache)
+    webhook = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
+    reader = TranscriptReader(client, cache := cache or TranscriptCache(settings.transcript_cache_bytes))
     parts = (client, settings, models, toolset, reader, checker, publisher, tool_calls, secrets)
     return Worker(
         client,
         task_queue=settings.task_queue,
         identity=str(own_identity(settings)),
         workflows=WORKFLOWS,
-        activities=worker_activities(*parts, webhook_client, mcp_servers, compactor),
+        activities=worker_activities(*parts, webhook, mcp_servers, compactor),
         interceptors=[TranscriptSharing(cache.share)],
+        plugins=worker_telemetry(client, settings),
         deployment_config=DEPLOYMENT_VERSION,
         workflow_runner=sandboxed_runner(),
         sticky_queue_schedule_to_start_timeout=retry_policies.STICKY_QUEUE_TIMEOUT,

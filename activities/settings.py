@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -202,6 +202,9 @@ class Settings(AgentSettings):
     worker_metrics: HostPort | None = None
     """``host:port`` at which a worker serves its metrics (``/metrics``, Prometheus's format); None: not at all. Each
     worker on a machine needs a port of its own."""
+
+    log_format: Literal["text", "json"] = "text"
+    """``json``: each line of the log of API and workers is a JSON object, with the ids of task and trace."""
 
     relay_port: Port = 8001
     """Port at which the API receives token deltas from workers; 0: none."""

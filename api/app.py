@@ -44,6 +44,7 @@ from api.rest import (
     task_routes,
 )
 from api.rest.access.authentication_middleware import AuthenticationMiddleware
+from api.rest.access.caller_trace import CallerTraceMiddleware
 from api.rest.access.route_roles import OPEN_PATHS, describe_security
 from api.rest.access.security_headers import SecurityHeadersMiddleware
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
@@ -129,6 +130,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics, a
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes, larger=larger)
     open_paths = OPEN_PATHS | {"/metrics"} if settings.open_metrics else OPEN_PATHS
     app.add_middleware(AuthenticationMiddleware, authentication=authentication, open_paths=open_paths)
+    app.add_middleware(CallerTraceMiddleware)
     install_problems(app)
     if settings.cors_origins:
         app.add_middleware(

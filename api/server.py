@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from activities.settings import Settings, check_exposure, warn_of_unknown_variables
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ConfigurationInvalid
+from agentkit.json_log import JsonLogFormatter
 from api.app import create_app
 from api.grpc.grpc_server import GrpcServer
 from api.http_protocol import HttpConfig, HttpLimits
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationInvalid as error:
         logger.error("%s", error)
         return 2
+    if settings.log_format == "json":
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonLogFormatter())
     return serve(settings)
 
 

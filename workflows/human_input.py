@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.listing.listed_state import ListedState, listed_requests
     from workflows.search_attributes import MEMO_INPUT_REQUESTS
     from workflows.task_types import AnswerVerdict
+    from workflows.telemetry.task_reports import report_answered
 
 __all__ = ["AnswerRules", "HumanInput", "read_answer"]
 
@@ -143,6 +144,7 @@ class HumanInput:
                     request = _escalated(request)
                     continue
                 self._expire(request)
+            report_answered(request)
             return self._requests.settling_answer(request.id)
 
     def _open(self, request: InputRequest) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "MEMO_INPUT_REQUESTS",
     "MEMO_METADATA",
     "MEMO_TITLE",
+    "MEMO_TRACEPARENT",
     "MEMO_USAGE",
     "MEMO_USER",
     "PARENT",
@@ -66,6 +67,8 @@ MEMO_FORKED_FROM = "forked_from"
 """Of a fork: ``{task_id, step}`` of the task that it goes on from."""
 MEMO_METADATA = "metadata"
 """The task's ``metadata``, an object of text."""
+MEMO_TRACEPARENT = "traceparent"
+"""The span of the caller that the task's trace continues, where the request named one."""
 MEMO_USER = "user"
 """The task's ``user``: the scope of long-term memory."""
 

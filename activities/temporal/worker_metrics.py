@@ -1,10 +1,11 @@
-"""Serve a worker's metrics for Prometheus: those of Temporal's SDK, and of tool calls."""
+"""Serve a worker's metrics for Prometheus: those of Temporal's SDK, of tasks, models and tool calls."""
 
 from __future__ import annotations
 
 from temporalio.common import MetricMeter
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
+from activities.telemetry.task_metrics import BUCKETS
 from agentkit.errors import ConfigurationInvalid
 
 __all__ = ["start_metrics"]
@@ -20,7 +21,10 @@ def start_metrics(address: str | None) -> MetricMeter:
     """
     if address is not None:
         try:
-            runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
+            metrics = PrometheusConfig(
+                bind_address=address, durations_as_seconds=True, histogram_bucket_overrides=BUCKETS
+            )
+            runtime = Runtime(telemetry=TelemetryConfig(metrics=metrics))
         except (RuntimeError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise ConfigurationInvalid(

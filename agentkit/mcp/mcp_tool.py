@@ -29,6 +29,7 @@ from agentkit.mcp.result_content import content_text, tool_output
 from agentkit.mcp.server_requests import ServerRequests
 from agentkit.mcp.server_sessions import RequestHandlers
 from agentkit.specs import ToolSpec
+from agentkit.telemetry import current_trace
 
 __all__ = ["IDEMPOTENCY_KEY", "McpTool"]
 
@@ -120,7 +121,7 @@ class McpTool:
             arguments=dict(arguments),
             input_responses=_inputs(resumed) if is_resumed else None,
             request_state=resumed.state if resumed is not None and is_resumed else None,
-            _meta=cast(types.RequestParamsMeta, {IDEMPOTENCY_KEY: context.idempotency_key}),
+            _meta=cast(types.RequestParamsMeta, {IDEMPOTENCY_KEY: context.idempotency_key, **_trace()}),
         )
         # Not session.call_tool: it raises if structured content doesn't fit, after the call.
         return await client.session.send_request(
@@ -139,6 +140,12 @@ class McpTool:
             cause = str(error).partition("\n")[0][:500]
             return f"[The call was made, but its result does not fit the tool's own output schema: {cause}]"
         return None
+
+
+def _trace() -> dict[str, str]:
+    """Return the span of this call for the server's own spans; nothing where traces are off."""
+    trace = current_trace()
+    return {} if trace is None else {"traceparent": str(trace)}
 
 
 def _error_text(result: types.CallToolResult) -> str:

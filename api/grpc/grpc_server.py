@@ -10,6 +10,7 @@ from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from api.grpc.call_authentication import CallAuthentication
 from api.grpc.call_metrics import CallMetrics
+from api.grpc.call_trace import CallTrace
 from api.grpc.conversation_servicer import ConversationServicer
 from api.grpc.health_service import HealthCheckServicer
 from api.grpc.request_decoding import RequestDecoding
@@ -41,6 +42,7 @@ class GrpcServer:
             interceptors=[
                 CallMetrics(services.metrics),
                 CallAuthentication(services.authentication),
+                CallTrace(),
                 RequestDecoding(),
             ],
             maximum_concurrent_rpcs=max_connections,

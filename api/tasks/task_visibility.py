@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from agentkit.input_requests import InputRequest
 from agentkit.messages import Message, Usage
+from agentkit.telemetry import current_trace
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.requests.task_requests import NewTask
 from api.tasks.stalled_workflow import listed_stall
@@ -26,6 +27,7 @@ from workflows.search_attributes import (
     MEMO_INPUT_REQUESTS,
     MEMO_METADATA,
     MEMO_TITLE,
+    MEMO_TRACEPARENT,
     MEMO_USAGE,
     MEMO_USER,
     PARENT,
@@ -89,6 +91,8 @@ def new_task_memo(
         memo[MEMO_USER] = task.user
     if request_hash is not None:
         memo[MEMO_BODY_HASH] = request_hash
+    if (caller := current_trace()) is not None:
+        memo[MEMO_TRACEPARENT] = str(caller)
     if forked_from is not None:
         memo[MEMO_FORKED_FROM] = forked_from.model_dump()
     return memo

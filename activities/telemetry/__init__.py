@@ -1,0 +1,1 @@
+"""Spans and metrics of tasks, for OpenTelemetry and Prometheus."""

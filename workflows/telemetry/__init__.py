@@ -1,0 +1,1 @@
+"""The telemetry of tasks: what their workflows and activities report."""

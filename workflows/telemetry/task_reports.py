@@ -1,0 +1,95 @@
+"""What the workflow of a task reports to its worker's telemetry: its start, its end, and the waits for people.
+
+Workflows only report, and never while they are replayed; nothing of it stands in history, and no span is open while a
+task waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+from temporalio.worker import ExecuteWorkflowInput, WorkflowInboundInterceptor
+
+with workflow.unsafe.imports_passed_through():
+    import asyncio
+
+    from agentkit.input_requests import InputRequest
+    from agentkit.records import Record
+    from workflows.task_types import WORKFLOW_TYPE, TaskResult
+
+__all__ = ["REPORT", "Report", "TaskReport", "TaskReporting", "report_answered"]
+
+REPORT = "opspawn.telemetry"
+"""Name of the extern function."""
+
+
+class TaskReport(Record):
+    """Something that happened to a task. Times are in seconds since 1970."""
+
+    task_id: str
+    kind: str
+    """``started``, ``ended`` or ``answered``."""
+    since: float
+    """When the task, or the wait for a person, began."""
+    at: float = 0.0
+    status: str = ""
+    """Of a task that ended: ``completed``, ``failed``, ``cancelled``. Of an input request: its kind."""
+    error_type: str | None = None
+    steps: int = 0
+    id: str = ""
+    """Of the input request."""
+
+
+Report = Callable[[TaskReport], None]
+
+
+def _report(report: TaskReport) -> None:
+    function = workflow.extern_functions().get(REPORT)
+    if function is not None and not workflow.unsafe.is_replaying():
+        function(report)
+
+
+def report_answered(request: InputRequest) -> None:
+    """Report that an input request was answered, or has expired."""
+    now, since = workflow.now().timestamp(), request.opened_at.timestamp()
+    task_id = workflow.info().workflow_id
+    _report(TaskReport(task_id=task_id, kind="answered", since=since, at=now, status=request.kind, id=request.id))
+
+
+class TaskReporting(WorkflowInboundInterceptor):
+    """Reports the start and the end of each task; a run that continues as new is neither."""
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> object:
+        """Run the workflow."""
+        info = workflow.info()
+        if info.workflow_type != WORKFLOW_TYPE:
+            return await self.next.execute_workflow(input)
+        since = _started_at(input, info.start_time)
+        if info.continued_run_id is None:
+            now = workflow.now().timestamp()
+            _report(TaskReport(task_id=info.workflow_id, kind="started", since=since, at=now))
+        ended = TaskReport(task_id=info.workflow_id, kind="ended", since=since)
+        try:
+            result = await self.next.execute_workflow(input)
+        except asyncio.CancelledError:
+            if workflow.cancellation_reason() is not None:  # else the worker only drops it from its cache
+                _report(ended.model_copy(update={"status": "cancelled"}))
+            raise
+        except FailureError as error:
+            name = getattr(error, "type", None) or type(error).__name__
+            _report(ended.model_copy(update={"status": "failed", "error_type": name}))
+            raise
+        steps = result.steps if isinstance(result, TaskResult) else 0
+        _report(ended.model_copy(update={"status": "completed", "steps": steps}))
+        return result
+
+
+def _started_at(input: ExecuteWorkflowInput, default: datetime) -> float:
+    """Return when the task started; a run that goes on from another one has that in its second argument."""
+    carried = input.args[1] if len(input.args) > 1 else None
+    text = carried.get("started_at") if isinstance(carried, Mapping) else getattr(carried, "started_at", None)
+    moment = datetime.fromisoformat(text) if isinstance(text, str) else text
+    return (moment or default).timestamp()

@@ -1,0 +1,76 @@
+"""Streams, cursors and memories of one tenant in requests of another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agentkit.testing import InMemoryMemory
+from tests.integration.api.conftest import WITHIN, eventually, settings_for
+from tests.integration.api.mcp_workers import problem
+from tests.integration.api.memory_workers import serving as serving_memory
+from tests.integration.api.two_tenants import TwoTenants, serve_tenants, serving
+from tests.tenant_keys import ACME, GLOBEX
+
+
+@pytest.fixture
+async def tenants(tmp_path: Path, temporal_port: int) -> AsyncIterator[TwoTenants]:
+    async with serve_tenants(settings_for(tmp_path, temporal_port)) as tenants:
+        yield tenants
+
+
+async def test_a_stream_is_not_resumed_by_another_tenant(tenants: TwoTenants) -> None:
+    task_id = await tenants.acme.submit()
+    async with tenants.acme.worker(["Done."]):
+        await tenants.acme.task(task_id, wait=WITHIN)
+    async with serving(tenants.app, tenants.keys.header(ACME)) as served:
+        events = await served.all(task_id)
+        position = events[0].id
+        assert position is not None
+        assert await served.all(task_id, position) == events[1:]
+        theirs = tenants.keys.header(GLOBEX, "viewer")
+        for headers in (theirs, {**theirs, "Last-Event-ID": position}):
+            response = await served.http.get(f"/api/v1/tasks/{task_id}/events", headers=headers)
+            assert problem(response, 404, "task-not-found")["detail"] == f"There is no task {task_id!r}."
+
+
+async def test_the_cursor_of_another_tenants_list_is_refused(tenants: TwoTenants) -> None:
+    for _ in range(2):
+        await tenants.acme.submit()
+    page = await eventually(lambda: tenants.acme.get("/tasks", limit=1), lambda page: page["next_cursor"] is not None)
+    params = {"cursor": page["next_cursor"], "limit": 1}
+    assert (await tenants.acme.get("/tasks", **params))["tasks"]
+    problem(await tenants.globex.http.get("/api/v1/tasks", params=params), 400, "cursor-invalid")
+
+
+async def test_filters_by_ids_of_another_tenant_find_nothing(tenants: TwoTenants) -> None:
+    conversation = (await tenants.acme.http.post("/api/v1/conversations", json={"agent": "assistant"})).json()["id"]
+    task_id = await tenants.acme.submit(tags=["shared"])
+    await eventually(lambda: tenants.acme.get("/tasks", tag="shared"), lambda page: page["total"] == 1)
+    for filters in ({"conversation_id": conversation}, {"parent_id": task_id}, {"tag": "shared"}):
+        page = await tenants.globex.get("/tasks", **filters)
+        assert (page["tasks"], page["total"]) == ([], 0)
+
+
+async def test_memories_are_those_of_the_keys_tenant(tenants: TwoTenants) -> None:
+    acme, globex = tenants.acme, tenants.globex
+    async with serving_memory(acme, InMemoryMemory()):
+        for scope in ({"user": "ada"}, {"agent": "assistant"}, {"scope": "tenant"}):
+            body = {"text": "The password is swordfish.", **scope}
+            added = await acme.http.post("/api/v1/memories", json=body)
+            assert added.status_code == 201, added.text
+            path = f"/api/v1/memories/{added.json()['id']}"
+            assert len((await acme.get("/memories", **scope))["memories"]) == 1
+            assert (await globex.get("/memories", **scope))["memories"] == []
+            assert (await globex.get("/memories/search", q="password", **scope))["memories"] == []
+            export = await globex.http.get("/api/v1/memories/export", params=scope)
+            assert "swordfish" not in export.text
+            erased = await globex.http.delete("/api/v1/memories", params=scope)
+            assert erased.status_code < 300, erased.text
+            for params in ({}, scope):
+                problem(await globex.http.get(path, params=params), 404, "memory-not-found")
+                problem(await globex.http.patch(path, params=params, json={"text": "x"}), 404, "memory-not-found")
+                problem(await globex.http.delete(path, params=params), 404, "memory-not-found")
+            assert (await acme.http.get(path)).json()["text"] == "The password is swordfish."

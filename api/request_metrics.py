@@ -24,6 +24,12 @@ class RequestMetrics:
         self.http_seconds = Histogram(
             "opspawn_http_request_seconds", "Time to the response", http_labels, registry=self.registry
         )
+        self.waiting_tasks = Gauge(
+            "opspawn_tasks_waiting",
+            "Tasks that wait for people, whose oldest input request is at least so many seconds old",
+            ("older_than",),
+            registry=self.registry,
+        )
         self.grpc_requests = Counter(
             "opspawn_grpc_requests", "Calls that ended", (*grpc_labels, "code"), registry=self.registry
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.request_metrics import RequestMetrics
 from api.rest.access.route_roles import ADMIN
+from api.services import request_services
+from api.tasks.waiting_counts import waiting_counts
 
 __all__ = ["install_metrics"]
 
@@ -44,8 +46,11 @@ def install_metrics(app: FastAPI, metrics: RequestMetrics) -> None:
     router = APIRouter(tags=["operation"])
 
     @router.get("/metrics", dependencies=[ADMIN], operation_id="getMetrics", response_class=Response)
-    async def get_metrics() -> Response:
+    async def get_metrics(request: Request) -> Response:
         """Return the counts of this process, in Prometheus's text format."""
+        metrics.waiting_tasks.clear()
+        for age, count in (await waiting_counts(request_services(request).client)).items():
+            metrics.waiting_tasks.labels(age).set(count)
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(router)

@@ -54,6 +54,19 @@ async def test_an_approved_call_is_made_and_the_task_goes_on(payments: Payments)
     assert (ended["status"], ended["output"], payments.paid) == ("completed", "Paid.", [700])
 
 
+async def test_tasks_that_wait_are_counted_at_metrics_by_age(payments: Payments) -> None:
+    async def counted() -> str:
+        return (await payments.api.http.get("/metrics")).text
+
+    async with payments.worker([pay_call(), "Paid."]):
+        task = await payments.waiting()
+        text = await eventually(counted, lambda text: 'opspawn_tasks_waiting{older_than="0"} 0.0' not in text)
+        await payments.answer(task, "deny")
+        await payments.api.task(task["id"], wait=WITHIN)
+    assert 'opspawn_tasks_waiting{older_than="0"}' in text
+    assert 'opspawn_tasks_waiting{older_than="86400"} 0.0' in text
+
+
 async def test_a_denied_call_is_not_made(payments: Payments) -> None:
     async with payments.worker([pay_call(), "I could not."]):
         task = await payments.waiting()

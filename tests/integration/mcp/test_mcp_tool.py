@@ -28,6 +28,7 @@ from agentkit.interfaces import (
 )
 from agentkit.mcp_settings import McpServerSettings
 from agentkit.policy_rules import Effect
+from agentkit.telemetry import TraceParent, tracing_as
 from tests.integration.mcp.conftest import StartServers
 from tests.mcp_stdio_settings import call_context, raw_server, sdk_server
 from tests.polling import eventually
@@ -154,6 +155,15 @@ async def test_the_idempotency_key_is_sent_along(start_servers: StartServers) ->
     servers = await start_servers(raw=raw_server())
     meta = json.loads(str(await servers.tool("raw", "meta").call({}, call_context())))
     assert meta["opspawn/idempotency-key"] == "t1/c1"
+
+
+async def test_the_span_of_a_call_is_sent_along_where_there_is_one(start_servers: StartServers) -> None:
+    servers = await start_servers(raw=raw_server())
+    meta = servers.tool("raw", "meta")
+    with tracing_as(TraceParent(1, 2)):
+        traced = json.loads(str(await meta.call({}, call_context())))
+    assert traced["traceparent"] == f"00-{1:032x}-{2:016x}-01"
+    assert "traceparent" not in json.loads(str(await meta.call({}, call_context())))
 
 
 @pytest.mark.parametrize("protocol", ["auto", "legacy"])

@@ -79,7 +79,7 @@ class Outcome:
         )
         async with self._env.worker(self.model, look, pay, read_page, compactor=self.compactor):
             handle = await self._env.start("Pay and look.", agent)
-            newest = self._env.client.get_workflow_handle_for(AgentTask.run, handle.id)
+            newest = self._env.client.get_workflow_handle(handle.id)
             await pending_requests(newest)
             await newest.signal("send_message", {"text": "Be quick.", "id": "m1"})
             await answer_now(newest, "input_1", "approve", remember="task_same_arguments")

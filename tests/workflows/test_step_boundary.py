@@ -16,7 +16,6 @@ from tests.workflows.conftest import TIMEOUT_S, Handle, TaskEnvironment
 from tests.workflows.gates import GatedTool
 from tests.workflows.run_events import events_of_runs
 from tests.workflows.steering_calls import answer_now, send_now, view_when
-from workflows.agent_task import AgentTask
 from workflows.search_attributes import INPUT, STATUS
 
 LOOKS = [looking(number) for number in range(9)]
@@ -24,7 +23,7 @@ LOOKS = [looking(number) for number in range(9)]
 
 async def until_continued(env: TaskEnvironment, handle: Handle) -> Handle:
     """Send messages until the task has continued as new; return the handle of whichever run is the newest."""
-    newest = env.client.get_workflow_handle_for(AgentTask.run, handle.id)
+    newest = env.client.get_workflow_handle(handle.id)
     count = 0
     async with asyncio.timeout(TIMEOUT_S):
         while (await newest.describe()).run_id == handle.first_execution_run_id:

@@ -225,7 +225,7 @@ async def test_a_task_that_continues_as_new_keeps_all_versions(short_history_env
         result, handle = await env.run(
             "Look around.", env.agent(look, compaction=SMALL_WINDOW, limits={"max_steps": count + 1})
         )
-        newest = env.client.get_workflow_handle_for(AgentTask.run, handle.id)
+        newest = env.client.get_workflow_handle(handle.id)
         assert (await newest.describe()).run_id != handle.first_execution_run_id
         page = await newest.query(AgentTask.transcript)
         versions = [await env.transcript(newest, version=version) for version in range(1, page.versions + 1)]

@@ -17,7 +17,7 @@ from tests.workflows.conftest import Handle, TaskEnvironment
 from tests.workflows.run_events import events_of_runs, without_times
 from tests.workflows.steering_calls import answer_now
 from workflows.agent_task import AgentTask
-from workflows.task_types import StepEnds
+from workflows.task_types import StepEnds, TaskResult
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+]+|task-[0-9a-f]{32}")
 PAGE = "page " * 10_000
@@ -79,7 +79,7 @@ class Outcome:
         )
         async with self._env.worker(self.model, look, pay, read_page, compactor=self.compactor):
             handle = await self._env.start("Pay and look.", agent)
-            newest = self._env.client.get_workflow_handle(handle.id)
+            newest = self._env.client.get_workflow_handle(handle.id, result_type=TaskResult)
             await pending_requests(newest)
             await newest.signal("send_message", {"text": "Be quick.", "id": "m1"})
             await answer_now(newest, "input_1", "approve", remember="task_same_arguments")

@@ -17,13 +17,14 @@ from tests.workflows.gates import GatedTool
 from tests.workflows.run_events import events_of_runs
 from tests.workflows.steering_calls import answer_now, send_now, view_when
 from workflows.search_attributes import INPUT, STATUS
+from workflows.task_types import TaskResult
 
 LOOKS = [looking(number) for number in range(9)]
 
 
 async def until_continued(env: TaskEnvironment, handle: Handle) -> Handle:
     """Send messages until the task has continued as new; return the handle of whichever run is the newest."""
-    newest = env.client.get_workflow_handle(handle.id)
+    newest = env.client.get_workflow_handle(handle.id, result_type=TaskResult)
     count = 0
     async with asyncio.timeout(TIMEOUT_S):
         while (await newest.describe()).run_id == handle.first_execution_run_id:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 from agentkit.principal import LOCAL_PRINCIPAL, Principal
 
-__all__ = ["acting_as", "authenticated_principal", "current_principal"]
+__all__ = ["acting_as", "authenticated_principal", "authenticated_subject", "current_principal"]
 
 _principal: ContextVar[Principal] = ContextVar("opspawn_principal", default=LOCAL_PRINCIPAL)
 
@@ -32,3 +32,9 @@ def authenticated_principal() -> Principal | None:
     """Return the principal of the current request; None where nobody is authenticated."""
     principal = _principal.get()
     return None if principal is LOCAL_PRINCIPAL else principal
+
+
+def authenticated_subject() -> str | None:
+    """Return the name of the current request's principal; None where nobody is authenticated."""
+    principal = authenticated_principal()
+    return None if principal is None else principal.subject

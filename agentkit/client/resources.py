@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue
 
 from agentkit.input_requests import InputRequest
-from agentkit.interfaces import McpPrompt, McpResource
+from agentkit.interfaces import DEFAULT_TENANT, McpPrompt, McpResource
 from agentkit.messages import InputPart, Message, Usage
 from agentkit.records import Record
 
@@ -118,6 +118,7 @@ class Task(ApiObject):
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = Field(default_factory=dict)
     user: str | None = None
+    tenant: str = DEFAULT_TENANT
     created_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None

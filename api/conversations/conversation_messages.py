@@ -16,6 +16,7 @@ from api.conversations.conversation_snapshot import ConversationSnapshot, SentTu
 from api.conversations.conversation_starter import message_id
 from api.conversations.conversation_workflows import ConversationWorkflows
 from api.conversations.pending_turns import queued_turn
+from api.current_principal import authenticated_subject
 from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import MessageRefused, SteeringRefused, TaskNotFound
 from api.tasks.referenced_input import ReferencedInput
@@ -97,6 +98,7 @@ class ConversationMessages:
             message=message,
             title=task_title(message),
             on_busy=request.on_busy,
+            sent_by=authenticated_subject(),
             tags=conversation.tags,
             metadata={**conversation.metadata, **request.metadata},
             body_hash=body_hash,

@@ -36,6 +36,7 @@ from api.conversations.conversation_starter import (
 )
 from api.conversations.conversation_visibility import conversation_query, listed_conversation, waiting_conversations
 from api.conversations.conversation_workflows import ConversationWorkflows
+from api.current_principal import authenticated_subject
 from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import (
     FieldIssue,
@@ -252,6 +253,7 @@ class ConversationService:
             agent=agent,
             message=message,
             title=task_title(message),
+            sent_by=authenticated_subject(),
             tags=request.unique_tags,
             metadata=request.metadata,
             notify=self._notify,

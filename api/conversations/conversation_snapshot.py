@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from typing_extensions import TypedDict
 
+from agentkit.interfaces import DEFAULT_TENANT
 from agentkit.records import Record
 from api.tasks.task_snapshot import TaskSnapshot, TaskUsage
 from workflows.conversations.conversation_types import MessageOutcome, OnBusy
@@ -86,6 +87,7 @@ class ConversationSnapshot:
     status: ShownConversationStatus
     title: str = ""
     user: str | None = None
+    tenant: str = DEFAULT_TENANT
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     on_busy: OnBusy = "reject"

@@ -24,7 +24,7 @@ from api.tasks.requests.task_requests import TaskFilter
 from api.tasks.task_listing import created_terms, visibility_query
 from api.tasks.task_visibility import memo_metadata, memo_usage, memo_value
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.tenant_access import tenant_terms
+from api.tasks.tenant_access import tenant_of, tenant_terms
 from api.tasks.visibility_text import quoted
 from workflows.conversations.conversation_types import (
     CONVERSATION_TYPE,
@@ -141,6 +141,7 @@ async def listed_conversation(
         status=_status(execution, summary, is_waiting=is_waiting),
         title=str(memo[MEMO_TITLE] or ""),
         user=None if user is None else str(user),
+        tenant=tenant_of(execution),
         tags=tuple(attributes.get(TAGS) or ()),
         metadata=memo_metadata(memo[MEMO_METADATA]),
         on_busy=summary.on_busy,

@@ -56,6 +56,7 @@ def queued_turn(
         tags=message.tags,
         metadata=message.metadata,
         user=conversation.user,
+        tenant=conversation.tenant,
         created_at=created_at,
         links=urls.links(task_id),
     )

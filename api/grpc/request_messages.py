@@ -79,6 +79,7 @@ def task_list_request(request: tasks_pb2.ListTasksRequest) -> TaskListRequest:
         "conversation_id": request.conversation_id or None,
         "parent_id": request.parent_id or None,
         "tag": request.tag or None,
+        "tenant": request.tenant or None,
         after: time_field(after, request.created_after) if request.HasField("created_after") else None,
         before: time_field(before, request.created_before) if request.HasField("created_before") else None,
         "limit": request.limit or None,

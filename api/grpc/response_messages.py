@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentkit.interfaces import DEFAULT_TENANT
 from agentkit.messages import FilePart, InputPart, TextPart
 from api.events.event import Event
 from api.grpc.json_values import to_struct, to_value
@@ -28,6 +29,7 @@ def task_message(task: TaskSnapshot) -> tasks_pb2.Task:
         tags=task.tags,
         metadata=task.metadata,
         user=task.user or "",
+        tenant="" if task.tenant == DEFAULT_TENANT else task.tenant,
         links=tasks_pb2.TaskLinks(**task.links),
     )
     message.created_at.FromDatetime(task.created_at)

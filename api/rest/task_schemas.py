@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from agentkit.interfaces import DEFAULT_TENANT
 from agentkit.messages import InputPart, Message
 from agentkit.runtime.calls.effect_ledger import CallState
 from agentkit.specs import Effect
@@ -223,6 +224,8 @@ class TaskResponse(_Response):
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = Field(default_factory=dict)
     user: str | None = None
+    tenant: str = Field(default=DEFAULT_TENANT, exclude_if=lambda tenant: tenant == DEFAULT_TENANT)
+    """Left out where it is `default`."""
     created_at: datetime
     started_at: datetime | None = None
     """When a worker first took it. Null in lists."""

@@ -32,6 +32,7 @@ from workflows.search_attributes import (
     PARENT,
     STATUS,
     TAGS,
+    TENANT,
     input_term,
 )
 from workflows.task_types import WORKFLOW_TYPE, TaskStatus
@@ -71,6 +72,7 @@ def visibility_query(tasks: TaskFilter) -> str:
         CONVERSATION.name: tasks.conversation_id,
         PARENT.name: tasks.parent_id,
         TAGS.name: tasks.tag,
+        TENANT.name: tasks.tenant,
     }
     terms.extend(f"{name} = {quoted(value)}" for name, value in values.items() if value is not None)
     return " AND ".join([*terms, *created_terms(tasks.created_after, tasks.created_before)])

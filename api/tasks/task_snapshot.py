@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pydantic import JsonValue
 from typing_extensions import TypedDict
 
+from agentkit.interfaces import DEFAULT_TENANT
 from agentkit.messages import FilePart, ImagePart, InputPart, Message, TextPart, Usage
 from agentkit.records import Record
 from workflows.task_types import TaskStatus
@@ -137,6 +138,7 @@ class TaskSnapshot:
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     user: str | None = None
+    tenant: str = DEFAULT_TENANT
     created_at: datetime
     started_at: datetime | None = None
     """When a worker first took the task. None in lists."""

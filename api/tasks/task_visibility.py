@@ -18,7 +18,7 @@ from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.requests.task_requests import NewTask
 from api.tasks.stalled_workflow import listed_stall
 from api.tasks.task_snapshot import ForkOrigin, TaskLinks, TaskSnapshot, TaskUrls, TaskUsage, input_content
-from api.tasks.tenant_access import own_tenant
+from api.tasks.tenant_access import own_tenant, tenant_of
 from workflows.search_attributes import (
     AGENT,
     CONVERSATION,
@@ -120,6 +120,7 @@ def queued_task(
         tags=new_task.unique_tags,
         metadata=new_task.metadata,
         user=new_task.user,
+        tenant=own_tenant(),
         created_at=created_at,
         links=links,
     )
@@ -152,6 +153,7 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
         tags=tuple(attributes.get(TAGS) or ()),
         metadata=memo_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
+        tenant=tenant_of(execution),
         input_requests=tuple(open_request(request, execution.id, agent) for request in requests),
         stalled=listed_stall(execution),
         created_at=execution.start_time,

@@ -154,6 +154,7 @@ class TaskFilter(ServiceRequest):
     conversation_id: _Name | None = None
     parent_id: _Name | None = None
     tag: _TaskTag | None = Field(default=None, description="One of the task's tags.")
+    tenant: _Name | None = Field(default=None, description="For administrators; others see their own tenant's only.")
     created_after: RequestTime | None = None
     created_before: RequestTime | None = None
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import re
+import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from agentkit.testing import InMemoryMemory
 from tests.integration.api.conftest import WITHIN, eventually, settings_for
 from tests.integration.api.mcp_workers import problem
 from tests.integration.api.memory_workers import serving as serving_memory
+from tests.integration.api.talks import Talks
 from tests.integration.api.two_tenants import TwoTenants, serve_tenants, serving
 from tests.tenant_keys import ACME, GLOBEX
 
@@ -47,11 +52,37 @@ async def test_the_cursor_of_another_tenants_list_is_refused(tenants: TwoTenants
 
 async def test_filters_by_ids_of_another_tenant_find_nothing(tenants: TwoTenants) -> None:
     conversation = (await tenants.acme.http.post("/api/v1/conversations", json={"agent": "assistant"})).json()["id"]
-    task_id = await tenants.acme.submit(tags=["shared"])
-    await eventually(lambda: tenants.acme.get("/tasks", tag="shared"), lambda page: page["total"] == 1)
-    for filters in ({"conversation_id": conversation}, {"parent_id": task_id}, {"tag": "shared"}):
+    tag = uuid.uuid4().hex
+    task_id = await tenants.acme.submit(tags=[tag])
+    await eventually(lambda: tenants.acme.get("/tasks", tag=tag), lambda page: page["total"] == 1)
+    for filters in ({"conversation_id": conversation}, {"parent_id": task_id}, {"tag": tag}):
         page = await tenants.globex.get("/tasks", **filters)
         assert (page["tasks"], page["total"]) == ([], 0)
+
+
+async def test_a_task_names_its_tenant_and_an_administrator_lists_that_of_one(tenants: TwoTenants) -> None:
+    tag = uuid.uuid4().hex  # other tests have tasks of the same tenants
+    tasks = {tenant: await tenants.of(tenant).submit(tags=[tag]) for tenant in (ACME, GLOBEX)}
+    for tenant, task_id in tasks.items():
+        assert (await tenants.admin.task(task_id))["tenant"] == tenant
+        page = await eventually(
+            partial(tenants.admin.get, "/tasks", tenant=tenant, tag=tag), lambda page: bool(page["tasks"])
+        )
+        assert [(task["id"], task["tenant"]) for task in page["tasks"]] == [(task_id, tenant)]
+    assert (await tenants.globex.get("/tasks", tenant=ACME, tag=tag))["total"] == 0
+    own = await tenants.admin.post()
+    assert "tenant" not in own.json()
+
+
+async def test_messages_of_a_conversation_are_sent_by_the_key(tenants: TwoTenants) -> None:
+    talks = Talks(tenants.acme)
+    conversation = await talks.create(message="Hello")
+    turn = await talks.send(conversation, "More", status=202, on_busy="enqueue")
+    assert turn["tenant"] == ACME
+    handle = tenants.acme.temporal.get_workflow_handle(conversation["id"])
+    history = (await handle.fetch_history()).to_json()
+    payloads = [base64.b64decode(data).decode() for data in re.findall(r'"data": "([^"]+)"', history)]
+    assert sum('"sent_by":"operator-acme"' in payload for payload in payloads) == 2
 
 
 async def test_memories_are_those_of_the_keys_tenant(tenants: TwoTenants) -> None:

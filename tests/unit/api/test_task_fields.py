@@ -21,7 +21,9 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from agentkit.input_requests import DECISIONS, InputAnswer, InputRequest
 from agentkit.messages import Usage, user_message
+from agentkit.principal import Principal
 from agentkit.specs import Limits
+from api.current_principal import acting_as
 from api.grpc.request_messages import answer_request, new_task, task_list_request
 from api.grpc.response_messages import task_message
 from api.proto.opspawn.v1 import tasks_pb2
@@ -89,6 +91,7 @@ FULL = TaskSnapshot(
     tags=("a", "b"),
     metadata={"ticket": "4711"},
     user="ada",
+    tenant="acme",
     created_at=CREATED_AT,
     started_at=CREATED_AT + timedelta(seconds=1),
     completed_at=CREATED_AT + timedelta(seconds=2),
@@ -176,8 +179,10 @@ def test_each_field_is_set_in_grpcs_message() -> None:
 
 
 async def test_each_field_of_a_list_is_read_from_search_attributes_or_memo() -> None:
+    with acting_as(Principal(subject="ada", tenant="acme")):
+        started = new_task_search_attributes(NEW_TASK, "assistant")
     pairs: list[SearchAttributePair[Any]] = [
-        *new_task_search_attributes(NEW_TASK, "assistant"),
+        *started,
         SearchAttributePair(STEPS, 2),
         SearchAttributePair(CONVERSATION, "conversation-1"),
         SearchAttributePair(PARENT, "task-0"),
@@ -243,6 +248,7 @@ def test_each_filter_is_read_from_grpcs_request_and_narrows_the_query() -> None:
         "conversation_id": "c",
         "parent_id": "p",
         "tag": "t",
+        "tenant": "acme",
         "created_after": "2026-11-21T19:53:11Z",
         "created_before": "2026-11-21T19:53:11Z",
         "limit": 3,

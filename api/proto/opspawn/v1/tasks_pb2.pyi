@@ -305,6 +305,7 @@ class ListTasksRequest(_message.Message):
     CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     conversation_id: _builtins.str
     parent_id: _builtins.str
@@ -314,6 +315,8 @@ class ListTasksRequest(_message.Message):
     """1 to 200; 0 is 50."""
     cursor: _builtins.str
     """next_cursor of the page before."""
+    tenant: _builtins.str
+    """For administrators; others see their own tenant's only."""
     @_builtins.property
     def status(self) -> _containers.RepeatedScalarFieldContainer[Global___TaskStatus.ValueType]:
         """Any of these; none: all."""
@@ -334,10 +337,11 @@ class ListTasksRequest(_message.Message):
         created_before: _timestamp_pb2.Timestamp | None = ...,
         limit: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "conversation_id", b"conversation_id", "created_after", b"created_after", "created_before", b"created_before", "cursor", b"cursor", "limit", b"limit", "parent_id", b"parent_id", "status", b"status", "tag", b"tag"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "conversation_id", b"conversation_id", "created_after", b"created_after", "created_before", b"created_before", "cursor", b"cursor", "limit", b"limit", "parent_id", b"parent_id", "status", b"status", "tag", b"tag", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -847,6 +851,7 @@ class Task(_message.Message):
     WAITING_FOR_WORKER_FIELD_NUMBER: _builtins.int
     STALLED_FIELD_NUMBER: _builtins.int
     FORKED_FROM_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its Temporal workflow id."""
     agent: _builtins.str
@@ -861,6 +866,8 @@ class Task(_message.Message):
     user: _builtins.str
     waiting_for_worker: _builtins.bool
     """It can't go on because no worker polls its task queue. Not checked when it is created."""
+    tenant: _builtins.str
+    """Whose it is; empty: the tenant default."""
     @_builtins.property
     def input(self) -> Global___Input: ...
     @_builtins.property
@@ -927,10 +934,11 @@ class Task(_message.Message):
         waiting_for_worker: _builtins.bool = ...,
         stalled: Global___Stalled | None = ...,
         forked_from: Global___ForkOrigin | None = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "forked_from", b"forked_from", "input", b"input", "links", b"links", "output", b"output", "stalled", b"stalled", "started_at", b"started_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "completed_at", b"completed_at", "conversation_id", b"conversation_id", "created_at", b"created_at", "doing", b"doing", "error", b"error", "forked_from", b"forked_from", "id", b"id", "input", b"input", "input_requests", b"input_requests", "links", b"links", "metadata", b"metadata", "output", b"output", "parent_id", b"parent_id", "stalled", b"stalled", "started_at", b"started_at", "status", b"status", "steps", b"steps", "tags", b"tags", "title", b"title", "usage", b"usage", "user", b"user", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "completed_at", b"completed_at", "conversation_id", b"conversation_id", "created_at", b"created_at", "doing", b"doing", "error", b"error", "forked_from", b"forked_from", "id", b"id", "input", b"input", "input_requests", b"input_requests", "links", b"links", "metadata", b"metadata", "output", b"output", "parent_id", b"parent_id", "stalled", b"stalled", "started_at", b"started_at", "status", b"status", "steps", b"steps", "tags", b"tags", "tenant", b"tenant", "title", b"title", "usage", b"usage", "user", b"user", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

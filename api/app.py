@@ -47,6 +47,8 @@ from api.rest.access.authentication_middleware import AuthenticationMiddleware
 from api.rest.access.caller_trace import CallerTraceMiddleware
 from api.rest.access.route_roles import OPEN_PATHS, describe_security
 from api.rest.access.security_headers import SecurityHeadersMiddleware
+from api.rest.codec import codec_routes
+from api.rest.codec.codec_cors import CODEC_PATH, CodecCorsMiddleware, web_ui_origins
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
 from api.rest.metrics import install_metrics
 from api.rest.problems import install_problems, problem_schemas
@@ -115,6 +117,7 @@ def create_app(
         mcp_routes,
         memory_routes,
         system_routes,
+        codec_routes,
         health_routes,
         docs_page,
         home_page,
@@ -140,7 +143,14 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics, a
             allow_headers=["*"],
             expose_headers=["Location", "Retry-After", "WWW-Authenticate"],
         )
-    app.add_middleware(CrossSiteMiddleware, hosts=allowed_hosts(settings), origins=settings.cors_origins)
+    web_ui = web_ui_origins(settings)
+    app.add_middleware(CodecCorsMiddleware, origins=web_ui)
+    app.add_middleware(
+        CrossSiteMiddleware,
+        hosts=allowed_hosts(settings),
+        origins=settings.cors_origins,
+        origins_of_paths={CODEC_PATH: web_ui},
+    )
     install_metrics(app, metrics)
     app.add_middleware(SecurityHeadersMiddleware)
 

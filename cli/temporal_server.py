@@ -63,6 +63,8 @@ class TemporalServer:
     """An SQLite file; None: in memory."""
     namespace: str | None = None
     """A namespace to create besides ``default``."""
+    codec_endpoint: str | None = None
+    """URL of the codec server that the Web UI decrypts payloads with; None: it shows them as they are."""
 
     def command(self) -> list[str]:
         """Return the command line that starts it."""
@@ -75,6 +77,8 @@ class TemporalServer:
         command += [argument for value in DYNAMIC_CONFIG for argument in ("--dynamic-config-value", value)]
         for name, kind in search_attribute_types().items():
             command += ["--search-attribute", f"{name}={kind}"]
+        if self.codec_endpoint is not None:
+            command += ["--ui-codec-endpoint", self.codec_endpoint]
         if self.namespace is not None and self.namespace != "default":
             command += ["--namespace", self.namespace]
         return command

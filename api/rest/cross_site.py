@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -34,11 +35,25 @@ class CrossSiteMiddleware:
     both where there is no body.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str]) -> None:
-        """Check before ``app``: ``hosts`` as of ``allowed_hosts``, ``origins`` as of ``Settings.cors_origins``."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Collection[str],
+        origins: Collection[str],
+        origins_of_paths: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> None:
+        """Check before ``app``.
+
+        Args:
+            app: the application.
+            hosts: as of ``allowed_hosts``.
+            origins: as of ``Settings.cors_origins``.
+            origins_of_paths: more origins, for the paths that begin with a text only.
+        """
         self._app = app
         self._hosts = hosts
         self._origins = origins
+        self._origins_of_paths = origins_of_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or respond with a problem."""
@@ -48,7 +63,7 @@ class CrossSiteMiddleware:
         headers = Headers(scope=scope)
         problem = (
             self._host_problem(headers)
-            or self._page_problem(scope["method"], headers)
+            or self._page_problem(scope, headers)
             or _change_problem(scope["method"], headers)
         )
         if problem is None:
@@ -67,8 +82,10 @@ class CrossSiteMiddleware:
         )
         return 421, "host-not-allowed", "Unknown host", detail
 
-    def _page_problem(self, method: str, headers: Headers) -> tuple[int, str, str, str] | None:
-        if not self._is_of_other_site(method, headers):
+    def _page_problem(self, scope: Scope, headers: Headers) -> tuple[int, str, str, str] | None:
+        of_path = (more for start, more in self._origins_of_paths.items() if scope["path"].startswith(start))
+        is_allowed = any(headers.get("origin") in origins for origins in of_path)
+        if is_allowed or not self._is_of_other_site(scope["method"], headers):
             return None
         detail = (
             f"A page of {headers.get('origin', 'another site')[:100]} may not use this API. If it should, add its "

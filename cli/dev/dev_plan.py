@@ -187,6 +187,7 @@ def _temporal(settings: Settings, port: int, environment: Mapping[str, str]) -> 
         ui_port=settings.ui_port,
         database=settings.data_dir / "temporal.db",
         namespace=ClientConfigProfile.load().namespace,
+        codec_endpoint=f"http://127.0.0.1:{settings.port}/codec" if settings.encryption_keys else None,
     )
     command = tuple(server.command())
     return ChildSpec("temporal", command, environment, temporal_line_is_shown, grace_s=1.5, umask=0o077)

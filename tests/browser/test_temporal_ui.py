@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,3 +38,15 @@ async def test_the_tab_that_show_names_has_the_input_each_step_and_the_totals(pa
     await details.get_by_text("Agent assistant on demo:demo").wait_for()
     for text in ("2 model calls, 1 tool calls", "Step 1", "calculator gave: 42", "Step 2"):
         await current_details.get_by_text(text).first.wait_for()
+
+
+async def test_the_web_ui_shows_encrypted_payloads_in_plain_text(page: Page, tmp_path: Path) -> None:
+    key = base64.b64encode(b"k" * 32).decode()
+    dev = DevProcess(tmp_path / "encrypted", variables={"OPSPAWN_ENCRYPTION_KEYS": f"test:{key}"})
+    dev.start()
+    try:
+        task = dev.json_of("run", "assistant", "say violets are blue")
+        await page.goto(task["links"]["temporal_ui"])
+        await page.get_by_text("violets are blue").first.wait_for()
+    finally:
+        dev.close()

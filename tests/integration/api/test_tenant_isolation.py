@@ -28,7 +28,7 @@ from tests.tenant_keys import ACME, GLOBEX
 SHARED = {
     *("/api/v1/agents", "/api/v1/agents/{name}", "/api/v1/tools", "/api/v1/system"),
     *("/api/v1/mcp/servers", "/api/v1/mcp/servers/{name}/tools", "/api/v1/mcp/servers/{name}/resources"),
-    *("/api/v1/mcp/servers/{name}/prompts", "/healthz", "/readyz", "/metrics"),
+    *("/api/v1/mcp/servers/{name}/prompts", "/healthz", "/readyz", "/metrics", "/codec/decode", "/codec/encode"),
 }
 """Paths without data of any tenant, or for admins only."""
 MEMORIES = "/api/v1/memories"

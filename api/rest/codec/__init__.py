@@ -1,0 +1,1 @@
+"""The codec server of Temporal's Web UI and command line."""

@@ -114,7 +114,7 @@ async def _serve(settings: Settings) -> None:
                 watching_event_loop(),
                 measuring_model_waits(models, meter),
                 ToolCalls(meter=meter) as calls,
-                serving_app_memory(client, settings, models, cache, secrets, open_memory),
+                serving_app_memory(client, settings, models, cache, secrets, open_memory, worker_telemetry),
                 build_worker(client, settings, models, catalog.toolset, check, relay, calls, secrets, mcp, None, cache),
             ):
                 await require_no_other_app_started(client, settings)

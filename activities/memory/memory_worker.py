@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Plugin, Worker
 
 from activities import retry_policies
 from activities.memory.memory_extracting import MemoryExtractionActivity
@@ -28,9 +28,12 @@ from agentkit.runtime.lazy_memory import LazyMemory
 from agentkit.tools import ToolRegistry
 from agentkit.tools.memory_tools import memory_tools
 
-__all__ = ["build_memory_worker", "serving_app_memory", "serving_memory"]
+__all__ = ["Plugins", "build_memory_worker", "serving_app_memory", "serving_memory"]
 
 logger = logging.getLogger("opspawn.memory")
+
+Plugins = Callable[[Client, Settings], Sequence[Plugin]]
+"""Returns the plugins of a worker, such as those of telemetry."""
 
 _LOCK_FILE = "owner.lock"
 _RETRY_INTERVAL_S = 2.0
@@ -43,6 +46,7 @@ def build_memory_worker(
     reader: TranscriptReader,
     models: Mapping[str, Model],
     secrets: Secrets | None = None,
+    plugins: Plugins | None = None,
 ) -> Worker:
     """Return a worker for memory's activities and tools, which isn't started."""
     tools = ToolActivities(ToolRegistry(memory_tools(memory)), None, str(own_identity(settings)), secrets, client)
@@ -56,6 +60,7 @@ def build_memory_worker(
             MemoryRecallActivity(memory, reader).recall_memories,
             MemoryExtractionActivity(memory, reader, models).extract_memories,
         ],
+        plugins=plugins(client, settings) if plugins else (),
         deployment_config=DEPLOYMENT_VERSION,
         max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
         graceful_shutdown_timeout=retry_policies.GRACEFUL_SHUTDOWN_TIMEOUT,
@@ -70,6 +75,7 @@ def serving_app_memory(
     cache: TranscriptCache,
     secrets: Secrets,
     open_memory: Callable[[Settings, Path], Awaitable[LongTermMemory]],
+    plugins: Plugins | None = None,
 ) -> AbstractAsyncContextManager[None]:
     """Run the memory worker while the context is entered, unless memory is off; the first call opens the memory.
 
@@ -78,7 +84,8 @@ def serving_app_memory(
     if settings.memory_store == "off":
         return nullcontext()
     memory = LazyMemory(partial(open_memory, settings, settings.memory_dir))
-    build = partial(build_memory_worker, client, settings, memory, TranscriptReader(client, cache), models, secrets)
+    reader = TranscriptReader(client, cache)
+    build = partial(build_memory_worker, client, settings, memory, reader, models, secrets, plugins)
     lock = OwnerLock(settings.memory_dir / _LOCK_FILE) if settings.memory_store == "embedded" else None
     return serving_memory(memory, build, lock)
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from activities.memory.memory_worker import build_memory_worker, serving_memory
+from activities.memory.memory_worker import Plugins, build_memory_worker, serving_memory
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from agentkit.interfaces import LongTermMemory, MemoryScope, Model, memory_task_queue
@@ -44,10 +44,14 @@ async def start_for_user(env: TaskEnvironment, text: str, agent: AgentSpec, user
 
 @asynccontextmanager
 async def memory_served(
-    env: TaskEnvironment, memory: LongTermMemory, models: Mapping[str, Model] | None = None
+    env: TaskEnvironment,
+    memory: LongTermMemory,
+    models: Mapping[str, Model] | None = None,
+    *,
+    plugins: Plugins | None = None,
 ) -> AsyncIterator[None]:
     """Run the worker of memory; ``models`` read transcripts at the end of tasks."""
     reader = TranscriptReader(env.client, TranscriptCache(1_000_000))
-    build = partial(build_memory_worker, env.client, env.settings, memory, reader, models or {})
+    build = partial(build_memory_worker, env.client, env.settings, memory, reader, models or {}, plugins=plugins)
     async with serving_memory(memory, build):
         yield

@@ -23,12 +23,13 @@ from agentkit.input_requests import InputRequest
 from agentkit.messages import ToolCall, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.telemetry import trace_id
-from agentkit.testing import ScriptedModel, ScriptedResponse
+from agentkit.testing import InMemoryMemory, ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry, tool
 from tests.polling import eventually, eventually_found
 from tests.reserved_ports import reserve_port
 from tests.workflows.answering import answer
 from tests.workflows.conftest import Handle, TaskEnvironment
+from tests.workflows.memory_workers import agent_with_memory, memory_served, start_for_user
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import AGENT, MEMO_INPUT_REQUESTS, MEMO_TRACEPARENT
 from workflows.task_types import TaskInput
@@ -140,6 +141,16 @@ async def test_a_task_with_an_approval_a_retry_and_another_worker_is_one_tree(
     failed = [span for span in spans if span.status.code == Status.STATUS_CODE_ERROR]
     assert [span.name for span in failed] == ["chat m"], "the retry is a span of its own"
     assert SECRET not in "".join(map(str, spans))
+
+
+async def test_memories_are_recalled_in_the_same_trace(env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiving(monkeypatch) as spans:
+        async with memory_served(env, InMemoryMemory(), plugins=worker_telemetry), env.worker(ScriptedModel(["Hi."])):
+            handle = await start_for_user(env, "Hello.", agent_with_memory(env, recall=3))
+            await env.result(handle)
+        await eventually(lambda: len(spans) == 3)
+    assert {span.name for span in spans} == {"recall", "chat m", "invoke_agent unknown"}
+    assert {span.trace_id for span in spans} == {trace_id(handle.id).to_bytes(16)}
 
 
 async def test_the_trace_of_a_caller_is_continued(env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:

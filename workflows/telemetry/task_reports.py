@@ -67,10 +67,10 @@ class TaskReporting(WorkflowInboundInterceptor):
         info = workflow.info()
         if info.workflow_type != WORKFLOW_TYPE:
             return await self.next.execute_workflow(input)
-        since = _started_at(input, info.start_time)
+        since = (_moment(input, 1, "started_at") or info.start_time).timestamp()  # of the first of several runs
         if info.continued_run_id is None:
-            now = workflow.now().timestamp()
-            _report(TaskReport(task_id=info.workflow_id, kind="started", since=since, at=now))
+            queued = _due_at(input, info.workflow_start_time).timestamp()
+            _report(TaskReport(task_id=info.workflow_id, kind="started", since=queued, at=since))
         ended = TaskReport(task_id=info.workflow_id, kind="ended", since=since)
         try:
             result = await self.next.execute_workflow(input)
@@ -87,9 +87,13 @@ class TaskReporting(WorkflowInboundInterceptor):
         return result
 
 
-def _started_at(input: ExecuteWorkflowInput, default: datetime) -> float:
-    """Return when the task started; a run that goes on from another one has that in its second argument."""
-    carried = input.args[1] if len(input.args) > 1 else None
-    text = carried.get("started_at") if isinstance(carried, Mapping) else getattr(carried, "started_at", None)
-    moment = datetime.fromisoformat(text) if isinstance(text, str) else text
-    return (moment or default).timestamp()
+def _due_at(input: ExecuteWorkflowInput, created_at: datetime) -> datetime:
+    """Return when the task was to start: at its creation, or at its ``start_at``."""
+    return max(created_at, _moment(input, 0, "start_at") or created_at)
+
+
+def _moment(input: ExecuteWorkflowInput, index: int, field: str) -> datetime | None:
+    """Return a time in an argument of the workflow, which is plain JSON or a record."""
+    argument = input.args[index] if len(input.args) > index else None
+    value = argument.get(field) if isinstance(argument, Mapping) else getattr(argument, field, None)
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 import grpc
+from google.protobuf.message import DecodeError
 from grpc import aio
 
 from activities.settings import Settings
@@ -58,13 +59,18 @@ class RelayServicer(DeltaRelayServicer):
             )
         updates = _WorkerUpdates(self._watched)
         self._workers.add(updates)
+        is_decodable = True
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._receive, request_iterator, updates, tasks.cancel_scope)
                 while True:
                     await context.write(await updates.next_response())
+        except* DecodeError:
+            is_decodable = False
         finally:
             self._workers.discard(updates)
+        if not is_decodable:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "This request is no RelayRequest.")
 
     async def _receive(self, requests: _Requests, updates: _WorkerUpdates, stream: anyio.CancelScope) -> None:
         """Read requests until the worker ends the stream; then cancel ``stream``."""

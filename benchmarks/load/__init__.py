@@ -1,0 +1,1 @@
+"""Load by many users at once, made by locust: ``python -m benchmarks.load``."""

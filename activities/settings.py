@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import NoDecode
 
 from activities.encryption_keys import EncryptionKeys
+from activities.tenant_settings import TenantTable
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.errors import ConfigurationInvalid
 from agentkit.principal import Role
@@ -158,6 +159,8 @@ class Settings(AgentSettings):
     """Requests a second that a principal may make of one API process, in the long run. Not where no key is needed."""
     rate_burst: int = Field(default=200, ge=1, le=1_000_000)
     """Requests that it may make at once."""
+    tenants: TenantTable = Field(default_factory=dict)
+    """``weight`` and ``max_running_tasks`` by tenant; ``*`` are all that have no settings of their own."""
     max_connections: int = Field(default=2_000, ge=1)
     """The most connections to the API, and as many to gRPC; further ones get a 503."""
     header_timeout: Seconds = 10.0

@@ -17,6 +17,7 @@ from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.errors import ConversationNotFound, IdempotencyConflict
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.tenant_access import own_tenant
+from api.tasks.tenant_limits import TenantLimits
 from workflows.conversations.conversation_types import CONVERSATION_TYPE, ConversationInput
 from workflows.search_attributes import MEMO_BODY_HASH, STATUS
 
@@ -54,6 +55,7 @@ class ConversationStarter:
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self._task_queue = settings.task_queue
+        self._limits = TenantLimits(client, settings)
         self._workflows = ConversationWorkflows(client, settings, finds_deleted=True)
 
     async def start(self, conversation_id: str, new: ConversationInput, key: ConversationKey | None) -> bool:
@@ -61,9 +63,13 @@ class ConversationStarter:
 
         Raises:
             IdempotencyConflict: the key was used for another request.
+            TenantLimited: the tenant has as many running tasks as it may have.
         """
+        if self._limits.has_limit() and key is not None and await self.was_started(key):
+            return False
         try:
             async with self._workflows.calling():
+                await self._limits.check()
                 await self._client.start_workflow(
                     CONVERSATION_TYPE,
                     new,
@@ -73,6 +79,7 @@ class ConversationStarter:
                     memo=conversation_memo(conversation_id, new, None if key is None else key.request_hash),
                     search_attributes=conversation_search_attributes(new),
                     static_summary=f"Conversation with {new.agent}" + (f": {new.title}" if new.title else ""),
+                    priority=self._limits.priority(),
                     rpc_timeout=RPC_TIMEOUT,
                 )
         except WorkflowAlreadyStartedError:

@@ -29,6 +29,7 @@ ServiceError
 ├── AuthenticationUnavailable  the key or token can't be checked now
 ├── RoleMissing           the principal doesn't have the role that is needed
 ├── RequestsLimited       the principal makes too many requests
+├── TenantLimited         the tenant has as many running tasks as it may have
 ├── WorkerUnavailable     only a worker could respond, and none did
 ├── PayloadUnavailable    stored data of a task can't be read or written
 ├── TemporalUnreachable   Temporal doesn't respond
@@ -73,6 +74,7 @@ __all__ = [
     "TaskRefused",
     "TemporalNotReady",
     "TemporalUnreachable",
+    "TenantLimited",
     "ToolCallFailed",
     "ToolCallNotFound",
     "ToolCallUnfinished",
@@ -130,6 +132,19 @@ class RequestsLimited(ServiceError):
             "many a principal may make."
         )
         self.retry_after_s = retry_after_s
+
+
+class TenantLimited(ServiceError):
+    """Wait until a task of the tenant has ended, or end one; or raise the tenant's limit."""
+
+    retry_after_s = 10.0
+
+    def __init__(self, tenant: str, limit: int) -> None:
+        running = "1 running task" if limit == 1 else f"{limit} running tasks"
+        super().__init__(
+            f"Tenant {tenant} has {running}, and may have no more. Wait until one has ended, or cancel one; "
+            "tenants.NAME.max_running_tasks in the settings of the API is the limit."
+        )
 
 
 class RequestInvalid(ServiceError):

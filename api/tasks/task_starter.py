@@ -18,6 +18,7 @@ from api.tasks.task_visibility import new_task_memo, new_task_search_attributes,
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.tenant_access import own_tenant
+from api.tasks.tenant_limits import TenantLimits
 from workflows.search_attributes import MEMO_BODY_HASH
 from workflows.task_types import WORKFLOW_TYPE, TaskInput
 
@@ -46,6 +47,7 @@ class TaskStarter:
         self._client = client
         self._settings = settings
         self._workflows = TaskWorkflows(client, settings)
+        self._limits = TenantLimits(client, settings)
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
 
     async def start(
@@ -61,11 +63,15 @@ class TaskStarter:
 
         Raises:
             IdempotencyConflict: the key was used for another request.
+            TenantLimited: the tenant has as many running tasks as it may have.
         """
+        if self._limits.has_limit() and key is not None and await self.was_started(key):
+            return None
         agent = task_input.agent
         task_id = new_task_id() if key is None else key.task_id
         try:
             async with self._workflows.calling():
+                await self._limits.check()
                 created_at = await temporal_now(self._client)
                 delay = await start_delay(new_task.start_at, self._client)
                 await self._client.start_workflow(
@@ -79,6 +85,7 @@ class TaskStarter:
                     static_summary=f"{agent.name}: {title}",
                     static_details=f"Agent **{agent.name}** on {', '.join(agent.models)}",
                     start_delay=delay,
+                    priority=self._limits.priority(),
                     rpc_timeout=RPC_TIMEOUT,
                 )
         except WorkflowAlreadyStartedError:

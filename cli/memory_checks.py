@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from activities.memory.memory_queries import SEARCH_MEMORIES_ACTIVITY, FoundMemories, MemorySearch
 from activities.settings import Settings
+from activities.temporal.payload_storage import PayloadStorageFailed
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.catalog.catalog import Catalog
 from agentkit.config.memory_requirements import missing_memory_requirement
@@ -68,6 +69,8 @@ async def served_memory_findings(
         cause = error.cause
         problem = cause.message if isinstance(cause, ApplicationError) else f"no worker responded ({cause})"
         return [Finding(_SERVED_SUBJECT, status, f"a search failed: {problem}")]
+    except PayloadStorageFailed as error:
+        return [Finding(_SERVED_SUBJECT, status, f"the result of a search can't be read. {error}")]
     except RPCError as error:
         return [Finding(_SERVED_SUBJECT, "note", f"Temporal refuses to ask them: {error.message}")]
     names = ", ".join(poller.identity for poller in pollers)

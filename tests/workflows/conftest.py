@@ -37,6 +37,7 @@ from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedCompactor
 from agentkit.tools import ToolRegistry
+from tests.workflows.repeated_queries import RepeatedQueries
 from worker import build_worker
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import SEARCH_ATTRIBUTES
@@ -94,12 +95,19 @@ class TaskEnvironment:
     def without_payload_storage(self) -> TaskEnvironment:
         """Return this environment with all payloads in history itself, however large."""
         settings = self.settings.model_copy(update={"payload_threshold_bytes": 2**31})
-        return TaskEnvironment(Client(self.client.service_client, data_converter=data_converter(settings)), settings)
+        return TaskEnvironment(
+            Client(
+                self.client.service_client, data_converter=data_converter(settings), interceptors=[RepeatedQueries()]
+            ),
+            settings,
+        )
 
     def with_interceptor(self, interceptor: ClientInterceptor) -> TaskEnvironment:
         """Return this environment with an interceptor on its client, and on its workers if it is one of both kinds."""
         client = Client(
-            self.client.service_client, data_converter=self.client.data_converter, interceptors=[interceptor]
+            self.client.service_client,
+            data_converter=self.client.data_converter,
+            interceptors=[interceptor, RepeatedQueries()],
         )
         return TaskEnvironment(client, self.settings)
 
@@ -213,7 +221,12 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def env(temporal_address: str, settings: Settings) -> TaskEnvironment:
     """An environment of the test's own on the shared server."""
-    return TaskEnvironment(await Client.connect(temporal_address, data_converter=data_converter(settings)), settings)
+    return TaskEnvironment(
+        await Client.connect(
+            temporal_address, data_converter=data_converter(settings), interceptors=[RepeatedQueries()]
+        ),
+        settings,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -226,7 +239,9 @@ def short_history_address() -> Iterator[str]:
 @pytest.fixture
 async def short_history_env(short_history_address: str, settings: Settings) -> TaskEnvironment:
     """An environment whose tasks continue as new every few steps."""
-    client = await Client.connect(short_history_address, data_converter=data_converter(settings))
+    client = await Client.connect(
+        short_history_address, data_converter=data_converter(settings), interceptors=[RepeatedQueries()]
+    )
     return TaskEnvironment(client, settings)
 
 
@@ -241,7 +256,9 @@ def each_step_address() -> Iterator[str]:
 async def each_step_env(each_step_address: str, settings: Settings) -> TaskEnvironment:
     """An environment whose tasks continue as new after each step."""
     settings = settings.model_copy(update={"data_dir": settings.data_dir / "each-step"})
-    client = await Client.connect(each_step_address, data_converter=data_converter(settings))
+    client = await Client.connect(
+        each_step_address, data_converter=data_converter(settings), interceptors=[RepeatedQueries()]
+    )
     return TaskEnvironment(client, settings)
 
 

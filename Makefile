@@ -8,8 +8,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-# Extras stay installed until `make clean`: make install EXTRAS=local. Long-term memory's is installed as well, unless
-# EXTRAS=-memory leaves it out.
+# Extras stay installed until `make clean`: make install EXTRAS=local. `memory` and `embedded`, the Temporal server of
+# `opspawn dev`, are installed as well, unless EXTRAS=-memory or EXTRAS=-embedded leaves them out.
 INSTALLED_EXTRAS := $(shell cat .venv/.extras 2>/dev/null)
 EXTRAS ?= $(INSTALLED_EXTRAS)
 
@@ -83,7 +83,7 @@ lock: ## Write the lock files, keeping versions that still fit; ARGS=--upgrade u
 	@test -e $(DEV_STAMP) || DEV=1 $(INSTALL)
 	$(COMPILE) pyproject.toml --output-file requirements.lock
 	$(COMPILE) --group dev --constraints requirements.lock --output-file .ci/requirements-dev.lock
-	for extra in local s3; do \
+	for extra in embedded local s3; do \
 	  $(BIN)/python .ci/check_lock.py --extra $$extra | $(COMPILE) - --no-deps --output-file .ci/requirements-$$extra.lock; \
 	done
 	for extra in memory multilingual load; do \

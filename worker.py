@@ -76,7 +76,7 @@ def build_worker(
         workflows=WORKFLOWS,
         activities=worker_activities(*parts, webhook, mcp_servers, compactor),
         interceptors=[TranscriptSharing(cache.share)],
-        plugins=worker_telemetry(client, settings),
+        plugins=worker_telemetry(client, settings, secrets),
         deployment_config=DEPLOYMENT_VERSION,
         workflow_runner=sandboxed_runner(),
         sticky_queue_schedule_to_start_timeout=retry_policies.STICKY_QUEUE_TIMEOUT,

@@ -17,6 +17,7 @@ from activities.streaming.token_streams import NullTokenPublisher, TokenPublishe
 from agentkit.errors import ModelNotAuthorized, OpspawnError
 from agentkit.interfaces import Emit, Model, ModelDelta, ModelResponse, OutputChecker
 from agentkit.messages import Message, TextPart, Usage
+from agentkit.observed_calls import observed_response
 from agentkit.runtime.calls.sampling import to_model_request
 from agentkit.runtime.model_request import request_model, with_unpriced_calls
 
@@ -71,7 +72,7 @@ class ModelActivities:
         async with heartbeating():
             try:
                 request = to_model_request(call.request, call.model, activity.info().attempt)
-                response = await self._model(call.model).respond(request)
+                response = await observed_response(self._model(call.model), request)
             except OpspawnError as error:
                 raise application_error(error) from error
         return ModelReply(response=with_unpriced_calls(response), model=call.model)

@@ -12,14 +12,25 @@ from dataclasses import dataclass
 __all__ = [
     "AGENT_NAME",
     "CONVERSATION_ID",
+    "EMBEDDING_DIMENSIONS",
     "ERROR_TYPE",
+    "FINISH_REASONS",
+    "INFERENCE_DETAILS",
+    "INPUT_MESSAGES",
     "MCP_METHOD",
+    "MEMORY_COUNT",
+    "MEMORY_RECORDS",
     "OPERATION",
+    "OUTPUT_MESSAGES",
     "PROVIDER",
     "REQUEST_MODEL",
+    "SYSTEM_INSTRUCTIONS",
     "TASK_ID",
+    "TOOL_ARGUMENTS",
     "TOOL_CALL_ID",
+    "TOOL_DEFINITIONS",
     "TOOL_NAME",
+    "TOOL_RESULT",
     "USAGE_CACHE_READ",
     "USAGE_CACHE_WRITE",
     "USAGE_INPUT",
@@ -27,7 +38,9 @@ __all__ = [
     "USAGE_REASONING",
     "TraceParent",
     "current_trace",
+    "provider_name",
     "span_id",
+    "start_trace",
     "trace_id",
     "tracing_as",
 ]
@@ -40,6 +53,18 @@ AGENT_NAME = "gen_ai.agent.name"
 CONVERSATION_ID = "gen_ai.conversation.id"
 TOOL_NAME = "gen_ai.tool.name"
 TOOL_CALL_ID = "gen_ai.tool.call.id"
+TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
+TOOL_RESULT = "gen_ai.tool.call.result"
+TOOL_DEFINITIONS = "gen_ai.tool.definitions"
+INPUT_MESSAGES = "gen_ai.input.messages"
+OUTPUT_MESSAGES = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
+FINISH_REASONS = "gen_ai.response.finish_reasons"
+EMBEDDING_DIMENSIONS = "gen_ai.embeddings.dimension.count"
+MEMORY_COUNT = "gen_ai.memory.record.count"
+MEMORY_RECORDS = "gen_ai.memory.records"
+INFERENCE_DETAILS = "gen_ai.client.inference.operation.details"
+"""Name of the log event with a request to a model and its response."""
 USAGE_INPUT = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT = "gen_ai.usage.output_tokens"
 USAGE_CACHE_READ = "gen_ai.usage.cache_read.input_tokens"
@@ -50,6 +75,11 @@ ERROR_TYPE = "error.type"
 TASK_ID = "opspawn.task.id"
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+
+
+def provider_name(provider: str) -> str:
+    """Return the conventions' name of one of our providers."""
+    return "gcp.gemini" if provider == "google" else provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +127,11 @@ def tracing_as(parent: TraceParent | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def start_trace(parent: TraceParent) -> None:
+    """Make ``parent`` the span of the rest of the running asyncio task, and of the tasks that it starts."""
+    _current.set(parent)
 
 
 def current_trace() -> TraceParent | None:

@@ -133,8 +133,8 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics, a
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_input_bytes, larger=larger)
     open_paths = OPEN_PATHS | {"/metrics"} if settings.open_metrics else OPEN_PATHS
     app.add_middleware(AuthenticationMiddleware, authentication=authentication, open_paths=open_paths)
-    app.add_middleware(CallerTraceMiddleware)
     install_problems(app)
+    app.add_middleware(CallerTraceMiddleware)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

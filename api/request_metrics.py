@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 __all__ = ["RequestMetrics"]
 
@@ -11,6 +11,7 @@ class RequestMetrics:
     """The metrics of one API process, in a registry of their own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each one, with its start
         self.registry = CollectorRegistry()
         http_labels, grpc_labels = ("method", "route"), ("method",)
         self.http_requests = Counter(

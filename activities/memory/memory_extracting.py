@@ -14,6 +14,7 @@ from activities.storage.transcript_reader import TranscriptReader
 from agentkit.errors import ModelNotAuthorized, OpspawnError
 from agentkit.interfaces import LongTermMemory, Memory, MemoryScope, Model, NewMemory
 from agentkit.messages import Message
+from agentkit.observed_calls import observed_response
 from agentkit.runtime.memory_extraction import ExtractedFact, extraction_request, read_facts
 from agentkit.runtime.model_request import with_unpriced_calls
 
@@ -52,7 +53,7 @@ class MemoryExtractionActivity:
         messages = await self._reader.messages(call.segments)
         stored = await self._stored(call.scope, messages)
         request = extraction_request(call.model, messages, stored, activity.info().attempt)
-        response = with_unpriced_calls(await self._model(call.model).respond(request))
+        response = with_unpriced_calls(await observed_response(self._model(call.model), request))
         facts = read_facts(response.message.text, stored)
         ids = [await self._remember(call, fact) for fact in facts]
         return ExtractionResult(memory_ids=tuple(ids), usage=response.usage)

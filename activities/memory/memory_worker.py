@@ -32,7 +32,7 @@ __all__ = ["Plugins", "build_memory_worker", "serving_app_memory", "serving_memo
 
 logger = logging.getLogger("opspawn.memory")
 
-Plugins = Callable[[Client, Settings], Sequence[Plugin]]
+Plugins = Callable[[Client, Settings, Secrets | None], Sequence[Plugin]]
 """Returns the plugins of a worker, such as those of telemetry."""
 
 _LOCK_FILE = "owner.lock"
@@ -60,7 +60,7 @@ def build_memory_worker(
             MemoryRecallActivity(memory, reader).recall_memories,
             MemoryExtractionActivity(memory, reader, models).extract_memories,
         ],
-        plugins=plugins(client, settings) if plugins else (),
+        plugins=plugins(client, settings, secrets) if plugins else (),
         deployment_config=DEPLOYMENT_VERSION,
         max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
         graceful_shutdown_timeout=retry_policies.GRACEFUL_SHUTDOWN_TIMEOUT,

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["FinishedSpan", "SpanSink", "open_span_sink"]
+from activities.telemetry.otlp_receiver import (
+    CONTENT_QUEUE,
+    DEFAULT_QUEUE,
+    ExportQueue,
+    Protocol,
+    exporter_protocol,
+    own_resource,
+)
+
+__all__ = ["AttributeValue", "FinishedSpan", "SpanSink", "open_span_sink"]
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+AttributeValue = str | int | float | Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +35,7 @@ class FinishedSpan:
     end_ns: int
     is_client: bool = False
     """Whether it is a request to another service."""
-    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     error_type: str | None = None
     """Set where it failed: the error's type, and never its message, which may have anything in it."""
 
@@ -34,17 +43,15 @@ class FinishedSpan:
 class SpanSink:
     """Exports spans in batches, from a thread of its own; where the receiver is down, they are dropped."""
 
-    def __init__(self, exporter: SpanExporter) -> None:
-        from opentelemetry.sdk.resources import Resource
+    def __init__(self, exporter: SpanExporter, queue: ExportQueue = DEFAULT_QUEUE) -> None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-        self._processor = BatchSpanProcessor(exporter)
+        self._processor = BatchSpanProcessor(
+            exporter, max_queue_size=queue.max_size, max_export_batch_size=queue.max_batch_size
+        )
         self._scope = InstrumentationScope("opspawn")
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have priority.
-        self._resource = Resource({"service.name": "opspawn"}).merge(Resource.create())
-        if self._resource.attributes["service.name"] == "unknown_service":
-            self._resource = self._resource.merge(Resource({"service.name": "opspawn"}))
+        self._resource = own_resource()
 
     def export(self, span: FinishedSpan) -> None:
         """Put a span into the next batch."""
@@ -74,20 +81,19 @@ class SpanSink:
         self._processor.shutdown()  # type: ignore[no-untyped-call]
 
 
-def open_span_sink(environment: Mapping[str, str]) -> SpanSink | None:
+def open_span_sink(environment: Mapping[str, str], *, with_content: bool = False) -> SpanSink | None:
     """Return where spans go to; None where ``OTEL_*`` names no receiver: then OpenTelemetry isn't even imported."""
-    is_on = any(environment.get(name) for name in _ENDPOINTS)
-    is_off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    if not is_on or is_off or environment.get("OTEL_TRACES_EXPORTER") == "none":
+    protocol = exporter_protocol(environment, "TRACES")
+    if protocol is None:
         return None
-    return SpanSink(_exporter(environment))
+    is_set = any(environment.get(f"OTEL_BSP_{name}") for name in ("MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE"))
+    return SpanSink(_exporter(protocol), CONTENT_QUEUE if with_content and not is_set else DEFAULT_QUEUE)
 
 
-def _exporter(environment: Mapping[str, str]) -> SpanExporter:
+def _exporter(protocol: Protocol) -> SpanExporter:
     """Return the exporter of the protocol; it reads its other variables itself."""
-    general = environment.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
     exporter: Any
-    if environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", general) == "grpc":
+    if protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 
         exporter = GrpcExporter()

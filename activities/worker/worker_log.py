@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from temporalio import activity
+
 from activities.settings import Settings, inherited_environment
 from activities.worker.activity_log import shorten_activity_log
 from agentkit.interfaces import NoSecrets, Secrets
@@ -26,6 +28,8 @@ class RedactingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's text without secrets."""
+        if self._json is not None and not hasattr(record, "task_id") and activity.in_activity():
+            record.task_id = activity.info().workflow_id
         text = super().format(record) if self._json is None else self._json.format(record)
         return self._secrets.redact_text(text)
 

@@ -51,6 +51,7 @@ from agentkit.memory_rules import (
     text_key,
     utc_now,
 )
+from agentkit.observed_calls import observed_embeddings
 
 __all__ = ["VectorMemory"]
 
@@ -322,7 +323,7 @@ class VectorMemory:
         return [PointVectors(meaning, document_words(text)) for text, meaning in zip(texts, meanings, strict=True)]
 
     async def _embed(self, texts: Sequence[str], kind: EmbeddedKind) -> Sequence[Sequence[float]]:
-        vectors = await self._embedder.embed(texts, kind)
+        vectors = await observed_embeddings(self._embedder, texts, kind)
         if len(vectors) != len(texts) or any(len(vector) != self._embedder.dimension for vector in vectors):
             raise MemoryMisconfigured(
                 f"the embedding model {self._embedder.name} returned other vectors than {len(texts)} of "

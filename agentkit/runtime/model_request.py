@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from agentkit.interfaces import CallTools, Emit, Finish, Model, ModelResponse, OutputChecker
 from agentkit.messages import Message
+from agentkit.observed_calls import observed_response
 from agentkit.planners import get_planner
 from agentkit.runtime.argument_check import are_arguments_checked, refused_arguments
 from agentkit.runtime.calls.call_ids import with_unique_call_ids
@@ -49,7 +50,7 @@ async def request_model(
         ModelError: the model gave no response.
     """
     request = get_planner(agent.planner).render(agent, messages, agent.tools, own_start=own_start)
-    response = with_unpriced_calls(await model.respond(replace(request, model=name, attempt=attempt), emit))
+    response = with_unpriced_calls(await observed_response(model, replace(request, model=name, attempt=attempt), emit))
     message = with_unique_call_ids(response.message, messages, step)
     checks = await _check(checker, agent, response) | {"context": reached_share(agent, name, response.usage)}
     return response.model_copy(update={"message": message, **checks})

@@ -80,7 +80,8 @@ class RetryWatcher:
                 except (RPCError, RuntimeError):  # Temporal is away: the long poll logs it
                     continue
                 except Exception:  # the boundary: later polls may succeed
-                    logger.exception("Can't read the retries of task %s", self._history.task_id)
+                    task = self._history.task_id
+                    logger.exception("Can't read the retries of task %s", task, extra={"task_id": task})
 
     async def _poll(self) -> None:
         for activity in await self._history.pending_activities(self._run_id):

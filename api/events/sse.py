@@ -75,7 +75,11 @@ class EventStream(Response):
             try:
                 await self._send_all(send)
             except TimeoutError:
-                logger.info("A watcher accepted nothing for %g s, and was cut off", self._slow_watcher_timeout_s)
+                logger.info(
+                    "A watcher accepted nothing for %g s, and was cut off",
+                    self._slow_watcher_timeout_s,
+                    extra={"task_id": scope.get("path_params", {}).get("task_id")},
+                )
             tasks.cancel_scope.cancel()
 
     async def _send_all(self, send: Send) -> None:

@@ -114,11 +114,13 @@ class TaskFeed:
                     if is_gone(error):
                         self.interruption = TASK_GONE
                         return
-                    logger.info("Temporal is away while task %s is watched: %s", self.history.task_id, error)
+                    task = self.history.task_id
+                    logger.info("Temporal is away while task %s is watched: %s", task, error, extra={"task_id": task})
                     delay = retry_delay(delay, progressed=self._last_key != key_before)
                     await asyncio.sleep(delay)
         except Exception:  # the boundary: after any error, watchers must not wait for ever
-            logger.exception("Following task %s failed", self.history.task_id)
+            task = self.history.task_id
+            logger.exception("Following task %s failed", task, extra={"task_id": task})
             self.interruption = "Following the task failed on our side; the log has the cause."
         finally:
             self.buffer.close()

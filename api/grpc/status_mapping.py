@@ -171,8 +171,8 @@ def field_path(path: FieldPath) -> str:
 
 
 @asynccontextmanager
-async def errors_as_status(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    """End the call with a status when this context raises an exception."""
+async def errors_as_status(context: ServicerContext[Any, Any], request: Message | None = None) -> AsyncIterator[None]:
+    """End the call with a status when this context raises an exception; the log names the task of ``request``."""
     try:
         yield
     except ServiceError as error:
@@ -181,7 +181,7 @@ async def errors_as_status(context: ServicerContext[Any, Any]) -> AsyncIterator[
         raise
     except Exception:  # any: the client gets a status, and the log the cause
         error_id = uuid.uuid4().hex
-        logger.exception("Unexpected error %s", error_id)
+        logger.exception("Unexpected error %s", error_id, extra={"task_id": getattr(request, "task_id", None)})
         message = f"Something went wrong on our side. The log has it under {error_id}."
         status = _status(StatusCode.INTERNAL, message, [ErrorInfo(reason="UNEXPECTED", domain=DOMAIN)])
     else:

@@ -43,7 +43,7 @@ class TaskServicer(TaskServiceServicer):
         context: ServicerContext[tasks_pb2.CreateTaskRequest, tasks_pb2.CreateTaskResponse],
     ) -> tasks_pb2.CreateTaskResponse:
         """Start a task."""
-        async with errors_as_status(context):
+        async with errors_as_status(context, request):
             created = await self._tasks.create(new_task(request), key=idempotency_key(request))
             return tasks_pb2.CreateTaskResponse(task=task_message(created.task), created=created.is_new)
 
@@ -53,7 +53,7 @@ class TaskServicer(TaskServiceServicer):
         context: ServicerContext[tasks_pb2.GetTaskRequest, tasks_pb2.GetTaskResponse],
     ) -> tasks_pb2.GetTaskResponse:
         """Show a task, ended if it ends within the request's wait."""
-        async with errors_as_status(context):
+        async with errors_as_status(context, request):
             if (seconds := wait_seconds(request)) > 0:
                 await wait_unless(self._tasks.wait(request.task_id, seconds), self._services.stopping.wait())
             return tasks_pb2.GetTaskResponse(task=task_message(await self._tasks.get(request.task_id)))
@@ -64,7 +64,7 @@ class TaskServicer(TaskServiceServicer):
         context: ServicerContext[tasks_pb2.ListTasksRequest, tasks_pb2.ListTasksResponse],
     ) -> tasks_pb2.ListTasksResponse:
         """List tasks, newest first."""
-        async with errors_as_status(context):
+        async with errors_as_status(context, request):
             return task_list_message(await self._tasks.list(task_list_request(request)))
 
     async def CancelTask(
@@ -73,12 +73,12 @@ class TaskServicer(TaskServiceServicer):
         context: ServicerContext[tasks_pb2.CancelTaskRequest, tasks_pb2.CancelTaskResponse],
     ) -> tasks_pb2.CancelTaskResponse:
         """Ask a task to stop."""
-        async with errors_as_status(context):
+        async with errors_as_status(context, request):
             return tasks_pb2.CancelTaskResponse(task=task_message(await self._tasks.cancel(request.task_id)))
 
     async def WatchTask(self, request: tasks_pb2.WatchTaskRequest, context: _WatchContext) -> None:  # type: ignore[override]
         """Stream a task's events. A coroutine, unlike the stub's type: gRPC doesn't close generators."""
-        async with errors_as_status(context):
+        async with errors_as_status(context, request):
             watch = await self._services.hub.watch(request.task_id, request.after or None)
             unsent = await self._send(watch, context)
             if unsent is not None:
@@ -91,7 +91,7 @@ class TaskServicer(TaskServiceServicer):
         context: ServicerContext[tasks_pb2.AnswerInputRequest, tasks_pb2.AnswerInputResponse],
     ) -> tasks_pb2.AnswerInputResponse:
         """Answer what a task asks a person."""
-        async with errors_as_status(context):
+        async with errors_as_status(context, request):
             answered = await self._services.input_requests.answer(
                 request.task_id, request.input_request_id, answer_request(request), key=idempotency_key(request)
             )

@@ -15,6 +15,9 @@ from api.tasks.waiting_counts import waiting_counts
 
 __all__ = ["install_metrics"]
 
+_METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
+"""Clients may make up others, which would be a series each."""
+
 
 class _MetricsMiddleware:
     """Counts each response under its route, so that ids don't make a series each."""
@@ -32,7 +35,7 @@ class _MetricsMiddleware:
         async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "other")
-                method = scope["method"] if route != "other" else "other"
+                method = scope["method"] if route != "other" and scope["method"] in _METHODS else "other"
                 self._metrics.http_requests.labels(method, route, message["status"]).inc()
                 self._metrics.http_seconds.labels(method, route).observe(time.perf_counter() - started)
             await send(message)

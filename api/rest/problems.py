@@ -350,7 +350,8 @@ class UnexpectedErrorMiddleware:
             await problem_response(503, detail, kind="stopping", headers=_RETRY_AFTER)(scope, receive, send)
         except Exception:  # any: the client gets a response, and the log the cause
             error_id = uuid.uuid4().hex
-            logger.exception("Unexpected error %s at %s", error_id, scope["path"])
+            task = {"task_id": scope.get("path_params", {}).get("task_id")}
+            logger.exception("Unexpected error %s at %s", error_id, scope["path"], extra=task)
             if not response_started:
                 detail = f"Something went wrong on our side. The log has it under {error_id}."
                 await problem_response(500, detail, kind="unexpected")(scope, receive, send)

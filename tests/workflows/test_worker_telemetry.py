@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
+from typing import cast
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from oteltap import OtelTapHttpProtobufReceiver, OtelTapHttpProtobufReceiverSettings
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
-from temporalio.worker import Worker
+from temporalio.client import WorkflowFailureError
+from temporalio.common import MetricMeter, SearchAttributePair, TypedSearchAttributes
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import Plugin, Worker
 
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
+from activities.telemetry.task_metrics import TaskMetrics
 from activities.worker_activities import worker_activities
-from agentkit.errors import ModelUnavailable
+from agentkit.errors import ModelRequestRejected, ModelUnavailable
 from agentkit.input_requests import InputRequest
+from agentkit.interfaces import ModelRequest, NewMemory
+from agentkit.memory.edge_points import EdgePoints
+from agentkit.memory.vector_memory import VectorMemory
 from agentkit.messages import ToolCall, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.telemetry import trace_id
-from agentkit.testing import InMemoryMemory, ScriptedModel, ScriptedResponse
+from agentkit.testing import ScriptedModel, ScriptedResponse, WordEmbedder
 from agentkit.tools import ToolRegistry, tool
 from tests.polling import eventually, eventually_found
-from tests.reserved_ports import reserve_port
+from tests.received_telemetry import ReceivedTelemetry, attributes_of, plain, receiving_telemetry, span_tree
 from tests.workflows.answering import answer
 from tests.workflows.conftest import Handle, TaskEnvironment
-from tests.workflows.memory_workers import agent_with_memory, memory_served, start_for_user
+from tests.workflows.memory_workers import ADA, agent_with_memory, memory_served, start_for_user
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import AGENT, MEMO_INPUT_REQUESTS, MEMO_TRACEPARENT
 from workflows.task_types import TaskInput
-from workflows.telemetry.worker_telemetry import worker_telemetry
+from workflows.telemetry.task_facts import TaskFactsCache
+from workflows.telemetry.worker_telemetry import WorkerTelemetry, worker_telemetry
 from workflows.workflow_sandbox import sandboxed_runner
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -53,25 +63,16 @@ def pay(amount: int) -> str:
 
 
 @asynccontextmanager
-async def receiving(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Span]]:
-    """Receive the spans of workers that start meanwhile, in the order of their arrival."""
-    port, spans = reserve_port(), list[Span]()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
-
-    async def collect(receiver: OtelTapHttpProtobufReceiver) -> None:
-        async for span in receiver.stream_traces():
-            spans.append(span)
-
-    async with OtelTapHttpProtobufReceiver(OtelTapHttpProtobufReceiverSettings(http_port=port)) as receiver:
-        collecting = asyncio.create_task(collect(receiver))
-        try:
-            yield spans
-        finally:
-            collecting.cancel()
+async def receiving(monkeypatch: pytest.MonkeyPatch, content: str = "NO_CONTENT") -> AsyncIterator[ReceivedTelemetry]:
+    """Receive what workers export that start meanwhile."""
+    async with receiving_telemetry() as received:
+        variables = {**received.variables, "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": content}
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield received
 
 
-def forgetful_worker(env: TaskEnvironment, model: ScriptedModel) -> Worker:
+def forgetful_worker(env: TaskEnvironment, model: ScriptedModel, plugin: Plugin | None = None) -> Worker:
     """Return a worker that replays a task from its beginning at each workflow task."""
     reader = TranscriptReader(env.client, TranscriptCache(1_000_000))
     tools = ToolRegistry([look, pay])
@@ -82,20 +83,28 @@ def forgetful_worker(env: TaskEnvironment, model: ScriptedModel) -> Worker:
         workflows=[AgentTask],
         activities=worker_activities(*parts),
         workflow_runner=sandboxed_runner(),
-        plugins=worker_telemetry(env.client, env.settings),
+        plugins=worker_telemetry(env.client, env.settings) if plugin is None else [plugin],
         max_cached_workflows=0,
     )
 
 
-async def start(env: TaskEnvironment, traceparent: str | None = None) -> Handle:
+async def start(
+    env: TaskEnvironment,
+    traceparent: str | None = None,
+    *,
+    text: str = "Buy it.",
+    start_delay: timedelta | None = None,
+) -> Handle:
     """Start a task as the API does: with its agent's name, and the caller's span."""
+    start_at = None if start_delay is None else datetime.now(UTC) + start_delay
     return await env.client.start_workflow(
         AgentTask.run,
-        TaskInput(agent=env.agent(look, pay, name="buyer"), message=user_message("Buy it.")),
+        TaskInput(agent=env.agent(look, pay, name="buyer"), message=user_message(text), start_at=start_at),
         id=f"task-{uuid.uuid4().hex}",
         task_queue=env.settings.task_queue,
         search_attributes=TypedSearchAttributes([SearchAttributePair(AGENT, "buyer")]),
         memo={MEMO_TRACEPARENT: traceparent} if traceparent else None,
+        start_delay=start_delay,
     )
 
 
@@ -103,11 +112,6 @@ async def listed_requests(handle: Handle) -> list[InputRequest]:
     """Return the open requests of a task by its memo: a query may hang where a worker caches nothing."""
     memo = await (await handle.describe()).memo_value(MEMO_INPUT_REQUESTS, default=())
     return [InputRequest.model_validate(each) for each in memo]
-
-
-def named(spans: list[Span], name: str) -> list[Span]:
-    """Return the spans of this name."""
-    return [span for span in spans if span.name == name]
 
 
 async def test_a_task_with_an_approval_a_retry_and_another_worker_is_one_tree(
@@ -118,50 +122,150 @@ async def test_a_task_with_an_approval_a_retry_and_another_worker_is_one_tree(
         (ToolCall(id="l", name="look", arguments={"place": "shop"}),),
         (ToolCall(id="p", name="pay", arguments={"amount": 3}),),
     ]
-    async with receiving(monkeypatch) as spans:
+    async with receiving(monkeypatch) as received:
         async with forgetful_worker(env, ScriptedModel(responses)):
             handle = await start(env)
             await eventually_found(partial(listed_requests, handle))
-            await eventually(lambda: len(named(spans, "chat m")) == 3)
+            await eventually(lambda: len(received.named("chat m")) == 3)
             (request,) = await listed_requests(handle)
-        before = Counter(span.name for span in spans)
+        before = Counter(span.name for span in received.spans)
         async with forgetful_worker(env, ScriptedModel(["Bought."])):
             await answer(handle, request, "approve")
             await env.result(handle)
-        await eventually(lambda: bool(named(spans, "invoke_agent buyer")))
+        await eventually(lambda: bool(received.named("invoke_agent buyer")))
     assert before == {"chat m": 3, "execute_tool look": 1}, "a waiting task shows what it did"
-    counts = Counter(span.name for span in spans)
+    counts = Counter(span.name for span in received.spans)
     tool_spans = {"execute_tool look": 1, "execute_tool pay": 1}
     assert counts == {"invoke_agent buyer": 1, "chat m": 4, "wait approval": 1, **tool_spans}
-    (root,) = named(spans, "invoke_agent buyer")
-    assert {span.trace_id for span in spans} == {trace_id(handle.id).to_bytes(16)}
-    assert {span.parent_span_id for span in spans if span is not root} == {root.span_id}
+    assert span_tree(received.spans).startswith("invoke_agent buyer")
+    (root,) = received.named("invoke_agent buyer")
+    assert {span.trace_id for span in received.spans} == {trace_id(handle.id).to_bytes(16)}
+    assert {span.parent_span_id for span in received.spans if span is not root} == {root.span_id}
     assert root.parent_span_id == b""
-    assert len({span.span_id for span in spans}) == len(spans)
-    failed = [span for span in spans if span.status.code == Status.STATUS_CODE_ERROR]
+    failed = [span for span in received.spans if span.status.code == Status.STATUS_CODE_ERROR]
     assert [span.name for span in failed] == ["chat m"], "the retry is a span of its own"
-    assert SECRET not in "".join(map(str, spans))
+    assert SECRET not in "".join(map(str, received.spans)), "no contents unless they are asked for"
+    assert not received.events
 
 
-async def test_memories_are_recalled_in_the_same_trace(env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with receiving(monkeypatch) as spans:
-        async with memory_served(env, InMemoryMemory(), plugins=worker_telemetry), env.worker(ScriptedModel(["Hi."])):
-            handle = await start_for_user(env, "Hello.", agent_with_memory(env, recall=3))
+async def test_memories_are_recalled_and_embedded_in_the_same_trace(
+    env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    memory = VectorMemory(EdgePoints(tmp_path), WordEmbedder("openai:words"))
+    await memory.remember(ADA, NewMemory(text="Ada likes tea.", key="1"))
+    note = ToolCall(id="r", name="remember", arguments={"text": "Ada has a cat."})
+    async with receiving(monkeypatch, "SPAN_ONLY") as received:
+        models = ScriptedModel([note, "Hi."])
+        async with memory_served(env, memory, plugins=worker_telemetry), env.worker(models):
+            handle = await start_for_user(env, "Tea?", agent_with_memory(env, recall=3, long_term=True))
             await env.result(handle)
-        await eventually(lambda: len(spans) == 3)
-    assert {span.name for span in spans} == {"recall", "chat m", "invoke_agent unknown"}
-    assert {span.trace_id for span in spans} == {trace_id(handle.id).to_bytes(16)}
+        await eventually(lambda: len(received.spans) == 7)
+    assert span_tree(received.spans).splitlines() == [
+        "invoke_agent unknown       opspawn.status=completed",
+        "├── recall",
+        "│   └── embeddings words",
+        "├── chat m",
+        "├── execute_tool remember",
+        "│   └── embeddings words",
+        "└── chat m",
+    ]
+    (recall,) = received.named("recall")
+    values = {name: plain(value) for name, value in attributes_of(recall).items()}
+    assert (values["gen_ai.operation.name"], values["gen_ai.memory.record.count"]) == ("search_memory", 1)
+    assert json.loads(str(values["gen_ai.memory.records"]))[0]["content"] == "Ada likes tea."
+    embedded = {name: plain(value) for name, value in attributes_of(received.named("embeddings words")[0]).items()}
+    assert embedded["gen_ai.operation.name"] == "embeddings"
+    assert embedded["gen_ai.provider.name"] == "openai"
+    assert embedded["gen_ai.embeddings.dimension.count"] == 128
+    assert received.named("embeddings words")[0].kind == Span.SPAN_KIND_CLIENT
+
+
+async def test_with_events_only_no_span_has_contents(env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = ToolCall(id="l", name="look", arguments={"place": "shop"})
+    async with receiving(monkeypatch, "event_only") as received:
+        async with env.worker(ScriptedModel([call, "Found it."]), look, pay):
+            handle = await start(env)
+            await env.result(handle)
+        await eventually(lambda: len(received.events) == 2 and len(received.spans) == 4)
+    assert "Found it." not in "".join(map(str, received.spans))
+    assert {event.event_name for event in received.events} == {"gen_ai.client.inference.operation.details"}
+    assert {event.span_id for event in received.events} == {span.span_id for span in received.named("chat m")}
+    values = {name: plain(value) for name, value in attributes_of(received.events[-1]).items()}
+    text = [{"type": "text", "content": "Found it."}]
+    assert values["gen_ai.output.messages"] == [{"role": "assistant", "parts": text, "finish_reason": "stop"}]
+    assert [each["name"] for each in cast(list[dict[str, str]], values["gen_ai.tool.definitions"])] == ["look", "pay"]
+    assert values["opspawn.task.id"] == handle.id
+
+
+async def test_a_task_that_fails_or_is_cancelled_has_its_span(
+    env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = asyncio.Event()
+
+    async def script(request: ModelRequest) -> ScriptedResponse:
+        if request.messages[0].text == "Fail.":
+            raise ModelRequestRejected("No.", status=400)
+        started.set()
+        return await asyncio.Future()
+
+    async with receiving(monkeypatch) as received:
+        async with env.worker(ScriptedModel(script), look, pay):
+            failing, cancelled = await start(env, text="Fail."), await start(env)
+            await env.failure(failing)
+            await asyncio.wait_for(started.wait(), 20)
+            await cancelled.cancel()
+            with pytest.raises(WorkflowFailureError):
+                await env.result(cancelled)
+        await eventually(lambda: len(received.named("invoke_agent buyer")) == 2)
+    ends = [attributes_of(span) for span in received.named("invoke_agent buyer")]
+    found = {each["opspawn.task.id"].string_value: each for each in ends}
+    assert found[failing.id]["opspawn.status"].string_value == "failed"
+    assert found[failing.id]["error.type"].string_value == "ModelRequestRejected"
+    assert found[cancelled.id]["opspawn.status"].string_value == "cancelled"
+
+
+async def test_a_task_that_continues_as_new_is_one_tree(
+    each_step_env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = each_step_env
+    calls = [ToolCall(id=str(number), name="look", arguments={"place": "x"}) for number in range(3)]
+    async with receiving(monkeypatch) as received:
+        async with env.worker(ScriptedModel.by_step([*calls, "Done."]), look, pay):
+            handle = await start(env)
+            first_run = (await handle.describe()).run_id
+            await env.result(handle)
+            assert (await handle.describe()).run_id != first_run
+        await eventually(lambda: bool(received.named("invoke_agent buyer")))
+    assert span_tree(received.spans)
+    assert len(received.named("execute_tool look")) == 3
+
+
+async def test_the_queue_time_of_a_task_with_start_at_counts_from_then(env: TaskEnvironment) -> None:
+    queue_times: list[float] = []
+
+    class Metrics(TaskMetrics):
+        def task_started(self, queue_s: float, labels: dict[str, str]) -> None:
+            queue_times.append(queue_s)
+
+    parts = WorkerTelemetry(TaskFactsCache(env.client), Metrics(MetricMeter.noop), None)
+    plugin = SimplePlugin("test", interceptors=[parts], run_context=parts.running)
+    wait = timedelta(seconds=1)
+    async with forgetful_worker(env, ScriptedModel(["Hello."]), plugin):
+        await env.result(await start(env, start_delay=wait))
+    assert len(queue_times) == 1
+    assert queue_times[0] < wait.total_seconds()
 
 
 async def test_the_trace_of_a_caller_is_continued(env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with receiving(monkeypatch) as spans:
+    async with receiving(monkeypatch) as received:
         async with env.worker(ScriptedModel(["Hello."]), look, pay):
             await env.result(await start(env, CALLER))
-        await eventually(lambda: len(spans) == 2)
-    (root,) = named(spans, "invoke_agent buyer")
-    assert {span.trace_id.hex() for span in spans} == {CALLER.split("-")[1]}
+        await eventually(lambda: len(received.spans) == 2)
+    (root,) = received.named("invoke_agent buyer")
+    assert {span.trace_id.hex() for span in received.spans} == {CALLER.split("-")[1]}
     assert root.parent_span_id.hex() == CALLER.split("-")[2]
-    (chat,) = named(spans, "chat m")
-    attributes = {each.key: each.value for each in chat.attributes}
+    (chat,) = received.named("chat m")
+    attributes = attributes_of(chat)
     assert attributes["gen_ai.usage.input_tokens"].int_value == 10
     assert attributes["gen_ai.provider.name"].string_value == "scripted"
+    assert plain(attributes["gen_ai.response.finish_reasons"]) == ["stop"]

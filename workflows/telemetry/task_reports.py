@@ -18,6 +18,8 @@ with workflow.unsafe.imports_passed_through():
 
     from agentkit.input_requests import InputRequest
     from agentkit.records import Record
+    from agentkit.telemetry import TraceParent, start_trace
+    from workflows.search_attributes import MEMO_TRACEPARENT
     from workflows.task_types import WORKFLOW_TYPE, TaskResult
 
 __all__ = ["REPORT", "Report", "TaskReport", "TaskReporting", "report_answered"]
@@ -67,6 +69,7 @@ class TaskReporting(WorkflowInboundInterceptor):
         info = workflow.info()
         if info.workflow_type != WORKFLOW_TYPE:
             return await self.next.execute_workflow(input)
+        _log_in_trace_of_caller()
         since = (_moment(input, 1, "started_at") or info.start_time).timestamp()  # of the first of several runs
         if info.continued_run_id is None:
             queued = _due_at(input, info.workflow_start_time).timestamp()
@@ -85,6 +88,15 @@ class TaskReporting(WorkflowInboundInterceptor):
         steps = result.steps if isinstance(result, TaskResult) else 0
         _report(ended.model_copy(update={"status": "completed", "steps": steps}))
         return result
+
+
+def _log_in_trace_of_caller() -> None:
+    try:
+        caller = TraceParent.read(str(workflow.memo_value(MEMO_TRACEPARENT, default="")))
+    except Exception:  # such as a memo that can't be decrypted: it must not fail the task
+        return
+    if caller is not None:
+        start_trace(caller)
 
 
 def _due_at(input: ExecuteWorkflowInput, created_at: datetime) -> datetime:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
+from pydantic import JsonValue
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
 from temporalio.plugin import SimplePlugin
 from temporalio.runtime import Runtime
 from temporalio.worker import (
@@ -21,46 +23,60 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from activities.memory.memory_payloads import RECALL_MEMORIES_ACTIVITY
-from activities.payload_types import MODEL_ACTIVITY, TOOL_PREFIX, ModelCall, ModelReply
 from activities.settings import Settings, inherited_environment
-from activities.telemetry.span_sink import FinishedSpan, SpanSink, open_span_sink
+from activities.telemetry.content_capture import ContentCapture, content_mode
+from activities.telemetry.event_sink import EventSink, FinishedEvent, open_event_sink
+from activities.telemetry.gen_ai_content import BoundedContent, as_json
+from activities.telemetry.span_sink import AttributeValue, FinishedSpan, SpanSink, open_span_sink
 from activities.telemetry.task_metrics import TaskMetrics
 from agentkit import telemetry as names
-from agentkit.messages import Usage
-from agentkit.telemetry import TraceParent, span_id, tracing_as
+from agentkit.interfaces import NoSecrets, Secrets
+from agentkit.observed_calls import ObservedEmbeddings, ObservedModelCall, observing
+from agentkit.telemetry import span_id, tracing_as
 from workflows.task_types import WORKFLOW_TYPE
+from workflows.telemetry.activity_attempt import ActivityAttempt, AttemptReport, common_attributes
 from workflows.telemetry.task_facts import TaskFacts, TaskFactsCache, root_span_id
 from workflows.telemetry.task_reports import REPORT, TaskReport, TaskReporting
 
 __all__ = ["WorkerTelemetry", "worker_telemetry"]
 
 _NS = 1_000_000_000
-_USAGE = {
-    names.USAGE_INPUT: "input_tokens",
-    names.USAGE_OUTPUT: "output_tokens",
-    names.USAGE_CACHE_READ: "cached_tokens",
-    names.USAGE_CACHE_WRITE: "cache_write_tokens",
-    names.USAGE_REASONING: "reasoning_tokens",
-}
+
+logger = logging.getLogger("opspawn.telemetry")
 
 
-def worker_telemetry(client: Client, settings: Settings) -> Sequence[SimplePlugin]:
-    """Return what reports a worker's tasks; nothing, unless ``OTEL_*`` or the setting ``worker_metrics`` ask for it."""
-    sink = open_span_sink(inherited_environment())
-    if sink is None and settings.worker_metrics is None:
+def worker_telemetry(client: Client, settings: Settings, secrets: Secrets | None = None) -> Sequence[SimplePlugin]:
+    """Return what reports a worker's tasks; nothing, unless ``OTEL_*`` or the setting ``worker_metrics`` ask for it.
+
+    The values of ``secrets`` are redacted.
+    """
+    environment = inherited_environment()
+    capture = ContentCapture(content_mode(environment), secrets or NoSecrets())
+    sink = open_span_sink(environment, with_content=capture.on_spans)
+    events = open_event_sink(environment) if capture.on_events else None
+    if sink is None and events is None and settings.worker_metrics is None:
         return ()
-    parts = WorkerTelemetry(TaskFactsCache(client), TaskMetrics(Runtime.default().metric_meter), sink)
+    metrics = TaskMetrics(Runtime.default().metric_meter)
+    parts = WorkerTelemetry(TaskFactsCache(client), metrics, sink, events, capture)
     return (SimplePlugin("opspawn.telemetry", interceptors=[parts], run_context=parts.running),)
 
 
 class WorkerTelemetry(Interceptor):
     """Reports what a worker does. A failure to report fails no task."""
 
-    def __init__(self, facts: TaskFactsCache, metrics: TaskMetrics, sink: SpanSink | None) -> None:
+    def __init__(
+        self,
+        facts: TaskFactsCache,
+        metrics: TaskMetrics,
+        sink: SpanSink | None,
+        events: EventSink | None = None,
+        capture: ContentCapture = ContentCapture(),  # noqa: B008  stateless
+    ) -> None:
         self.facts = facts
         self.metrics = metrics
+        self.capture = capture
         self._sink = sink
+        self._events = events
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reporting: set[asyncio.Task[None]] = set()
 
@@ -84,20 +100,57 @@ class WorkerTelemetry(Interceptor):
         finally:
             await asyncio.sleep(0)  # reports that were handed over become tasks
             await asyncio.gather(*self._reporting, return_exceptions=True)
-            if self._sink is not None:
-                await asyncio.to_thread(self._sink.close)
+            for sink in (self._sink, self._events):
+                if sink is not None:
+                    await asyncio.to_thread(sink.close)
+
+    def report_attempt(self, report: AttemptReport) -> None:
+        """Export the span of an attempt; its contents are made in a thread, as they may be long."""
+        if report.contents is None:
+            self.export(report.span)
+        else:
+            self._start(asyncio.to_thread(self._export_contents, report))
 
     def export(self, span: FinishedSpan) -> None:
-        """Export a span, where traces are on."""
-        if self._sink is not None:
-            self._sink.export(span)
+        """Export a span, where traces are on, without secrets."""
+        if self._sink is None:
+            return
+        attributes = {name: self._redacted(value) for name, value in span.attributes.items()}
+        self._sink.export(replace(span, name=str(self._redacted(span.name)), attributes=attributes))
+
+    def _redacted(self, value: AttributeValue) -> AttributeValue:
+        return self.capture.secrets.redact_text(value) if isinstance(value, str) else value
+
+    def _export_contents(self, report: AttemptReport) -> None:
+        contents: Mapping[str, JsonValue] = {}
+        try:
+            contents = {} if report.contents is None else report.contents(BoundedContent(self.capture.secrets))
+        except Exception:  # contents may have anything in them, and the span matters more
+            logger.exception("The contents of a span can't be captured")
+        span = report.span
+        if report.is_inference and self._events is not None:
+            attributes: dict[str, Any] = {name: self._redacted(value) for name, value in span.attributes.items()}
+            self._events.export(
+                FinishedEvent(
+                    name=names.INFERENCE_DETAILS,
+                    trace_id=span.trace_id,
+                    span_id=span.span_id,
+                    at_ns=span.end_ns,
+                    attributes={**attributes, **contents},
+                )
+            )
+        written = {name: as_json(value) for name, value in contents.items()} if self.capture.on_spans else {}
+        self.export(replace(span, attributes={**span.attributes, **written}))
 
     def _report(self, report: TaskReport) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._start_reporting, report)
 
     def _start_reporting(self, report: TaskReport) -> None:
-        task = asyncio.create_task(self._report_task(report))
+        self._start(self._report_task(report))
+
+    def _start(self, reporting: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(reporting)
         self._reporting.add(task)
         task.add_done_callback(self._reporting.discard)
 
@@ -120,79 +173,35 @@ class _ReportedActivities(ActivityInboundInterceptor):
         self._reported = reported
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        """Run an attempt of an activity as a span of its own."""
-        info = activity.info()
+        """Run an attempt of an activity as a span of its own; of one without a task only embeddings are counted."""
+        info, reported = activity.info(), self._reported
         if info.workflow_id is None or info.workflow_type != WORKFLOW_TYPE:
-            return await self.next.execute_activity(input)
-        facts = await self._reported.facts.of(info.workflow_id)
-        started = time.time_ns()
-        own = span_id(info.workflow_id, info.workflow_run_id, info.activity_id, info.attempt)
-        with tracing_as(TraceParent(facts.trace_id, own)):
+            with observing(_EmbeddingCounts(reported.metrics)):
+                return await self.next.execute_activity(input)
+        facts = await reported.facts.of(info.workflow_id)
+        attempt = ActivityAttempt(info, input.args, facts, reported.metrics, reported.capture, reported.report_attempt)
+        with tracing_as(attempt.span), observing(attempt):
             try:
                 result = await self.next.execute_activity(input)
             except BaseException as error:
-                name = error.type if isinstance(error, ApplicationError) and error.type else type(error).__name__
-                self._end(facts, own, started, input, None, name)
+                attempt.end(None, error)
                 raise
-        self._end(facts, own, started, input, result, None)
+        attempt.end(result, None)
         return result
 
-    def _end(
-        self, facts: TaskFacts, own: int, started: int, input: ExecuteActivityInput, result: object, error: str | None
-    ) -> None:
-        info, ended = activity.info(), time.time_ns()
-        seconds, kind = (ended - started) / _NS, info.activity_type
-        name, is_client = kind, False
-        attributes: dict[str, str | int | float] = {"opspawn.attempt": info.attempt, **_common(facts, info.workflow_id)}
-        if kind == MODEL_ACTIVITY and isinstance(call := input.args[0], ModelCall):
-            usage = result.response.usage if isinstance(result, ModelReply) else None
-            provider, _, model = call.model.partition(":")
-            labels = {**facts.labels, "provider": provider, "model": model}
-            self._reported.metrics.model_request(seconds, labels, usage, error or "")
-            attributes |= {names.OPERATION: "chat", names.PROVIDER: provider, names.REQUEST_MODEL: model}
-            attributes |= {"opspawn.step": call.step, **_usage(usage)}
-            name, is_client = f"chat {model}", True
-        elif kind.startswith(TOOL_PREFIX):
-            tool = kind.removeprefix(TOOL_PREFIX)
-            self._reported.metrics.tool_call(seconds, {**facts.labels, "tool": tool}, error or "")
-            is_client = "/" in tool  # SERVER/TOOL
-            attributes |= {names.OPERATION: "execute_tool", names.TOOL_NAME: tool}
-            attributes |= {names.TOOL_CALL_ID: info.activity_id}
-            attributes |= {names.MCP_METHOD: "tools/call"} if is_client else {}
-            name = f"{'tools/call' if is_client else 'execute_tool'} {tool}"
-        elif kind == RECALL_MEMORIES_ACTIVITY:
-            name = "recall"
-        attributes |= {} if error is None else {names.ERROR_TYPE: error}
-        self._reported.export(
-            FinishedSpan(
-                name=name,
-                trace_id=facts.trace_id,
-                span_id=own,
-                parent_id=root_span_id(info.workflow_id or ""),
-                start_ns=started,
-                end_ns=ended,
-                is_client=is_client,
-                attributes=attributes,
-                error_type=error,
-            )
-        )
 
+class _EmbeddingCounts:
+    """The ``CallObserver`` of activities without a task."""
 
-def _common(facts: TaskFacts, task_id: str | None) -> dict[str, str | int | float]:
-    conversation = {} if facts.conversation is None else {names.CONVERSATION_ID: facts.conversation}
-    return {
-        names.AGENT_NAME: facts.agent,
-        names.TASK_ID: task_id or "",
-        "opspawn.tenant": facts.tenant,
-        **conversation,
-    }
+    def __init__(self, metrics: TaskMetrics) -> None:
+        self._metrics = metrics
 
+    def on_model_call(self, call: ObservedModelCall) -> None:
+        """Leave it out: it is of no agent."""
 
-def _usage(usage: Usage | None) -> dict[str, int | float]:
-    if usage is None:
-        return {}
-    counts = {name: getattr(usage, field) for name, field in _USAGE.items() if getattr(usage, field)}
-    return counts if usage.cost_usd is None else {**counts, "opspawn.cost_usd": usage.cost_usd}
+    def on_embeddings(self, call: ObservedEmbeddings) -> None:
+        """Count them."""
+        self._metrics.embeddings((call.end_ns - call.start_ns) / _NS, call.model, call.error_type or "")
 
 
 def _task_span(facts: TaskFacts, report: TaskReport, at: float) -> FinishedSpan:
@@ -208,7 +217,7 @@ def _task_span(facts: TaskFacts, report: TaskReport, at: float) -> FinishedSpan:
             names.OPERATION: "invoke_agent",
             "opspawn.status": report.status,
             "opspawn.steps": report.steps,
-            **_common(facts, report.task_id),
+            **common_attributes(facts, report.task_id),
             **error,
         },
         error_type=report.error_type,
@@ -223,5 +232,5 @@ def _wait_span(facts: TaskFacts, report: TaskReport) -> FinishedSpan:
         parent_id=root_span_id(report.task_id),
         start_ns=int(report.since * _NS),
         end_ns=int(report.at * _NS),
-        attributes={"opspawn.input_request.id": report.id, **_common(facts, report.task_id)},
+        attributes={"opspawn.input_request.id": report.id, **common_attributes(facts, report.task_id)},
     )

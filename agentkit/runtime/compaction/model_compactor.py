@@ -18,6 +18,7 @@ from agentkit.errors import (
 )
 from agentkit.interfaces import CompactedMessages, CompactionRequest, Model, ModelRequest, ModelResponse
 from agentkit.messages import Message, Usage
+from agentkit.observed_calls import observed_response
 from agentkit.runtime.compaction.compaction_budget import CompactionBudget
 from agentkit.runtime.compaction.compaction_plan import CompactionPlan, plan_compaction
 from agentkit.runtime.compaction.compaction_summary import (
@@ -131,7 +132,7 @@ class ModelCompactor:
         provider = request.model.partition(":")[0]
         if provider not in self._models:
             raise ModelNotAuthorized(f"This worker has no {provider} model for {request.model!r}, to write a summary.")
-        return with_unpriced_calls(await self._models[provider].respond(request))
+        return with_unpriced_calls(await observed_response(self._models[provider], request))
 
 
 def _plan(messages: Sequence[Message], request: CompactionRequest) -> tuple[CompactionBudget, CompactionPlan]:

@@ -7,6 +7,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from typing import Any
 
 from pydantic import JsonValue
@@ -81,6 +82,8 @@ class ToolHost(asyncio.Protocol):
         self._call_number = 0
         self._response: asyncio.Future[CallResponse] = self._loop.create_future()
         self._log_records = 0
+        self._context = copy_context()
+        """Of the newest call, so that its log is that of its task."""
         self._report = CallSignals().report
         self._output = _OutputLog(self._loop, output_fd)
         self.ended.add_done_callback(self._on_ended)
@@ -104,6 +107,7 @@ class ToolHost(asyncio.Protocol):
             ToolInterrupted: the process ended before it responded.
         """
         self._tool, self._call_number, self._log_records = tool, self._call_number + 1, 0
+        self._context = copy_context()
         self._output.start_call(tool)
         self._report = context.signals.report
         self._response = self._loop.create_future()
@@ -235,9 +239,8 @@ class ToolHost(asyncio.Protocol):
         self._log_records += 1
         if self._log_records > _MAX_LOG_RECORDS:
             raise ValueError("too many log records")
-        logger.log(
-            int(record["level"]), "%s: [%s] %s", self._tool, record["logger"], str(record["text"])[:_MAX_RECORD_CHARS]
-        )
+        level, text = int(record["level"]), str(record["text"])[:_MAX_RECORD_CHARS]
+        self._context.run(logger.log, level, "%s: [%s] %s", self._tool, record["logger"], text)
 
     def _on_ended(self, _: asyncio.Future[str]) -> None:
         self._output.close(has_failed=not self.ready.done())
@@ -261,6 +264,7 @@ class _OutputLog:
         self._loop = loop
         self._fd: int | None = fd
         self._tool = "tools"
+        self._context = copy_context()
         self._rest = b""
         self._lines = 0
         self._is_paused = False
@@ -272,6 +276,7 @@ class _OutputLog:
     def start_call(self, tool: str) -> None:
         """Name the next output after this tool."""
         self._tool, self._lines, self._imported = tool, 0, None
+        self._context = copy_context()
 
     def end_call(self) -> None:
         """Log the call's output that has arrived."""
@@ -321,9 +326,9 @@ class _OutputLog:
             return
         self._lines += 1
         if self._lines <= _MAX_OUTPUT_LINES:
-            logger.info("%s: %s", self._tool, text)
+            self._context.run(logger.info, "%s: %s", self._tool, text)
         elif self._lines == _MAX_OUTPUT_LINES + 1:
-            logger.warning("%s: further output of this call is dropped", self._tool)
+            self._context.run(logger.warning, "%s: further output of this call is dropped", self._tool)
 
     def _pause(self) -> None:
         if self._fd is not None:

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from temporalio.common import MetricAttributes, MetricHistogramFloat, MetricMeter
+
+from activities.telemetry.task_metrics import TaskMetrics
 from tests.reserved_ports import reserve_port
 
 PROGRAM = """
@@ -22,6 +26,7 @@ async def main(address):
     metrics.model_request(2.0, {**labels, "provider": "p", "model": "m"}, usage, "")
     metrics.model_request(2.0, {**labels, "provider": "p", "model": "m"}, None, "ModelUnavailable")
     metrics.tool_call(2.0, {**labels, "tool": "look"}, "")
+    metrics.embeddings(2.0, "minilm", "")
     metrics.task_started(-1.0, labels)
     metrics.task_ended(2.0, labels, "completed")
     metrics.input_request_ended(2.0, labels, "approval")
@@ -30,6 +35,7 @@ async def main(address):
 
 asyncio.run(main(sys.argv[1]))
 """
+_DOCUMENTED = re.compile(r"^\| `((?:gen_ai|opspawn)_\w+)`", re.MULTILINE)
 REFERENCE = Path(__file__).parents[4] / "docs/reference/metrics.md"
 
 
@@ -40,9 +46,41 @@ def test_the_metrics_of_tasks_are_those_of_the_reference() -> None:
     reference = REFERENCE.read_text()
     prefix = "gen_ai_client_inference_usage"
     undocumented = [name for name in names if name not in reference and name.removeprefix(prefix) not in reference]
-    assert len(names) == 12
+    assert len(names) == 13
     assert not undocumented
+    documented = set(_DOCUMENTED.findall(reference.partition("## Of the API")[0]))
+    assert documented - names == {"opspawn_tool_calls", "opspawn_model_wait_seconds"}, "those of other modules"
     values = {line.partition("{")[0]: line.rpartition(" ")[2] for line in text.splitlines()}
     assert values["opspawn_model_cost_micro_usd"] == "500000"
     assert values["gen_ai_execute_tool_duration_sum"] == "2"
     assert values[f"{prefix}_input_tokens"] == "7"
+
+
+class Recorded(MetricHistogramFloat):
+    """Keeps the labels that it gets."""
+
+    name = "recorded"
+    description = None
+    unit = None
+
+    def __init__(self, found: list[dict[str, str]]) -> None:
+        self.found = found
+
+    def record(self, value: float, additional_attributes: MetricAttributes | None = None) -> None:
+        self.found.append({name: str(value) for name, value in (additional_attributes or {}).items()})
+
+    def with_additional_attributes(self, additional_attributes: MetricAttributes) -> Recorded:
+        return self
+
+
+def test_a_label_has_a_bounded_number_of_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[dict[str, str]] = []
+    meter = MetricMeter.noop
+    monkeypatch.setattr(meter, "create_histogram_float", lambda *_, **__: Recorded(found))
+    metrics = TaskMetrics(meter)
+    for number in range(1_000):
+        metrics.tool_call(1.0, {"agent": f"agent-{number}", "tenant": "t", "tool": "look"}, "")
+    metrics.tool_call(1.0, {"agent": "agent-7", "tenant": "t", "tool": "look"}, "")
+    assert len({labels["agent"] for labels in found}) == 201
+    assert found[-2] == {"agent": "other", "tenant": "t", "tool": "look", "error_type": ""}
+    assert found[-1]["agent"] == "agent-7", "those that were there first keep their names"

@@ -7,9 +7,13 @@ import logging
 import sys
 from pathlib import Path
 
+from temporalio.testing import ActivityEnvironment
+
 from activities.worker.worker_log import RedactingFormatter
 from agentkit.config.secret_sources import SecretSource
+from agentkit.interfaces import NoSecrets
 from agentkit.secrets import SecretStore
+from agentkit.telemetry import trace_id
 
 
 def test_messages_arguments_and_tracebacks_are_redacted() -> None:
@@ -28,3 +32,16 @@ def test_a_log_in_json_is_redacted_too() -> None:
     record = logging.LogRecord("x", logging.INFO, "", 1, "got %s", ("hunter2hunter2",), None)
     fields = json.loads(RedactingFormatter(secrets, "json").format(record))
     assert fields["message"] == "got [secret:vault]"
+
+
+async def test_a_line_of_an_activity_has_its_task() -> None:
+    environment = ActivityEnvironment()
+    record = logging.LogRecord("x", logging.INFO, "", 1, "done", (), None)
+
+    async def log() -> str:
+        return RedactingFormatter(NoSecrets(), "json").format(record)
+
+    line = json.loads(await environment.run(log))
+    task_id = environment.info.workflow_id
+    assert task_id is not None
+    assert (line["task_id"], line["trace_id"]) == (task_id, f"{trace_id(task_id):032x}")

@@ -38,8 +38,8 @@ def pytest_configure() -> None:
 def interruptions_by_the_sdk_are_no_faults() -> Iterator[None]:
     """Let the SDK interrupt a workflow task that took 2 s on a busy machine, even where Python can't raise it.
 
-    The SDK fails that workflow task, and the server has it done again. Inside of a callback of the garbage collector the
-    interruption is an unraisable exception, which is an error of the test otherwise.
+    The SDK fails that workflow task, and the server has it done again. Inside of a callback of the garbage collector
+    the interruption is an unraisable exception, which is an error of the test otherwise.
     """
     report = sys.unraisablehook
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from tests.process_starter import ProcessStarter
+
 _REMOVED_PREFIXES = ("OPSPAWN_", "AGENTKIT_", "TEMPORAL_", "OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "OPENROUTER_")
 _KEPT = {"OPSPAWN_TEMPORAL_BIN"}
 
@@ -60,3 +62,11 @@ def no_settings_from_outside() -> Iterator[None]:
             if name.startswith(_REMOVED_PREFIXES):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def process_starter() -> Iterator[ProcessStarter]:
+    """Start workers and APIs for any test without the seconds that their imports take."""
+    server = ProcessStarter()
+    yield server
+    server.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from temporalio.client import Client, WorkflowExecutionDescription
@@ -46,14 +45,13 @@ from api.tasks.errors import (
     TaskRefused,
 )
 from api.tasks.referenced_input import ReferencedInput, has_references
-from api.tasks.task_listing import PageCursor, newest_tasks
+from api.tasks.task_listing import PageCursor, TaskPages
 from api.tasks.task_snapshot import TranscriptSlice
 from api.tasks.task_start import request_hash, task_title
 from api.tasks.task_transcripts import TaskTranscripts, transcript_slice
 from api.tasks.task_updates import TaskUpdates
 from api.tasks.task_visibility import visible_status
 from api.tasks.task_workflows import TaskWorkflows
-from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.tenant_access import own_tenant
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.conversations.conversation_types import (
@@ -86,6 +84,7 @@ class ConversationService:
         self._input = ReferencedInput(client, settings)
         self._notify = settings.input_webhook is not None
         self._workflows = ConversationWorkflows(client, settings)
+        self._pages = TaskPages(client, self._workflows)
         self._turns = TaskWorkflows(client, settings)
         self._updates = TaskUpdates(client, settings, workflows=self._workflows)
         self._queries = WorkerQueries(client, settings)
@@ -159,21 +158,18 @@ class ConversationService:
         """
         query = conversation_query(request)
         cursor = PageCursor.decode(request.cursor, query) if request.cursor is not None else None
+        executions, total = await self._pages.read(query, cursor, request.limit + 1)
+        page = executions[: request.limit]
+        conversations = [await listed_conversation(execution, self._urls) for execution in page]
+        running = [conversation.id for conversation in conversations if conversation.status == "running"]
         async with self._workflows.calling():
-            executions, counted = await asyncio.gather(
-                newest_tasks(self._client, query, cursor, request.limit + 1),
-                self._client.count_workflows(query, rpc_timeout=RPC_TIMEOUT),
-            )
-            page = executions[: request.limit]
-            conversations = [await listed_conversation(execution, self._urls) for execution in page]
-            running = [conversation.id for conversation in conversations if conversation.status == "running"]
             waiting = await waiting_conversations(self._client, running)
         has_more = len(executions) > request.limit
         next_cursor = PageCursor.after(page[-1]).encode(query) if has_more else None
         return ConversationPage(
             tuple(replace(shown, status="waiting") if shown.id in waiting else shown for shown in conversations),
             next_cursor,
-            counted.count,
+            total,
         )
 
     async def change(self, conversation_id: str, request: ConversationChange) -> ChangedConversation:

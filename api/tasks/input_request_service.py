@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,13 +16,12 @@ from agentkit.runtime.calls.open_requests import OpenRequests
 from api.current_principal import authenticated_principal
 from api.tasks.errors import AnswerRefused, RoleMissing, TaskEnded
 from api.tasks.requests.steering_requests import AnswerRequest, InboxRequest
-from api.tasks.task_listing import PageCursor, inbox_query, newest_tasks
+from api.tasks.task_listing import PageCursor, TaskPages, inbox_query
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot
 from api.tasks.task_updates import TaskUpdates
 from api.tasks.task_visibility import listed_input_requests, open_request
 from api.tasks.task_workflows import TaskWorkflows
-from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.search_attributes import AGENT, MAX_LISTED_REQUESTS
 from workflows.task_types import AnswerVerdict, PendingInput
@@ -66,6 +64,7 @@ class InputRequestService:
         self._client = client
         self._tasks = tasks
         self._workflows = TaskWorkflows(client, settings)
+        self._pages = TaskPages(client, self._workflows)
         self._updates = TaskUpdates(client, settings)
         self._queries = WorkerQueries(client, settings)
 
@@ -116,21 +115,18 @@ class InputRequestService:
         """
         filters = f"{inbox_query(request)} older_than={request.older_than}"
         cursor = PageCursor.decode(request.cursor, filters) if request.cursor is not None else None
-        async with self._workflows.calling():
-            before = None
-            if request.older_than is not None:
+        before = None
+        if request.older_than is not None:
+            async with self._workflows.calling():
                 before = await temporal_now(self._client) - timedelta(seconds=request.older_than)
-            bounded = inbox_query(request, opened_before=before)
-            executions, counted = await asyncio.gather(
-                newest_tasks(self._client, bounded, cursor, request.limit + 1, only_running=True),
-                self._client.count_workflows(bounded, rpc_timeout=RPC_TIMEOUT),
-            )
-            page = executions[: request.limit]
-            found = [item for execution in page for item in await _matching(execution, request, before)]
+        bounded = inbox_query(request, opened_before=before)
+        executions, total = await self._pages.read(bounded, cursor, request.limit + 1)
+        page = executions[: request.limit]
+        found = [item for execution in page for item in await _matching(execution, request, before)]
         has_more = len(executions) > request.limit
         next_cursor = PageCursor.after(page[-1]).encode(filters) if has_more else None
         is_all = cursor is None and not has_more
-        return InboxPage(tuple(found), next_cursor, len(found) if is_all else counted.count)
+        return InboxPage(tuple(found), next_cursor, len(found) if is_all else total)
 
     async def _check_listed(self, execution: WorkflowExecutionDescription, answer: InputAnswer) -> None:
         """Check an answer that no worker can check now against what visibility has of the task's requests."""

@@ -29,7 +29,7 @@ from api.tasks.referenced_input import ReferencedInput, has_references
 from api.tasks.requests.schema_checks import SchemaChecks
 from api.tasks.requests.task_requests import NewTask, TaskListRequest
 from api.tasks.stalled_workflow import stalled_reason
-from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
+from api.tasks.task_listing import PageCursor, TaskPages, visibility_query
 from api.tasks.task_reading import until_closed, with_ending, with_opening
 from api.tasks.task_snapshot import CreatedTask, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
 from api.tasks.task_start import (
@@ -75,6 +75,7 @@ class TaskService:
         self._input = ReferencedInput(client, settings)
         self._notify = settings.input_webhook is not None
         self._workflows = TaskWorkflows(client, settings)
+        self._pages = TaskPages(client, self._workflows)
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
         self._workers = WorkerPresence(client)
         self._views = WorkflowViews()
@@ -192,16 +193,12 @@ class TaskService:
         """
         query = visibility_query(request)
         cursor = PageCursor.decode(request.cursor, query) if request.cursor is not None else None
-        async with self._workflows.calling():
-            executions, counted = await asyncio.gather(
-                newest_tasks(self._client, query, cursor, request.limit + 1),
-                self._client.count_workflows(query, rpc_timeout=RPC_TIMEOUT),
-            )
-            page = executions[: request.limit]
-            tasks = tuple([await self._listed(execution) for execution in page])
+        executions, total = await self._pages.read(query, cursor, request.limit + 1)
+        page = executions[: request.limit]
+        tasks = tuple([await self._listed(execution) for execution in page])
         has_more = len(executions) > request.limit
         next_cursor = PageCursor.after(page[-1]).encode(query) if has_more else None
-        return TaskPage(tasks, next_cursor, counted.count)
+        return TaskPage(tasks, next_cursor, total)
 
     async def transcript(self, task_id: str, *, start: int, limit: int, version: int | None = None) -> TranscriptSlice:
         """Return messages of the transcript from ``start`` on, ``limit`` at most, fewer when they are large.

@@ -84,11 +84,12 @@ server.run()
 AGENT = """
 name: buyer
 model: demo:demo
-tools: ["mcp:shop/*", "mcp:old_shop/order", "mcp:time/*"]
-policy:
-  - {tool: "mcp:shop/order", then: ask, approvers: [ada]}
-  - {tool: "mcp:*", then: allow}
+tools: ["mcp:<SERVER>/*"]
+policy: <POLICY>
 """
+
+ASK_BEFORE_ORDERS = '[{tool: "mcp:shop/order", then: ask, approvers: [ada]}, {tool: "mcp:*", then: allow}]'
+ALLOW_ALL = '[{tool: "mcp:*", then: allow}]'
 
 
 @pytest.fixture
@@ -100,15 +101,24 @@ def orders(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def app_files(orders: Path) -> Mapping[str, str]:
-    """An agent that uses two servers."""
+def server() -> str:
+    """The name of the one server that the agent uses; a test may name another."""
+    return "shop"
+
+
+@pytest.fixture
+def app_files(orders: Path, server: str) -> Mapping[str, str]:
+    """An agent that uses one server: each that a worker starts takes more than a second of CPU."""
     shop = {"command": sys.executable, "args": ["shop.py"], "env": {"ORDERS": str(orders)}}
     servers = {
         "shop": shop,
         "old_shop": {**shop, "opspawn": {"protocol": "legacy", "effects": {"order": "idempotent"}}},
         "time": {"command": sys.executable, "args": ["-m", "mcp_server_time"]},
     }
-    return {"agents/buyer.yaml": AGENT, "shop.py": SHOP, "mcp.json": json.dumps({"mcpServers": servers})}
+    mcp_file = json.dumps({"mcpServers": {server: servers[server]}})
+    policy = ASK_BEFORE_ORDERS if server == "shop" else ALLOW_ALL
+    agent = AGENT.replace("<SERVER>", server).replace("<POLICY>", policy)
+    return {"agents/buyer.yaml": agent, "shop.py": SHOP, "mcp.json": mcp_file}
 
 
 def lines_of(file: Path) -> list[str]:
@@ -148,11 +158,9 @@ async def pending(stack: Stack, task_id: str, kind: str) -> dict[str, Any]:
 
 
 async def answer(stack: Stack, task_id: str, request: dict[str, Any], **fields: Any) -> None:
-    """Answer an input request."""
-    async with stack.client() as client:
-        url = f"/api/v1/tasks/{task_id}/input-requests/{request['id']}"
-        response = await client.post(url, json={"answered_by": "ada", **fields})
-    assert response.status_code in (200, 202), response.text
+    """Answer an input request by the signal that the API sends where no worker responds to it, after 12 s."""
+    fields = {"input_request_id": request["id"], "answered_by": "ada", **fields}
+    await (await stack.temporal()).get_workflow_handle(task_id).signal("answer_input", fields)
 
 
 async def test_a_server_asks_a_person_and_orders_once_though_worker_and_server_are_killed_between_all_moves(
@@ -201,6 +209,7 @@ async def test_of_two_questions_at_once_each_is_answered_while_no_process_knows_
     assert lines_of(orders) == ["A lamp to Main Street 1: Yours"]
 
 
+@pytest.mark.parametrize("server", ["old_shop"])
 async def test_a_call_that_waits_for_a_person_over_an_older_protocol_is_repeated_with_the_answer_that_was_given(
     stack: Stack, orders: Path
 ) -> None:
@@ -233,9 +242,10 @@ async def test_a_call_that_dies_with_its_server_in_the_middle_is_not_made_again_
     assert lines_of(orders) == ["A chair"]
 
 
+@pytest.mark.parametrize("server", ["time"])
 async def test_fifty_tasks_at_once_share_one_process_of_a_server(stack: Stack) -> None:
     line = 'call time__get_current_time {"timezone": "Europe/Oslo"}'
-    ids = await asyncio.gather(*(stack.submit(f"{line}\n{line}\nsay Done.", agent="buyer") for _ in range(50)))
+    ids = await asyncio.gather(*(stack.submit(f"{line}\nsay Done.", agent="buyer") for _ in range(50)))
     tasks = await asyncio.gather(*(stack.wait_for_end(task_id) for task_id in ids))
 
     assert [task["output"] for task in tasks] == ["Done."] * 50

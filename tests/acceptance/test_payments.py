@@ -46,14 +46,14 @@ URL = "<URL>/payments"
 
 
 def find_payment(key: str, arguments: dict) -> Done | NotDone:
-    response = httpx2.get(f"{URL}/{key}", trust_env=False)
+    response = httpx2.get(f"{URL}/{key}", trust_env=False, verify=False)
     if response.status_code == 404:
         return NotDone("there is no such payment")
     return Done(response.raise_for_status().json()["receipt"])
 
 
 async def _pay(context: ToolContext) -> str:
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
         response = await client.post(URL, json={"key": context.idempotency_key})
     return response.raise_for_status().json()["receipt"]
 
@@ -67,7 +67,7 @@ async def pay(context: ToolContext) -> str:
 @tool(effect="irreversible", probe=find_payment, timeout=3)
 def remit(context: ToolContext) -> str:
     """Pay once, and block a thread meanwhile."""
-    response = httpx2.post(URL, json={"key": context.idempotency_key}, trust_env=False)
+    response = httpx2.post(URL, json={"key": context.idempotency_key}, trust_env=False, verify=False)
     return response.raise_for_status().json()["receipt"]
 
 

@@ -29,17 +29,16 @@ class MailStack(Stack):
         return self.directory / "mail" / "outbox"
 
     def start_mailer(self) -> None:
-        log = (self.directory / "mailer.log").open("a")
-        self._logs.append(log)
         environment = {
             **os.environ,  # noqa: TID251  # node needs PATH
             "TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal_port}",
             "OUTBOX": str(self.outbox),
         }
         command = ["node", "lib/worker.js"]
-        self._processes["mailer"] = subprocess.Popen(
-            command, cwd=self.directory / "mail", stdout=log, stderr=log, env=environment
-        )
+        with (self.directory / "mailer.log").open("a") as log:
+            self._processes["mailer"] = subprocess.Popen(
+                command, cwd=self.directory / "mail", stdout=log, stderr=log, env=environment
+            )
 
     def sent(self, task_id: str) -> list[Path]:
         """Return the emails that a task's calls have sent."""

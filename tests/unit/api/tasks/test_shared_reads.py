@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from api.tasks.shared_reads import SharedReads
+
+
+@dataclass
+class Store:
+    """A store that is read when the test says so."""
+
+    reads: list[str] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    _begun: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def read(self, key: str) -> Callable[[], Awaitable[int]]:
+        """Return a read, whose result is its number."""
+
+        async def read() -> int:
+            self.reads.append(key)
+            number = len(self.reads)
+            async with self._begun:
+                self._begun.notify_all()
+            await self.gate.wait()
+            return number
+
+        return read
+
+    async def until_read(self, count: int) -> None:
+        """Wait until so many reads have begun."""
+        async with asyncio.timeout(5), self._begun:
+            await self._begun.wait_for(lambda: len(self.reads) >= count)
+
+
+async def test_requests_during_an_equal_read_share_the_next_one_and_not_that_one() -> None:
+    store, reads = Store(), SharedReads[int]()
+    first = asyncio.create_task(reads.run("a", store.read("a")))
+    await store.until_read(1)
+    others = [asyncio.create_task(reads.run("a", store.read("a"))) for _ in range(20)]
+    other_key = asyncio.create_task(reads.run("b", store.read("b")))
+    await store.until_read(2)
+    assert store.reads == ["a", "b"]
+    store.gate.set()
+    assert await first == 1
+    assert await other_key == 2
+    assert set(await asyncio.gather(*others)) == {3}
+    assert store.reads == ["a", "b", "a"]
+    assert await reads.run("a", store.read("a")) == 4
+
+
+async def test_no_more_than_the_limit_are_read_at_once_and_all_are_in_the_end() -> None:
+    store, reads = Store(), SharedReads[int](max_at_once=2)
+    running = [asyncio.create_task(reads.run(key, store.read(key))) for key in "abcde"]
+    await store.until_read(2)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert store.reads == ["a", "b"]
+    store.gate.set()
+    await asyncio.gather(*running)
+    assert sorted(store.reads) == [*"abcde"]
+
+
+async def test_a_request_that_is_cancelled_takes_the_result_from_no_other() -> None:
+    store, reads = Store(), SharedReads[int]()
+    blocking = asyncio.create_task(reads.run("a", store.read("a")))
+    await store.until_read(1)
+    leaving, staying = (asyncio.create_task(reads.run("a", store.read("a"))) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    store.gate.set()
+    assert await staying == 2
+    assert await blocking == 1
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+
+async def test_all_requests_of_a_read_that_fails_get_its_error_and_the_next_is_read_anew() -> None:
+    store, reads = Store(), SharedReads[int]()
+    store.gate.set()
+
+    async def fail() -> int:
+        raise OSError("no store")
+
+    both = await asyncio.gather(*(reads.run("a", fail) for _ in range(2)), return_exceptions=True)
+    assert [str(error) for error in both] == ["no store"] * 2
+    assert await reads.run("a", store.read("a")) == 1

@@ -1,7 +1,7 @@
 # Each target creates .venv by itself; it needs Python 3.11+, make and git. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-browser test-typescript test-node test-root test-chaos check fmt proto lock clean
+.PHONY: help install dev test test-browser test-typescript test-node test-root test-chaos test-image check fmt proto lock clean
 
 BIN := .venv/bin
 # .venv has what is needed to run; a target that tests or checks adds what is needed for that, until `make clean`.
@@ -60,6 +60,9 @@ test-chaos: $(DEV_STAMP) ## Run tasks through 1,000 kills of every process: abou
 
 test-root: $(DEV_STAMP) ## Run the tests that need root: a full disk
 	@$(BIN)/pytest -m root $(if $(strip $(ARGS)),$(ARGS),tests/integration/cli/test_full_disk.py tests/unit/activities/storage/test_result_keeping.py)
+
+test-image: $(DEV_STAMP) ## Build deploy/Dockerfile with buildah, and run a task in it: root on Debian, three minutes
+	@$(BIN)/python deploy/image/try_image.py
 
 check: $(DEV_STAMP) ## Run every gate but the tests
 	$(BIN)/ruff check

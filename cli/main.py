@@ -34,6 +34,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "dev": Command("cli.commands.dev", "Start Temporal, a worker and the API on this machine, until Ctrl-C."),
     "worker": Command("cli.commands.run_worker", "Start a worker, which runs the tasks of an app, until Ctrl-C."),
+    "api": Command("cli.commands.run_api", "Start an API process, without Temporal and workers, until Ctrl-C."),
     "run": Command("cli.commands.run", "Give an agent a task, and wait for its output."),
     "chat": Command("cli.commands.chat", "Hold a conversation with an agent."),
     "follow": Command("cli.commands.follow", "Show what a task did and does, until it has ended."),

@@ -135,6 +135,20 @@ def test_workers_send_tokens_to_each_api_process() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("memory", "variable", "value"),
+    [({}, "AGENTKIT_LTM_PROVIDER", "off"), ({"url": "http://q:6333"}, "AGENTKIT_LTM_URL", "http://q:6333")],
+)
+def test_api_and_workers_agree_on_what_decides_an_agents_tools(
+    memory: dict[str, str], variable: str, value: str
+) -> None:
+    objects = render({"memory": memory, "app": {"defaultProvider": "openai"}})
+    api, worker = environment(objects, "api"), environment(objects, "worker")
+    assert api[variable] == worker[variable] == value
+    assert api["AGENTKIT_LLM_PROVIDER"] == worker["AGENTKIT_LLM_PROVIDER"] == "openai"
+    assert api["OPSPAWN_TASK_QUEUE"] == worker["OPSPAWN_TASK_QUEUE"]
+
+
 def test_keys_of_models_reach_workers_only() -> None:
     objects = render(SCENARIOS["external secrets"])
 
@@ -208,6 +222,7 @@ def test_a_worker_cannot_reach_the_credentials_of_the_cloud_and_nobody_calls_it(
         ({"settings": {"OPSPAWN_RATE_LIMIT": 1048576}}, "string"),
         ({"settings": {"OPSPAWN_ENCRYPTION_KEYS": "a:b"}}, "OPSPAWN_ENCRYPTION_KEYS"),
         ({"settings": {"OPSPAWN_TASK_QUEUE": "q"}}, "OPSPAWN_TASK_QUEUE"),
+        ({"settings": {"AGENTKIT_LTM_URL": "http://q"}}, "AGENTKIT_LTM_URL"),
         ({"image": {"tag": "a:b"}}, "tag"),
         ({"keda": {"minReplicas": 0}}, "minimum"),
         ({"workerController": {"rollout": {"strategy": "Progressive"}}}, "steps"),

@@ -152,6 +152,13 @@ def test_every_variable_of_the_manifests_is_a_setting(services: dict[str, Any]) 
     assert variables - Settings.variables() - OTHERS == set()
 
 
+def test_api_and_workers_agree_on_what_decides_an_agents_tools(services: dict[str, Any]) -> None:
+    api, worker = services["api"]["environment"], services["worker"]["environment"]
+    shared = {"AGENTKIT_LTM_URL", "AGENTKIT_LLM_PROVIDER", "AGENTKIT_LLM_MODEL", "OPSPAWN_APP_NAME"}
+    assert all(api[name] == worker[name] for name in shared | {"OPSPAWN_ENCRYPTION_KEYS", "TEMPORAL_NAMESPACE"})
+    assert not {name for name in api if name.endswith("_API_KEY")}, "of models and stores: for workers"
+
+
 def test_every_part_of_the_collectors_pipelines_is_configured() -> None:
     config = yaml.safe_load((DEPLOY / "otel-collector.yaml").read_text())
     for pipeline in config["service"]["pipelines"].values():

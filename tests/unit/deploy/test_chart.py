@@ -23,6 +23,23 @@ CUSTOM = {
 """Kinds that kubernetes-validate doesn't know."""
 KUBERNETES = "1.34"
 
+KNOWN_FIELDS = {
+    "ScaledObject": {
+        *("scaleTargetRef", "minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod", "triggers"),
+    },
+    "TriggerAuthentication": {"secretTargetRef"},
+    "WorkerDeployment": {"replicas", "template", "rollout", "sunset", "workerOptions"},
+    "Connection": {"hostPort", "tls", "mutualTLSSecretRef", "apiKeySecretRef"},
+    "WorkerResourceTemplate": {"workerDeploymentRef", "template"},
+    "PodMonitor": {"selector", "podMetricsEndpoints"},
+    "ExternalSecret": {"refreshInterval", "secretStoreRef", "target", "data"},
+}
+"""Fields of their ``spec``, as KEDA 2.22, Temporal's worker controller 1.8 and the other operators document them."""
+KEDA_METADATA = {
+    *("endpoint", "namespace", "taskQueue", "queueTypes", "targetQueueSize", "tlsServerName"),
+    *("workerDeploymentName", "workerDeploymentBuildId"),
+}
+
 
 @pytest.fixture(scope="module", params=list(SCENARIOS))
 def objects(request: pytest.FixtureRequest) -> list[Manifest]:
@@ -54,6 +71,10 @@ def test_every_object_fits_its_schema(objects: list[Manifest]) -> None:
     for item in objects:
         if item["kind"] in CUSTOM:
             assert item["apiVersion"] == CUSTOM[item["kind"]]
+            assert set(item["spec"]) <= KNOWN_FIELDS[item["kind"]]
+            for trigger in item["spec"].get("triggers", []):
+                assert set(trigger["metadata"]) <= KEDA_METADATA
+                assert {type(value) for value in trigger["metadata"].values()} == {str}
         else:
             kubernetes_validate.validate(item, KUBERNETES, strict=True)
         assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == "agents"

@@ -15,6 +15,7 @@ __all__ = [
     "CHECK_INPUT_POLICY",
     "COMPACTION_POLICY",
     "CONVERSATION_POLICY",
+    "ERASURE_POLICY",
     "EXTRACT_MEMORIES_POLICY",
     "GRACEFUL_SHUTDOWN_TIMEOUT",
     "HEARTBEAT_INTERVAL",
@@ -102,6 +103,12 @@ TASK_END_POLICY = ActivityPolicy(
     start_to_close=timedelta(seconds=5), retry=RetryPolicy(maximum_attempts=2), heartbeat=None
 )
 """Of a look at whether a turn has ended, for which a person waits."""
+
+ERASURE_POLICY = ActivityPolicy(
+    start_to_close=timedelta(minutes=10),
+    retry=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+)
+"""Of erasing what is left of a task or conversation, without a last attempt: each one finds less."""
 
 CHECK_INPUT_POLICY = ActivityPolicy(
     start_to_close=timedelta(minutes=1),

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio.client import Client
 
 from activities.conversation_turns import ConversationActivities
+from activities.execution_erasure import ErasureActivity
 from activities.input_checks import InputCheckActivity
 from activities.input_webhook import InputWebhookActivity
 from activities.mcp.mcp_describing import McpDescribingActivity
@@ -57,5 +58,6 @@ def worker_activities(
         StoringActivity(client, reader).store_messages,
         CompactionActivity(client, reader, compactor or ModelCompactor(models)).compact_transcript,
         *ConversationActivities(client, reader).all,
+        ErasureActivity(client, settings).erase_executions,
         WorkerDescriptionActivity(settings, toolset, models, tool_calls, secrets).describe_worker,
     ]

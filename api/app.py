@@ -55,6 +55,7 @@ from api.rest.problems import install_problems, problem_schemas
 from api.rest.request_bodies import BodyLimitMiddleware
 from api.services import ApiServices, install_services
 from api.tasks.input_request_service import InputRequestService
+from api.tasks.task_erasure import TaskErasures
 from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
@@ -178,6 +179,7 @@ def _lifespan(
         results = RecordedResults(temporal, tasks, settings)
         files = TaskFileStore(settings.data_dir / "payloads", temporal.namespace)
         sandbox = WorkerSandbox(temporal, settings.task_queue)
+        memory = WorkerMemory(temporal, settings)
         services = ApiServices(
             settings,
             catalog,
@@ -186,6 +188,7 @@ def _lifespan(
             input_requests,
             steering,
             forks,
+            TaskErasures(temporal, tasks, memory, settings),
             ConversationServices.of(temporal, tasks, catalog, settings),
             hub,
             results,
@@ -193,7 +196,7 @@ def _lifespan(
             files,
             sandbox,
             WorkerMcpServers(temporal, settings),
-            WorkerMemory(temporal, settings),
+            memory,
             metrics,
             authentication,
             stopping,

@@ -19,6 +19,7 @@ from api.events.status_feed import StatusFeed
 from api.memories.worker_memory import WorkerMemory
 from api.request_metrics import RequestMetrics
 from api.tasks.input_request_service import InputRequestService
+from api.tasks.task_erasure import TaskErasures
 from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
@@ -39,6 +40,7 @@ class ApiServices:
     input_requests: InputRequestService
     steering: TaskSteering
     forks: TaskForks
+    erasures: TaskErasures
     conversations: ConversationServices
     hub: EventHub
     results: RecordedResults

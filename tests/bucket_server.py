@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from xml.sax.saxutils import escape, unescape
 
 import uvicorn
 from starlette.applications import Starlette
@@ -35,17 +37,44 @@ class BucketServer:
             self.objects[path] = await request.body()
             self.writes += 1
             return Response(headers={"ETag": '"1"'})
+        if request.method == "POST" and "delete" in request.query_params:
+            keys = re.findall(r"<Key>(.*?)</Key>", (await request.body()).decode())
+            for key in keys:
+                self.objects.pop(f"{path.rstrip('/')}/{unescape(key)}", None)
+            deleted = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+            return Response(f"<DeleteResult>{deleted}</DeleteResult>", media_type="application/xml")
+        if request.method == "GET" and request.query_params.get("list-type") == "2":
+            return Response(self._listed(path, request.query_params), media_type="application/xml")
         if path not in self.objects:
             return Response("<Error><Code>NoSuchKey</Code></Error>", 404, media_type="application/xml")
         headers = {"ETag": '"1"', "Last-Modified": "Thu, 26 Nov 2026 12:00:00 GMT"}
         return Response(self.objects[path], headers=headers)
+
+    def _listed(self, bucket: str, query: Mapping[str, str]) -> str:
+        """Return the objects with a prefix, and with a delimiter the prefixes one level below, in one page."""
+        start = f"{bucket.rstrip('/')}/"
+        prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
+        keys = [path.removeprefix(start) for path in self.objects if path.startswith(start + prefix)]
+        contents, prefixes = "", set[str]()
+        for key in keys:
+            head, found, _ = key.removeprefix(prefix).partition(delimiter) if delimiter else (key, "", "")
+            if found:
+                prefixes.add(f"{prefix}{head}{found}")
+                continue
+            size = len(self.objects[start + key])
+            contents += f"<Contents><Key>{escape(key)}</Key><Size>{size}</Size>{_TIME}</Contents>"
+        common = "".join(f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>" for each in prefixes)
+        return f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}{common}</ListBucketResult>"
+
+
+_TIME = "<LastModified>2026-11-26T12:00:00.000Z</LastModified><ETag>1</ETag>"
 
 
 @asynccontextmanager
 async def bucket_server() -> AsyncIterator[BucketServer]:
     """Run a server with an empty bucket of any name."""
     bucket = BucketServer()
-    app = Starlette(routes=[Route("/{path:path}", bucket.respond, methods=["GET", "HEAD", "PUT"])])
+    app = Starlette(routes=[Route("/{path:path}", bucket.respond, methods=["GET", "HEAD", "POST", "PUT"])])
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         bucket.url = f"http://127.0.0.1:{listener.getsockname()[1]}"

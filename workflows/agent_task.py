@@ -67,9 +67,8 @@ Any other exception is a defect: Temporal repeats the workflow task until worker
 def _transcript(task: TaskInput, carried: CarriedState | None) -> Transcript:
     if carried is not None:
         return Transcript(carried.messages, start=carried.stored_end, digest=carried.stored_digest)
-    if task.source is not None:
-        return Transcript([task.message], start=task.source.end, digest=task.source.digest)
-    return Transcript([task.message])
+    digest = task.copied_digest if task.source is None else task.source.digest
+    return Transcript([task.message], start=task.own_start, digest=digest)
 
 
 def _refused(error: AnswerInvalid | SteeringInvalid) -> ApplicationError:
@@ -114,7 +113,9 @@ class AgentTask:
         )
         self._started_at = carried.started_at if carried else max(task.start_at or workflow.now(), workflow.now())
         self._versions = TranscriptVersions(
-            task.source, *((carried.stored, carried.replaced, carried.written) if carried else ())
+            task.source,
+            *((carried.stored, carried.replaced, carried.written) if carried else (task.copied,)),
+            common_end=task.own_start,
         )
         self._boundary = StepBoundary(self._continue_as_new)
         self._effects = DurableEffects(

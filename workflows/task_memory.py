@@ -96,7 +96,7 @@ async def extract_memories(loop: AgentLoop, versions: TranscriptVersions) -> Non
 async def _extract(loop: AgentLoop, versions: TranscriptVersions) -> ExtractionResult:
     task_id, policy, transcript = workflow.info().workflow_id, EXTRACT_MEMORIES_POLICY, loop.transcript
     segment = versions.segment(task_id, transcript, len(transcript))
-    start = versions.source.end if versions.source is not None and versions.number == 1 else 0
+    start = versions.common_end if versions.number == 1 else 0
     result: ExtractionResult = await workflow.execute_activity(
         EXTRACT_MEMORIES_ACTIVITY,
         ExtractionCall(

@@ -146,9 +146,13 @@ class TaskInput(Record):
 
     agent: AgentSpec
     message: Message
-    """The task's input: the first message of the transcript, or the first one after those of ``source``."""
+    """The task's input: the first message of the transcript, or the first one after those that it goes on from."""
     source: TranscriptSource | None = Field(default=None, exclude_if=lambda source: source is None)
-    """The transcript that the task goes on from: that of a fork's source, or of a turn's conversation."""
+    """The transcript that the task goes on from, in the workflow that has it: of a turn, its conversation's."""
+    copied: tuple[StoredMessages, ...] = Field(default=(), exclude_if=lambda pages: not pages)
+    """Of a fork: its own copies of the messages that come before ``message``."""
+    copied_digest: str = Field(default=EMPTY_DIGEST, exclude_if=lambda digest: digest == EMPTY_DIGEST)
+    """Digest of the transcript after them."""
     first_step: int = Field(default=0, exclude_if=lambda step: step == 0)
     """Of a fork: the last step that it has in common with its source. Its own steps count from there."""
     facts: tuple[str, ...] = Field(default=(), exclude_if=lambda facts: not facts)
@@ -159,6 +163,13 @@ class TaskInput(Record):
     """Whether a webhook is called for each input request."""
     start_at: datetime | None = Field(default=None, exclude_if=lambda start_at: start_at is None)
     """Not before this time. Temporal starts the workflow then, but an update or a cancellation wakes it before."""
+
+    @property
+    def own_start(self) -> int:
+        """Position of ``message`` in the transcript."""
+        if self.source is not None:
+            return self.source.end
+        return self.copied[-1].end if self.copied else 0
 
 
 class TaskResult(Record):

@@ -29,6 +29,8 @@ class TranscriptVersions:
         stored: Sequence[StoredMessages] = (),
         replaced: Sequence[ReplacedVersion] = (),
         written: int = 0,
+        *,
+        common_end: int = 0,
     ) -> None:
         self.source = source
         """The transcript that the first version continues; None: it starts empty."""
@@ -38,6 +40,8 @@ class TranscriptVersions:
         """The versions before the newest one, oldest first."""
         self.written = written
         """Number of messages that the newest version had when a compaction wrote it; 0: none did."""
+        self.common_end = common_end
+        """Position of the task's own first message in the first version; 0: no others come before it."""
 
     @property
     def number(self) -> int:
@@ -54,10 +58,10 @@ class TranscriptVersions:
         Where compaction has mixed them, it is that of the next message, ``recorded``; None if the task has a plan or a
         call of its own.
         """
-        if (source := self.source) is None:
+        if not self.common_end:
             return None
         if self.number == 1:
-            return source.end
+            return self.common_end
         return None if has_own else recorded
 
     def replace(self, transcript: Transcript, compacted: CompactedTranscript, last_step: int) -> Transcript:

@@ -30,6 +30,7 @@ __all__ = [
     "CHANGE_MEMORY_ACTIVITY",
     "DELETE_MEMORY_ACTIVITY",
     "ERASE_MEMORIES_ACTIVITY",
+    "ERASE_MEMORIES_OF_TASK_ACTIVITY",
     "EXPORT_MEMORIES_ACTIVITY",
     "GET_MEMORY_ACTIVITY",
     "LIST_MEMORIES_ACTIVITY",
@@ -48,6 +49,7 @@ __all__ = [
     "NewMemories",
     "RememberedMemories",
     "ScopedMemory",
+    "TaskReference",
 ]
 
 ADD_MEMORIES_ACTIVITY = "add_memories"
@@ -57,6 +59,7 @@ SEARCH_MEMORIES_ACTIVITY = "search_memories"
 CHANGE_MEMORY_ACTIVITY = "change_memory"
 DELETE_MEMORY_ACTIVITY = "delete_memory"
 ERASE_MEMORIES_ACTIVITY = "erase_memories"
+ERASE_MEMORIES_OF_TASK_ACTIVITY = "erase_memories_of_task"
 EXPORT_MEMORIES_ACTIVITY = "export_memories"
 REINDEX_MEMORIES_ACTIVITY = "reindex_memories"
 
@@ -92,6 +95,13 @@ class MemoryReference(Record):
     scope: MemoryScope | None = None
     """None: any scope of ``tenant``."""
     tenant: str = DEFAULT_TENANT
+
+
+class TaskReference(Record):
+    """A task whose memories are meant, in all scopes of its tenant."""
+
+    tenant: str
+    task_id: str
 
 
 class MemoryEdit(Record):
@@ -173,6 +183,7 @@ class MemoryQueryActivities:
             self.change_memory,
             self.delete_memory,
             self.erase_memories,
+            self.erase_memories_of_task,
             self.export_memories,
             self.reindex_memories,
         ]
@@ -231,6 +242,12 @@ class MemoryQueryActivities:
         """Erase all memories of a scope."""
         async with _memory_call():
             return MemoryCount(count=await self._memory.erase(scope), kind="erased")
+
+    @activity.defn(name=ERASE_MEMORIES_OF_TASK_ACTIVITY)
+    async def erase_memories_of_task(self, task: TaskReference) -> MemoryCount:
+        """Erase all memories that come from a task."""
+        async with _memory_call():
+            return MemoryCount(count=await self._memory.erase_of_task(task.tenant, task.task_id), kind="erased")
 
     @activity.defn(name=EXPORT_MEMORIES_ACTIVITY)
     async def export_memories(self, export: MemoryExport) -> ExportedMemories:

@@ -19,6 +19,7 @@ from temporalio.converter import (
     StorageDriverSelectContext,
 )
 
+from activities.erasure_payloads import ErasureRequest, ErasureSweep, SweptExecutions
 from activities.payload_types import (
     INLINE_METADATA,
     QUERY_RESULT_METADATA,
@@ -51,6 +52,8 @@ class _CompactJSON(PydanticJSONPlainPayloadConverter):
             if value.loss is not None:
                 metadata[INLINE_METADATA] = b"1"  # storage failed before
             value = value.value
+        elif isinstance(value, ErasureRequest | ErasureSweep | SweptExecutions):
+            metadata[INLINE_METADATA] = b"1"  # stored, it would be erased with the payloads of its workflow's id
         return Payload(metadata=metadata, data=to_json(value, exclude_none=True))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.erasure_payloads import ERASURE_TYPES
 from activities.settings import Settings
 from activities.temporal.payload_storage import NO_OWNER, OWNER_FILE, PARTIAL_PREFIX
 from activities.temporal.task_file_collector import TaskFileCollector
@@ -41,8 +42,8 @@ class _StoredWorkflow:
 
 
 class PayloadCollector:
-    """Deletes the directories of workflows that Temporal doesn't have, the results of activities without a workflow,
-    and what killed processes left half written.
+    """Deletes the directories of workflows that were erased or that Temporal doesn't have, the results of activities
+    without a workflow, and what killed processes left half written.
     """
 
     def __init__(self, client: Client, directory: Path, *, min_age_s: float = _MIN_AGE_S, pause_s: float = _PAUSE_S):
@@ -88,12 +89,12 @@ class PayloadCollector:
 
     async def _exists(self, workflow_id: str) -> bool:
         try:
-            await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_RPC_TIMEOUT)
+            execution = await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_RPC_TIMEOUT)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False
             raise
-        return True
+        return execution.workflow_type not in ERASURE_TYPES
 
 
 @asynccontextmanager

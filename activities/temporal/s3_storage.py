@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.aws.s3driver import S3StorageDriver, S3StorageDriverClient
@@ -44,7 +44,8 @@ class S3PayloadStorage(S3StorageDriver):
         """
         self._url = url
         self._former = directory
-        super().__init__(_BucketClient(_open_store(url)), urlsplit(url).netloc, max_payload_size=_MAX_PAYLOAD_BYTES)
+        self._bucket_client = _BucketClient(_open_store(url))
+        super().__init__(self._bucket_client, urlsplit(url).netloc, max_payload_size=_MAX_PAYLOAD_BYTES)
 
     async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:
         """Write each payload that isn't stored yet; return a claim for each.
@@ -72,6 +73,21 @@ class S3PayloadStorage(S3StorageDriver):
         except (RuntimeError, ValueError) as error:
             raise PayloadStorageFailed(
                 f"{READ_FAILURE}in {self._url} can't be read ({_reason(error)}). {_CURE}"
+            ) from error
+
+    async def erase(self, namespace: str, workflow_id: str) -> None:
+        """Delete all objects of a workflow, whatever type and run their names have.
+
+        Raises:
+            PayloadStorageFailed: some can't be listed or deleted. Trying again is safe.
+        """
+        own = f"/wi/{_segment(workflow_id)}"
+        try:
+            for of_type in await self._bucket_client.folders(f"v0/ns/{_segment(namespace)}/wt"):
+                await self._bucket_client.delete_below(of_type + own)
+        except Exception as error:  # obstore has many
+            raise PayloadStorageFailed(
+                f"Payloads in {self._url} can't be erased ({_reason(error)}). {_CURE}"
             ) from error
 
 
@@ -102,6 +118,15 @@ class _BucketClient(S3StorageDriverClient):
         response = await self._store.get_async(key)
         return bytes(await response.bytes_async())
 
+    async def folders(self, prefix: str) -> list[str]:
+        """Return the prefixes one level below ``prefix``."""
+        return list((await self._store.list_with_delimiter_async(prefix))["common_prefixes"])
+
+    async def delete_below(self, prefix: str) -> None:
+        """Delete all objects below a prefix."""
+        async for objects in self._store.list(prefix):
+            await self._store.delete_async([each["path"] for each in objects])
+
 
 def _open_store(url: str) -> S3Store:
     parts = urlsplit(url)
@@ -122,6 +147,11 @@ def _open_store(url: str) -> S3Store:
         )
     except BaseError as error:
         raise ConfigurationInvalid(f"payload_storage = {url!r}: {_first_line(error)}") from error
+
+
+def _segment(text: str) -> str:
+    """Return a part of a key, as Temporal's driver encodes it."""
+    return quote(text, safe="!-_.*'()").replace("~", "%7E")
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.erasure_payloads import ERASURE_TYPES
 
 __all__ = ["EARLY_EVENTS", "query_workflow"]
 
@@ -29,7 +32,8 @@ async def query_workflow(
 
     Raises:
         WorkflowQueryFailedError: the workflow has no such query, or answers with an error.
-        RPCError: there is no such workflow, no worker responds in time, or Temporal can't be reached.
+        RPCError: there is no such workflow, or it was erased (both ``NOT_FOUND``); no worker responds in time, or
+            Temporal can't be reached.
         ValidationError: the result is of another type.
     """
     failures = 0
@@ -39,6 +43,16 @@ async def query_workflow(
         except WorkflowQueryFailedError as error:
             failures += 1
             if EARLY_EVENTS not in str(error) or failures == _MAX_ATTEMPTS:
+                if await _is_erased(handle, rpc_timeout):
+                    raise RPCError("The workflow was erased.", RPCStatusCode.NOT_FOUND, b"") from error
                 raise
         else:
             return result
+
+
+async def _is_erased(handle: WorkflowHandle[object, object], rpc_timeout: timedelta) -> bool:
+    """Return whether it is an erasure which has the id, and no query; False where Temporal doesn't respond."""
+    try:
+        return (await handle.describe(rpc_timeout=rpc_timeout)).workflow_type in ERASURE_TYPES
+    except RPCError:
+        return False

@@ -19,6 +19,7 @@ from agentkit.client.memory_calls import MemoryCalls
 from agentkit.client.reconnect_deadline import RECONNECT_TIMEOUT_S, ReconnectDeadline
 from agentkit.client.resources import (
     AgentList,
+    DeletedTask,
     InputRequestList,
     JsonObject,
     McpPrompts,
@@ -216,6 +217,17 @@ class OpspawnClient:
     async def cancel(self, task_id: str) -> Task:
         """Request that a task be cancelled; it ends soon afterwards."""
         return await self._connection.post(Task, f"{_path(task_id)}/cancel")
+
+    async def delete(self, task_id: str, *, memories: bool = False) -> DeletedTask:
+        """Erase a task that has ended; a repeated call says how far that is.
+
+        With ``memories``, what it has written to long-term memory is erased as well.
+
+        Raises:
+            RequestRefused: its ``kind`` is ``task-running``, or ``erasure-refused`` for a turn of a conversation.
+        """
+        params = {"memories": "true"} if memories else None
+        return DeletedTask.from_json(await self._connection.delete(_path(task_id), params=params))
 
     async def terminate(self, task_id: str) -> Task:
         """End a task at once: nothing that it does now is stopped first."""

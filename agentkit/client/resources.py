@@ -17,6 +17,7 @@ __all__ = [
     "AgentList",
     "ApiObject",
     "DefaultModel",
+    "DeletedTask",
     "ForkedFrom",
     "InputRequestList",
     "JsonObject",
@@ -129,6 +130,18 @@ class Task(ApiObject):
     def ended(self) -> bool:
         """Whether its status is final."""
         return self.status not in ("queued", "running", "waiting", "paused")
+
+
+class DeletedTask(ApiObject):
+    """How far the erasure of a task is."""
+
+    id: str
+    status: Literal["erasing", "erased"]
+    """``erased``: nothing is left of it but its id."""
+    memories: int | None = None
+    """How many memories were erased; None where that was not requested."""
+    waiting_for_worker: bool = False
+    """Whether no worker runs that could go on with it."""
 
 
 class TaskList(ApiObject):

@@ -207,6 +207,10 @@ class LongTermMemory(Protocol):
         """Erase all memories of a scope; return how many there were."""
         ...
 
+    async def erase_of_task(self, tenant: str, task_id: str) -> int:
+        """Erase the memories of all scopes of the tenant whose text comes from the task; return how many there were."""
+        ...
+
     async def reindex(self) -> int:
         """Compute the vectors of all memories again, for another embedding model; return how many there are."""
         ...

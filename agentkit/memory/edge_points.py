@@ -247,6 +247,8 @@ def _filter(where: PointFilter) -> edge.Filter:
         must.append(edge.HasIdCondition(set(where.ids)))
     if where.without_ids:
         must_not.append(edge.HasIdCondition(set(where.without_ids)))
+    if where.task_id is not None:
+        must.append(_is("task_id", where.task_id))
     if where.same_as is not None:
         key, text = where.same_as
         must.append(

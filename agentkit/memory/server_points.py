@@ -266,6 +266,8 @@ def _filter(where: PointFilter) -> models.Filter:
         must.append(models.HasIdCondition(has_id=list(where.ids)))
     if where.without_ids:
         must_not.append(models.HasIdCondition(has_id=list(where.without_ids)))
+    if where.task_id is not None:
+        must.append(_is("task_id", where.task_id))
     if where.same_as is not None:
         key, text = where.same_as
         same_text = models.Filter(must=[_is("text_key", text), _is("state", CURRENT)])

@@ -100,6 +100,8 @@ class PointFilter:
     """Whether superseded memories are left out."""
     ids: Sequence[str] | None = None
     without_ids: Sequence[str] = ()
+    task_id: str | None = None
+    """The task that the text comes from."""
     same_as: tuple[str, str] | None = None
     """A ``key_hash`` and a ``text_key``: memories with the key, and current ones with the text."""
     first_position: int | None = None

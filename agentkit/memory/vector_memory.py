@@ -172,6 +172,15 @@ class VectorMemory:
             await self._points.delete_expired(where.now_ms)
             return count
 
+    async def erase_of_task(self, tenant: str, task_id: str) -> int:
+        """See ``LongTermMemory``."""
+        await self._prepare()
+        where = PointFilter(tenant, to_milliseconds(self._now()), task_id=task_id)
+        count = await self._points.count(where)
+        await self._points.delete(where)
+        await self._points.delete_expired(where.now_ms)
+        return count
+
     async def reindex(self) -> int:
         """See ``LongTermMemory``."""
         self._check_not_reindexing()

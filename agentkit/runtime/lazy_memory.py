@@ -64,6 +64,10 @@ class LazyMemory:
         """See ``LongTermMemory``."""
         return await (await self._opened()).erase(scope)
 
+    async def erase_of_task(self, tenant: str, task_id: str) -> int:
+        """See ``LongTermMemory``."""
+        return await (await self._opened()).erase_of_task(tenant, task_id)
+
     async def reindex(self) -> int:
         """See ``LongTermMemory``."""
         return await (await self._opened()).reindex()

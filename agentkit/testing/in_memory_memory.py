@@ -114,6 +114,16 @@ class InMemoryMemory:
         self._scopes.pop(scope, None)
         return count
 
+    async def erase_of_task(self, tenant: str, task_id: str) -> int:
+        """See ``LongTermMemory``."""
+        count = 0
+        for scope in [scope for scope in self._scopes if scope.tenant == tenant]:
+            stored = self._living(scope)
+            for identifier in [key for key, one in stored.items() if one.memory.task_id == task_id]:
+                del stored[identifier]
+                count += 1
+        return count
+
     async def reindex(self) -> int:
         """See ``LongTermMemory``."""
         return sum(len(self._living(scope)) for scope in list(self._scopes))

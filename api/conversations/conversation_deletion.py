@@ -1,4 +1,4 @@
-"""Delete conversations: their workflows and those of their turns, with the histories."""
+"""Delete conversations: their workflows and those of their turns, with all that these have stored."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -16,29 +14,28 @@ from activities.settings import Settings
 from api.conversations.conversation_service import ConversationService
 from api.conversations.conversation_snapshot import ConversationSnapshot
 from api.conversations.conversation_workflows import ConversationWorkflows
+from api.tasks.errors import ConversationErased
 from api.tasks.task_reading import until_closed
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.visibility_text import quoted
 from api.tasks.workers.worker_presence import WorkerPresence
+from api.tasks.workflow_erasure import WorkflowErasure
 from workflows.conversations.conversation_types import DELETE_CONVERSATION
-from workflows.search_attributes import CONVERSATION
-from workflows.task_types import WORKFLOW_TYPE
 
 __all__ = ["ConversationDeletion"]
 
 _END_TIMEOUT_S = 5.0
-"""How long to wait until a running turn has ended after its cancellation; then deleting terminates it."""
-_CALLS_TIMEOUT_S = 60.0
-"""For all calls together: a conversation may have thousands of turns."""
+"""How long to wait until a running turn has ended after its cancellation; then the conversation is terminated."""
+_CALLS_TIMEOUT_S = 30.0
 
 
 class ConversationDeletion:
-    """Deletes conversations. Temporal deletes their histories soon afterwards, workers their payloads later."""
+    """Deletes conversations. Once a call has returned, a worker and Temporal do the rest; see ``WorkflowErasure``."""
 
     def __init__(self, client: Client, conversations: ConversationService, settings: Settings) -> None:
         self._client = client
         self._conversations = conversations
         self._workflows = ConversationWorkflows(client, settings, finds_deleted=True)
+        self._erasure = WorkflowErasure(client, settings, self._workflows)
         self._workers = WorkerPresence(client)
 
     async def delete(self, conversation_id: str) -> ConversationSnapshot:
@@ -48,26 +45,25 @@ class ConversationDeletion:
 
         Raises:
             ConversationNotFound: there is no conversation with this id.
+            ConversationErased: an earlier call has deleted it.
             TemporalUnreachable, TemporalNotReady: as every call.
         """
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id):
-            execution = await self._workflows.describe(handle)
+            execution = await self._workflows.describe_any(handle)
+            if execution.workflow_type == self._workflows.erasure_type:
+                await self._erasure.start(execution)
+                raise ConversationErased(conversation_id)
         conversation = await self._conversations.snapshot(execution)
-        turns = f"WorkflowType = '{WORKFLOW_TYPE}' AND {CONVERSATION.name} = {quoted(conversation_id)}"
         async with self._workflows.calling(conversation_id, timeout_s=_CALLS_TIMEOUT_S):
-            if execution.status is WorkflowExecutionStatus.RUNNING:
-                await self._end(execution)
-            await self._delete_all(turns)
-            if conversation.current_task_id is not None:  # visibility may not have it yet
-                await self._delete(conversation.current_task_id, "")
-            await self._delete(conversation_id, "")
-            await self._delete_all(f"WorkflowId = {quoted(conversation_id)}")
-            await self._delete_all(turns)  # a turn that started meanwhile
+            while execution.workflow_type != self._workflows.erasure_type:
+                if execution.status is WorkflowExecutionStatus.RUNNING:
+                    await self._end(execution)
+                execution = await self._erasure.start(await self._workflows.describe_any(handle))
         return replace(conversation, status="deleted", current_task_id=None, queued=0)
 
     async def _end(self, execution: WorkflowExecutionDescription) -> None:
-        """Ask a running conversation to end its turn and itself; wait for that if a worker runs."""
+        """Ask a running conversation to end its turn and itself; terminate it if it doesn't, or no worker runs."""
         handle = self._workflows.handle(execution.id)
         with _unless_gone():
             await handle.signal(DELETE_CONVERSATION, rpc_timeout=RPC_TIMEOUT)
@@ -75,19 +71,13 @@ class ConversationDeletion:
             with suppress(TimeoutError), _unless_gone():
                 async with asyncio.timeout(_END_TIMEOUT_S):
                     await until_closed(self._client, execution.id)
-
-    async def _delete_all(self, query: str) -> None:
-        async for execution in self._client.list_workflows(query, rpc_timeout=RPC_TIMEOUT):
-            await self._delete(execution.id, execution.run_id)
-
-    async def _delete(self, workflow_id: str, run_id: str) -> None:
-        """Delete a run, or the newest one if ``run_id`` is empty; Temporal terminates it if it runs."""
-        request = DeleteWorkflowExecutionRequest(
-            namespace=self._client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
-        )
-        with _unless_gone():
-            await self._client.workflow_service.delete_workflow_execution(request, timeout=RPC_TIMEOUT)
+                    return
+        newest = await self._workflows.describe_any(handle)
+        if newest.workflow_type == self._workflows.workflow_type:  # else another call has ended and erased it
+            with _unless_gone():
+                await self._client.get_workflow_handle(newest.id, run_id=newest.run_id).terminate(
+                    reason="Deleted through the API", rpc_timeout=RPC_TIMEOUT
+                )
 
 
 @contextmanager

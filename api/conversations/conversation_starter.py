@@ -14,7 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.settings import Settings
 from api.conversations.conversation_visibility import conversation_memo, conversation_search_attributes
 from api.conversations.conversation_workflows import ConversationWorkflows
-from api.tasks.errors import ConversationNotFound, IdempotencyConflict
+from api.tasks.errors import ConversationErased, ConversationNotFound, IdempotencyConflict
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.tenant_access import own_tenant
 from api.tasks.tenant_limits import TenantLimits
@@ -65,7 +65,7 @@ class ConversationStarter:
             IdempotencyConflict: the key was used for another request.
             TenantLimited: the tenant has as many running tasks as it may have.
         """
-        if self._limits.has_limit() and key is not None and await self.was_started(key):
+        if key is not None and await self.was_started(key):  # before a payload is stored under an erased one's id
             return False
         try:
             async with self._workflows.calling():
@@ -92,7 +92,8 @@ class ConversationStarter:
         """Return whether an earlier request with this key has started its conversation.
 
         Raises:
-            IdempotencyConflict: it was another request, or the conversation was deleted.
+            IdempotencyConflict: it was another request.
+            ConversationErased: the conversation was erased, or is being deleted.
         """
         conversation_id = key.conversation_id
         try:
@@ -101,10 +102,10 @@ class ConversationStarter:
                 same = await execution.memo_value(MEMO_BODY_HASH, default=None) == key.request_hash
         except ConversationNotFound:
             return False
+        except ConversationErased:
+            raise ConversationErased(conversation_id, by_key=True) from None
         if execution.typed_search_attributes.get(STATUS) == "deleted":
-            raise IdempotencyConflict(
-                f"This Idempotency-Key started conversation {conversation_id!r}, which was deleted. Take a new key."
-            )
+            raise ConversationErased(conversation_id, by_key=True)
         if not same:
             raise IdempotencyConflict(
                 f"This Idempotency-Key started conversation {conversation_id!r} with another body. "

@@ -7,9 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 
+from activities.erasure_payloads import CONVERSATION_ERASURE
 from activities.settings import Settings
 from agentkit.errors import ConversationEnded
-from api.tasks.errors import ConversationNotFound, MessageRefused, ServiceError, TaskNotFound
+from api.tasks.errors import ConversationErased, ConversationNotFound, MessageRefused, ServiceError, TaskNotFound
 from api.tasks.task_workflows import TaskHandle, TaskWorkflows
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S
 from workflows.conversations.conversation_types import CONVERSATION_TYPE
@@ -23,6 +24,8 @@ class ConversationWorkflows(TaskWorkflows):
 
     workflow_type = CONVERSATION_TYPE
     not_found = ConversationNotFound
+    erasure_type = CONVERSATION_ERASURE
+    erased = ConversationErased
 
     def __init__(self, client: Client, settings: Settings, *, finds_deleted: bool = False) -> None:
         """Find deleted conversations as well, as long as Temporal has them, if ``finds_deleted``."""
@@ -33,7 +36,8 @@ class ConversationWorkflows(TaskWorkflows):
         """Return the workflow's description, within ``calling``.
 
         Raises:
-            ConversationNotFound: the workflow isn't a conversation, or was deleted.
+            ConversationNotFound: the workflow isn't a conversation, or is being deleted.
+            ConversationErased: it was erased.
         """
         execution = await super().describe(handle)
         has_ended = execution.status is not WorkflowExecutionStatus.RUNNING

@@ -14,7 +14,7 @@ from activities.settings import Settings
 from api.conversations.conversation_snapshot import ConversationSnapshot, ConversationUrls
 from api.conversations.conversation_visibility import listed_conversation
 from api.conversations.conversation_workflows import ConversationWorkflows
-from api.tasks.errors import ConversationNotFound, PayloadUnavailable, WorkerUnavailable
+from api.tasks.errors import ConversationErased, ConversationNotFound, PayloadUnavailable, WorkerUnavailable
 from api.tasks.payload_decoding import decode_record
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls, input_content
 from api.tasks.temporal_calls import RPC_TIMEOUT
@@ -93,7 +93,7 @@ class PendingTurns:
                     return None
                 conversation = await listed_conversation(execution, self._conversation_urls)
                 is_stuck = not await self._workers.polls(execution.task_queue)
-        except ConversationNotFound:
+        except (ConversationErased, ConversationNotFound):
             return None
         message, sent_at = found
         return queued_turn(message, conversation, sent_at, self._urls, waiting_for_worker=is_stuck)

@@ -27,6 +27,7 @@ ROLES: dict[str, tuple[Role, ...]] = {
     "opspawn.v1.TaskService/AnswerInput": ("approver", "operator"),
     "opspawn.v1.TaskService/CancelTask": _OPERATOR,
     "opspawn.v1.TaskService/CreateTask": _OPERATOR,
+    "opspawn.v1.TaskService/DeleteTask": _OPERATOR,
     "opspawn.v1.TaskService/GetTask": _VIEWER,
     "opspawn.v1.TaskService/ListTasks": _VIEWER,
     "opspawn.v1.TaskService/WatchTask": _VIEWER,

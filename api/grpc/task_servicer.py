@@ -76,6 +76,21 @@ class TaskServicer(TaskServiceServicer):
         async with errors_as_status(context, request):
             return tasks_pb2.CancelTaskResponse(task=task_message(await self._tasks.cancel(request.task_id)))
 
+    async def DeleteTask(
+        self,
+        request: tasks_pb2.DeleteTaskRequest,
+        context: ServicerContext[tasks_pb2.DeleteTaskRequest, tasks_pb2.DeleteTaskResponse],
+    ) -> tasks_pb2.DeleteTaskResponse:
+        """Erase a task that has ended."""
+        async with errors_as_status(context):
+            erased = await self._services.erasures.erase(request.task_id, memories=request.memories)
+            return tasks_pb2.DeleteTaskResponse(
+                task_id=erased.id,
+                erased=erased.status == "erased",
+                memories=erased.memories,
+                waiting_for_worker=erased.waiting_for_worker,
+            )
+
     async def WatchTask(self, request: tasks_pb2.WatchTaskRequest, context: _WatchContext) -> None:  # type: ignore[override]
         """Stream a task's events. A coroutine, unlike the stub's type: gRPC doesn't close generators."""
         async with errors_as_status(context, request):

@@ -19,6 +19,7 @@ from activities.memory.memory_queries import (
     CHANGE_MEMORY_ACTIVITY,
     DELETE_MEMORY_ACTIVITY,
     ERASE_MEMORIES_ACTIVITY,
+    ERASE_MEMORIES_OF_TASK_ACTIVITY,
     EXPORT_MEMORIES_ACTIVITY,
     GET_MEMORY_ACTIVITY,
     LIST_MEMORIES_ACTIVITY,
@@ -36,6 +37,7 @@ from activities.memory.memory_queries import (
     NewMemories,
     RememberedMemories,
     ScopedMemory,
+    TaskReference,
 )
 from activities.retry_policies import MEMORY_HEARTBEAT_TIMEOUT
 from activities.settings import Settings
@@ -145,6 +147,11 @@ class WorkerMemory:
     async def erase(self, scope: MemoryScope) -> int:
         """Erase all memories of a scope; return how many."""
         return (await self._ask(ERASE_MEMORIES_ACTIVITY, MemoryCount, _own(scope), _LONG_TIMEOUT)).count
+
+    async def erase_of_task(self, tenant: str, task_id: str) -> int:
+        """Erase all memories that come from a task, which the current principal may erase; return how many."""
+        task = TaskReference(tenant=tenant, task_id=task_id)
+        return (await self._ask(ERASE_MEMORIES_OF_TASK_ACTIVITY, MemoryCount, task, _LONG_TIMEOUT)).count
 
     async def export(self, scope: MemoryScope, after: ExportPosition | None = None) -> ExportedMemories:
         """Return the part of an export that follows a position, oldest memories first."""

@@ -20,6 +20,7 @@ from api.rest.route_parameters import (
 )
 from api.rest.task_schemas import (
     CreateTaskRequest,
+    ErasedTaskResponse,
     TaskListParams,
     TaskListResponse,
     TaskResponse,
@@ -123,6 +124,17 @@ async def cancel_task(tasks: _Tasks, task_id: TaskId) -> TaskResponse:
 async def terminate_task(tasks: _Tasks, task_id: TaskId) -> TaskResponse:
     """End a task at once, without a chance to clean up; it needs no worker."""
     return TaskResponse.of(await tasks.terminate(task_id))
+
+
+@router.delete("/{task_id}", status_code=202, dependencies=[OPERATOR], operation_id="deleteTask")
+async def delete_task(
+    request: Request,
+    task_id: TaskId,
+    memories: Annotated[bool, Query(description="Whether to erase the memories that it has written, too.")] = False,
+) -> ErasedTaskResponse:
+    """Erase an ended task: history, payloads, results and files. Only its id is kept, for its idempotency key."""
+    erased = await request_services(request).erasures.erase(task_id, memories=memories)
+    return ErasedTaskResponse.of(erased)
 
 
 async def _disconnected(request: Request) -> None:

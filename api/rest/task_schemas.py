@@ -7,7 +7,7 @@ built from the core's snapshots, field by field of the same name.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
@@ -20,6 +20,7 @@ from workflows.task_types import TaskStatus
 
 __all__ = [
     "CreateTaskRequest",
+    "ErasedTaskResponse",
     "ForkOriginResponse",
     "StalledResponse",
     "TaskErrorResponse",
@@ -274,6 +275,22 @@ class ToolCallsResponse(_Response):
     model_config = _with_example(_TOOL_CALLS)
 
     tool_calls: tuple[ToolCallResponse, ...]
+
+
+class ErasedTaskResponse(_Response):
+    """How far the erasure of a task is."""
+
+    model_config = _with_example(
+        {"id": "task-01a1ffab7d617517824951118c3e99ab", "status": "erasing", "memories": 2, "waiting_for_worker": False}
+    )
+
+    id: str
+    status: Literal["erasing", "erased"]
+    """`erased`: nothing is left of it but its id."""
+    memories: int | None
+    """How many memories were erased; null where `memories` was not requested."""
+    waiting_for_worker: bool
+    """Whether no worker runs that could go on with it."""
 
 
 class TranscriptResponse(_Response):

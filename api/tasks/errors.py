@@ -5,8 +5,12 @@ ServiceError
 ├── TaskRefused           the agent, its model or an option can't be used
 ├── TaskNotFound          no such task
 ├── TaskEnded             the task has ended
+├── TaskErased            the task was erased
+├── TaskRunning           the task has not ended
+├── ErasureRefused        the task belongs to another, and can't be erased alone
 ├── VersionNotFound       the transcript has no such version
 ├── ConversationNotFound  no such conversation
+├── ConversationErased    the conversation was erased
 ├── MessageRefused        a message to a conversation, or a change of it, is not accepted
 ├── AnswerRefused         an answer to an input request is not accepted
 ├── SteeringRefused       a message or new limits are not accepted
@@ -47,8 +51,10 @@ from agentkit.principal import Principal, Role
 __all__ = [
     "AnswerRefused",
     "AuthenticationUnavailable",
+    "ConversationErased",
     "ConversationNotFound",
     "CursorInvalid",
+    "ErasureRefused",
     "FieldIssue",
     "FieldPath",
     "IdempotencyConflict",
@@ -70,8 +76,10 @@ __all__ = [
     "SteeringRefused",
     "StoredMemoryNotFound",
     "TaskEnded",
+    "TaskErased",
     "TaskNotFound",
     "TaskRefused",
+    "TaskRunning",
     "TemporalNotReady",
     "TemporalUnreachable",
     "TenantLimited",
@@ -178,6 +186,28 @@ class TaskEnded(ServiceError):
         super().__init__(f"Task {task_id!r} has ended already: it is {status}.")
 
 
+class TaskErased(ServiceError):
+    """It can't be read or started again: take a new idempotency key for a new task."""
+
+    def __init__(self, task_id: str, *, by_key: bool = False) -> None:
+        """Create the error; ``by_key``: an idempotency key named the task."""
+        super().__init__(_erased_text(f"task {_shown_id(task_id)}", by_key=by_key))
+
+
+class TaskRunning(ServiceError):
+    """Cancel or terminate the task; erase it when it has ended."""
+
+    def __init__(self, task_id: str, status: str) -> None:
+        super().__init__(
+            f"Task {_shown_id(task_id)} has not ended: it is {status}. Cancel or terminate it first, and erase it when "
+            "it has ended."
+        )
+
+
+class ErasureRefused(ServiceError):
+    """Erase what the task belongs to, as the message says: that erases the task as well."""
+
+
 class VersionNotFound(ServiceError):
     """The transcript has no such version; compaction makes one after the other, from 1."""
 
@@ -191,6 +221,14 @@ class ConversationNotFound(ServiceError):
 
     def __init__(self, conversation_id: str) -> None:
         super().__init__(f"There is no conversation {_shown_id(conversation_id)}.")
+
+
+class ConversationErased(ServiceError):
+    """It can't be read or started again: take a new idempotency key for a new conversation."""
+
+    def __init__(self, conversation_id: str, *, by_key: bool = False) -> None:
+        """Create the error; ``by_key``: an idempotency key named the conversation."""
+        super().__init__(_erased_text(f"conversation {_shown_id(conversation_id)}", by_key=by_key))
 
 
 class MessageRefused(ServiceError):
@@ -300,6 +338,12 @@ class TemporalUnreachable(ServiceError):
 
 class TemporalNotReady(ServiceError):
     """The namespace, its search attributes or the credentials are wrong; the message names which."""
+
+
+def _erased_text(what: str, *, by_key: bool) -> str:
+    if by_key:
+        return f"This Idempotency-Key started {what}, which was erased. Take a new key."
+    return f"{what[0].upper()}{what[1:]} was erased."
 
 
 def _shown_id(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Fork tasks: start new ones that go on from a step of others, whose messages they refer to."""
+"""Fork tasks: start new ones that go on from a step of others, with copies of their messages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from temporalio.client import Client, WorkflowExecutionDescription
 
 from activities.settings import Settings
+from activities.storage.content_copies import ContentCopies
+from activities.storage.message_storage import MessageStorage
 from agentkit.catalog.catalog import Catalog
 from agentkit.messages import InputPart, Message, TextPart, user_message
 from agentkit.specs import AgentSpec
@@ -21,13 +23,14 @@ from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_reading import read_task_input
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import CreatedTask, ForkOrigin
-from api.tasks.task_start import request_hash, task_title
+from api.tasks.task_start import new_task_id, request_hash, task_title
 from api.tasks.task_starter import RequestKey, TaskStarter
 from api.tasks.task_transcripts import TaskTranscripts
-from api.tasks.task_visibility import listed_labels
+from api.tasks.task_visibility import fork_origin, listed_labels, memo_value
 from api.tasks.task_workflows import TaskHandle, TaskWorkflows
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
-from workflows.task_types import StepEnds, TaskInput, ToolCallLedger, TranscriptSource
+from workflows.search_attributes import MEMO_FORKED_FROM
+from workflows.task_types import StepEnds, TaskInput, ToolCallLedger
 
 __all__ = ["TaskForks"]
 
@@ -40,7 +43,8 @@ class _Source:
 
     execution: WorkflowExecutionDescription
     agent: AgentSpec
-    transcript: TranscriptSource
+    messages: Sequence[Message]
+    """Those that both have in common."""
     notice: str
 
 
@@ -58,6 +62,8 @@ class TaskForks:
         self._agents = AgentChoice(catalog, settings)
         self._starter = TaskStarter(client, settings)
         self._input = ReferencedInput(client, settings)
+        self._copies = ContentCopies(client)
+        self._storage = MessageStorage(client)
         self._notify = settings.input_webhook is not None
 
     async def fork(self, task_id: str, request: ForkRequest, *, key: str | None = None) -> CreatedTask:
@@ -81,14 +87,21 @@ class TaskForks:
         new_task = NewTask.model_construct(agent=agent.name, input=source.notice, **labels)
         origin = ForkOrigin(task_id=task_id, step=request.from_step)
         title = task_title(user_message(content)) if content else f"Fork of {task_id} after step {request.from_step}"
+        fork_id = new_task_id() if request_key is None else request_key.task_id
+        async with self._workflows.calling(timeout_s=QUERY_CALLS_TIMEOUT_S):
+            copied = await self._copies.copy(fork_id, source.messages)
+            pages = tuple(await self._storage.write(fork_id, 0, copied))
         task_input = TaskInput(
             agent=agent,
             message=message,
-            source=source.transcript,
+            copied=pages,
+            copied_digest=_digest(copied),
             first_step=request.from_step,
             notify=self._notify,
         )
-        task = await self._starter.start(new_task, task_input, title, key=request_key, forked_from=origin)
+        task = await self._starter.start(
+            new_task, task_input, title, key=request_key, forked_from=origin, task_id=fork_id
+        )
         if task is None:
             return CreatedTask(await self._tasks.get(request_key.task_id if request_key else ""), is_new=False)
         return CreatedTask(task, is_new=True)
@@ -109,7 +122,7 @@ class TaskForks:
                 if task_input is None:
                     raise TaskRefused("The task is of a release whose tasks can't be forked.", path=())
                 ends = await self._queries.query(handle, queue, "step_ends", StepEnds)
-                end, version = _end_of(step, ends, task_input), ends.version_of(step)
+                end, version = _end_of(step, ends, await _origin(execution)), ends.version_of(step)
                 ledger = await self._queries.query(handle, queue, "tool_calls", ToolCallLedger)
                 messages = [message async for message in self._transcripts.messages(handle, queue, version=version)]
                 later = [*messages[end:], *await self._later_messages(handle, queue, ends, version)]
@@ -118,7 +131,7 @@ class TaskForks:
         return _Source(
             execution,
             task_input.agent,
-            TranscriptSource(workflow_id=task_id, version=version, end=end, digest=_digest(messages[:end])),
+            messages[:end],
             fork_notice(task_id, step, ledger.tool_calls, later),
         )
 
@@ -132,7 +145,13 @@ class TaskForks:
         ]
 
 
-def _end_of(step: int, step_ends: StepEnds, task_input: TaskInput) -> int:
+async def _origin(execution: WorkflowExecutionDescription) -> str | None:
+    """Return the id of the task that this one was forked from, if it was."""
+    origin = fork_origin(await memo_value(execution, MEMO_FORKED_FROM, required=False))
+    return None if origin is None else origin.task_id
+
+
+def _end_of(step: int, step_ends: StepEnds, source: str | None) -> int:
     """Return the position after a step.
 
     Raises:
@@ -141,8 +160,7 @@ def _end_of(step: int, step_ends: StepEnds, task_input: TaskInput) -> int:
     first, last = step_ends.first_step, step_ends.first_step + len(step_ends.ends) - 1
     if first <= step <= last:
         return step_ends.ends[step - first]
-    if step < first and task_input.source is not None:
-        source = task_input.source.workflow_id
+    if step < first and source is not None:
         text = f"Step {step} is not the task's own: it is a fork of {source} after step {first}. Fork {source} instead."
     else:
         steps = f"step {first}" if first == last else f"the steps {first} to {last}"

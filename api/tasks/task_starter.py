@@ -10,7 +10,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
-from api.tasks.errors import IdempotencyConflict, TaskNotFound
+from api.tasks.errors import IdempotencyConflict, TaskErased, TaskNotFound
 from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_snapshot import ForkOrigin, TaskSnapshot, TaskUrls
 from api.tasks.task_start import new_task_id, start_delay, task_id_for_key
@@ -58,17 +58,21 @@ class TaskStarter:
         *,
         key: RequestKey | None,
         forked_from: ForkOrigin | None = None,
+        task_id: str | None = None,
     ) -> TaskSnapshot | None:
         """Start a task; return None where an earlier request with the same key started it.
 
+        ``task_id`` is that of the key, or a new one; None: it is made here.
+
         Raises:
             IdempotencyConflict: the key was used for another request.
+            TaskErased: the key's task was erased.
             TenantLimited: the tenant has as many running tasks as it may have.
         """
-        if self._limits.has_limit() and key is not None and await self.was_started(key):
+        if key is not None and await self.was_started(key):  # before a payload is stored under an erased task's id
             return None
         agent = task_input.agent
-        task_id = new_task_id() if key is None else key.task_id
+        task_id = task_id or (new_task_id() if key is None else key.task_id)
         try:
             async with self._workflows.calling():
                 await self._limits.check()
@@ -108,6 +112,7 @@ class TaskStarter:
 
         Raises:
             IdempotencyConflict: it was another request.
+            TaskErased: its task was erased.
         """
         try:
             async with self._workflows.calling(key.task_id):
@@ -115,6 +120,8 @@ class TaskStarter:
                 same = await execution.memo_value(MEMO_BODY_HASH, default=None) == key.request_hash
         except TaskNotFound:
             return False
+        except TaskErased:
+            raise TaskErased(key.task_id, by_key=True) from None
         if not same:
             raise IdempotencyConflict(
                 f"This Idempotency-Key started task {key.task_id!r} with another body. Take a new key for a new task."

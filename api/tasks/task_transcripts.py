@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.erasure_payloads import ERASURE_TYPES
 from activities.payload_types import StoredMessages, TranscriptPage, TranscriptRange, TranscriptSource
 from activities.storage.message_storage import MessageStorage
 from activities.temporal.payload_storage import PayloadStorageFailed
@@ -73,10 +74,9 @@ class TaskTranscripts:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            raise PayloadUnavailable(
-                f"{other.workflow_id!r}, whose messages this task goes on from, is gone: Temporal erases ended tasks "
-                "after the namespace's retention. Their common messages can't be read any more."
-            ) from error
+            raise _source_gone(other) from error
+        if execution.workflow_type in ERASURE_TYPES:
+            raise _source_gone(other)
         source_range = page_range.model_copy(update={"end": end, "version": other.version})
         return await self.page(source, execution.task_queue, source_range)
 
@@ -92,6 +92,13 @@ class TaskTranscripts:
             if not page.messages:
                 return
             start, total = start + len(page.messages), page.total
+
+
+def _source_gone(source: TranscriptSource) -> PayloadUnavailable:
+    return PayloadUnavailable(
+        f"{source.workflow_id!r}, whose messages this task goes on from, is gone: it was erased, or Temporal has "
+        "deleted it after the namespace's retention. Their common messages can't be read any more."
+    )
 
 
 def transcript_slice(page: TranscriptPage) -> TranscriptSlice:

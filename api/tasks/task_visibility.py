@@ -40,6 +40,7 @@ from workflows.task_types import RunningStatus, TaskStatus
 
 __all__ = [
     "RUNNING_STATUSES",
+    "fork_origin",
     "listed_input_requests",
     "listed_labels",
     "listed_task",
@@ -149,7 +150,7 @@ async def listed_task(execution: WorkflowExecution, urls: TaskUrls, *, complete:
         steps=attributes.get(STEPS) or 0,
         conversation_id=attributes.get(CONVERSATION),
         parent_id=attributes.get(PARENT) or _parent_task(execution),
-        forked_from=_forked_from(memo[MEMO_FORKED_FROM]),
+        forked_from=fork_origin(memo[MEMO_FORKED_FROM]),
         tags=tuple(attributes.get(TAGS) or ()),
         metadata=memo_metadata(memo[MEMO_METADATA]),
         user=None if user is None else str(user),
@@ -228,7 +229,8 @@ def _input_requests(value: object) -> tuple[InputRequest, ...]:
         return ()
 
 
-def _forked_from(value: object) -> ForkOrigin | None:
+def fork_origin(value: object) -> ForkOrigin | None:
+    """Return the origin of a fork from its memo; None of another task."""
     try:
         return None if value is None else ForkOrigin.model_validate(value)
     except ValidationError:

@@ -7,9 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.converter import DataConverter, WorkflowSerializationContext
 
+from activities.erasure_payloads import TASK_ERASURE
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from api.tasks.errors import ServiceError, TaskEnded, TaskNotFound
+from api.tasks.errors import ConversationErased, ServiceError, TaskEnded, TaskErased, TaskNotFound
 from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
 from api.tasks.tenant_access import is_visible
@@ -29,6 +30,10 @@ class TaskWorkflows:
     workflow_type = WORKFLOW_TYPE
     not_found: type[ServiceError] = TaskNotFound
     """The error where there is no such workflow."""
+    erasure_type = TASK_ERASURE
+    """The type of the workflows that have the ids of those that were erased."""
+    erased: type[TaskErased | ConversationErased] = TaskErased
+    """The error where there is one of these."""
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
@@ -60,9 +65,21 @@ class TaskWorkflows:
         Raises:
             TaskNotFound: the workflow is of another type, and no task, or of a tenant that the current principal
                 doesn't see. Of subclasses: ``not_found``, as everywhere.
+            TaskErased: it was erased. Of subclasses: ``erased``.
+        """
+        execution = await self.describe_any(handle)
+        if execution.workflow_type == self.erasure_type:
+            raise self.erased(handle.id)
+        return execution
+
+    async def describe_any(self, handle: TaskHandle) -> WorkflowExecutionDescription:
+        """Return what ``describe`` does, or the description of the erasure of what was erased.
+
+        Raises:
+            TaskNotFound: as of ``describe``.
         """
         execution = await handle.describe(rpc_timeout=RPC_TIMEOUT)
-        if execution.workflow_type != self.workflow_type or not is_visible(execution):
+        if execution.workflow_type not in (self.workflow_type, self.erasure_type) or not is_visible(execution):
             raise self.not_found(handle.id)
         return execution
 

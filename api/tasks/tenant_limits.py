@@ -37,10 +37,6 @@ class TenantLimits:
             return Priority.default
         return Priority(fairness_key=tenant, fairness_weight=None if weight == 1 else weight)
 
-    def has_limit(self) -> bool:
-        """Return whether the tenant may only have so many running tasks."""
-        return tenant_settings(self._table, own_tenant()).max_running_tasks is not None
-
     async def check(self) -> None:
         """Check that the tenant may start a task; ask Temporal only where it has a limit.
 

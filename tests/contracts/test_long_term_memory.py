@@ -461,6 +461,20 @@ async def test_a_scope_is_erased_whole(memory: LongTermMemory) -> None:
     assert await texts_of(memory, OTHERS[0]) == ["Bob lives in Rome"]
 
 
+async def test_the_memories_of_a_task_are_erased_in_all_scopes_of_its_tenant(memory: LongTermMemory) -> None:
+    other = MemoryScope(kind="agent", owner="clerk", tenant=ADA.tenant)
+    foreign = MemoryScope(kind="user", owner="ada", tenant="another")
+    for scope in (ADA, other, foreign):
+        await memory.remember(scope, new("Ada lives in Berlin", task_id="task-1"))
+    await memory.remember(ADA, new("Ada drinks tea", task_id="task-2"))
+    await memory.remember(ADA, new("The car is a blue Volvo"))
+    assert await memory.erase_of_task(ADA.tenant, "task-1") == 2
+    assert await memory.erase_of_task(ADA.tenant, "task-1") == 0
+    assert await texts_of(memory) == ["The car is a blue Volvo", "Ada drinks tea"]
+    assert await texts_of(memory, other) == []
+    assert await texts_of(memory, foreign) == ["Ada lives in Berlin"]
+
+
 ODD_TEXTS = [
     "a\0b",
     "\x01\x02 \x7f x",

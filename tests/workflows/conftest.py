@@ -37,6 +37,7 @@ from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedCompactor
 from agentkit.tools import ToolRegistry
+from tests.bucket_server import BucketServer, bucket_server
 from tests.workflows.repeated_queries import RepeatedQueries
 from worker import build_worker
 from workflows.agent_task import AgentTask
@@ -227,6 +228,16 @@ async def env(temporal_address: str, settings: Settings) -> TaskEnvironment:
         ),
         settings,
     )
+
+
+@pytest.fixture
+async def bucket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BucketServer]:
+    """A server with an empty bucket, and the variables with which the S3 storage uses it."""
+    async with bucket_server() as server:
+        variables = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "REGION": "us-east-1"}
+        for name, value in {**variables, "ENDPOINT_URL": server.url}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        yield server
 
 
 @pytest.fixture(scope="session")

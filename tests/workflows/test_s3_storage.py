@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +16,7 @@ from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedModel
 from agentkit.tools import Image, tool
 from agentkit.tools.read_result import read_result_tool
-from tests.bucket_server import BucketServer, bucket_server
+from tests.bucket_server import BucketServer
 from tests.workflows.conftest import TaskEnvironment
 
 if TYPE_CHECKING:
@@ -35,15 +34,6 @@ def report(rows: int) -> str:
 @tool(effect="pure")
 def draw() -> Image:
     return Image(PNG)
-
-
-@pytest.fixture
-async def bucket(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BucketServer]:
-    async with bucket_server() as server:
-        variables = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "REGION": "us-east-1"}
-        for name, value in {**variables, "ENDPOINT_URL": server.url}.items():
-            monkeypatch.setenv(f"AWS_{name}", value)
-        yield server
 
 
 def in_bucket(env: TaskEnvironment) -> TaskEnvironment:

@@ -52,7 +52,7 @@ class WorkerQueries:
         Raises:
             WorkerUnavailable: no worker responds.
             PayloadUnavailable: the worker can't read what is asked for, or this process can't read its response.
-            RPCError: Temporal can't be reached.
+            RPCError: Temporal can't be reached, or has no such workflow any more.
         """
         if not await recent_pollers(self._client, task_queue):
             raise self._worker_unavailable("none polls")
@@ -66,7 +66,7 @@ class WorkerQueries:
         except ValidationError as error:
             raise payload_unavailable(error) from error
         except RPCError as error:
-            if error.status in _AWAY and is_unreachable(error):
+            if error.status is RPCStatusCode.NOT_FOUND or (error.status in _AWAY and is_unreachable(error)):
                 raise
             raise self._worker_unavailable(error.message) from error
 

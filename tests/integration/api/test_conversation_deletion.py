@@ -20,37 +20,35 @@ def talks(harness: ApiHarness) -> Talks:
 
 
 async def delete(talks: Talks, conversation: dict[str, Any]) -> None:
-    """Delete a conversation; return when it is gone."""
+    """Delete a conversation; it is gone then."""
     deleted = accepted(await talks.request("DELETE", f"/{conversation['id']}"), 202)
     assert (deleted["id"], deleted["status"], deleted["current_task_id"]) == (conversation["id"], "deleted", None)
-
-    async def status() -> int:
-        return (await talks.request("GET", f"/{conversation['id']}")).status_code
-
-    await eventually(status, lambda code: code == 404)
+    gone = await talks.request("GET", f"/{conversation['id']}")
+    assert problem_of(gone) == (410, "conversation-erased")
 
 
 async def test_a_conversation_that_no_worker_has_taken_is_deleted(talks: Talks) -> None:
     conversation, other = await talks.create(message="Hi"), await talks.create()
     await delete(talks, conversation)
     again = await talks.request("DELETE", f"/{conversation['id']}")
-    assert problem_of(again) == (404, "conversation-not-found")
+    assert problem_of(again) == (410, "conversation-erased")
     assert (await talks.get(other))["status"] == "idle"
 
 
-async def test_the_key_of_a_deleted_conversation_is_refused_until_that_is_gone(talks: Talks) -> None:
+async def test_the_key_of_a_deleted_conversation_starts_no_other(talks: Talks) -> None:
     key = f"deleted {talks.api.settings.task_queue}"
     async with talks.worker():
         conversation = accepted(await talks.request("POST", "", key=key, agent="assistant"), 201)
         accepted(await talks.request("DELETE", f"/{conversation['id']}"), 202)
         again = await talks.request("POST", "", key=key, agent="assistant")
-    assert again.status_code == 201 or problem_of(again) == (409, "idempotency-conflict")
+    assert problem_of(again) == (410, "conversation-erased")
+    assert "Take a new key" in again.json()["detail"]
 
 
 async def status_of(talks: Talks, path: str) -> str:
     """Return the status of what is at a path; ``gone`` where nothing is."""
     response = await talks.api.http.get(f"/api/v1{path}")
-    return "gone" if response.status_code == 404 else str(response.json()["status"])
+    return "gone" if response.status_code in (404, 410) else str(response.json()["status"])
 
 
 async def test_a_running_turn_is_cancelled_and_its_conversation_takes_no_more_messages(talks: Talks) -> None:
@@ -68,8 +66,7 @@ async def test_a_running_turn_is_cancelled_and_its_conversation_takes_no_more_me
     assert (deleted["status"], deleted["current_task_id"], deleted["queued"]) == ("deleted", None, 0)
     assert turn in ("cancelled", "gone")
     assert await status_of(talks, f"/conversations{path}") == "gone"
-    assert problem_of(refused) == (404, "conversation-not-found")
-    assert again.status_code in (202, 404)  # it can be repeated as long as something is left
+    assert problem_of(refused) == problem_of(again) == (410, "conversation-erased")
 
 
 async def test_ended_turns_are_deleted_with_their_conversation_and_others_stay(talks: Talks) -> None:

@@ -27,6 +27,7 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
             "getTranscript",
             "cancelTask",
             "terminateTask",
+            "deleteTask",
         ),
         *("listInputRequests", "listTaskInputRequests", "answerInputRequest"),
         *("sendMessage", "pauseTask", "resumeTask", "raiseLimits", "forkTask"),

@@ -417,6 +417,62 @@ class CancelTaskResponse(_message.Message):
 Global___CancelTaskResponse: _TypeAlias = CancelTaskResponse  # noqa: Y015
 
 @_typing.final
+class DeleteTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    MEMORIES_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    memories: _builtins.bool
+    """Whether to erase the memories that it has written, too."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        memories: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["memories", b"memories", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTaskRequest: _TypeAlias = DeleteTaskRequest  # noqa: Y015
+
+@_typing.final
+class DeleteTaskResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    MEMORIES_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_WORKER_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    erased: _builtins.bool
+    """False: a worker and Temporal still erase it; a repeated request says how far they are."""
+    memories: _builtins.int
+    """How many memories were erased. Absent where that was not requested."""
+    waiting_for_worker: _builtins.bool
+    """No worker runs that could go on with it."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        erased: _builtins.bool = ...,
+        memories: _builtins.int | None = ...,
+        waiting_for_worker: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_memories", b"_memories", "memories", b"memories"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_memories", b"_memories", "erased", b"erased", "memories", b"memories", "task_id", b"task_id", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__memories: _TypeAlias = _typing.Literal["memories"]  # noqa: Y015
+    _WhichOneofArgType__memories: _TypeAlias = _typing.Literal["_memories", b"_memories"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memories) -> _WhichOneofReturnType__memories | None: ...
+
+Global___DeleteTaskResponse: _TypeAlias = DeleteTaskResponse  # noqa: Y015
+
+@_typing.final
 class WatchTaskRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

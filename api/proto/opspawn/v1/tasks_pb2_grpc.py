@@ -55,6 +55,11 @@ class TaskServiceStub:
                 request_serializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.CancelTaskRequest.SerializeToString,
                 response_deserializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.CancelTaskResponse.FromString,
                 _registered_method=True)
+        self.DeleteTask = channel.unary_unary(
+                '/opspawn.v1.TaskService/DeleteTask',
+                request_serializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.DeleteTaskRequest.SerializeToString,
+                response_deserializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.DeleteTaskResponse.FromString,
+                _registered_method=True)
         self.WatchTask = channel.unary_stream(
                 '/opspawn.v1.TaskService/WatchTask',
                 request_serializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.WatchTaskRequest.SerializeToString,
@@ -99,6 +104,13 @@ class TaskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteTask(self, request, context):
+        """Erase an ended task: history, payloads, results and files. Only its id is kept, for its idempotency key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchTask(self, request, context):
         """Stream a task's events, from its start or after one of them, until its last one.
         """
@@ -135,6 +147,11 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.CancelTask,
                     request_deserializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.CancelTaskRequest.FromString,
                     response_serializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.CancelTaskResponse.SerializeToString,
+            ),
+            'DeleteTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTask,
+                    request_deserializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.DeleteTaskRequest.FromString,
+                    response_serializer=api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.DeleteTaskResponse.SerializeToString,
             ),
             'WatchTask': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchTask,
@@ -256,6 +273,33 @@ class TaskService:
             '/opspawn.v1.TaskService/CancelTask',
             api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.CancelTaskRequest.SerializeToString,
             api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.CancelTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opspawn.v1.TaskService/DeleteTask',
+            api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.DeleteTaskRequest.SerializeToString,
+            api_dot_proto_dot_opspawn_dot_v1_dot_tasks__pb2.DeleteTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class TaskServiceStub:
     """List tasks, newest first. A new task may take a moment to show."""
     CancelTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.CancelTaskResponse]
     """Ask a task to stop. What is in flight is cancelled; the task ends soon afterwards as cancelled."""
+    DeleteTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.DeleteTaskRequest, _tasks_pb2.DeleteTaskResponse]
+    """Erase an ended task: history, payloads, results and files. Only its id is kept, for its idempotency key."""
     WatchTask: _grpc.UnaryStreamMultiCallable[_tasks_pb2.WatchTaskRequest, _tasks_pb2.WatchTaskResponse]
     """Stream a task's events, from its start or after one of them, until its last one."""
     AnswerInput: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.AnswerInputRequest, _tasks_pb2.AnswerInputResponse]
@@ -63,6 +65,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """List tasks, newest first. A new task may take a moment to show."""
     CancelTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.CancelTaskResponse]  # type: ignore[assignment]
     """Ask a task to stop. What is in flight is cancelled; the task ends soon afterwards as cancelled."""
+    DeleteTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.DeleteTaskRequest, _tasks_pb2.DeleteTaskResponse]  # type: ignore[assignment]
+    """Erase an ended task: history, payloads, results and files. Only its id is kept, for its idempotency key."""
     WatchTask: _aio.UnaryStreamMultiCallable[_tasks_pb2.WatchTaskRequest, _tasks_pb2.WatchTaskResponse]  # type: ignore[assignment]
     """Stream a task's events, from its start or after one of them, until its last one."""
     AnswerInput: _aio.UnaryUnaryMultiCallable[_tasks_pb2.AnswerInputRequest, _tasks_pb2.AnswerInputResponse]  # type: ignore[assignment]
@@ -102,6 +106,14 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.CancelTaskResponse, _abc.Awaitable[_tasks_pb2.CancelTaskResponse]]:
         """Ask a task to stop. What is in flight is cancelled; the task ends soon afterwards as cancelled."""
+
+    @_abc_1.abstractmethod
+    def DeleteTask(
+        self,
+        request: _tasks_pb2.DeleteTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.DeleteTaskResponse, _abc.Awaitable[_tasks_pb2.DeleteTaskResponse]]:
+        """Erase an ended task: history, payloads, results and files. Only its id is kept, for its idempotency key."""
 
     @_abc_1.abstractmethod
     def WatchTask(

@@ -133,6 +133,19 @@ async def test_transcripts_agents_and_cancellation_use_their_paths(api: Scripted
     ]
 
 
+async def test_a_task_is_deleted_with_its_memories_by_choice(api: ScriptedApi, client: OpspawnClient) -> None:
+    body = {"id": "task-1", "status": "erasing", "memories": None, "waiting_for_worker": True}
+    api.on("DELETE", "/tasks/task-1", ScriptedResponse(202, body), ScriptedResponse(202, {**body, "memories": 2}))
+
+    assert (await client.delete("task-1")).waiting_for_worker
+    assert (await client.delete("task-1", memories=True)).memories == 2
+
+    assert [request.path for request in api.requests] == [
+        "/api/v1/tasks/task-1",
+        "/api/v1/tasks/task-1?memories=true",
+    ]
+
+
 async def test_a_task_id_is_quoted_in_the_path(api: ScriptedApi, client: OpspawnClient) -> None:
     api.on("GET", "/tasks/..%2Fagents%3Fx", task())
 

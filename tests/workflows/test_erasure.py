@@ -1,0 +1,86 @@
+"""The workflow of an erasure, on a server that skips time."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+from temporalio.worker import Worker
+
+from activities.erasure_payloads import (
+    CONVERSATION_ERASURE,
+    ERASE_ACTIVITY,
+    ErasureRequest,
+    ErasureSweep,
+    SweptExecutions,
+)
+from workflows.erasure import ConversationErasure, TaskErasure
+from workflows.workflow_sandbox import sandboxed_runner
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from temporalio.testing import WorkflowEnvironment
+
+    from tests.workflows.conftest import TaskEnvironment
+
+
+class Sweeps:
+    """An activity whose results are given; it records when it was called, and with what."""
+
+    def __init__(self, *results: SweptExecutions) -> None:
+        self._results = list(results)
+        self.calls: list[tuple[datetime, ErasureSweep]] = []
+
+    @activity.defn(name=ERASE_ACTIVITY)
+    async def sweep(self, sweep: ErasureSweep) -> SweptExecutions:
+        self.calls.append((activity.info().scheduled_time, sweep))
+        return self._results.pop(0) if self._results else SweptExecutions(remaining=0)
+
+
+async def erase(
+    server: WorkflowEnvironment, env: TaskEnvironment, sweeps: Sweeps, *, ends_in_s: float = 0
+) -> list[tuple[float, ErasureSweep]]:
+    """Run an erasure; return the seconds from its start, and the argument, of each sweep."""
+    now = await server.get_current_time()
+    request = ErasureRequest(run_id="run", last_sweep_after=now + timedelta(seconds=ends_in_s), grace_s=60)
+    worker = Worker(
+        env.client,
+        task_queue=env.settings.task_queue,
+        workflows=[TaskErasure, ConversationErasure],
+        activities=[sweeps.sweep],
+        workflow_runner=sandboxed_runner(),
+    )
+    async with worker:
+        await env.client.execute_workflow(
+            CONVERSATION_ERASURE, request, id=f"erased-{uuid.uuid4().hex}", task_queue=env.settings.task_queue
+        )
+    return [((time - now).total_seconds(), sweep) for time, sweep in sweeps.calls]
+
+
+async def test_it_sweeps_until_nothing_is_left(
+    time_skipping_server: WorkflowEnvironment, time_skipping_env: TaskEnvironment
+) -> None:
+    sweeps = Sweeps(*[SweptExecutions(remaining=3)] * 4)
+    calls = await erase(time_skipping_server, time_skipping_env, sweeps)
+    assert [sweep.run_id for _, sweep in calls] == ["run"] * 5
+    assert 15 <= calls[-1][0] < 25, "1, 2, 4 and 8 s"
+
+
+async def test_the_last_sweep_comes_when_nothing_can_be_stored_any_more(
+    time_skipping_server: WorkflowEnvironment, time_skipping_env: TaskEnvironment
+) -> None:
+    calls = await erase(time_skipping_server, time_skipping_env, Sweeps(), ends_in_s=40)
+    assert len(calls) == 2
+    assert 40 <= calls[-1][0] < 50
+
+
+async def test_tasks_that_were_running_are_swept_again_a_minute_later(
+    time_skipping_server: WorkflowEnvironment, time_skipping_env: TaskEnvironment
+) -> None:
+    late = SweptExecutions(remaining=1, late_tasks=("task-1",))
+    calls = await erase(time_skipping_server, time_skipping_env, Sweeps(late, late))
+    assert [sweep.late_tasks for _, sweep in calls] == [(), *[("task-1",)] * (len(calls) - 1)]
+    assert 60 <= calls[-1][0] < 70

@@ -1,0 +1,102 @@
+"""Erase a task or a conversation, and keep its id from being used again as long as Temporal keeps what has ended.
+
+The erasure has the id of what it erases. So an idempotency key, which is the id of one task, starts nothing again, and
+no moment lies between the two: the erasure starts before anything is deleted.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.erasure_payloads import (
+        CONVERSATION_ERASURE,
+        ERASE_ACTIVITY,
+        MAX_LATE_TASKS,
+        TASK_ERASURE,
+        ErasureRequest,
+        ErasureSweep,
+        SweptExecutions,
+    )
+    from activities.retry_policies import ERASURE_POLICY
+
+__all__ = ["ConversationErasure", "TaskErasure"]
+
+_FIRST_INTERVAL = timedelta(seconds=1)
+_MAX_INTERVAL = timedelta(minutes=1)
+"""Between two looks at whether Temporal has deleted the runs."""
+
+
+class _Erasure:
+    """Sweeps until Temporal has no run any more, and nothing can store anything any more."""
+
+    def __init__(self, request: ErasureRequest) -> None:
+        self._request = request
+        self._late_tasks = request.late_tasks
+        self._last_sweep_after = request.last_sweep_after
+
+    async def run(self) -> None:
+        interval = _FIRST_INTERVAL
+        while True:
+            started = workflow.now()
+            swept = await self._sweep()
+            self._add_late_tasks(swept)
+            if not swept.remaining and started >= self._last_sweep_after:
+                return
+            if workflow.info().is_continue_as_new_suggested():
+                workflow.continue_as_new(self._rest)
+            left = self._last_sweep_after - workflow.now()
+            await workflow.sleep(interval if swept.remaining else max(left, _FIRST_INTERVAL))
+            interval = min(2 * interval, _MAX_INTERVAL)
+
+    @property
+    def _rest(self) -> ErasureRequest:
+        """What another run of the erasure goes on with."""
+        return self._request.model_copy(
+            update={"late_tasks": self._late_tasks, "last_sweep_after": self._last_sweep_after}
+        )
+
+    async def _sweep(self) -> SweptExecutions:
+        swept: SweptExecutions = await workflow.execute_activity(
+            ERASE_ACTIVITY,
+            ErasureSweep(
+                workflow_id=workflow.info().workflow_id,
+                run_id=self._request.run_id,
+                grace_s=self._request.grace_s,
+                late_tasks=self._late_tasks,
+            ),
+            result_type=SweptExecutions,
+            start_to_close_timeout=ERASURE_POLICY.start_to_close,
+            heartbeat_timeout=ERASURE_POLICY.heartbeat,
+            retry_policy=ERASURE_POLICY.retry,
+        )
+        return swept
+
+    def _add_late_tasks(self, swept: SweptExecutions) -> None:
+        new = [task for task in swept.late_tasks if task not in self._late_tasks]
+        if new:
+            self._late_tasks = (*self._late_tasks, *new)[:MAX_LATE_TASKS]
+            after = workflow.now() + timedelta(seconds=self._request.grace_s)
+            self._last_sweep_after = max(self._last_sweep_after, after)
+
+
+@workflow.defn(name=TASK_ERASURE)
+class TaskErasure:
+    """Erases a task."""
+
+    @workflow.run
+    async def run(self, request: ErasureRequest) -> None:
+        """Erase it; return when nothing of it is left."""
+        await _Erasure(request).run()
+
+
+@workflow.defn(name=CONVERSATION_ERASURE)
+class ConversationErasure:
+    """Erases a conversation with its turns."""
+
+    @workflow.run
+    async def run(self, request: ErasureRequest) -> None:
+        """Erase it; return when nothing of it is left."""
+        await _Erasure(request).run()

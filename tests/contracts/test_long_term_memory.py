@@ -473,6 +473,7 @@ async def test_the_memories_of_a_task_are_erased_in_all_scopes_of_its_tenant(mem
     assert await texts_of(memory) == ["The car is a blue Volvo", "Ada drinks tea"]
     assert await texts_of(memory, other) == []
     assert await texts_of(memory, foreign) == ["Ada lives in Berlin"]
+    assert await memory.erase(foreign) == 1
 
 
 ODD_TEXTS = [

@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.storage.task_file_store import TaskFileStore
 from agentkit.interfaces import FileChanges, MemoryScope, NewFile, NewMemory
 from agentkit.messages import ToolCall
+from agentkit.principal import Role
 from agentkit.testing import InMemoryMemory
 from agentkit.tools import tool
 from api.memories.worker_memory import WorkerMemory
@@ -26,6 +27,8 @@ from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, serve
 from tests.integration.api.grpc_harness import failure, request, serve_grpc
 from tests.integration.api.memory_workers import serving
 from tests.integration.api.talks import Talks, accepted
+from tests.integration.api.two_tenants import serve_tenants
+from tests.tenant_keys import ACME, GLOBEX
 
 SECRET = "planted-8231"
 AGENT: dict[str, Any] = {"name": "keeper", "model": "demo:demo", "tools": ["look", "break_down"]}
@@ -219,3 +222,16 @@ async def test_grpc_erases_by_the_same_rules(harness: ApiHarness) -> None:
     assert (running.code, running.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "TASK_RUNNING")
     assert (response.task_id, response.erased, response.HasField("memories")) == (created.task.id, False, False)
     assert (shown.code, shown.reason) == (again.code, again.reason) == (grpc.StatusCode.NOT_FOUND, "TASK_ERASED")
+
+
+async def test_an_erased_task_stays_its_tenants_whoever_erased_it(tmp_path: Path, temporal_port: int) -> None:
+    async with serve_tenants(settings_for(tmp_path, temporal_port)) as tenants:
+        task_id = await tenants.acme.submit()
+        await tenants.acme.http.post(f"/api/v1/tasks/{task_id}/terminate")
+        roles: tuple[Role, ...] = ("viewer", "approver")
+        for role in roles:
+            assert problem_of(await erase(tenants.of(ACME, role), task_id)) == (403, "role-missing")
+        assert problem_of(await erase(tenants.of(GLOBEX), task_id)) == (404, "task-not-found")
+        accepted(await erase(tenants.admin, task_id), 202)
+        shown = [await tenants.of(tenant).http.get(f"/api/v1/tasks/{task_id}") for tenant in (ACME, GLOBEX)]
+    assert list(map(problem_of, shown)) == [(410, "task-erased"), (404, "task-not-found")]

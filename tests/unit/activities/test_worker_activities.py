@@ -28,5 +28,6 @@ async def test_a_worker_registers_each_activity_that_tasks_and_the_api_use(tmp_p
         "store_messages",
         "compact_transcript",
         *("read_task_end", "copy_transcript", "take_turn"),
+        "erase_executions",
         "describe_worker",
     ]

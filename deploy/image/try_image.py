@@ -66,6 +66,12 @@ def buildah(*arguments: str) -> str:
     return run("buildah", "--root", str(WORK / "storage"), "--runroot", str(WORK / "run"), *arguments)
 
 
+def release_storage() -> None:
+    """Remove the containers, and the mount that buildah leaves, so that ``make clean`` can remove the files."""
+    buildah("rm", "--all")
+    subprocess.run(["umount", str(WORK / "storage" / "overlay")], capture_output=True, check=False)
+
+
 def make_base() -> None:
     """Bootstrap a base image with Python, if there is none yet; it trusts the certificates that this machine trusts."""
     if BASE_NAME in buildah("images", "--noheading", "--format", "{{.Name}}").split():
@@ -294,6 +300,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="opspawn-image-") as directory:
             os.chmod(directory, 0o755)
             try_image(Path(directory))
+        release_storage()
     except CannotRun as error:
         sys.stderr.write(f"{error}\n")
         return 2

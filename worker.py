@@ -19,16 +19,17 @@ from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
-from activities.temporal.deployment_version import DEPLOYMENT_VERSION
+from activities.temporal.deployment_version import task_deployment
 from activities.temporal.payload_collector import collecting_payloads
 from activities.temporal.process_exit import exit_process, stop_signal
-from activities.temporal.task_queue_pollers import connect_worker, require_no_other_app_started
+from activities.temporal.task_queue_pollers import connect_worker
 from activities.temporal.worker_identity import own_identity
 from activities.temporal.worker_metrics import start_metrics
 from activities.tool_calls import ToolCalls
 from activities.worker.event_loop_watch import watching_event_loop
 from activities.worker.model_waits import measuring_model_waits
 from activities.worker.worker_log import set_up_worker_log, worker_secrets
+from activities.worker.worker_service import serve_until
 from activities.worker_activities import worker_activities
 from agentkit.catalog.catalog import load_catalog
 from agentkit.catalog.mcp_file import read_mcp_file
@@ -77,11 +78,11 @@ def build_worker(
         activities=worker_activities(*parts, webhook, mcp_servers, compactor),
         interceptors=[TranscriptSharing(cache.share)],
         plugins=worker_telemetry(client, settings, secrets),
-        deployment_config=DEPLOYMENT_VERSION,
+        deployment_config=task_deployment(settings),
         workflow_runner=sandboxed_runner(),
         sticky_queue_schedule_to_start_timeout=retry_policies.STICKY_QUEUE_TIMEOUT,
         max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
-        graceful_shutdown_timeout=retry_policies.GRACEFUL_SHUTDOWN_TIMEOUT,
+        graceful_shutdown_timeout=settings.graceful_shutdown_timeout,
         max_concurrent_activities=retry_policies.MAX_CONCURRENT_ACTIVITIES,
     )
 
@@ -117,9 +118,7 @@ async def _serve(settings: Settings) -> None:
                 serving_app_memory(client, settings, models, cache, secrets, open_memory, worker_telemetry),
                 build_worker(client, settings, models, catalog.toolset, check, relay, calls, secrets, mcp, None, cache),
             ):
-                await require_no_other_app_started(client, settings)
-                logger.info("Working on task queue %s for the app %s", settings.task_queue, settings.app_dir)
-                await stopping
+                await serve_until(stopping, client, settings)
     finally:
         connecting.cancel()
         await catalog.aclose()

@@ -17,7 +17,6 @@ __all__ = [
     "CONVERSATION_POLICY",
     "ERASURE_POLICY",
     "EXTRACT_MEMORIES_POLICY",
-    "GRACEFUL_SHUTDOWN_TIMEOUT",
     "HEARTBEAT_INTERVAL",
     "LIST_MCP_TOOLS_POLICY",
     "MAX_CONCURRENT_ACTIVITIES",
@@ -48,9 +47,6 @@ MAX_CONCURRENT_MEMORY_ACTIVITIES = 50
 
 STICKY_QUEUE_TIMEOUT = timedelta(seconds=1)
 """How long a workflow task waits for the worker that has the workflow cached, before any worker may take it."""
-
-GRACEFUL_SHUTDOWN_TIMEOUT = timedelta(seconds=5)
-"""How long running activities may finish when the worker stops; then they are cancelled, and retried elsewhere."""
 
 _MAX_LOCAL_S = 2.0
 """Seconds for all attempts of a local activity."""

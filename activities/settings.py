@@ -10,17 +10,19 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from activities.encryption_keys import EncryptionKeys
 from activities.tenant_settings import TenantTable
 from agentkit.config.agent_settings import AgentSettings
+from agentkit.config.durations import Duration
 from agentkit.errors import ConfigurationInvalid
 from agentkit.principal import Role
 from agentkit.validation_messages import most_similar
@@ -97,6 +99,12 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 AppName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 
+BuildId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]{0,199}$")]
+"""Temporal's name of a worker deployment version is made of it, and paths of the API have it."""
+
+DeploymentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_/+@-]{0,199}$")]
+"""Temporal takes no ``.`` and no ``:`` in it."""
+
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_origins)]
 """Web origins; separated by commas in the environment."""
 
@@ -117,6 +125,18 @@ class Settings(AgentSettings):
     app_name: AppName | None = None
     """Name of the app, which distinguishes its workers from another app's. None: its directory's name and a hash of its
     path."""
+    build_id: BuildId | None = Field(
+        default=None, validation_alias=AliasChoices("TEMPORAL_WORKER_BUILD_ID", "OPSPAWN_BUILD_ID")
+    )
+    """The version of what a worker runs, such as a release or an image's tag: its tasks stay with workers of the same
+    version. None: the worker is unversioned, and runs all tasks."""
+    deployment_name: DeploymentName | None = Field(
+        default=None, validation_alias=AliasChoices("TEMPORAL_DEPLOYMENT_NAME", "OPSPAWN_DEPLOYMENT_NAME")
+    )
+    """The worker deployment whose versions build ids name. None: the task queue's name."""
+    shutdown_timeout: Duration = 5.0
+    """How long the running activities of a worker that is stopped may go on, in seconds. Then they are cancelled, and
+    repeated by another worker."""
     data_dir: Path = Path(".opspawn")
     """Directory of the embedded Temporal's database and large payloads, always absolute. By default in the app
     directory, so that API and workers of an app agree wherever they are started."""
@@ -258,6 +278,16 @@ class Settings(AgentSettings):
     def payload_place(self) -> str:
         """Where large payloads are stored, for people: a URL or an absolute path."""
         return self.payload_storage or str(self.data_dir.absolute())
+
+    @property
+    def graceful_shutdown_timeout(self) -> timedelta:
+        """``shutdown_timeout`` as a duration."""
+        return timedelta(seconds=self.shutdown_timeout)
+
+    @property
+    def deployment(self) -> str:
+        """The name of the worker deployment: ``deployment_name``, else the task queue's."""
+        return self.deployment_name or re.sub(r"[^A-Za-z0-9_/+@-]", "-", self.task_queue).lstrip("_-") or "opspawn"
 
     @property
     def memory_dir(self) -> Path:

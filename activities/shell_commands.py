@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["opspawn_command", "python_command", "same_command", "shell_path", "with_local_commands"]
 
 _NAME = "opspawn"
-_BARE_COMMAND = re.compile(r"(?<![\w./-])opspawn(?= (?:dev|doctor|init|setup|worker)\b)")
+_BARE_COMMAND = re.compile(r"(?<![\w./-])opspawn(?= (?:dev|doctor|init|setup|workers?)\b)")
 
 
 def opspawn_command(*arguments: str, variables: Mapping[str, str] | None = None, anywhere: bool = False) -> str:

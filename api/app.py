@@ -42,6 +42,7 @@ from api.rest import (
     steering_routes,
     system_routes,
     task_routes,
+    worker_routes,
 )
 from api.rest.access.authentication_middleware import AuthenticationMiddleware
 from api.rest.access.caller_trace import CallerTraceMiddleware
@@ -61,6 +62,7 @@ from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
 from api.tasks.workers.worker_mcp import WorkerMcpServers
 from api.tasks.workers.worker_sandbox import WorkerSandbox
+from api.tasks.workers.worker_versions import WorkerVersions
 
 __all__ = ["create_app"]
 
@@ -118,6 +120,7 @@ def create_app(
         mcp_routes,
         memory_routes,
         system_routes,
+        worker_routes,
         codec_routes,
         health_routes,
         docs_page,
@@ -197,6 +200,7 @@ def _lifespan(
             sandbox,
             WorkerMcpServers(temporal, settings),
             memory,
+            WorkerVersions(temporal, settings),
             metrics,
             authentication,
             stopping,

@@ -25,6 +25,7 @@ from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
 from api.tasks.workers.worker_mcp import WorkerMcpServers
 from api.tasks.workers.worker_sandbox import WorkerSandbox
+from api.tasks.workers.worker_versions import WorkerVersions
 
 __all__ = ["ApiServices", "app_services", "install_services", "request_services"]
 
@@ -49,6 +50,7 @@ class ApiServices:
     sandbox: WorkerSandbox
     mcp: WorkerMcpServers
     memory: WorkerMemory
+    workers: WorkerVersions
     metrics: RequestMetrics
     authentication: Authentication
     stopping: asyncio.Event

@@ -173,6 +173,7 @@ def _expected_workers(settings: Settings, api: ApiState, catalog: Catalog | None
             file_tools=_tools(catalog),
             has_secrets=bool(settings.secrets),
             encryption_keys=tuple(settings.encryption_keys),
+            deployment=settings.deployment,
         )
     return ExpectedWorkers(
         system.task_queue,
@@ -184,6 +185,7 @@ def _expected_workers(settings: Settings, api: ApiState, catalog: Catalog | None
         agents=api.agents,
         has_secrets=bool(settings.secrets),
         encryption_keys=tuple(settings.encryption_keys),
+        deployment=settings.deployment,
     )
 
 

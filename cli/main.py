@@ -35,6 +35,9 @@ COMMANDS = {
     "dev": Command("cli.commands.dev", "Start Temporal, a worker and the API on this machine, until Ctrl-C."),
     "worker": Command("cli.commands.run_worker", "Start a worker, which runs the tasks of an app, until Ctrl-C."),
     "api": Command("cli.commands.run_api", "Start an API process, without Temporal and workers, until Ctrl-C."),
+    "workers": Command(
+        "cli.commands.workers", "Show workers and their versions; make a version current, or move its tasks."
+    ),
     "run": Command("cli.commands.run", "Give an agent a task, and wait for its output."),
     "chat": Command("cli.commands.chat", "Hold a conversation with an agent."),
     "follow": Command("cli.commands.follow", "Show what a task did and does, until it has ended."),

@@ -19,6 +19,7 @@ from activities.worker.worker_survey import RESPONSE_TIMEOUT, SURVEY_TIMEOUT_S, 
 from agentkit.client import AgentList, ToolList
 from agentkit.mcp_names import MCP_PREFIX
 from cli.finding import Finding
+from cli.version_checks import version_findings
 
 __all__ = [
     "ExpectedWorkers",
@@ -39,6 +40,8 @@ class ExpectedWorkers:
     """The app that they serve, as ``app_id`` returns it."""
     start_command: str
     """Starts one."""
+    deployment: str = "opspawn"
+    """Their worker deployment, where they are versioned."""
     data_dir: str | None = None
     """Where the API stores large payloads; None: not on this machine."""
     file_tools: Sequence[str] = ()
@@ -62,7 +65,9 @@ async def worker_findings(client: Client, expected: ExpectedWorkers) -> list[Fin
         return [Finding("Workers", "missing", f"Temporal refuses to list the workers of {queue!r}: {error.message}")]
     findings = poller_findings(listed, now, expected)
     polling = _still_polling(listed, now)
-    if not polling:
+    routed, gets_tasks = await version_findings(client, queue, expected.deployment)
+    findings += routed
+    if not polling or not gets_tasks:
         return findings
     workers = await _ask_workers(client, queue, len(polling))
     if isinstance(workers, Finding):
@@ -81,16 +86,12 @@ def poller_findings(listed: Sequence[Poller], now: datetime, expected: ExpectedW
 
 
 def _still_polling(listed: Sequence[Poller], now: datetime) -> list[Poller]:
-    return [poller for poller in listed if now - poller.last_poll_at <= MAX_POLL_AGE and not _has_ended(poller)]
-
-
-def _has_ended(poller: Poller) -> bool:
-    return poller.worker is not None and poller.worker.has_ended
+    return [poller for poller in listed if now - poller.last_poll_at <= MAX_POLL_AGE and not poller.has_ended]
 
 
 def _gone(poller: Poller, now: datetime) -> Finding:
     age_s = (now - poller.last_poll_at).total_seconds()
-    reason = "its process has ended" if _has_ended(poller) else "a poll lasts less, so it is gone, or hangs"
+    reason = "its process has ended" if poller.has_ended else "a poll lasts less, so it is gone, or hangs"
     detail = f"dead: it last polled {age_s:.0f} s ago by Temporal's clock; {reason}. Temporal lists it for 5 minutes"
     return Finding(f"Worker {poller.identity}", "note", detail)
 

@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.search_attributes import MEMO_USAGE, STATUS
     from workflows.steering_state import read_message
     from workflows.step_boundary import StepBoundary
+    from workflows.target_version import continue_on_target_version
     from workflows.task_limits import read_limits
     from workflows.task_tools import list_agent_tools
     from workflows.task_types import (
@@ -175,6 +176,7 @@ class AgentTask:
         except asyncio.CancelledError:
             self._end("cancelled")
             raise
+        self._boundary.on_wake()
 
     async def _run_until_finished(self) -> JsonValue:
         limits = self._loop.limits
@@ -253,7 +255,7 @@ class AgentTask:
             context=loop.context.carried,
             facts=loop.facts,
         )
-        workflow.continue_as_new(args=[self._task.model_copy(update={"agent": loop.agent}), carried])
+        continue_on_target_version([self._task.model_copy(update={"agent": loop.agent}), carried])
 
     def _end(self, status: TaskStatus) -> None:
         self._status = status
@@ -357,6 +359,11 @@ class AgentTask:
     def update_resume(self) -> None:
         """Resume the task, as the signal does."""
         self._effects.steering.resume()
+
+    @workflow.signal
+    def upgrade(self) -> None:
+        """Move to the target version of the workers between two steps, by continuing as new."""
+        self._boundary.request_move()
 
     @workflow.signal
     def raise_limits(self, changes: JsonValue = None, *_: JsonValue) -> None:

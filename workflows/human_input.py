@@ -83,10 +83,11 @@ class HumanInput:
         *,
         is_interrupted: Callable[[], bool],
         on_opened: Callable[[InputRequest], None],
+        on_wake: Callable[[], None] = lambda: None,
         opened_count: int = 0,
         carried: Sequence[InputRequest] = (),
     ) -> None:
-        """Set up; ``on_opened`` is called with each request that opens, or is given to others.
+        """Set up; ``on_opened`` is called with each request that opens, or is given to others, ``on_wake`` after waits.
 
         ``carried`` are requests that were opened before the task continued as new; they are asked once more.
         """
@@ -95,6 +96,7 @@ class HumanInput:
         self._rules = rules
         self._is_interrupted = is_interrupted
         self._on_opened = on_opened
+        self._on_wake = on_wake
         self._requests = OpenRequests(opened_count, carried)
         self._carried = {request.id for request in carried}
         self._asking: set[str] = set()
@@ -139,7 +141,9 @@ class HumanInput:
                 self._carried.discard(request.id)
             else:
                 self._open(request)
-            if not await self._is_answered_in_time(request):
+            is_answered = await self._is_answered_in_time(request)
+            self._on_wake()
+            if not is_answered:
                 if request.on_expiry == "escalate" and request.escalate_to:
                     request = _escalated(request)
                     continue

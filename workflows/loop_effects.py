@@ -105,6 +105,7 @@ class DurableEffects:
         self._carried_limit = by_deadline.get(False)
         """What asks for more steps, tokens or money since before the task continued as new."""
         self.versions = versions or TranscriptVersions()
+        self._boundary = boundary or StepBoundary(_never)
         self.kept_results = dict(carried.kept_results or {}) if carried else {}
         """The long results and files that ``read_result`` can read, by the id of their call, and a file's number."""
         self.details = ProgressDetails()
@@ -129,10 +130,10 @@ class DurableEffects:
             LoopAnswerRules(loop, self.limits),
             is_interrupted=lambda: self.steering.is_interrupted,
             on_opened=self._on_opened,
+            on_wake=self._boundary.on_wake,
             opened_count=carried.opened_requests if carried else 0,
             carried=open_requests,
         )
-        self._boundary = boundary or StepBoundary(_never)
         self._has_webhook = notify
         self._notices: dict[str, asyncio.Task[None]] = {}
         """Calls of the webhook, by the id of their request."""
@@ -171,6 +172,7 @@ class DurableEffects:
         if not self._may_go_on():
             self.details.paused(self.listed.status)
             await self._boundary.wait(self._may_go_on)
+        await self._boundary.move_if_due()
         if self.steering.queued:
             loop.append_messages(self.steering.take_messages())
 
@@ -187,6 +189,7 @@ class DurableEffects:
         """Return when the task isn't paused and has time left; raise ``NotDone`` where a person interrupts the step."""
         if not self._may_go_on():
             await workflow.wait_condition(lambda: self._may_go_on() or self.steering.is_interrupted)
+            self._boundary.on_wake()
         try:
             await self.steering.before_call()
         except StepInterrupted:

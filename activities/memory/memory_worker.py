@@ -20,7 +20,7 @@ from activities.memory.owner_lock import OwnerLock
 from activities.settings import Settings
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
-from activities.temporal.deployment_version import DEPLOYMENT_VERSION
+from activities.temporal.deployment_version import UNVERSIONED
 from activities.temporal.worker_identity import own_identity
 from activities.tool import ToolActivities
 from agentkit.interfaces import LongTermMemory, Model, Secrets, memory_task_queue
@@ -61,9 +61,9 @@ def build_memory_worker(
             MemoryExtractionActivity(memory, reader, models).extract_memories,
         ],
         plugins=plugins(client, settings, secrets) if plugins else (),
-        deployment_config=DEPLOYMENT_VERSION,
+        deployment_config=UNVERSIONED,
         max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
-        graceful_shutdown_timeout=retry_policies.GRACEFUL_SHUTDOWN_TIMEOUT,
+        graceful_shutdown_timeout=settings.graceful_shutdown_timeout,
         max_concurrent_activities=retry_policies.MAX_CONCURRENT_MEMORY_ACTIVITIES,
     )
 

@@ -9,10 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, ListWorkersRequest
+from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeTaskQueueResponse,
+    ListWorkersRequest,
+)
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 from temporalio.service import RPCError
 
 from activities.settings import Settings
@@ -26,10 +31,12 @@ __all__ = [
     "Poller",
     "TaskQueueInUse",
     "connect_worker",
+    "describe_task_queue",
     "listed_pollers",
     "recent_pollers",
     "require_no_other_app",
     "require_no_other_app_started",
+    "running_pollers",
 ]
 
 logger = logging.getLogger("opspawn.temporal")
@@ -68,6 +75,13 @@ class Poller:
     identity: str
     """The worker's identity, as Temporal shows it."""
     last_poll_at: datetime
+    version: WorkerDeploymentVersion | None = None
+    """None: it is unversioned."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is a process of this machine that is gone."""
+        return self.worker is not None and self.worker.has_ended
 
     @property
     def worker(self) -> WorkerIdentity | None:
@@ -97,8 +111,20 @@ async def listed_pollers(client: Client, task_queue: str, *, of_activities: bool
     Raises:
         RPCError: Temporal refuses or doesn't respond.
     """
+    described = await describe_task_queue(client, task_queue, of_activities=of_activities)
+    return await running_pollers(client, task_queue, described)
+
+
+async def describe_task_queue(
+    client: Client, task_queue: str, *, of_activities: bool = False
+) -> DescribeTaskQueueResponse:
+    """Return Temporal's description of a task queue: who polls it, and which versions get its new workflows.
+
+    Raises:
+        RPCError: Temporal refuses or doesn't respond.
+    """
     kind = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY if of_activities else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
-    response = await client.workflow_service.describe_task_queue(
+    return await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
             task_queue=TaskQueue(name=task_queue),
@@ -106,11 +132,22 @@ async def listed_pollers(client: Client, task_queue: str, *, of_activities: bool
         ),
         timeout=_RPC_TIMEOUT,
     )
-    listed = (Poller(poller.identity, poller.last_access_time.ToDatetime(tzinfo=UTC)) for poller in response.pollers)
-    stopped = await _stop_times(client, task_queue) if response.pollers else {}
+
+
+async def running_pollers(client: Client, task_queue: str, described: DescribeTaskQueueResponse) -> list[Poller]:
+    """Return those of a task queue's pollers that haven't stopped since, sorted by identity."""
+    listed = map(_poller, described.pollers)
+    stopped = await _stop_times(client, task_queue) if described.pollers else {}
     never = datetime.min.replace(tzinfo=UTC)
     pollers = (poller for poller in listed if stopped.get(poller.identity, never) < poller.last_poll_at)
     return sorted(pollers, key=lambda poller: poller.identity)
+
+
+def _poller(info: PollerInfo) -> Poller:
+    options = info.deployment_options
+    is_versioned = options.worker_versioning_mode == WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+    version = WorkerDeploymentVersion(options.deployment_name, options.build_id) if is_versioned else None
+    return Poller(info.identity, info.last_access_time.ToDatetime(tzinfo=UTC), version)
 
 
 async def _stop_times(client: Client, task_queue: str) -> Mapping[str, datetime]:

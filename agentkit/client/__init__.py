@@ -74,6 +74,8 @@ from agentkit.client.task_events import (
     ToolStarted,
 )
 from agentkit.client.watch import ConnectionLost, ConnectionRestored, TaskUpdate
+from agentkit.client.worker_calls import WorkerCalls
+from agentkit.client.worker_resources import DrainedTasks, WorkerInfo, WorkerList, WorkerVersion
 from agentkit.mcp_input import PromptReference, ResourceReference
 
 __all__ = [
@@ -95,6 +97,7 @@ __all__ = [
     "ConversationTurn",
     "DefaultModel",
     "DeletedTask",
+    "DrainedTasks",
     "ForkedFrom",
     "ForkedTurn",
     "ImportedMemories",
@@ -154,4 +157,8 @@ __all__ = [
     "ToolRetrying",
     "ToolStarted",
     "TurnList",
+    "WorkerCalls",
+    "WorkerInfo",
+    "WorkerList",
+    "WorkerVersion",
 ]

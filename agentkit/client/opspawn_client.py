@@ -45,6 +45,7 @@ from agentkit.client.sent_bodies import (
 from agentkit.client.submission import submit
 from agentkit.client.task_events import TaskEvent
 from agentkit.client.watch import TaskUpdate, watch
+from agentkit.client.worker_calls import WorkerCalls
 from agentkit.input_requests import AnswerDecision, InputRequestKind, Remember
 
 __all__ = ["OpspawnClient"]
@@ -78,6 +79,7 @@ class OpspawnClient:
         self._reconnect_timeout_s = reconnect_timeout
         self.conversations = ConversationCalls(self._connection)
         self.memories = MemoryCalls(self._connection)
+        self.workers = WorkerCalls(self._connection)
 
     async def __aenter__(self) -> Self:
         return self

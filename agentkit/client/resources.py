@@ -75,8 +75,10 @@ class TaskError(Record):
 
 
 class Stalled(Record):
-    """Why a task can't go on: its workflow code fails."""
+    """Why a task can't go on though workers may run."""
 
+    kind: str = "code"
+    """``code``: its workflow code fails. ``version``: it needs workers of a version that none has, or isn't current."""
     message: str = ""
     since: datetime | None = None
     """When it failed first. None in lists."""

@@ -67,7 +67,7 @@ class ConversationDeletion:
         handle = self._workflows.handle(execution.id)
         with _unless_gone():
             await handle.signal(DELETE_CONVERSATION, rpc_timeout=RPC_TIMEOUT)
-        if await self._workers.polls(execution.task_queue):
+        if await self._workers.polls(execution):
             with suppress(TimeoutError), _unless_gone():
                 async with asyncio.timeout(_END_TIMEOUT_S):
                     await until_closed(self._client, execution.id)

@@ -63,10 +63,10 @@ class ConversationForks:
             return CreatedConversation(await self._conversations.get(own_key.conversation_id), is_new=False)
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
-            queue = (await self._workflows.describe(handle)).task_queue
-            source = await self._queries.query(handle, queue, CONVERSATION_QUERY, ConversationView)
+            execution = await self._workflows.describe(handle)
+            source = await self._queries.query(handle, execution, CONVERSATION_QUERY, ConversationView)
             turn_range = TurnRange(after=request.from_turn - 1, limit=1)
-            page = await self._queries.query(handle, queue, TURNS_QUERY, TurnPage, turn_range)
+            page = await self._queries.query(handle, execution, TURNS_QUERY, TurnPage, turn_range)
         agent, model = self._agent(request, source)
         new = ConversationInput(
             tenant=own_tenant(),

@@ -209,7 +209,7 @@ class ConversationService:
         turn_range = TurnRange(after=request.after, limit=request.limit)
         async with self._workflows.calling(conversation_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)
-            page = await self._queries.query(handle, execution.task_queue, TURNS_QUERY, TurnPage, turn_range)
+            page = await self._queries.query(handle, execution, TURNS_QUERY, TurnPage, turn_range)
         turns = tuple([await self._turn(turn) for turn in page.turns])
         has_more = bool(turns) and turns[-1].number < page.total
         return TurnSlice(turns, str(turns[-1].number) if has_more else None)
@@ -231,7 +231,7 @@ class ConversationService:
         async with self._workflows.calling(conversation_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)
             page_range = TranscriptRange(start=start, end=start + limit, version=version)
-            page = await self._transcripts.page(handle, execution.task_queue, page_range)
+            page = await self._transcripts.page(handle, execution, page_range)
         return transcript_slice(page)
 
     async def _first_message(

@@ -92,7 +92,7 @@ class PendingTurns:
                 if found is None:
                     return None
                 conversation = await listed_conversation(execution, self._conversation_urls)
-                is_stuck = not await self._workers.polls(execution.task_queue)
+                is_stuck = not await self._workers.polls(execution)
         except (ConversationErased, ConversationNotFound):
             return None
         message, sent_at = found
@@ -102,7 +102,7 @@ class PendingTurns:
         """Return whether the message is queued, from the workflow; True if no worker responds, as it may be."""
         handle = self._workflows.handle(execution.id)
         try:
-            view = await self._queries.query(handle, execution.task_queue, CONVERSATION_QUERY, ConversationView)
+            view = await self._queries.query(handle, execution, CONVERSATION_QUERY, ConversationView)
         except (WorkerUnavailable, PayloadUnavailable):
             return True
         return own_id in view.queued_ids or view.current_task_id == turn_task_id(execution.id, own_id)

@@ -69,6 +69,7 @@ from api.tasks.errors import (
     VersionNotFound,
     WatchInterrupted,
     WorkerUnavailable,
+    WorkerVersionRefused,
     first_of_issues,
 )
 
@@ -115,6 +116,7 @@ _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
     ToolCallUnfinished: (StatusCode.FAILED_PRECONDITION, "TOOL_CALL_UNFINISHED"),
     WatchInterrupted: (StatusCode.UNAVAILABLE, "WATCH_INTERRUPTED"),
     WorkerUnavailable: (StatusCode.UNAVAILABLE, "WORKERS_SILENT"),
+    WorkerVersionRefused: (StatusCode.FAILED_PRECONDITION, "WORKER_VERSION_REFUSED"),
 }
 """Code and reason of each error; the reason is the last part of REST's problem type, in capitals."""
 

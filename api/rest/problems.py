@@ -73,6 +73,7 @@ from api.tasks.errors import (
     VersionNotFound,
     WatchInterrupted,
     WorkerUnavailable,
+    WorkerVersionRefused,
     first_of_issues,
 )
 from api.tasks.requests.request_validation import issue_text, request_issues
@@ -126,6 +127,7 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     MemoryNotUsable: (503, "memory-not-usable", "Long-term memory can't be used"),
     WatchInterrupted: (503, "watch-interrupted", "The stream was interrupted"),
     WorkerUnavailable: (503, "workers-silent", "No worker responds"),
+    WorkerVersionRefused: (409, "worker-version-refused", "The workers' version doesn't allow this"),
     PayloadUnavailable: (503, "payload-unavailable", "Stored data can't be read or written"),
     TemporalUnreachable: (503, "temporal-unreachable", "Temporal is unreachable"),
     TemporalNotReady: (503, "temporal-not-ready", "Temporal isn't set up"),

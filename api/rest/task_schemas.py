@@ -175,10 +175,13 @@ class ForkOriginResponse(_Response):
 
 
 class StalledResponse(_Response):
-    """Why a task can't go on: its workflow code fails. It goes on by itself when workers run code that doesn't."""
+    """Why a task can't go on though workers may run."""
 
+    kind: Literal["code", "version"] = "code"
+    """``code``: its workflow code fails; it goes on by itself when workers run code that doesn't. ``version``: no
+    worker of the version that it needs runs, or that version isn't current; ``message`` has the cure."""
     message: str
-    """The exception of the workflow's code; in lists only Temporal's name of the cause."""
+    """For ``code`` the exception of the workflow's code; in lists only Temporal's name of the cause."""
     since: datetime | None = None
     """When it failed first. Null in lists."""
 

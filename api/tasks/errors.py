@@ -35,6 +35,7 @@ ServiceError
 ├── RequestsLimited       the principal makes too many requests
 ├── TenantLimited         the tenant has as many running tasks as it may have
 ├── WorkerUnavailable     only a worker could respond, and none did
+├── WorkerVersionRefused  a version can't be made current, or drained
 ├── PayloadUnavailable    stored data of a task can't be read or written
 ├── TemporalUnreachable   Temporal doesn't respond
 └── TemporalNotReady      Temporal responds, but isn't set up for Opspawn
@@ -89,6 +90,7 @@ __all__ = [
     "VersionNotFound",
     "WatchInterrupted",
     "WorkerUnavailable",
+    "WorkerVersionRefused",
     "first_of_issues",
 ]
 
@@ -320,6 +322,10 @@ class MemoryNotUsable(ServiceError):
 
 class WorkerUnavailable(ServiceError):
     """Start a worker (``opspawn worker``), then try again."""
+
+
+class WorkerVersionRefused(ServiceError):
+    """Start workers of the version, or make another one current; the message says which."""
 
 
 class PayloadUnavailable(ServiceError):

@@ -104,7 +104,7 @@ class InputRequestService:
         handle = self._workflows.handle(task_id)
         async with self._workflows.calling(task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)
-            pending = await self._queries.query(handle, execution.task_queue, "input_requests", PendingInput)
+            pending = await self._queries.query(handle, execution, "input_requests", PendingInput)
         return tuple(open_request(request, task_id, _agent(execution)) for request in pending.input_requests)
 
     async def list(self, request: InboxRequest) -> InboxPage:

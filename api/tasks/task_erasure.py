@@ -95,7 +95,7 @@ class TaskErasures:
             erasure = await self._erasure.start(execution)
             self._check_ended(erasure)
             is_running = erasure.status is WorkflowExecutionStatus.RUNNING
-            waits = is_running and not await self._workers.polls(erasure.task_queue)
+            waits = is_running and not await self._workers.polls(erasure)
         return ErasedTask(task_id, "erasing" if is_running else "erased", count, waits)
 
     async def _check(self, execution: WorkflowExecutionDescription) -> None:

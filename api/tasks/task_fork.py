@@ -117,15 +117,14 @@ class TaskForks:
         try:
             async with self._workflows.calling(task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
                 execution = await self._workflows.describe(handle)
-                queue = execution.task_queue
                 task_input = await read_task_input(handle, self._workflows.converter(task_id))
                 if task_input is None:
                     raise TaskRefused("The task is of a release whose tasks can't be forked.", path=())
-                ends = await self._queries.query(handle, queue, "step_ends", StepEnds)
+                ends = await self._queries.query(handle, execution, "step_ends", StepEnds)
                 end, version = _end_of(step, ends, await _origin(execution)), ends.version_of(step)
-                ledger = await self._queries.query(handle, queue, "tool_calls", ToolCallLedger)
-                messages = [message async for message in self._transcripts.messages(handle, queue, version=version)]
-                later = [*messages[end:], *await self._later_messages(handle, queue, ends, version)]
+                ledger = await self._queries.query(handle, execution, "tool_calls", ToolCallLedger)
+                messages = [message async for message in self._transcripts.messages(handle, execution, version=version)]
+                later = [*messages[end:], *await self._later_messages(handle, execution, ends, version)]
         except TaskNotFound:
             raise TaskNotFound(task_id, _ERASED) from None
         return _Source(
@@ -135,13 +134,15 @@ class TaskForks:
             fork_notice(task_id, step, ledger.tool_calls, later),
         )
 
-    async def _later_messages(self, handle: TaskHandle, queue: str, ends: StepEnds, version: int) -> Sequence[Message]:
+    async def _later_messages(
+        self, handle: TaskHandle, execution: WorkflowExecutionDescription, ends: StepEnds, version: int
+    ) -> Sequence[Message]:
         """Return the messages that came after a version of the transcript was shortened."""
         written = [*(replaced.written for replaced in ends.replaced), ends.written]
         return [
             message
             for later in range(version + 1, len(written) + 1)
-            async for message in self._transcripts.messages(handle, queue, start=written[later - 1], version=later)
+            async for message in self._transcripts.messages(handle, execution, start=written[later - 1], version=later)
         ]
 
 

@@ -31,7 +31,7 @@ from api.tasks.requests.task_requests import NewTask, TaskListRequest
 from api.tasks.stalled_workflow import stalled_reason
 from api.tasks.task_listing import PageCursor, TaskPages, visibility_query
 from api.tasks.task_reading import until_closed, with_ending, with_opening
-from api.tasks.task_snapshot import CreatedTask, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
+from api.tasks.task_snapshot import CreatedTask, StalledReason, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
 from api.tasks.task_start import (
     check_start_at,
     request_hash,
@@ -131,7 +131,9 @@ class TaskService:
                 return task
             stalled = await stalled_reason(self._client, execution, converter) if is_running else None
             task = replace(task, stalled=stalled)
-            if not await self._workers.polls(execution.task_queue):
+            if (problem := await self._workers.version_problem(execution)) is not None:
+                return replace(task, stalled=StalledReason(message=problem, kind="version")) if is_running else task
+            if not await self._workers.polls(execution):
                 return replace(task, waiting_for_worker=is_running)
             if stalled is not None:
                 return task
@@ -215,7 +217,7 @@ class TaskService:
         async with self._workflows.calling(task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)
             page_range = TranscriptRange(start=start, end=start + limit, version=version)
-            page = await self._transcripts.page(handle, execution.task_queue, page_range)
+            page = await self._transcripts.page(handle, execution, page_range)
         return transcript_slice(page)
 
     async def tool_calls(self, task_id: str) -> tuple[LedgerEntry, ...]:
@@ -229,7 +231,7 @@ class TaskService:
         handle = self._workflows.handle(task_id)
         async with self._workflows.calling(task_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)
-            ledger = await self._queries.query(handle, execution.task_queue, "tool_calls", ToolCallLedger)
+            ledger = await self._queries.query(handle, execution, "tool_calls", ToolCallLedger)
         return ledger.tool_calls
 
     async def cancel(self, task_id: str) -> TaskSnapshot:
@@ -272,6 +274,8 @@ class TaskService:
         """Return a task as lists show it: what visibility has of it, and whether it has a worker."""
         task = await listed_task(execution, self._urls)
         is_running = execution.status is WorkflowExecutionStatus.RUNNING
-        if not is_running or await self._workers.polls(execution.task_queue):
+        if not is_running or await self._workers.polls(execution):
             return task
+        if (problem := await self._workers.version_problem(execution)) is not None:
+            return replace(task, stalled=StalledReason(message=problem, kind="version"))
         return replace(task, waiting_for_worker=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.erasure_payloads import ERASURE_TYPES
@@ -33,9 +33,11 @@ class TaskTranscripts:
         self._client = client
         self._queries = queries
 
-    async def page(self, handle: TaskHandle, task_queue: str, page_range: TranscriptRange) -> TranscriptPage:
+    async def page(
+        self, handle: TaskHandle, execution: WorkflowExecution, page_range: TranscriptRange
+    ) -> TranscriptPage:
         """Return the messages of a range, fewer when they are large, as they enter the digests."""
-        page = await self._queries.query(handle, task_queue, "transcript", TranscriptPage, page_range)
+        page = await self._queries.query(handle, execution, "transcript", TranscriptPage, page_range)
         if page.source is not None:
             source = await self._source_page(page.source, page_range)
             of_task = {"total": page.total, "version": page.version, "versions": page.versions}
@@ -78,15 +80,15 @@ class TaskTranscripts:
         if execution.workflow_type in ERASURE_TYPES:
             raise _source_gone(other)
         source_range = page_range.model_copy(update={"end": end, "version": other.version})
-        return await self.page(source, execution.task_queue, source_range)
+        return await self.page(source, execution, source_range)
 
     async def messages(
-        self, handle: TaskHandle, task_queue: str, *, start: int = 0, version: int | None = None
+        self, handle: TaskHandle, execution: WorkflowExecution, *, start: int = 0, version: int | None = None
     ) -> AsyncIterator[Message]:
         """Yield all messages from ``start`` on, of the newest version unless another is given."""
         total = start + 1
         while start < total:
-            page = await self.page(handle, task_queue, TranscriptRange(start=start, version=version))
+            page = await self.page(handle, execution, TranscriptRange(start=start, version=version))
             for message in page.messages:
                 yield message
             if not page.messages:

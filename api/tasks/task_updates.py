@@ -104,7 +104,7 @@ class TaskUpdates:
         handle = self._workflows.handle(task.id)
         try:
             async with self._workflows.calling(task.id, timeout_s=_CALLS_TIMEOUT_S):
-                if await self._workers.polls(task.task_queue):
+                if await self._workers.polls(task):
                     verdict = await self._update(handle, name, argument, verdict_type, update_id)
                     if verdict is not None:
                         return verdict
@@ -117,7 +117,7 @@ class TaskUpdates:
     async def may_respond(self, task: WorkflowExecutionDescription) -> bool:
         """Return whether a worker polls the task's queue, which may give a verdict."""
         async with self._workflows.calling(task.id):
-            return await self._workers.polls(task.task_queue)
+            return await self._workers.polls(task)
 
     async def signal(self, task: WorkflowExecutionDescription, name: str) -> None:
         """Send a signal without an argument.

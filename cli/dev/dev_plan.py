@@ -49,6 +49,8 @@ class DevPlan:
     """Printed before them."""
     example_input: str = "What is 6*7?"
     """Input of a first task to try."""
+    temporal_address: str = "127.0.0.1:7233"
+    """Where Temporal responds, ``host:port``."""
 
     @property
     def children(self) -> tuple[ChildSpec, ...]:
@@ -86,6 +88,7 @@ async def make_plan(settings: Settings, workers: int, *, temporal_port: int | No
         temporal=None if running_temporal else _temporal(settings, port, environment),
         workers=tuple(_worker(number, workers, environment) for number in range(1, workers + 1)),
         api=ChildSpec("api", module_command("api"), environment, api_line_is_shown, grace_s=1.5),
+        temporal_address=address,
         api_url=url,
         table={
             "API": f"{url} (documentation: {url}/docs)",

@@ -52,7 +52,9 @@ def worker_notice(system: SystemInfo | None) -> str:
 
 
 def stalled_notice(stalled: Stalled) -> str:
-    """Return why a task can't go on though workers run."""
+    """Return why a task can't go on though workers may run."""
+    if stalled.kind == "version":
+        return f"The task can't go on. {with_local_commands(stalled.message)}"
     since = "" if stalled.since is None else f" since {stalled.since:%Y-%m-%d %H:%M:%S} UTC"
     return (
         f"The task can't go on{since}: its workflow code fails. {stalled.message}\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import Stack
+from tests.acceptance.conftest import Stack, eventually
 
 pytestmark = pytest.mark.acceptance
 
@@ -105,3 +105,16 @@ async def test_a_stopped_worker_leaves_its_task_to_the_next_one(stack: Stack, tm
     task = await stack.wait_for_end(task_id)
     assert (task["status"], task["output"]) == ("completed", "through")
     assert "Traceback" not in stack.log("worker")
+
+
+async def test_a_stopped_worker_finishes_the_call_that_runs(stack: Stack, tmp_path: Path) -> None:
+    task_id = await stack.submit(f"{gate(tmp_path)}\nsay through")
+    await stack.wait_for_activity(task_id, "tool.gate")
+    stopping = asyncio.create_task(asyncio.to_thread(stack.terminate, "worker"))
+    await eventually(lambda: asyncio.to_thread(lambda: "Stopping:" in stack.log("worker")), "the worker stops")
+    (tmp_path / "open").touch()
+    assert await stopping == 0
+    stack.start_worker("second")
+    task = await stack.wait_for_end(task_id)
+    assert (task["status"], task["output"]) == ("completed", "through")
+    assert not (tmp_path / "attempt-2").exists()

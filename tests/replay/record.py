@@ -38,6 +38,7 @@ from tests.replay.recorded_servers import (
     changing_servers,
     proxy_script,
 )
+from tests.replay.recorded_versions import run_task_that_moves
 from worker import build_worker
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import SEARCH_ATTRIBUTES
@@ -47,6 +48,8 @@ HISTORIES = Path(__file__).parent / "histories"
 CONTINUE_AS_NEW_AFTER_EVENTS = 60
 CONVERSATION = "conversation"
 """The name of the recorded conversation: see ``recorded_conversation``."""
+MOVED = "moved_to_another_version"
+"""The name of the recorded task of versioned workers: see ``recorded_versions``."""
 
 
 @tool(effect="idempotent")
@@ -325,6 +328,8 @@ async def main(names: Sequence[str]) -> None:
             if not names or CONVERSATION in names:
                 handle = await run_conversation(client, settings, CONVERSATION)
                 await write_histories(client, handle, CONVERSATION)
+            if not names or MOVED in names:
+                await write_histories(client, await run_task_that_moves(client, settings, MOVED), MOVED)
 
 
 if __name__ == "__main__":

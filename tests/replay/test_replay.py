@@ -41,6 +41,8 @@ LAST_EVENTS = {
     "input_for_mcp_servers_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
     "calls_by_mcp_call": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
     "calls_by_mcp_call_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
+    "moved_to_another_version": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
+    "moved_to_another_version_2": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
     "conversation": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
     "conversation_2": "EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
     "conversation_3": "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED",
@@ -91,6 +93,17 @@ def test_the_recordings_cover_every_kind_of_journal_entry() -> None:
     payloads = [base64.b64decode(fields[JOURNAL_KEY]["data"]) for fields in memos if JOURNAL_KEY in fields]
     recorded = {type(entry) for payload in payloads for entry in read_journal(json.loads(payload))}
     assert recorded == set(get_args(get_args(JournalEntry)[0]))
+
+
+def test_a_task_that_moved_was_recorded_on_two_versions() -> None:
+    versions = [
+        {
+            attributes["deploymentVersion"]["buildId"]
+            for attributes in all_attributes(read_history(name), "workflowTaskCompletedEventAttributes")
+        }
+        for name in ("moved_to_another_version", "moved_to_another_version_2")
+    ]
+    assert versions == [{"v1"}, {"v2"}]
 
 
 def change_first_activity_type(history: History) -> None:

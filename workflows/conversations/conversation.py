@@ -49,6 +49,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.conversations.running_turn import RunningTurn
     from workflows.search_attributes import AGENT, MEMO_TITLE, MEMO_USAGE, STATUS
+    from workflows.target_version import TargetVersion, continue_on_target_version
 
 __all__ = ["ConversationWorkflow"]
 
@@ -91,6 +92,7 @@ class ConversationWorkflow:
         self._start = start
         self._state = ConversationState(workflow.info().workflow_id, start, carried, workflow.now())
         self._is_continued = carried is not None
+        self._target_version = TargetVersion()
         self._turn: RunningTurn | None = None
         self._in_delivery: set[str] = set()
         """The ids of messages that are being sent to the running turn."""
@@ -144,7 +146,7 @@ class ConversationWorkflow:
         while True:
             if self._is_deleted:
                 return False
-            if workflow.info().is_continue_as_new_suggested():
+            if self._is_continue_as_new_due():
                 await self._continue_as_new()
             if self._state.queue:
                 return True
@@ -158,16 +160,19 @@ class ConversationWorkflow:
         """Wait until there is something to do; return False if the conversation expires first."""
         expires_at = self._state.expires_at
         timeout = None if expires_at is None else max(expires_at - workflow.now(), timedelta())
-        info = workflow.info()
         try:
             await workflow.wait_condition(
-                lambda: bool(self._state.queue) or self._is_deleted or info.is_continue_as_new_suggested(),
+                lambda: bool(self._state.queue) or self._is_deleted or self._is_continue_as_new_due(),
                 timeout=timeout,
                 timeout_summary="The conversation expires",
             )
         except TimeoutError:
             return False
         return True
+
+    def _is_continue_as_new_due(self) -> bool:
+        """Return whether Temporal suggests to continue as new, or the workers have another version."""
+        return workflow.info().is_continue_as_new_suggested() or self._target_version.is_changed
 
     async def _continue_as_new(self) -> None:
         self._is_continuing = True
@@ -177,7 +182,7 @@ class ConversationWorkflow:
             return
         # The state holds the first message now.
         start = self._start.model_copy(update={"message": None})
-        workflow.continue_as_new(args=[start, self._state.carried])
+        continue_on_target_version([start, self._state.carried])
 
     async def _copy_source(self) -> None:
         fork = self._start.fork
@@ -401,6 +406,10 @@ class ConversationWorkflow:
     def _change(self, changes: ConversationChanges) -> None:
         self._state.change(changes, workflow.now())
         self._list()
+
+    @workflow.signal
+    def upgrade(self) -> None:
+        """Wake an idle conversation: it moves to the target version of the workers, by continuing as new."""
 
     @workflow.signal(name=DELETE_CONVERSATION)
     def delete(self) -> None:

@@ -8,8 +8,9 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.task_queue_pollers import recent_pollers
+from activities.temporal.queue_workers import recent_workers
 from activities.temporal.temporal_commands import worker_command
+from activities.temporal.version_problems import unserved_queue
 from api.tasks.errors import ServiceError
 from api.tasks.requests.disk_space import disk_problem
 from api.tasks.temporal_calls import calling_temporal
@@ -27,12 +28,12 @@ async def readiness_problem(client: Client, settings: Settings) -> str | None:
         return problem
     try:
         async with calling_temporal(temporal_address(settings)):
-            pollers = await recent_pollers(client, queue)
+            workers = await recent_workers(client, queue)
     except ServiceError as error:
         return str(error)
-    if not pollers:
+    if not workers.pollers:
         return f"No worker polls task queue {queue!r}. Start one: `{start_worker(settings)}`."
-    return None
+    return unserved_queue(workers, queue)
 
 
 def start_worker(settings: Settings) -> str:

@@ -30,7 +30,8 @@ from activities.mcp.mcp_queries import (
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.payload_storage import storage_failure_in
-from activities.temporal.task_queue_pollers import recent_pollers
+from activities.temporal.queue_workers import recent_workers
+from activities.temporal.version_problems import unserved_queue
 from agentkit.errors import McpServerUnavailable
 from api.tasks.errors import (
     McpContentRefused,
@@ -95,7 +96,10 @@ class WorkerMcpServers:
 
     async def _ask(self, activity: str, result_type: type[T], argument: BaseModel | None = None) -> T:
         async with calling_temporal(self._address, timeout_s=MCP_TIMEOUT_S + CALLS_TIMEOUT_S):
-            if not await recent_pollers(self._client, self._settings.task_queue):
+            workers = await recent_workers(self._client, self._settings.task_queue)
+            if (problem := unserved_queue(workers, self._settings.task_queue)) is not None:
+                raise WorkerUnavailable(f"No worker could ask MCP servers. {problem}")
+            if not workers.pollers:
                 raise self._worker_unavailable("none polls it")
             try:
                 result: T = await self._client.execute_activity(

@@ -6,17 +6,18 @@ from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
 from activities.temporal.payload_storage import storage_failure_in
-from activities.temporal.task_queue_pollers import recent_pollers
+from activities.temporal.queue_workers import pinned_version, recent_workers
 from activities.temporal.workflow_queries import query_workflow
 from api.tasks.errors import PayloadUnavailable, WorkerUnavailable
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.temporal_calls import is_unreachable
 from api.tasks.workers.readiness import start_worker
+from api.tasks.workers.worker_presence import version_problem
 
 __all__ = ["QUERY_CALLS_TIMEOUT_S", "WorkerQueries"]
 
@@ -42,19 +43,22 @@ class WorkerQueries:
     async def query(
         self,
         handle: WorkflowHandle[object, object],
-        task_queue: str,
+        execution: WorkflowExecution,
         query: str,
         result_type: type[T],
         argument: BaseModel | None = None,
     ) -> T:
-        """Return the result of a query to the task's workflow.
+        """Return the result of a query to the task's workflow, which ``execution`` describes.
 
         Raises:
             WorkerUnavailable: no worker responds.
             PayloadUnavailable: the worker can't read what is asked for, or this process can't read its response.
             RPCError: Temporal can't be reached, or has no such workflow any more.
         """
-        if not await recent_pollers(self._client, task_queue):
+        workers = await recent_workers(self._client, execution.task_queue)
+        if (problem := version_problem(execution, workers)) is not None:
+            raise WorkerUnavailable(f"No worker can read the task. {problem}")
+        if not workers.serving(pinned_version(execution)):
             raise self._worker_unavailable("none polls")
         args = [] if argument is None else [argument]
         try:

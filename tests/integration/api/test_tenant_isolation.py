@@ -27,6 +27,7 @@ from tests.tenant_keys import ACME, GLOBEX
 
 SHARED = {
     *("/api/v1/agents", "/api/v1/agents/{name}", "/api/v1/tools", "/api/v1/system"),
+    *("/api/v1/workers", "/api/v1/workers/set-current", "/api/v1/workers/drain"),
     *("/api/v1/mcp/servers", "/api/v1/mcp/servers/{name}/tools", "/api/v1/mcp/servers/{name}/resources"),
     *("/api/v1/mcp/servers/{name}/prompts", "/healthz", "/readyz", "/metrics", "/codec/decode", "/codec/encode"),
 }

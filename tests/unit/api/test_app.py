@@ -35,6 +35,7 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
         *("createConversation", "listConversations", "getConversation", "updateConversation", "deleteConversation"),
         *("sendConversationMessage", "listTurns", "getConversationTranscript", "forkConversation"),
         *("listAgents", "getAgent", "listTools", "getSystem", "getHealth", "getReadiness", "getMetrics"),
+        *("listWorkers", "setCurrentWorkerVersion", "drainWorkerVersion"),
         *("listMcpServers", "listMcpTools", "listMcpResources", "listMcpPrompts"),
         *("addMemory", "listMemories", "searchMemories", "getMemory", "changeMemory", "deleteMemory", "eraseMemories"),
         *("exportMemories", "importMemories", "reindexMemories"),

@@ -1,0 +1,174 @@
+"""The workers of the task queue by version: who polls, which version gets new tasks, and which tasks hold another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from temporalio.client import Client, WorkflowExecution
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.settings import Settings
+from activities.temporal.client import temporal_address
+from activities.temporal.queue_workers import QueueWorkers, recent_workers
+from activities.temporal.version_moves import DrainedVersion, drain_version, pinned_query
+from activities.temporal.version_problems import pinned_without_workers, unserved_queue
+from activities.temporal.worker_deployments import (
+    DeploymentVersion,
+    VersionStatus,
+    deployment_versions,
+    set_current_version,
+)
+from api.tasks.errors import WorkerVersionRefused
+from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
+from api.tasks.tenant_access import tenant_terms
+
+__all__ = ["DeploymentView", "VersionView", "WorkerVersions"]
+
+_CALLS_TIMEOUT_S = 30.0
+_DRAIN_TIMEOUT_S = 900.0
+_MAX_LISTED_TASKS = 50
+"""Of one version; ``tasks`` counts all."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """The workers of one version, and the tasks that only they run."""
+
+    build_id: str | None
+    """None: unversioned workers."""
+    status: VersionStatus
+    workers: int
+    """How many poll."""
+    created_at: datetime | None = None
+    """When its first worker polled. None for unversioned workers."""
+    tasks: int = 0
+    """How many open tasks and conversations are pinned to it, of those that the principal sees."""
+    task_ids: tuple[str, ...] = ()
+    """The ids of the newest of them; of conversations, too. Not of the current version."""
+    problem: str | None = None
+    """Why its tasks can't go on, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """The workers of the task queue."""
+
+    deployment: str
+    task_queue: str
+    current: str | None
+    """The build id of the version that new tasks are given to; None: to unversioned workers."""
+    ramping: str | None
+    ramping_percentage: float
+    """The share of new tasks that are given to ``ramping``."""
+    versions: tuple[VersionView, ...]
+    workers: tuple[tuple[str, str | None, datetime], ...]
+    """Identity, build id and last poll of each worker."""
+    problem: str | None
+    """Why no worker gets new tasks though some poll, and what to do."""
+
+
+class WorkerVersions:
+    """Reads and sets what Temporal has of the worker deployment. Every method may raise TemporalUnreachable and
+    TemporalNotReady.
+    """
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._address = temporal_address(settings)
+
+    async def view(self) -> DeploymentView:
+        """Return the workers, their versions, and the tasks that are pinned to them."""
+        async with calling_temporal(self._address, timeout_s=_CALLS_TIMEOUT_S):
+            workers = await recent_workers(self._client, self._settings.task_queue)
+            deployment = workers.deployment(self._settings.deployment)
+            known = await deployment_versions(self._client, deployment)
+            versions = await asyncio.gather(*(self._version(deployment, version, workers) for version in known))
+        routing = workers.routing
+        return DeploymentView(
+            deployment=deployment,
+            task_queue=self._settings.task_queue,
+            current=_build_id(routing.current),
+            ramping=_build_id(routing.ramping),
+            ramping_percentage=routing.ramping_percentage,
+            versions=(*_unversioned(workers), *versions),
+            workers=tuple(
+                (poller.identity, _build_id(poller.version), poller.last_poll_at) for poller in workers.pollers
+            ),
+            problem=unserved_queue(workers, self._settings.task_queue),
+        )
+
+    async def set_current(self, build_id: str | None, *, allow_no_workers: bool = False) -> DeploymentView:
+        """Have new tasks given to the workers of a version, or to unversioned ones.
+
+        Raises:
+            WorkerVersionRefused: no worker of the version polls, or Temporal refuses; the message says why.
+        """
+        async with calling_temporal(self._address, timeout_s=_CALLS_TIMEOUT_S):
+            workers = await recent_workers(self._client, self._settings.task_queue)
+            deployment = workers.deployment(self._settings.deployment)
+            if not allow_no_workers and not any(_build_id(each.version) == build_id for each in workers.pollers):
+                name = "No unversioned worker" if build_id is None else f"No worker of version {build_id}"
+                raise WorkerVersionRefused(f"{name} polls task queue {self._settings.task_queue!r}: start one first.")
+            try:
+                await set_current_version(self._client, deployment, build_id, allow_no_pollers=allow_no_workers)
+            except RPCError as error:
+                if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+                    raise WorkerVersionRefused(f"Temporal refuses: {error.message}") from error
+                raise
+        return await self.view()
+
+    async def drain(self, build_id: str, *, override: bool = False) -> DrainedVersion:
+        """Move the open tasks and conversations of a version to the current one.
+
+        While workers of the version poll, each moves between two steps, unless ``override`` moves it as it is.
+
+        Raises:
+            WorkerVersionRefused: the version gets new tasks.
+        """
+        async with calling_temporal(self._address, timeout_s=_DRAIN_TIMEOUT_S):
+            workers = await recent_workers(self._client, self._settings.task_queue)
+            version = WorkerDeploymentVersion(workers.deployment(self._settings.deployment), build_id)
+            if workers.routing.reaches(version):
+                raise WorkerVersionRefused(
+                    f"Version {build_id} gets new tasks, so there is none to move to: make another one current first, "
+                    "with `opspawn workers set-current BUILD_ID`."
+                )
+            return await drain_version(self._client, version, override=override or not workers.serving(version))
+
+    async def _version(self, deployment: str, known: DeploymentVersion, workers: QueueWorkers) -> VersionView:
+        version = WorkerDeploymentVersion(deployment, known.build_id)
+        polling = len(workers.serving(version))
+        tasks, listed = 0, list[WorkflowExecution]()
+        if known.status != "drained":
+            query = pinned_query(version, tenant_terms())
+            tasks = (await self._client.count_workflows(query, rpc_timeout=RPC_TIMEOUT)).count
+            if tasks and not workers.routing.reaches(version):
+                found = self._client.list_workflows(query, limit=_MAX_LISTED_TASKS, rpc_timeout=RPC_TIMEOUT)
+                listed = [execution async for execution in found]
+        return VersionView(
+            known.build_id,
+            known.status,
+            polling,
+            known.created_at,
+            tasks,
+            tuple(execution.id for execution in listed),
+            pinned_without_workers(version, tasks)
+            if tasks and not polling and not workers.routing.reaches(version)
+            else None,
+        )
+
+
+def _unversioned(workers: QueueWorkers) -> Iterable[VersionView]:
+    count = sum(poller.version is None for poller in workers.pollers)
+    is_current = workers.routing.reaches(None)
+    if count or is_current:
+        yield VersionView(None, "current" if is_current else "inactive", count)
+
+
+def _build_id(version: WorkerDeploymentVersion | None) -> str | None:
+    return None if version is None else version.build_id

@@ -1,0 +1,190 @@
+"""Workers of two versions side by side: pinned tasks, new ones, those that slept, and those whose version is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from temporalio.worker import Worker
+
+from agentkit.interfaces import ModelRequest
+from agentkit.messages import ToolCall
+from agentkit.testing import ScriptedResponse
+from tests.integration.api.clerk import problem_of
+from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
+from tests.integration.api.talks import Talks
+
+ASKING = {"name": "asking", "model": "demo:demo", "tools": ["ask_person"]}
+
+
+class Build:
+    """A build of the app: its model calls a tool where the input says so, and then responds with its build id."""
+
+    def __init__(self, build_id: str) -> None:
+        self.build_id = build_id
+        self.requested = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def __call__(self, request: ModelRequest) -> ScriptedResponse:
+        """Respond; to the input "hold" only when the gate is open."""
+        text, is_first = request.messages[0].text, request.messages[-1].role == "user"
+        if text == "hold" and is_first:
+            self.requested.set()
+            await self.gate.wait()
+            return ToolCall(id="1", name="none")
+        if text == "ask" and is_first:
+            return ToolCall(id="1", name="ask_person", arguments={"question": "Now?"})
+        return self.build_id
+
+
+def worker_of(api: ApiHarness, build: Build) -> Worker:
+    """Return a worker of a build."""
+    settings = api.settings.model_copy(update={"build_id": build.build_id})
+    return replace(api, settings=settings).worker(build)
+
+
+async def versions(api: ApiHarness) -> dict[str | None, dict[str, Any]]:
+    """Return the listed versions by their build ids."""
+    return {version["build_id"]: version for version in (await api.get("/workers"))["versions"]}
+
+
+async def until_polling(api: ApiHarness, build_id: str, count: int = 1) -> None:
+    """Return when so many workers of a version poll."""
+    await eventually(lambda: versions(api), lambda found: found.get(build_id, {"workers": 0})["workers"] == count)
+
+
+async def post(api: ApiHarness, path: str, **body: Any) -> dict[str, Any]:
+    """Post a request that is accepted; return the response."""
+    response = await api.http.post(f"/api/v1{path}", json=body or None)
+    assert response.is_success, response.text
+    document: dict[str, Any] = response.json()
+    return document
+
+
+async def output(api: ApiHarness, task_id: str) -> Any:
+    """Wait for the output of a task."""
+    task = await api.task(task_id, wait=WITHIN)
+    assert task["status"] == "completed", task
+    return task["output"]
+
+
+async def paused_task(api: ApiHarness, build: Build) -> str:
+    """Return the id of a task that is paused between two steps."""
+    build.requested.clear()
+    task_id = await api.submit(input="hold")
+    await asyncio.wait_for(build.requested.wait(), WITHIN)
+    await post(api, f"/tasks/{task_id}/pause")
+    build.gate.set()
+    await eventually(lambda: api.get(f"/tasks/{task_id}/transcript"), lambda page: page["total"] == 3)
+    build.gate.clear()
+    return task_id
+
+
+async def waiting_task(api: ApiHarness) -> str:
+    """Return the id of a task that waits for a person's answer."""
+    task_id = await api.submit(agent=None, agent_spec=ASKING, input="ask")
+    await eventually(lambda: api.task(task_id), lambda task: task["status"] == "waiting")
+    return task_id
+
+
+async def answer(api: ApiHarness, task_id: str) -> None:
+    await post(api, f"/tasks/{task_id}/input-requests/input_1", decision="answer", answer="Yes")
+
+
+async def test_running_tasks_stay_on_their_version_and_those_that_sleep_move_when_they_wake(
+    harness: ApiHarness,
+) -> None:
+    one, two, talks = Build("v1"), Build("v2"), Talks(harness)
+    async with worker_of(harness, one):
+        await until_polling(harness, "v1")
+        await post(harness, "/workers/set-current", build_id="v1")
+        conversation = await talks.create()
+        assert (await talks.say(conversation, "Hello"))["output"] == "v1"
+        paused, waiting = await paused_task(harness, one), await waiting_task(harness)
+        one.requested.clear()
+        running = await harness.submit(input="hold")
+        await asyncio.wait_for(one.requested.wait(), WITHIN)
+        async with worker_of(harness, two):
+            await until_polling(harness, "v2")
+            await post(harness, "/workers/set-current", build_id="v2")
+            shown = await eventually(lambda: versions(harness), lambda found: found["v1"]["tasks"] == 4)
+            assert (shown["v1"]["status"], shown["v2"]["status"]) == ("draining", "current")
+            assert set(shown["v1"]["task_ids"]) == {paused, waiting, running, conversation["id"]}
+            one.gate.set()
+            assert await output(harness, running) == "v1"
+            assert await output(harness, await harness.submit(input="New")) == "v2"
+            await post(harness, f"/tasks/{paused}/resume")
+            assert await output(harness, paused) == "v2"
+            await answer(harness, waiting)
+            assert await output(harness, waiting) == "v2"
+            moved = await talks.send(conversation, "Again", status=202)
+            assert await output(harness, moved["id"]) == "v2"
+            assert len(await talks.turns(conversation)) == 2
+            await eventually(lambda: versions(harness), lambda found: found["v1"]["tasks"] == 0)
+
+
+async def test_a_drained_version_gives_its_tasks_to_the_current_one(harness: ApiHarness) -> None:
+    one, two = Build("v1"), Build("v2")
+    async with worker_of(harness, one):
+        await until_polling(harness, "v1")
+        await post(harness, "/workers/set-current", build_id="v1")
+        paused, running = await paused_task(harness, one), await harness.submit(input="hold")
+        async with worker_of(harness, two):
+            await until_polling(harness, "v2")
+            await post(harness, "/workers/set-current", build_id="v2")
+            await eventually(lambda: versions(harness), lambda found: found["v1"]["tasks"] == 2)
+            assert await post(harness, "/workers/drain", build_id="v1") == {"asked": 2, "moved": 0, "remaining": 0}
+            one.gate.set()
+            assert await output(harness, running) == "v2"  # it moved after its first step
+            await eventually(lambda: versions(harness), lambda found: found["v1"]["tasks"] == 0)
+            assert (await harness.task(paused))["status"] == "paused"
+    async with worker_of(harness, two):
+        await post(harness, f"/tasks/{paused}/resume")
+        assert await output(harness, paused) == "v2"
+
+
+async def test_a_task_whose_version_is_gone_is_shown_as_stalled_until_it_is_drained(harness: ApiHarness) -> None:
+    one, two = Build("v1"), Build("v2")
+    async with worker_of(harness, one):
+        await until_polling(harness, "v1")
+        await post(harness, "/workers/set-current", build_id="v1")
+        waiting = await waiting_task(harness)
+    async with worker_of(harness, two):
+        await until_polling(harness, "v2")
+        await until_polling(harness, "v1", 0)
+        await post(harness, "/workers/set-current", build_id="v2")
+        command = "`opspawn workers drain v1`"
+        shown = await harness.task(waiting)
+        assert (shown["stalled"]["kind"], shown["waiting_for_worker"]) == ("version", False)
+        assert command in shown["stalled"]["message"]
+        listed = {task["id"]: task for task in (await harness.get("/tasks", limit=200))["tasks"]}
+        assert listed[waiting]["stalled"] == shown["stalled"]
+        assert command in (await versions(harness))["v1"]["problem"]
+        transcript = await harness.http.get(f"/api/v1/tasks/{waiting}/transcript")
+        assert problem_of(transcript) == (503, "workers-silent")
+        assert command in transcript.json()["detail"]
+
+        assert await post(harness, "/workers/drain", build_id="v1") == {"asked": 0, "moved": 1, "remaining": 0}
+        await answer(harness, waiting)
+        assert await output(harness, waiting) == "v2"
+
+
+async def test_workers_whose_version_is_not_current_are_not_ready(harness: ApiHarness) -> None:
+    async with worker_of(harness, Build("v1")):
+        await until_polling(harness, "v1")
+        ready = await harness.http.get("/readyz")
+        assert ready.status_code == 503
+        assert "`opspawn workers set-current v1`" in ready.json()["detail"]
+        task_id = await harness.submit()
+        assert "`opspawn workers set-current v1`" in (await harness.task(task_id))["stalled"]["message"]
+
+        assert (await post(harness, "/workers/set-current", build_id="v1"))["current"] == "v1"
+        assert (await harness.http.get("/readyz")).status_code == 200
+        assert await output(harness, task_id) == "v1"
+
+        refused = [
+            await harness.http.post(f"/api/v1/workers/{path}", json={"build_id": build_id})
+            for path, build_id in (("set-current", "v2"), ("set-current", None), ("drain", "v1"))
+        ]
+    assert [problem_of(response) for response in refused] == [(409, "worker-version-refused")] * 3

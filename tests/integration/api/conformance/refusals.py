@@ -31,6 +31,8 @@ _REFUSALS = {
     ("watchTask", "urn:opspawn:problem:position-invalid"),  # of another task
 }
 """Operation, and type of the problem."""
+_ERASED = ("urn:opspawn:problem:task-erased", "urn:opspawn:problem:conversation-erased")
+"""Problems of each operation, as 404 is: an earlier request has erased what the request names, or its key did."""
 _TOO_LONG = f"Input should be less than or equal to {MAX_DURATION_S:.0f}"
 """What is said of text such as ``9999999d``, whose sum no pattern can limit."""
 
@@ -74,6 +76,8 @@ def filter_failure(
     if type(failure).__name__ != "RejectedPositiveData":
         return True
     problem = response.json()
+    if problem["type"] in _ERASED:
+        return False
     details = [error["detail"] for error in problem.get("errors", ())]
     if problem["type"] == "urn:opspawn:problem:invalid" and details and all(map(_is_beyond_schemas, details)):
         return False

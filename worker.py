@@ -43,8 +43,8 @@ from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
 from agentkit.web import OneOriginClient, PublicFetcher, PublicHttpClient
-from workflows.telemetry.worker_telemetry import worker_telemetry
 from workflows.transcript_sharing import TranscriptSharing
+from workflows.worker_plugins import worker_plugins
 from workflows.worker_workflows import WORKFLOWS
 from workflows.workflow_sandbox import sandboxed_runner
 
@@ -77,7 +77,7 @@ def build_worker(
         workflows=WORKFLOWS,
         activities=worker_activities(*parts, webhook, mcp_servers, compactor),
         interceptors=[TranscriptSharing(cache.share)],
-        plugins=worker_telemetry(client, settings, secrets),
+        plugins=worker_plugins(client, settings, secrets),
         deployment_config=task_deployment(settings),
         workflow_runner=sandboxed_runner(),
         sticky_queue_schedule_to_start_timeout=retry_policies.STICKY_QUEUE_TIMEOUT,
@@ -115,7 +115,7 @@ async def _serve(settings: Settings) -> None:
                 watching_event_loop(),
                 measuring_model_waits(models, meter),
                 ToolCalls(meter=meter) as calls,
-                serving_app_memory(client, settings, models, cache, secrets, open_memory, worker_telemetry),
+                serving_app_memory(client, settings, models, cache, secrets, open_memory, worker_plugins),
                 build_worker(client, settings, models, catalog.toolset, check, relay, calls, secrets, mcp, None, cache),
             ):
                 await serve_until(stopping, client, settings)

@@ -22,6 +22,15 @@ class TenantSettings(Record, extra="forbid"):
     """Its share of the workers while tasks wait for them, in relation to the weights of other tenants."""
     max_running_tasks: int | None = Field(default=None, ge=1)
     """The most tasks that run or wait at once; further ones are refused. None: no limit."""
+    max_tokens_a_day: int | None = Field(default=None, ge=1)
+    """Input and output tokens of a day (UTC). When they are spent, nothing starts until midnight. None: no limit."""
+    max_cost_usd_a_day: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """US dollars of a day (UTC), likewise."""
+
+    @property
+    def has_daily_limit(self) -> bool:
+        """Whether the tenant's usage of a day is counted."""
+        return self.max_tokens_a_day is not None or self.max_cost_usd_a_day is not None
 
 
 TenantTable = dict[Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$")], TenantSettings]

@@ -42,6 +42,7 @@ from api.rest import (
     steering_routes,
     system_routes,
     task_routes,
+    tenant_routes,
     worker_routes,
 )
 from api.rest.access.authentication_middleware import AuthenticationMiddleware
@@ -60,6 +61,7 @@ from api.tasks.task_erasure import TaskErasures
 from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
+from api.tasks.tenant_usage_service import TenantUsageService
 from api.tasks.workers.worker_mcp import WorkerMcpServers
 from api.tasks.workers.worker_sandbox import WorkerSandbox
 from api.tasks.workers.worker_versions import WorkerVersions
@@ -119,6 +121,7 @@ def create_app(
         agent_routes,
         mcp_routes,
         memory_routes,
+        tenant_routes,
         system_routes,
         worker_routes,
         codec_routes,
@@ -201,6 +204,7 @@ def _lifespan(
             WorkerMcpServers(temporal, settings),
             memory,
             WorkerVersions(temporal, settings),
+            TenantUsageService(temporal, settings),
             metrics,
             authentication,
             stopping,

@@ -23,6 +23,7 @@ from api.tasks.task_erasure import TaskErasures
 from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
+from api.tasks.tenant_usage_service import TenantUsageService
 from api.tasks.workers.worker_mcp import WorkerMcpServers
 from api.tasks.workers.worker_sandbox import WorkerSandbox
 from api.tasks.workers.worker_versions import WorkerVersions
@@ -51,6 +52,7 @@ class ApiServices:
     mcp: WorkerMcpServers
     memory: WorkerMemory
     workers: WorkerVersions
+    tenants: TenantUsageService
     metrics: RequestMetrics
     authentication: Authentication
     stopping: asyncio.Event

@@ -39,6 +39,7 @@ from agentkit.client.resources import (
     TaskError,
     TaskInputRequests,
     TaskList,
+    TenantUsage,
     ToolInfo,
     ToolList,
 )
@@ -149,6 +150,7 @@ __all__ = [
     "TaskStarted",
     "TaskStatusChanged",
     "TaskUpdate",
+    "TenantUsage",
     "ToolCompleted",
     "ToolFailed",
     "ToolInfo",

@@ -31,6 +31,7 @@ from agentkit.client.resources import (
     Task,
     TaskInputRequests,
     TaskList,
+    TenantUsage,
     ToolList,
 )
 from agentkit.client.sent_bodies import (
@@ -381,6 +382,10 @@ class OpspawnClient:
     async def tools(self) -> ToolList:
         """Return all tools that agents may name."""
         return await self._connection.get(ToolList, "/tools")
+
+    async def tenant_usage(self, tenant: str) -> TenantUsage:
+        """Return what a tenant has spent today: your own or, for administrators, any."""
+        return await self._connection.get(TenantUsage, f"/tenants/{quote(tenant, safe='')}/usage")
 
     async def mcp_servers(self) -> McpServerList:
         """Return the MCP servers, and which can be used now; a worker must run."""

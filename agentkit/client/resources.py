@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, Self
 
 from pydantic import Field, JsonValue
@@ -37,6 +37,7 @@ __all__ = [
     "TaskInputRequests",
     "TaskList",
     "TaskStatus",
+    "TenantUsage",
     "ToolInfo",
     "ToolList",
 ]
@@ -205,6 +206,26 @@ class AgentList(ApiObject):
     agents: tuple[Agent, ...]
     problems: tuple[str, ...] = ()
     """Errors in the files of the app directory."""
+
+
+class TenantUsage(ApiObject):
+    """What a tenant has spent today, and its limits; None where it has none."""
+
+    tenant: str
+    day: date
+    """Today in UTC."""
+    resets_at: datetime
+    """Midnight UTC."""
+    running_tasks: int
+    tokens: int | None = None
+    """Input and output tokens; None where the tenant has no daily limit, as nothing is counted then."""
+    cost_usd: float | None = None
+    model_calls: int | None = None
+    unpriced_calls: int | None = None
+    """The requests to models among ``model_calls`` whose price is unknown."""
+    max_running_tasks: int | None = None
+    max_tokens_a_day: int | None = None
+    max_cost_usd_a_day: float | None = None
 
 
 class ToolInfo(Record):

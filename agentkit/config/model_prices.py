@@ -59,13 +59,18 @@ def cost_usd(model: str, usage: Usage, prices: Mapping[str, ModelPrice]) -> floa
     return _list_cost(provider, name, usage) if has_price_list(provider) else None
 
 
-def missing_price(models: Iterable[str], prices: Mapping[str, ModelPrice]) -> str | None:
-    """Return how to set the price that one of these models lacks, as a sentence for a person; None if all have one."""
+def missing_price(
+    models: Iterable[str], prices: Mapping[str, ModelPrice], *, limit: str = "max_cost_usd"
+) -> str | None:
+    """Return how to set the price that one of these models lacks, as a sentence for a person; None if all have one.
+
+    ``limit`` names the limit that needs the prices.
+    """
     for model in models:
         is_reported = model.partition(":")[0] in _REPORTING_PROVIDERS
         if not is_reported and cost_usd(model, _ANY_USAGE, prices) is None:
             return (
-                f"The price of model {model!r} is unknown, so max_cost_usd can't be kept. Leave max_cost_usd out, or "
+                f"The price of model {model!r} is unknown, so {limit} can't be kept. Leave {limit} out, or "
                 "set the price in opspawn.toml, in US dollars for a million tokens: "
                 f'[prices] "{model}" = {_EXAMPLE_PRICE}'
             )

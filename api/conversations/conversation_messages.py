@@ -26,6 +26,8 @@ from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls
 from api.tasks.task_start import request_hash, task_title
 from api.tasks.task_updates import TaskUpdates
+from api.tasks.tenant_access import acting_for
+from api.tasks.tenant_limits import TenantLimits
 from workflows.conversations.conversation_types import (
     SEND_TO_CONVERSATION,
     ConversationMessage,
@@ -58,6 +60,7 @@ class ConversationMessages:
         self._input = ReferencedInput(client, settings)
         self._workflows = ConversationWorkflows(client, settings)
         self._updates = TaskUpdates(client, settings, workflows=self._workflows)
+        self._limits = TenantLimits(client, settings)
         self._schemas = SchemaChecks()
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
         self._notify = settings.input_webhook is not None
@@ -72,6 +75,8 @@ class ConversationMessages:
             TaskRefused: there is no such agent, or its model, tools or options can't be used.
             McpServerFailed, McpServerTimedOut: the MCP server of a prompt or resource can't be used now.
             WorkerUnavailable: no worker responds; only a worker can read prompts and resources.
+            TenantLimited: a turn would start, and the tenant has as many running tasks as it may have.
+            TenantSpent: the tenant has spent what it may spend in a day.
         """
         own_id = message_id(conversation_id, key)
         task_id = turn_task_id(conversation_id, own_id)
@@ -80,7 +85,10 @@ class ConversationMessages:
             return SentTurn(earlier, "started", is_new=False)
         execution = await self._workflows.unended(conversation_id)
         conversation = await self._conversations.snapshot(execution)
-        message = await self._message(own_id, request, conversation, body_hash)
+        with acting_for(conversation.tenant):
+            message = await self._message(own_id, request, conversation, body_hash)
+            async with self._workflows.calling(conversation_id):
+                await self._limits.check(starts_task=conversation.current_task_id is None)
         is_stuck = not await self._updates.may_respond(execution)
         if is_stuck:
             _check_listed(conversation, message)

@@ -64,6 +64,7 @@ class ConversationStarter:
         Raises:
             IdempotencyConflict: the key was used for another request.
             TenantLimited: the tenant has as many running tasks as it may have.
+            TenantSpent: it has spent what it may spend in a day.
         """
         if key is not None and await self.was_started(key):  # before a payload is stored under an erased one's id
             return False

@@ -34,6 +34,8 @@ ServiceError
 ├── RoleMissing           the principal doesn't have the role that is needed
 ├── RequestsLimited       the principal makes too many requests
 ├── TenantLimited         the tenant has as many running tasks as it may have
+├── TenantSpent           the tenant has spent what it may spend in a day
+├── TenantNotFound        the principal sees no such tenant
 ├── WorkerUnavailable     only a worker could respond, and none did
 ├── WorkerVersionRefused  a version can't be made current, or drained
 ├── PayloadUnavailable    stored data of a task can't be read or written
@@ -84,6 +86,8 @@ __all__ = [
     "TemporalNotReady",
     "TemporalUnreachable",
     "TenantLimited",
+    "TenantNotFound",
+    "TenantSpent",
     "ToolCallFailed",
     "ToolCallNotFound",
     "ToolCallUnfinished",
@@ -155,6 +159,25 @@ class TenantLimited(ServiceError):
             f"Tenant {tenant} has {running}, and may have no more. Wait until one has ended, or cancel one; "
             "tenants.NAME.max_running_tasks in the settings of the API is the limit."
         )
+
+
+class TenantNotFound(ServiceError):
+    """Name your own tenant; only administrators see others."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"There is no tenant {_shown_id(tenant)}.")
+
+
+class TenantSpent(ServiceError):
+    """Wait until midnight (UTC), or raise the tenant's limit."""
+
+    def __init__(self, tenant: str, spent: str, setting: str, retry_after_s: float) -> None:
+        """Create the error; ``spent`` is such as ``1,200 tokens of the 1,000``."""
+        super().__init__(
+            f"Tenant {tenant} has spent {spent} that it may spend in a day. Nothing new starts until midnight UTC; "
+            f"tenants.NAME.{setting} in the settings of API and workers is the limit."
+        )
+        self.retry_after_s = retry_after_s
 
 
 class RequestInvalid(ServiceError):

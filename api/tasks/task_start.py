@@ -12,6 +12,7 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
+from activities.tenant_settings import tenant_settings
 from agentkit.config.model_prices import missing_price
 from agentkit.config.providers import missing_configuration
 from agentkit.interfaces import DEFAULT_TENANT
@@ -19,6 +20,7 @@ from agentkit.messages import FilePart, Message
 from agentkit.specs import AgentSpec
 from api.tasks.errors import TaskRefused
 from api.tasks.requests.request_validation import ServiceRequest
+from api.tasks.tenant_access import own_tenant
 
 __all__ = [
     "IDEMPOTENCY_KEY_RULE",
@@ -86,8 +88,15 @@ def missing_key(agent: AgentSpec, settings: Settings) -> str | None:
 
 
 def missing_cost_price(agent: AgentSpec, settings: Settings) -> str | None:
-    """Return which price must be set before ``max_cost_usd`` can be kept, as a sentence; None if nothing is missing."""
-    return missing_price(agent.all_models, settings.prices) if agent.limits.max_cost_usd is not None else None
+    """Return which price must be set before cost can be limited, as a sentence; None if nothing is missing.
+
+    ``max_cost_usd`` limits it, or the setting ``max_cost_usd_a_day`` of the current principal's tenant.
+    """
+    if agent.limits.max_cost_usd is not None:
+        return missing_price(agent.all_models, settings.prices)
+    if tenant_settings(settings.tenants, own_tenant()).max_cost_usd_a_day is not None:
+        return missing_price(agent.all_models, settings.prices, limit="max_cost_usd_a_day")
+    return None
 
 
 def task_title(message: Message) -> str:

@@ -68,6 +68,7 @@ class TaskStarter:
             IdempotencyConflict: the key was used for another request.
             TaskErased: the key's task was erased.
             TenantLimited: the tenant has as many running tasks as it may have.
+            TenantSpent: it has spent what it may spend in a day.
         """
         if key is not None and await self.was_started(key):  # before a payload is stored under an erased task's id
             return None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from temporalio.client import WorkflowExecution
 
 from agentkit.interfaces import DEFAULT_TENANT
@@ -10,12 +14,25 @@ from api.current_principal import current_principal
 from api.tasks.visibility_text import quoted
 from workflows.search_attributes import TENANT
 
-__all__ = ["is_visible", "own_tenant", "tenant_of", "tenant_terms"]
+__all__ = ["acting_for", "is_visible", "own_tenant", "tenant_of", "tenant_terms"]
+
+
+_owner: ContextVar[str | None] = ContextVar("opspawn_owner", default=None)
+
+
+@contextmanager
+def acting_for(tenant: str) -> Iterator[None]:
+    """Make what the code inside starts belong to ``tenant``, as the task or conversation does that it continues."""
+    token = _owner.set(tenant)
+    try:
+        yield
+    finally:
+        _owner.reset(token)
 
 
 def own_tenant() -> str:
-    """Return the tenant of what the current principal starts."""
-    return current_principal().tenant
+    """Return the tenant of what the current principal starts: its own, but within ``acting_for``."""
+    return _owner.get() or current_principal().tenant
 
 
 def tenant_of(execution: WorkflowExecution) -> str:

@@ -1,4 +1,4 @@
-"""A tenant's share of the workers, and its limit of running tasks."""
+"""A tenant's share of the workers, and its limits: of running tasks, and of what it spends in a day."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from temporalio.client import Client
 from temporalio.common import Priority
 
 from activities.settings import Settings
-from activities.tenant_settings import tenant_settings
 from agentkit.interfaces import DEFAULT_TENANT
-from api.tasks.errors import TenantLimited
-from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.errors import TenantLimited, TenantSpent
 from api.tasks.tenant_access import own_tenant
-from api.tasks.visibility_text import quoted
-from workflows.search_attributes import TENANT
-from workflows.task_types import WORKFLOW_TYPE
+from api.tasks.tenant_usage_service import TenantUsageService
 
 __all__ = ["TenantLimits"]
 
@@ -22,9 +18,7 @@ class TenantLimits:
     """The settings of tenants, for what the current principal starts. A limit is about the tasks of one task queue."""
 
     def __init__(self, client: Client, settings: Settings) -> None:
-        self._client = client
-        self._table = settings.tenants
-        self._task_queue = settings.task_queue
+        self._usage = TenantUsageService(client, settings)
 
     def priority(self) -> Priority:
         """Return the priority of a new workflow, which its activities and children inherit.
@@ -32,27 +26,38 @@ class TenantLimits:
         That of the default tenant is Temporal's own, unless it has another weight: it costs nothing in the history.
         """
         tenant = own_tenant()
-        weight = tenant_settings(self._table, tenant).weight
+        weight = self._usage.limits(tenant).weight
         if tenant == DEFAULT_TENANT and weight == 1:
             return Priority.default
         return Priority(fairness_key=tenant, fairness_weight=None if weight == 1 else weight)
 
-    async def check(self) -> None:
-        """Check that the tenant may start a task; ask Temporal only where it has a limit.
+    async def check(self, *, starts_task: bool = True) -> None:
+        """Check that the tenant may start a task, or go on with one that runs; ask Temporal only where it has a limit.
 
-        Temporal's visibility is a moment late, so that requests of the same second may exceed the limit.
+        Temporal's visibility is a moment late, so that requests of the same second may exceed the limit; and what
+        running tasks spend may exceed a limit of the day.
 
         Raises:
             TenantLimited: as many tasks as it may have are running.
+            TenantSpent: it has spent what it may spend in a day.
             RPCError: Temporal refuses or doesn't respond.
         """
         tenant = own_tenant()
-        limit = tenant_settings(self._table, tenant).max_running_tasks
-        if limit is None:
-            return
-        terms = (
-            f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'",
-            f"{TENANT.name} = {quoted(tenant)} AND TaskQueue = {quoted(self._task_queue)}",
-        )
-        if (await self._client.count_workflows(" AND ".join(terms), rpc_timeout=RPC_TIMEOUT)).count >= limit:
+        limits = self._usage.limits(tenant)
+        if limits.has_daily_limit:
+            await self._check_day(tenant)
+        limit = limits.max_running_tasks
+        if limit is not None and starts_task and await self._usage.running_tasks(tenant) >= limit:
             raise TenantLimited(tenant, limit)
+
+    async def _check_day(self, tenant: str) -> None:
+        limits, day = self._usage.limits(tenant), await self._usage.today()
+        total = await self._usage.spent(tenant, day)
+        tokens, cost = limits.max_tokens_a_day, limits.max_cost_usd_a_day
+        if tokens is not None and total.tokens >= tokens:
+            spent, setting = f"{total.tokens:,} tokens of the {tokens:,}", "max_tokens_a_day"
+        elif cost is not None and total.cost_usd >= cost:
+            spent, setting = f"{total.cost_usd:,.4f} US dollars of the {cost:,.4f}", "max_cost_usd_a_day"
+        else:
+            return
+        raise TenantSpent(tenant, spent, setting, await self._usage.seconds_left(day))

@@ -39,6 +39,7 @@ def test_operations_have_readable_names(app: FastAPI) -> None:
         *("listMcpServers", "listMcpTools", "listMcpResources", "listMcpPrompts"),
         *("addMemory", "listMemories", "searchMemories", "getMemory", "changeMemory", "deleteMemory", "eraseMemories"),
         *("exportMemories", "importMemories", "reindexMemories"),
+        *("getTenantUsage",),
         *("decodePayloads", "encodePayloads"),
     }
 

@@ -279,3 +279,10 @@ async def test_what_mcp_servers_offer_is_read(api: ScriptedApi, client: OpspawnC
         (None, "crashed"),
     ]
     assert [tools.tools[0].name, resources.resources[0].uri, prompts.prompts[0].name] == ["convert", "a:b", "review"]
+
+
+async def test_the_usage_of_a_tenant_is_asked_for_by_its_name(api: ScriptedApi, client: OpspawnClient) -> None:
+    usage = {"tenant": "acme", "day": "2026-11-28", "resets_at": "2026-11-29T00:00:00Z", "running_tasks": 1}
+    api.on("GET", "/tenants/acme/usage", {**usage, "tokens": 15})
+    found = await client.tenant_usage("acme")
+    assert (found.tokens, found.cost_usd, found.resets_at.day) == (15, None, 29)

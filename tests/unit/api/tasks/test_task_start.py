@@ -6,6 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from activities.settings import Settings
+from activities.tenant_settings import TenantSettings
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.model_prices import ModelPrice
 from agentkit.messages import FilePart, ImagePart, TextPart, user_message
@@ -20,6 +21,7 @@ from api.tasks.task_start import (
     task_id_for_key,
     task_title,
 )
+from api.tasks.tenant_access import acting_for
 
 
 @pytest.mark.parametrize(
@@ -119,3 +121,11 @@ def test_a_cost_limit_needs_the_price_of_the_model(
     agent = load_catalog(settings).spec("assistant", model=["demo:demo", model], limits=limits)
     problem = missing_cost_price(agent, priced)
     assert ("'openai-compatible:llama3' is unknown" in (problem or "")) is missing
+
+
+def test_a_daily_cost_limit_of_the_tenant_needs_the_price_of_the_model(settings: Settings) -> None:
+    limited = settings.model_copy(update={"tenants": {"default": TenantSettings(max_cost_usd_a_day=5)}})
+    agent = load_catalog(settings).spec("assistant", model="openai-compatible:llama3")
+    assert "so max_cost_usd_a_day can't be kept" in (missing_cost_price(agent, limited) or "")
+    with acting_for("globex"):
+        assert missing_cost_price(agent, limited) is None

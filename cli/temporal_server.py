@@ -22,6 +22,9 @@ DYNAMIC_CONFIG = (
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
     "matching.enableFairness=true",
     "matching.useNewMatcher=true",
+    # Fairness is exact within a partition of a task queue only; one is enough for a server on one machine.
+    "matching.numTaskqueueReadPartitions=1",
+    "matching.numTaskqueueWritePartitions=1",
 )
 """Settings of the server, each ``name=value``."""
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")

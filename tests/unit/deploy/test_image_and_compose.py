@@ -28,9 +28,9 @@ BIN = Path(sys.executable).parent
 OTHERS = {
     *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_TLS", "TEMPORAL_TLS_SERVER_NAME"),
     *("TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_PATH"),
-    *("OTEL_EXPORTER_OTLP_ENDPOINT", "TEMPORAL_DEPLOYMENT_NAME", "OPSPAWN_BUILD_ID", "OPSPAWN_SHUTDOWN_TIMEOUT"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
-"""Variables that Temporal's SDK and OpenTelemetry read themselves, and those of versions of workers."""
+"""Variables that Temporal's SDK and OpenTelemetry read themselves."""
 
 
 @pytest.fixture(scope="module")

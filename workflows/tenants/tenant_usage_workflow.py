@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         end_of_day,
     )
     from workflows.search_attributes import TENANT
+    from workflows.target_version import TargetVersion
 
 __all__ = ["TenantUsageWorkflow"]
 
@@ -31,12 +32,14 @@ _LATE_REPORTS = timedelta(hours=1)
 class TenantUsageWorkflow:
     """Keeps a tenant's total of one day in its memo, and ends after that day.
 
-    Workers signal it with each model request. Its history is bounded: it continues as new when Temporal suggests it.
+    Workers signal it with each model request. Its history is bounded: it continues as new when Temporal suggests it,
+    and on another version of the workers when that is to run new tasks.
     """
 
     @workflow.init
     def __init__(self, day: TenantDay) -> None:
         self._day = day
+        self._target = TargetVersion()
         self._total = day.total
         self._entry_ids = dict.fromkeys(day.entry_ids)
         self._listed: TenantTotal | None = day.total if day.entry_ids else None
@@ -68,8 +71,9 @@ class TenantUsageWorkflow:
     def _list(self) -> None:
         """Put the total into the memo, of this run or of the next."""
         memo = {MEMO_TENANT_USAGE: self._total}
-        if workflow.info().is_continue_as_new_suggested():
+        if workflow.info().is_continue_as_new_suggested() or self._target.is_changed:
             carried = self._day.model_copy(update={"total": self._total, "entry_ids": tuple(self._entry_ids)})
-            workflow.continue_as_new(carried, memo=memo)
+            behavior = workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE if self._target.is_changed else None
+            workflow.continue_as_new(carried, memo=memo, initial_versioning_behavior=behavior)
         workflow.upsert_memo(memo)
         self._listed = self._total

@@ -143,14 +143,6 @@ async def test_a_tenant_that_has_spent_its_day_starts_nothing_more(tenants: TwoT
     assert (await tenants.globex.post()).status_code == 201
 
 
-async def test_usage_is_for_the_tenant_and_administrators(tenants: TwoTenants) -> None:
-    assert (await tenants.of("acme", "viewer").get("/tenants/acme/usage"))["tokens"] == 0
-    assert (await tenants.admin.get("/tenants/acme/usage"))["max_cost_usd_a_day"] == 5
-    for name in ("acme", "nobody"):
-        response = await tenants.globex.http.get(f"/api/v1/tenants/{name}/usage")
-        assert problem(response, 404, "tenant-not-found")["detail"] == f"There is no tenant {name!r}."
-
-
 async def _first_event(tenants: TwoTenants, workflow_id: str) -> HistoryEvent:
     history = await tenants.admin.temporal.get_workflow_handle(workflow_id).fetch_history()
     return history.events[0]

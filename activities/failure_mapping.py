@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
 from activities.payload_types import TOOL_PREFIX
+from activities.temporal.encrypted_payloads import PayloadErased
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.errors import (
     ContentRefused,
@@ -52,7 +53,8 @@ def application_error(error: OpspawnError) -> ApplicationError:
     Only transient errors are retryable. The message is bounded: Temporal refuses one of several megabytes, and would
     retry the activity because of that.
     """
-    retryable = isinstance(error, ModelUnavailable | ToolUnavailable | MemoryUnavailable | PayloadStorageFailed)
+    transient = ModelUnavailable | ToolUnavailable | MemoryUnavailable | PayloadStorageFailed
+    retryable = isinstance(error, transient) and not isinstance(error, PayloadErased)
     retry_after = error.retry_after if isinstance(error, ModelUnavailable) else None
     return ApplicationError(
         bounded(str(error)),

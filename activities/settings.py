@@ -213,6 +213,8 @@ class Settings(AgentSettings):
     """Payloads of this size and more are stored there instead of in Temporal's history."""
     encryption_keys: EncryptionKeys = Field(default_factory=dict)
     """``ID:BASE64[,ID:BASE64...]``: AES-256 keys of payloads. The first encrypts, all decrypt. None: they are plain."""
+    tenant_keys: bool = False
+    """Each tenant, and each ``user`` of one, has a key of its own, wrapped by these, which can be destroyed."""
     collect_payloads: bool = False
     """Workers delete stored payloads of tasks that Temporal has deleted. Not where several Temporal servers share a
     ``data_dir``. ``opspawn dev`` turns it on with the embedded server."""
@@ -261,6 +263,11 @@ class Settings(AgentSettings):
             raise ConfigurationInvalid(
                 "Settings oidc_issuer (OPSPAWN_OIDC_ISSUER) and oidc_audience (OPSPAWN_OIDC_AUDIENCE) go together: set "
                 "both, or none"
+            )
+        if settings.tenant_keys and not settings.encryption_keys:
+            raise ConfigurationInvalid(
+                "Setting tenant_keys (OPSPAWN_TENANT_KEYS) needs encryption_keys (OPSPAWN_ENCRYPTION_KEYS): they wrap "
+                "the keys of tenants"
             )
         return settings
 

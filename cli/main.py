@@ -63,7 +63,7 @@ COMMANDS = {
     "tools": Command("cli.commands.tools", "List the tools that agents can be given, or show one with its arguments."),
     "memory": Command("cli.commands.memories", "List, search, add, forget, export and import what agents remember."),
     "mcp": Command("cli.commands.mcp_servers", "List MCP servers and their tools, call a tool, or log in at a server."),
-    "keys": Command("cli.commands.keys", "Create, list and revoke the keys that requests to the API need."),
+    "keys": Command("cli.commands.keys", "Manage the keys that requests need, and tenants' encryption keys."),
     "init": Command("cli.commands.init", "Make a new app directory with an agent and a tool to start from."),
     "setup": Command("cli.commands.setup", "Register the search attributes at Temporal. Safe to repeat."),
     "doctor": Command(

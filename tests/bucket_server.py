@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -34,9 +35,11 @@ class BucketServer:
         if self.failing or not request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256"):
             return Response("<Error><Code>AccessDenied</Code></Error>", 403, media_type="application/xml")
         if request.method == "PUT":
+            if not self._may_write(request):
+                return Response("<Error><Code>PreconditionFailed</Code></Error>", 412, media_type="application/xml")
             self.objects[path] = await request.body()
             self.writes += 1
-            return Response(headers={"ETag": '"1"'})
+            return Response(headers={"ETag": self._etag(path)})
         if request.method == "POST" and "delete" in request.query_params:
             keys = re.findall(r"<Key>(.*?)</Key>", (await request.body()).decode())
             for key in keys:
@@ -47,8 +50,17 @@ class BucketServer:
             return Response(self._listed(path, request.query_params), media_type="application/xml")
         if path not in self.objects:
             return Response("<Error><Code>NoSuchKey</Code></Error>", 404, media_type="application/xml")
-        headers = {"ETag": '"1"', "Last-Modified": "Thu, 26 Nov 2026 12:00:00 GMT"}
+        headers = {"ETag": self._etag(path), "Last-Modified": "Thu, 26 Nov 2026 12:00:00 GMT"}
         return Response(self.objects[path], headers=headers)
+
+    def _may_write(self, request: Request) -> bool:
+        path, expected = request.url.path, request.headers.get("if-match")
+        if expected is not None:
+            return path in self.objects and expected == self._etag(path)
+        return request.headers.get("if-none-match") is None or path not in self.objects
+
+    def _etag(self, path: str) -> str:
+        return f'"{hashlib.sha256(self.objects[path]).hexdigest()}"'
 
     def _listed(self, bucket: str, query: Mapping[str, str]) -> str:
         """Return the objects with a prefix, and with a delimiter the prefixes one level below, in one page."""

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.conversation_payloads import TurnEnd
     from activities.payload_types import InputKey, TranscriptPage, TranscriptRange
+    from activities.temporal.encrypted_payloads import PayloadErased
     from agentkit.errors import AnswerInvalid, OpspawnError, SteeringInvalid
     from agentkit.interfaces import ClientInput
     from agentkit.messages import Usage
@@ -83,7 +84,7 @@ async def _cancelled(asking: asyncio.Task[None]) -> None:
     await asyncio.gather(asking, return_exceptions=True)
 
 
-@workflow.defn(name=WORKFLOW_TYPE)
+@workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=[PayloadErased])
 class AgentTask:
     """Owns the transcript of a task; its activities get references to it."""
 

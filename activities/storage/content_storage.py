@@ -13,7 +13,7 @@ from temporalio.converter import (
     StorageDriverWorkflowInfo,
 )
 
-from activities.temporal.payload_storage import PayloadStorageFailed, external_storage_of
+from activities.temporal.payload_storage import PayloadStorageFailed, encoded_for_storage, external_storage_of
 from agentkit.messages import StoredContent
 from agentkit.records import Record
 
@@ -98,9 +98,8 @@ class ContentStorage:
             yield block[max(0, start - number * size) : end - number * size]
 
     async def _store(self, context: StorageDriverStoreContext, payload: Payload) -> Mapping[str, str]:
-        if self._converter.payload_codec is not None:
-            [payload] = await self._converter.payload_codec.encode([payload])
-        [claim] = await self._driver.store(context, [payload])
+        encoded = await encoded_for_storage(self._converter, context, payload)
+        [claim] = await self._driver.store(context, [encoded])
         return claim.claim_data
 
     async def _retrieve(self, claim: Mapping[str, str]) -> bytes:

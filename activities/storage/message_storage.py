@@ -14,7 +14,7 @@ from temporalio.converter import (
 )
 
 from activities.payload_types import StoredMessages
-from activities.temporal.payload_storage import external_storage_of
+from activities.temporal.payload_storage import encoded_for_storage, external_storage_of
 from agentkit.messages import Message, ToolResult
 from agentkit.records import Record
 
@@ -92,9 +92,8 @@ class MessageStorage:
 
     async def _store(self, context: StorageDriverStoreContext, value: object) -> Mapping[str, str]:
         payload = self._converter.payload_converter.to_payload(value)
-        if self._converter.payload_codec is not None:
-            [payload] = await self._converter.payload_codec.encode([payload])
-        [claim] = await self._driver.store(context, [payload])
+        encoded = await encoded_for_storage(self._converter, context, payload)
+        [claim] = await self._driver.store(context, [encoded])
         return claim.claim_data
 
     async def _retrieve(self, claim: Mapping[str, str], value_type: type[_T]) -> _T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic_core import to_json
+from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import (
@@ -28,7 +29,8 @@ from activities.payload_types import (
     encode_output,
 )
 from activities.settings import Settings
-from activities.temporal.encrypted_payloads import ENCRYPTED, key_missing
+from activities.temporal.encrypted_payloads import ENCRYPTED, ERASED_METADATA, PayloadErased, key_missing
+from activities.temporal.key_files import KEY_FILES_DIRECTORY, DirectoryKeyFiles
 from activities.temporal.payload_storage import DirectoryStorageDriver
 from activities.temporal.s3_storage import S3PayloadStorage
 from agentkit.interfaces import ToolOutput
@@ -55,6 +57,16 @@ class _CompactJSON(PydanticJSONPlainPayloadConverter):
         elif isinstance(value, ErasureRequest | ErasureSweep | SweptExecutions):
             metadata[INLINE_METADATA] = b"1"  # stored, it would be erased with the payloads of its workflow's id
         return Payload(metadata=metadata, data=to_json(value, exclude_none=True))
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """Return the value of a payload. That of an erased one is a text, for lists and memos.
+
+        Raises:
+            PayloadErased: another type is wanted, or a workflow reads it, which can't go on without the value.
+        """
+        if ERASED_METADATA in payload.metadata and (type_hint not in (None, str) or workflow.unsafe.in_sandbox()):
+            raise PayloadErased
+        return super().from_payload(payload, type_hint)
 
 
 class _WithoutKeys(EncodingPayloadConverter):
@@ -97,9 +109,8 @@ def data_converter(settings: Settings) -> DataConverter:
         ConfigurationInvalid: ``payload_storage`` can't be used.
     """
     directory = DirectoryStorageDriver(settings.data_dir / "payloads")
-    drivers: list[StorageDriver] = [directory]
-    if settings.payload_storage is not None:
-        drivers.insert(0, S3PayloadStorage(settings.payload_storage, directory))
+    bucket = None if settings.payload_storage is None else S3PayloadStorage(settings.payload_storage, directory)
+    drivers: list[StorageDriver] = [directory] if bucket is None else [bucket, directory]
 
     def select(context: StorageDriverSelectContext, payload: Payload) -> StorageDriver | None:
         is_short_page = QUERY_RESULT_METADATA in payload.metadata and payload.ByteSize() <= _MAX_INLINE_BYTES
@@ -108,11 +119,15 @@ def data_converter(settings: Settings) -> DataConverter:
     storage = ExternalStorage(drivers, driver_selector=select, payload_size_threshold=settings.payload_threshold_bytes)
     if not settings.encryption_keys:
         return DataConverter(payload_converter_class=CompactPayloadConverter, external_storage=storage)
-    from activities.temporal.payload_encryption import PayloadEncryption  # only those who encrypt load what it takes
+    # Only those who encrypt load what it takes.
+    from activities.temporal.payload_encryption import PayloadEncryption
+    from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
 
+    files = DirectoryKeyFiles(settings.data_dir / KEY_FILES_DIRECTORY) if bucket is None else bucket.key_files
+    tenant_keys = TenantEncryptionKeys(files, settings.encryption_keys, creates=settings.tenant_keys)
     return DataConverter(
         payload_converter_class=CompactPayloadConverter,
-        payload_codec=PayloadEncryption(settings.encryption_keys),
+        payload_codec=PayloadEncryption(settings.encryption_keys, tenant_keys),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
         external_storage=storage,
     )

@@ -2,111 +2,92 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import hashlib
-import hmac
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Self
 
-import zstandard
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import PayloadCodec
+from temporalio.converter import PayloadCodec, SerializationContext, WithSerializationContext
 
-from activities.payload_types import INLINE_METADATA, QUERY_RESULT_METADATA
-from activities.temporal.encrypted_payloads import ENCRYPTED, KEY_ID_METADATA, PayloadUndecryptable, key_missing
-from activities.temporal.payload_storage import READ_FAILURE
+from activities.temporal.encrypted_payloads import (
+    ENCRYPTED,
+    KEY_ID_METADATA,
+    TENANT_KEY_PREFIX,
+    context_reference,
+    erased_payload,
+    key_missing,
+)
+from activities.temporal.payload_cipher import PayloadCipher
+from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
 
 __all__ = ["PayloadEncryption"]
 
-_COMPRESSION = "compression"
-_ZSTD = b"zstd"
-_NONCE_BYTES = 12
-_MIN_COMPRESSED_BYTES = 512
-"""Smaller payloads hardly get smaller."""
-_MIN_REPEATABLE_BYTES = 16_384
-"""Payloads of this size and more are encrypted to the same bytes each time: payload storage keeps equal ones once."""
-_MIN_THREAD_BYTES = 262_144
-"""Payloads of this size and more are processed in a thread, so that the event loop isn't held up."""
-_MAX_PLAIN_BYTES = 512 * 1_048_576
-"""What a payload may have after it was decompressed."""
-_COPIED_METADATA = (INLINE_METADATA, QUERY_RESULT_METADATA)
-"""Metadata that says where a payload is stored; it holds no content."""
+_TENANT_KEY_PREFIX = TENANT_KEY_PREFIX.encode()
 
 
-class PayloadEncryption(PayloadCodec):
-    """Compresses payloads by zstd, where that helps, and encrypts them by AES-256-GCM.
+class PayloadEncryption(PayloadCodec, WithSerializationContext):
+    """Encrypts payloads with the key that the id of their workflow names, else with the first of all keys.
 
-    The key's id is in the metadata, and is authenticated with the compression. Payloads that aren't encrypted are read
-    as they are, so that encryption can be turned on while tasks run.
+    The id of the key is in the metadata, so that any payload can be decrypted without its workflow. Payloads that
+    aren't encrypted are read as they are, so that encryption can be turned on while tasks run. A ``KeyedCodec``.
     """
 
-    def __init__(self, keys: Mapping[str, SecretStr]) -> None:
+    def __init__(self, keys: Mapping[str, SecretStr], tenant_keys: TenantEncryptionKeys) -> None:
         """``keys`` are those of ``Settings.encryption_keys``: at least one."""
-        raw = {key_id: base64.b64decode(key.get_secret_value()) for key_id, key in keys.items()}
-        self._keys = {key_id.encode(): AESGCM(key) for key_id, key in raw.items()}
-        self._key_id = next(iter(self._keys))
-        self._nonce_key = hmac.digest(raw[self._key_id.decode()], b"opspawn nonces", "sha256")
+        self._ciphers = {
+            key_id.encode(): PayloadCipher(key_id, base64.b64decode(key.get_secret_value()))
+            for key_id, key in keys.items()
+        }
+        self._first = next(iter(self._ciphers.values()))
+        self._reference: str | None = None
+        self.tenant_keys = tenant_keys
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """Return the codec for the payloads of a workflow or activity."""
+        reference = context_reference(context)
+        if reference == self._reference:
+            return self
+        bound = object.__new__(type(self))
+        bound.__dict__.update(self.__dict__)
+        bound._reference = reference
+        return bound
+
+    async def key_suffix(self, tenant: str, user: str | None) -> str:
+        """Return the end of the id of a new workflow, by which its payloads get their key; see ``KeyedCodec``."""
+        return await self.tenant_keys.suffix(tenant, user)
+
+    async def is_destroyed(self, reference: str) -> bool:
+        """Return whether a tenant's key was destroyed."""
+        return await self.tenant_keys.cipher(reference) is None
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Return each payload encrypted."""
-        return [await self._in_thread(self._encrypt, payload) for payload in payloads]
+        """Return each payload encrypted. What is written after its key was destroyed is erased at once.
+
+        Raises:
+            PayloadStorageFailed: a tenant's key can't be read.
+        """
+        cipher = self._first if self._reference is None else await self.tenant_keys.cipher(self._reference)
+        if cipher is None:
+            return [erased_payload() for _ in payloads]
+        return [await cipher.encrypt(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Return each payload decrypted; those that aren't encrypted unchanged.
+        """Return each payload decrypted; those that aren't encrypted unchanged, and erased ones as such.
 
         Raises:
             PayloadUndecryptable: a key is missing, or isn't the one that it was encrypted with.
+            PayloadStorageFailed: a tenant's key can't be read.
         """
-        return [await self._in_thread(self._decrypt, payload) for payload in payloads]
+        return [await self._decrypted(payload) for payload in payloads]
 
-    @staticmethod
-    async def _in_thread(process: Callable[[Payload], Payload], payload: Payload) -> Payload:
-        if payload.ByteSize() < _MIN_THREAD_BYTES:
-            return process(payload)
-        return await asyncio.to_thread(process, payload)
-
-    def _encrypt(self, payload: Payload) -> Payload:
-        plain = payload.SerializeToString()
-        metadata = {"encoding": ENCRYPTED, KEY_ID_METADATA: self._key_id}
-        metadata |= {name: payload.metadata[name] for name in _COPIED_METADATA if name in payload.metadata}
-        data = plain
-        if len(plain) >= _MIN_COMPRESSED_BYTES:
-            compressed = zstandard.compress(plain)
-            if len(compressed) < len(plain):
-                data, metadata[_COMPRESSION] = compressed, _ZSTD
-        nonce = self._nonce(plain)
-        sealed = self._keys[self._key_id].encrypt(nonce, data, _authenticated(metadata))
-        return Payload(metadata=metadata, data=nonce + sealed)
-
-    def _nonce(self, plain: bytes) -> bytes:
-        if len(plain) < _MIN_REPEATABLE_BYTES:
-            return os.urandom(_NONCE_BYTES)
-        return hmac.new(self._nonce_key, plain, hashlib.sha256).digest()[:_NONCE_BYTES]
-
-    def _decrypt(self, payload: Payload) -> Payload:
+    async def _decrypted(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCRYPTED:
             return payload
-        key = self._keys.get(payload.metadata[KEY_ID_METADATA])
-        if key is None:
-            raise key_missing(payload)
-        nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
-        try:
-            data = key.decrypt(nonce, sealed, _authenticated(payload.metadata))
-        except (InvalidTag, ValueError):
-            key_id = payload.metadata[KEY_ID_METADATA].decode(errors="replace")
-            raise PayloadUndecryptable(
-                f"{READ_FAILURE}can't be decrypted: it was changed, or the key {key_id!r} of encryption_keys "
-                "(OPSPAWN_ENCRYPTION_KEYS) has other bytes than the one that it was encrypted with."
-            ) from None
-        if payload.metadata.get(_COMPRESSION) == _ZSTD:
-            data = zstandard.decompress(data, max_output_size=_MAX_PLAIN_BYTES)
-        return Payload.FromString(data)
-
-
-def _authenticated(metadata: Mapping[str, bytes]) -> bytes:
-    """Return the metadata that decryption checks besides the data."""
-    return metadata[KEY_ID_METADATA] + b"\0" + metadata.get(_COMPRESSION, b"")
+        key_id = payload.metadata.get(KEY_ID_METADATA, b"")
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            if not key_id.startswith(_TENANT_KEY_PREFIX):
+                raise key_missing(payload)
+            cipher = await self.tenant_keys.cipher(key_id.decode(errors="replace").removeprefix(TENANT_KEY_PREFIX))
+        return erased_payload() if cipher is None else await cipher.decrypt(payload)

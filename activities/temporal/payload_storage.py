@@ -16,12 +16,14 @@ from pathlib import Path
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.converter import (
+    DataConverter,
     ExternalStorage,
     StorageDriver,
     StorageDriverClaim,
     StorageDriverRetrieveContext,
     StorageDriverStoreContext,
     StorageDriverWorkflowInfo,
+    WorkflowSerializationContext,
 )
 
 from activities.private_files import make_private_directory
@@ -36,6 +38,7 @@ __all__ = [
     "WRITE_FAILURE",
     "DirectoryStorageDriver",
     "PayloadStorageFailed",
+    "encoded_for_storage",
     "external_storage_of",
     "payload_directory",
     "storage_failure_in",
@@ -83,6 +86,23 @@ def external_storage_of(client: Client) -> ExternalStorage:
     if storage is None:
         raise ValueError("The client's data converter has no external storage.")
     return storage
+
+
+async def encoded_for_storage(
+    converter: DataConverter, context: StorageDriverStoreContext, payload: Payload
+) -> Payload:
+    """Return a payload as the SDK would encode it before it stores it in this context.
+
+    Raises:
+        PayloadStorageFailed: the key that it is encrypted with can't be read.
+    """
+    if converter.payload_codec is None:
+        return payload
+    owner = context.target
+    if isinstance(owner, StorageDriverWorkflowInfo) and owner.id is not None:
+        converter = converter.with_context(WorkflowSerializationContext(owner.namespace, owner.id))
+    codec = converter.payload_codec
+    return payload if codec is None else (await codec.encode([payload]))[0]
 
 
 def payload_directory(namespace: str, workflow_id: str) -> str:

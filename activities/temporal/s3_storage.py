@@ -11,6 +11,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.contrib.aws.s3driver import S3StorageDriver, S3StorageDriverClient
 from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext, StorageDriverStoreContext
 
+from activities.temporal.bucket_key_files import BucketKeyFiles
 from activities.temporal.payload_storage import (
     READ_FAILURE,
     WRITE_FAILURE,
@@ -44,7 +45,9 @@ class S3PayloadStorage(S3StorageDriver):
         """
         self._url = url
         self._former = directory
-        self._bucket_client = _BucketClient(_open_store(url))
+        store = _open_store(url)
+        self._bucket_client = _BucketClient(store)
+        self.key_files = BucketKeyFiles(store, url)
         super().__init__(self._bucket_client, urlsplit(url).netloc, max_payload_size=_MAX_PAYLOAD_BYTES)
 
     async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:

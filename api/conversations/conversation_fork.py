@@ -58,7 +58,9 @@ class ConversationForks:
             WorkerUnavailable: no worker responds; only a worker can read the other conversation.
             IdempotencyConflict: the key was used for another request.
         """
-        own_key = None if key is None else ConversationKey(key, request_hash(request, forked=conversation_id))
+        suffix = await self._workflows.key_suffix(None, source_id=conversation_id)
+        hashed = request_hash(request, forked=conversation_id)
+        own_key = None if key is None else ConversationKey(key, hashed, suffix=suffix)
         if own_key is not None and await self._starter.was_started(own_key):
             return CreatedConversation(await self._conversations.get(own_key.conversation_id), is_new=False)
         handle = self._workflows.handle(conversation_id)
@@ -80,7 +82,7 @@ class ConversationForks:
             idle_expiry=source.idle_expiry,
             fork=_fork(conversation_id, request.from_turn, source, page),
         )
-        fork_id = new_conversation_id() if own_key is None else own_key.conversation_id
+        fork_id = new_conversation_id() + suffix if own_key is None else own_key.conversation_id
         is_new = await self._starter.start(fork_id, new, own_key)
         return CreatedConversation(await self._conversations.get(fork_id), is_new=is_new)
 

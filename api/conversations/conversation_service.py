@@ -101,11 +101,12 @@ class ConversationService:
             WorkerUnavailable: no worker responds; only a worker can read prompts and resources.
         """
         agent = self._agents.named(request.agent, request.model, {})
-        own_key = None if key is None else ConversationKey(key, request_hash(request))
+        suffix = await self._workflows.key_suffix(request.user)
+        own_key = None if key is None else ConversationKey(key, request_hash(request), suffix=suffix)
         has_reference = request.message is not None and has_references(request.message)
         if own_key is not None and has_reference and await self._starter.was_started(own_key):
             return CreatedConversation(await self.get(own_key.conversation_id), is_new=False)
-        conversation_id = new_conversation_id() if own_key is None else own_key.conversation_id
+        conversation_id = new_conversation_id() + suffix if own_key is None else own_key.conversation_id
         message = await self._first_message(conversation_id, request, agent, key)
         new = ConversationInput(
             tenant=own_tenant(),

@@ -32,11 +32,13 @@ class ConversationKey:
     request_hash: str
     tenant: str = field(default_factory=own_tenant)
     """Whose key it is: two tenants may use the same text."""
+    suffix: str = ""
+    """The end of the conversation's id; see ``TaskWorkflows.key_suffix``."""
 
     @property
     def conversation_id(self) -> str:
         """The id of the one conversation that requests with this key start."""
-        return "conversation-" + _digest(self.tenant, self.key)
+        return "conversation-" + _digest(self.tenant, self.key) + self.suffix
 
 
 def new_conversation_id() -> str:

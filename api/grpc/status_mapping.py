@@ -32,6 +32,7 @@ from agentkit.errors import (
 from api.tasks.errors import (
     AnswerRefused,
     AuthenticationUnavailable,
+    ContentErased,
     ConversationErased,
     ConversationNotFound,
     CursorInvalid,
@@ -84,6 +85,7 @@ logger = logging.getLogger(__name__)
 
 _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
     AuthenticationUnavailable: (StatusCode.UNAVAILABLE, "AUTHENTICATION_UNAVAILABLE"),
+    ContentErased: (StatusCode.NOT_FOUND, "ERASED"),
     ConversationErased: (StatusCode.NOT_FOUND, "CONVERSATION_ERASED"),
     ConversationNotFound: (StatusCode.NOT_FOUND, "CONVERSATION_NOT_FOUND"),
     CursorInvalid: (StatusCode.INVALID_ARGUMENT, "CURSOR_INVALID"),

@@ -42,6 +42,7 @@ from activities.memory.memory_queries import (
 from activities.retry_policies import MEMORY_HEARTBEAT_TIMEOUT
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
+from activities.temporal.encrypted_payloads import key_suffix
 from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.errors import MemoryMisconfigured, MemoryNotFound, MemoryRequestInvalid
@@ -174,11 +175,12 @@ class WorkerMemory:
     ) -> T:
         async with calling_temporal(self._address, timeout_s=within.total_seconds() + CALLS_TIMEOUT_S):
             await self._require_worker()
+            suffix = await key_suffix(self._client, own_tenant(), _user_of(argument))
             try:
                 result: T = await self._client.execute_activity(
                     activity,
                     args=[] if argument is None else [argument],
-                    id=f"opspawn-memory-{uuid.uuid4().hex}",
+                    id=f"opspawn-memory-{uuid.uuid4().hex}{suffix}",
                     task_queue=self._task_queue,
                     result_type=result_type,
                     schedule_to_start_timeout=_START_TIMEOUT,
@@ -242,3 +244,18 @@ def _own(scope: MemoryScope) -> MemoryScope:
 def _own_reference(reference: MemoryReference) -> MemoryReference:
     scope = None if reference.scope is None else _own(reference.scope)
     return reference.model_copy(update={"scope": scope, "tenant": own_tenant()})
+
+
+def _user_of(argument: BaseModel | None) -> str | None:
+    """Return the user whose memories a request is about; None: it isn't about those of one user."""
+    match argument:
+        case MemoryScope(kind="user"):
+            return argument.owner
+        case MemoryReference() | MemoryListing() | MemorySearch() | MemoryExport():
+            return _user_of(argument.scope)
+        case MemoryEdit():
+            return _user_of(argument.reference)
+        case NewMemories():
+            users = {_user_of(memory.scope) for memory in argument.memories}
+            return users.pop() if len(users) == 1 else None
+    return None

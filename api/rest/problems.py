@@ -35,6 +35,7 @@ from api.rest.request_bodies import BodyNotJSON
 from api.tasks.errors import (
     AnswerRefused,
     AuthenticationUnavailable,
+    ContentErased,
     ConversationErased,
     ConversationNotFound,
     CursorInvalid,
@@ -102,6 +103,7 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     TaskNotFound: (404, "task-not-found", "No such task"),
     SteeringRefused: (422, "steering-refused", "The task doesn't accept this"),
     VersionNotFound: (404, "version-not-found", "No such version of the transcript"),
+    ContentErased: (410, "erased", "It was erased"),
     TaskEnded: (409, "task-ended", "The task has ended"),
     TaskErased: (410, "task-erased", "The task was erased"),
     TaskRunning: (409, "task-running", "The task has not ended"),

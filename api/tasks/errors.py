@@ -39,6 +39,7 @@ ServiceError
 ├── WorkerUnavailable     only a worker could respond, and none did
 ├── WorkerVersionRefused  a version can't be made current, or drained
 ├── PayloadUnavailable    stored data of a task can't be read or written
+│   └── ContentErased     the key of the task's tenant or user was destroyed
 ├── TemporalUnreachable   Temporal doesn't respond
 └── TemporalNotReady      Temporal responds, but isn't set up for Opspawn
 """
@@ -54,6 +55,7 @@ from agentkit.principal import Principal, Role
 __all__ = [
     "AnswerRefused",
     "AuthenticationUnavailable",
+    "ContentErased",
     "ConversationErased",
     "ConversationNotFound",
     "CursorInvalid",
@@ -353,6 +355,14 @@ class WorkerVersionRefused(ServiceError):
 
 class PayloadUnavailable(ServiceError):
     """Correct the file or directory that the message names: trying again doesn't help before."""
+
+
+class ContentErased(PayloadUnavailable):
+    """Nothing brings it back: the key of a tenant or user was destroyed (``opspawn keys destroy``)."""
+
+    def __init__(self, workflow_id: str = "") -> None:
+        what = _shown_id(workflow_id) if workflow_id else "What the task refers to"
+        super().__init__(f"{what} was erased: the key of its tenant or user was destroyed.")
 
 
 class TemporalUnreachable(ServiceError):

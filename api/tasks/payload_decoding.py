@@ -10,8 +10,9 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
 
+from activities.temporal.encrypted_payloads import PayloadErased
 from activities.temporal.payload_storage import PayloadStorageFailed
-from api.tasks.errors import PayloadUnavailable
+from api.tasks.errors import ContentErased, PayloadUnavailable
 
 __all__ = ["decode_failure", "decode_record", "payload_unavailable", "unreadable_reason"]
 
@@ -51,6 +52,8 @@ async def decode_failure(converter: DataConverter, failure: Failure) -> BaseExce
 
 def payload_unavailable(error: Exception) -> PayloadUnavailable:
     """Return the error of the service for one of decoding."""
+    if isinstance(error, PayloadErased):
+        return ContentErased()
     return PayloadUnavailable(f"Data of the task can't be read. {unreadable_reason(error)}")
 
 

@@ -76,7 +76,9 @@ class TaskForks:
             McpServerFailed, McpServerTimedOut: the MCP server of a prompt or resource can't be used now.
             IdempotencyConflict: the key was used for another request.
         """
-        request_key = None if key is None else RequestKey(key, request_hash(request, forked_task=task_id))
+        suffix = await self._workflows.key_suffix(None, source_id=task_id)
+        hashed = request_hash(request, forked_task=task_id)
+        request_key = None if key is None else RequestKey(key, hashed, suffix=suffix)
         if request_key is not None and await self._starter.was_started(request_key):
             return CreatedTask(await self._tasks.get(request_key.task_id), is_new=False)
         source = await self._source(task_id, request.from_step)
@@ -87,7 +89,7 @@ class TaskForks:
         new_task = NewTask.model_construct(agent=agent.name, input=source.notice, **labels)
         origin = ForkOrigin(task_id=task_id, step=request.from_step)
         title = task_title(user_message(content)) if content else f"Fork of {task_id} after step {request.from_step}"
-        fork_id = new_task_id() if request_key is None else request_key.task_id
+        fork_id = new_task_id() + suffix if request_key is None else request_key.task_id
         async with self._workflows.calling(timeout_s=QUERY_CALLS_TIMEOUT_S):
             copied = await self._copies.copy(fork_id, source.messages)
             pages = tuple(await self._storage.write(fork_id, 0, copied))

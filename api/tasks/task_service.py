@@ -34,6 +34,7 @@ from api.tasks.task_reading import until_closed, with_ending, with_opening
 from api.tasks.task_snapshot import CreatedTask, StalledReason, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
 from api.tasks.task_start import (
     check_start_at,
+    new_task_id,
     request_hash,
     task_title,
 )
@@ -95,12 +96,14 @@ class TaskService:
         await self._schemas.check(new_task)
         agent = self._agents.requested(new_task)
         check_start_at(new_task.start_at)
-        request_key = None if key is None else RequestKey(key, request_hash(new_task))
+        suffix = await self._workflows.key_suffix(new_task.user)
+        request_key = None if key is None else RequestKey(key, request_hash(new_task), suffix=suffix)
         if request_key is not None and has_references(new_task.input) and await self._starter.was_started(request_key):
             return CreatedTask(await self.get(request_key.task_id), is_new=False)  # what it refers to may be gone
         message = user_message(await self._input.resolve(new_task.input))
         task_input = TaskInput(agent=agent, message=message, notify=self._notify, start_at=new_task.start_at)
-        task = await self._starter.start(new_task, task_input, task_title(message), key=request_key)
+        task_id = new_task_id() + suffix if request_key is None else request_key.task_id
+        task = await self._starter.start(new_task, task_input, task_title(message), key=request_key, task_id=task_id)
         if task is None:
             return CreatedTask(await self.get(request_key.task_id if request_key else ""), is_new=False)
         return CreatedTask(task, is_new=True)

@@ -33,11 +33,13 @@ class RequestKey:
     request_hash: str
     tenant: str = field(default_factory=own_tenant)
     """Whose key it is: two tenants may use the same text."""
+    suffix: str = ""
+    """The end of the task's id; see ``TaskWorkflows.key_suffix``."""
 
     @property
     def task_id(self) -> str:
         """The id of the one task that requests with this key start."""
-        return task_id_for_key(self.key, self.tenant)
+        return task_id_for_key(self.key, self.tenant) + self.suffix
 
 
 class TaskStarter:

@@ -10,10 +10,11 @@ from temporalio.converter import DataConverter, WorkflowSerializationContext
 from activities.erasure_payloads import TASK_ERASURE
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from api.tasks.errors import ConversationErased, ServiceError, TaskEnded, TaskErased, TaskNotFound
+from activities.temporal.encrypted_payloads import is_erased, key_reference, key_suffix
+from api.tasks.errors import ContentErased, ConversationErased, ServiceError, TaskEnded, TaskErased, TaskNotFound
 from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
-from api.tasks.tenant_access import is_visible
+from api.tasks.tenant_access import is_visible, own_tenant
 from workflows.task_types import WORKFLOW_TYPE
 
 __all__ = ["TaskHandle", "TaskWorkflows"]
@@ -59,6 +60,19 @@ class TaskWorkflows:
             WorkflowSerializationContext(namespace=self._client.namespace, workflow_id=task_id)
         )
 
+    async def key_suffix(self, user: str | None, *, source_id: str = "") -> str:
+        """Return the end of the id of a new workflow, by which its payloads are encrypted; see ``KeyedCodec``.
+
+        What continues another workflow has that one's key: it is erased with it.
+
+        Raises:
+            PayloadUnavailable: the key can't be read or stored.
+        """
+        if (reference := key_reference(source_id)) is not None:
+            return f".{reference}"
+        async with self.calling():
+            return await key_suffix(self._client, own_tenant(), user)
+
     async def describe(self, handle: TaskHandle) -> WorkflowExecutionDescription:
         """Return the workflow's description, within ``calling``.
 
@@ -66,6 +80,7 @@ class TaskWorkflows:
             TaskNotFound: the workflow is of another type, and no task, or of a tenant that the current principal
                 doesn't see. Of subclasses: ``not_found``, as everywhere.
             TaskErased: it was erased. Of subclasses: ``erased``.
+            ContentErased: the key of its payloads was destroyed.
         """
         execution = await self.describe_any(handle)
         if execution.workflow_type == self.erasure_type:
@@ -76,11 +91,13 @@ class TaskWorkflows:
         """Return what ``describe`` does, or the description of the erasure of what was erased.
 
         Raises:
-            TaskNotFound: as of ``describe``.
+            TaskNotFound, ContentErased: as of ``describe``.
         """
         execution = await handle.describe(rpc_timeout=RPC_TIMEOUT)
         if execution.workflow_type not in (self.workflow_type, self.erasure_type) or not is_visible(execution):
             raise self.not_found(handle.id)
+        if await is_erased(self._client, handle.id):
+            raise ContentErased(handle.id)
         return execution
 
     async def unended(self, task_id: str) -> WorkflowExecutionDescription:

@@ -9,9 +9,17 @@ from datetime import timedelta
 
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.temporal.encrypted_payloads import PayloadErased
 from activities.temporal.payload_storage import PayloadStorageFailed
 from activities.temporal.temporal_commands import setup_command
-from api.tasks.errors import PayloadUnavailable, ServiceError, TaskNotFound, TemporalNotReady, TemporalUnreachable
+from api.tasks.errors import (
+    ContentErased,
+    PayloadUnavailable,
+    ServiceError,
+    TaskNotFound,
+    TemporalNotReady,
+    TemporalUnreachable,
+)
 
 __all__ = ["CALLS_TIMEOUT_S", "RPC_TIMEOUT", "calling_temporal", "is_unreachable"]
 
@@ -42,6 +50,7 @@ async def calling_temporal(
         TemporalUnreachable: no response within ``timeout_s``.
         TemporalNotReady: the namespace, the search attributes or the credentials are wrong.
         PayloadUnavailable: a large payload can't be stored, or read again.
+        ContentErased: the key of a payload was destroyed.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -54,6 +63,8 @@ async def calling_temporal(
         if not str(error).startswith("Failed client connect"):
             raise
         raise TemporalUnreachable(address, "connection failed") from error
+    except PayloadErased as error:
+        raise ContentErased(task_id) from error
     except PayloadStorageFailed as error:
         raise PayloadUnavailable(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""``opspawn keys``: create, list and revoke the keys that requests to the API need."""
+"""``opspawn keys``: the keys that requests to the API need, and the keys that encrypt what tenants and users store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["keys"]
 
 _ROLES: tuple[Role, ...] = get_args(Role)
 
-keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke the keys that requests to the API need.")
+keys = typer.Typer(no_args_is_help=True, help="Manage the keys that requests need, and tenants' encryption keys.")
 
 _File = Annotated[
     Path | None, typer.Option("--file", metavar="PATH", help="The keys file. Default: OPSPAWN_KEYS_FILE.")
@@ -104,6 +104,45 @@ def revoke_key(
         write_json({"revoked": found[0].id})
         return
     write_message(err, f"Revoked key {found[0].id} of {printable(found[0].name)}, tenant {found[0].tenant}.")
+
+
+@keys.command("destroy")
+def destroy_keys(
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose data to erase, with that of all its users.")],
+    user: Annotated[str | None, typer.Option("--user", help="Erase only the data of this user of the tenant.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without a question.")] = False,
+    as_json: _AsJson = False,
+) -> None:
+    """Erase all tasks and conversations of a tenant or user for good: destroy the keys that they are encrypted with.
+
+    Those that run are terminated. It takes half a minute, until every process knows of it.
+    """
+    from cli.key_destruction import destroy_owned_keys  # the other commands don't load what encrypts
+
+    destroyed = destroy_owned_keys(Settings.load(), tenant, user, confirmed=yes)
+    if as_json:
+        write_json({"destroyed": [*destroyed.references], "terminated": destroyed.terminated})
+        return
+    forget = "--tenant" if user is None else f"--user {printable(user)}"
+    write_message(
+        err,
+        f"Keys destroyed: {len(destroyed.references)}. Running tasks and conversations terminated: "
+        f"{destroyed.terminated}. "
+        f"Long-term memory isn't encrypted with these keys: erase it with `opspawn memory forget --all {forget}`. "
+        f"Delete the keys in backups of {destroyed.place}, too.",
+    )
+
+
+@keys.command("rewrap")
+def rewrap_keys(as_json: _AsJson = False) -> None:
+    """Wrap the keys of tenants with the first of OPSPAWN_ENCRYPTION_KEYS, before an older one is removed."""
+    from cli.key_destruction import rewrap_tenant_keys
+
+    count = rewrap_tenant_keys(Settings.load())
+    if as_json:
+        write_json({"rewrapped": count})
+        return
+    write_message(err, f"Keys of tenants and users rewrapped: {count}.")
 
 
 def _path(file: Path | None) -> Path:

@@ -65,9 +65,10 @@ class EncryptedStack(Stack):
     """Its processes encrypt with ``keys``."""
 
     keys: str = OLD
+    tenant_keys: str = "false"
 
     def variables_of(self, name: str) -> Mapping[str, str]:
-        return {"OPSPAWN_ENCRYPTION_KEYS": self.keys}
+        return {"OPSPAWN_ENCRYPTION_KEYS": self.keys, "OPSPAWN_TENANT_KEYS": self.tenant_keys}
 
     async def restart(self, keys: str) -> None:
         """Restart worker and API with other keys."""
@@ -89,8 +90,8 @@ class EncryptedStack(Stack):
 
 
 @pytest.fixture
-async def encrypted(tmp_path: Path) -> AsyncIterator[EncryptedStack]:
-    stack = EncryptedStack(tmp_path, reserve_port(), "encrypted")
+async def encrypted(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[EncryptedStack]:
+    stack = EncryptedStack(tmp_path, reserve_port(), "encrypted", tenant_keys=getattr(request, "param", "false"))
     stack.write_app()
     (stack.app_dir / "agents" / "teller.yaml").write_text(AGENT)
     (stack.app_dir / "tools" / "teller.py").write_text(TOOLS)
@@ -98,6 +99,7 @@ async def encrypted(tmp_path: Path) -> AsyncIterator[EncryptedStack]:
         yield stack
 
 
+@pytest.mark.parametrize("encrypted", ["true"], indirect=True, ids=["tenant keys"])
 async def test_no_file_holds_what_a_task_was_given_or_gave(encrypted: EncryptedStack, tmp_path: Path) -> None:
     gate = tmp_path / "app" / "gate"
     gate.mkdir()
@@ -127,6 +129,7 @@ async def test_no_file_holds_what_a_task_was_given_or_gave(encrypted: EncryptedS
     assert [part["is_error"] for part in results if part["type"] == "tool_result"] == [False, True, False, False, False]
     stored = encrypted.stored_bytes()
     assert any(path.parts[:2] == ("data", "payloads") for path in stored)
+    assert len([path for path in stored if path.parts[:2] == ("data", "tenant-keys")]) == 4  # with naming and lock
     assert any(path.name.startswith("temporal.db") for path in stored)
     assert [path for path, content in stored.items() if SECRET.encode() in content] == []
 

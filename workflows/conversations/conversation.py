@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.payload_types import TranscriptPage, TranscriptRange
     from activities.retry_policies import CONVERSATION_POLICY
+    from activities.temporal.encrypted_payloads import PayloadErased
     from agentkit.errors import ConversationBusy, ConversationEnded, SteeringInvalid
     from agentkit.records import Record
     from agentkit.validation_messages import issues_text
@@ -80,7 +81,7 @@ class _Deleted(Exception):
     """The conversation is being deleted: stop waiting."""
 
 
-@workflow.defn(name=CONVERSATION_TYPE)
+@workflow.defn(name=CONVERSATION_TYPE, failure_exception_types=[PayloadErased])
 class ConversationWorkflow:
     """Receives messages of people, runs a task for each, one after the other, and stores the transcript."""
 

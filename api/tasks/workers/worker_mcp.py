@@ -29,6 +29,7 @@ from activities.mcp.mcp_queries import (
 )
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
+from activities.temporal.encrypted_payloads import key_suffix
 from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.queue_workers import recent_workers
 from activities.temporal.version_problems import unserved_queue
@@ -44,6 +45,7 @@ from api.tasks.errors import (
 )
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, calling_temporal
+from api.tasks.tenant_access import own_tenant
 from api.tasks.workers.readiness import start_worker
 
 __all__ = ["MCP_TIMEOUT_S", "WorkerMcpServers"]
@@ -101,11 +103,12 @@ class WorkerMcpServers:
                 raise WorkerUnavailable(f"No worker could ask MCP servers. {problem}")
             if not workers.pollers:
                 raise self._worker_unavailable("none polls it")
+            suffix = await key_suffix(self._client, own_tenant())
             try:
                 result: T = await self._client.execute_activity(
                     activity,
                     args=[] if argument is None else [argument],
-                    id=f"opspawn-mcp-{uuid.uuid4().hex}",
+                    id=f"opspawn-mcp-{uuid.uuid4().hex}{suffix}",
                     task_queue=self._settings.task_queue,
                     result_type=result_type,
                     schedule_to_start_timeout=_START_TIMEOUT,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,18 @@ from temporalio.exceptions import ApplicationError
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from activities.temporal.encrypted_payloads import PayloadUndecryptable
+from activities.temporal.key_files import DirectoryKeyFiles
 from activities.temporal.payload_encryption import PayloadEncryption
 from activities.temporal.payload_storage import storage_failure_in
+from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
 
 
 def new_key() -> SecretStr:
     return SecretStr(base64.b64encode(os.urandom(32)).decode())
+
+
+def encryption(keys: Mapping[str, SecretStr]) -> PayloadEncryption:
+    return PayloadEncryption(keys, TenantEncryptionKeys(DirectoryKeyFiles(Path("none")), keys, creates=False))
 
 
 OLD, NEW = {"2026-10": new_key()}, {"2026-11": new_key()}
@@ -31,7 +38,7 @@ def payload(data: bytes = SECRET, **metadata: bytes) -> Payload:
 
 @pytest.mark.parametrize("size", [0, 1, 500, 5_000, 20_000, 400_000])
 async def test_decryption_returns_what_was_encrypted(size: int) -> None:
-    codec, plain = PayloadEncryption(NEW), payload(b"x" * size, other=b"1")
+    codec, plain = encryption(NEW), payload(b"x" * size, other=b"1")
     (encrypted,) = await codec.encode([plain])
     assert encrypted.metadata["encoding"] == b"binary/encrypted"
     assert encrypted.metadata["encryption-key-id"] == b"2026-11"
@@ -39,17 +46,17 @@ async def test_decryption_returns_what_was_encrypted(size: int) -> None:
 
 
 async def test_neither_data_nor_metadata_are_readable_without_the_key() -> None:
-    (encrypted,) = await PayloadEncryption(NEW).encode([payload(SECRET, note=SECRET)])
+    (encrypted,) = await encryption(NEW).encode([payload(SECRET, note=SECRET)])
     assert SECRET not in encrypted.SerializeToString()
 
 
 async def test_what_says_where_a_payload_is_stored_stays_readable() -> None:
-    (encrypted,) = await PayloadEncryption(NEW).encode([payload(**{"opspawn-inline": b"1"})])
+    (encrypted,) = await encryption(NEW).encode([payload(**{"opspawn-inline": b"1"})])
     assert encrypted.metadata["opspawn-inline"] == b"1"
 
 
 async def test_equal_small_payloads_look_different_and_equal_large_ones_the_same() -> None:
-    codec = PayloadEncryption(NEW)
+    codec = encryption(NEW)
     first, second = await codec.encode([payload(), payload()])
     assert first.data != second.data
     first, second = await codec.encode([payload(os.urandom(20_000))] * 2)
@@ -57,38 +64,38 @@ async def test_equal_small_payloads_look_different_and_equal_large_ones_the_same
 
 
 async def test_text_is_compressed() -> None:
-    (encrypted,) = await PayloadEncryption(NEW).encode([payload(b"many words " * 1_000)])
+    (encrypted,) = await encryption(NEW).encode([payload(b"many words " * 1_000)])
     assert encrypted.ByteSize() < 1_000
 
 
 async def test_after_a_rotation_the_first_key_encrypts_and_the_old_one_decrypts() -> None:
-    old = await PayloadEncryption(OLD).encode([payload()])
-    rotated = PayloadEncryption({**NEW, **OLD})
+    old = await encryption(OLD).encode([payload()])
+    rotated = encryption({**NEW, **OLD})
     assert await rotated.decode(old) == [payload()]
     (new,) = await rotated.encode([payload()])
     assert new.metadata["encryption-key-id"] == b"2026-11"
 
 
 async def test_payloads_from_before_the_encryption_are_read() -> None:
-    assert await PayloadEncryption(NEW).decode([payload()]) == [payload()]
+    assert await encryption(NEW).decode([payload()]) == [payload()]
 
 
 async def test_a_missing_key_is_named_with_the_remedy() -> None:
-    encrypted = await PayloadEncryption(OLD).encode([payload()])
+    encrypted = await encryption(OLD).encode([payload()])
     with pytest.raises(PayloadUndecryptable, match=r"'2026-10'.*OPSPAWN_ENCRYPTION_KEYS") as raised:
-        await PayloadEncryption(NEW).decode(encrypted)
+        await encryption(NEW).decode(encrypted)
     assert storage_failure_in(f"activity failed: {raised.value}") == str(raised.value)
 
 
 async def test_another_key_of_the_same_id_is_an_error() -> None:
-    encrypted = await PayloadEncryption(OLD).encode([payload()])
+    encrypted = await encryption(OLD).encode([payload()])
     with pytest.raises(PayloadUndecryptable, match="was changed, or the key '2026-10'"):
-        await PayloadEncryption({"2026-10": new_key()}).decode(encrypted)
+        await encryption({"2026-10": new_key()}).decode(encrypted)
 
 
 @pytest.mark.parametrize("change", ["data", "key", "compression", "short"])
 async def test_a_changed_payload_is_an_error(change: str) -> None:
-    codec = PayloadEncryption({**NEW, "other": NEW["2026-11"]})
+    codec = encryption({**NEW, "other": NEW["2026-11"]})
     (encrypted,) = await codec.encode([payload(b"words " * 1_000)])
     match change:
         case "data":

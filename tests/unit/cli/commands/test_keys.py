@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
+from activities.temporal.encrypted_payloads import PayloadUndecryptable
+from activities.temporal.key_files import DirectoryKeyFiles
+from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
 from agentkit.access.access_errors import CredentialInvalid
 from agentkit.access.keys_file import KeysFile
-from cli.errors import UsageWrong
+from cli.errors import CommandFailed, ServerUnreachable, UsageWrong
 from cli.main import build_command_line
 
 
@@ -20,9 +27,9 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def _run(*arguments: str) -> Result:
+def _run(*arguments: str, answer: str | None = None) -> Result:
     line = ["keys", *arguments]
-    result = CliRunner().invoke(build_command_line(line), line)
+    result = CliRunner().invoke(build_command_line(line), line, input=answer)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
@@ -100,3 +107,50 @@ def test_without_a_keys_file_the_setting_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.delenv("OPSPAWN_KEYS_FILE", raising=False)
     with pytest.raises(UsageWrong, match="set OPSPAWN_KEYS_FILE"):
         _run("list")
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TenantEncryptionKeys:
+    """The keys of tenants that the commands find."""
+    key = base64.b64encode(os.urandom(32)).decode()
+    monkeypatch.setenv("OPSPAWN_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("OPSPAWN_ENCRYPTION_KEYS", f"old:{key}")
+    return TenantEncryptionKeys(DirectoryKeyFiles(tmp_path / "tenant-keys"), {"old": SecretStr(key)}, creates=True)
+
+
+def test_without_a_key_of_the_tenant_nothing_is_destroyed(
+    encrypted: TenantEncryptionKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(encrypted.suffix("acme", None))
+    with pytest.raises(UsageWrong, match="no key of user ada of tenant acme"):
+        _run("destroy", "--tenant", "acme", "--user", "ada", "--yes")
+    monkeypatch.delenv("OPSPAWN_ENCRYPTION_KEYS")
+    with pytest.raises(UsageWrong, match="OPSPAWN_ENCRYPTION_KEYS"):
+        _run("destroy", "--tenant", "acme", "--yes")
+
+
+def test_without_a_confirmation_or_temporal_nothing_is_destroyed(
+    encrypted: TenantEncryptionKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(encrypted.suffix("acme", None))
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(CommandFailed, match="Nothing was destroyed"):
+        _run("destroy", "--tenant", "acme", answer="n\n")
+    with pytest.raises(ServerUnreachable):
+        _run("destroy", "--tenant", "acme", "--yes")
+    assert len(asyncio.run(encrypted.owned_by("acme"))) == 1
+
+
+def test_keys_are_rewrapped_with_the_first_key(
+    encrypted: TenantEncryptionKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(encrypted.suffix("acme", None))
+    new = base64.b64encode(os.urandom(32)).decode()
+    old = os.environ["OPSPAWN_ENCRYPTION_KEYS"]  # noqa: TID251  # what the fixture has set
+    monkeypatch.setenv("OPSPAWN_ENCRYPTION_KEYS", f"new:{new},{old}")
+    assert json.loads(_run("rewrap", "--json").stdout) == {"rewrapped": 2}
+    assert json.loads(_run("rewrap", "--json").stdout) == {"rewrapped": 0}
+    monkeypatch.setenv("OPSPAWN_ENCRYPTION_KEYS", f"new:{new}")
+    assert "rewrapped: 0" in _run("rewrap").stderr
+    with pytest.raises(PayloadUndecryptable, match="'new'"):
+        asyncio.run(encrypted.owned_by("acme"))

@@ -77,6 +77,7 @@ async def test_lists_name_the_cause(harness: ApiHarness) -> None:
             lambda: harness.get("/tasks", tag=tag), lambda page: any(task["stalled"] for task in page["tasks"])
         )
     assert page["tasks"][0]["stalled"] == {
+        "kind": "code",
         "message": "Its workflow task fails: WorkflowWorkerUnhandledFailure.",
         "since": None,
     }

@@ -20,6 +20,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="as many random kills and cancellations as in make test-chaos")
 
 
+_NOT_MEASURED = ("tests/acceptance/", "tests/integration/cli/", "tests/sandbox/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage in tests of other processes: nothing of it would count, and it costs a quarter of their CPU."""
+    for item in items:
+        if item.nodeid.startswith(_NOT_MEASURED):
+            item.add_marker("no_cover")
+
+
 @pytest.fixture
 def repetitions(request: pytest.FixtureRequest) -> int:
     """By how much to multiply the number of repetitions."""

@@ -24,7 +24,7 @@ _NOT_MEASURED = ("tests/acceptance/", "tests/integration/cli/", "tests/sandbox/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage in tests of other processes: nothing of it would count, and it costs a quarter of their CPU."""
+    """Measure no coverage in tests of other processes: little of it would count, and it costs a fifth of their CPU."""
     for item in items:
         if item.nodeid.startswith(_NOT_MEASURED):
             item.add_marker("no_cover")

@@ -42,6 +42,7 @@ def task_message(task: TaskSnapshot) -> tasks_pb2.Task:
     if task.output is not None:
         message.output.CopyFrom(to_value(task.output))
     if task.stalled is not None:
+        message.stalled.kind = task.stalled.kind
         message.stalled.message = task.stalled.message
         if task.stalled.since is not None:
             message.stalled.since.FromDatetime(task.stalled.since)

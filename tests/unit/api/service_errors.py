@@ -46,6 +46,7 @@ from api.tasks.errors import (
     VersionNotFound,
     WatchInterrupted,
     WorkerUnavailable,
+    WorkerVersionRefused,
 )
 
 SERVICE_ERRORS: tuple[ServiceError, ...] = (
@@ -81,6 +82,7 @@ SERVICE_ERRORS: tuple[ServiceError, ...] = (
     MemoryNotUsable("The embedding model is another one."),
     WatchInterrupted("Too slow."),
     WorkerUnavailable("None polls."),
+    WorkerVersionRefused("No worker of the version polls."),
     PayloadUnavailable("Stored payload /data/ab is missing."),
     TemporalUnreachable("127.0.0.1:7233", "timed out"),
     TemporalNotReady("No such namespace."),

@@ -1033,8 +1033,13 @@ class Stalled(_message.Message):
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     message: _builtins.str
-    """The exception of the workflow's code; in lists only Temporal's name of the cause."""
+    """For the kind code the exception of the workflow's code; in lists only Temporal's name of the cause."""
+    kind: _builtins.str
+    """code: its workflow code fails. version: no worker of the version that it needs runs, or that version isn't current;
+    the message has the cure.
+    """
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """When it failed first. Absent in lists."""
@@ -1044,10 +1049,11 @@ class Stalled(_message.Message):
         *,
         message: _builtins.str = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
+        kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message", b"message", "since", b"since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

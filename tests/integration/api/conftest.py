@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 
 from activities.settings import Settings
 from activities.temporal.client import connect
+from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.interfaces import Compactor, Tool
 from agentkit.schemas.output_check import InlineOutputChecker
@@ -78,6 +79,10 @@ class ApiHarness:
         """Return the worker that we ship, with a scripted model as ``demo``."""
         parts = (self.temporal, self.settings, {"demo": ScriptedModel(model)}, ToolRegistry(tools))
         return build_worker(*parts, InlineOutputChecker(), compactor=compactor)
+
+    async def until_worker_polls(self) -> None:
+        """Wait until Temporal knows of a worker: before, what only a worker can read is a 503."""
+        await eventually(lambda: recent_pollers(self.temporal, self.settings.task_queue), bool)
 
     async def post(self, **body: Any) -> httpx2.Response:
         """Request a task; ``body`` changes a valid request."""

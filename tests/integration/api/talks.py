@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx2
 
-from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.interfaces import ModelRequest
 from agentkit.testing import ModelScript, ScriptedResponse
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
@@ -71,7 +70,7 @@ class Talks:
     async def worker(self, model: ModelScript = echo) -> AsyncIterator[None]:
         """Run a worker whose model echoes; from the start on, Temporal knows that it polls."""
         async with self.api.worker(model):
-            await eventually(lambda: recent_pollers(self.api.temporal, self.api.settings.task_queue), bool)
+            await self.api.until_worker_polls()
             yield
 
 

@@ -150,6 +150,7 @@ async def test_a_user_is_erased_alone_and_a_task_that_starts_without_its_key_fai
 async def _shown(installation: Installation, api: ApiHarness) -> list[Any]:
     """Return what a tenant sees of its own: tasks, lists, transcripts."""
     async with api.worker(echo):
+        await api.until_worker_polls()
         task_id, conversation = installation.ended["globex"], installation.conversations["globex"]
         paths = (f"/tasks/{task_id}", f"/tasks/{task_id}/transcript", f"/conversations/{conversation}")
         titles = {task["title"] for task in (await api.get("/tasks", **installation.tag))["tasks"]}

@@ -13,7 +13,6 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.storage.task_file_store import TaskFileStore
-from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.interfaces import FileChanges, MemoryScope, NewFile, NewMemory
 from agentkit.messages import ToolCall
 from agentkit.principal import Role
@@ -148,13 +147,14 @@ async def test_a_fork_of_an_erased_task_still_reads_what_both_have_in_common(kee
     source = await keep_secrets(keeper)
     calls = [ToolCall(id="again", name="look", arguments={"name": "x"})]
     async with keeper.worker(by_step("?", calls, "Still here."), look, break_down):
+        await keeper.until_worker_polls()
         response = await keeper.http.post(f"/api/v1/tasks/{source}/fork", json={"from_step": 1, "input": "Go on."})
         fork = accepted(response, 201)["id"]
         await keeper.task(fork, wait=WITHIN)
         before = await keeper.get(f"/tasks/{fork}/transcript")
         assert (await erased_at_once(keeper, source)).status == "erased"
     async with keeper.worker(["Never."]):  # it has read nothing yet
-        await eventually(lambda: recent_pollers(keeper.temporal, keeper.settings.task_queue), bool)
+        await keeper.until_worker_polls()
         assert await keeper.get(f"/tasks/{fork}/transcript") == before
         assert problem_of(await keeper.http.post(f"/api/v1/tasks/{source}/fork", json={"from_step": 1}))[0] == 410
     assert SECRET in str(before["messages"])

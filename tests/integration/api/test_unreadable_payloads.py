@@ -17,13 +17,12 @@ from temporalio.client import Client
 
 from activities.storage.message_storage import MessageStorage
 from activities.temporal.client import connect
-from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.messages import Usage, user_message
 from agentkit.specs import AgentSpec
 from agentkit.transcript import Transcript
 from api.app import create_app
 from api.proto.opspawn.v1 import tasks_pb2
-from tests.integration.api.conftest import WITHIN, ApiHarness, client_of, eventually
+from tests.integration.api.conftest import WITHIN, ApiHarness, client_of
 from tests.integration.api.grpc_harness import failure, request, serve_grpc
 from tests.integration.api.watching import Seen, served
 from workflows.task_types import WORKFLOW_TYPE, CarriedState, TaskInput
@@ -142,7 +141,7 @@ async def test_a_transcript_that_workers_can_not_read_is_the_same_problem(harnes
     for file in stored(harness):
         file.unlink()
     async with harness.worker([]):
-        await eventually(lambda: recent_pollers(harness.temporal, harness.settings.task_queue), bool)
+        await harness.until_worker_polls()
         response = await harness.http.get(f"/api/v1/tasks/{task_id}/transcript")
     assert_problem(response, harness.settings.data_dir)
 

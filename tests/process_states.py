@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Sequence
 
-__all__ = ["children_of", "still_running"]
+__all__ = ["children_of", "still_running", "wait_until_ended"]
 
 
 def children_of(pid: int) -> dict[int, str]:
@@ -20,3 +21,10 @@ def still_running(pids: Sequence[int]) -> list[int]:
     listed = subprocess.run(["ps", "-A", "-o", "pid=,stat="], capture_output=True, text=True, check=True)
     states = dict(line.split(None, 1) for line in listed.stdout.splitlines())
     return [pid for pid in pids if not states.get(str(pid), "Z").startswith("Z")]
+
+
+def wait_until_ended(pids: Sequence[int], *, timeout_s: float = 60) -> None:
+    """Wait until processes that were told to end, or killed, have ended: on a busy machine that takes a moment."""
+    deadline = time.monotonic() + timeout_s
+    while running := still_running(pids):
+        assert time.monotonic() < deadline, f"still running: {running}"

@@ -11,17 +11,11 @@ import pytest
 
 from cli.dev.ports import is_free
 from tests.integration.cli.dev_process import OPSPAWN, DevProcess
-from tests.process_states import still_running
+from tests.process_states import still_running, wait_until_ended
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 SUM = 'call calculator {"expression": "6*7"}'
-
-
-def wait_until_ended(pids: list[int], *, timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while running := still_running(pids):
-        assert time.monotonic() < deadline, f"still running: {running}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "hangup"])

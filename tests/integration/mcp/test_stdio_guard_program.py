@@ -17,7 +17,7 @@ from agentkit.mcp.stdio import stdio_guard_program
 from tests.integration.mcp.conftest import StartServers
 from tests.mcp_stdio_settings import call_context, raw_server
 from tests.polling import eventually
-from tests.process_states import children_of, still_running
+from tests.process_states import children_of, still_running, wait_until_ended
 
 CLIENT = """
 import asyncio, sys
@@ -64,7 +64,7 @@ async def test_the_end_of_the_servers_ends_descendants_that_left_the_session(tmp
     ) as servers:
         left = json.loads(str(await servers.tool("raw", "leave_processes").call({}, call_context())))
         assert still_running(left) == left
-    assert still_running(left) == []
+    wait_until_ended(left)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the process group is ended")
@@ -111,7 +111,7 @@ async def test_sigterm_ends_the_program() -> None:
     process.terminate()
     async with asyncio.timeout(30):
         assert await process.wait() == 128 + signal.SIGTERM
-    assert still_running([program]) == []
+    wait_until_ended([program])
 
 
 async def started(parent: int) -> list[int]:

@@ -17,7 +17,7 @@ from agentkit.mcp_settings import McpOptions, McpServerSettings
 from tests.integration.mcp.conftest import StartServers
 from tests.mcp_stdio_settings import call_context, raw_server
 from tests.polling import eventually
-from tests.process_states import still_running
+from tests.process_states import still_running, wait_until_ended
 
 
 def starts(path: Path) -> list[int]:
@@ -82,7 +82,7 @@ async def test_a_server_that_hangs_at_its_close_is_killed_and_named(
     await servers.list_tools("raw")
     assert len(starts(started)) == 1
     await eventually(lambda: "MCP server raw (close): it did not end within 6 s, and was killed" in caplog.text)
-    assert still_running(starts(started)) == []
+    wait_until_ended(starts(started))
 
 
 async def test_a_server_that_only_takes_initialize_first_is_used_in_an_older_protocol(

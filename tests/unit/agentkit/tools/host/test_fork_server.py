@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agentkit.errors import ToolInterrupted
-from tests.process_states import still_running
+from tests.process_states import still_running, wait_until_ended
 
 if TYPE_CHECKING:
     from tests.unit.agentkit.tools.host.conftest import Project
@@ -85,12 +85,6 @@ def start_worker(project: Project, directory: Path) -> tuple[subprocess.Popen[by
         assert time.monotonic() < deadline
         assert worker.poll() is None
     return worker, [[int(pid) for pid in name.split()] for name in names]
-
-
-def wait_until_ended(pids: list[int]) -> None:
-    deadline = time.monotonic() + 60
-    while running := still_running(pids):
-        assert time.monotonic() < deadline, f"still running: {running}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV], ids=lambda number: number.name)

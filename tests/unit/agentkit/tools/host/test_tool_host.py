@@ -13,7 +13,7 @@ import pytest
 
 from agentkit.errors import ToolArgumentsInvalid, ToolError, ToolInterrupted, ToolUnavailable
 from agentkit.tools.host.host_limits import HostLimits
-from tests.process_states import still_running
+from tests.process_states import wait_until_ended
 
 if TYPE_CHECKING:
     from tests.unit.agentkit.tools.host.conftest import Project
@@ -367,7 +367,7 @@ async def test_a_call_that_times_out_is_stopped_with_what_it_has_started(
     with pytest.raises(ToolError, match=f"{name} timed out after 0.3 s"):
         await project.call(name, path=str(tmp_path / "pids"))
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
-    assert still_running(pids) == []
+    wait_until_ended(pids)
 
 
 async def test_an_async_function_is_cancelled_and_its_process_serves_further_calls(
@@ -426,4 +426,4 @@ async def test_a_cancelled_call_is_stopped(project: Project, tmp_path: Path) -> 
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert still_running([pid]) == []
+    wait_until_ended([pid])

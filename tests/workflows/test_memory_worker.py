@@ -102,6 +102,7 @@ async def test_only_the_owner_serves_an_embedded_memory_and_it_closes_it_before_
     parts = (env.client, env.settings, models, TranscriptCache(1_000_000), NoSecrets())
     memory = WorkerMemory(env.client, env.settings)
     async with env.worker(ScriptedModel([])), contextlib.AsyncExitStack() as second:
+        await eventually_found(partial(recent_pollers, env.client, env.settings.task_queue))
         async with serving_app_memory(*parts, partial(open_as, "first")):
             await second.enter_async_context(serving_app_memory(*parts, partial(open_as, "second")))
             for _ in range(5):

@@ -181,21 +181,19 @@ class OpspawnClient:
         agent: str | None = None,
         conversation_id: str | None = None,
         tag: str | None = None,
+        tenant: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> TaskList:
-        """Return a page of the tasks that fit, newest first; with ``conversation_id`` its turns."""
+        """Return a page of the tasks that fit, newest first; with ``conversation_id`` its turns.
+
+        ``tenant`` is for administrators: others see their own tenant's tasks only.
+        """
         params: dict[str, str | list[str]] = {"limit": str(limit)}
         if status:
             params["status"] = [*status]
-        if agent is not None:
-            params["agent"] = agent
-        if conversation_id is not None:
-            params["conversation_id"] = conversation_id
-        if tag is not None:
-            params["tag"] = tag
-        if cursor is not None:
-            params["cursor"] = cursor
+        given = {"agent": agent, "conversation_id": conversation_id, "tag": tag, "tenant": tenant, "cursor": cursor}
+        params |= {name: value for name, value in given.items() if value is not None}
         return await self._connection.get(TaskList, "/tasks", params=params)
 
     async def transcript(self, task_id: str, *, start: int = 0, version: int | None = None) -> MessageList:

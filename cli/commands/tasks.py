@@ -34,6 +34,9 @@ _STYLES = {"completed": "green", "running": "cyan", "queued": "cyan", "waiting":
 def tasks(
     status: Annotated[str | None, typer.Option(metavar="STATUS", help="Only these, such as running.")] = None,
     agent: Annotated[str | None, typer.Option(metavar="AGENT", help="Only this agent's.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="TENANT", help="Only this tenant's; for administrators, who see all.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
     as_json: AsJson = False,
     url: Url = None,
@@ -41,11 +44,11 @@ def tasks(
     """List tasks, newest first."""
     statuses = [] if status is None else [status]
     server = Server(url)
-    page = server.call(lambda client: client.tasks(status=statuses, agent=agent, limit=limit))
+    page = server.call(lambda client: client.tasks(status=statuses, agent=agent, tenant=tenant, limit=limit))
     if as_json:
         write_json(page.raw)
     elif not page.tasks:
-        out.print("No tasks." if not (status or agent) else "No such tasks.")
+        out.print("No tasks." if not (status or agent or tenant) else "No such tasks.")
     else:
         _print_tasks(page.tasks)
         if any(task.waiting_for_worker for task in page.tasks):

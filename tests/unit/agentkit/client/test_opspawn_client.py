@@ -104,9 +104,9 @@ async def test_waiting_for_an_unknown_task_is_refused(api: ScriptedApi, client: 
 async def test_filters_and_cursor_are_query_parameters(api: ScriptedApi, client: OpspawnClient) -> None:
     api.on("GET", "/tasks", {"tasks": [task()], "next_cursor": "c2", "total": 9})
 
-    page = await client.tasks(status=["failed", "cancelled"], agent="a", tag="t", limit=1, cursor="c1")
+    page = await client.tasks(status=["failed", "cancelled"], agent="a", tag="t", tenant="acme", limit=1, cursor="c1")
 
-    query = "limit=1&status=failed&status=cancelled&agent=a&tag=t&cursor=c1"
+    query = "limit=1&status=failed&status=cancelled&agent=a&tag=t&tenant=acme&cursor=c1"
     assert api.requests[0].path == f"/api/v1/tasks?{query}"
     assert (page.next_cursor, page.total) == ("c2", 9)
 

@@ -18,9 +18,9 @@ def test_tasks_are_listed_with_uncut_ids_and_filters_reach_the_api(api: Scripted
     long_id = "task-" + "0123456789abcdef" * 4
     api.on("GET", "/tasks", {"tasks": [task(id=long_id), task("failed")], "next_cursor": "c", "total": 7})
 
-    result = opspawn("tasks", "--status", "failed", "--agent", "assistant", "--limit", "2")
+    result = opspawn("tasks", "--status", "failed", "--agent", "assistant", "--tenant", "acme", "--limit", "2")
 
-    assert api.requests[0].path == "/api/v1/tasks?limit=2&status=failed&agent=assistant"
+    assert api.requests[0].path == "/api/v1/tasks?limit=2&status=failed&agent=assistant&tenant=acme"
     lines = [line.split() for line in result.out.splitlines()]
     assert lines[0] == ["ID", "AGENT", "STATUS", "STEPS", "TOKENS", "AGE", "INPUT"]
     assert [line[0] for line in lines[1:3]] == [long_id, "task-1"]

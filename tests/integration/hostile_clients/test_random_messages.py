@@ -14,11 +14,13 @@ from google.protobuf.descriptor import MethodDescriptor
 from grpc import aio
 
 from agentkit.llm.demo.model import DemoModel
+from agentkit.principal import Role
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.tools import ToolRegistry
 from api.proto.opspawn.v1 import conversations_pb2, tasks_pb2
 from tests.integration.api.conftest import serve_rest, settings_for
 from tests.integration.api.grpc_harness import serve_grpc
+from tests.integration.api.two_tenants import serve_tenants
 from tests.integration.hostile_clients.random_messages import random_bytes, random_message
 from worker import build_worker
 
@@ -26,6 +28,10 @@ _SEED = 20261128
 _MESSAGES = 25
 """Of each kind to each method."""
 _TIMEOUT_S = 30.0
+_ROLES: tuple[Role, ...] = ("viewer", "operator", "approver")
+_NO_KEYS = ("", "Bearer", "Bearer ", "Bearer opspawn_0_x", "Bearer a.b.c", "Basic YTpi", "Bearer " + "x" * 4_000)
+_NO_WORKER = {grpc.StatusCode.UNAVAILABLE}
+"""Also a right response to what only a worker can read."""
 _CLIENT_ERRORS = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -42,17 +48,28 @@ def _methods() -> list[MethodDescriptor]:
     return [method for file in files for service in file.services_by_name.values() for method in service.methods]
 
 
-async def _status(channel: aio.Channel, method: MethodDescriptor, data: bytes) -> grpc.StatusCode:
+def _requests(method: MethodDescriptor, random: Random, ids: tuple[str, ...]) -> list[bytes]:
+    """Return random messages of a method, and bytes that are almost such."""
+    messages = [random_message(method.input_type, random, ids) for _ in range(_MESSAGES)]
+    return [
+        *(message.SerializeToString() for message in messages),
+        *(random_bytes(message, random) for message in messages),
+    ]
+
+
+async def _status(
+    channel: aio.Channel, method: MethodDescriptor, data: bytes, metadata: aio.Metadata | None = None
+) -> grpc.StatusCode:
     """Send bytes as a request; return how the call ends."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     try:
         if method.server_streaming:
             stream: Any = channel.unary_stream(path)
-            async for _ in stream(data, timeout=_TIMEOUT_S):
+            async for _ in stream(data, timeout=_TIMEOUT_S, metadata=metadata):
                 pass
         else:
             call: Any = channel.unary_unary(path)
-            await call(data, timeout=_TIMEOUT_S)
+            await call(data, timeout=_TIMEOUT_S, metadata=metadata)
     except aio.AioRpcError as error:
         return error.code()
     return grpc.StatusCode.OK
@@ -70,13 +87,34 @@ async def test_random_messages_are_never_a_server_error_in_any_grpc_method(tmp_p
         conversation = await harness.http.post("/api/v1/conversations", json={"agent": "assistant"})
         ids = (task_id, conversation.json()["id"])
         for method in methods:
-            messages = [random_message(method.input_type, random, ids) for _ in range(_MESSAGES)]
-            requests = [
-                *(message.SerializeToString() for message in messages),
-                *(random_bytes(message, random) for message in messages),
-            ]
+            requests = _requests(method, random, ids)
             ended = await asyncio.gather(*(_status(api.channel, method, request) for request in requests))
             statuses[method.name] = set(ended)
     assert {name: found - _CLIENT_ERRORS for name, found in statuses.items() if found - _CLIENT_ERRORS} == {}
     assert len(statuses) == len(methods)
     assert grpc.StatusCode.OK in set.union(*statuses.values()), "no message was valid"
+
+
+async def test_random_messages_with_each_role_and_with_keys_that_are_none_get_no_further_than_the_role(
+    tmp_path: Path, temporal_port: int
+) -> None:
+    random = Random(_SEED)
+    settings = settings_for(tmp_path, temporal_port).model_copy(update={"rate_limit": 10_000.0, "rate_burst": 10_000})
+    async with serve_tenants(settings) as tenants:
+        ids = (await tenants.acme.submit(), "conversation-none")
+        wrong = [aio.Metadata(("authorization", value)) for value in _NO_KEYS]
+        for method in _methods():
+            requests = _requests(method, random, ids)
+            refused = await asyncio.gather(
+                *(_status(tenants.channel, method, request, random.choice(wrong)) for request in requests)
+            )
+            assert set(refused) == {grpc.StatusCode.UNAUTHENTICATED}, method.full_name
+            if method.server_streaming:
+                continue  # it would wait for a task that no worker takes
+            for role in _ROLES:
+                metadata = tenants.metadata("acme", role)
+                ended = await asyncio.gather(
+                    *(_status(tenants.channel, method, request, metadata) for request in requests)
+                )
+                allowed = _CLIENT_ERRORS | {grpc.StatusCode.PERMISSION_DENIED, *_NO_WORKER}
+                assert set(ended) <= allowed, (method.full_name, role, set(ended) - allowed)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from activities.payload_types import StoredMessages, TranscriptSource
+from activities.payload_types import StoredMessages
 from agentkit.messages import Message, Usage
 from agentkit.records import Record
 from agentkit.runtime.calls.effect_ledger import LedgerEntry
@@ -14,7 +14,6 @@ from agentkit.runtime.context_watch import ContextState
 from agentkit.transcript import EMPTY_DIGEST
 
 __all__ = [
-    "COPY_TRANSCRIPT_ACTIVITY",
     "READ_TASK_END_ACTIVITY",
     "TAKE_TURN_ACTIVITY",
     "TURN_END_QUERY",
@@ -22,7 +21,6 @@ __all__ = [
     "EndedStatus",
     "TakenTurn",
     "TaskEnd",
-    "TranscriptCopy",
     "TurnEnd",
     "TurnToTake",
     "UnreadMessage",
@@ -31,7 +29,6 @@ __all__ = [
 TAKE_TURN_ACTIVITY = "take_turn"
 TURN_END_QUERY = "turn_end"
 READ_TASK_END_ACTIVITY = "read_task_end"
-COPY_TRANSCRIPT_ACTIVITY = "copy_transcript"
 
 EndedStatus = Literal["completed", "failed", "cancelled", "terminated", "timed_out"]
 
@@ -43,16 +40,8 @@ class TaskEnd(Record):
     """True as well if Temporal has deleted the task."""
 
 
-class TranscriptCopy(Record):
-    """The argument of ``copy_transcript``."""
-
-    conversation_id: str
-    """The conversation that gets the copy."""
-    source: TranscriptSource
-
-
 class CopiedTranscript(Record):
-    """The result of ``copy_transcript``."""
+    """A fork's own copy of the messages that it has in common with its source."""
 
     pages: tuple[StoredMessages, ...]
     digest: str

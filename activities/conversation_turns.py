@@ -1,7 +1,6 @@
-"""Store the messages of ended turns, and copies of forked transcripts, under the id of their conversation.
+"""Store the messages of ended turns under the id of their conversation.
 
-A conversation thus depends neither on the tasks of its turns, which Temporal deletes after the namespace's retention,
-nor on the conversation that it was forked from.
+A conversation thus doesn't depend on the tasks of its turns, which Temporal deletes after the namespace's retention.
 """
 
 from __future__ import annotations
@@ -21,15 +20,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.conversation_payloads import (
-    COPY_TRANSCRIPT_ACTIVITY,
     READ_TASK_END_ACTIVITY,
     TAKE_TURN_ACTIVITY,
     TURN_END_QUERY,
-    CopiedTranscript,
     EndedStatus,
     TakenTurn,
     TaskEnd,
-    TranscriptCopy,
     TurnEnd,
     TurnToTake,
 )
@@ -44,7 +40,7 @@ from activities.temporal.workflow_queries import query_workflow
 from agentkit.errors import OpspawnError
 from agentkit.messages import Message, TextPart
 from agentkit.runtime.calls.remaining_effects import remaining_effects
-from agentkit.transcript import EMPTY_DIGEST, Segment, Transcript
+from agentkit.transcript import EMPTY_DIGEST, Transcript
 
 __all__ = ["ConversationActivities"]
 
@@ -83,7 +79,7 @@ class ConversationActivities:
     @property
     def all(self) -> Sequence[Callable[..., Any]]:
         """The activities that a worker registers."""
-        return [self.read_task_end, self.copy_transcript, self.take_turn]
+        return [self.read_task_end, self.take_turn]
 
     @activity.defn(name=READ_TASK_END_ACTIVITY)
     async def read_task_end(self, task_id: str) -> TaskEnd:
@@ -94,32 +90,6 @@ class ConversationActivities:
         """
         execution = await self._describe(task_id)
         return TaskEnd(is_ended=execution is None or execution.status in _ENDED)
-
-    @activity.defn(name=COPY_TRANSCRIPT_ACTIVITY)
-    async def copy_transcript(self, copy: TranscriptCopy) -> CopiedTranscript:
-        """Copy another conversation's messages, and store them under the id of this one.
-
-        Raises:
-            ApplicationError: they can't be read or written; its type is ``TranscriptSourceGone`` if Temporal has erased
-                the other conversation.
-        """
-        source = copy.source
-        segment = Segment(
-            workflow_id=source.workflow_id, version=source.version, start=0, end=source.end, digest=source.digest
-        )
-        async with heartbeating():
-            try:
-                messages = await self._reader.messages_to_keep(segment)
-                messages = await self._copies.copy(copy.conversation_id, messages)
-                pages = await self._storage.write(copy.conversation_id, 0, messages)
-            except OpspawnError as error:
-                raise application_error(error) from error
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                message = f"{source.workflow_id!r} is gone: Temporal has erased it, so it can't be forked."
-                raise ApplicationError(message, type="TranscriptSourceGone", non_retryable=True) from error
-        return CopiedTranscript(pages=tuple(pages), digest=_digest_after(EMPTY_DIGEST, messages))
 
     @activity.defn(name=TAKE_TURN_ACTIVITY)
     async def take_turn(self, turn: TurnToTake) -> TakenTurn:

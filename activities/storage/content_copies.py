@@ -22,36 +22,39 @@ class ContentCopies:
     def __init__(self, client: Client) -> None:
         self._storage = ContentStorage(client)
 
-    async def copy(self, workflow_id: str, messages: Sequence[Message]) -> list[Message]:
+    async def copy(self, workflow_id: str, messages: Sequence[Message], *, complete: bool = False) -> list[Message]:
         """Return the messages with references to copies that belong to the workflow.
 
-        A content that can't be read keeps its reference: the text that describes it is in the message.
+        Unless ``complete``, a content that can't be read keeps its reference: the text that describes it is in the
+        message.
 
         Raises:
-            PayloadStorageFailed: a copy can't be written.
+            PayloadStorageFailed: a copy can't be written; if ``complete``, also where a content can't be read.
         """
-        return [await self._copied(workflow_id, message) for message in messages]
+        return [await self._copied(workflow_id, message, complete) for message in messages]
 
-    async def _copied(self, workflow_id: str, message: Message) -> Message:
+    async def _copied(self, workflow_id: str, message: Message, complete: bool) -> Message:
         if not any(isinstance(part, ToolResult) and (part.whole or part.files) for part in message.parts):
             return message
         parts = [
-            await self._copied_result(workflow_id, part) if isinstance(part, ToolResult) else part
+            await self._copied_result(workflow_id, part, complete) if isinstance(part, ToolResult) else part
             for part in message.parts
         ]
         return message.model_copy(update={"parts": tuple(parts)})
 
-    async def _copied_result(self, workflow_id: str, result: ToolResult) -> ToolResult:
-        whole = None if result.whole is None else await self._copied_content(workflow_id, result.whole)
-        files = [await self._copied_content(workflow_id, file) for file in result.files or ()]
+    async def _copied_result(self, workflow_id: str, result: ToolResult, complete: bool) -> ToolResult:
+        whole = None if result.whole is None else await self._copied_content(workflow_id, result.whole, complete)
+        files = [await self._copied_content(workflow_id, file, complete) for file in result.files or ()]
         return result.model_copy(update={"whole": whole, "files": tuple(files) or None})
 
-    async def _copied_content(self, workflow_id: str, content: StoredContent) -> StoredContent:
+    async def _copied_content(self, workflow_id: str, content: StoredContent, complete: bool) -> StoredContent:
         if content.claim is None:
             return content
         try:
             data = await self._storage.read(content)
         except PayloadStorageFailed as error:
+            if complete:
+                raise
             logger.warning("A content of a turn can't be copied to its conversation: %s", error)
             return content
         copy = await self._storage.write(workflow_id, data, media_type=content.media_type, name=content.name)

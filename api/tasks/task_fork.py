@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from temporalio.client import Client, WorkflowExecutionDescription
 
 from activities.settings import Settings
-from activities.storage.content_copies import ContentCopies
-from activities.storage.message_storage import MessageStorage
 from agentkit.catalog.catalog import Catalog
 from agentkit.messages import InputPart, Message, TextPart, user_message
 from agentkit.specs import AgentSpec
-from agentkit.transcript import EMPTY_DIGEST, next_digest
 from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import TaskNotFound, TaskRefused
+from api.tasks.fork_copies import ForkCopies
 from api.tasks.fork_notice import fork_notice
 from api.tasks.referenced_input import ReferencedInput
 from api.tasks.requests.steering_requests import ForkRequest
@@ -62,8 +60,7 @@ class TaskForks:
         self._agents = AgentChoice(catalog, settings)
         self._starter = TaskStarter(client, settings)
         self._input = ReferencedInput(client, settings)
-        self._copies = ContentCopies(client)
-        self._storage = MessageStorage(client)
+        self._copies = ForkCopies(client, settings, self._workflows)
         self._notify = settings.input_webhook is not None
 
     async def fork(self, task_id: str, request: ForkRequest, *, key: str | None = None) -> CreatedTask:
@@ -75,6 +72,7 @@ class TaskForks:
             WorkerUnavailable: no worker responds; only they can read the other task, and prompts and resources.
             McpServerFailed, McpServerTimedOut: the MCP server of a prompt or resource can't be used now.
             IdempotencyConflict: the key was used for another request.
+            TenantLimited, TenantSpent: the tenant may start no task now.
         """
         suffix = await self._workflows.key_suffix(None, source_id=task_id)
         hashed = request_hash(request, forked_task=task_id)
@@ -90,20 +88,18 @@ class TaskForks:
         origin = ForkOrigin(task_id=task_id, step=request.from_step)
         title = task_title(user_message(content)) if content else f"Fork of {task_id} after step {request.from_step}"
         fork_id = new_task_id() + suffix if request_key is None else request_key.task_id
-        async with self._workflows.calling(timeout_s=QUERY_CALLS_TIMEOUT_S):
-            copied = await self._copies.copy(fork_id, source.messages)
-            pages = tuple(await self._storage.write(fork_id, 0, copied))
-        task_input = TaskInput(
-            agent=agent,
-            message=message,
-            copied=pages,
-            copied_digest=_digest(copied),
-            first_step=request.from_step,
-            notify=self._notify,
-        )
-        task = await self._starter.start(
-            new_task, task_input, title, key=request_key, forked_from=origin, task_id=fork_id
-        )
+        async with self._copies.copied(fork_id, source.messages, has_key=request_key is not None) as copied:
+            task_input = TaskInput(
+                agent=agent,
+                message=message,
+                copied=copied.pages,
+                copied_digest=copied.digest,
+                first_step=request.from_step,
+                notify=self._notify,
+            )
+            task = await self._starter.start(
+                new_task, task_input, title, key=request_key, forked_from=origin, task_id=fork_id
+            )
         if task is None:
             return CreatedTask(await self._tasks.get(request_key.task_id if request_key else ""), is_new=False)
         return CreatedTask(task, is_new=True)
@@ -169,13 +165,6 @@ def _end_of(step: int, step_ends: StepEnds, source: str | None) -> int:
         steps = f"step {first}" if first == last else f"the steps {first} to {last}"
         text = f"The task has not finished step {step}. It can be forked after {steps}."
     raise TaskRefused(text, path=("from_step",))
-
-
-def _digest(messages: Sequence[Message]) -> str:
-    digest = EMPTY_DIGEST
-    for message in messages:
-        digest = next_digest(digest, message.canonical_json())
-    return digest
 
 
 def _parts(content: str | tuple[InputPart, ...]) -> tuple[InputPart, ...]:

@@ -7,9 +7,12 @@ import asyncio
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
+from activities.conversation_payloads import CopiedTranscript
+from activities.storage.message_storage import MessageStorage
 from agentkit.interfaces import ModelRequest
-from agentkit.messages import user_message
+from agentkit.messages import Message, TextPart, user_message
 from agentkit.testing import ScriptedModel
+from agentkit.transcript import Transcript
 from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from tests.workflows.conversation_calls import Talk, start_talk
 from tests.workflows.gates import GatedModel
@@ -252,23 +255,22 @@ async def test_a_conversation_continues_as_new_with_the_messages_that_wait(short
     assert (view.title, view.usage.model_calls, again.is_new) == ("Long", 20, False)
 
 
-async def test_a_fork_goes_on_from_a_turn_and_needs_its_source_no_more(env: TaskEnvironment) -> None:
+async def test_a_fork_goes_on_from_its_copy_across_runs(short_history_env: TaskEnvironment) -> None:
+    env = short_history_env
+    messages = [user_message("a"), Message(role="assistant", parts=(TextPart(text="1: a"),))]
+    pages = await MessageStorage(env.client).write("conversation-copy", 0, messages)
+    copied = CopiedTranscript(pages=tuple(pages), digest=Transcript(messages).digest(2))
+    fork = ConversationFork(conversation_id="conversation-that-was-erased", turn=1)
     async with env.worker(numbered()):
-        source = await start_talk(env)
-        for text in ("a", "b", "c"):
-            await source.say(text)
-        await source.until_idle(3)
-        turn = (await source.turns())[1]
-        point = turn.source(source.id)
-        assert point is not None
-        fork = ConversationFork(conversation_id=source.id, turn=turn.number, source=point)
-        talk = await start_talk(env, fork=fork)
-        await talk.view_when(lambda view: view.messages == 4)
-        await source.handle.signal("delete")
-        await source.result()
-        await source.delete_execution(source.id)
-        assert await talk.say("d") == "3: d"
-        view, turns = await talk.until_idle(3), await talk.turns()
-        assert await talk.texts() == ["a", "1: a", "b", "2: b", "d", "3: d"]
+        talk = await start_talk(env, fork=fork, copied=copied, on_busy="enqueue")
+        for number in range(2, 12):
+            await talk.signal("b", f"{number}")
+        view, turns = await talk.until_idle(11), await talk.turns()
+        texts = await talk.texts()
+        newest = await env.client.get_workflow_handle(talk.id).describe()
+    assert newest.run_id != talk.handle.first_execution_run_id
+    assert texts == ["a", "1: a", *(text for number in range(2, 12) for text in ("b", f"{number}: b"))]
     assert view.forked_from == fork
-    assert [turn.number for turn in turns] == [3]
+    assert view.copied is not None
+    assert (view.copied.workflow_id, view.copied.end) == (talk.id, 2)
+    assert [turn.number for turn in turns] == [*range(2, 12)]

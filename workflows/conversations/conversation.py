@@ -13,11 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue, ValidationError
 
     from activities.conversation_payloads import (
-        COPY_TRANSCRIPT_ACTIVITY,
         TAKE_TURN_ACTIVITY,
-        CopiedTranscript,
         TakenTurn,
-        TranscriptCopy,
         TurnToTake,
     )
     from activities.payload_types import TranscriptPage, TranscriptRange
@@ -92,7 +89,6 @@ class ConversationWorkflow:
         carried = None if carried is None else CarriedConversation.model_validate(carried)
         self._start = start
         self._state = ConversationState(workflow.info().workflow_id, start, carried, workflow.now())
-        self._is_continued = carried is not None
         self._target_version = TargetVersion()
         self._turn: RunningTurn | None = None
         self._in_delivery: set[str] = set()
@@ -108,8 +104,6 @@ class ConversationWorkflow:
     async def run(self, start: ConversationInput, carried: CarriedConversation | None = None) -> ConversationResult:
         """Run turns until the conversation expires or is deleted."""
         try:
-            if self._start.fork is not None and not self._is_continued:
-                await self._copy_source()
             await self._converse()
         except _Deleted:
             pass
@@ -181,21 +175,9 @@ class ConversationWorkflow:
         if self._is_deleted:
             self._is_continuing = False
             return
-        # The state holds the first message now.
-        start = self._start.model_copy(update={"message": None})
+        # The state holds the first message and the copied transcript now.
+        start = self._start.model_copy(update={"message": None, "copied": None})
         continue_on_target_version([start, self._state.carried])
-
-    async def _copy_source(self) -> None:
-        fork = self._start.fork
-        assert fork is not None
-        copy = TranscriptCopy(conversation_id=workflow.info().workflow_id, source=fork.source)
-        try:
-            copied = await self._activity(COPY_TRANSCRIPT_ACTIVITY, copy, CopiedTranscript, "Copy the transcript")
-        except ActivityError as error:
-            if is_cancelled_exception(error) or not isinstance(error.cause, ApplicationError):
-                raise
-            raise ApplicationError(error.cause.message, type=error.cause.type, non_retryable=True) from error
-        self._state.copy_source(copied)
 
     async def _run_turn(self) -> None:
         """Run the turn of the first message in the queue."""

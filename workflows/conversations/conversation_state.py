@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.conversation_payloads import CopiedTranscript, TakenTurn, TurnToTake
+    from activities.conversation_payloads import TakenTurn, TurnToTake
     from activities.payload_types import StoredMessages, TranscriptPage, TranscriptRange, TranscriptSource
     from agentkit.errors import MessageConflict
     from agentkit.messages import Usage
@@ -73,6 +73,9 @@ class ConversationState:
         """The outcomes of the newest irreversible calls, one line each."""
         self._context = carried.context if carried else None
         self._copied = carried.copied if carried else None
+        if carried is None and (copied := start.copied) is not None:
+            self._pages, self._merged_pages, self._digest = copied.pages, len(copied.pages), copied.digest
+            self._copied = self.source
         self.status: ConversationStatus = "idle"
 
     @property
@@ -111,11 +114,6 @@ class ConversationState:
         if not self._end:
             return None
         return TranscriptSource(workflow_id=self._id, version=self._version, end=self._end, digest=self._digest)
-
-    @property
-    def _uncopied_source(self) -> TranscriptSource | None:
-        fork = self._start.fork
-        return None if fork is None or self._end else fork.source
 
     @property
     def context(self) -> ContextState | None:
@@ -237,11 +235,6 @@ class ConversationState:
             self._merged_pages = len(kept) + len(pages)
         self._pages = (*kept, *pages)
 
-    def copy_source(self, copied: CopiedTranscript) -> None:
-        """Start with the copy of another conversation's transcript."""
-        self._pages, self._merged_pages, self._digest = copied.pages, len(copied.pages), copied.digest
-        self._copied = self.source
-
     def change(self, changes: ConversationChanges, now: datetime) -> None:
         """Apply changes of the settings."""
         self.title = self.title if changes.title is None else changes.title
@@ -304,12 +297,7 @@ class ConversationState:
         return TurnPage(turns=tuple(turns[: max(0, turn_range.limit)]), total=self.turn_count)
 
     def transcript_page(self, page_range: TranscriptRange) -> TranscriptPage:
-        """Return where the messages of a range are stored; of a fork that isn't copied yet, in its source."""
-        if (source := self._uncopied_source) is not None and page_range.version in (None, 1):
-            is_in_source = page_range.start < source.end
-            return TranscriptPage(
-                start=page_range.start, messages=(), source=source if is_in_source else None, total=source.end
-            )
+        """Return where the messages of a range are stored."""
         version = self._version if page_range.version is None else page_range.version
         pages = self._pages_of(version)
         total = pages[-1].end if pages else 0

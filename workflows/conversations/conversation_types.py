@@ -10,6 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+    from activities.conversation_payloads import CopiedTranscript
     from activities.payload_types import StoredMessages, TranscriptSource
     from agentkit.messages import Message, Usage
     from agentkit.records import Record
@@ -133,8 +134,6 @@ class ConversationFork(Record):
     conversation_id: str
     turn: int
     """The last turn that they have in common."""
-    source: TranscriptSource
-    """The other's transcript up to the end of that turn: ``Turn.source``. It is copied when the conversation starts."""
 
 
 class ConversationInput(Record):
@@ -154,6 +153,9 @@ class ConversationInput(Record):
     idle_expiry: float | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
     """The conversation ends this many seconds after its newest turn has ended; None: never."""
     fork: ConversationFork | None = Field(default=None, exclude_if=lambda fork: fork is None)
+    copied: CopiedTranscript | None = Field(default=None, exclude_if=lambda copied: copied is None)
+    """Of a fork: its messages up to the end of that turn. They were copied before it started: so it never needs its
+    source, which may be erased at any time."""
     message: ConversationMessage | None = Field(default=None, exclude_if=lambda message: message is None)
     """The first message, if it came with the request for the conversation."""
 
@@ -321,7 +323,7 @@ class CarriedConversation(Record):
     versions: tuple[VersionOfConversation, ...] = Field(default=(), exclude_if=lambda versions: not versions)
     """Earlier versions of the transcript, the newest of them."""
     copied: TranscriptSource | None = Field(default=None, exclude_if=lambda copied: copied is None)
-    """Of a fork: its own copy of what it has in common with its source; None until it is copied."""
+    """Of a fork: its own copy of what it has in common with its source."""
 
 
 class ConversationResult(Record):

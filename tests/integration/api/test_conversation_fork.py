@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from activities.temporal.payload_storage import payload_directory
 from tests.integration.api.clerk import problem_of
 from tests.integration.api.conftest import ApiHarness, eventually
 from tests.integration.api.gated_model import GatedModel
@@ -39,6 +43,26 @@ async def test_a_fork_goes_on_from_its_turn_and_outlives_its_source(talks: Talks
     assert common == ["One", "One", "Two", "One / Two"]
     assert texts == [*common, "Four", turn["output"], "Five", later["output"]]
     assert (numbers, shown["turns"]) == ([3, 4], 4)
+
+
+async def test_a_fork_whose_source_is_deleted_at_once_reads_completely(talks: Talks) -> None:
+    async with talks.worker():
+        source = await talks.create()
+        for text in ("One", "Two"):
+            await talks.say(source, text)
+        fork = accepted(await talks.request("POST", f"/{source['id']}/fork", from_turn=2), 201)
+        accepted(await talks.request("DELETE", f"/{source['id']}"), 202)
+        await eventually(lambda: stored(talks, source), lambda files: not files)
+    async with talks.worker():  # it has read nothing yet
+        assert await talks.texts(fork) == ["One", "One", "Two", "One / Two"]
+        turn = await talks.say(fork, "Three")
+    assert turn["output"] == "One / Two / Three"
+
+
+async def stored(talks: Talks, conversation: dict[str, Any]) -> list[Path]:
+    """Return the files of what a conversation has stored."""
+    payloads = talks.api.settings.data_dir / "payloads"
+    return [*(payloads / payload_directory(talks.api.temporal.namespace, conversation["id"])).glob("*")]
 
 
 async def test_a_fork_from_the_beginning_has_no_messages(talks: Talks) -> None:

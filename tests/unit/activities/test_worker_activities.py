@@ -27,7 +27,7 @@ async def test_a_worker_registers_each_activity_that_tasks_and_the_api_use(tmp_p
         "notify_input_request",
         "store_messages",
         "compact_transcript",
-        *("read_task_end", "copy_transcript", "take_turn"),
+        *("read_task_end", "take_turn"),
         "erase_executions",
         "describe_worker",
     ]

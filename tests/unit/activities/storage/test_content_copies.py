@@ -10,7 +10,7 @@ from activities.settings import Settings
 from activities.storage.content_copies import ContentCopies
 from activities.storage.content_storage import ContentStorage
 from activities.temporal.data_converter import data_converter
-from activities.temporal.payload_storage import payload_directory
+from activities.temporal.payload_storage import PayloadStorageFailed, payload_directory
 from agentkit.messages import Message, StoredContent, ToolResult, user_message
 
 
@@ -47,3 +47,5 @@ async def test_a_content_that_is_gone_already_keeps_its_message(client: Client, 
     not_kept = StoredContent(media_type="image/png", size=3)
     messages = [result(gone, not_kept)]
     assert await ContentCopies(client).copy("conversation-1", messages) == messages
+    with pytest.raises(PayloadStorageFailed, match="is missing"):
+        await ContentCopies(client).copy("conversation-1", messages, complete=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from activities.conversation_payloads import CopiedTranscript, TakenTurn
-from activities.payload_types import StoredMessages, TranscriptRange, TranscriptSource
+from activities.payload_types import StoredMessages, TranscriptRange
 from agentkit.errors import MessageConflict
 from agentkit.interfaces import ContextUse
 from agentkit.messages import Usage, user_message
@@ -15,7 +15,6 @@ from agentkit.specs import AgentSpec
 from workflows.conversations.conversation_state import ConversationState
 from workflows.conversations.conversation_types import (
     ConversationChanges,
-    ConversationFork,
     ConversationInput,
     ConversationMessage,
     TurnRange,
@@ -76,19 +75,6 @@ def test_a_range_of_the_transcript_is_the_pages_that_have_it() -> None:
     found = state.transcript_page(TranscriptRange(start=3, end=6))
     assert ([(stored.start, stored.end) for stored in found.stored], found.total) == ([(2, 4), (4, 6)], 10)
     assert state.transcript_page(TranscriptRange(start=10)).stored == ()
-
-
-def test_until_a_fork_is_copied_its_transcript_is_read_from_its_source() -> None:
-    source = TranscriptSource(workflow_id="conversation-0", version=2, end=4, digest="d")
-    state = new_state(fork=ConversationFork(conversation_id="conversation-0", turn=2, source=source))
-    common, after = [state.transcript_page(TranscriptRange(start=start, end=9)) for start in (3, 4)]
-    assert (common.source, common.total, common.version, common.versions) == (source, 4, 1, 1)
-    assert (after.source, after.messages, after.total) == (None, (), 4)
-    unknown = state.transcript_page(TranscriptRange(start=0, version=2))
-    assert (unknown.source, unknown.version, unknown.versions) == (None, 2, 1)
-    state.copy_source(CopiedTranscript(pages=(page(0, 4),), digest="d2"))
-    copied = state.transcript_page(TranscriptRange(start=3, end=9))
-    assert (copied.source, copied.stored, copied.total) == (None, (page(0, 4),), 4)
 
 
 def test_a_turn_that_shortened_the_transcript_makes_a_new_version_and_the_old_one_can_be_read() -> None:
@@ -161,8 +147,8 @@ def test_facts_stay_until_the_next_turn_has_others_and_usage_adds_up() -> None:
 
 
 def test_a_copy_comes_before_the_first_turn_and_is_not_stored_again() -> None:
-    state = new_state()
-    state.copy_source(CopiedTranscript(pages=tuple(page(2 * n, 2 * n + 2) for n in range(100)), digest="copy"))
+    pages = tuple(page(2 * n, 2 * n + 2) for n in range(100))
+    state = new_state(copied=CopiedTranscript(pages=pages, digest="copy"))
     state.enqueue([message(0)])
     state.start_turn(NOW)
     assert (state.turn_to_take().small_pages, state.turn_to_take().digest) == ((), "copy")
@@ -195,9 +181,8 @@ def test_the_first_message_names_a_conversation_without_a_title() -> None:
 
 
 def test_a_fork_keeps_where_its_copy_ends() -> None:
-    state = new_state()
-    assert state.view.copied is None
-    state.copy_source(CopiedTranscript(pages=(page(0, 4),), digest="copied"))
+    assert new_state().view.copied is None
+    state = new_state(copied=CopiedTranscript(pages=(page(0, 4),), digest="copied"))
     run_turn(state, 0, is_new_version=True, pages=(page(0, 3),), end=3, digest="short")
     copied = continued(state).view.copied
     assert copied is not None

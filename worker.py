@@ -43,6 +43,7 @@ from agentkit.runtime.model_check import write_model_checks
 from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
 from agentkit.web import OneOriginClient, PublicFetcher, PublicHttpClient
+from workflows.replayed_queries import reading_ended_workflows
 from workflows.transcript_sharing import TranscriptSharing
 from workflows.worker_plugins import worker_plugins
 from workflows.worker_workflows import WORKFLOWS
@@ -68,8 +69,18 @@ def build_worker(
 ) -> Worker:
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
     webhook = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
-    reader = TranscriptReader(client, cache := cache or TranscriptCache(settings.transcript_cache_bytes))
-    parts = (client, settings, models, toolset, reader, checker, publisher, tool_calls, secrets)
+    client, cache = reading_ended_workflows(client), cache or TranscriptCache(settings.transcript_cache_bytes)
+    parts = (
+        client,
+        settings,
+        models,
+        toolset,
+        TranscriptReader(client, cache),
+        checker,
+        publisher,
+        tool_calls,
+        secrets,
+    )
     return Worker(
         client,
         task_queue=settings.task_queue,

@@ -6,7 +6,7 @@ from temporalio.common import WorkerDeploymentVersion
 
 from activities.temporal.queue_workers import QueueWorkers, VersionRouting
 
-__all__ = ["not_current", "pinned_without_workers", "unserved_queue"]
+__all__ = ["ended_without_workers", "not_current", "pinned_without_workers", "unserved_queue"]
 
 
 def not_current(version: WorkerDeploymentVersion | None, routing: VersionRouting) -> str:
@@ -32,6 +32,14 @@ def pinned_without_workers(version: WorkerDeploymentVersion, tasks: int | None =
     return (
         f"No worker of version {version.build_id} of {version.deployment_name} polls, and {pinned} pinned to it. Start "
         f"one, or move {them} to the version that gets new tasks: `opspawn workers drain {version.build_id}`"
+    )
+
+
+def ended_without_workers(version: WorkerDeploymentVersion, reason: str) -> str:
+    """Return why a task that has ended can't be read: no worker of its version polls, and a replay has failed."""
+    return (
+        f"The task has ended on version {version.build_id} of {version.deployment_name}. No worker of that version "
+        f"polls, and this release can't read its history ({reason}): start a worker of that version, and ask again."
     )
 
 

@@ -1,4 +1,4 @@
-"""Query the workflows of tasks: only a worker can respond, and the query waits for one."""
+"""Query the workflows of tasks: a worker responds, or where none can any more, a replay of the task's history."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
 from activities.temporal.payload_storage import storage_failure_in
-from activities.temporal.queue_workers import pinned_version, recent_workers
+from activities.temporal.queue_workers import QueueWorkers, pinned_version, recent_workers
+from activities.temporal.version_problems import ended_without_workers
 from activities.temporal.workflow_queries import query_workflow
 from api.tasks.errors import PayloadUnavailable, WorkerUnavailable
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.temporal_calls import is_unreachable
 from api.tasks.workers.readiness import start_worker
 from api.tasks.workers.worker_presence import version_problem
+from workflows.replayed_queries import ReplayedQueries, can_only_be_replayed
 
 __all__ = ["QUERY_CALLS_TIMEOUT_S", "WorkerQueries"]
 
@@ -39,6 +41,7 @@ class WorkerQueries:
     def __init__(self, client: Client, settings: Settings) -> None:
         self._client = client
         self._settings = settings
+        self._replayed = ReplayedQueries(client)
 
     async def query(
         self,
@@ -50,22 +53,27 @@ class WorkerQueries:
     ) -> T:
         """Return the result of a query to the task's workflow, which ``execution`` describes.
 
+        One that has ended on a version without workers is read by a replay of its history, in this process.
+
         Raises:
             WorkerUnavailable: no worker responds.
             PayloadUnavailable: the worker can't read what is asked for, or this process can't read its response.
             RPCError: Temporal can't be reached, or has no such workflow any more.
         """
         workers = await recent_workers(self._client, execution.task_queue)
-        if (problem := version_problem(execution, workers)) is not None:
-            raise WorkerUnavailable(f"No worker can read the task. {problem}")
-        if not workers.serving(pinned_version(execution)):
-            raise self._worker_unavailable("none polls")
         args = [] if argument is None else [argument]
+        if is_ended_alone := can_only_be_replayed(execution, workers):
+            result = self._replayed.query(execution.id, execution.run_id, query, result_type, args)
+        else:
+            self._require_worker(execution, workers)
+            result = query_workflow(handle, query, result_type, args=args, rpc_timeout=_QUERY_TIMEOUT)
         try:
-            return await query_workflow(handle, query, result_type, args=args, rpc_timeout=_QUERY_TIMEOUT)
+            return await result
         except WorkflowQueryFailedError as error:
             if (failure := storage_failure_in(str(error))) is not None:
                 raise PayloadUnavailable(failure) from error
+            if is_ended_alone and (version := pinned_version(execution)) is not None:
+                raise WorkerUnavailable(ended_without_workers(version, str(error))) from error
             raise self._worker_unavailable(str(error)) from error
         except ValidationError as error:
             raise payload_unavailable(error) from error
@@ -73,6 +81,12 @@ class WorkerQueries:
             if error.status is RPCStatusCode.NOT_FOUND or (error.status in _AWAY and is_unreachable(error)):
                 raise
             raise self._worker_unavailable(error.message) from error
+
+    def _require_worker(self, execution: WorkflowExecution, workers: QueueWorkers) -> None:
+        if (problem := version_problem(execution, workers)) is not None:
+            raise WorkerUnavailable(f"No worker can read the task. {problem}")
+        if not workers.serving(pinned_version(execution)):
+            raise self._worker_unavailable("none polls")
 
     def _worker_unavailable(self, reason: str) -> WorkerUnavailable:
         return WorkerUnavailable(

@@ -8,12 +8,14 @@ from typing import Any
 
 from temporalio.worker import Worker
 
+from activities.payload_types import TranscriptPage
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedResponse
 from tests.integration.api.clerk import problem_of
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.talks import Talks
+from workflows.replayed_queries import reading_ended_workflows
 
 ASKING = {"name": "asking", "model": "demo:demo", "tools": ["ask_person"]}
 
@@ -188,3 +190,33 @@ async def test_workers_whose_version_is_not_current_are_not_ready(harness: ApiHa
             for path, build_id in (("set-current", "v2"), ("set-current", None), ("drain", "v1"))
         ]
     assert [problem_of(response) for response in refused] == [(409, "worker-version-refused")] * 3
+
+
+async def test_ended_tasks_are_read_and_forked_when_the_workers_of_their_version_are_gone(harness: ApiHarness) -> None:
+    one, two, talks = Build("v1"), Build("v2"), Talks(harness)
+    async with worker_of(harness, one):
+        await until_polling(harness, "v1")
+        await post(harness, "/workers/set-current", build_id="v1")
+        one.gate.set()
+        task = await harness.submit(input="hold")  # it calls a tool
+        assert await output(harness, task) == "v1"
+        conversation = await talks.create()
+        await talks.say(conversation, "Hello")
+        shown = await harness.get(f"/tasks/{task}/transcript")
+        await harness.temporal.get_workflow_handle(conversation["id"]).terminate()
+        cut_off = await waiting_task(harness)
+        await harness.temporal.get_workflow_handle(cut_off).terminate()
+    async with worker_of(harness, two):
+        await until_polling(harness, "v2")
+        await until_polling(harness, "v1", 0)
+        await post(harness, "/workers/set-current", build_id="v2")
+        assert await harness.get(f"/tasks/{task}/transcript") == shown
+        assert len((await harness.get(f"/tasks/{task}/tool-calls"))["tool_calls"]) == 1
+        assert len(await talks.turns(conversation)) == 1
+        assert await talks.texts(conversation) == ["Hello", "v1"]
+        assert (await harness.get(f"/tasks/{cut_off}/transcript"))["total"] == 2
+        two.gate.set()
+        fork = await post(harness, f"/tasks/{task}/fork", from_step=1)
+        assert await output(harness, fork["id"]) == "v2"
+        of_workers = reading_ended_workflows(harness.temporal).get_workflow_handle(task)
+        assert (await of_workers.query("transcript", result_type=TranscriptPage)).total == shown["total"]

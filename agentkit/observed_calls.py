@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypedDict, TypeVar
 
 from agentkit.interfaces import EmbeddedKind, Embedder, Emit, Model, ModelRequest, ModelResponse
 
@@ -19,6 +20,16 @@ __all__ = [
     "observed_response",
     "observing",
 ]
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+class _End(TypedDict):
+    start_ns: int
+    end_ns: int
+    error_type: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +59,7 @@ class ObservedEmbeddings:
 
 
 class CallObserver(Protocol):
-    """Gets each call when it has ended; it returns at once, and never raises."""
+    """Gets each call when it has ended; it returns at once. What it raises is logged, and fails no call."""
 
     def on_model_call(self, call: ObservedModelCall) -> None:
         """Take a request to a model."""
@@ -81,25 +92,11 @@ async def observed_response(model: Model, request: ModelRequest, emit: Emit | No
     observer = _observer.get()
     if observer is None:
         return await model.respond(request, emit)
-    start_ns = time.time_ns()
-    response: ModelResponse | None = None
-    error_type: str | None = None
-    try:
-        response = await model.respond(request, emit)
-    except BaseException as error:
-        error_type = type(error).__name__
-        raise
-    finally:
-        observer.on_model_call(
-            ObservedModelCall(
-                request=request,
-                response=response,
-                start_ns=start_ns,
-                end_ns=time.time_ns(),
-                error_type=error_type,
-            )
-        )
-    return response
+
+    def report(response: ModelResponse | None, end: _End) -> None:
+        observer.on_model_call(ObservedModelCall(request=request, response=response, **end))
+
+    return await _observed(model.respond(request, emit), report)
 
 
 async def observed_embeddings(
@@ -113,20 +110,26 @@ async def observed_embeddings(
     observer = _observer.get()
     if observer is None:
         return await embedder.embed(texts, kind)
+
+    def report(_: object, end: _End) -> None:
+        observer.on_embeddings(ObservedEmbeddings(model=embedder.name, dimension=embedder.dimension, **end))
+
+    return await _observed(embedder.embed(texts, kind), report)
+
+
+async def _observed(call: Awaitable[_T], report: Callable[[_T | None, _End], None]) -> _T:
+    """Return the result of a call, and report it, or None if the call fails; an error of ``report`` is only logged."""
     start_ns = time.time_ns()
+    result: _T | None = None
     error_type: str | None = None
     try:
-        return await embedder.embed(texts, kind)
+        result = await call
     except BaseException as error:
         error_type = type(error).__name__
         raise
     finally:
-        observer.on_embeddings(
-            ObservedEmbeddings(
-                model=embedder.name,
-                dimension=embedder.dimension,
-                start_ns=start_ns,
-                end_ns=time.time_ns(),
-                error_type=error_type,
-            )
-        )
+        try:
+            report(result, {"start_ns": start_ns, "end_ns": time.time_ns(), "error_type": error_type})
+        except Exception:
+            logger.exception("A call can't be reported")
+    return result

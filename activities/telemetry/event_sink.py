@@ -12,8 +12,8 @@ from activities.telemetry.otlp_receiver import (
     CONTENT_QUEUE,
     DEFAULT_QUEUE,
     ExportQueue,
-    Protocol,
     exporter_protocol,
+    otlp_exporter,
     own_resource,
 )
 
@@ -77,19 +77,4 @@ def open_event_sink(environment: Mapping[str, str]) -> EventSink | None:
     if protocol is None:
         return None
     is_set = any(environment.get(f"OTEL_BLRP_{name}") for name in ("MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE"))
-    return EventSink(_exporter(protocol), DEFAULT_QUEUE if is_set else CONTENT_QUEUE)
-
-
-def _exporter(protocol: Protocol) -> LogRecordExporter:
-    """Return the exporter of the protocol; it reads its other variables itself."""
-    exporter: Any
-    if protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcExporter
-
-        exporter = GrpcExporter()
-    else:
-        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpExporter
-
-        exporter = HttpExporter()
-    result: LogRecordExporter = exporter
-    return result
+    return EventSink(otlp_exporter(protocol, "LOGS"), DEFAULT_QUEUE if is_set else CONTENT_QUEUE)

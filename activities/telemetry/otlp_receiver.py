@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-__all__ = ["CONTENT_QUEUE", "DEFAULT_QUEUE", "ExportQueue", "Protocol", "Signal", "exporter_protocol", "own_resource"]
+__all__ = [
+    "CONTENT_QUEUE",
+    "DEFAULT_QUEUE",
+    "ExportQueue",
+    "Protocol",
+    "Signal",
+    "exporter_protocol",
+    "otlp_exporter",
+    "own_resource",
+]
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 Signal = Literal["TRACES", "LOGS"]
 Protocol = Literal["grpc", "http/protobuf"]
+_PACKAGES: Mapping[Protocol, str] = {"grpc": "grpc", "http/protobuf": "http"}
+_EXPORTERS: Mapping[Signal, tuple[str, str]] = {
+    "TRACES": ("trace_exporter", "OTLPSpanExporter"),
+    "LOGS": ("_log_exporter", "OTLPLogExporter"),
+}
 
 
 class ExportQueue(NamedTuple):
@@ -37,6 +52,15 @@ def exporter_protocol(environment: Mapping[str, str], signal: Signal) -> Protoco
     return (
         "grpc" if (environment.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or general) == "grpc" else "http/protobuf"
     )
+
+
+def otlp_exporter(protocol: Protocol, signal: Signal) -> Any:
+    """Return OpenTelemetry's exporter of a signal, which reads its other variables itself.
+
+    Both protocols' exporters take long to import, so only the one that is used is.
+    """
+    module, name = _EXPORTERS[signal]
+    return getattr(import_module(f"opentelemetry.exporter.otlp.proto.{_PACKAGES[protocol]}.{module}"), name)()
 
 
 def own_resource() -> Resource:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from activities.telemetry.otlp_receiver import (
     CONTENT_QUEUE,
     DEFAULT_QUEUE,
     ExportQueue,
-    Protocol,
     exporter_protocol,
+    otlp_exporter,
     own_resource,
 )
 
@@ -87,19 +87,4 @@ def open_span_sink(environment: Mapping[str, str], *, with_content: bool = False
     if protocol is None:
         return None
     is_set = any(environment.get(f"OTEL_BSP_{name}") for name in ("MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE"))
-    return SpanSink(_exporter(protocol), CONTENT_QUEUE if with_content and not is_set else DEFAULT_QUEUE)
-
-
-def _exporter(protocol: Protocol) -> SpanExporter:
-    """Return the exporter of the protocol; it reads its other variables itself."""
-    exporter: Any
-    if protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
-
-        exporter = GrpcExporter()
-    else:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
-
-        exporter = HttpExporter()
-    result: SpanExporter = exporter
-    return result
+    return SpanSink(otlp_exporter(protocol, "TRACES"), CONTENT_QUEUE if with_content and not is_set else DEFAULT_QUEUE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from temporalio.common import MetricMeter
 
 from agentkit.messages import Usage
@@ -28,14 +30,15 @@ _TOKENS = {
 }
 _MICRO = 1_000_000
 _MAX_VALUES = 200
-"""The most values of a label in a process: names of agents and models come with requests, and may be any."""
+"""The most further values of a label in a process: names of agents and models come with requests, and may be any."""
 _OTHER = "other"
 
 
 class TaskMetrics:
     """Counts and times, labelled by agent and tenant, and never by task."""
 
-    def __init__(self, meter: MetricMeter) -> None:
+    def __init__(self, meter: MetricMeter, known: Mapping[str, Collection[str]] | None = None) -> None:
+        """Create the metrics; ``known`` has the values of labels, by the label's name, that never become ``other``."""
         self._times = {name: meter.create_histogram_float(name, unit="s") for name in BUCKETS}
         self._tokens = {
             field: meter.create_counter(f"gen_ai_client_inference_usage_{name}_tokens")
@@ -43,6 +46,7 @@ class TaskMetrics:
         }
         self._cost = meter.create_counter("opspawn_model_cost_micro_usd", "Millionths of a US dollar")
         self._ended = meter.create_counter("opspawn_tasks_ended", "Tasks by the status that they ended with")
+        self._known = {name: frozenset(values) for name, values in (known or {}).items()}
         self._values: dict[str, set[str]] = {}
 
     def model_request(self, seconds: float, labels: dict[str, str], usage: Usage | None, error_type: str) -> None:
@@ -86,9 +90,9 @@ class TaskMetrics:
         return {name: self._bounded_value(name, value) for name, value in labels.items()}
 
     def _bounded_value(self, name: str, value: str) -> str:
-        known = self._values.setdefault(name, set())
-        if value not in known:
-            if len(known) >= _MAX_VALUES:
+        found = self._values.setdefault(name, set())
+        if value not in found and value not in self._known.get(name, ()):
+            if len(found) >= _MAX_VALUES:
                 return _OTHER
-            known.add(value)
+            found.add(value)
         return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -57,7 +58,7 @@ from agentkit.tools.mcp_resource_tools import RESOURCE_TOOLS, mcp_resource_tools
 from agentkit.tools.memory_tools import memory_tools
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
-__all__ = ["Catalog", "load_catalog"]
+__all__ = ["Catalog", "agent_names", "load_catalog"]
 
 _AGENT_SPEC = DefinitionSource("agent_spec", request_path=("agent_spec",))
 _REQUEST = DefinitionSource("request", request_path=())
@@ -92,6 +93,15 @@ def load_catalog(
     hidden = (*variables, *settings.secret_variables())
     limits = HostLimits(memory_bytes=settings.tool_memory_bytes, hidden_variables=hidden)
     return Catalog(settings, HostedTools(settings.app_dir, builtin, documents, limits))
+
+
+def agent_names(app_dir: Path) -> frozenset[str]:
+    """Return the names of the valid agents of an app directory, and of the built-in one; no tool is loaded."""
+    names = set[str]()
+    for path in (ASSISTANT, *(path for path, _ in _file_versions(app_dir / "agents"))):
+        with suppress(AgentInvalid):
+            names.add(read_agent(path).definition.name)
+    return frozenset(names)
 
 
 def _sandbox_limits(settings: AgentSettings) -> SandboxLimits:

@@ -6,23 +6,29 @@ import asyncio
 import json
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from temporalio.client import WorkflowFailureError
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import MetricMeter, SearchAttributePair, TypedSearchAttributes
 from temporalio.plugin import SimplePlugin
+from temporalio.runtime import Runtime
 from temporalio.worker import Plugin, Worker
 
+from activities.settings import Settings
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.telemetry.task_metrics import TaskMetrics
+from activities.temporal.data_converter import CompactPayloadConverter
+from activities.tenant_settings import TenantSettings
 from activities.worker_activities import worker_activities
 from agentkit.errors import ModelRequestRejected, ModelUnavailable
 from agentkit.input_requests import InputRequest
@@ -36,9 +42,11 @@ from agentkit.testing import ScriptedModel, ScriptedResponse, WordEmbedder
 from agentkit.tools import ToolRegistry, tool
 from tests.polling import eventually, eventually_found
 from tests.received_telemetry import ReceivedTelemetry, attributes_of, plain, receiving_telemetry, span_tree
+from tests.recorded_labels import meter_of
 from tests.workflows.answering import answer
 from tests.workflows.conftest import Handle, TaskEnvironment
 from tests.workflows.memory_workers import ADA, agent_with_memory, memory_served, start_for_user
+from tests.workflows.repeated_queries import RepeatedQueries
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import AGENT, MEMO_INPUT_REQUESTS, MEMO_TRACEPARENT
 from workflows.task_types import TaskInput
@@ -240,6 +248,33 @@ async def test_a_task_that_continues_as_new_is_one_tree(
     assert len(received.named("execute_tool look")) == 3
 
 
+async def test_a_tool_call_whose_contents_cannot_be_captured_is_done_all_the_same(
+    env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Undecoded(CompactPayloadConverter):
+        def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+            if type_hints is None and b"dark" in payloads[0].data:  # the tool itself asks for its types
+                raise ValueError("It can't be decoded.")
+            return super().from_payloads(payloads, type_hints)
+
+    calls = [ToolCall(id=place, name="look", arguments={"place": place}) for place in ("shop", "dark")]
+    converter = replace(env.client.data_converter, payload_converter_class=Undecoded)
+    client = Client(env.client.service_client, data_converter=converter, interceptors=[RepeatedQueries()])
+    env = TaskEnvironment(client, env.settings)
+    async with receiving(monkeypatch, "SPAN_ONLY") as received:
+        async with forgetful_worker(env, ScriptedModel([*calls, "Done."])):
+            handle = await start(env)
+            await env.result(handle)
+        await eventually(lambda: len(received.named("execute_tool look")) == 2)
+    found = {
+        each["gen_ai.tool.call.id"].string_value: each
+        for each in map(attributes_of, received.named("execute_tool look"))
+    }
+    assert json.loads(found["shop"]["gen_ai.tool.call.arguments"].string_value) == {"place": "shop"}
+    assert "gen_ai.tool.call.arguments" not in found["dark"]
+    assert "It can't be decoded." in caplog.text
+
+
 async def test_the_queue_time_of_a_task_with_start_at_counts_from_then(env: TaskEnvironment) -> None:
     queue_times: list[float] = []
 
@@ -254,6 +289,29 @@ async def test_the_queue_time_of_a_task_with_start_at_counts_from_then(env: Task
         await env.result(await start(env, start_delay=wait))
     assert len(queue_times) == 1
     assert queue_times[0] < wait.total_seconds()
+
+
+def test_agents_of_the_app_and_tenants_of_the_settings_are_always_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "buyer.yaml").write_text("instructions: Buy.")
+    found: list[dict[str, str]] = []
+    monkeypatch.setattr(Runtime, "metric_meter", meter_of(found))
+    client: Any = None  # nothing is asked of it
+    settings = Settings(app_dir=tmp_path, worker_metrics="127.0.0.1:1", tenants={"acme": TenantSettings()})
+    (plugin,) = worker_telemetry(client, settings)
+    (telemetry,) = plugin.interceptors  # type: ignore[misc]
+    assert isinstance(telemetry, WorkerTelemetry)
+    for name in (*(f"invented-{number}" for number in range(500)), "buyer", "assistant"):
+        telemetry.metrics.task_started(1.0, {"agent": name, "tenant": name})
+    telemetry.metrics.task_started(1.0, {"agent": "assistant", "tenant": "acme"})
+    assert found[499:] == [
+        {"agent": "other", "tenant": "other"},
+        {"agent": "buyer", "tenant": "other"},
+        {"agent": "assistant", "tenant": "other"},
+        {"agent": "assistant", "tenant": "acme"},
+    ]
 
 
 async def test_the_trace_of_a_caller_is_continued(env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:

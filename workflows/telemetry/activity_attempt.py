@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,9 +48,12 @@ _USAGE = {
 _LOCAL_PROVIDER = "opspawn"
 """Of embedding models that run in the worker's own process."""
 
+logger = logging.getLogger("opspawn.telemetry")
+
 _Attributes = dict[str, AttributeValue]
 Contents = Callable[[BoundedContent], Mapping[str, JsonValue]]
-"""Returns contents as attributes; it may take milliseconds, so call it in a thread."""
+"""Returns contents as attributes. It may take milliseconds, so call it in a thread, in the activity's context; and it
+may raise anything, such as for a payload that can't be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,13 @@ class ActivityAttempt:
         self._report(AttemptReport(span))
 
     def end(self, result: object, error: BaseException | None) -> None:
-        """Report that the attempt has ended."""
+        """Report that the attempt has ended. It never raises: what the attempt did is done."""
+        try:
+            self._report_end(result, error)
+        except Exception:
+            logger.exception("The end of an attempt can't be reported")
+
+    def _report_end(self, result: object, error: BaseException | None) -> None:
         ended, kind = time.time_ns(), self._info.activity_type
         seconds, error_type = (ended - self._started) / _NS, _error_type(error)
         span = FinishedSpan(
@@ -177,10 +187,10 @@ class ActivityAttempt:
         span = _with(replace(span, name=name, is_client=is_mcp), attributes)
         if not self._capture.on_spans:
             return AttemptReport(span)
-        arguments = _decoded(self._args[0]) if self._args else None
         has_result, value = span.error_type is None, result.value if isinstance(result, ToolOutput) else result
 
         def contents(content: BoundedContent) -> Mapping[str, JsonValue]:
+            arguments = _decoded(self._args[0]) if self._args else None
             written = {names.TOOL_ARGUMENTS: content.value(arguments)}
             return written | ({names.TOOL_RESULT: content.value(_json(value))} if has_result else {})
 

@@ -29,8 +29,10 @@ from activities.telemetry.event_sink import EventSink, FinishedEvent, open_event
 from activities.telemetry.gen_ai_content import BoundedContent, as_json
 from activities.telemetry.span_sink import AttributeValue, FinishedSpan, SpanSink, open_span_sink
 from activities.telemetry.task_metrics import TaskMetrics
+from activities.tenant_settings import OTHER_TENANTS
 from agentkit import telemetry as names
-from agentkit.interfaces import NoSecrets, Secrets
+from agentkit.catalog.catalog import agent_names
+from agentkit.interfaces import DEFAULT_TENANT, NoSecrets, Secrets
 from agentkit.observed_calls import ObservedEmbeddings, ObservedModelCall, observing
 from agentkit.telemetry import span_id, tracing_as
 from workflows.task_types import WORKFLOW_TYPE
@@ -56,7 +58,8 @@ def worker_telemetry(client: Client, settings: Settings, secrets: Secrets | None
     events = open_event_sink(environment) if capture.on_events else None
     if sink is None and events is None and settings.worker_metrics is None:
         return ()
-    metrics = TaskMetrics(Runtime.default().metric_meter)
+    known = {"agent": agent_names(settings.app_dir), "tenant": {DEFAULT_TENANT, *settings.tenants} - {OTHER_TENANTS}}
+    metrics = TaskMetrics(Runtime.default().metric_meter, known)
     parts = WorkerTelemetry(TaskFactsCache(client), metrics, sink, events, capture)
     return (SimplePlugin("opspawn.telemetry", interceptors=[parts], run_context=parts.running),)
 

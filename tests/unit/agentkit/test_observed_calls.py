@@ -47,6 +47,21 @@ async def test_calls_are_reported_with_their_results_and_errors() -> None:
     assert embedded.end_ns >= embedded.start_ns > 0
 
 
+async def test_an_observer_that_fails_fails_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Observer):
+        def on_model_call(self, call: ObservedModelCall) -> None:
+            raise RuntimeError("no observer")
+
+        def on_embeddings(self, call: ObservedEmbeddings) -> None:
+            raise RuntimeError("no observer")
+
+    with observing(Failing()):
+        response = await observed_response(ScriptedModel(["Hi."]), REQUEST)
+        assert response.message.text == "Hi."
+        assert len(await observed_embeddings(WordEmbedder(dimension=8), ["a"], "query")) == 1
+    assert caplog.text.count("RuntimeError: no observer") == 2
+
+
 async def test_without_an_observer_calls_are_only_made() -> None:
     response = await observed_response(ScriptedModel(["Hi."]), REQUEST)
     assert response.message.text == "Hi."

@@ -5,10 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from temporalio.common import MetricAttributes, MetricHistogramFloat, MetricMeter
-
 from activities.telemetry.task_metrics import TaskMetrics
+from tests.recorded_labels import meter_of
 from tests.reserved_ports import reserve_port
 
 PROGRAM = """
@@ -56,31 +54,14 @@ def test_the_metrics_of_tasks_are_those_of_the_reference() -> None:
     assert values[f"{prefix}_input_tokens"] == "7"
 
 
-class Recorded(MetricHistogramFloat):
-    """Keeps the labels that it gets."""
-
-    name = "recorded"
-    description = None
-    unit = None
-
-    def __init__(self, found: list[dict[str, str]]) -> None:
-        self.found = found
-
-    def record(self, value: float, additional_attributes: MetricAttributes | None = None) -> None:
-        self.found.append({name: str(value) for name, value in (additional_attributes or {}).items()})
-
-    def with_additional_attributes(self, additional_attributes: MetricAttributes) -> Recorded:
-        return self
-
-
-def test_a_label_has_a_bounded_number_of_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_label_has_a_bounded_number_of_values() -> None:
     found: list[dict[str, str]] = []
-    meter = MetricMeter.noop
-    monkeypatch.setattr(meter, "create_histogram_float", lambda *_, **__: Recorded(found))
-    metrics = TaskMetrics(meter)
+    metrics = TaskMetrics(meter_of(found), {"agent": {"buyer"}})
     for number in range(1_000):
         metrics.tool_call(1.0, {"agent": f"agent-{number}", "tenant": "t", "tool": "look"}, "")
     metrics.tool_call(1.0, {"agent": "agent-7", "tenant": "t", "tool": "look"}, "")
     assert len({labels["agent"] for labels in found}) == 201
     assert found[-2] == {"agent": "other", "tenant": "t", "tool": "look", "error_type": ""}
     assert found[-1]["agent"] == "agent-7", "those that were there first keep their names"
+    metrics.tool_call(1.0, {"agent": "buyer", "tenant": "t", "tool": "look"}, "")
+    assert found[-1]["agent"] == "buyer", "known names are always labels"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from activities.settings import Settings
-from agentkit.catalog.catalog import Catalog, load_catalog
+from agentkit.catalog.catalog import Catalog, agent_names, load_catalog
 from agentkit.catalog.defaults import TEMPLATE
 from agentkit.catalog.mcp_access import PROXY_TOOLS
 from agentkit.errors import AgentInvalid, AgentNotFound, ToolError
@@ -70,6 +70,13 @@ def test_an_empty_directory_has_the_built_in_agent_and_tools(tmp_path: Path) -> 
     assert list(catalog.agents) == ["assistant"]
     assert sorted(spec.name for spec in catalog.toolset.specs()) == sorted([*BUILT_IN, *PROXY_TOOLS, *MEMORY_TOOLS])
     assert catalog.problems == []
+
+
+def test_names_of_agents_are_those_of_the_catalog_without_broken_files(tmp_path: Path, write: Write) -> None:
+    write("agents/buyer.yaml", "instructions: Buy.")
+    write("agents/other.yml", "name: seller\ninstructions: Sell.")
+    write("agents/broken.yaml", "instrctions: Break.")
+    assert agent_names(tmp_path) == load(tmp_path).agents.keys() == {"assistant", "buyer", "seller"}
 
 
 def test_a_missing_directory_is_a_problem_and_the_built_in_agent_remains(tmp_path: Path) -> None:

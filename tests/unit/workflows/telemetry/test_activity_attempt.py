@@ -90,6 +90,15 @@ def test_a_failed_call_has_no_result() -> None:
     assert "hunter2" not in json.dumps(written) + str(reports[0].span)
 
 
+def test_an_error_of_telemetry_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(report: AttemptReport) -> None:
+        raise RuntimeError("no exporter")
+
+    info = replace(ActivityEnvironment.default_info(), activity_type="tool.look")
+    ActivityAttempt(info, (), FACTS, CountedMetrics(), ContentCapture(), fail).end("open", None)
+    assert "RuntimeError: no exporter" in caplog.text
+
+
 def test_requests_within_another_activity_are_spans_under_it_and_are_counted() -> None:
     attempt, reports, metrics = attempt_of(COMPACT_ACTIVITY, {}, capture=ContentCapture("SPAN_AND_EVENT"))
     request = ModelRequest(model="google:flash", system="Summarize.", messages=[user_message("All.")])

@@ -16,11 +16,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client, WorkflowExecution
 
 from activities.temporal.temporal_clock import temporal_now
+from api.current_principal import current_principal
 from api.tasks.errors import CursorInvalid
 from api.tasks.requests.steering_requests import InboxRequest
 from api.tasks.requests.task_requests import TaskFilter
@@ -92,13 +93,15 @@ def created_terms(after: datetime | None, before: datetime | None) -> list[str]:
 def inbox_query(inbox: InboxRequest, *, opened_before: datetime | None = None) -> str:
     """Return which tasks may have such pending input requests, as a query of Temporal's visibility.
 
-    It finds only what the current principal sees.
+    It finds only what the current principal sees. ``opened_before`` is rounded up to a second, so that equal requests
+    of the same second share a read: compare the requests of each task with the exact time.
     """
     terms = [f"WorkflowType = '{WORKFLOW_TYPE}'", "ExecutionStatus = 'Running'", *tenant_terms()]
     if opened_before is None:
         terms.append(f"{INPUT_SINCE.name} IS NOT NULL")
     else:
-        terms.append(f"{INPUT_SINCE.name} <= '{_rfc3339(_nanoseconds(opened_before))}'")
+        bound = (opened_before + timedelta(microseconds=999_999)).replace(microsecond=0)
+        terms.append(f"{INPUT_SINCE.name} <= '{_rfc3339(_nanoseconds(bound))}'")
     if inbox.kind:
         kinds = (f"{INPUT.name} = {quoted(input_term('kind', kind))}" for kind in dict.fromkeys(inbox.kind))
         terms.append(f"({' OR '.join(kinds)})")
@@ -167,7 +170,7 @@ class TaskPages:
             return tasks, counted.count
 
         async with self._workflows.calling():
-            return await self._reads.run((query, cursor, count), read)
+            return await self._reads.run((query, cursor, count), read, current_principal().tenant)
 
 
 async def newest_tasks(

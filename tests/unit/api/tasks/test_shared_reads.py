@@ -38,10 +38,10 @@ class Store:
 
 async def test_requests_during_an_equal_read_share_the_next_one_and_not_that_one() -> None:
     store, reads = Store(), SharedReads[int]()
-    first = asyncio.create_task(reads.run("a", store.read("a")))
+    first = asyncio.create_task(reads.run("a", store.read("a"), "acme"))
     await store.until_read(1)
-    others = [asyncio.create_task(reads.run("a", store.read("a"))) for _ in range(20)]
-    other_key = asyncio.create_task(reads.run("b", store.read("b")))
+    others = [asyncio.create_task(reads.run("a", store.read("a"), "acme")) for _ in range(20)]
+    other_key = asyncio.create_task(reads.run("b", store.read("b"), "acme"))
     await store.until_read(2)
     assert store.reads == ["a", "b"]
     store.gate.set()
@@ -49,12 +49,12 @@ async def test_requests_during_an_equal_read_share_the_next_one_and_not_that_one
     assert await other_key == 2
     assert set(await asyncio.gather(*others)) == {3}
     assert store.reads == ["a", "b", "a"]
-    assert await reads.run("a", store.read("a")) == 4
+    assert await reads.run("a", store.read("a"), "acme") == 4
 
 
 async def test_no_more_than_the_limit_are_read_at_once_and_all_are_in_the_end() -> None:
     store, reads = Store(), SharedReads[int](max_at_once=2)
-    running = [asyncio.create_task(reads.run(key, store.read(key))) for key in "abcde"]
+    running = [asyncio.create_task(reads.run(key, store.read(key), "acme")) for key in "abcde"]
     await store.until_read(2)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -66,9 +66,9 @@ async def test_no_more_than_the_limit_are_read_at_once_and_all_are_in_the_end() 
 
 async def test_a_request_that_is_cancelled_takes_the_result_from_no_other() -> None:
     store, reads = Store(), SharedReads[int]()
-    blocking = asyncio.create_task(reads.run("a", store.read("a")))
+    blocking = asyncio.create_task(reads.run("a", store.read("a"), "acme"))
     await store.until_read(1)
-    leaving, staying = (asyncio.create_task(reads.run("a", store.read("a"))) for _ in range(2))
+    leaving, staying = (asyncio.create_task(reads.run("a", store.read("a"), "acme")) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
     store.gate.set()
@@ -78,6 +78,47 @@ async def test_a_request_that_is_cancelled_takes_the_result_from_no_other() -> N
         await leaving
 
 
+async def test_a_queued_read_is_dropped_with_its_last_request_and_takes_no_slot() -> None:
+    store, reads = Store(), SharedReads[int](max_at_once=1)
+    blocking = asyncio.create_task(reads.run("a", store.read("a"), "acme"))
+    await store.until_read(1)
+    abandoned = [asyncio.create_task(reads.run(key, store.read(key), "acme")) for key in "aabbc"]
+    waiting = asyncio.create_task(reads.run("c", store.read("c"), "acme"))
+    await asyncio.sleep(0)
+    for request in abandoned:
+        request.cancel()
+    await asyncio.wait(abandoned)
+    renewed = asyncio.create_task(reads.run("b", store.read("b"), "acme"))
+    store.gate.set()
+    assert (await blocking, await waiting, await renewed) == (1, 2, 3)
+    assert store.reads == ["a", "c", "b"]
+
+
+async def test_a_read_that_runs_ends_although_nobody_waits_for_it_any_more() -> None:
+    store, reads = Store(), SharedReads[int]()
+    leaving = asyncio.create_task(reads.run("a", store.read("a"), "acme"))
+    await store.until_read(1)
+    leaving.cancel()
+    await asyncio.wait((leaving,))
+    waiting = asyncio.create_task(reads.run("a", store.read("a"), "acme"))
+    await asyncio.sleep(0)
+    assert store.reads == ["a"], "an equal read runs"
+    store.gate.set()
+    assert await waiting == 2
+
+
+async def test_a_tenant_with_many_reads_leaves_slots_to_others() -> None:
+    store, reads = Store(), SharedReads[int](max_at_once=3, max_of_tenant=2)
+    many = [asyncio.create_task(reads.run(key, store.read(key), "acme")) for key in "abcdef"]
+    await store.until_read(2)
+    other = asyncio.create_task(reads.run("other", store.read("other"), "globex"))
+    await store.until_read(3)
+    assert store.reads == ["a", "b", "other"]
+    store.gate.set()
+    await asyncio.gather(other, *many)
+    assert sorted(store.reads) == [*"abcdef", "other"]
+
+
 async def test_all_requests_of_a_read_that_fails_get_its_error_and_the_next_is_read_anew() -> None:
     store, reads = Store(), SharedReads[int]()
     store.gate.set()
@@ -85,6 +126,6 @@ async def test_all_requests_of_a_read_that_fails_get_its_error_and_the_next_is_r
     async def fail() -> int:
         raise OSError("no store")
 
-    both = await asyncio.gather(*(reads.run("a", fail) for _ in range(2)), return_exceptions=True)
+    both = await asyncio.gather(*(reads.run("a", fail, "acme") for _ in range(2)), return_exceptions=True)
     assert [str(error) for error in both] == ["no store"] * 2
-    assert await reads.run("a", store.read("a")) == 1
+    assert await reads.run("a", store.read("a"), "acme") == 1

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from api.tasks.errors import CursorInvalid
+from api.tasks.requests.steering_requests import InboxRequest
 from api.tasks.requests.task_requests import TaskFilter
-from api.tasks.task_listing import PageCursor, visibility_query
+from api.tasks.task_listing import PageCursor, inbox_query, visibility_query
 
 
 def test_values_are_quoted_so_that_they_stay_values() -> None:
@@ -32,6 +33,13 @@ def test_a_running_status_is_a_search_attribute_and_an_ended_one_is_temporals() 
 )
 def test_times_reach_temporal_exactly_and_within_its_range(time: datetime, text: str) -> None:
     assert f"StartTime > '{text}'" in visibility_query(TaskFilter(created_after=time))
+
+
+@pytest.mark.parametrize("microsecond", [1, 500_000, 999_999])
+def test_inboxes_of_the_same_second_have_the_same_query_which_misses_no_request(microsecond: int) -> None:
+    opened_before = datetime(2026, 11, 28, 23, 59, 59, microsecond, tzinfo=UTC)
+    query = inbox_query(InboxRequest(), opened_before=opened_before)
+    assert "OpspawnInputSince <= '2026-11-29T00:00:00.000000000Z'" in query
 
 
 def test_a_cursor_is_decoded_to_the_same_end_of_a_page() -> None:

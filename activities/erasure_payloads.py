@@ -41,6 +41,9 @@ class ErasureRequest(Record):
     """The same for tasks of it that still run: seconds after they are ended."""
     late_tasks: tuple[str, ...] = Field(default=(), exclude_if=lambda tasks: not tasks)
     """When the erasure continues as new: the tasks that were running when they were erased."""
+    memories: bool = Field(default=False, exclude_if=lambda memories: not memories)
+    """Whether the task's memories are erased after the last sweep: its end was so lately that some may come after the
+    request had them erased."""
 
 
 class ErasureSweep(Record):

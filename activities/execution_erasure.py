@@ -52,21 +52,26 @@ class ErasureActivity:
                 raise application_error(error) from error
 
     async def _erase(self, sweep: ErasureSweep) -> SweptExecutions:
-        runs = [run_id async for run_id in self._chain(sweep)]
-        known, erased, late = {*runs}, set[str](), list[str]()
+        own_runs = [run_id async for run_id in self._chain(sweep)]
+        own_runs.reverse()  # the oldest first: each run names the one before it
+        known, erased, late = {*own_runs}, set[str](), list[str]()
         late_since = await temporal_now(self._client) - timedelta(seconds=sweep.grace_s)
-        for run_id in reversed(runs):  # the oldest first: each run names the one before it
-            await self._delete_run(sweep.workflow_id, run_id)
+        for task_id in (sweep.workflow_id, *sweep.late_tasks):
+            await self._payloads.erase(task_id)
         async for execution in self._client.list_workflows(_parts_query(sweep.workflow_id), rpc_timeout=_RPC_TIMEOUT):
+            if execution.id == sweep.workflow_id:
+                own_runs += () if execution.run_id in known else (execution.run_id,)
+                known.add(execution.run_id)
+                continue
             known.add(execution.run_id)
-            if execution.id != sweep.workflow_id and execution.id not in erased:
+            if execution.id not in erased:
                 erased.add(execution.id)
                 await self._payloads.erase(execution.id)
                 if len(late) < MAX_LATE_TASKS and _may_still_store(execution, late_since):
                     late.append(execution.id)
             await self._delete_run(execution.id, execution.run_id)
-        for task_id in (sweep.workflow_id, *sweep.late_tasks):
-            await self._payloads.erase(task_id)
+        for run_id in own_runs:  # last: by them, what is left is found again where something above failed
+            await self._delete_run(sweep.workflow_id, run_id)
         return SweptExecutions(remaining=len(known), late_tasks=tuple(late))
 
     async def _chain(self, sweep: ErasureSweep) -> AsyncIterator[str]:

@@ -15,6 +15,7 @@ __all__ = [
     "CHECK_INPUT_POLICY",
     "COMPACTION_POLICY",
     "CONVERSATION_POLICY",
+    "ERASE_MEMORIES_POLICY",
     "ERASURE_POLICY",
     "EXTRACT_MEMORIES_POLICY",
     "HEARTBEAT_INTERVAL",
@@ -105,6 +106,11 @@ ERASURE_POLICY = ActivityPolicy(
     retry=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
 )
 """Of erasing what is left of a task or conversation, without a last attempt: each one finds less."""
+
+ERASE_MEMORIES_POLICY = ActivityPolicy(
+    start_to_close=timedelta(hours=1), heartbeat=MEMORY_HEARTBEAT_TIMEOUT, retry=ERASURE_POLICY.retry
+)
+"""Of erasing the memories of a task that ended just before; it waits for a worker that serves memory."""
 
 CHECK_INPUT_POLICY = ActivityPolicy(
     start_to_close=timedelta(minutes=1),

@@ -29,6 +29,8 @@ class BucketServer:
     writes: int = 0
     failing: bool = False
     """Whether each request gets a 403."""
+    refuses_deletes: bool = False
+    """Whether no object may be deleted, as of credentials without ``s3:DeleteObject``."""
 
     async def respond(self, request: Request) -> Response:
         path = request.url.path
@@ -42,6 +44,10 @@ class BucketServer:
             return Response(headers={"ETag": self._etag(path)})
         if request.method == "POST" and "delete" in request.query_params:
             keys = re.findall(r"<Key>(.*?)</Key>", (await request.body()).decode())
+            if self.refuses_deletes:
+                denied = "<Code>AccessDenied</Code><Message>Access Denied</Message>"
+                errors = "".join(f"<Error><Key>{key}</Key>{denied}</Error>" for key in keys)
+                return Response(f"<DeleteResult>{errors}</DeleteResult>", media_type="application/xml")
             for key in keys:
                 self.objects.pop(f"{path.rstrip('/')}/{unescape(key)}", None)
             deleted = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.erasure_payloads import (
@@ -20,7 +21,10 @@ with workflow.unsafe.imports_passed_through():
         ErasureSweep,
         SweptExecutions,
     )
-    from activities.retry_policies import ERASURE_POLICY
+    from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY, MemoryCount, TaskReference
+    from activities.retry_policies import ERASE_MEMORIES_POLICY, ERASURE_POLICY
+    from agentkit.interfaces import DEFAULT_TENANT, memory_task_queue
+    from workflows.search_attributes import TENANT
 
 __all__ = ["ConversationErasure", "TaskErasure"]
 
@@ -44,12 +48,35 @@ class _Erasure:
             swept = await self._sweep()
             self._add_late_tasks(swept)
             if not swept.remaining and started >= self._last_sweep_after:
-                return
+                break
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(self._rest)
             left = self._last_sweep_after - workflow.now()
             await workflow.sleep(interval if swept.remaining else max(left, _FIRST_INTERVAL))
             interval = min(2 * interval, _MAX_INTERVAL)
+        while self._request.memories and not await self._erase_memories():
+            await workflow.sleep(_MAX_INTERVAL)
+
+    async def _erase_memories(self) -> bool:
+        """Erase the memories that the task has written; return False if memory can't be used."""
+        info, policy = workflow.info(), ERASE_MEMORIES_POLICY
+        tenant = info.typed_search_attributes.get(TENANT) or DEFAULT_TENANT
+        try:
+            await workflow.execute_activity(
+                ERASE_MEMORIES_OF_TASK_ACTIVITY,
+                TaskReference(tenant=tenant, task_id=info.workflow_id),
+                result_type=MemoryCount,
+                task_queue=memory_task_queue(info.task_queue),
+                start_to_close_timeout=policy.start_to_close,
+                heartbeat_timeout=policy.heartbeat,
+                retry_policy=policy.retry,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("Memories can't be erased yet: %s", error.cause)
+            return False
+        return True
 
     @property
     def _rest(self) -> ErasureRequest:

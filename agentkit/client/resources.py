@@ -145,6 +145,8 @@ class DeletedTask(ApiObject):
     """How many memories were erased; None where that was not requested."""
     waiting_for_worker: bool = False
     """Whether no worker runs that could go on with it."""
+    problem: str | None = None
+    """Why it doesn't get on: how it failed last. It is tried again and again."""
 
 
 class TaskList(ApiObject):

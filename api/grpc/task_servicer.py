@@ -89,6 +89,7 @@ class TaskServicer(TaskServiceServicer):
                 erased=erased.status == "erased",
                 memories=erased.memories,
                 waiting_for_worker=erased.waiting_for_worker,
+                problem=erased.problem or "",
             )
 
     async def WatchTask(self, request: tasks_pb2.WatchTaskRequest, context: _WatchContext) -> None:  # type: ignore[override]

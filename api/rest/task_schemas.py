@@ -284,7 +284,13 @@ class ErasedTaskResponse(_Response):
     """How far the erasure of a task is."""
 
     model_config = _with_example(
-        {"id": "task-01a1ffab7d617517824951118c3e99ab", "status": "erasing", "memories": 2, "waiting_for_worker": False}
+        {
+            "id": "task-01a1ffab7d617517824951118c3e99ab",
+            "status": "erasing",
+            "memories": 2,
+            "waiting_for_worker": False,
+            "problem": None,
+        }
     )
 
     id: str
@@ -294,6 +300,8 @@ class ErasedTaskResponse(_Response):
     """How many memories were erased; null where `memories` was not requested."""
     waiting_for_worker: bool
     """Whether no worker runs that could go on with it."""
+    problem: str | None
+    """Why it doesn't get on: how it failed last. It is tried again and again. Null where it hasn't failed."""
 
 
 class TranscriptResponse(_Response):

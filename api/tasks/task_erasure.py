@@ -46,6 +46,8 @@ class ErasedTask:
     """How many memories were erased; None: that was not requested."""
     waiting_for_worker: bool = False
     """Whether no worker runs that could go on with it."""
+    problem: str | None = None
+    """Why it doesn't get on: how it failed last. It is tried again and again."""
 
 
 class TaskErasures:
@@ -92,11 +94,12 @@ class TaskErasures:
             raise
         count = await self._memories.erase_of_task(tenant_of(execution), task_id) if memories else None
         async with self._workflows.calling(task_id):
-            erasure = await self._erasure.start(execution)
+            erasure = await self._erasure.start(execution, memories=memories)
             self._check_ended(erasure)
             is_running = erasure.status is WorkflowExecutionStatus.RUNNING
             waits = is_running and not await self._workers.polls(erasure)
-        return ErasedTask(task_id, "erasing" if is_running else "erased", count, waits)
+            problem = await self._erasure.problem(erasure) if is_running else None
+        return ErasedTask(task_id, "erasing" if is_running else "erased", count, waits, problem)
 
     async def _check(self, execution: WorkflowExecutionDescription) -> None:
         """Check that a task may be erased.

@@ -35,5 +35,7 @@ def delete(
     write_message(out, f"Task {task_id} {state}.")
     if deleted.memories is not None:
         write_message(out, f"Memories erased: {deleted.memories}.")
+    if deleted.problem is not None:
+        write_message(err, f"It failed last with: {deleted.problem} It is tried again.", style="yellow")
     if deleted.waiting_for_worker:
         write_message(err, worker_notice(server.call(system_info)), style="yellow")

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.erasure_payloads import (
@@ -17,6 +18,8 @@ from activities.erasure_payloads import (
     ErasureSweep,
     SweptExecutions,
 )
+from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY, MemoryCount, TaskReference
+from agentkit.interfaces import memory_task_queue
 from workflows.erasure import ConversationErasure, TaskErasure
 from workflows.workflow_sandbox import sandboxed_runner
 
@@ -42,11 +45,13 @@ class Sweeps:
 
 
 async def erase(
-    server: WorkflowEnvironment, env: TaskEnvironment, sweeps: Sweeps, *, ends_in_s: float = 0
+    server: WorkflowEnvironment, env: TaskEnvironment, sweeps: Sweeps, *, ends_in_s: float = 0, memories: bool = False
 ) -> list[tuple[float, ErasureSweep]]:
     """Run an erasure; return the seconds from its start, and the argument, of each sweep."""
     now = await server.get_current_time()
-    request = ErasureRequest(run_id="run", last_sweep_after=now + timedelta(seconds=ends_in_s), grace_s=60)
+    request = ErasureRequest(
+        run_id="run", last_sweep_after=now + timedelta(seconds=ends_in_s), grace_s=60, memories=memories
+    )
     worker = Worker(
         env.client,
         task_queue=env.settings.task_queue,
@@ -77,6 +82,27 @@ async def test_the_last_sweep_comes_when_nothing_can_be_stored_any_more(
     calls = await erase(time_skipping_server, time_skipping_env, Sweeps(), ends_in_s=40)
     assert len(calls) == 2
     assert calls[0][0] < 40 <= calls[-1][0]
+
+
+async def test_memories_are_erased_last_and_again_until_memory_can_be_used(
+    time_skipping_server: WorkflowEnvironment, time_skipping_env: TaskEnvironment
+) -> None:
+    env, sweeps = time_skipping_env, Sweeps()
+    erased: list[tuple[TaskReference, int]] = []
+
+    @activity.defn(name=ERASE_MEMORIES_OF_TASK_ACTIVITY)
+    async def erase_memories(task: TaskReference) -> MemoryCount:
+        erased.append((task, len(sweeps.calls)))
+        if len(erased) == 1:
+            raise ApplicationError("It is set up in another way.", type="MemoryMisconfigured", non_retryable=True)
+        return MemoryCount(count=1, kind="erased")
+
+    queue = memory_task_queue(env.settings.task_queue)
+    async with Worker(env.client, task_queue=queue, activities=[erase_memories]):
+        await erase(time_skipping_server, env, sweeps, ends_in_s=40, memories=True)
+    [(first, _), second] = erased
+    assert second == (first, 2)
+    assert (first.tenant, first.task_id[:7]) == ("default", "erased-")
 
 
 async def test_tasks_that_were_running_are_swept_again_a_minute_later(

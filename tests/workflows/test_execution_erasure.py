@@ -27,6 +27,8 @@ from activities.storage.message_storage import MessageStorage
 from activities.temporal.data_converter import data_converter
 from activities.temporal.payload_storage import payload_directory
 from agentkit.messages import user_message
+from api.tasks.task_workflows import TaskWorkflows
+from api.tasks.workflow_erasure import WorkflowErasure
 from tests.bucket_server import BucketServer
 from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from workflows.erasure import ConversationErasure, TaskErasure
@@ -202,4 +204,32 @@ async def test_an_erasure_goes_on_when_the_bucket_is_there_again(env: TaskEnviro
         assert bucket.objects
         bucket.failing = False
         await erasing
+    assert not bucket.objects
+
+
+async def test_where_the_bucket_refuses_deletes_the_history_stays_and_the_reason_is_known(
+    env: TaskEnvironment, bucket: BucketServer
+) -> None:
+    settings = env.settings.model_copy(update={"payload_storage": "s3://payloads"})
+    stored = TaskEnvironment(Client(env.client.service_client, data_converter=data_converter(settings)), settings)
+    erasure = WorkflowErasure(stored.client, settings, TaskWorkflows(stored.client, settings))
+
+    async def problem() -> str:
+        while True:
+            description = await stored.client.get_workflow_handle(newest.id).describe()
+            if (text := await erasure.problem(description)) is not None:
+                return text
+            await asyncio.sleep(0.05)
+
+    async with worker(stored):
+        newest = await chain(stored)
+        bucket.refuses_deletes = True
+        erasing = asyncio.create_task(erase(stored, newest))
+        text = await asyncio.wait_for(problem(), TIMEOUT_S)
+        assert len(await runs_left(env, newest.id)) == 3  # both of the task, and the erasure
+        assert (await newest.describe()).workflow_type == WORKFLOW_TYPE
+        bucket.refuses_deletes = False
+        await erasing
+    assert text.startswith("Payloads in s3://payloads can't be erased (")
+    assert "Access Denied" in text
     assert not bucket.objects

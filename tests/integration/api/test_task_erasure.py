@@ -164,7 +164,7 @@ async def test_requests_at_once_erase_a_task_once(harness: ApiHarness) -> None:
     task_id = await harness.submit()
     await harness.http.post(f"/api/v1/tasks/{task_id}/terminate")
     responses = await asyncio.gather(*(erase(harness, task_id) for _ in range(5)))
-    body = {"id": task_id, "status": "erasing", "memories": None, "waiting_for_worker": True}
+    body = {"id": task_id, "status": "erasing", "memories": None, "waiting_for_worker": True, "problem": None}
     assert [accepted(response, 202) for response in responses] == [body] * 5
     handle = harness.temporal.get_workflow_handle(task_id)
     assert (await handle.describe()).workflow_type == "TaskErasure"
@@ -203,6 +203,25 @@ async def test_memories_of_the_task_are_erased_by_choice(harness: ApiHarness) ->
         assert (await memory.list(scope, limit=10)).total == 3
         assert accepted(await erase(harness, task_id, memories=True), 202)["memories"] == 1
     assert {each.text for each in (await memory.list(scope, limit=10)).memories} == {"Fact b", "Fact c"}
+
+
+async def test_a_memory_that_comes_just_after_the_task_was_ended_is_erased_as_well(harness: ApiHarness) -> None:
+    memory = InMemoryMemory()
+    scope = MemoryScope(kind="user", owner="ada")
+    async with serving(harness, memory):
+        task_id = await harness.submit()
+        await harness.task(task_id, wait=WITHIN)
+        tasks = TaskService(harness.temporal, harness.catalog, harness.settings)
+        served = WorkerMemory(harness.temporal, harness.settings)
+        erasures = TaskErasures(harness.temporal, tasks, served, harness.settings, grace_s=1)
+        await erasures.erase(task_id, memories=True)
+        await memory.remember(scope, NewMemory(text="Late", key="a", task_id=task_id))
+    async with harness.worker(["Never."]):
+        waiting = await eventually(lambda: erasures.erase(task_id), lambda erased: erased.problem is not None)
+    assert (waiting.status, waiting.problem) == ("erasing", "It waits for a worker that serves long-term memory.")
+    async with serving(harness, memory):
+        await eventually(lambda: erasures.erase(task_id), lambda erased: erased.status == "erased")
+    assert (await memory.list(scope, limit=10)).total == 0
 
 
 async def test_where_memories_cannot_be_erased_nothing_is(harness: ApiHarness) -> None:

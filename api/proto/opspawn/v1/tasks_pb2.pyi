@@ -447,6 +447,7 @@ class DeleteTaskResponse(_message.Message):
     ERASED_FIELD_NUMBER: _builtins.int
     MEMORIES_FIELD_NUMBER: _builtins.int
     WAITING_FOR_WORKER_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     erased: _builtins.bool
     """False: a worker and Temporal still erase it; a repeated request says how far they are."""
@@ -454,6 +455,8 @@ class DeleteTaskResponse(_message.Message):
     """How many memories were erased. Absent where that was not requested."""
     waiting_for_worker: _builtins.bool
     """No worker runs that could go on with it."""
+    problem: _builtins.str
+    """Why it doesn't get on: how it failed last. It is tried again and again. Empty: it hasn't failed."""
     def __init__(
         self,
         *,
@@ -461,10 +464,11 @@ class DeleteTaskResponse(_message.Message):
         erased: _builtins.bool = ...,
         memories: _builtins.int | None = ...,
         waiting_for_worker: _builtins.bool = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_memories", b"_memories", "memories", b"memories"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_memories", b"_memories", "erased", b"erased", "memories", b"memories", "task_id", b"task_id", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_memories", b"_memories", "erased", b"erased", "memories", b"memories", "problem", b"problem", "task_id", b"task_id", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__memories: _TypeAlias = _typing.Literal["memories"]  # noqa: Y015
     _WhichOneofArgType__memories: _TypeAlias = _typing.Literal["_memories", b"_memories"]  # noqa: Y015

@@ -134,10 +134,11 @@ async def test_transcripts_agents_and_cancellation_use_their_paths(api: Scripted
 
 
 async def test_a_task_is_deleted_with_its_memories_by_choice(api: ScriptedApi, client: OpspawnClient) -> None:
-    body = {"id": "task-1", "status": "erasing", "memories": None, "waiting_for_worker": True}
+    body = {"id": "task-1", "status": "erasing", "memories": None, "waiting_for_worker": True, "problem": "refused"}
     api.on("DELETE", "/tasks/task-1", ScriptedResponse(202, body), ScriptedResponse(202, {**body, "memories": 2}))
 
-    assert (await client.delete("task-1")).waiting_for_worker
+    deleted = await client.delete("task-1")
+    assert (deleted.waiting_for_worker, deleted.problem) == (True, "refused")
     assert (await client.delete("task-1", memories=True)).memories == 2
 
     assert [request.path for request in api.requests] == [

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,13 +14,12 @@ import typer
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.erasure_payloads import ERASURE_TYPES
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from activities.temporal.encrypted_payloads import key_reference
 from activities.temporal.payload_encryption import PayloadEncryption
 from activities.temporal.payload_storage import FILES_DIRECTORY, OWNER_FILE, PayloadStorageFailed
-from activities.temporal.tenant_encryption_keys import MAX_KEY_AGE_S, OwnedKey, TenantEncryptionKeys
+from activities.temporal.tenant_encryption_keys import MAX_KEY_AGE_S, KeySearch, OwnedKey, TenantEncryptionKeys
 from cli.errors import CommandFailed, UsageWrong
 from cli.temporal_checks import connect_to_temporal
 from cli.views.console import printable
@@ -31,8 +29,14 @@ from workflows.task_types import WORKFLOW_TYPE
 __all__ = ["DestroyedKeys", "KeyDestruction", "destroy_owned_keys", "rewrap_tenant_keys"]
 
 _RPC_TIMEOUT = timedelta(seconds=10)
-_TYPES = ", ".join(f"'{name}'" for name in (WORKFLOW_TYPE, CONVERSATION_TYPE, *ERASURE_TYPES))
+_TYPES = ", ".join(f"'{name}'" for name in (WORKFLOW_TYPE, CONVERSATION_TYPE))
 _RUNNING = f"WorkflowType IN ({_TYPES}) AND ExecutionStatus = 'Running'"
+_QUIET_LOOKS = 2
+"""After how many looks that found nothing, Temporal's lists are complete: they lag behind by a moment."""
+_LOOK_INTERVAL_S = 2.0
+_CACHE_EXPIRY_S = MAX_KEY_AGE_S + 5.0
+"""With the time of a request to Temporal, which a process may have encrypted just before it knew."""
+_MAX_SHOWN_PROBLEMS = 10
 _REASON = "The key of its tenant or user was destroyed."
 
 
@@ -43,7 +47,9 @@ class DestroyedKeys:
     references: tuple[str, ...]
     terminated: int
     """How many tasks and conversations ran."""
-    place: str
+    problems: tuple[str, ...]
+    """Files that couldn't be deleted, and keys that can't be read: a sentence each."""
+    location: str
     """Where the keys were."""
 
 
@@ -58,21 +64,27 @@ def destroy_owned_keys(settings: Settings, tenant: str, user: str | None, *, con
     keys = _tenant_keys(settings)
     owner = f"tenant {printable(tenant)}" if user is None else f"user {printable(user)} of tenant {printable(tenant)}"
     try:
-        owned = asyncio.run(keys.owned_by(tenant, user))
+        found = asyncio.run(keys.owned_by(tenant, user))
     except PayloadStorageFailed as error:
         raise CommandFailed(str(error)) from error
-    if not owned:
-        raise UsageWrong(f"There is no key of {owner} in {keys.place}: nothing is encrypted with one")
+    if not found.keys and found.problems:
+        raise CommandFailed(f"Nothing was destroyed. {_text_of(found.problems)}")
+    if not found.keys:
+        raise UsageWrong(f"There is no key of {owner} in {keys.location}: nothing is encrypted with one")
     question = (
-        f"Erase all tasks and conversations of {owner}, with their keys ({len(owned)})? Nothing brings them back."
+        f"Erase all tasks and conversations of {owner}, with their keys ({len(found.keys)})? Nothing brings them back."
     )
     if not confirmed and not typer.confirm(question, err=True):
         raise CommandFailed("Nothing was destroyed.")
     try:
-        terminated = asyncio.run(_destroy(settings, keys, owned))
+        destroyed = asyncio.run(_destroy(settings, keys, found))
     except (PayloadStorageFailed, RPCError) as error:
         raise CommandFailed(f"{error}. Correct that, and run the command again.") from error
-    return DestroyedKeys(tuple(key.reference for key in owned), terminated, keys.place)
+    if destroyed.problems:
+        count = len(destroyed.references)
+        text = f"Keys destroyed: {count}, but not all was erased. {_text_of(destroyed.problems)}"
+        raise CommandFailed(f"{text} Correct that, and run the command again.")
+    return destroyed
 
 
 def rewrap_tenant_keys(settings: Settings) -> int:
@@ -83,14 +95,23 @@ def rewrap_tenant_keys(settings: Settings) -> int:
         CommandFailed: a key can't be unwrapped or written.
     """
     try:
-        return asyncio.run(_tenant_keys(settings).rewrap())
+        count, problems = asyncio.run(_tenant_keys(settings).rewrap())
     except PayloadStorageFailed as error:
         raise CommandFailed(str(error)) from error
+    if problems:
+        raise CommandFailed(f"Keys rewrapped: {count}, but not all. {_text_of(problems)}")
+    return count
 
 
-async def _destroy(settings: Settings, keys: TenantEncryptionKeys, owned: Sequence[OwnedKey]) -> int:
+async def _destroy(settings: Settings, keys: TenantEncryptionKeys, found: KeySearch) -> DestroyedKeys:
     client = await connect_to_temporal(settings)
-    return await KeyDestruction(client, keys, settings.data_dir / "payloads").destroy(owned)
+    destroyed = await KeyDestruction(client, keys, settings.data_dir / "payloads").destroy(found.keys)
+    return replace(destroyed, problems=(*found.problems, *destroyed.problems))
+
+
+def _text_of(problems: Sequence[str]) -> str:
+    shown, more = problems[:_MAX_SHOWN_PROBLEMS], len(problems) - _MAX_SHOWN_PROBLEMS
+    return " ".join((*shown, *([f"And {more} more."] if more > 0 else [])))
 
 
 def _tenant_keys(settings: Settings) -> TenantEncryptionKeys:
@@ -108,31 +129,43 @@ class KeyDestruction:
     keys: TenantEncryptionKeys
     payloads: Path
     """The directory of stored payloads, which has the files of tasks, too."""
-    known_after_s: float = MAX_KEY_AGE_S
-    """After how many seconds no process uses a destroyed key any more."""
+    cache_expiry_s: float = _CACHE_EXPIRY_S
+    """After how many seconds nothing arrives that is encrypted with a destroyed key any more."""
+    look_interval_s: float = _LOOK_INTERVAL_S
 
-    async def destroy(self, owned: Collection[OwnedKey]) -> int:
-        """Terminate the tasks that use these keys, destroy the keys, and delete the tasks' files; return how many ran.
+    async def destroy(self, owned: Collection[OwnedKey]) -> DestroyedKeys:
+        """Terminate the tasks that use these keys, delete the tasks' files, and destroy the keys.
 
-        Until ``known_after_s`` has passed, others may start with a destroyed key: those are terminated after that.
-        Where it fails before a key is destroyed, it can be repeated.
+        Until ``cache_expiry_s`` has passed, others may start with a destroyed key, and write files: those are
+        terminated and deleted after that. What fails can be repeated, from wherever it was interrupted.
 
         Raises:
             RPCError: Temporal refuses or doesn't respond.
             PayloadStorageFailed: a key can't be replaced.
         """
         references = {key.reference for key in owned}
-        ended = await self._terminate(references)
-        for reference in references:
-            await self.keys.destroy(reference)
-        await asyncio.sleep(self.known_after_s)
-        ended += await self._terminate(references)
-        for directory in self._directories(references):
-            shutil.rmtree(directory / FILES_DIRECTORY, ignore_errors=True)
-        return ended
+        terminated = await self._terminate(references)
+        self._delete_files(references)  # what can't be deleted is reported at the end
+        for key in owned:
+            await self.keys.destroy(key)
+        await asyncio.sleep(self.cache_expiry_s)
+        terminated += await self._terminate(references)
+        problems = self._delete_files(references)
+        return DestroyedKeys(tuple(sorted(references)), terminated, tuple(problems), self.keys.location)
 
     async def _terminate(self, references: Collection[str]) -> int:
-        ended = 0
+        """Terminate what runs, until nothing does; return how many ran."""
+        terminated = quiet = 0
+        while True:
+            found = await self._terminate_listed(references)
+            terminated += found
+            quiet = 0 if found else quiet + 1
+            if quiet == _QUIET_LOOKS:
+                return terminated
+            await asyncio.sleep(self.look_interval_s)
+
+    async def _terminate_listed(self, references: Collection[str]) -> int:
+        terminated = 0
         async for execution in self.client.list_workflows(_RUNNING, rpc_timeout=_RPC_TIMEOUT):
             if key_reference(execution.id) in references:
                 handle = self.client.get_workflow_handle(execution.id)
@@ -142,12 +175,30 @@ class KeyDestruction:
                     if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended by itself
                         raise
                 else:
-                    ended += 1
-        return ended
+                    terminated += 1
+        return terminated
 
-    def _directories(self, references: Collection[str]) -> Iterator[Path]:
-        """Yield the directories of the payloads of workflows that use these keys."""
-        for path in self.payloads.glob(f"*/*/{OWNER_FILE}"):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                if key_reference(str(json.loads(path.read_bytes())["workflow_id"])) in references:
-                    yield path.parent
+    def _delete_files(self, references: Collection[str]) -> list[str]:
+        """Delete the files of tasks that use these keys; return a sentence for each that can't be deleted."""
+        problems: list[str] = []
+
+        def add_problem(_: object, path: str, failed: tuple[type[BaseException], BaseException, object]) -> None:
+            if not isinstance(failed[1], FileNotFoundError):
+                problems.append(_problem(path, failed[1]))
+
+        for owner in self.payloads.glob(f"*/*/{OWNER_FILE}"):
+            try:
+                is_owned = key_reference(str(json.loads(owner.read_bytes())["workflow_id"])) in references
+            except OSError as error:
+                add_problem(None, str(owner), (type(error), error, None))
+            except (ValueError, KeyError, TypeError):  # not of Opspawn
+                continue
+            else:
+                if is_owned:
+                    shutil.rmtree(owner.parent / FILES_DIRECTORY, onerror=add_problem)
+        return problems
+
+
+def _problem(path: str, error: BaseException) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{path} can't be deleted ({reason})."

@@ -27,7 +27,7 @@ class BucketKeyFiles:
         self._url = f"{url.rstrip('/')}/{KEY_FILES_DIRECTORY}"
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The URL of the folder."""
         return self._url
 

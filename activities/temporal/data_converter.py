@@ -29,7 +29,13 @@ from activities.payload_types import (
     encode_output,
 )
 from activities.settings import Settings
-from activities.temporal.encrypted_payloads import ENCRYPTED, ERASED_METADATA, PayloadErased, key_missing
+from activities.temporal.encrypted_payloads import (
+    ENCRYPTED,
+    ERASED_METADATA,
+    NO_CONTENT_METADATA,
+    PayloadErased,
+    key_missing,
+)
 from activities.temporal.key_files import KEY_FILES_DIRECTORY, DirectoryKeyFiles
 from activities.temporal.payload_storage import DirectoryStorageDriver
 from activities.temporal.s3_storage import S3PayloadStorage
@@ -56,6 +62,7 @@ class _CompactJSON(PydanticJSONPlainPayloadConverter):
             value = value.value
         elif isinstance(value, ErasureRequest | ErasureSweep | SweptExecutions):
             metadata[INLINE_METADATA] = b"1"  # stored, it would be erased with the payloads of its workflow's id
+            metadata[NO_CONTENT_METADATA] = b"1"  # and so it would with the key of its workflow's id
         return Payload(metadata=metadata, data=to_json(value, exclude_none=True))
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
@@ -124,7 +131,7 @@ def data_converter(settings: Settings) -> DataConverter:
     from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
 
     files = DirectoryKeyFiles(settings.data_dir / KEY_FILES_DIRECTORY) if bucket is None else bucket.key_files
-    tenant_keys = TenantEncryptionKeys(files, settings.encryption_keys, creates=settings.tenant_keys)
+    tenant_keys = TenantEncryptionKeys(files, settings.encryption_keys, gives_new_workflows_keys=settings.tenant_keys)
     return DataConverter(
         payload_converter_class=CompactPayloadConverter,
         payload_codec=PayloadEncryption(settings.encryption_keys, tenant_keys),

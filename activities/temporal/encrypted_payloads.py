@@ -16,16 +16,21 @@ __all__ = [
     "ERASED_METADATA",
     "ERASED_TEXT",
     "KEY_ID_METADATA",
+    "NO_CONTENT_METADATA",
+    "REFERENCE_DIGITS",
+    "REFERENCE_PATTERN",
     "TENANT_KEY_PREFIX",
     "KeyedCodec",
     "PayloadErased",
     "PayloadUndecryptable",
     "context_reference",
     "erased_payload",
+    "id_suffix",
     "is_erased",
     "key_missing",
     "key_reference",
-    "key_suffix",
+    "keys_are_used",
+    "tenant_key_reference",
 ]
 
 ENCRYPTED = b"binary/encrypted"
@@ -38,8 +43,15 @@ ERASED_METADATA = "opspawn-erased"
 ERASED_TEXT = "[erased]"
 """The value of such a payload, as JSON."""
 
-_REFERENCE = re.compile(r"[a-z]+(?:-[a-z]+)*-[0-9a-f]{32}\.([0-9a-f]{20})(?:-.*)?", re.DOTALL)
+NO_CONTENT_METADATA = "opspawn-no-content"
+"""Metadata of payloads of ours in which nobody wrote anything: no destroyed key erases them."""
+REFERENCE_DIGITS = 20
+REFERENCE_PATTERN = f"[0-9a-f]{{{REFERENCE_DIGITS}}}"
+"""References of keys, as a regular expression."""
+
+_REFERENCE = re.compile(rf"[a-z]+(?:-[a-z]+)*-[0-9a-f]{{32}}\.({REFERENCE_PATTERN})(?:-.*)?", re.DOTALL)
 """Ids of workflows and standalone activities that have a key of their own. Those of turns end with a message's id."""
+_TENANT_KEY_ID = re.compile(f"{TENANT_KEY_PREFIX}({REFERENCE_PATTERN})".encode())
 
 
 class PayloadUndecryptable(PayloadStorageFailed):
@@ -57,11 +69,20 @@ class PayloadErased(PayloadStorageFailed):
 class KeyedCodec(Protocol):
     """A payload codec in which tenants and users have keys of their own."""
 
-    async def key_suffix(self, tenant: str, user: str | None) -> str:
+    async def id_suffix(self, tenant: str, user: str | None, *, create: bool = True) -> str:
         """Return the end of the id of a new workflow, by which its payloads get their key; empty: it has no own key.
+
+        Without ``create`` no key is created: what belongs to a user without one has that of the tenant.
 
         Raises:
             PayloadStorageFailed: the key can't be read or stored.
+        """
+
+    async def are_used(self) -> bool:
+        """Return whether ids of workflows may have such ends.
+
+        Raises:
+            PayloadStorageFailed: that can't be read.
         """
 
     async def is_destroyed(self, reference: str) -> bool:
@@ -87,7 +108,13 @@ def context_reference(context: SerializationContext) -> str | None:
     return None
 
 
-async def key_suffix(client: Client, tenant: str, user: str | None = None) -> str:
+def tenant_key_reference(payload: Payload) -> str | None:
+    """Return the reference of the tenant's or user's key that a payload is encrypted with; None: it's another key."""
+    found = _TENANT_KEY_ID.fullmatch(payload.metadata.get(KEY_ID_METADATA, b""))
+    return None if found is None else found[1].decode()
+
+
+async def id_suffix(client: Client, tenant: str, user: str | None = None, *, create: bool = True) -> str:
     """Return the end of the id of a new workflow or standalone activity of a tenant, or of one of its users; see
     ``KeyedCodec``.
 
@@ -95,7 +122,17 @@ async def key_suffix(client: Client, tenant: str, user: str | None = None) -> st
         PayloadStorageFailed: the key can't be read or stored.
     """
     codec: object = client.data_converter.payload_codec
-    return await codec.key_suffix(tenant, user) if isinstance(codec, KeyedCodec) else ""
+    return await codec.id_suffix(tenant, user, create=create) if isinstance(codec, KeyedCodec) else ""
+
+
+async def keys_are_used(client: Client) -> bool:
+    """Return whether ids of workflows may end with references of keys.
+
+    Raises:
+        PayloadStorageFailed: that can't be read.
+    """
+    codec: object = client.data_converter.payload_codec
+    return isinstance(codec, KeyedCodec) and await codec.are_used()
 
 
 async def is_erased(client: Client, workflow_id: str) -> bool:
@@ -119,7 +156,7 @@ def key_missing(payload: Payload) -> PayloadUndecryptable:
     if KEY_ID_METADATA not in payload.metadata:
         return PayloadUndecryptable(f"{READ_FAILURE}has the encoding binary/encrypted, and isn't Opspawn's.")
     key_id = payload.metadata[KEY_ID_METADATA].decode(errors="replace")
-    if key_id.startswith(TENANT_KEY_PREFIX):
+    if tenant_key_reference(payload) is not None:
         return PayloadUndecryptable(
             f"{READ_FAILURE}is encrypted with a tenant's key, which this process can't unwrap: it has no keys. Set "
             "encryption_keys (OPSPAWN_ENCRYPTION_KEYS) as for the API and the workers."

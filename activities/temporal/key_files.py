@@ -36,7 +36,7 @@ class KeyFiles(Protocol):
     """Files by their names, which several processes read and change. Each method may raise PayloadStorageFailed."""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where they are, for people."""
 
     async def read(self, name: str) -> KeyFile | None:
@@ -59,7 +59,7 @@ class DirectoryKeyFiles:
         self._directory = directory.absolute()
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The path of the directory."""
         return str(self._directory)
 
@@ -92,6 +92,7 @@ class DirectoryKeyFiles:
                 os.link(path, self._directory / name)  # unlike a renamed file, it never replaces another
             except FileExistsError:
                 return False
+            _sync(self._directory)
         return True
 
     def _replace(self, name: str, data: bytes, version: str) -> bool:
@@ -118,13 +119,20 @@ class DirectoryKeyFiles:
 
         What a killed process left half written is deleted: it may be a key that was destroyed since.
         """
-        make_private_directory(self._directory)
+        self._make_directory()
         with (self._directory / _LOCK_FILE).open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for left in self._directory.glob(f"{PARTIAL_PREFIX}*"):
                 left.unlink(missing_ok=True)
             with self._partial(data) as path:
                 yield path
+
+    def _make_directory(self) -> None:
+        """Create the directory and its missing parents, on disk."""
+        missing = [path for path in (self._directory, *self._directory.parents) if not path.exists()]
+        make_private_directory(self._directory)
+        for path in missing:
+            _sync(path.parent)
 
     @contextmanager
     def _partial(self, data: bytes) -> Iterator[Path]:

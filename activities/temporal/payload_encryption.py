@@ -13,17 +13,16 @@ from temporalio.converter import PayloadCodec, SerializationContext, WithSeriali
 from activities.temporal.encrypted_payloads import (
     ENCRYPTED,
     KEY_ID_METADATA,
-    TENANT_KEY_PREFIX,
+    NO_CONTENT_METADATA,
     context_reference,
     erased_payload,
     key_missing,
+    tenant_key_reference,
 )
 from activities.temporal.payload_cipher import PayloadCipher
 from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
 
 __all__ = ["PayloadEncryption"]
-
-_TENANT_KEY_PREFIX = TENANT_KEY_PREFIX.encode()
 
 
 class PayloadEncryption(PayloadCodec, WithSerializationContext):
@@ -53,9 +52,13 @@ class PayloadEncryption(PayloadCodec, WithSerializationContext):
         bound._reference = reference
         return bound
 
-    async def key_suffix(self, tenant: str, user: str | None) -> str:
+    async def id_suffix(self, tenant: str, user: str | None, *, create: bool = True) -> str:
         """Return the end of the id of a new workflow, by which its payloads get their key; see ``KeyedCodec``."""
-        return await self.tenant_keys.suffix(tenant, user)
+        return await self.tenant_keys.id_suffix(tenant, user, create=create)
+
+    async def are_used(self) -> bool:
+        """Return whether ids of workflows may have such ends."""
+        return await self.tenant_keys.are_used()
 
     async def is_destroyed(self, reference: str) -> bool:
         """Return whether a tenant's key was destroyed."""
@@ -68,9 +71,7 @@ class PayloadEncryption(PayloadCodec, WithSerializationContext):
             PayloadStorageFailed: a tenant's key can't be read.
         """
         cipher = self._first if self._reference is None else await self.tenant_keys.cipher(self._reference)
-        if cipher is None:
-            return [erased_payload() for _ in payloads]
-        return [await cipher.encrypt(payload) for payload in payloads]
+        return [await self._encrypted(payload, cipher) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Return each payload decrypted; those that aren't encrypted unchanged, and erased ones as such.
@@ -81,13 +82,18 @@ class PayloadEncryption(PayloadCodec, WithSerializationContext):
         """
         return [await self._decrypted(payload) for payload in payloads]
 
+    async def _encrypted(self, payload: Payload, cipher: PayloadCipher | None) -> Payload:
+        if NO_CONTENT_METADATA in payload.metadata:
+            return await self._first.encrypt(payload)
+        return erased_payload() if cipher is None else await cipher.encrypt(payload)
+
     async def _decrypted(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCRYPTED:
             return payload
-        key_id = payload.metadata.get(KEY_ID_METADATA, b"")
-        cipher = self._ciphers.get(key_id)
+        cipher = self._ciphers.get(payload.metadata.get(KEY_ID_METADATA, b""))
         if cipher is None:
-            if not key_id.startswith(_TENANT_KEY_PREFIX):
+            reference = tenant_key_reference(payload)
+            if reference is None:
                 raise key_missing(payload)
-            cipher = await self.tenant_keys.cipher(key_id.decode(errors="replace").removeprefix(TENANT_KEY_PREFIX))
+            cipher = await self.tenant_keys.cipher(reference)
         return erased_payload() if cipher is None else await cipher.decrypt(payload)

@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
+from activities.temporal.encrypted_payloads import is_erased
 from api.conversations.conversation_service import ConversationService
 from api.conversations.conversation_snapshot import ConversationSnapshot
 from api.conversations.conversation_workflows import ConversationWorkflows
@@ -45,7 +46,7 @@ class ConversationDeletion:
 
         Raises:
             ConversationNotFound: there is no conversation with this id.
-            ConversationErased: an earlier call has deleted it.
+            ConversationErased: an earlier call has deleted it; or its key was destroyed, and now it is deleted as well.
             TemporalUnreachable, TemporalNotReady: as every call.
         """
         handle = self._workflows.handle(conversation_id)
@@ -54,12 +55,15 @@ class ConversationDeletion:
             if execution.workflow_type == self._workflows.erasure_type:
                 await self._erasure.start(execution)
                 raise ConversationErased(conversation_id)
-        conversation = await self._conversations.snapshot(execution)
+            is_unreadable = await is_erased(self._client, conversation_id)
+        conversation = None if is_unreadable else await self._conversations.snapshot(execution)
         async with self._workflows.calling(conversation_id, timeout_s=_CALLS_TIMEOUT_S):
             while execution.workflow_type != self._workflows.erasure_type:
                 if execution.status is WorkflowExecutionStatus.RUNNING:
                     await self._end(execution)
                 execution = await self._erasure.start(await self._workflows.describe_any(handle))
+        if conversation is None:
+            raise ConversationErased(conversation_id)
         return replace(conversation, status="deleted", current_task_id=None, queued=0)
 
     async def _end(self, execution: WorkflowExecutionDescription) -> None:

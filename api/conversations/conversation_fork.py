@@ -14,7 +14,7 @@ from agentkit.messages import Message
 from api.conversations.conversation_requests import ConversationForkRequest
 from api.conversations.conversation_service import ConversationService
 from api.conversations.conversation_snapshot import CreatedConversation
-from api.conversations.conversation_starter import ConversationKey, ConversationStarter, new_conversation_id
+from api.conversations.conversation_starter import ConversationStarter, new_conversation_id
 from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import PayloadUnavailable, TaskRefused
@@ -69,11 +69,11 @@ class ConversationForks:
             IdempotencyConflict: the key was used for another request.
             TenantLimited, TenantSpent: the tenant may start no task now.
         """
-        suffix = await self._workflows.key_suffix(None, source_id=conversation_id)
+        suffix = await self._workflows.id_suffix(None, source_id=conversation_id)
         hashed = request_hash(request, forked=conversation_id)
-        own_key = None if key is None else ConversationKey(key, hashed, suffix=suffix)
+        own_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
         if own_key is not None and await self._starter.was_started(own_key):
-            return CreatedConversation(await self._conversations.get(own_key.conversation_id), is_new=False)
+            return CreatedConversation(await self._conversations.get(own_key.workflow_id), is_new=False)
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)
@@ -94,7 +94,7 @@ class ConversationForks:
             idle_expiry=source.idle_expiry,
             fork=fork,
         )
-        fork_id = new_conversation_id() + suffix if own_key is None else own_key.conversation_id
+        fork_id = new_conversation_id() + suffix if own_key is None else own_key.workflow_id
         if not messages:
             is_new = await self._starter.start(fork_id, new, own_key)
         else:

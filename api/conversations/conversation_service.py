@@ -28,7 +28,6 @@ from api.conversations.conversation_snapshot import (
     TurnSnapshot,
 )
 from api.conversations.conversation_starter import (
-    ConversationKey,
     ConversationStarter,
     message_id,
     new_conversation_id,
@@ -101,12 +100,13 @@ class ConversationService:
             WorkerUnavailable: no worker responds; only a worker can read prompts and resources.
         """
         agent = self._agents.named(request.agent, request.model, {})
-        suffix = await self._workflows.key_suffix(request.user)
-        own_key = None if key is None else ConversationKey(key, request_hash(request), suffix=suffix)
+        suffix = await self._workflows.id_suffix(request.user)
+        hashed = request_hash(request)
+        own_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
         has_reference = request.message is not None and has_references(request.message)
         if own_key is not None and has_reference and await self._starter.was_started(own_key):
-            return CreatedConversation(await self.get(own_key.conversation_id), is_new=False)
-        conversation_id = new_conversation_id() + suffix if own_key is None else own_key.conversation_id
+            return CreatedConversation(await self.get(own_key.workflow_id), is_new=False)
+        conversation_id = new_conversation_id() + suffix if own_key is None else own_key.workflow_id
         message = await self._first_message(conversation_id, request, agent, key)
         new = ConversationInput(
             tenant=own_tenant(),

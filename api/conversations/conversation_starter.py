@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from dataclasses import dataclass, field
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
@@ -15,30 +14,14 @@ from activities.settings import Settings
 from api.conversations.conversation_visibility import conversation_memo, conversation_search_attributes
 from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.errors import ConversationErased, ConversationNotFound, IdempotencyConflict
+from api.tasks.idempotency_keys import IdempotencyKey, IdempotencyKeys
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.tenant_access import own_tenant
 from api.tasks.tenant_limits import TenantLimits
 from workflows.conversations.conversation_types import CONVERSATION_TYPE, ConversationInput
 from workflows.search_attributes import MEMO_BODY_HASH, STATUS
 
-__all__ = ["ConversationKey", "ConversationStarter", "message_id", "new_conversation_id"]
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationKey:
-    """An idempotency key, and the hash of its request."""
-
-    key: str
-    request_hash: str
-    tenant: str = field(default_factory=own_tenant)
-    """Whose key it is: two tenants may use the same text."""
-    suffix: str = ""
-    """The end of the conversation's id; see ``TaskWorkflows.key_suffix``."""
-
-    @property
-    def conversation_id(self) -> str:
-        """The id of the one conversation that requests with this key start."""
-        return "conversation-" + _digest(self.tenant, self.key) + self.suffix
+__all__ = ["ConversationStarter", "message_id", "new_conversation_id"]
 
 
 def new_conversation_id() -> str:
@@ -59,8 +42,13 @@ class ConversationStarter:
         self._task_queue = settings.task_queue
         self._limits = TenantLimits(client, settings)
         self._workflows = ConversationWorkflows(client, settings, finds_deleted=True)
+        self._keys = IdempotencyKeys(client, self._workflows)
 
-    async def start(self, conversation_id: str, new: ConversationInput, key: ConversationKey | None) -> bool:
+    async def idempotency_key(self, text: str, request_hash: str, *, id_suffix: str) -> IdempotencyKey:
+        """Return the key of a request of the principal's tenant; ``id_suffix`` is that of a new conversation."""
+        return await self._keys.find(f"conversation-{_digest(own_tenant(), text)}", request_hash, id_suffix)
+
+    async def start(self, conversation_id: str, new: ConversationInput, key: IdempotencyKey | None) -> bool:
         """Start a conversation; return False where an earlier request with the same key started it.
 
         Raises:
@@ -86,24 +74,27 @@ class ConversationStarter:
                     rpc_timeout=RPC_TIMEOUT,
                 )
         except WorkflowAlreadyStartedError:
-            if key is None or not await self.was_started(key):
+            if key is None:
                 raise
+            if not await self.was_started(key):
+                raise self._keys.conflict() from None
             return False
         return True
 
-    async def was_started(self, key: ConversationKey) -> bool:
+    async def was_started(self, key: IdempotencyKey) -> bool:
         """Return whether an earlier request with this key has started its conversation.
 
         Raises:
             IdempotencyConflict: it was another request.
             ConversationErased: the conversation was erased, or is being deleted.
         """
-        conversation_id = key.conversation_id
+        conversation_id = key.workflow_id
         try:
             async with self._workflows.calling(conversation_id):
                 execution = await self._workflows.describe(self._workflows.handle(conversation_id))
                 same = await execution.memo_value(MEMO_BODY_HASH, default=None) == key.request_hash
         except ConversationNotFound:
+            await self._keys.check_not_started(key)
             return False
         except ConversationErased:
             raise ConversationErased(conversation_id, by_key=True) from None

@@ -42,7 +42,7 @@ from activities.memory.memory_queries import (
 from activities.retry_policies import MEMORY_HEARTBEAT_TIMEOUT
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.encrypted_payloads import key_suffix
+from activities.temporal.encrypted_payloads import id_suffix
 from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.errors import MemoryMisconfigured, MemoryNotFound, MemoryRequestInvalid
@@ -69,6 +69,7 @@ from api.tasks.workers.readiness import start_worker
 
 __all__ = ["WorkerMemory"]
 
+_STORING_ACTIVITIES = (ADD_MEMORIES_ACTIVITY, CHANGE_MEMORY_ACTIVITY)
 _TIMEOUT = timedelta(seconds=45)
 """For all attempts of a request, including the wait for a worker that takes over memory from another."""
 _ATTEMPT_TIMEOUT = timedelta(seconds=30)
@@ -175,7 +176,8 @@ class WorkerMemory:
     ) -> T:
         async with calling_temporal(self._address, timeout_s=within.total_seconds() + CALLS_TIMEOUT_S):
             await self._require_worker()
-            suffix = await key_suffix(self._client, own_tenant(), _user_of(argument))
+            creates = activity in _STORING_ACTIVITIES  # a request that stores nothing leaves no key for any user
+            suffix = await id_suffix(self._client, own_tenant(), _user_of(argument), create=creates)
             try:
                 result: T = await self._client.execute_activity(
                     activity,

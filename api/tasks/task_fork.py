@@ -22,7 +22,7 @@ from api.tasks.task_reading import read_task_input
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import CreatedTask, ForkOrigin
 from api.tasks.task_start import new_task_id, request_hash, task_title
-from api.tasks.task_starter import RequestKey, TaskStarter
+from api.tasks.task_starter import TaskStarter
 from api.tasks.task_transcripts import TaskTranscripts
 from api.tasks.task_visibility import fork_origin, listed_labels, memo_value
 from api.tasks.task_workflows import TaskHandle, TaskWorkflows
@@ -74,11 +74,11 @@ class TaskForks:
             IdempotencyConflict: the key was used for another request.
             TenantLimited, TenantSpent: the tenant may start no task now.
         """
-        suffix = await self._workflows.key_suffix(None, source_id=task_id)
+        suffix = await self._workflows.id_suffix(None, source_id=task_id)
         hashed = request_hash(request, forked_task=task_id)
-        request_key = None if key is None else RequestKey(key, hashed, suffix=suffix)
+        request_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
         if request_key is not None and await self._starter.was_started(request_key):
-            return CreatedTask(await self._tasks.get(request_key.task_id), is_new=False)
+            return CreatedTask(await self._tasks.get(request_key.workflow_id), is_new=False)
         source = await self._source(task_id, request.from_step)
         agent = self._agent(request, source.agent)
         content = () if request.input is None else await self._input.resolve(request.input)
@@ -87,7 +87,7 @@ class TaskForks:
         new_task = NewTask.model_construct(agent=agent.name, input=source.notice, **labels)
         origin = ForkOrigin(task_id=task_id, step=request.from_step)
         title = task_title(user_message(content)) if content else f"Fork of {task_id} after step {request.from_step}"
-        fork_id = new_task_id() + suffix if request_key is None else request_key.task_id
+        fork_id = new_task_id() + suffix if request_key is None else request_key.workflow_id
         async with self._copies.copied(fork_id, source.messages, has_key=request_key is not None) as copied:
             task_input = TaskInput(
                 agent=agent,
@@ -101,7 +101,7 @@ class TaskForks:
                 new_task, task_input, title, key=request_key, forked_from=origin, task_id=fork_id
             )
         if task is None:
-            return CreatedTask(await self._tasks.get(request_key.task_id if request_key else ""), is_new=False)
+            return CreatedTask(await self._tasks.get(request_key.workflow_id if request_key else ""), is_new=False)
         return CreatedTask(task, is_new=True)
 
     def _agent(self, request: ForkRequest, own: AgentSpec) -> AgentSpec:

@@ -38,7 +38,7 @@ from api.tasks.task_start import (
     request_hash,
     task_title,
 )
-from api.tasks.task_starter import RequestKey, TaskStarter
+from api.tasks.task_starter import TaskStarter
 from api.tasks.task_transcripts import TaskTranscripts, transcript_slice
 from api.tasks.task_visibility import (
     listed_task,
@@ -96,16 +96,17 @@ class TaskService:
         await self._schemas.check(new_task)
         agent = self._agents.requested(new_task)
         check_start_at(new_task.start_at)
-        suffix = await self._workflows.key_suffix(new_task.user)
-        request_key = None if key is None else RequestKey(key, request_hash(new_task), suffix=suffix)
+        suffix = await self._workflows.id_suffix(new_task.user)
+        hashed = request_hash(new_task)
+        request_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
         if request_key is not None and has_references(new_task.input) and await self._starter.was_started(request_key):
-            return CreatedTask(await self.get(request_key.task_id), is_new=False)  # what it refers to may be gone
+            return CreatedTask(await self.get(request_key.workflow_id), is_new=False)  # what it refers to may be gone
         message = user_message(await self._input.resolve(new_task.input))
         task_input = TaskInput(agent=agent, message=message, notify=self._notify, start_at=new_task.start_at)
-        task_id = new_task_id() + suffix if request_key is None else request_key.task_id
+        task_id = new_task_id() + suffix if request_key is None else request_key.workflow_id
         task = await self._starter.start(new_task, task_input, task_title(message), key=request_key, task_id=task_id)
         if task is None:
-            return CreatedTask(await self.get(request_key.task_id if request_key else ""), is_new=False)
+            return CreatedTask(await self.get(request_key.workflow_id if request_key else ""), is_new=False)
         return CreatedTask(task, is_new=True)
 
     async def get(self, task_id: str) -> TaskSnapshot:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -11,6 +9,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
 from api.tasks.errors import IdempotencyConflict, TaskErased, TaskNotFound
+from api.tasks.idempotency_keys import IdempotencyKey, IdempotencyKeys
 from api.tasks.requests.task_requests import NewTask
 from api.tasks.task_snapshot import ForkOrigin, TaskSnapshot, TaskUrls
 from api.tasks.task_start import new_task_id, start_delay, task_id_for_key
@@ -22,24 +21,7 @@ from api.tasks.tenant_limits import TenantLimits
 from workflows.search_attributes import MEMO_BODY_HASH
 from workflows.task_types import WORKFLOW_TYPE, TaskInput
 
-__all__ = ["RequestKey", "TaskStarter"]
-
-
-@dataclass(frozen=True, slots=True)
-class RequestKey:
-    """An idempotency key, and the hash of the request that it came with."""
-
-    key: str
-    request_hash: str
-    tenant: str = field(default_factory=own_tenant)
-    """Whose key it is: two tenants may use the same text."""
-    suffix: str = ""
-    """The end of the task's id; see ``TaskWorkflows.key_suffix``."""
-
-    @property
-    def task_id(self) -> str:
-        """The id of the one task that requests with this key start."""
-        return task_id_for_key(self.key, self.tenant) + self.suffix
+__all__ = ["TaskStarter"]
 
 
 class TaskStarter:
@@ -49,8 +31,13 @@ class TaskStarter:
         self._client = client
         self._settings = settings
         self._workflows = TaskWorkflows(client, settings)
+        self._keys = IdempotencyKeys(client, self._workflows)
         self._limits = TenantLimits(client, settings)
         self._urls = TaskUrls.of(settings.temporal_ui_url, client.namespace)
+
+    async def idempotency_key(self, text: str, request_hash: str, *, id_suffix: str) -> IdempotencyKey:
+        """Return the key of a request of the principal's tenant; ``id_suffix`` is that of a new task."""
+        return await self._keys.find(task_id_for_key(text, own_tenant()), request_hash, id_suffix)
 
     async def start(
         self,
@@ -58,7 +45,7 @@ class TaskStarter:
         task_input: TaskInput,
         title: str,
         *,
-        key: RequestKey | None,
+        key: IdempotencyKey | None,
         forked_from: ForkOrigin | None = None,
         task_id: str | None = None,
     ) -> TaskSnapshot | None:
@@ -75,7 +62,7 @@ class TaskStarter:
         if key is not None and await self.was_started(key):  # before a payload is stored under an erased task's id
             return None
         agent = task_input.agent
-        task_id = task_id or (new_task_id() if key is None else key.task_id)
+        task_id = task_id or (new_task_id() if key is None else key.workflow_id)
         try:
             async with self._workflows.calling():
                 await self._limits.check()
@@ -96,8 +83,10 @@ class TaskStarter:
                     rpc_timeout=RPC_TIMEOUT,
                 )
         except WorkflowAlreadyStartedError:
-            if key is None or not await self.was_started(key):
+            if key is None:
                 raise
+            if not await self.was_started(key):
+                raise self._keys.conflict() from None
             return None
         return queued_task(
             new_task,
@@ -110,7 +99,7 @@ class TaskStarter:
             links=self._urls.links(task_id),
         )
 
-    async def was_started(self, key: RequestKey) -> bool:
+    async def was_started(self, key: IdempotencyKey) -> bool:
         """Return whether an earlier request with this key has started its task.
 
         Raises:
@@ -118,15 +107,17 @@ class TaskStarter:
             TaskErased: its task was erased.
         """
         try:
-            async with self._workflows.calling(key.task_id):
-                execution = await self._workflows.describe(self._workflows.handle(key.task_id))
+            async with self._workflows.calling(key.workflow_id):
+                execution = await self._workflows.describe(self._workflows.handle(key.workflow_id))
                 same = await execution.memo_value(MEMO_BODY_HASH, default=None) == key.request_hash
         except TaskNotFound:
+            await self._keys.check_not_started(key)
             return False
         except TaskErased:
-            raise TaskErased(key.task_id, by_key=True) from None
+            raise TaskErased(key.workflow_id, by_key=True) from None
         if not same:
             raise IdempotencyConflict(
-                f"This Idempotency-Key started task {key.task_id!r} with another body. Take a new key for a new task."
+                f"This Idempotency-Key started task {key.workflow_id!r} with another body. "
+                "Take a new key for a new task."
             )
         return True

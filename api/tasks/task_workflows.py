@@ -10,7 +10,7 @@ from temporalio.converter import DataConverter, WorkflowSerializationContext
 from activities.erasure_payloads import TASK_ERASURE
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.encrypted_payloads import is_erased, key_reference, key_suffix
+from activities.temporal.encrypted_payloads import id_suffix, is_erased, key_reference
 from api.tasks.errors import ContentErased, ConversationErased, ServiceError, TaskEnded, TaskErased, TaskNotFound
 from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
@@ -60,7 +60,7 @@ class TaskWorkflows:
             WorkflowSerializationContext(namespace=self._client.namespace, workflow_id=task_id)
         )
 
-    async def key_suffix(self, user: str | None, *, source_id: str = "") -> str:
+    async def id_suffix(self, user: str | None, *, source_id: str = "") -> str:
         """Return the end of the id of a new workflow, by which its payloads are encrypted; see ``KeyedCodec``.
 
         What continues another workflow has that one's key: it is erased with it.
@@ -71,7 +71,7 @@ class TaskWorkflows:
         if (reference := key_reference(source_id)) is not None:
             return f".{reference}"
         async with self.calling():
-            return await key_suffix(self._client, own_tenant(), user)
+            return await id_suffix(self._client, own_tenant(), user)
 
     async def describe(self, handle: TaskHandle) -> WorkflowExecutionDescription:
         """Return the workflow's description, within ``calling``.
@@ -85,19 +85,19 @@ class TaskWorkflows:
         execution = await self.describe_any(handle)
         if execution.workflow_type == self.erasure_type:
             raise self.erased(handle.id)
+        if await is_erased(self._client, handle.id):
+            raise ContentErased(handle.id)
         return execution
 
     async def describe_any(self, handle: TaskHandle) -> WorkflowExecutionDescription:
-        """Return what ``describe`` does, or the description of the erasure of what was erased.
+        """Return what ``describe`` does, also of what was erased: the description of its erasure, or its own.
 
         Raises:
-            TaskNotFound, ContentErased: as of ``describe``.
+            TaskNotFound: as of ``describe``.
         """
         execution = await handle.describe(rpc_timeout=RPC_TIMEOUT)
         if execution.workflow_type not in (self.workflow_type, self.erasure_type) or not is_visible(execution):
             raise self.not_found(handle.id)
-        if await is_erased(self._client, handle.id):
-            raise ContentErased(handle.id)
         return execution
 
     async def unended(self, task_id: str) -> WorkflowExecutionDescription:

@@ -115,7 +115,7 @@ def destroy_keys(
 ) -> None:
     """Erase all tasks and conversations of a tenant or user for good: destroy the keys that they are encrypted with.
 
-    Those that run are terminated. It takes half a minute, until every process knows of it.
+    Those that run are terminated. It takes 40 seconds, until every process knows of it. Run it again if it fails.
     """
     from cli.key_destruction import destroy_owned_keys  # the other commands don't load what encrypts
 
@@ -129,7 +129,7 @@ def destroy_keys(
         f"Keys destroyed: {len(destroyed.references)}. Running tasks and conversations terminated: "
         f"{destroyed.terminated}. "
         f"Long-term memory isn't encrypted with these keys: erase it with `opspawn memory forget --all {forget}`. "
-        f"Delete the keys in backups of {destroyed.place}, too.",
+        f"Delete the keys in backups of {destroyed.location}, too.",
     )
 
 

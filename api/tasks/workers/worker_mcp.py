@@ -29,7 +29,7 @@ from activities.mcp.mcp_queries import (
 )
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.encrypted_payloads import key_suffix
+from activities.temporal.encrypted_payloads import id_suffix
 from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.queue_workers import recent_workers
 from activities.temporal.version_problems import unserved_queue
@@ -103,7 +103,7 @@ class WorkerMcpServers:
                 raise WorkerUnavailable(f"No worker could ask MCP servers. {problem}")
             if not workers.pollers:
                 raise self._worker_unavailable("none polls it")
-            suffix = await key_suffix(self._client, own_tenant())
+            suffix = await id_suffix(self._client, own_tenant())
             try:
                 result: T = await self._client.execute_activity(
                     activity,

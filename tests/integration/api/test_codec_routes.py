@@ -74,6 +74,14 @@ async def test_what_the_command_line_encodes_is_encrypted_and_can_be_decoded(cli
     assert values(await client.post("/codec/decode", json=encoded)) == ["hello"]
 
 
+@pytest.mark.parametrize("reference", ["/dev/zero", "../keys.json", "a\0b", "", "A" * 20, "0" * 20 + "\n"])
+async def test_only_a_reference_of_a_key_is_looked_up(client: httpx2.AsyncClient, reference: str) -> None:
+    metadata = {"encoding": b"binary/encrypted", "encryption-key-id": b"tenant:" + reference.encode()}
+    response = await client.post("/codec/decode", json=as_json(Payload(metadata=metadata, data=b"x" * 40)))
+    assert response.status_code == 503
+    assert "which this process doesn't have" in response.json()["detail"]
+
+
 async def test_a_payload_of_an_unknown_key_is_a_problem_that_names_it(client: httpx2.AsyncClient) -> None:
     metadata = {"encoding": b"binary/encrypted", "encryption-key-id": b"lost"}
     response = await client.post("/codec/decode", json=as_json(Payload(metadata=metadata, data=b"x" * 40)))

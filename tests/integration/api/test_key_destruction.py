@@ -14,13 +14,14 @@ import grpc
 import pytest
 from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.temporal.encrypted_payloads import ENCRYPTED, key_reference
 from activities.temporal.payload_encryption import PayloadEncryption
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub
-from cli.key_destruction import KeyDestruction
+from cli.key_destruction import DestroyedKeys, KeyDestruction
 from tests.integration.api.clerk import by_step, clerk, pay_call, payments_settings
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.grpc_harness import failure
@@ -51,10 +52,19 @@ class Installation:
         return codec
 
     async def destroy(self, tenant: str, user: str | None = None) -> int:
-        harness = self.tenants.admin
+        destroyed = await self._destroy(tenant, user)
+        assert destroyed.problems == ()
+        return destroyed.terminated
+
+    async def problems(self, tenant: str) -> tuple[str, ...]:
+        """Destroy the keys of a tenant; return what couldn't be done."""
+        return (await self._destroy(tenant, None)).problems
+
+    async def _destroy(self, tenant: str, user: str | None) -> DestroyedKeys:
+        harness, keys = self.tenants.admin, self.codec.tenant_keys
         payloads = harness.settings.data_dir / "payloads"
-        destruction = KeyDestruction(harness.temporal, self.codec.tenant_keys, payloads, known_after_s=0)
-        return await destruction.destroy(await self.codec.tenant_keys.owned_by(tenant, user))
+        destruction = KeyDestruction(harness.temporal, keys, payloads, cache_expiry_s=0, look_interval_s=0.1)
+        return await destruction.destroy((await keys.owned_by(tenant, user)).keys)
 
     def ids(self, tenant: str) -> set[str]:
         return {self.ended[tenant], self.waiting[tenant], self.conversations[tenant]}
@@ -137,7 +147,8 @@ async def test_a_user_is_erased_alone_and_a_task_that_starts_without_its_key_fai
     assert SECRET in str((await acme.task(installation.waiting["acme"]))["input"])
 
     queued = await acme.submit(input=SECRET, user="bob")
-    await installation.codec.tenant_keys.destroy(key_reference(queued) or "")  # and nothing is terminated
+    [key] = (await installation.codec.tenant_keys.owned_by("acme", "bob")).keys
+    await installation.codec.tenant_keys.destroy(key)  # and nothing is terminated
     handle = acme.temporal.get_workflow_handle(queued)
 
     async def status() -> WorkflowExecutionStatus | None:
@@ -145,6 +156,49 @@ async def test_a_user_is_erased_alone_and_a_task_that_starts_without_its_key_fai
 
     async with acme.worker(echo):
         assert await eventually(status, lambda shown: shown == WorkflowExecutionStatus.FAILED)
+
+
+async def test_erasures_go_on_without_the_key_and_what_it_erased_can_be_deleted(tenants: TwoTenants) -> None:
+    installation = await installation_of(tenants, "acme")
+    acme = tenants.acme
+    ended, waiting = installation.ended["acme"], installation.waiting["acme"]
+    conversation = installation.conversations["acme"]
+    assert (await acme.http.delete(f"/api/v1/tasks/{ended}")).json()["status"] == "erasing"  # no worker runs
+    assert await installation.destroy("acme") == 2
+    assert await installation.destroy("acme") == 0  # as after an interruption
+    response = await acme.http.delete(f"/api/v1/tasks/{waiting}")
+    assert (response.status_code, response.json()["status"]) == (202, "erasing")
+    response = await acme.http.delete(f"/api/v1/conversations/{conversation}")
+    assert (response.status_code, response.json()["type"]) == (410, "urn:opspawn:problem:conversation-erased")
+    assert (await acme.http.get(f"/api/v1/tasks/{waiting}")).json()["type"].endswith("task-erased")
+
+    async def owners() -> str:
+        payloads = installation.tenants.admin.settings.data_dir / "payloads"
+        return "".join(path.read_text() for path in payloads.glob("*/*/owner.json"))
+
+    assert ended in await owners()
+    async with acme.worker(echo):
+        await eventually(owners, lambda text: not any(each in text for each in installation.ids("acme")))
+        for workflow_id in (ended, waiting, conversation):
+            history = await acme.temporal.get_workflow_handle(workflow_id).fetch_history()
+            assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in {event.event_type for event in history.events}
+
+
+async def test_files_that_can_not_be_deleted_are_named_and_a_second_run_deletes_them(tenants: TwoTenants) -> None:
+    acme = tenants.acme
+    async with acme.worker(echo):
+        task_id = await acme.submit(input=SECRET + os.urandom(6_000).hex())
+        await acme.task(task_id, wait=WITHIN)
+    installation = Installation(tenants, {"acme": task_id}, {}, {})
+    files = _scratch_file(installation, task_id).parent
+    kept = files.rename(files.with_name("kept"))
+    files.symlink_to(kept)  # rmtree refuses that
+    assert [str(files) in problem for problem in await installation.problems("acme")] == [True]
+    assert (await acme.http.get(f"/api/v1/tasks/{task_id}")).status_code == 410
+    files.unlink()
+    kept.rename(files)
+    assert await installation.problems("acme") == ()
+    assert not files.exists()
 
 
 async def _shown(installation: Installation, api: ApiHarness) -> list[Any]:

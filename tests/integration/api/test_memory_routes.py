@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
+import os
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from agentkit.errors import MemoryMisconfigured, MemoryUnavailable
 from agentkit.interfaces import MemoryScope, NewMemory
 from agentkit.testing import InMemoryMemory
-from tests.integration.api.conftest import ApiHarness, eventually
+from tests.integration.api.conftest import ApiHarness, eventually, serve_rest, settings_for
 from tests.integration.api.mcp_workers import problem
 from tests.integration.api.memory_workers import serving
 
@@ -52,6 +56,22 @@ async def test_a_memory_is_added_found_changed_and_deleted(harness: ApiHarness) 
         assert (await harness.http.delete(path)).status_code == 204
         problem(await harness.http.delete(path), 404, "memory-not-found")
         assert await texts(harness, user="ada") == []
+
+
+async def test_reading_a_user_s_memories_creates_no_key_of_the_user(tmp_path: Path, temporal_port: int) -> None:
+    keys = {"a": SecretStr(base64.b64encode(os.urandom(32)).decode())}
+    settings = settings_for(tmp_path, temporal_port).model_copy(update={"encryption_keys": keys, "tenant_keys": True})
+
+    def key_files() -> int:
+        return len([path for path in (settings.data_dir / "tenant-keys").glob("*") if len(path.name) == 20])
+
+    async with serve_rest(settings) as harness, serving(harness, InMemoryMemory()):
+        assert await texts(harness, user="nobody") == []
+        await harness.get("/memories/search", q="tea", user="nobody")
+        assert key_files() == 0
+        await add(harness, "Ada prefers tea.", user="ada")
+        assert key_files() == 1
+        assert await texts(harness, user="ada") == ["Ada prefers tea."]
 
 
 async def test_an_expiry_is_ahead_and_null_removes_it(harness: ApiHarness) -> None:

@@ -66,9 +66,10 @@ async def test_the_keys_of_tenants_are_where_large_payloads_are(bucket: BucketSe
     )
     codec = data_converter(settings).payload_codec
     assert isinstance(codec, PayloadEncryption)
-    reference = (await codec.key_suffix("acme", None))[1:]
+    reference = (await codec.id_suffix("acme", None))[1:]
     assert f"/payloads/team/a/tenant-keys/{reference}" in bucket.objects
-    await codec.tenant_keys.destroy(reference)
+    [key] = (await codec.tenant_keys.owned_by("acme")).keys
+    await codec.tenant_keys.destroy(key)
     assert b"destroyed_at" in bucket.objects[f"/payloads/team/a/tenant-keys/{reference}"]
     assert await codec.is_destroyed(reference)
     assert os.listdir(tmp_path) == []

@@ -34,6 +34,25 @@ async def test_what_a_killed_process_left_is_no_file_and_deleted_by_the_next_wri
     assert set(os.listdir(tmp_path)) == {".lock", "one"}
 
 
+async def test_a_file_and_new_directories_are_on_disk_when_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, list[str]]] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_dir():
+            synced.append((path.name, sorted(os.listdir(path))))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    assert await DirectoryKeyFiles(tmp_path / "data" / "keys").create("one", b"first")
+    assert (tmp_path.name, ["data"]) in synced
+    assert ("data", ["keys"]) in synced
+    assert any(name == "keys" and "one" in files for name, files in synced)
+
+
 async def test_only_the_owner_may_read_the_directory(tmp_path: Path) -> None:
     await DirectoryKeyFiles(tmp_path / "keys").create("one", b"first")
     assert (tmp_path / "keys").stat().st_mode & 0o77 == 0

@@ -3,14 +3,17 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 
+from activities.erasure_payloads import ErasureRequest
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from activities.temporal.encrypted_payloads import PayloadUndecryptable
@@ -25,7 +28,9 @@ def new_key() -> SecretStr:
 
 
 def encryption(keys: Mapping[str, SecretStr]) -> PayloadEncryption:
-    return PayloadEncryption(keys, TenantEncryptionKeys(DirectoryKeyFiles(Path("none")), keys, creates=False))
+    return PayloadEncryption(
+        keys, TenantEncryptionKeys(DirectoryKeyFiles(Path("none")), keys, gives_new_workflows_keys=False)
+    )
 
 
 OLD, NEW = {"2026-10": new_key()}, {"2026-11": new_key()}
@@ -131,3 +136,18 @@ async def test_stored_payloads_are_encrypted(tmp_path: Path) -> None:
     assert len(files) == 1
     assert SECRET not in files[0].read_bytes()
     assert await converter.decode(payloads) == [text, text]
+
+
+async def test_payloads_without_content_are_not_encrypted_with_a_key_that_can_be_destroyed(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, encryption_keys=NEW, tenant_keys=True)
+    converter = data_converter(settings)
+    codec = converter.payload_codec
+    assert isinstance(codec, PayloadEncryption)
+    task_id = f"task-{'0' * 32}{await codec.id_suffix('acme', None)}"
+    [key] = (await codec.tenant_keys.owned_by("acme")).keys
+    await codec.tenant_keys.destroy(key)
+    bound = converter.with_context(WorkflowSerializationContext("default", task_id))
+    request = ErasureRequest(last_sweep_after=datetime.now(UTC), grace_s=1)
+    erasure, content = await bound.encode([request, "Hello"])
+    assert await bound.decode([erasure, content], [ErasureRequest, str]) == [request, "[erased]"]
+    assert (erasure.metadata["encoding"], content.metadata["encoding"]) == (b"binary/encrypted", b"json/plain")

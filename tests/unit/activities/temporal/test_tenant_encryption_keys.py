@@ -13,7 +13,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import ActivitySerializationContext, SerializationContext, WorkflowSerializationContext
 
 from activities.temporal.encrypted_payloads import ERASED_METADATA, PayloadUndecryptable
-from activities.temporal.key_files import DirectoryKeyFiles
+from activities.temporal.key_files import DirectoryKeyFiles, KeyFile
 from activities.temporal.payload_encryption import PayloadEncryption
 from activities.temporal.tenant_encryption_keys import MAX_KEY_AGE_S, TenantEncryptionKeys
 
@@ -26,8 +26,9 @@ from pathlib import Path
 from pydantic import SecretStr
 from activities.temporal.key_files import DirectoryKeyFiles
 from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
-keys = TenantEncryptionKeys(DirectoryKeyFiles(Path(sys.argv[1])), {"a": SecretStr(sys.argv[2])}, creates=True)
-print(asyncio.run(keys.suffix("acme", "ada")))
+files, master = DirectoryKeyFiles(Path(sys.argv[1])), {"a": SecretStr(sys.argv[2])}
+keys = TenantEncryptionKeys(files, master, gives_new_workflows_keys=True)
+print(asyncio.run(keys.id_suffix("acme", "ada")))
 """
 
 
@@ -39,9 +40,14 @@ OLD, NEW = {"old": new_key()}, {"new": new_key()}
 
 
 def tenant_keys(
-    directory: Path, keys: Mapping[str, SecretStr] = OLD, clock: Callable[[], float] = lambda: 0.0, creates: bool = True
+    directory: Path,
+    keys: Mapping[str, SecretStr] = OLD,
+    clock: Callable[[], float] = lambda: 0.0,
+    gives_new_workflows_keys: bool = True,
 ) -> TenantEncryptionKeys:
-    return TenantEncryptionKeys(DirectoryKeyFiles(directory), keys, creates=creates, clock=clock)
+    return TenantEncryptionKeys(
+        DirectoryKeyFiles(directory), keys, gives_new_workflows_keys=gives_new_workflows_keys, clock=clock
+    )
 
 
 def codec_of(keys: TenantEncryptionKeys, workflow_id: str, master: Mapping[str, SecretStr] = OLD) -> PayloadEncryption:
@@ -49,7 +55,7 @@ def codec_of(keys: TenantEncryptionKeys, workflow_id: str, master: Mapping[str, 
 
 
 async def encrypted_for(keys: TenantEncryptionKeys, tenant: str, user: str | None = None) -> Payload:
-    (payload,) = await codec_of(keys, ID + await keys.suffix(tenant, user)).encode([PLAIN])
+    (payload,) = await codec_of(keys, ID + await keys.id_suffix(tenant, user)).encode([PLAIN])
     return payload
 
 
@@ -64,10 +70,10 @@ def stored_bytes(directory: Path) -> list[bytes]:
 
 
 async def destroy(keys: TenantEncryptionKeys, tenant: str, user: str | None = None) -> int:
-    owned = await keys.owned_by(tenant, user)
-    for key in owned:
-        await keys.destroy(key.reference)
-    return len(owned)
+    found = await keys.owned_by(tenant, user)
+    for key in found.keys:
+        await keys.destroy(key)
+    return len(found.keys)
 
 
 async def test_a_destroyed_key_leaves_tombstones_and_the_keys_of_others_stay(tmp_path: Path) -> None:
@@ -86,7 +92,7 @@ async def test_a_user_has_a_key_of_its_own_which_ends_with_its_tenant_s(tmp_path
     tenant, ada, bob = [await encrypted_for(keys, "acme", user) for user in (None, "ada", "bob")]
     assert await destroy(keys, "acme", "ada") == 1
     assert [await decrypted(keys, each) for each in (tenant, ada, bob)] == [SECRET, b'"[erased]"', SECRET]
-    assert await destroy(keys, "acme") == 2
+    assert await destroy(keys, "acme") == 3  # with the one that is destroyed already
     assert await decrypted(keys, tenant) == await decrypted(keys, bob) == b'"[erased]"'
 
 
@@ -94,9 +100,9 @@ async def test_after_its_key_was_destroyed_an_owner_gets_a_new_one_and_old_workf
     tmp_path: Path,
 ) -> None:
     keys = tenant_keys(tmp_path)
-    old_id = ID + await keys.suffix("acme", None)
+    old_id = ID + await keys.id_suffix("acme", None)
     await destroy(keys, "acme")
-    new_id = ID + await keys.suffix("acme", None)
+    new_id = ID + await keys.id_suffix("acme", None)
     assert old_id != new_id
     (written,) = await codec_of(keys, old_id).encode([PLAIN])
     assert SECRET not in written.SerializeToString()
@@ -107,13 +113,13 @@ async def test_another_process_knows_of_the_destruction_after_the_documented_tim
     now = 0.0
     one, other = tenant_keys(tmp_path), tenant_keys(tmp_path, clock=lambda: now)
     payload = await encrypted_for(other, "acme")
-    suffix = await other.suffix("acme", None)
+    suffix = await other.id_suffix("acme", None)
     await destroy(one, "acme")
     now = MAX_KEY_AGE_S - 0.1
     assert await decrypted(other, payload) == SECRET
     now = MAX_KEY_AGE_S
     assert await decrypted(other, payload) == b'"[erased]"'
-    assert await other.suffix("acme", None) != suffix
+    assert await other.id_suffix("acme", None) != suffix
 
 
 async def test_processes_that_create_a_key_at_once_agree(tmp_path: Path) -> None:
@@ -131,12 +137,12 @@ async def test_rewrapped_keys_need_the_old_key_no_more(tmp_path: Path) -> None:
     payload, erased = await encrypted_for(before, "acme"), await encrypted_for(before, "globex")
     await destroy(before, "globex")
     rotated = tenant_keys(tmp_path, {**NEW, **OLD})
-    assert await rotated.suffix("acme", None) == await before.suffix("acme", None)
-    assert [await rotated.rewrap(), await rotated.rewrap()] == [2, 0]
+    assert await rotated.id_suffix("acme", None) == await before.id_suffix("acme", None)
+    assert [await rotated.rewrap(), await rotated.rewrap()] == [(3, []), (0, [])]
     after = tenant_keys(tmp_path, NEW)
     assert await decrypted(after, payload, NEW) == SECRET
     assert await decrypted(after, erased, NEW) == b'"[erased]"'
-    assert await after.suffix("acme", None) == await before.suffix("acme", None)
+    assert await after.id_suffix("acme", None) == await before.id_suffix("acme", None)
 
 
 async def test_a_key_of_another_master_key_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -151,13 +157,69 @@ async def test_a_key_of_another_master_key_is_an_error_that_names_it(tmp_path: P
 
 async def test_a_file_in_the_place_of_another_is_refused(tmp_path: Path) -> None:
     keys = tenant_keys(tmp_path)
-    first, second = [(await keys.suffix(tenant, None))[1:] for tenant in ("acme", "globex")]
+    first, second = [(await keys.id_suffix(tenant, None))[1:] for tenant in ("acme", "globex")]
     (tmp_path / first).write_bytes((tmp_path / second).read_bytes())
     with pytest.raises(PayloadUndecryptable, match="was changed"):
         await keys.cipher(first)
     (tmp_path / second).write_text("{")
     with pytest.raises(PayloadUndecryptable, match="damaged"):
         await keys.cipher(second)
+
+
+async def test_what_is_readable_is_destroyed_and_rewrapped_beside_a_damaged_file(tmp_path: Path) -> None:
+    keys = tenant_keys(tmp_path)
+    for user in (None, "ada", "bob"):
+        await keys.id_suffix("acme", user)
+    damaged = (await keys.id_suffix("acme", "ada"))[1:]
+    (tmp_path / damaged).write_text("{")
+    (tmp_path / ".nfs0001").write_text("of the file system")
+    for found, count in ((await keys.owned_by("acme"), 2), (await keys.owned_by("acme", "ada"), 0)):
+        assert len(found.keys) == count
+        assert [damaged in problem for problem in found.problems] == [True]
+    count, problems = await tenant_keys(tmp_path, {**NEW, **OLD}).rewrap()
+    assert (count, len(problems)) == (3, 1)
+
+
+async def test_an_interrupted_destruction_finds_the_same_keys_again_and_no_file_says_whose(tmp_path: Path) -> None:
+    keys = tenant_keys(tmp_path)
+    await keys.id_suffix("acme", "ada@example.com")
+    for user in (None, "ada@example.com"):
+        before = (await keys.owned_by("acme", user)).keys
+        assert await destroy(keys, "acme", user) == 1
+        assert (await tenant_keys(tmp_path).owned_by("acme", user)).keys == before
+    await tenant_keys(tmp_path, {**NEW, **OLD}).rewrap()
+    assert (await tenant_keys(tmp_path, NEW).owned_by("acme")).keys == before
+    assert not any(b"acme" in each or b"ada" in each for each in stored_bytes(tmp_path))
+
+
+async def test_without_create_no_key_is_made_and_that_of_the_tenant_is_used(tmp_path: Path) -> None:
+    keys = tenant_keys(tmp_path)
+    assert await keys.id_suffix("acme", "ada", create=False) == ""
+    assert not await tenant_keys(tmp_path, gives_new_workflows_keys=False).are_used()
+    assert os.listdir(tmp_path) == []
+    of_tenant = await keys.id_suffix("acme", None)
+    assert await keys.id_suffix("acme", "ada", create=False) == of_tenant
+    assert await keys.id_suffix("acme", "ada") != of_tenant
+    assert await tenant_keys(tmp_path, gives_new_workflows_keys=False).are_used()
+
+
+async def test_a_key_that_was_read_slowly_is_no_younger_for_it(tmp_path: Path) -> None:
+    now = 0.0
+
+    class SlowFiles(DirectoryKeyFiles):
+        async def read(self, name: str) -> KeyFile | None:
+            nonlocal now
+            file = await super().read(name)
+            now += MAX_KEY_AGE_S
+            return file
+
+    await encrypted_for(tenant_keys(tmp_path), "acme")
+    slow = TenantEncryptionKeys(SlowFiles(tmp_path), OLD, gives_new_workflows_keys=True, clock=lambda: now)
+    suffix = await slow.id_suffix("acme", None)
+    assert await slow.cipher(suffix[1:]) is not None
+    await destroy(tenant_keys(tmp_path), "acme")
+    assert await slow.cipher(suffix[1:]) is None
+    assert await slow.id_suffix("acme", None) != suffix
 
 
 async def test_no_file_says_whose_it_is(tmp_path: Path) -> None:
@@ -167,15 +229,15 @@ async def test_no_file_says_whose_it_is(tmp_path: Path) -> None:
 
 async def test_when_turned_off_new_workflows_get_no_key_and_the_others_keep_theirs(tmp_path: Path) -> None:
     payload = await encrypted_for(tenant_keys(tmp_path), "acme")
-    off = tenant_keys(tmp_path, creates=False)
-    assert await off.suffix("acme", None) == ""
+    off = tenant_keys(tmp_path, gives_new_workflows_keys=False)
+    assert await off.id_suffix("acme", None) == ""
     assert await decrypted(off, payload) == SECRET
 
 
 @pytest.mark.parametrize("kind", ["turn", "activity", "standalone"])
 async def test_the_key_is_that_of_the_workflow_in_every_context(tmp_path: Path, kind: str) -> None:
     keys = tenant_keys(tmp_path)
-    suffix = await keys.suffix("acme", None)
+    suffix = await keys.id_suffix("acme", None)
     contexts: dict[str, SerializationContext] = {
         "turn": WorkflowSerializationContext("default", f"conversation-{'0' * 32}{suffix}-message"),
         "activity": activity_context(workflow_id=ID + suffix, activity_id="call_1"),

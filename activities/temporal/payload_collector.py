@@ -28,6 +28,8 @@ logger = logging.getLogger("opspawn.payloads")
 _MIN_AGE_S = 3600.0
 """Payloads that were stored more lately stay: the start of their workflow may be under way."""
 _INTERVAL_S = 3600.0
+_FIRST_AFTER_S = 60.0
+"""The first time comes soon: the worker may have been away while tasks were erased."""
 _PAUSE_S = 0.05
 """Between two questions to Temporal, so that a large directory takes little of it."""
 _RPC_TIMEOUT = timedelta(seconds=5)
@@ -99,12 +101,16 @@ class PayloadCollector:
 
 @asynccontextmanager
 async def collecting_payloads(client: Client, settings: Settings) -> AsyncIterator[None]:
-    """Delete files of tasks that ended long ago, in the background, and if ``settings.collect_payloads`` is set, stored
-    payloads that no workflow uses.
+    """Delete files of tasks that were erased or ended long ago, in the background, and stored payloads that no workflow
+    uses if ``settings.collect_payloads`` is set.
     """
     directory = settings.data_dir / "payloads"
     files = TaskFileCollector(client, directory, keep_s=settings.task_files_keep)
-    running = [asyncio.create_task(collect_at_intervals(files.collect, "the files of %d tasks that ended long ago"))]
+    running = [
+        asyncio.create_task(
+            collect_at_intervals(files.collect, "the files of %d tasks that were erased or ended long ago")
+        )
+    ]
     if settings.collect_payloads:
         payloads = PayloadCollector(client, directory)
         what = "the payloads of %d tasks that Temporal no longer has"
@@ -120,8 +126,10 @@ async def collect_at_intervals(
     collect: Callable[[], Awaitable[int]], what: str, interval_s: float = _INTERVAL_S
 ) -> None:
     """Collect until cancelled; ``what`` describes in the log what was deleted, with a place for the number."""
+    delay_s = min(_FIRST_AFTER_S, interval_s)
     while True:
-        await asyncio.sleep(interval_s)
+        await asyncio.sleep(delay_s)
+        delay_s = interval_s
         try:
             if count := await collect():
                 logger.info("Deleted %s", what % count)

@@ -81,7 +81,7 @@ async def test_files_of_tasks_whose_key_was_destroyed_are_deleted_at_once(harnes
     store = TaskFileStore(settings.data_dir / "payloads", client.namespace)
     of_ada, of_bob = [f"task-{uuid.uuid4().hex}{await id_suffix(client, 'acme', user)}" for user in ("ada", "bob")]
     await publish(store, of_ada, of_bob)
-    for key in await codec.tenant_keys.owned_by("acme", "ada"):
-        await codec.tenant_keys.destroy(key.reference)
+    for key in (await codec.tenant_keys.owned_by("acme", "ada")).keys:
+        await codec.tenant_keys.destroy(key)
     assert await TaskFileCollector(client, settings.data_dir / "payloads", keep_s=3600).collect() == 1
     assert await left(store, of_ada, of_bob) == [of_bob]

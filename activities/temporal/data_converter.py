@@ -21,6 +21,7 @@ from temporalio.converter import (
 )
 
 from activities.erasure_payloads import ErasureRequest, ErasureSweep, SweptExecutions
+from activities.memory.memory_queries import MemoryCount, TaskReference
 from activities.payload_types import (
     INLINE_METADATA,
     QUERY_RESULT_METADATA,
@@ -63,6 +64,8 @@ class _CompactJSON(PydanticJSONPlainPayloadConverter):
         elif isinstance(value, ErasureRequest | ErasureSweep | SweptExecutions):
             metadata[INLINE_METADATA] = b"1"  # stored, it would be erased with the payloads of its workflow's id
             metadata[NO_CONTENT_METADATA] = b"1"  # and so it would with the key of its workflow's id
+        elif isinstance(value, TaskReference | MemoryCount):
+            metadata[NO_CONTENT_METADATA] = b"1"  # erasures have these, too
         return Payload(metadata=metadata, data=to_json(value, exclude_none=True))
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:

@@ -14,6 +14,7 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 
 from activities.erasure_payloads import ErasureRequest
+from activities.memory.memory_queries import MemoryCount, TaskReference
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from activities.temporal.encrypted_payloads import PayloadUndecryptable
@@ -148,6 +149,8 @@ async def test_payloads_without_content_are_not_encrypted_with_a_key_that_can_be
     await codec.tenant_keys.destroy(key)
     bound = converter.with_context(WorkflowSerializationContext("default", task_id))
     request = ErasureRequest(last_sweep_after=datetime.now(UTC), grace_s=1)
-    erasure, content = await bound.encode([request, "Hello"])
-    assert await bound.decode([erasure, content], [ErasureRequest, str]) == [request, "[erased]"]
+    values = [request, TaskReference(tenant="acme", task_id=task_id), MemoryCount(count=2, kind="erased")]
+    erasure, *others, content = await bound.encode([*values, "Hello"])
+    types: list[type] = [ErasureRequest, TaskReference, MemoryCount, str]
+    assert await bound.decode([erasure, *others, content], types) == [*values, "[erased]"]
     assert (erasure.metadata["encoding"], content.metadata["encoding"]) == (b"binary/encrypted", b"json/plain")

@@ -130,6 +130,15 @@ def test_without_a_key_of_the_tenant_nothing_is_destroyed(
         _run("destroy", "--tenant", "acme", "--yes")
 
 
+def test_damaged_keys_are_named_when_nothing_can_be_destroyed(encrypted: TenantEncryptionKeys) -> None:
+    reference = asyncio.run(encrypted.id_suffix("acme", "ada"))[1:]
+    (Path(encrypted.location) / reference).write_text("{")
+    with pytest.raises(CommandFailed, match=f"Nothing was destroyed. .*{reference}, whose file is damaged"):
+        _run("destroy", "--tenant", "acme", "--user", "ada", "--yes")
+    with pytest.raises(CommandFailed, match=f"Keys rewrapped: 0, but not all. .*{reference}"):
+        _run("rewrap")
+
+
 def test_without_a_confirmation_or_temporal_nothing_is_destroyed(
     encrypted: TenantEncryptionKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,23 +70,13 @@ def build_worker(
     """Return a worker for ``settings.task_queue``; it isn't running yet."""
     webhook = None if settings.input_webhook is None else OneOriginClient(settings.input_webhook)
     client, cache = reading_ended_workflows(client), cache or TranscriptCache(settings.transcript_cache_bytes)
-    parts = (
-        client,
-        settings,
-        models,
-        toolset,
-        TranscriptReader(client, cache),
-        checker,
-        publisher,
-        tool_calls,
-        secrets,
-    )
+    parts = (client, settings, models, toolset, TranscriptReader(client, cache), checker, publisher, tool_calls)
     return Worker(
         client,
         task_queue=settings.task_queue,
         identity=str(own_identity(settings)),
         workflows=WORKFLOWS,
-        activities=worker_activities(*parts, webhook, mcp_servers, compactor),
+        activities=worker_activities(*parts, secrets, webhook, mcp_servers, compactor),
         interceptors=[TranscriptSharing(cache.share)],
         plugins=worker_plugins(client, settings, secrets),
         deployment_config=task_deployment(settings),

@@ -10,8 +10,8 @@ from temporalio.service import RPCError
 
 from activities.shell_commands import opspawn_command
 from activities.temporal.queue_workers import QueueWorkers, recent_workers
-from activities.temporal.version_moves import pinned_query
-from activities.temporal.version_problems import pinned_without_workers, unserved_queue
+from activities.temporal.version_moves import deployment_names, pinned_query
+from activities.temporal.version_problems import pinned_without_workers, unserved_tasks
 from activities.temporal.worker_deployments import deployment_versions
 from cli.finding import Finding
 
@@ -28,10 +28,10 @@ async def version_findings(client: Client, task_queue: str, deployment: str) -> 
     """
     try:
         workers = await recent_workers(client, task_queue)
-        findings = await _stuck(client, workers, workers.deployment(deployment))
+        findings = await _stuck(client, task_queue, workers, deployment)
     except RPCError as error:
         return [Finding(_SUBJECT, "note", f"Temporal refuses to describe them: {error.message}")], True
-    if (problem := unserved_queue(workers, task_queue)) is not None:
+    if (problem := unserved_tasks(workers, task_queue)) is not None:
         versions = {poller.version for poller in workers.pollers}
         commands = sorted(map(_set_current, versions))
         return [Finding(_SUBJECT, "missing", problem, tuple(commands)), *findings], False
@@ -41,16 +41,17 @@ async def version_findings(client: Client, task_queue: str, deployment: str) -> 
     return findings, True
 
 
-async def _stuck(client: Client, workers: QueueWorkers, deployment: str) -> list[Finding]:
+async def _stuck(client: Client, task_queue: str, workers: QueueWorkers, deployment: str) -> list[Finding]:
     findings: list[Finding] = []
-    for known in await deployment_versions(client, deployment):
-        version = WorkerDeploymentVersion(deployment, known.build_id)
-        if known.status == "drained" or workers.serving(version) or workers.routing.reaches(version):
-            continue
-        tasks = (await client.count_workflows(pinned_query(version), rpc_timeout=_TIMEOUT)).count
-        if tasks:
-            command = opspawn_command("workers", "drain", known.build_id)
-            findings.append(Finding(_SUBJECT, "missing", pinned_without_workers(version, tasks), (command,)))
+    for name in await deployment_names(client, task_queue, workers.deployments(deployment)):
+        for known in await deployment_versions(client, name):
+            version = known.version
+            if known.status == "drained" or workers.serving(version) or workers.routing.routes_to(version):
+                continue
+            query = pinned_query(version, task_queue)
+            if tasks := (await client.count_workflows(query, rpc_timeout=_TIMEOUT)).count:
+                command = opspawn_command("workers", "drain", version.build_id)
+                findings.append(Finding(_SUBJECT, "missing", pinned_without_workers(version, tasks), (command,)))
     return findings
 
 

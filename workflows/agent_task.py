@@ -177,7 +177,7 @@ class AgentTask:
         except asyncio.CancelledError:
             self._end("cancelled")
             raise
-        self._boundary.on_wake()
+        self._boundary.move_if_target_changed()
 
     async def _run_until_finished(self) -> JsonValue:
         limits = self._loop.limits

@@ -83,12 +83,13 @@ class HumanInput:
         *,
         is_interrupted: Callable[[], bool],
         on_opened: Callable[[InputRequest], None],
-        on_wake: Callable[[], None] = lambda: None,
+        after_wait: Callable[[], None] = lambda: None,
         opened_count: int = 0,
         carried: Sequence[InputRequest] = (),
     ) -> None:
-        """Set up; ``on_opened`` is called with each request that opens, or is given to others, ``on_wake`` after waits.
+        """Set up; ``on_opened`` is called with each request that opens, or is given to others.
 
+        ``after_wait`` is called when a request waits no more.
         ``carried`` are requests that were opened before the task continued as new; they are asked once more.
         """
         self._record = record
@@ -96,7 +97,7 @@ class HumanInput:
         self._rules = rules
         self._is_interrupted = is_interrupted
         self._on_opened = on_opened
-        self._on_wake = on_wake
+        self._after_wait = after_wait
         self._requests = OpenRequests(opened_count, carried)
         self._carried = {request.id for request in carried}
         self._asking: set[str] = set()
@@ -142,7 +143,7 @@ class HumanInput:
             else:
                 self._open(request)
             is_answered = await self._is_answered_in_time(request)
-            self._on_wake()
+            self._after_wait()
             if not is_answered:
                 if request.on_expiry == "escalate" and request.escalate_to:
                     request = _escalated(request)

@@ -130,7 +130,7 @@ class DurableEffects:
             LoopAnswerRules(loop, self.limits),
             is_interrupted=lambda: self.steering.is_interrupted,
             on_opened=self._on_opened,
-            on_wake=self._boundary.on_wake,
+            after_wait=self._boundary.move_if_target_changed,
             opened_count=carried.opened_requests if carried else 0,
             carried=open_requests,
         )
@@ -189,7 +189,7 @@ class DurableEffects:
         """Return when the task isn't paused and has time left; raise ``NotDone`` where a person interrupts the step."""
         if not self._may_go_on():
             await workflow.wait_condition(lambda: self._may_go_on() or self.steering.is_interrupted)
-            self._boundary.on_wake()
+            self._boundary.move_if_target_changed()
         try:
             await self.steering.before_call()
         except StepInterrupted:

@@ -42,10 +42,11 @@ class StepBoundary:
 
     def request_move(self) -> None:
         """Move to the target version of the workers at the next opportunity. Without versions nothing happens."""
+        self._target.allow_move()
         self._is_move_requested = True
 
-    def on_wake(self) -> None:
-        """Called after a wait: a task that slept while the target version of the workers changed moves to it."""
+    def move_if_target_changed(self) -> None:
+        """Move at the next opportunity if the target version of the workers has changed: for tasks that have waited."""
         if self._target.is_changed:
             self._is_move_requested = True
 
@@ -66,4 +67,4 @@ class StepBoundary:
             await workflow.wait_condition(lambda: condition() or self._is_suggested)
             if not condition():
                 await self.continue_if_suggested(condition)
-        self.on_wake()
+        self.move_if_target_changed()

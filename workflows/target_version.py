@@ -20,13 +20,18 @@ class TargetVersion:
     def __init__(self) -> None:
         """Call this when the run starts."""
         info = workflow.info()
-        self._is_out_of_reach = info.continued_run_id is not None and info.is_target_worker_deployment_version_changed()
-        """Continuing as new has not reached the target: an operator's override holds the workflow on its version."""
+        self._is_blocked = info.continued_run_id is not None and info.is_target_worker_deployment_version_changed()
+        """Continuing as new has not reached the target: it changed meanwhile, or an operator's override holds the
+        workflow on its version. The run doesn't try again by itself, which might never end."""
 
     @property
     def is_changed(self) -> bool:
-        """Whether it is another version than the run's own, and can be reached."""
-        return not self._is_out_of_reach and workflow.info().is_target_worker_deployment_version_changed()
+        """Whether it is another version than the run's own, and the run may try to move to it."""
+        return not self._is_blocked and workflow.info().is_target_worker_deployment_version_changed()
+
+    def allow_move(self) -> None:
+        """Let the run try once more, because somebody asks for it."""
+        self._is_blocked = False
 
 
 def continue_on_target_version(arguments: Sequence[object]) -> NoReturn:

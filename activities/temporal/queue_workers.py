@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion as VersionMessage
@@ -17,6 +18,7 @@ __all__ = [
     "VERSIONING_BEHAVIOR",
     "QueueWorkers",
     "VersionRouting",
+    "last_version",
     "pinned_version",
     "recent_workers",
 ]
@@ -42,9 +44,18 @@ class VersionRouting:
         current, ramping = info.current_deployment_version, info.ramping_deployment_version
         return cls(_version(current), _version(ramping), info.ramping_version_percentage)
 
-    def reaches(self, version: WorkerDeploymentVersion | None) -> bool:
+    @property
+    def shares(self) -> Mapping[WorkerDeploymentVersion | None, float]:
+        """The versions that get new workflows, each with its percentage of them."""
+        if self.ramping_percentage <= 0 or self.ramping == self.current:
+            return {self.current: 100.0}
+        if self.ramping_percentage >= 100:
+            return {self.ramping: 100.0}
+        return {self.current: 100 - self.ramping_percentage, self.ramping: self.ramping_percentage}
+
+    def routes_to(self, version: WorkerDeploymentVersion | None) -> bool:
         """Return whether workers of a version get new workflows."""
-        return version == self.current or (self.ramping_percentage > 0 and version == self.ramping)
+        return version in self.shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +65,33 @@ class QueueWorkers:
     pollers: tuple[Poller, ...] = ()
     routing: VersionRouting = VersionRouting()
 
-    def deployment(self, default: str) -> str:
-        """Return the name of the deployment that the workers are of; the default where all are unversioned."""
+    def deployments(self, default: str) -> tuple[str, ...]:
+        """Return the names of the deployments that are known here, that of the current version first.
+
+        ``default`` is the own one, which counts where workers or tasks of it may have been.
+        """
         versions = (self.routing.current, self.routing.ramping, *(poller.version for poller in self.pollers))
-        return next((version.deployment_name for version in versions if version), default)
+        return tuple(dict.fromkeys((*(version.deployment_name for version in versions if version), default)))
+
+    def with_build_id(self, build_id: str) -> tuple[WorkerDeploymentVersion, ...]:
+        """Return the versions that poll with a build id: more than one where two deployments use the same."""
+        versions = (poller.version for poller in self.pollers)
+        return tuple(dict.fromkeys(version for version in versions if version and version.build_id == build_id))
+
+    @property
+    def unserved_shares(self) -> Mapping[WorkerDeploymentVersion | None, float]:
+        """The versions that get new workflows and of which no worker polls, each with its percentage of them."""
+        polling = {poller.version for poller in self.pollers}
+        return {version: share for version, share in self.routing.shares.items() if version not in polling}
 
     def serving(self, version: WorkerDeploymentVersion | None) -> tuple[Poller, ...]:
-        """Return the workers that get the tasks of workflows pinned to ``version``; None: of all others."""
+        """Return the workers that are given the tasks of a workflow.
+
+        ``version`` is the one that the workflow is pinned to. None: it is pinned to none, as new ones and those of
+        unversioned workers; then it is given to the current version, or to the ramping one.
+        """
         if version is None:
-            return tuple(poller for poller in self.pollers if self.routing.reaches(poller.version))
+            return tuple(poller for poller in self.pollers if self.routing.routes_to(poller.version))
         return tuple(poller for poller in self.pollers if poller.version == version and not poller.has_ended)
 
 
@@ -82,10 +111,12 @@ async def recent_workers(client: Client, task_queue: str) -> QueueWorkers:
 
 def pinned_version(execution: WorkflowExecution) -> WorkerDeploymentVersion | None:
     """Return the version that a workflow is pinned to; None: it is given to the workers of the current version."""
-    attributes = execution.typed_search_attributes
-    if attributes.get(VERSIONING_BEHAVIOR) != "Pinned":
-        return None
-    deployment, _, build_id = (attributes.get(PINNED_VERSION) or "").rpartition(":")
+    return last_version(execution) if execution.typed_search_attributes.get(VERSIONING_BEHAVIOR) == "Pinned" else None
+
+
+def last_version(execution: WorkflowExecution) -> WorkerDeploymentVersion | None:
+    """Return the version of the workers that a workflow ran on last; None for unversioned workers."""
+    deployment, _, build_id = (execution.typed_search_attributes.get(PINNED_VERSION) or "").rpartition(":")
     return WorkerDeploymentVersion(deployment, build_id) if deployment else None
 
 

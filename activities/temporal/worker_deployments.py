@@ -9,6 +9,7 @@ from typing import Literal
 from temporalio.api.enums.v1 import WorkerDeploymentVersionStatus as Status
 from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentRequest, SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
 
 __all__ = ["DeploymentVersion", "VersionStatus", "deployment_versions", "set_current_version"]
@@ -31,7 +32,7 @@ _STATUSES: dict[Status.ValueType, VersionStatus] = {
 class DeploymentVersion:
     """A version of a worker deployment."""
 
-    build_id: str
+    version: WorkerDeploymentVersion
     status: VersionStatus
     created_at: datetime
     """When its first worker polled."""
@@ -52,7 +53,7 @@ async def deployment_versions(client: Client, deployment: str) -> tuple[Deployme
         raise
     versions = (
         DeploymentVersion(
-            summary.deployment_version.build_id,
+            WorkerDeploymentVersion(deployment, summary.deployment_version.build_id),
             _STATUSES.get(summary.status, "inactive"),
             summary.create_time.ToDatetime(tzinfo=UTC),
         )

@@ -54,9 +54,9 @@ async def _watch_version(client: Client, settings: Settings) -> None:
 def log_routing(routing: VersionRouting, earlier: VersionRouting | None, settings: Settings) -> None:
     """Log whether this process's workers get new tasks; nothing where unversioned workers do, as ever."""
     own = own_version(settings)
-    if not routing.reaches(own):
+    if not routing.routes_to(own):
         logger.warning("%s", not_current(own, routing))
-    elif own is not None or (earlier is not None and not earlier.reaches(own)):
+    elif own is not None or (earlier is not None and not earlier.routes_to(own)):
         logger.info(
             "New tasks are given to this worker, %s",
             "which is unversioned" if own is None else f"version {own.build_id}",

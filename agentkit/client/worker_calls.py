@@ -30,10 +30,10 @@ class WorkerCalls:
         )
 
     async def drain(self, build_id: str, *, override: bool = False) -> DrainedTasks:
-        """Move a version's open tasks and conversations to the current one, 1,000 at most.
+        """Move a version's open tasks and conversations to the current one.
 
-        Each moves between two steps. With ``override``, and where no worker of the version polls, it is moved as it is:
-        workers of the current version replay its history.
+        Each moves between two steps. With ``override``, and where no worker of the version polls, it is moved as it is,
+        1,000 at most: workers of the current version replay its history.
         """
         return await self._connection.post(
             DrainedTasks, "/workers/drain", {"build_id": build_id, "override": override}, wait=_DRAIN_TIMEOUT_S

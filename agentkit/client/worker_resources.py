@@ -55,9 +55,9 @@ class WorkerList(ApiObject):
 class DrainedTasks(ApiObject):
     """What has become of the tasks and conversations of a version."""
 
-    asked: int = 0
-    """How many move by themselves, between two steps."""
+    signalled: int = 0
+    """How many were asked to move, and do by themselves between two steps."""
     moved: int = 0
-    """How many were given to the current version as they are."""
+    """How many run on the current version now, which has replayed their history."""
     remaining: int = 0
-    """How many more there are."""
+    """How many haven't moved, and weren't signalled."""

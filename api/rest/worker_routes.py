@@ -36,6 +36,6 @@ async def set_current_version(request: Request, body: SetCurrentRequest) -> Work
 
 @router.post("/drain", dependencies=[ADMIN], operation_id="drainWorkerVersion")
 async def drain_version(request: Request, body: DrainRequest) -> DrainResponse:
-    """Move the open tasks and conversations of a version to the current one, 1,000 at most."""
+    """Move the open tasks and conversations of a version to the current one; as they are, 1,000 at most."""
     drained = await request_services(request).workers.drain(body.build_id, override=body.override)
     return DrainResponse.model_validate(drained)

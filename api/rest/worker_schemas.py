@@ -137,7 +137,7 @@ class SetCurrentRequest(BaseModel):
 
     build_id: BuildId | None
     """Null: unversioned workers."""
-    allow_no_workers: bool = False
+    allow_no_workers: Annotated[bool, Field(strict=True)] = False
     """Also where no worker of the version polls yet."""
 
 
@@ -156,12 +156,12 @@ class DrainResponse(BaseModel):
     """What has become of the tasks and conversations of a version."""
 
     model_config = ConfigDict(
-        frozen=True, from_attributes=True, json_schema_extra={"example": {"asked": 1, "moved": 0, "remaining": 0}}
+        frozen=True, from_attributes=True, json_schema_extra={"example": {"signalled": 1, "moved": 0, "remaining": 0}}
     )
 
-    asked: int
-    """How many move by themselves: between two steps, and after an answer that they wait for."""
+    signalled: int
+    """How many were asked to move, and do by themselves: between two steps, and after an answer that they wait for."""
     moved: int
-    """How many were given to the current version as they are."""
+    """How many run on the current version now, which has replayed their history."""
     remaining: int
-    """How many more there are: send the request again."""
+    """How many haven't moved, and weren't signalled: send the request again."""

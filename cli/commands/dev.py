@@ -15,7 +15,7 @@ from cli.dev.data_dir_lock import DataDirLock
 from cli.dev.dev_plan import make_plan, with_free_grpc_port
 from cli.dev.log_view import LogView
 from cli.dev.supervisor import Supervisor
-from cli.dev.task_versions import all_tasks_served
+from cli.dev.task_versions import serving_tasks_of_all_versions
 from cli.views.console import out
 from cli.views.notices import write_variable_warnings
 
@@ -67,7 +67,7 @@ async def _run(settings: Settings, workers: int, temporal_port: int | None, lock
     guard = await ProcessGuard.start(lock.fd)
     try:
         view = LogView(out, stopping.set)
-        async with all_tasks_served(settings, plan, view):
+        async with serving_tasks_of_all_versions(settings, plan, view):
             await Supervisor(plan, view, guard, stopping).run()
         if view.failure is not None:
             raise view.failure

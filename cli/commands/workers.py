@@ -73,24 +73,24 @@ def drain(
     Each moves between two steps. Where no worker of the version polls any more, they are moved as they are.
     """
     server = Server(url)
-    asked = moved = 0
+    signalled = moved = 0
     while True:
         drained = server.call(lambda client: client.workers.drain(build_id, override=override))
-        asked, moved = asked + drained.asked, moved + drained.moved
-        if not drained.remaining or not drained.moved:  # those that are only asked stay in the list for a while
+        signalled, moved = signalled + drained.signalled, moved + drained.moved
+        if not drained.remaining or not drained.moved:  # those that are only signalled stay in the list for a while
             break
     if as_json:
-        write_json({"asked": asked, "moved": moved, "remaining": drained.remaining})
+        write_json({"signalled": signalled, "moved": moved, "remaining": drained.remaining})
         return
     if moved:
         write_message(out, f"Moved {_count(moved)} of version {printable(build_id)} to the current version.")
-    if asked:
+    if signalled:
         write_message(
             out,
-            f"Asked {_count(asked)} of version {printable(build_id)} to move: each does between two steps, or when a "
-            f"person has answered it. See what is left with `{server.command_line('workers')}`.",
+            f"Asked {_count(signalled)} of version {printable(build_id)} to move: each does between two steps, or when "
+            f"a person has answered it. See what is left with `{server.command_line('workers')}`.",
         )
-    if not moved and not asked:
+    if not moved and not signalled:
         write_message(out, f"No open task is pinned to version {printable(build_id)}.")
     if drained.remaining:
         write_message(err, f"{drained.remaining} more are left: repeat the command later.", style="yellow")

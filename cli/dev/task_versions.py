@@ -17,20 +17,20 @@ from activities.settings import Settings
 from activities.temporal.client import connect
 from activities.temporal.deployment_version import own_version
 from activities.temporal.queue_workers import recent_workers
-from activities.temporal.version_moves import drain_version
+from activities.temporal.version_moves import deployment_names, drain_version
 from activities.temporal.worker_deployments import deployment_versions, set_current_version
 from cli.dev.dev_plan import DevPlan
 from cli.dev.log_view import LogView
 from cli.temporal_checks import host_and_port
 
-__all__ = ["all_tasks_served", "serve_all_tasks"]
+__all__ = ["serve_all_tasks", "serving_tasks_of_all_versions"]
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 _RETRY_INTERVAL_S = 0.5
 
 
 @asynccontextmanager
-async def all_tasks_served(settings: Settings, plan: DevPlan, view: LogView) -> AsyncIterator[None]:
+async def serving_tasks_of_all_versions(settings: Settings, plan: DevPlan, view: LogView) -> AsyncIterator[None]:
     """Do it while the context is entered, as soon as Temporal responds. Not at a Temporal of another machine, which
     other workers may use, and not without workers of its own.
     """
@@ -66,26 +66,26 @@ async def serve_all_tasks(client: Client, settings: Settings) -> dict[str, int]:
     Raises:
         RPCError: Temporal refuses or doesn't respond.
     """
-    own = own_version(settings)
-    known = await deployment_versions(client, settings.deployment)
+    own, task_queue = own_version(settings), settings.task_queue
+    workers = await recent_workers(client, task_queue)
+    names = await deployment_names(client, task_queue, workers.deployments(settings.deployment))
+    known = [version for name in names for version in await deployment_versions(client, name)]
     if own is None and not known:
         return {}
-    if (await recent_workers(client, settings.task_queue)).routing.current != own:
-        await set_current_version(client, settings.deployment, settings.build_id, allow_no_pollers=True)
-    others = [
-        WorkerDeploymentVersion(settings.deployment, version.build_id)
-        for version in known
-        if version.build_id != settings.build_id and version.status != "drained"
-    ]
-    return await _move_tasks(client, settings, own, others) if others else {}
+    if workers.routing.current != own:
+        current = own or workers.routing.current
+        deployment = settings.deployment if current is None else current.deployment_name
+        await set_current_version(client, deployment, settings.build_id, allow_no_pollers=True)
+    others = [each.version for each in known if each.version != own and each.status != "drained"]
+    return await _move_tasks(client, task_queue, own, others) if others else {}
 
 
 async def _move_tasks(
-    client: Client, settings: Settings, own: WorkerDeploymentVersion | None, others: list[WorkerDeploymentVersion]
+    client: Client, task_queue: str, own: WorkerDeploymentVersion | None, others: list[WorkerDeploymentVersion]
 ) -> dict[str, int]:
     moved: dict[str, int] = {}
     while True:
-        workers = await recent_workers(client, settings.task_queue)
+        workers = await recent_workers(client, task_queue)
         if workers.serving(own):
             break
         await asyncio.sleep(_RETRY_INTERVAL_S)
@@ -93,7 +93,7 @@ async def _move_tasks(
         if not workers.serving(version):
             remaining = 1
             while remaining:
-                drained = await drain_version(client, version, override=True)
+                drained = await drain_version(client, version, task_queue, workers, override=True)
                 moved[version.build_id] = moved.get(version.build_id, 0) + drained.moved
                 remaining = drained.remaining if drained.moved else 0
     return {build_id: count for build_id, count in moved.items() if count}

@@ -393,6 +393,7 @@ class ConversationWorkflow:
     @workflow.signal
     def upgrade(self) -> None:
         """Wake an idle conversation: it moves to the target version of the workers, by continuing as new."""
+        self._target_version.allow_move()
 
     @workflow.signal(name=DELETE_CONVERSATION)
     def delete(self) -> None:

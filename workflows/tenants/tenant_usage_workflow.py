@@ -52,8 +52,10 @@ class TenantUsageWorkflow:
         remaining = end_of_day(day.day) + _LATE_REPORTS - workflow.now()
         ending = asyncio.create_task(workflow.sleep(max(remaining, timedelta()), summary="The day is over"))
         while True:
-            await workflow.wait_condition(lambda: self._total != self._listed or ending.done())
-            if self._total != self._listed:
+            await workflow.wait_condition(
+                lambda: self._total != self._listed or self._target.is_changed or ending.done()
+            )
+            if self._total != self._listed or self._target.is_changed:
                 self._list()
             elif ending.done():
                 return self._total
@@ -67,6 +69,11 @@ class TenantUsageWorkflow:
                 self._total += entry.spent
         for oldest in list(self._entry_ids)[:-_MAX_ENTRY_IDS]:
             del self._entry_ids[oldest]
+
+    @workflow.signal
+    def upgrade(self) -> None:
+        """Wake an idle workflow: it moves to the target version of the workers, by continuing as new."""
+        self._target.allow_move()
 
     def _list(self) -> None:
         """Put the total into the memo, of this run or of the next."""

@@ -10,7 +10,7 @@ from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.queue_workers import recent_workers
 from activities.temporal.temporal_commands import worker_command
-from activities.temporal.version_problems import unserved_queue
+from activities.temporal.version_problems import unserved_tasks
 from api.tasks.errors import ServiceError
 from api.tasks.requests.disk_space import disk_problem
 from api.tasks.temporal_calls import calling_temporal
@@ -33,7 +33,7 @@ async def readiness_problem(client: Client, settings: Settings) -> str | None:
         return str(error)
     if not workers.pollers:
         return f"No worker polls task queue {queue!r}. Start one: `{start_worker(settings)}`."
-    return unserved_queue(workers, queue)
+    return unserved_tasks(workers, queue)
 
 
 def start_worker(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from cachetools import TTLCache
 from temporalio.client import Client, WorkflowExecution
 
 from activities.temporal.queue_workers import QueueWorkers, pinned_version, recent_workers
-from activities.temporal.version_problems import pinned_without_workers, unserved_queue
+from activities.temporal.version_problems import current_without_workers, pinned_without_workers, unserved_queue
 
 __all__ = ["WorkerPresence", "version_problem"]
 
@@ -53,9 +53,13 @@ class WorkerPresence:
 def version_problem(execution: WorkflowExecution, workers: QueueWorkers) -> str | None:
     """Return why none of the workers of its task queue takes a workflow's tasks; None if one does, or none polls.
 
-    A workflow that is pinned to an old version needs workers of that version, even where no others poll.
+    A workflow that is pinned to a version needs workers of that version, even where no others poll.
     """
     pinned = pinned_version(execution)
-    if pinned is None or workers.routing.reaches(pinned):
+    if pinned is None:
         return unserved_queue(workers, execution.task_queue)
-    return None if workers.serving(pinned) else pinned_without_workers(pinned)
+    if workers.serving(pinned):
+        return None
+    if not workers.routing.routes_to(pinned):
+        return pinned_without_workers(pinned)
+    return current_without_workers(pinned) if workers.pollers else None

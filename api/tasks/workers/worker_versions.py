@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,8 +15,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.queue_workers import QueueWorkers, recent_workers
-from activities.temporal.version_moves import DrainedVersion, drain_version, pinned_query
-from activities.temporal.version_problems import pinned_without_workers, unserved_queue
+from activities.temporal.version_moves import DrainedVersion, deployment_names, drain_version, pinned_query
+from activities.temporal.version_problems import pinned_without_workers, unserved_queue, unserved_tasks
 from activities.temporal.worker_deployments import (
     DeploymentVersion,
     VersionStatus,
@@ -30,6 +31,13 @@ __all__ = ["DeploymentView", "VersionView", "WorkerVersions"]
 
 _CALLS_TIMEOUT_S = 30.0
 _DRAIN_TIMEOUT_S = 900.0
+_REFUSALS = (
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.FAILED_PRECONDITION,
+    RPCStatusCode.INVALID_ARGUMENT,
+    RPCStatusCode.ABORTED,
+    RPCStatusCode.UNIMPLEMENTED,
+)
 _MAX_LISTED_TASKS = 50
 """Of one version; ``tasks`` counts all."""
 
@@ -84,13 +92,11 @@ class WorkerVersions:
     async def view(self) -> DeploymentView:
         """Return the workers, their versions, and the tasks that are pinned to them."""
         async with calling_temporal(self._address, timeout_s=_CALLS_TIMEOUT_S):
-            workers = await recent_workers(self._client, self._settings.task_queue)
-            deployment = workers.deployment(self._settings.deployment)
-            known = await deployment_versions(self._client, deployment)
-            versions = await asyncio.gather(*(self._version(deployment, version, workers) for version in known))
+            workers, known = await self._known()
+            versions = await asyncio.gather(*(self._version(version, workers) for version in known))
         routing = workers.routing
         return DeploymentView(
-            deployment=deployment,
+            deployment=workers.deployments(self._settings.deployment)[0],
             task_queue=self._settings.task_queue,
             current=_build_id(routing.current),
             ramping=_build_id(routing.ramping),
@@ -99,27 +105,27 @@ class WorkerVersions:
             workers=tuple(
                 (poller.identity, _build_id(poller.version), poller.last_poll_at) for poller in workers.pollers
             ),
-            problem=unserved_queue(workers, self._settings.task_queue),
+            problem=unserved_tasks(workers, self._settings.task_queue),
         )
 
     async def set_current(self, build_id: str | None, *, allow_no_workers: bool = False) -> DeploymentView:
         """Have new tasks given to the workers of a version, or to unversioned ones.
 
         Raises:
-            WorkerVersionRefused: no worker of the version polls, or Temporal refuses; the message says why.
+            WorkerVersionRefused: no worker of the version polls, two deployments have it, or Temporal refuses; the
+                message says why.
         """
         async with calling_temporal(self._address, timeout_s=_CALLS_TIMEOUT_S):
-            workers = await recent_workers(self._client, self._settings.task_queue)
-            deployment = workers.deployment(self._settings.deployment)
+            workers, known = await self._known()
             if not allow_no_workers and not any(_build_id(each.version) == build_id for each in workers.pollers):
                 name = "No unversioned worker" if build_id is None else f"No worker of version {build_id}"
                 raise WorkerVersionRefused(f"{name} polls task queue {self._settings.task_queue!r}: start one first.")
-            try:
+            deployment = workers.deployments(self._settings.deployment)[0]
+            if build_id is not None:
+                found = _only(workers.with_build_id(build_id)) or _only(_of(known, build_id))
+                deployment = deployment if found is None else found.deployment_name
+            with _refusals():
                 await set_current_version(self._client, deployment, build_id, allow_no_pollers=allow_no_workers)
-            except RPCError as error:
-                if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
-                    raise WorkerVersionRefused(f"Temporal refuses: {error.message}") from error
-                raise
         return await self.view()
 
     async def drain(self, build_id: str, *, override: bool = False) -> DrainedVersion:
@@ -128,46 +134,97 @@ class WorkerVersions:
         While workers of the version poll, each moves between two steps, unless ``override`` moves it as it is.
 
         Raises:
-            WorkerVersionRefused: the version gets new tasks.
+            WorkerVersionRefused: the version gets new tasks, two deployments have it, no worker gets new tasks, or
+                Temporal refuses; the message says why.
         """
+        task_queue = self._settings.task_queue
         async with calling_temporal(self._address, timeout_s=_DRAIN_TIMEOUT_S):
-            workers = await recent_workers(self._client, self._settings.task_queue)
-            version = WorkerDeploymentVersion(workers.deployment(self._settings.deployment), build_id)
-            if workers.routing.reaches(version):
+            workers, known = await self._known()
+            of_build = dict.fromkeys((*_of(known, build_id), *workers.with_build_id(build_id)))
+            versions = [version for version in of_build if not workers.routing.routes_to(version)]
+            if of_build and not versions:
                 raise WorkerVersionRefused(
                     f"Version {build_id} gets new tasks, so there is none to move to: make another one current first, "
                     "with `opspawn workers set-current BUILD_ID`."
                 )
-            return await drain_version(self._client, version, override=override or not workers.serving(version))
+            _only([version for version in versions if workers.serving(version)])
+            if versions and not workers.serving(None):
+                problem = unserved_queue(workers, task_queue) or f"No worker polls task queue {task_queue!r}."
+                raise WorkerVersionRefused(f"No worker would go on with the tasks. {problem}")
+            drained = DrainedVersion()
+            with _refusals():
+                for version in versions:
+                    is_moved = override or not workers.serving(version)
+                    drained += await drain_version(self._client, version, task_queue, workers, override=is_moved)
+            return drained
 
-    async def _version(self, deployment: str, known: DeploymentVersion, workers: QueueWorkers) -> VersionView:
-        version = WorkerDeploymentVersion(deployment, known.build_id)
+    async def _known(self) -> tuple[QueueWorkers, list[DeploymentVersion]]:
+        """Return the workers, and the versions of all deployments that they or open tasks are of, newest first."""
+        task_queue = self._settings.task_queue
+        workers = await recent_workers(self._client, task_queue)
+        names = await deployment_names(self._client, task_queue, workers.deployments(self._settings.deployment))
+        known = await asyncio.gather(*(deployment_versions(self._client, name) for name in names))
+        versions = (version for of_deployment in known for version in of_deployment)
+        return workers, sorted(versions, key=lambda version: version.created_at, reverse=True)
+
+    async def _version(self, known: DeploymentVersion, workers: QueueWorkers) -> VersionView:
+        version = known.version
         polling = len(workers.serving(version))
         tasks, listed = 0, list[WorkflowExecution]()
         if known.status != "drained":
-            query = pinned_query(version, tenant_terms())
+            query = pinned_query(version, self._settings.task_queue, tenant_terms())
             tasks = (await self._client.count_workflows(query, rpc_timeout=RPC_TIMEOUT)).count
-            if tasks and not workers.routing.reaches(version):
+            if tasks and not workers.routing.routes_to(version):
                 found = self._client.list_workflows(query, limit=_MAX_LISTED_TASKS, rpc_timeout=RPC_TIMEOUT)
                 listed = [execution async for execution in found]
         return VersionView(
-            known.build_id,
+            version.build_id,
             known.status,
             polling,
             known.created_at,
             tasks,
             tuple(execution.id for execution in listed),
             pinned_without_workers(version, tasks)
-            if tasks and not polling and not workers.routing.reaches(version)
+            if tasks and not polling and not workers.routing.routes_to(version)
             else None,
         )
 
 
 def _unversioned(workers: QueueWorkers) -> Iterable[VersionView]:
     count = sum(poller.version is None for poller in workers.pollers)
-    is_current = workers.routing.reaches(None)
+    is_current = workers.routing.routes_to(None)
     if count or is_current:
         yield VersionView(None, "current" if is_current else "inactive", count)
+
+
+def _of(known: Iterable[DeploymentVersion], build_id: str) -> list[WorkerDeploymentVersion]:
+    return [each.version for each in known if each.version.build_id == build_id]
+
+
+def _only(versions: Sequence[WorkerDeploymentVersion]) -> WorkerDeploymentVersion | None:
+    """Return the version; None where there is none.
+
+    Raises:
+        WorkerVersionRefused: versions of two deployments have the same build id.
+    """
+    if len(versions) > 1:
+        names = " and ".join(sorted(repr(version.deployment_name) for version in versions))
+        raise WorkerVersionRefused(
+            f"Deployments {names} both have version {versions[0].build_id}: stop the workers of all but one, or give "
+            "them another build id."
+        )
+    return versions[0] if versions else None
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Translate what Temporal refuses."""
+    try:
+        yield
+    except RPCError as error:
+        if error.status not in _REFUSALS:
+            raise
+        raise WorkerVersionRefused(f"Temporal refuses: {error.message}") from error
 
 
 def _build_id(version: WorkerDeploymentVersion | None) -> str | None:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflow.v1 import VersioningOverride, WorkflowExecutionInfo, WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
 from temporalio.worker import Worker
 
 from activities.payload_types import TranscriptPage
+from activities.temporal.client import connect
+from activities.temporal.version_moves import UPGRADE_SIGNAL
+from activities.tenant_usage import TENANT_USAGE_TYPE, TenantDay
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedResponse
@@ -40,9 +47,9 @@ class Build:
         return self.build_id
 
 
-def worker_of(api: ApiHarness, build: Build) -> Worker:
-    """Return a worker of a build."""
-    settings = api.settings.model_copy(update={"build_id": build.build_id})
+def worker_of(api: ApiHarness, build: Build, deployment: str | None = None) -> Worker:
+    """Return a worker of a build, and of a deployment other than the task queue's."""
+    settings = api.settings.model_copy(update={"build_id": build.build_id, "deployment_name": deployment})
     return replace(api, settings=settings).worker(build)
 
 
@@ -62,6 +69,13 @@ async def post(api: ApiHarness, path: str, **body: Any) -> dict[str, Any]:
     assert response.is_success, response.text
     document: dict[str, Any] = response.json()
     return document
+
+
+async def workflow_info(api: ApiHarness, task_id: str) -> WorkflowExecutionInfo:
+    """Return what Temporal knows of a task's workflow."""
+    described = await api.temporal.get_workflow_handle(task_id).describe()
+    info: WorkflowExecutionInfo = described.raw_description.workflow_execution_info
+    return info
 
 
 async def output(api: ApiHarness, task_id: str) -> Any:
@@ -127,16 +141,18 @@ async def test_running_tasks_stay_on_their_version_and_those_that_sleep_move_whe
 
 
 async def test_a_drained_version_gives_its_tasks_to_the_current_one(harness: ApiHarness) -> None:
-    one, two = Build("v1"), Build("v2")
+    one, two, queue = Build("v1"), Build("v2"), harness.settings.task_queue
     async with worker_of(harness, one):
         await until_polling(harness, "v1")
         await post(harness, "/workers/set-current", build_id="v1")
         paused, running = await paused_task(harness, one), await harness.submit(input="hold")
+        day = TenantDay(tenant="default", day=datetime.now(UTC).date())
+        await harness.temporal.start_workflow(TENANT_USAGE_TYPE, day, id=f"usage-{running}", task_queue=queue)
         async with worker_of(harness, two):
             await until_polling(harness, "v2")
             await post(harness, "/workers/set-current", build_id="v2")
-            await eventually(lambda: versions(harness), lambda found: found["v1"]["tasks"] == 2)
-            assert await post(harness, "/workers/drain", build_id="v1") == {"asked": 2, "moved": 0, "remaining": 0}
+            await eventually(lambda: versions(harness), lambda found: found["v1"]["tasks"] == 3)
+            assert await post(harness, "/workers/drain", build_id="v1") == {"signalled": 3, "moved": 0, "remaining": 0}
             one.gate.set()
             assert await output(harness, running) == "v2"  # it moved after its first step
             await eventually(lambda: versions(harness), lambda found: found["v1"]["tasks"] == 0)
@@ -167,7 +183,8 @@ async def test_a_task_whose_version_is_gone_is_shown_as_stalled_until_it_is_drai
         assert problem_of(transcript) == (503, "workers-silent")
         assert command in transcript.json()["detail"]
 
-        assert await post(harness, "/workers/drain", build_id="v1") == {"asked": 0, "moved": 1, "remaining": 0}
+        assert await post(harness, "/workers/drain", build_id="v1") == {"signalled": 0, "moved": 1, "remaining": 0}
+        assert not (await workflow_info(harness, waiting)).versioning_info.HasField("versioning_override")
         await answer(harness, waiting)
         assert await output(harness, waiting) == "v2"
 
@@ -220,3 +237,57 @@ async def test_ended_tasks_are_read_and_forked_when_the_workers_of_their_version
         assert await output(harness, fork["id"]) == "v2"
         of_workers = reading_ended_workflows(harness.temporal).get_workflow_handle(task)
         assert (await of_workers.query("transcript", result_type=TranscriptPage)).total == shown["total"]
+
+
+async def override_version(api: ApiHarness, task_id: str) -> None:
+    """Give a task to the current version, as a drain does before it waits for the task to have moved."""
+    request = UpdateWorkflowExecutionOptionsRequest(
+        namespace=api.temporal.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=task_id),
+        workflow_execution_options=WorkflowExecutionOptions(versioning_override=VersioningOverride(auto_upgrade=True)),
+    )
+    request.update_mask.paths.append("versioning_override")
+    await api.temporal.workflow_service.update_workflow_execution_options(request)
+    await api.temporal.get_workflow_handle(task_id).signal(UPGRADE_SIGNAL)
+
+
+async def test_tasks_move_from_the_same_version_of_another_deployment_and_stay_pinned(harness: ApiHarness) -> None:
+    old, new = Build("v1"), Build("v1")
+    async with worker_of(harness, old, "before"):
+        await until_polling(harness, "v1")
+        assert (await post(harness, "/workers/set-current", build_id="v1"))["deployment"] == "before"
+        waiting, cut_short = await waiting_task(harness), await waiting_task(harness)
+        of_other_process = replace(harness, temporal=await connect(harness.settings))
+        async with worker_of(of_other_process, new, "after"):
+            await eventually(lambda: harness.get("/workers"), lambda shown: len(shown["workers"]) == 2)
+            refused = await harness.http.post("/api/v1/workers/set-current", json={"build_id": "v1"})
+            assert problem_of(refused) == (409, "worker-version-refused")
+            assert "'after' and 'before'" in refused.json()["detail"]
+    async with worker_of(harness, new, "after"):
+        await eventually(lambda: harness.get("/workers"), lambda shown: len(shown["workers"]) == 1)
+        assert (await post(harness, "/workers/set-current", build_id="v1"))["deployment"] == "after"
+        await override_version(harness, cut_short)
+
+        async def ran_on() -> str:
+            info = await workflow_info(harness, cut_short)
+            return str(info.versioning_info.deployment_version.deployment_name)
+
+        await eventually(ran_on, lambda name: name == "after")
+        stuck = [version for version in (await harness.get("/workers"))["versions"] if version["problem"]]
+        assert [version["task_ids"] for version in stuck] == [[waiting]]
+        drained = await post(harness, "/workers/drain", build_id="v1")
+        assert (drained["moved"], drained["remaining"]) == (1, 0)
+        for task_id in (waiting, cut_short):
+            assert not (await workflow_info(harness, task_id)).versioning_info.HasField("versioning_override")
+            await answer(harness, task_id)
+            assert await output(harness, task_id) == "v1"
+
+
+async def test_a_version_is_drained_only_where_workers_would_go_on(harness: ApiHarness) -> None:
+    async with worker_of(harness, Build("v1")):
+        await until_polling(harness, "v1")
+        await post(harness, "/workers/set-current", build_id="v2", allow_no_workers=True)
+        drained = await harness.http.post("/api/v1/workers/drain", json={"build_id": "v1"})
+        unknown = await harness.http.post("/api/v1/workers/set-current", json={"build_id": "v3", "allow_no_workers": 1})
+    assert problem_of(drained) == (409, "worker-version-refused")
+    assert unknown.status_code == 422

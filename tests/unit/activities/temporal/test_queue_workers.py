@@ -52,6 +52,32 @@ def test_workers_get_the_tasks_of_their_version(
     assert serving(workers(routing, V1, V2, None), pinned) == expected
 
 
+@pytest.mark.parametrize(
+    ("routing", "polling", "expected"),
+    [
+        (VersionRouting(V1), [V1], {}),
+        (VersionRouting(V1), [V2], {V1: 100}),
+        (VersionRouting(V1, V2, 5.0), [V2], {V1: 95}),
+        (VersionRouting(V1, V2, 5.0), [V1], {V2: 5}),
+        (VersionRouting(V1, V2, 100.0), [V2], {}),
+    ],
+    ids=["current", "only another", "current is missing", "ramping is missing", "all is ramping"],
+)
+def test_each_version_that_gets_new_tasks_needs_a_worker(
+    routing: VersionRouting,
+    polling: list[WorkerDeploymentVersion | None],
+    expected: dict[WorkerDeploymentVersion | None, float],
+) -> None:
+    assert workers(routing, *polling).unserved_shares == expected
+
+
+def test_deployments_and_versions_are_those_of_routing_and_of_all_that_poll() -> None:
+    other = WorkerDeploymentVersion("store", "v1")
+    queue = workers(VersionRouting(V2), V1, other, None)
+    assert queue.deployments("own") == ("shop", "store", "own")
+    assert queue.with_build_id("v1") == (V1, other)
+
+
 def test_a_process_of_this_machine_that_has_ended_serves_no_pinned_task() -> None:
     gone = Poller(f"{2**22 + 1}@{socket.gethostname()} app=shop", datetime.now(UTC), V1)
     assert QueueWorkers((gone,), VersionRouting(V1)).serving(V1) == ()

@@ -8,7 +8,12 @@ from temporalio.common import WorkerDeploymentVersion
 
 from activities.temporal.queue_workers import QueueWorkers, VersionRouting
 from activities.temporal.task_queue_pollers import Poller
-from activities.temporal.version_problems import not_current, pinned_without_workers, unserved_queue
+from activities.temporal.version_problems import (
+    not_current,
+    pinned_without_workers,
+    unserved_queue,
+    unserved_tasks,
+)
 
 V1, V2 = WorkerDeploymentVersion("shop", "v1"), WorkerDeploymentVersion("shop", "v2")
 
@@ -28,6 +33,15 @@ def test_a_task_queue_has_a_problem_only_where_workers_poll_and_none_gets_tasks(
     problem = unserved_queue(QueueWorkers((poller,), VersionRouting()), "shop")
     assert problem is not None
     assert problem.startswith("Task queue 'shop': workers of version v1 of shop get no new tasks")
+
+
+def test_a_share_of_new_tasks_without_workers_is_a_problem_of_these_only() -> None:
+    poller = Poller("worker", datetime.now(UTC), V1)
+    queue = QueueWorkers((poller,), VersionRouting(V1, V2, 5.0))
+    assert unserved_queue(queue, "shop") is None
+    problem = unserved_tasks(queue, "shop")
+    assert problem is not None
+    assert problem.startswith("Task queue 'shop': 5 % of the new tasks are for workers of version v2 of shop, and none")
 
 
 def test_tasks_of_a_version_without_workers_are_told_how_to_move() -> None:

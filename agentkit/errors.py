@@ -35,7 +35,7 @@ OpspawnError
 │   ├── AnswerNotAllowed      this person may not answer it
 │   ├── AnswerOutdated        its sha256 is another one
 │   └── AnswerMismatch        the answer doesn't fit the request
-├── InputRequestExpired       nobody answered an input request in time
+├── InputRequestExpired       an input request had no answer in time
 ├── McpServerUnavailable      an MCP server can't be used now
 ├── FilesChanged              a task's files are not those that a change was made for
 ├── SandboxUnavailable        a program can't be confined, so it is not run
@@ -246,7 +246,7 @@ class MemoryNotFound(LongTermMemoryError):
 
 
 class MemoryRequestInvalid(LongTermMemoryError):
-    """The request can't be carried out as it is; the message says what was expected."""
+    """The request can't be carried out as it is; the message has what was expected."""
 
 
 class MessageTooLong(OpspawnError):
@@ -290,7 +290,7 @@ class RequestStateLost(NotDone):
 
 
 class ResultUnreadable(ToolError):
-    """The call took effect, but its result can't be read: it is too large, say. Return less."""
+    """The call took effect, but its result can't be read, for example because it is too large. Return less."""
 
 
 class ToolUnavailable(ToolError):
@@ -298,7 +298,7 @@ class ToolUnavailable(ToolError):
 
 
 class SteeringInvalid(OpspawnError):
-    """A message, a pause or new limits are not accepted, and change nothing; the message says why."""
+    """A message, a pause or new limits are not accepted, and change nothing; the message has the reason."""
 
 
 class ConversationBusy(SteeringInvalid):
@@ -322,7 +322,7 @@ class InputRequestNotFound(AnswerInvalid):
 
 
 class AlreadyAnswered(AnswerInvalid):
-    """The input request was answered before; the message says how."""
+    """The input request was answered before; the message has the decision."""
 
 
 class AnswerExpired(AnswerInvalid):
@@ -346,7 +346,7 @@ class ToolNotStarted(ToolUnavailable):
 
 
 class InputRequestExpired(OpspawnError):
-    """Nobody answered an input request in time, and its rule ends the task then."""
+    """An input request had no answer in time, and its rule ends the task then."""
 
 
 class ToolCallRefused(OpspawnError):

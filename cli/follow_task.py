@@ -77,7 +77,7 @@ def _follow(server: Server, task: Task, answerer: Answerer) -> None:
 
 
 class _Watch:
-    """Watches a task until it has ended; says how to come back where the watch ends before."""
+    """Watches a task until it has ended. Where the watch ends before, the error has the commands for coming back."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class _Watch:
         """Return the ended task.
 
         Raises:
-            Interrupted, ServerUnreachable: the watch ended; the message says how to come back.
+            Interrupted, ServerUnreachable: the watch ended; the message has the commands for coming back.
         """
         try:
             return self._server.call(self._watch.show)
@@ -122,7 +122,7 @@ def require_completed(task: Task) -> None:
     """Return for a completed task.
 
     Raises:
-        CommandFailed: it ended otherwise; the message says why.
+        CommandFailed: it ended otherwise; the message has the reason.
     """
     if task.status == "completed":
         return

@@ -126,7 +126,7 @@ class NotAuthenticated(ServiceError):
 
 
 class AuthenticationUnavailable(ServiceError):
-    """Try again; the person who runs the API has to correct what the message says."""
+    """Try again; the person who runs the API has to correct what the message names."""
 
 
 class RoleMissing(ServiceError):
@@ -144,7 +144,7 @@ class RequestsLimited(ServiceError):
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(
-            f"Too many requests: wait {retry_after_s:.3g} s. The settings rate_limit and rate_burst of the API say how "
+            f"Too many requests: wait {retry_after_s:.3g} s. The settings rate_limit and rate_burst of the API set how "
             "many a principal may make."
         )
         self.retry_after_s = retry_after_s
@@ -232,7 +232,7 @@ class TaskRunning(ServiceError):
 
 
 class ErasureRefused(ServiceError):
-    """Erase what the task belongs to, as the message says: that erases the task as well."""
+    """Erase what the task belongs to, which the message names: that erases the task as well."""
 
 
 class VersionNotFound(ServiceError):
@@ -275,7 +275,7 @@ class AnswerRefused(ServiceError):
 
 
 class SteeringRefused(ServiceError):
-    """It changes nothing; ``str()`` says why: a limit can only be raised, for example."""
+    """It changes nothing; ``str()`` has the reason: a limit can only be raised, for example."""
 
 
 class ToolCallNotFound(ServiceError):
@@ -283,11 +283,11 @@ class ToolCallNotFound(ServiceError):
 
 
 class ToolCallUnfinished(ServiceError):
-    """Ask again when the call has ended: the task's events say when."""
+    """Ask again when the call has ended: the task has an event then."""
 
 
 class ToolCallFailed(ServiceError):
-    """There is no result; ``str()`` says why."""
+    """There is no result; ``str()`` has the reason."""
 
 
 class IdempotencyConflict(ServiceError):
@@ -334,15 +334,15 @@ class StoredMemoryNotFound(ServiceError):
 
 
 class MemoryRefused(ServiceError):
-    """Correct the request: the message says what was expected."""
+    """Correct the request: the message has what was expected."""
 
 
 class MemoryNotServed(ServiceError):
-    """Start a worker that serves memory, or its server, as the message says; then try again."""
+    """Start a worker that serves memory, or its server; the message has which. Then try again."""
 
 
 class MemoryNotUsable(ServiceError):
-    """Do what the message says, such as ``opspawn memory reindex``: trying again doesn't help before."""
+    """Follow the message, such as ``opspawn memory reindex``: trying again doesn't help before."""
 
 
 class WorkerUnavailable(ServiceError):
@@ -350,7 +350,7 @@ class WorkerUnavailable(ServiceError):
 
 
 class WorkerVersionRefused(ServiceError):
-    """Start workers of the version, or make another one current; the message says which."""
+    """Start workers of the version, or make another one current; the message has the reason."""
 
 
 class PayloadUnavailable(ServiceError):

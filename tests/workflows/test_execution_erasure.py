@@ -30,6 +30,7 @@ from agentkit.messages import user_message
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.workflow_erasure import WorkflowErasure
 from tests.bucket_server import BucketServer
+from tests.polling import eventually_found
 from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment
 from workflows.erasure import ConversationErasure, TaskErasure
 from workflows.search_attributes import PARENT
@@ -155,11 +156,10 @@ async def test_what_a_task_stores_after_it_was_ended_is_erased_as_well(env: Task
         newest = await chain(env, child=child)
         erasing = asyncio.create_task(erase(env, newest, grace_s=3))
 
-        async def is_swept() -> None:
-            while has_payloads(env, child) or await runs_left(env, child):  # noqa: ASYNC110  # no event
-                await asyncio.sleep(0.05)
+        async def is_swept() -> bool:
+            return not has_payloads(env, child) and not await runs_left(env, child)
 
-        await asyncio.wait_for(is_swept(), TIMEOUT_S)
+        await eventually_found(is_swept, TIMEOUT_S)
         # As an activity does that has not noticed yet that its task was ended.
         await MessageStorage(env.client).write(child, 0, [user_message(LARGE)])
         assert has_payloads(env, child)
@@ -190,17 +190,14 @@ async def test_an_erasure_goes_on_when_the_bucket_is_there_again(env: TaskEnviro
         bucket.failing = True
         erasing = asyncio.create_task(erase(stored, newest))
 
-        async def has_failed() -> None:
-            while True:
-                try:
-                    description = await stored.client.get_workflow_handle(newest.id).describe()
-                except RPCError:
-                    continue
-                if any(pending.attempt > 1 for pending in description.raw_description.pending_activities):
-                    return
-                await asyncio.sleep(0.05)
+        async def has_failed() -> bool:
+            try:
+                description = await stored.client.get_workflow_handle(newest.id).describe()
+            except RPCError:
+                return False
+            return any(pending.attempt > 1 for pending in description.raw_description.pending_activities)
 
-        await asyncio.wait_for(has_failed(), TIMEOUT_S)
+        await eventually_found(has_failed, TIMEOUT_S)
         assert bucket.objects
         bucket.failing = False
         await erasing

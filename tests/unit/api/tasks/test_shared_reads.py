@@ -15,6 +15,8 @@ class Store:
 
     reads: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    running: int = 0
+    most_at_once: int = 0
     _begun: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def read(self, key: str) -> Callable[[], Awaitable[int]]:
@@ -23,9 +25,12 @@ class Store:
         async def read() -> int:
             self.reads.append(key)
             number = len(self.reads)
+            self.running += 1
+            self.most_at_once = max(self.most_at_once, self.running)
             async with self._begun:
                 self._begun.notify_all()
             await self.gate.wait()
+            self.running -= 1
             return number
 
         return read
@@ -56,42 +61,40 @@ async def test_no_more_than_the_limit_are_read_at_once_and_all_are_in_the_end() 
     store, reads = Store(), SharedReads[int](max_at_once=2)
     running = [asyncio.create_task(reads.run(key, store.read(key), "acme")) for key in "abcde"]
     await store.until_read(2)
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert store.reads == ["a", "b"]
     store.gate.set()
     await asyncio.gather(*running)
     assert sorted(store.reads) == [*"abcde"]
+    assert store.most_at_once == 2
 
 
 async def test_a_request_that_is_cancelled_takes_the_result_from_no_other() -> None:
     store, reads = Store(), SharedReads[int]()
     blocking = asyncio.create_task(reads.run("a", store.read("a"), "acme"))
     await store.until_read(1)
-    leaving, staying = (asyncio.create_task(reads.run("a", store.read("a"), "acme")) for _ in range(2))
-    await asyncio.sleep(0)
+    leaving, staying, later = (asyncio.create_task(reads.run(key, store.read(key), "acme")) for key in "aab")
+    await store.until_read(2)
     leaving.cancel()
     store.gate.set()
-    assert await staying == 2
-    assert await blocking == 1
+    assert (await blocking, await later, await staying) == (1, 2, 3)
     with pytest.raises(asyncio.CancelledError):
         await leaving
 
 
 async def test_a_queued_read_is_dropped_with_its_last_request_and_takes_no_slot() -> None:
-    store, reads = Store(), SharedReads[int](max_at_once=1)
+    store, reads = Store(), SharedReads[int](max_at_once=2, max_of_tenant=1)
     blocking = asyncio.create_task(reads.run("a", store.read("a"), "acme"))
     await store.until_read(1)
     abandoned = [asyncio.create_task(reads.run(key, store.read(key), "acme")) for key in "aabbc"]
     waiting = asyncio.create_task(reads.run("c", store.read("c"), "acme"))
-    await asyncio.sleep(0)
+    other = asyncio.create_task(reads.run("other", store.read("other"), "globex"))
+    await store.until_read(2)
     for request in abandoned:
         request.cancel()
     await asyncio.wait(abandoned)
     renewed = asyncio.create_task(reads.run("b", store.read("b"), "acme"))
     store.gate.set()
-    assert (await blocking, await waiting, await renewed) == (1, 2, 3)
-    assert store.reads == ["a", "c", "b"]
+    await asyncio.gather(blocking, other, waiting, renewed)
+    assert store.reads == ["a", "other", "c", "b"]
 
 
 async def test_a_read_that_runs_ends_although_nobody_waits_for_it_any_more() -> None:
@@ -100,11 +103,11 @@ async def test_a_read_that_runs_ends_although_nobody_waits_for_it_any_more() -> 
     await store.until_read(1)
     leaving.cancel()
     await asyncio.wait((leaving,))
-    waiting = asyncio.create_task(reads.run("a", store.read("a"), "acme"))
-    await asyncio.sleep(0)
-    assert store.reads == ["a"], "an equal read runs"
+    waiting, other = (asyncio.create_task(reads.run(key, store.read(key), "acme")) for key in "ab")
+    await store.until_read(2)
+    assert store.reads == ["a", "b"], "an equal read runs"
     store.gate.set()
-    assert await waiting == 2
+    assert (await other, await waiting) == (2, 3)
 
 
 async def test_a_tenant_with_many_reads_leaves_slots_to_others() -> None:

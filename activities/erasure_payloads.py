@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,7 +17,9 @@ __all__ = [
     "TASK_ERASURE",
     "ErasureRequest",
     "ErasureSweep",
+    "MemoryCount",
     "SweptExecutions",
+    "TaskReference",
 ]
 
 TASK_ERASURE = "TaskErasure"
@@ -63,3 +66,17 @@ class SweptExecutions(Record):
     """Number of runs that Temporal still had; it deletes them soon."""
     late_tasks: tuple[str, ...] = Field(default=(), exclude_if=lambda tasks: not tasks)
     """Other tasks that were running, or had ended less than ``grace_s`` before; ``MAX_LATE_TASKS`` at most."""
+
+
+class TaskReference(Record):
+    """A task whose memories are meant, in all scopes of its tenant."""
+
+    tenant: str
+    task_id: str
+
+
+class MemoryCount(Record):
+    """How many memories were erased or indexed."""
+
+    count: int
+    kind: Literal["erased", "indexed"]

@@ -19,9 +19,11 @@ with workflow.unsafe.imports_passed_through():
         TASK_ERASURE,
         ErasureRequest,
         ErasureSweep,
+        MemoryCount,
         SweptExecutions,
+        TaskReference,
     )
-    from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY, MemoryCount, TaskReference
+    from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY
     from activities.retry_policies import ERASE_MEMORIES_POLICY, ERASURE_POLICY
     from agentkit.interfaces import DEFAULT_TENANT, memory_task_queue
     from workflows.search_attributes import TENANT

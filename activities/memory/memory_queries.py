@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 from temporalio import activity
 
+from activities.erasure_payloads import MemoryCount, TaskReference
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
 from agentkit.errors import LongTermMemoryError, MemoryNotFound
@@ -39,7 +40,6 @@ __all__ = [
     "ExportPosition",
     "ExportedMemories",
     "FoundMemories",
-    "MemoryCount",
     "MemoryEdit",
     "MemoryExport",
     "MemoryListing",
@@ -49,7 +49,6 @@ __all__ = [
     "NewMemories",
     "RememberedMemories",
     "ScopedMemory",
-    "TaskReference",
 ]
 
 ADD_MEMORIES_ACTIVITY = "add_memories"
@@ -95,13 +94,6 @@ class MemoryReference(Record):
     scope: MemoryScope | None = None
     """None: any scope of ``tenant``."""
     tenant: str = DEFAULT_TENANT
-
-
-class TaskReference(Record):
-    """A task whose memories are meant, in all scopes of its tenant."""
-
-    tenant: str
-    task_id: str
 
 
 class MemoryEdit(Record):
@@ -154,13 +146,6 @@ class ExportedMemories(Record):
     memories: tuple[Memory, ...]
     end: ExportPosition | None = None
     """The position after which the next part starts; None: this is the last part."""
-
-
-class MemoryCount(Record):
-    """How many memories were erased or indexed."""
-
-    count: int
-    kind: Literal["erased", "indexed"]
 
 
 class MemoryQueryActivities:

@@ -20,8 +20,7 @@ from temporalio.converter import (
     StorageDriverSelectContext,
 )
 
-from activities.erasure_payloads import ErasureRequest, ErasureSweep, SweptExecutions
-from activities.memory.memory_queries import MemoryCount, TaskReference
+from activities.erasure_payloads import ErasureRequest, ErasureSweep, MemoryCount, SweptExecutions, TaskReference
 from activities.payload_types import (
     INLINE_METADATA,
     QUERY_RESULT_METADATA,

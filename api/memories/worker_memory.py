@@ -14,6 +14,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.erasure_payloads import MemoryCount, TaskReference
 from activities.memory.memory_queries import (
     ADD_MEMORIES_ACTIVITY,
     CHANGE_MEMORY_ACTIVITY,
@@ -28,7 +29,6 @@ from activities.memory.memory_queries import (
     ExportedMemories,
     ExportPosition,
     FoundMemories,
-    MemoryCount,
     MemoryEdit,
     MemoryExport,
     MemoryListing,
@@ -37,7 +37,6 @@ from activities.memory.memory_queries import (
     NewMemories,
     RememberedMemories,
     ScopedMemory,
-    TaskReference,
 )
 from activities.retry_policies import MEMORY_HEARTBEAT_TIMEOUT
 from activities.settings import Settings

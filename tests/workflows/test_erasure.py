@@ -16,9 +16,11 @@ from activities.erasure_payloads import (
     ERASE_ACTIVITY,
     ErasureRequest,
     ErasureSweep,
+    MemoryCount,
     SweptExecutions,
+    TaskReference,
 )
-from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY, MemoryCount, TaskReference
+from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY
 from agentkit.interfaces import memory_task_queue
 from workflows.erasure import ConversationErasure, TaskErasure
 from workflows.workflow_sandbox import sandboxed_runner

@@ -13,8 +13,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 
-from activities.erasure_payloads import ErasureRequest
-from activities.memory.memory_queries import MemoryCount, TaskReference
+from activities.erasure_payloads import ErasureRequest, MemoryCount, TaskReference
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from activities.temporal.encrypted_payloads import PayloadUndecryptable

@@ -146,7 +146,7 @@ class DeletedTask(ApiObject):
     waiting_for_worker: bool = False
     """Whether no worker runs that could go on with it."""
     problem: str | None = None
-    """Why it doesn't get on: how it failed last. It is tried again and again."""
+    """Why it doesn't get on, such as how it failed last; it is tried again and again. None: nothing has failed."""
 
 
 class TaskList(ApiObject):

@@ -301,7 +301,7 @@ class ErasedTaskResponse(_Response):
     waiting_for_worker: bool
     """Whether no worker runs that could go on with it."""
     problem: str | None
-    """Why it doesn't get on: how it failed last. It is tried again and again. Null where it hasn't failed."""
+    """Why it doesn't get on, such as how it failed last; it is tried again and again. Null where nothing has failed."""
 
 
 class TranscriptResponse(_Response):

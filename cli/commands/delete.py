@@ -36,6 +36,6 @@ def delete(
     if deleted.memories is not None:
         write_message(out, f"Memories erased: {deleted.memories}.")
     if deleted.problem is not None:
-        write_message(err, f"It failed last with: {deleted.problem} It is tried again.", style="yellow")
+        write_message(err, f"It doesn't get on: {deleted.problem}", style="yellow")
     if deleted.waiting_for_worker:
         write_message(err, worker_notice(server.call(system_info)), style="yellow")

@@ -456,7 +456,7 @@ class DeleteTaskResponse(_message.Message):
     waiting_for_worker: _builtins.bool
     """No worker runs that could go on with it."""
     problem: _builtins.str
-    """Why it doesn't get on: how it failed last. It is tried again and again. Empty: it hasn't failed."""
+    """Why it doesn't get on, such as how it failed last; it is tried again and again. Empty: nothing has failed."""
     def __init__(
         self,
         *,

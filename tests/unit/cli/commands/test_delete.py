@@ -50,7 +50,7 @@ def test_without_a_worker_the_command_that_starts_one_is_named(api: ScriptedApi,
 def test_why_it_does_not_get_on_is_shown(api: ScriptedApi, opspawn: Opspawn) -> None:
     api.on("DELETE", "/tasks/task-1", ScriptedResponse(202, {**ERASING, "problem": "The bucket refuses that."}))
 
-    assert "It failed last with: The bucket refuses that. It is tried again." in opspawn("delete", "task-1", "-y").err
+    assert "It doesn't get on: The bucket refuses that." in opspawn("delete", "task-1", "-y").err
 
 
 def test_a_running_task_is_refused_with_the_cure(api: ScriptedApi, opspawn: Opspawn) -> None:

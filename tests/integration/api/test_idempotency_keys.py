@@ -118,6 +118,17 @@ async def test_many_requests_at_once_to_different_apis_start_one(apis: Apis) -> 
         assert [response.status_code for response in responses].count(201) == 1
 
 
+async def test_a_task_that_was_recorded_and_not_started_keeps_its_id_and_is_erased_with_its_key(apis: Apis) -> None:
+    keys = IdempotencyKeys(apis.on.temporal, TaskWorkflows(apis.on.temporal, apis.on.settings))
+    suffix = await tenant_keys(apis.on).id_suffix("default", None)
+    recorded = [await keys.find(task_id_for_key(apis.key + key), "", suffix) for key in (" first", " second")]
+    started = await apis.request(apis.off, key=" first")
+    assert (started.status_code, started.json()["id"]) == (201, recorded[0].workflow_id)
+    await destroy_key(apis.on)
+    refused = await apis.request(apis.on, key=" second")
+    assert (refused.status_code, refused.json()["type"]) == (410, "urn:opspawn:problem:task-erased")
+
+
 async def test_a_task_is_found_when_its_record_is_gone(apis: Apis) -> None:
     base_id = task_id_for_key(apis.key)
     task_id = base_id + await tenant_keys(apis.on).id_suffix("default", None)

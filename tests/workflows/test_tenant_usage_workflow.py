@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from temporalio.client import WorkflowHandle
@@ -67,6 +68,26 @@ async def test_the_next_run_knows_total_and_entries(env: TaskEnvironment) -> Non
             tokens=13, model_calls=3
         )
     await handle.terminate()
+
+
+async def test_it_continues_as_new_without_a_change_of_its_total(each_step_env: TaskEnvironment) -> None:
+    env = each_step_env
+    handle = await start(env, TODAY, entry("0", 1))
+    async with env.worker(ScriptedModel([])):
+        first = (await handle.describe()).run_id
+        for number in range(1, 6):
+            before = entry(str(number - 1), 1)
+            await handle.signal(ADD_USAGE, UsageReport(entries=(before, entry(str(number), 1))))
+            total = await eventually(lambda: reported_total(handle), partial(has_calls, number + 1))
+            assert total.tokens == number + 1
+        described = await handle.describe()
+        assert described.run_id != first
+        assert described.typed_search_attributes.get(TENANT) == "acme"
+    await handle.terminate()
+
+
+def has_calls(count: int, total: TenantTotal) -> bool:
+    return total.model_calls >= count
 
 
 async def test_it_ends_after_its_day_with_what_was_reported_late(env: TaskEnvironment) -> None:

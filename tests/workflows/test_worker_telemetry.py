@@ -30,6 +30,7 @@ from activities.telemetry.task_metrics import TaskMetrics
 from activities.temporal.data_converter import CompactPayloadConverter
 from activities.tenant_settings import TenantSettings
 from activities.worker_activities import worker_activities
+from agentkit.config.secret_sources import SecretSource
 from agentkit.errors import ModelRequestRejected, ModelUnavailable
 from agentkit.input_requests import InputRequest
 from agentkit.interfaces import ModelRequest, NewMemory
@@ -37,6 +38,7 @@ from agentkit.memory.edge_points import EdgePoints
 from agentkit.memory.vector_memory import VectorMemory
 from agentkit.messages import ToolCall, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
+from agentkit.secrets import SecretStore
 from agentkit.telemetry import trace_id
 from agentkit.testing import ScriptedModel, ScriptedResponse, WordEmbedder
 from agentkit.tools import ToolRegistry, tool
@@ -186,6 +188,21 @@ async def test_memories_are_recalled_and_embedded_in_the_same_trace(
     assert embedded["gen_ai.provider.name"] == "openai"
     assert embedded["gen_ai.embeddings.dimension.count"] == 128
     assert received.named("embeddings words")[0].kind == Span.SPAN_KIND_CLIENT
+
+
+async def test_secrets_are_redacted_in_contents_names_and_attributes(
+    env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = SecretStore({"door": SecretSource(env="DOOR")}, Path(), {"DOOR": SECRET})
+    call = ToolCall(id=SECRET, name="look", arguments={"place": SECRET})
+    async with receiving(monkeypatch, "SPAN_AND_EVENT") as received:
+        (plugin,) = worker_telemetry(env.client, env.settings, secrets)
+        async with forgetful_worker(env, ScriptedModel([call, f"It is {SECRET}."]), plugin):
+            await env.result(await start(env, text=f"Look at {SECRET}."))
+        await eventually(lambda: len(received.events) == 2 and len(received.spans) == 4)
+    exported = "".join(map(str, (*received.spans, *received.events)))
+    assert "[secret:door]" in exported
+    assert SECRET not in exported
 
 
 async def test_with_events_only_no_span_has_contents(env: TaskEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from activities.telemetry.otlp_receiver import exporter_protocol, own_resource
+from activities.telemetry.otlp_receiver import Protocol, Signal, exporter_protocol, otlp_exporter, own_resource
 
 HERE = "http://127.0.0.1:1"
 
@@ -29,6 +29,16 @@ HERE = "http://127.0.0.1:1"
 )
 def test_each_signal_has_its_variables(environment: dict[str, str], traces: str | None, logs: str | None) -> None:
     assert (exporter_protocol(environment, "TRACES"), exporter_protocol(environment, "LOGS")) == (traces, logs)
+
+
+@pytest.mark.parametrize("signal", ["TRACES", "LOGS"])
+@pytest.mark.parametrize(("protocol", "package"), [("grpc", "grpc"), ("http/protobuf", "http")])
+def test_the_exporter_is_that_of_protocol_and_signal(protocol: Protocol, package: str, signal: Signal) -> None:
+    exporter = otlp_exporter(protocol, signal)
+    names = {"TRACES": "OTLPSpanExporter", "LOGS": "OTLPLogExporter"}
+    assert type(exporter).__name__ == names[signal]
+    assert type(exporter).__module__.startswith(f"opentelemetry.exporter.otlp.proto.{package}.")
+    exporter.shutdown()
 
 
 def test_the_service_is_ours_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from agentkit.interfaces import ModelResponse
 from agentkit.messages import Message, TextPart, Usage
 from agentkit.testing import ScriptedModel
 from tests.integration.api.conftest import eventually
+from tests.polling import eventually_found
 from tests.workflows.usage_totals import reported_total
 from workflows.tenants.usage_reporting import UsageReporting
 
@@ -127,14 +128,17 @@ async def test_a_report_that_fails_in_any_way_fails_no_task_and_is_sent_when_the
     await own_day(env).terminate()
 
 
-async def test_a_request_counts_in_the_day_in_which_it_started(env: TaskEnvironment) -> None:
+async def test_a_request_counts_in_the_day_in_which_it_started_also_when_its_report_is_sent_again(
+    env: TaskEnvironment,
+) -> None:
     yesterday, today = (datetime.now(UTC) - timedelta(days=days) for days in (1, 0))
     task, failed = await env.start("Hello"), asyncio.Event()
     client = env.with_interceptor(ReportFaults(failing(failed))).client
-    reporting = UsageReporting(client, LIMITED["tenants"], env.settings.task_queue)
+    reporting = UsageReporting(client, LIMITED["tenants"], env.settings.task_queue, retry_interval_s=0.01)
     async with reporting.running():
         await attempted(reporting, task.id, yesterday, response(10))
-        await asyncio.wait_for(failed.wait(), 20)
+        await eventually_found(lambda: has_started(env, yesterday.date()))
+        assert failed.is_set()
         await attempted(reporting, task.id, today, response(20), attempt=2)
     for started, tokens in ((yesterday, 11), (today, 21)):
         (report,) = await reports(env, started.date())
@@ -180,6 +184,14 @@ async def attempted(
     environment.info = replace(environment.info, workflow_id=task_id, started_time=started, attempt=attempt)
     run = reporting.intercept_activity(Attempt()).execute_activity
     await environment.run(run, ExecuteActivityInput(fn=lambda: None, args=[], executor=None, headers={}))
+
+
+async def has_started(env: TaskEnvironment, day: date) -> bool:
+    try:
+        await own_day(env, day).describe()
+    except RPCError:
+        return False
+    return True
 
 
 async def reports(env: TaskEnvironment, day: date) -> list[UsageReport]:

@@ -81,8 +81,16 @@ class UsageReporting(Interceptor):
     fails by one.
     """
 
-    def __init__(self, client: Client, table: Mapping[str, TenantSettings], task_queue: str) -> None:
+    def __init__(
+        self,
+        client: Client,
+        table: Mapping[str, TenantSettings],
+        task_queue: str,
+        *,
+        retry_interval_s: float = _RETRY_INTERVAL_S,
+    ) -> None:
         self._client = client
+        self._retry_interval_s = retry_interval_s
         self._table = table
         self._task_queue = task_queue
         self._tenants: OrderedDict[str, str] = OrderedDict()
@@ -128,7 +136,7 @@ class UsageReporting(Interceptor):
     async def _send_always(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_RETRY_INTERVAL_S if self._unsent else None):
+                async with asyncio.timeout(self._retry_interval_s if self._unsent else None):
                     await self._added.wait()
             self._added.clear()
             await self._send_unsent()

@@ -60,7 +60,7 @@ class ModelActivities:
                 if details is None or not details.cancel_requested:
                     raise  # the worker stops, or the task has ended: nobody reads it
                 response = _interrupted(call.model, written)
-        return ModelReply(response=response, model=call.model)
+        return ModelReply(response=response)
 
     @activity.defn(name=SAMPLE_ACTIVITY)
     async def sample_model(self, call: SamplingCall) -> ModelReply:
@@ -75,12 +75,13 @@ class ModelActivities:
                 response = await observed_response(self._model(call.model), request)
             except OpspawnError as error:
                 raise application_error(error) from error
-        return ModelReply(response=with_unpriced_calls(response), model=call.model)
+        return ModelReply(response=with_unpriced_calls(response))
 
     async def _request(self, call: ModelCall, written: list[str]) -> ModelResponse:
         """Return the model's response; the text of its deltas is appended to ``written`` meanwhile."""
-        agent = await self._reader.agent(call)
-        messages = [*await self._reader.messages(call.segments), *call.composed_messages]
+        task_id = activity.info().workflow_id or ""
+        agent = await self._reader.agent(task_id, call.agent_hash)
+        messages = [*await self._reader.messages([call.segment(task_id)]), *call.composed_messages]
         model, attempt = self._model(call.model), activity.info().attempt
         async with self._publisher.publishing(_response_id(call)) as emit:
             return await request_model(
@@ -122,4 +123,4 @@ def _interrupted(model: str, written: Sequence[str]) -> ModelResponse:
 
 def _response_id(call: ModelCall) -> ResponseId:
     info = activity.info()
-    return ResponseId(call.task_id, info.workflow_run_id or "", info.activity_id, info.attempt, call.step)
+    return ResponseId(info.workflow_id or "", info.workflow_run_id or "", info.activity_id, info.attempt, call.step)

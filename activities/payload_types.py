@@ -14,6 +14,7 @@ from agentkit.interfaces import (
     ContextUse,
     McpToolCall,
     ModelResponse,
+    ToolContext,
     ToolOutput,
     ToolValue,
 )
@@ -56,7 +57,9 @@ __all__ = [
     "TranscriptPage",
     "TranscriptRange",
     "TranscriptSource",
+    "decode_context",
     "decode_output",
+    "encode_context",
     "encode_output",
     "model_activity_id",
     "probe_activity",
@@ -118,28 +121,36 @@ def model_activity_id(step: int, fallback_index: int, version: int = 1) -> str:
 
 
 class ModelCall(Record):
-    """The argument of the model activity: references to the transcript, never the transcript itself."""
+    """The argument of the model activity: a reference to the transcript of its workflow, never the transcript itself.
 
-    task_id: str
+    What the activity knows anyway, such as the task's id, is not here: each step has one of these in history.
+    """
+
     step: int
     agent_hash: str
     """``AgentSpec.hash``; a worker that doesn't have the agent queries ``agent_spec``."""
     model: str
     """``provider:name``."""
-    segments: tuple[Segment, ...]
-    """The transcript so far, in order. Each of its messages is in history once, where it entered the task."""
+    end: int
+    """Number of messages of the transcript so far. Each of them is in history once, where it entered the task."""
+    digest: str
+    """The transcript's digest at ``end``."""
+    version: int = Field(default=1, exclude_if=lambda version: version == 1)
+    """The transcript's version; compaction increases it."""
     composed_messages: tuple[Message, ...] = Field(default=(), exclude_if=lambda messages: not messages)
-    """Messages after the segments that the workflow wrote itself, and that are nowhere else in history."""
+    """Messages after ``end`` that the workflow wrote itself, and that are nowhere else in history."""
     own_start: int | None = Field(default=None, exclude_if=lambda position: position is None)
     """The position of the task's own first message, where others come before it; see ``Planner.render``."""
+
+    def segment(self, task_id: str) -> Segment:
+        """Return the reference to the transcript of the task."""
+        return Segment(workflow_id=task_id, version=self.version, start=0, end=self.end, digest=self.digest)
 
 
 class ModelReply(Record):
     """The result of the model activity. The response's message enters the transcript here."""
 
     response: ModelResponse
-    model: str
-    """The model that responded: ``provider:name``."""
 
     @property
     def context(self) -> ContextUse | None:
@@ -169,6 +180,31 @@ def decode_output(value: JsonValue, metadata: Mapping[str, bytes]) -> ToolValue:
     if encoded is None:
         return value
     return ToolOutput.model_validate_json(encoded).model_copy(update={"value": value})
+
+
+def encode_context(context: ToolContext, activity_id: str) -> dict[str, JsonValue]:
+    """Return a call's context as our own workers get it: without what their activity knows, for history holds it.
+
+    Workers of other programs get the whole context.
+    """
+    known = {"task_id"}
+    if context.call_id == activity_id:
+        known.add("call_id")
+    if context.idempotency_key == f"{context.task_id}/{context.call_id}":
+        known.add("idempotency_key")
+    return context.model_dump(mode="json", exclude=known, exclude_none=True)
+
+
+def decode_context(encoded: JsonValue, task_id: str, activity_id: str) -> ToolContext:
+    """Return a call's context from its payload, whole or without what its activity knows.
+
+    Raises:
+        ValidationError: it is no context.
+    """
+    if not isinstance(encoded, dict):
+        return ToolContext.model_validate(encoded)
+    known = {"task_id": task_id, "call_id": activity_id, **encoded}
+    return ToolContext.model_validate({"idempotency_key": f"{known['task_id']}/{known['call_id']}", **known})
 
 
 class TranscriptRange(Record):

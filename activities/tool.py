@@ -16,7 +16,7 @@ from activities.failure_mapping import application_error
 from activities.heartbeat import Heartbeat, heartbeating
 from activities.lost_attempts import LostAttempts
 from activities.mcp.task_inputs import WorkflowInputs
-from activities.payload_types import PROBE_PREFIX, TOOL_PREFIX
+from activities.payload_types import PROBE_PREFIX, TOOL_PREFIX, decode_context
 from activities.storage.content_storage import ContentStorage
 from activities.storage.result_keeping import ResultKeeper, redacted_output
 from activities.tool_calls import ToolCalls
@@ -193,8 +193,9 @@ def _decode(args: Sequence[RawValue]) -> tuple[_Arguments, ToolContext]:
         raise ApplicationError(f"expected 2 arguments (arguments, context), got {len(args)}", non_retryable=True)
     converter = activity.payload_converter()
     arguments: _Arguments = converter.from_payload(args[0].payload, _Arguments)
-    context: ToolContext = converter.from_payload(args[1].payload, ToolContext)
-    return arguments, context.model_copy(update={"attempt": activity.info().attempt})
+    info = activity.info()
+    context = decode_context(converter.from_payload(args[1].payload), info.workflow_id or "", info.activity_id)
+    return arguments, context.model_copy(update={"attempt": info.attempt})
 
 
 def _attempt_timeout_s() -> float:

@@ -41,7 +41,7 @@ class CompactionActivity:
                 raise application_error(error) from error
 
     async def _compact(self, call: CompactionCall) -> CompactedTranscript:
-        agent = await self._reader.agent(call)
+        agent = await self._reader.agent(call.task_id, call.agent_hash)
         messages = [*await self._reader.recorded_messages(call.segments), *call.composed_messages]
         request = CompactionRequest(
             agent=agent,

@@ -197,16 +197,16 @@ class DurableEffects:
 
     async def request_model(self, loop: AgentLoop) -> ModelResponse:
         """Run the model activity with references to the transcript."""
-        task_id = workflow.info().workflow_id
         self._share()
         composed = loop.composed_messages
         recorded = len(loop.transcript) - len(composed)
         call = ModelCall(
-            task_id=task_id,
             step=loop.steps,
             agent_hash=loop.agent.hash,
             model=loop.model,
-            segments=(self.versions.segment(task_id, loop.transcript, recorded),),
+            end=recorded,
+            digest=loop.transcript.digest(recorded),
+            version=self.versions.number,
             composed_messages=composed,
             own_start=self.versions.own_start(recorded, has_own=bool(loop.plan or loop.ledger.entries)),
         )

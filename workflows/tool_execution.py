@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failure_mapping import is_local_timeout, is_not_served, is_refusal
     from activities.payload_types import (
         decode_output,
+        encode_context,
         probe_activity,
         probe_activity_id,
         tool_activity,
@@ -113,6 +114,8 @@ async def run_tool(tool: ToolSpec, call: ToolCall, context: ToolContext, plain_a
     arguments: _Arguments = [call.arguments, context]
     if tool.task_queue is not None:
         arguments = await plain_arguments.encode(tool, call, context)
+    elif not tool.external:
+        arguments = [call.arguments, encode_context(context, tool_activity_id(call.id))]
     return await _run_as_activities(tool, call, arguments, tool_policy(tool, may_end_workers=may_end_workers))
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.payload_types import CompactionCall, ModelCall, TranscriptPage, TranscriptRange, TranscriptSource
+from activities.payload_types import TranscriptPage, TranscriptRange, TranscriptSource
 from activities.storage.image_loading import ImageLoader
 from activities.storage.message_storage import MessageStorage
 from activities.storage.transcript_cache import TranscriptCache
@@ -37,17 +37,17 @@ class TranscriptReader:
         self._storage = MessageStorage(client)
         self._images = ImageLoader(client)
 
-    async def agent(self, call: ModelCall | CompactionCall) -> AgentSpec:
-        """Return the agent of the call.
+    async def agent(self, task_id: str, agent_hash: str) -> AgentSpec:
+        """Return the agent of a task.
 
         Raises:
-            TranscriptMismatch: the workflow has another agent than the call refers to.
+            TranscriptMismatch: the workflow has another agent than the one with this hash.
         """
-        agent = self._cache.agent(call.agent_hash)
+        agent = self._cache.agent(agent_hash)
         if agent is None:
-            agent = await self._query(call.task_id, "agent_spec", None, AgentSpec)
-            if agent.hash != call.agent_hash:
-                raise TranscriptMismatch(f"Task {call.task_id!r} has agent {agent.hash}, not {call.agent_hash}")
+            agent = await self._query(task_id, "agent_spec", None, AgentSpec)
+            if agent.hash != agent_hash:
+                raise TranscriptMismatch(f"Task {task_id!r} has agent {agent.hash}, not {agent_hash}")
             self._cache.put_agent(agent)
         return agent
 

@@ -27,10 +27,11 @@ from activities.payload_types import (
     TOOL_PREFIX,
     ModelCall,
     ModelReply,
+    decode_context,
     tool_activity_id,
 )
 from agentkit.errors import ToolInterrupted
-from agentkit.interfaces import McpDescription, McpListing, ToolContext, ToolOutput
+from agentkit.interfaces import McpDescription, McpListing, ToolOutput
 from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.calls.tool_results import error_result, tool_result
@@ -206,7 +207,7 @@ class HistoryMapper:
         tool = self._tool(name)
         call, step = ToolCall(id=activity_id, name=tool.name), self._step
         try:
-            context = ToolContext.model_validate(decoded.values[1])
+            context = decode_context(decoded.values[1], self._task_id, activity_id)
             step = context.step
             call_id = (context.mcp and context.mcp.resumes) or context.call_id
             call = ToolCall.model_validate({"id": call_id, "name": tool.name, "arguments": decoded.values[0]})
@@ -247,7 +248,7 @@ class HistoryMapper:
         message = reply.response.message
         self._calls = {tool_activity_id(tool_call.id): tool_call for tool_call in message.tool_calls}
         data: _Data = {
-            "model": reply.model,
+            "model": call.model,
             "message": event_data(message),
             "usage": event_data(reply.response.usage),
             "stop_reason": reply.response.stop_reason,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tests.workflows.conftest import TaskEnvironment
 
 
+EVENTS_OF_A_STEP = 12
+"""Scheduled, started and completed, of two activities and two workflow tasks."""
+
+
 @tool(effect="pure")
 def read_page(number: int) -> str:
     return f"{number:03}" + "r" * 397
@@ -90,8 +94,8 @@ async def test_history_grows_by_the_same_amount_in_every_step(env: TaskEnvironme
         events = await env.history(handle)
     requests = [index for index, event in enumerate(events) if b"request_model" in event.SerializeToString()]
     early, late = events[requests[10] : requests[20]], events[requests[20] : requests[30]]
-    assert len(early) == len(late)
+    assert len(early) == len(late) == 10 * EVENTS_OF_A_STEP
     assert abs(len(serialized(early)) - len(serialized(late))) < 200
     # The names of the machine and of the app's directory stand in several events of each step.
     identity, usual = str(own_identity(env.settings)).encode(), b"12345@vm app=app-01234567"
-    assert len(serialized(late).replace(identity, usual)) / 10 < 3 * 1024
+    assert len(serialized(late).replace(identity, usual)) / 10 < 2.75 * 1024

@@ -178,7 +178,7 @@ async def attempted(
         def __init__(self) -> None: ...
 
         async def execute_activity(self, input: ExecuteActivityInput) -> ModelReply:
-            return ModelReply(response=response, model="scripted:m")
+            return ModelReply(response=response)
 
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, workflow_id=task_id, started_time=started, attempt=attempt)

@@ -23,6 +23,7 @@ from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.transcript import Transcript
 
+TASK_ID = ActivityEnvironment().info.workflow_id or ""
 AGENT = AgentSpec(
     name="a",
     models=("demo:demo",),
@@ -38,15 +39,14 @@ async def reader(tmp_path: Path) -> TranscriptReader:
     """A reader whose cache has all messages; its client has no server, so a query would fail."""
     cache = TranscriptCache(10_000)
     cache.put_agent(AGENT)
-    cache.put_queried("task", 1, Transcript(MESSAGES))
+    cache.put_queried(TASK_ID, 1, Transcript(MESSAGES))
     return TranscriptReader(await connect(Settings(data_dir=tmp_path, temporal_port=1), lazy=True), cache)
 
 
 def model_call(model: str = "demo:demo", *composed: Message) -> ModelCall:
-    segment = Transcript(MESSAGES).segment("task", len(MESSAGES))
-    return ModelCall(
-        task_id="task", step=2, agent_hash=AGENT.hash, model=model, segments=(segment,), composed_messages=composed
-    )
+    end = len(MESSAGES)
+    digest = Transcript(MESSAGES).digest(end)
+    return ModelCall(step=2, agent_hash=AGENT.hash, model=model, end=end, digest=digest, composed_messages=composed)
 
 
 async def test_the_request_holds_the_referenced_transcript_and_the_composed_messages(reader: TranscriptReader) -> None:
@@ -60,7 +60,7 @@ async def test_the_request_holds_the_referenced_transcript_and_the_composed_mess
     assert list(request.messages) == [*MESSAGES, feedback]
     assert (request.system, tuple(request.tools)) == (AGENT.instructions, AGENT.tools)
     assert (request.model, request.attempt) == ("demo:other", 1)
-    assert (reply.response.message.text, reply.model) == ("fine", "demo:other")
+    assert reply.response.message.text == "fine"
 
 
 async def test_the_request_has_the_attempt_of_the_activity(reader: TranscriptReader) -> None:
@@ -99,7 +99,7 @@ async def test_a_model_of_a_provider_that_the_worker_does_not_have_is_refused_wi
 async def test_deltas_are_published_under_the_id_of_the_response(reader: TranscriptReader) -> None:
     streams = TokenStreams()
     subscriber = TokenSubscriber(streams)
-    subscriber.watch("task")
+    subscriber.watch(TASK_ID)
     environment = ActivityEnvironment()
     environment.info = dataclasses.replace(environment.info, workflow_run_id="run", activity_id="7", attempt=2)
     activities = ModelActivities({"demo": ScriptedModel(["fine"])}, reader, InlineOutputChecker(), streams)
@@ -113,5 +113,5 @@ async def test_deltas_are_published_under_the_id_of_the_response(reader: Transcr
 
     async with asyncio.timeout(10):
         await asyncio.gather(environment.run(activities.request_model, model_call()), receive())
-    assert {batch.response for batch in received} == {ResponseId("task", "run", "7", 2, 2)}
+    assert {batch.response for batch in received} == {ResponseId(TASK_ID, "run", "7", 2, 2)}
     assert [delta.text for batch in received for delta in batch.deltas] == ["fine"]

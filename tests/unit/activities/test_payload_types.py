@@ -5,18 +5,21 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from activities.payload_types import (
     MODEL_ACTIVITY,
     ModelCall,
     ModelReply,
+    decode_context,
+    encode_context,
     model_activity_id,
     tool_activity,
     tool_activity_id,
 )
-from agentkit.interfaces import ModelResponse
+from agentkit.interfaces import ModelResponse, ToolContext
 from agentkit.messages import Message, TextPart, Usage
-from agentkit.transcript import Segment
+from agentkit.runtime.calls.tool_invocation import tool_context
 
 
 def test_activity_types_in_histories_keep_their_names() -> None:
@@ -49,16 +52,44 @@ def test_every_activity_id_is_short_printable_ascii(call_id: str) -> None:
 
 
 def test_a_model_call_is_a_few_hundred_bytes_however_long_the_transcript() -> None:
-    segment = Segment(workflow_id="task-" + "x" * 32, start=0, end=100_000, digest="d" * 32)
-    call = ModelCall(
-        task_id="task-" + "x" * 32, step=50_000, agent_hash="a" * 32, model="openai:m", segments=(segment,)
-    )
-    assert len(call.canonical_json()) < 400
+    call = ModelCall(step=50_000, agent_hash="a" * 32, model="openai:m", end=100_000, digest="d" * 32)
+    assert len(call.canonical_json()) < 160
+
+
+def test_the_context_of_a_call_is_sent_without_what_its_activity_knows() -> None:
+    context = tool_context("task-1", "call-1", 3, agent="clerk")
+    encoded = encode_context(context, "call-1")
+    assert encoded == {"step": 3, "agent": "clerk"}
+    assert decode_context(encoded, "task-1", "call-1").model_dump() == context.model_dump()
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        pytest.param(tool_context("task-1", "call-1", 3), id="another-activity-id"),
+        pytest.param(tool_context("task-1", "call-1", 3).model_copy(update={"idempotency_key": "k"}), id="another-key"),
+    ],
+)
+def test_the_context_of_a_call_has_what_its_activity_can_not_know(context: ToolContext) -> None:
+    decoded = decode_context(encode_context(context, "probe-call-1"), "task-1", "probe-call-1")
+    assert decoded.model_dump() == context.model_dump()
+
+
+def test_a_whole_context_is_read_as_it_is() -> None:
+    context = tool_context("task-1", "call-1", 3, user="ada")
+    decoded = decode_context(context.model_dump(mode="json"), "task-2", "call-2")
+    assert decoded.model_dump() == context.model_dump()
+
+
+def test_what_is_no_context_is_refused() -> None:
+    for encoded in ("x", None, {"agent": "clerk"}):
+        with pytest.raises(ValidationError):
+            decode_context(encoded, "task-1", "call-1")
 
 
 def test_a_model_reply_is_written_without_counts_that_are_zero() -> None:
     message = Message(role="assistant", parts=(TextPart(text="hi"),))
     response = ModelResponse(message=message, stop_reason="end", usage=Usage(input_tokens=3, model_calls=1))
-    written = json.loads(ModelReply(response=response, model="demo:demo").canonical_json())
+    written = json.loads(ModelReply(response=response).canonical_json())
     assert written["response"]["usage"] == {"input_tokens": 3, "model_calls": 1}
     assert ModelReply.model_validate(written).response == response

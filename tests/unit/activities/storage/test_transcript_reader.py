@@ -29,10 +29,10 @@ async def test_cached_messages_and_agents_are_read_without_a_query(client_withou
     cache.put_agent(AGENT)
     cache.put_queried("task", 1, Transcript(messages))
     reader = TranscriptReader(client_without_server, cache)
-    segment = Transcript(messages[:2]).segment("task", 2)
-    call = ModelCall(task_id="task", step=1, agent_hash=AGENT.hash, model="demo:demo", segments=(segment,))
-    assert await reader.messages(call.segments) == messages[:2]
-    assert await reader.agent(call) == AGENT
+    digest = Transcript(messages).digest(2)
+    call = ModelCall(step=1, agent_hash=AGENT.hash, model="demo:demo", end=2, digest=digest)
+    assert await reader.messages([call.segment("task")]) == messages[:2]
+    assert await reader.agent("task", call.agent_hash) == AGENT
 
 
 async def test_several_segments_are_read_in_order(client_without_server: Client) -> None:

@@ -97,7 +97,7 @@ class ScriptedTemporal(ServiceClient):
         scheduled = event.activity_task_scheduled_event_attributes
         scheduled.activity_id = f"model-{event.event_id}-0"
         scheduled.activity_type.name = MODEL_ACTIVITY
-        call = ModelCall(task_id=TASK_ID, step=1, agent_hash="", model=model, segments=())
+        call = ModelCall(step=1, agent_hash="", model=model, end=1, digest="")
         scheduled.input.payloads.append(payload(call.model_dump(mode="json")))
         self._notify()
         return str(scheduled.activity_id)

@@ -174,11 +174,11 @@ class MappedRun:
     def __init__(self, *calls: ToolCall) -> None:
         self.mapper = HistoryMapper("task", RUN_ID)
         self._event_id = 0
-        call = ModelCall(task_id="task", step=1, agent_hash="", model="demo:m", segments=())
+        call = ModelCall(step=1, agent_hash="", model="demo:m", end=1, digest="")
         self.schedule("model-1-0", MODEL_ACTIVITY, call)
         message = Message(role="assistant", parts=calls)
         response = ModelResponse(message=message, stop_reason="tool_calls", usage=Usage())
-        self.complete(1, ModelReply(response=response, model="demo:m"))
+        self.complete(1, ModelReply(response=response))
 
     def map(self, event: HistoryEvent, *values: _Value, **decoded: Any) -> list[Event]:
         self._event_id += 1

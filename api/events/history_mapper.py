@@ -25,7 +25,6 @@ from activities.payload_types import (
     LIST_MCP_TOOLS_ACTIVITY,
     MODEL_ACTIVITY,
     TOOL_PREFIX,
-    ModelCall,
     ModelReply,
     decode_context,
     tool_activity_id,
@@ -34,6 +33,7 @@ from agentkit.errors import ToolInterrupted
 from agentkit.interfaces import McpDescription, McpListing, ToolOutput
 from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall, ToolResult
+from agentkit.records import Record
 from agentkit.runtime.calls.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
 from api.events.event import Event, EventType
@@ -84,6 +84,13 @@ _TOOLS_OF_RESULTS: Mapping[str, tuple[type[McpListing | McpDescription], str]] =
     DESCRIBE_MCP_TOOLS_ACTIVITY: (McpDescription, "proxied"),
 }
 """The activities whose results have further tools of the agent, and the field of the agent that these belong to."""
+
+
+class _ShownModelCall(Record):
+    """What events show of a ``ModelCall``, of any release."""
+
+    step: int
+    model: str
 
 
 class HistoryMapper:
@@ -194,7 +201,7 @@ class HistoryMapper:
 
     def _model_scheduled(self, decoded: DecodedEvent) -> _Drafts:
         try:
-            call = ModelCall.model_validate(decoded.values[0])
+            call = _ShownModelCall.model_validate(decoded.values[0])
         except (ValidationError, IndexError):
             return
         self._step, self._calls = call.step, {}

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from activities.payload_types import (
     MODEL_ACTIVITY,
@@ -82,7 +82,8 @@ def test_a_whole_context_is_read_as_it_is() -> None:
 
 
 def test_what_is_no_context_is_refused() -> None:
-    for encoded in ("x", None, {"agent": "clerk"}):
+    encodings: list[JsonValue] = ["x", None, {"agent": "clerk"}]
+    for encoded in encodings:
         with pytest.raises(ValidationError):
             decode_context(encoded, "task-1", "call-1")
 

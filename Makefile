@@ -1,7 +1,7 @@
 # Each target creates .venv by itself; it needs Python 3.11+, make and git. `make help` lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev test test-browser test-typescript test-node test-root test-chaos test-image check fmt proto lock clean
+.PHONY: help install dev test test-browser test-typescript test-node test-root test-chaos test-monitoring test-image check fmt proto lock clean
 
 BIN := .venv/bin
 # .venv has what is needed to run; a target that tests or checks adds what is needed for that, until `make clean`.
@@ -17,7 +17,7 @@ EXTRAS ?= $(INSTALLED_EXTRAS)
 ARGS ?=
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## Create .venv with what is needed to run; EXTRAS=local adds a real model
 	@:
@@ -38,9 +38,9 @@ $(DEV_STAMP): $(INSTALLED_FROM)
 dev: $(STAMP) ## Start Temporal, a worker and the API; stop with Ctrl-C
 	@$(BIN)/python -I .ci/foreground.py $(BIN)/opspawn dev $(ARGS)
 
-test: $(DEV_STAMP) ## Run every test that needs no browser, no Node.js, no key and no root
+test: $(DEV_STAMP) ## Run every test that needs no browser, no Node.js, no Prometheus, no key and no root
 ifeq ($(strip $(ARGS)),)
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not browser and not key and not root and not typescript and not node" --cov --cov-report=term
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not browser and not key and not root and not typescript and not node and not prometheus" --cov --cov-report=term
 else
 	@$(BIN)/pytest $(ARGS)
 endif
@@ -53,6 +53,9 @@ test-typescript: $(DEV_STAMP) ## Run the tests of examples/typescript-tool: they
 
 test-node: $(DEV_STAMP) ## Run the tests with packages of npm: MCP servers, and the conformance suite of MCP
 	@$(BIN)/pytest -n 2 --dist loadfile -m node $(if $(strip $(ARGS)),$(ARGS),tests/mcp_node)
+
+test-monitoring: $(DEV_STAMP) ## Run the tests of alerts and dashboard: they need prometheus and promtool
+	@$(BIN)/pytest -m prometheus $(if $(strip $(ARGS)),$(ARGS),tests/monitoring)
 
 test-chaos: $(DEV_STAMP) ## Run tasks through 1,000 kills of every process: about an hour; ARGS="--kills 100"
 	@$(BIN)/pytest --long tests/acceptance/test_payments.py tests/acceptance/test_many_at_once.py

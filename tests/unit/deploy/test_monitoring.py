@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
+from tests.unit.deploy.monitoring_files import dashboard, expressions, rules
 
 ROOT = Path(__file__).parents[3]
 METRICS = (ROOT / "docs" / "reference" / "metrics.md").read_text()
@@ -21,23 +18,6 @@ def documented() -> set[str]:
     names = set(NAME.findall(METRICS)) | {name for name in NAME.findall(CALLS) if name.startswith("opspawn_tool")}
     prefix = "gen_ai_client_inference_usage"
     return names | {prefix + rest for rest in re.findall(r"`\.\.\.(_[a-z_]+_tokens)`", METRICS)}
-
-
-def rules() -> list[dict[str, Any]]:
-    groups = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text())["groups"]
-    return [rule for group in groups for rule in group["rules"]]
-
-
-def dashboard() -> dict[str, Any]:
-    loaded = json.loads((ROOT / "deploy" / "grafana" / "opspawn.json").read_text())
-    assert isinstance(loaded, dict)
-    return loaded
-
-
-def expressions() -> Iterator[str]:
-    yield from (rule["expr"] for rule in rules())
-    yield from (target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", []))
-    yield from (variable["query"]["query"] for variable in dashboard()["templating"]["list"][1:])
 
 
 def test_every_metric_is_documented() -> None:

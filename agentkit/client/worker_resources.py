@@ -14,6 +14,8 @@ class WorkerInfo(ApiObject):
 
     identity: str
     """Its process, its machine, and the app that it serves."""
+    deployment: str | None = None
+    """None: it is unversioned."""
     build_id: str | None = None
     """None: it is unversioned."""
     last_poll_at: datetime | None = None
@@ -22,6 +24,8 @@ class WorkerInfo(ApiObject):
 class WorkerVersion(ApiObject):
     """The workers of one version, and the tasks that only they run."""
 
+    deployment: str | None = None
+    """Temporal's worker deployment that the version is of. None: unversioned workers."""
     build_id: str | None = None
     """None: unversioned workers."""
     status: str = ""
@@ -41,6 +45,7 @@ class WorkerList(ApiObject):
     """The workers of the API's task queue."""
 
     deployment: str
+    """Temporal's worker deployment, that of the current version where workers are of several."""
     task_queue: str
     current: str | None = None
     """The build id that new tasks are given to; None: to unversioned workers."""

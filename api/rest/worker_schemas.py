@@ -21,10 +21,16 @@ __all__ = [
 ]
 
 _WORKERS: JsonValue = [
-    {"identity": "4711@worker-0 app=shop", "build_id": "2026-11-28", "last_poll_at": "2026-11-28T10:00:00Z"}
+    {
+        "identity": "4711@worker-0 app=shop",
+        "deployment": "opspawn",
+        "build_id": "2026-11-28",
+        "last_poll_at": "2026-11-28T10:00:00Z",
+    }
 ]
 _VERSIONS: JsonValue = [
     {
+        "deployment": "opspawn",
         "build_id": "2026-11-28",
         "status": "current",
         "workers": 1,
@@ -34,6 +40,7 @@ _VERSIONS: JsonValue = [
         "problem": None,
     },
     {
+        "deployment": "opspawn",
         "build_id": "2026-11-01",
         "status": "draining",
         "workers": 1,
@@ -53,10 +60,12 @@ def _example(**example: JsonValue) -> ConfigDict:
 class WorkerResponse(BaseModel):
     """A worker that polls the task queue."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
     identity: str
     """Its process, its machine, and the app that it serves."""
+    deployment: str | None
+    """Null: it is unversioned."""
     build_id: str | None
     """Null: it is unversioned."""
     last_poll_at: datetime
@@ -67,6 +76,8 @@ class WorkerVersionResponse(BaseModel):
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
+    deployment: str | None
+    """Temporal's worker deployment that the version is of. Null: unversioned workers."""
     build_id: str | None
     """Null: unversioned workers."""
     status: VersionStatus
@@ -98,7 +109,7 @@ class WorkersResponse(BaseModel):
     )
 
     deployment: str
-    """Temporal's worker deployment."""
+    """Temporal's worker deployment, that of the current version where workers are of several."""
     task_queue: str
     current: str | None
     """The build id that new tasks are given to; null: to unversioned workers."""
@@ -122,10 +133,7 @@ class WorkersResponse(BaseModel):
             ramping=view.ramping,
             ramping_percentage=view.ramping_percentage,
             versions=tuple(map(WorkerVersionResponse.model_validate, view.versions)),
-            workers=tuple(
-                WorkerResponse(identity=identity, build_id=build_id, last_poll_at=last_poll_at)
-                for identity, build_id, last_poll_at in view.workers
-            ),
+            workers=tuple(map(WorkerResponse.model_validate, view.workers)),
             problem=view.problem,
         )
 

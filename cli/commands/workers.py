@@ -100,7 +100,12 @@ def _show(listed: WorkerList) -> None:
     if not listed.versions:
         write_message(out, f"No worker polls task queue {listed.task_queue!r}.")
         return
-    write_table(_HEADINGS, [_cells(version, listed) for version in listed.versions], numbers=_NUMBERS, wraps=True)
+    headings: tuple[str, ...] = _HEADINGS
+    rows = [_cells(version, listed) for version in listed.versions]
+    if len({version.deployment for version in listed.versions} - {None}) > 1:
+        headings = ("DEPLOYMENT", *headings)
+        rows = [[Text(version.deployment or ""), *row] for version, row in zip(listed.versions, rows, strict=True)]
+    write_table(headings, rows, numbers=_NUMBERS, wraps=True)
     if listed.problem is not None:
         write_message(err, with_local_commands(listed.problem), style="red")
     for version in listed.versions:

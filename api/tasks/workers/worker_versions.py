@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.queue_workers import QueueWorkers, recent_workers
+from activities.temporal.task_queue_pollers import Poller
 from activities.temporal.version_moves import DrainedVersion, deployment_names, drain_version, pinned_query
 from activities.temporal.version_problems import pinned_without_workers, unserved_queue, unserved_tasks
 from activities.temporal.worker_deployments import (
@@ -27,7 +28,7 @@ from api.tasks.errors import WorkerVersionRefused
 from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
 from api.tasks.tenant_access import tenant_terms
 
-__all__ = ["DeploymentView", "VersionView", "WorkerVersions"]
+__all__ = ["DeploymentView", "VersionView", "WorkerVersions", "WorkerView"]
 
 _CALLS_TIMEOUT_S = 30.0
 _DRAIN_TIMEOUT_S = 900.0
@@ -46,6 +47,8 @@ _MAX_LISTED_TASKS = 50
 class VersionView:
     """The workers of one version, and the tasks that only they run."""
 
+    deployment: str | None
+    """Its worker deployment: two may have versions with the same build id. None for unversioned workers."""
     build_id: str | None
     """None: unversioned workers."""
     status: VersionStatus
@@ -62,10 +65,22 @@ class VersionView:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker that polls the task queue."""
+
+    identity: str
+    deployment: str | None
+    build_id: str | None
+    """None: it is unversioned, and has no deployment."""
+    last_poll_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentView:
     """The workers of the task queue."""
 
     deployment: str
+    """That of the current version."""
     task_queue: str
     current: str | None
     """The build id of the version that new tasks are given to; None: to unversioned workers."""
@@ -73,8 +88,7 @@ class DeploymentView:
     ramping_percentage: float
     """The share of new tasks that are given to ``ramping``."""
     versions: tuple[VersionView, ...]
-    workers: tuple[tuple[str, str | None, datetime], ...]
-    """Identity, build id and last poll of each worker."""
+    workers: tuple[WorkerView, ...]
     problem: str | None
     """Why no worker gets new tasks though some poll, and what to do."""
 
@@ -102,9 +116,7 @@ class WorkerVersions:
             ramping=_build_id(routing.ramping),
             ramping_percentage=routing.ramping_percentage,
             versions=(*_unversioned(workers), *versions),
-            workers=tuple(
-                (poller.identity, _build_id(poller.version), poller.last_poll_at) for poller in workers.pollers
-            ),
+            workers=tuple(map(_worker, workers.pollers)),
             problem=unserved_tasks(workers, self._settings.task_queue),
         )
 
@@ -178,6 +190,7 @@ class WorkerVersions:
                 found = self._client.list_workflows(query, limit=_MAX_LISTED_TASKS, rpc_timeout=RPC_TIMEOUT)
                 listed = [execution async for execution in found]
         return VersionView(
+            version.deployment_name,
             version.build_id,
             known.status,
             polling,
@@ -194,7 +207,12 @@ def _unversioned(workers: QueueWorkers) -> Iterable[VersionView]:
     count = sum(poller.version is None for poller in workers.pollers)
     is_current = workers.routing.routes_to(None)
     if count or is_current:
-        yield VersionView(None, "current" if is_current else "inactive", count)
+        yield VersionView(None, None, "current" if is_current else "inactive", count)
+
+
+def _worker(poller: Poller) -> WorkerView:
+    deployment = poller.version.deployment_name if poller.version else None
+    return WorkerView(poller.identity, deployment, _build_id(poller.version), poller.last_poll_at)
 
 
 def _of(known: Iterable[DeploymentVersion], build_id: str) -> list[WorkerDeploymentVersion]:

@@ -259,7 +259,11 @@ async def test_tasks_move_from_the_same_version_of_another_deployment_and_stay_p
         waiting, cut_short = await waiting_task(harness), await waiting_task(harness)
         of_other_process = replace(harness, temporal=await connect(harness.settings))
         async with worker_of(of_other_process, new, "after"):
-            await eventually(lambda: harness.get("/workers"), lambda shown: len(shown["workers"]) == 2)
+            shown = await eventually(lambda: harness.get("/workers"), lambda shown: len(shown["workers"]) == 2)
+            assert {(each["deployment"], each["build_id"]) for each in shown["workers"]} == {
+                ("before", "v1"),
+                ("after", "v1"),
+            }
             refused = await harness.http.post("/api/v1/workers/set-current", json={"build_id": "v1"})
             assert problem_of(refused) == (409, "worker-version-refused")
             assert "'after' and 'before'" in refused.json()["detail"]
@@ -274,7 +278,7 @@ async def test_tasks_move_from_the_same_version_of_another_deployment_and_stay_p
 
         await eventually(ran_on, lambda name: name == "after")
         stuck = [version for version in (await harness.get("/workers"))["versions"] if version["problem"]]
-        assert [version["task_ids"] for version in stuck] == [[waiting]]
+        assert [(version["deployment"], version["task_ids"]) for version in stuck] == [("before", [waiting])]
         drained = await post(harness, "/workers/drain", build_id="v1")
         assert (drained["moved"], drained["remaining"]) == (1, 0)
         for task_id in (waiting, cut_short):

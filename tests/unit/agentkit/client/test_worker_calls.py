@@ -9,8 +9,10 @@ LISTED = {
     "deployment": "shop",
     "task_queue": "shop",
     "current": "v2",
-    "versions": [{"build_id": "v1", "status": "draining", "workers": 1, "tasks": 2, "task_ids": ["task-1"]}],
-    "workers": [{"identity": "1@host", "build_id": "v1", "last_poll_at": "2026-11-28T10:00:00Z"}],
+    "versions": [
+        {"deployment": "shop", "build_id": "v1", "status": "draining", "workers": 1, "tasks": 2, "task_ids": ["task-1"]}
+    ],
+    "workers": [{"identity": "1@host", "deployment": "shop", "build_id": "v1", "last_poll_at": "2026-11-28T10:00:00Z"}],
 }
 
 
@@ -27,6 +29,7 @@ async def test_workers_are_listed_made_current_and_drained(api: ScriptedApi) -> 
 
     (version,) = listed.versions
     assert (listed.current, version.build_id, version.tasks, listed.workers[0].build_id) == ("v2", "v1", 2, "v1")
+    assert (version.deployment, listed.workers[0].deployment) == ("shop", "shop")
     assert (drained.signalled, drained.moved, drained.remaining) == (2, 1, 3)
     assert [request.body for request in api.requests[1:]] == [
         {"build_id": None, "allow_no_workers": False},

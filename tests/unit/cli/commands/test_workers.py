@@ -36,6 +36,25 @@ def test_a_version_is_made_current_and_all_are_shown(
     assert (result.code, result.err) == (0, "Gone.\n")
 
 
+def test_deployments_are_shown_where_there_are_several(api: ScriptedApi, opspawn: Opspawn) -> None:
+    versions: list[JsonObject] = [
+        {"deployment": None, "build_id": None, "status": "inactive", "workers": 1},
+        {"deployment": "shop", "build_id": "v1", "status": "current", "workers": 2, "tasks": 3},
+    ]
+    other: JsonObject = {"deployment": "opspawn/shop", "build_id": "v1", "status": "draining", "workers": 1, "tasks": 0}
+    api.on("GET", "/workers", {**LISTED, "versions": [*versions]}, {**LISTED, "versions": [*versions, other]})
+
+    one, two = opspawn("workers").out.splitlines(), opspawn("workers").out.splitlines()
+
+    assert [line.split()[0] for line in one] == ["VERSION", "unversioned", "v1"]
+    assert [line.split()[:2] for line in two] == [
+        ["DEPLOYMENT", "VERSION"],
+        ["unversioned", "inactive"],
+        ["shop", "v1"],
+        ["opspawn/shop", "v1"],
+    ]
+
+
 def test_a_version_or_unversioned_workers_must_be_named(opspawn: Opspawn) -> None:
     assert opspawn("workers", "set-current").code == 2
     assert opspawn("workers", "set-current", "v2", "--unversioned").code == 2

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities import retry_policies
 from activities.memory.memory_worker import serving_app_memory
 from activities.settings import Settings, inherited_environment, warn_of_unknown_variables
 from activities.storage.task_file_store import task_file_store
@@ -28,6 +27,7 @@ from activities.temporal.worker_metrics import start_metrics
 from activities.tool_calls import ToolCalls
 from activities.worker.event_loop_watch import watching_event_loop
 from activities.worker.model_waits import measuring_model_waits
+from activities.worker.worker_limits import worker_limits
 from activities.worker.worker_log import set_up_worker_log, worker_secrets
 from activities.worker.worker_service import serve_until
 from activities.worker_activities import worker_activities
@@ -81,10 +81,7 @@ def build_worker(
         plugins=worker_plugins(client, settings, secrets),
         deployment_config=task_deployment(settings),
         workflow_runner=sandboxed_runner(),
-        sticky_queue_schedule_to_start_timeout=retry_policies.STICKY_QUEUE_TIMEOUT,
-        max_heartbeat_throttle_interval=retry_policies.HEARTBEAT_INTERVAL,
-        graceful_shutdown_timeout=settings.graceful_shutdown_timeout,
-        max_concurrent_activities=retry_policies.MAX_CONCURRENT_ACTIVITIES,
+        **worker_limits(settings),
     )
 
 

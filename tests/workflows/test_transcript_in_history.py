@@ -5,24 +5,26 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+import pytest
 from temporalio.api.history.v1 import HistoryEvent
 
 from activities.temporal.worker_identity import own_identity
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, ToolCall
 from agentkit.testing import ScriptedModel, ScriptedResponse
-from agentkit.tools import tool
+from agentkit.tools import FunctionTool, tool
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import TaskEnvironment
 
 
-EVENTS_OF_A_STEP = 12
-"""Scheduled, started and completed, of two activities and two workflow tasks."""
-
-
 @tool(effect="pure")
 def read_page(number: int) -> str:
+    return f"{number:03}" + "r" * 397
+
+
+@tool(effect="pure", fast=True)
+def read_page_fast(number: int) -> str:
     return f"{number:03}" + "r" * 397
 
 
@@ -80,22 +82,33 @@ async def test_feedback_of_the_planner_is_in_history_once_as_a_composed_message(
     assert history.count(feedback.text.encode()) == 1
 
 
-async def test_history_grows_by_the_same_amount_in_every_step(env: TaskEnvironment) -> None:
+@pytest.mark.parametrize(
+    ("read", "events_of_a_step", "max_kib"),
+    [
+        # Scheduled, started and completed, of two activities and two workflow tasks.
+        pytest.param(read_page, 12, 2.75, id="tool as an activity"),
+        # The same of one activity and one workflow task, and the marker of the local activity.
+        pytest.param(read_page_fast, 7, 2.4, id="tool as a local activity"),
+    ],
+)
+async def test_history_grows_by_the_same_amount_in_every_step(
+    env: TaskEnvironment, read: FunctionTool[..., str], events_of_a_step: int, max_kib: float
+) -> None:
     async def script(request: ModelRequest) -> ScriptedResponse:
         step = sum(message.role == "assistant" for message in request.messages)
         if step == 30:
             return "done"
         text = TextPart(text=f"{step:03}" + "t" * 397)
-        call = ToolCall(id=f"c{step:03}", name="read_page", arguments={"number": 100 + step})
+        call = ToolCall(id=f"c{step:03}", name=read.spec.name, arguments={"number": 100 + step})
         return Message(role="assistant", parts=(text, call))
 
-    async with env.worker(ScriptedModel(script), read_page):
-        _, handle = await env.run("Read.", env.agent(read_page, limits={"max_steps": 50}))
+    async with env.worker(ScriptedModel(script), read):
+        _, handle = await env.run("Read.", env.agent(read, limits={"max_steps": 50}))
         events = await env.history(handle)
     requests = [index for index, event in enumerate(events) if b"request_model" in event.SerializeToString()]
     early, late = events[requests[10] : requests[20]], events[requests[20] : requests[30]]
-    assert len(early) == len(late) == 10 * EVENTS_OF_A_STEP
+    assert len(early) == len(late) == 10 * events_of_a_step
     assert abs(len(serialized(early)) - len(serialized(late))) < 200
     # The names of the machine and of the app's directory stand in several events of each step.
     identity, usual = str(own_identity(env.settings)).encode(), b"12345@vm app=app-01234567"
-    assert len(serialized(late).replace(identity, usual)) / 10 < 2.75 * 1024
+    assert len(serialized(late).replace(identity, usual)) / 10 < max_kib * 1024

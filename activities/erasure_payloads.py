@@ -15,6 +15,7 @@ __all__ = [
     "ERASURE_TYPES",
     "MAX_LATE_TASKS",
     "TASK_ERASURE",
+    "ConversationReference",
     "ErasureRequest",
     "ErasureSweep",
     "MemoryCount",
@@ -45,8 +46,8 @@ class ErasureRequest(Record):
     late_tasks: tuple[str, ...] = Field(default=(), exclude_if=lambda tasks: not tasks)
     """When the erasure continues as new: the tasks that were running when they were erased."""
     memories: bool = Field(default=False, exclude_if=lambda memories: not memories)
-    """Whether the task's memories are erased after the last sweep: its end was so lately that some may come after the
-    request had them erased."""
+    """Whether its memories are erased after the last sweep: its end was so lately that some may come after the request
+    had them erased."""
 
 
 class ErasureSweep(Record):
@@ -73,6 +74,13 @@ class TaskReference(Record):
 
     tenant: str
     task_id: str
+
+
+class ConversationReference(Record):
+    """A conversation: the memories of all its turns are meant, in all scopes of its tenant."""
+
+    tenant: str
+    conversation_id: str
 
 
 class MemoryCount(Record):

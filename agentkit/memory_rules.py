@@ -28,6 +28,7 @@ __all__ = [
     "check_memory",
     "contains_statement",
     "is_expired",
+    "is_of_conversation",
     "later_expiry",
     "list_position",
     "memory_id",
@@ -76,6 +77,11 @@ def as_utc(moment: datetime) -> datetime:
 def is_expired(expires_at: datetime | None, now: datetime) -> bool:
     """Return whether a memory with this expiry has expired by ``now``."""
     return expires_at is not None and as_utc(expires_at) <= now
+
+
+def is_of_conversation(memory: Memory, conversation_id: str) -> bool:
+    """Return whether a memory comes from a turn of the conversation."""
+    return memory.task_id is not None and memory.task_id.startswith(f"{conversation_id}-")
 
 
 def later_expiry(one: datetime | None, other: datetime | None) -> datetime | None:

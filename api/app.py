@@ -195,7 +195,7 @@ def _lifespan(
             steering,
             forks,
             TaskErasures(temporal, tasks, memory, settings),
-            ConversationServices.of(temporal, tasks, catalog, settings),
+            ConversationServices.of(temporal, tasks, memory, catalog, settings),
             hub,
             results,
             status_feed,

@@ -17,13 +17,17 @@ with workflow.unsafe.imports_passed_through():
         ERASE_ACTIVITY,
         MAX_LATE_TASKS,
         TASK_ERASURE,
+        ConversationReference,
         ErasureRequest,
         ErasureSweep,
         MemoryCount,
         SweptExecutions,
         TaskReference,
     )
-    from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY
+    from activities.memory.memory_queries import (
+        ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY,
+        ERASE_MEMORIES_OF_TASK_ACTIVITY,
+    )
     from activities.retry_policies import ERASE_MEMORIES_POLICY, ERASURE_POLICY
     from agentkit.interfaces import DEFAULT_TENANT, memory_task_queue
     from workflows.search_attributes import TENANT
@@ -36,7 +40,7 @@ _MAX_INTERVAL = timedelta(minutes=1)
 
 
 class _Erasure:
-    """Sweeps until Temporal has no run any more, and nothing can store anything any more."""
+    """Sweeps until Temporal has no run any more, and nothing can store anything any more; erases memories then."""
 
     def __init__(self, request: ErasureRequest) -> None:
         self._request = request
@@ -60,15 +64,15 @@ class _Erasure:
             await workflow.sleep(_MAX_INTERVAL)
 
     async def _erase_memories(self) -> bool:
-        """Erase the memories that the task has written; return False if memory can't be used."""
-        info, policy = workflow.info(), ERASE_MEMORIES_POLICY
-        tenant = info.typed_search_attributes.get(TENANT) or DEFAULT_TENANT
+        """Erase the memories that it has written; return False if memory can't be used."""
+        policy = ERASE_MEMORIES_POLICY
+        activity, reference = _memories()
         try:
             await workflow.execute_activity(
-                ERASE_MEMORIES_OF_TASK_ACTIVITY,
-                TaskReference(tenant=tenant, task_id=info.workflow_id),
+                activity,
+                reference,
                 result_type=MemoryCount,
-                task_queue=memory_task_queue(info.task_queue),
+                task_queue=memory_task_queue(workflow.info().task_queue),
                 start_to_close_timeout=policy.start_to_close,
                 heartbeat_timeout=policy.heartbeat,
                 retry_policy=policy.retry,
@@ -109,6 +113,16 @@ class _Erasure:
             self._late_tasks = (*self._late_tasks, *new)[:MAX_LATE_TASKS]
             after = workflow.now() + timedelta(seconds=self._request.grace_s)
             self._last_sweep_after = max(self._last_sweep_after, after)
+
+
+def _memories() -> tuple[str, TaskReference | ConversationReference]:
+    """Return the activity that erases the memories of what is erased, and its argument."""
+    info = workflow.info()
+    tenant = info.typed_search_attributes.get(TENANT) or DEFAULT_TENANT
+    if info.workflow_type == CONVERSATION_ERASURE:
+        conversation = ConversationReference(tenant=tenant, conversation_id=info.workflow_id)
+        return ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY, conversation
+    return ERASE_MEMORIES_OF_TASK_ACTIVITY, TaskReference(tenant=tenant, task_id=info.workflow_id)
 
 
 @workflow.defn(name=TASK_ERASURE)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 from temporalio import activity
 
-from activities.erasure_payloads import MemoryCount, TaskReference
+from activities.erasure_payloads import ConversationReference, MemoryCount, TaskReference
 from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
 from agentkit.errors import LongTermMemoryError, MemoryNotFound
@@ -31,6 +31,7 @@ __all__ = [
     "CHANGE_MEMORY_ACTIVITY",
     "DELETE_MEMORY_ACTIVITY",
     "ERASE_MEMORIES_ACTIVITY",
+    "ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY",
     "ERASE_MEMORIES_OF_TASK_ACTIVITY",
     "EXPORT_MEMORIES_ACTIVITY",
     "GET_MEMORY_ACTIVITY",
@@ -59,6 +60,7 @@ CHANGE_MEMORY_ACTIVITY = "change_memory"
 DELETE_MEMORY_ACTIVITY = "delete_memory"
 ERASE_MEMORIES_ACTIVITY = "erase_memories"
 ERASE_MEMORIES_OF_TASK_ACTIVITY = "erase_memories_of_task"
+ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY = "erase_memories_of_conversation"
 EXPORT_MEMORIES_ACTIVITY = "export_memories"
 REINDEX_MEMORIES_ACTIVITY = "reindex_memories"
 
@@ -169,6 +171,7 @@ class MemoryQueryActivities:
             self.delete_memory,
             self.erase_memories,
             self.erase_memories_of_task,
+            self.erase_memories_of_conversation,
             self.export_memories,
             self.reindex_memories,
         ]
@@ -233,6 +236,13 @@ class MemoryQueryActivities:
         """Erase all memories that come from a task."""
         async with _memory_call():
             return MemoryCount(count=await self._memory.erase_of_task(task.tenant, task.task_id), kind="erased")
+
+    @activity.defn(name=ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY)
+    async def erase_memories_of_conversation(self, conversation: ConversationReference) -> MemoryCount:
+        """Erase all memories that come from turns of a conversation."""
+        async with _memory_call():
+            count = await self._memory.erase_of_conversation(conversation.tenant, conversation.conversation_id)
+        return MemoryCount(count=count, kind="erased")
 
     @activity.defn(name=EXPORT_MEMORIES_ACTIVITY)
     async def export_memories(self, export: MemoryExport) -> ExportedMemories:

@@ -10,7 +10,13 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from agentkit.client.api_connection import ApiConnection
-from agentkit.client.conversation_resources import Conversation, ConversationList, OnBusy, TurnList
+from agentkit.client.conversation_resources import (
+    Conversation,
+    ConversationList,
+    DeletedConversation,
+    OnBusy,
+    TurnList,
+)
 from agentkit.client.resources import JsonObject, MessageList, Task
 from agentkit.client.sent_bodies import (
     MCP_TIMEOUT_S,
@@ -209,9 +215,13 @@ class ConversationCalls:
         body: JsonObject = {"from_turn": from_turn, **{key: value for key, value in given.items() if value is not None}}
         return await submit(self._connection, Conversation, f"{_path(conversation_id)}/fork", body, idempotency_key)
 
-    async def delete(self, conversation_id: str) -> None:
-        """Erase a conversation with its turns; it is gone soon afterwards."""
-        await self._connection.delete(_path(conversation_id))
+    async def delete(self, conversation_id: str, *, memories: bool = False) -> DeletedConversation:
+        """Erase a conversation with its turns; a running one is cancelled. A repeated call says how far that is.
+
+        With ``memories``, what its turns have written to long-term memory is erased as well.
+        """
+        params = {"memories": "true"} if memories else None
+        return DeletedConversation.from_json(await self._connection.delete(_path(conversation_id), params=params))
 
 
 def _path(conversation_id: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from agentkit.client.resources import ApiObject, TaskStatus
+from agentkit.client.resources import ApiObject, DeletedTask, TaskStatus
 from agentkit.messages import InputPart, Usage
 from agentkit.records import Record
 
@@ -16,6 +16,7 @@ __all__ = [
     "ConversationList",
     "ConversationStatus",
     "ConversationTurn",
+    "DeletedConversation",
     "ForkedTurn",
     "OnBusy",
     "TurnList",
@@ -76,6 +77,10 @@ class ConversationList(ApiObject):
     conversations: tuple[Conversation, ...]
     next_cursor: str | None = None
     total: int | None = None
+
+
+class DeletedConversation(DeletedTask):
+    """How far the erasure of a conversation and its turns is."""
 
 
 class ConversationTurn(Record):

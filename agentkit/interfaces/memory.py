@@ -211,6 +211,13 @@ class LongTermMemory(Protocol):
         """Erase the memories of all scopes of the tenant whose text comes from the task; return how many there were."""
         ...
 
+    async def erase_of_conversation(self, tenant: str, conversation_id: str) -> int:
+        """Erase what ``erase_of_task`` does, of all turns of a conversation; return how many memories there were.
+
+        The id of a turn's task is the conversation's id, ``-``, and the id of the message.
+        """
+        ...
+
     async def reindex(self) -> int:
         """Compute the vectors of all memories again, for another embedding model; return how many there are."""
         ...

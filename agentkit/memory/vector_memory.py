@@ -41,6 +41,7 @@ from agentkit.memory_rules import (
     check_changes,
     check_memory,
     contains_statement,
+    is_of_conversation,
     later_expiry,
     list_position,
     memory_id,
@@ -125,8 +126,9 @@ class VectorMemory:
         """See ``LongTermMemory``."""
         before = None if cursor is None else ListCursor.decoded(scope, cursor)
         await self._prepare()
-        page, more = await self._page(scope, before, limit, "newest")
-        total = await self._points.count(self._filter(scope))
+        where = self._filter(scope)
+        page, more = await self._page(where, before, limit, "newest")
+        total = await self._points.count(where)
         next_cursor = ListCursor.after(scope, page, before).encoded() if more and page else None
         return MemoryPage(memories=tuple(page), next_cursor=next_cursor, total=total)
 
@@ -154,13 +156,8 @@ class VectorMemory:
     async def export(self, scope: MemoryScope) -> AsyncIterator[Memory]:
         """See ``LongTermMemory``."""
         await self._prepare()
-        before: ListCursor | None = None
-        more = True
-        while more:
-            page, more = await self._page(scope, before, EXPORT_PAGE, "oldest")
-            for memory in page:
-                yield memory
-            before = ListCursor.after(scope, page, before) if page else None
+        async for memory in self._oldest_first(self._filter(scope)):
+            yield memory
 
     async def erase(self, scope: MemoryScope) -> int:
         """See ``LongTermMemory``."""
@@ -180,6 +177,13 @@ class VectorMemory:
         await self._points.delete(where)
         await self._points.delete_expired(where.now_ms)
         return count
+
+    async def erase_of_conversation(self, tenant: str, conversation_id: str) -> int:
+        """See ``LongTermMemory``. It reads all memories of the tenant: servers differ in searching parts of ids."""
+        await self._prepare()
+        all_memories = self._oldest_first(PointFilter(tenant, to_milliseconds(self._now())))
+        turns = {memory.task_id async for memory in all_memories if is_of_conversation(memory, conversation_id)}
+        return sum([await self.erase_of_task(tenant, task_id) for task_id in turns if task_id is not None])
 
     async def reindex(self) -> int:
         """See ``LongTermMemory``."""
@@ -226,13 +230,24 @@ class VectorMemory:
             raise missing_memory(memory_id, scope)
         return found[0]
 
+    async def _oldest_first(self, where: PointFilter) -> AsyncIterator[Memory]:
+        """Yield all memories that fit."""
+        scope = MemoryScope(kind="tenant", tenant=where.tenant)  # cursors have one; these are used here only
+        before: ListCursor | None = None
+        more = True
+        while more:
+            page, more = await self._page(where, before, EXPORT_PAGE, "oldest")
+            for memory in page:
+                yield memory
+            before = ListCursor.after(scope, page, before) if page else None
+
     async def _page(
-        self, scope: MemoryScope, before: ListCursor | None, limit: int, order: Literal["newest", "oldest"]
+        self, where: PointFilter, before: ListCursor | None, limit: int, order: Literal["newest", "oldest"]
     ) -> tuple[Sequence[Memory], bool]:
         """Return a page in the order of ``list_position``, then of ids, and whether there are more."""
         position = None if before is None else before.position
         where = replace(
-            self._filter(scope),
+            where,
             without_ids=() if before is None else before.ids,
             first_position=position if order == "oldest" else None,
             last_position=position if order == "newest" else None,

@@ -68,6 +68,10 @@ class LazyMemory:
         """See ``LongTermMemory``."""
         return await (await self._opened()).erase_of_task(tenant, task_id)
 
+    async def erase_of_conversation(self, tenant: str, conversation_id: str) -> int:
+        """See ``LongTermMemory``."""
+        return await (await self._opened()).erase_of_conversation(tenant, conversation_id)
+
     async def reindex(self) -> int:
         """See ``LongTermMemory``."""
         return await (await self._opened()).reindex()

@@ -19,6 +19,7 @@ from agentkit.memory_rules import (
     check_memory,
     contains_statement,
     is_expired,
+    is_of_conversation,
     later_expiry,
     memory_id,
     missing_memory,
@@ -116,13 +117,11 @@ class InMemoryMemory:
 
     async def erase_of_task(self, tenant: str, task_id: str) -> int:
         """See ``LongTermMemory``."""
-        count = 0
-        for scope in [scope for scope in self._scopes if scope.tenant == tenant]:
-            stored = self._living(scope)
-            for identifier in [key for key, one in stored.items() if one.memory.task_id == task_id]:
-                del stored[identifier]
-                count += 1
-        return count
+        return self._erase(tenant, lambda memory: memory.task_id == task_id)
+
+    async def erase_of_conversation(self, tenant: str, conversation_id: str) -> int:
+        """See ``LongTermMemory``."""
+        return self._erase(tenant, lambda memory: is_of_conversation(memory, conversation_id))
 
     async def reindex(self) -> int:
         """See ``LongTermMemory``."""
@@ -130,6 +129,15 @@ class InMemoryMemory:
 
     async def aclose(self) -> None:
         """Do nothing: it holds nothing."""
+
+    def _erase(self, tenant: str, is_meant: Callable[[Memory], bool]) -> int:
+        count = 0
+        for scope in [scope for scope in self._scopes if scope.tenant == tenant]:
+            stored = self._living(scope)
+            for identifier in [key for key, one in stored.items() if is_meant(one.memory)]:
+                del stored[identifier]
+                count += 1
+        return count
 
     def _living(self, scope: MemoryScope) -> dict[str, _Stored]:
         stored = self._scopes.get(scope, {})

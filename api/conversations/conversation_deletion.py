@@ -5,66 +5,75 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from typing import Protocol
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
-from activities.temporal.encrypted_payloads import is_erased
-from api.conversations.conversation_service import ConversationService
-from api.conversations.conversation_snapshot import ConversationSnapshot
 from api.conversations.conversation_workflows import ConversationWorkflows
-from api.tasks.errors import ConversationErased
+from api.tasks.erasure_progress import ErasureProgress
 from api.tasks.task_reading import until_closed
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.tenant_access import tenant_of
 from api.tasks.workers.worker_presence import WorkerPresence
 from api.tasks.workflow_erasure import WorkflowErasure
 from workflows.conversations.conversation_types import DELETE_CONVERSATION
 
-__all__ = ["ConversationDeletion"]
+__all__ = ["ConversationDeletion", "ConversationMemories"]
 
 _END_TIMEOUT_S = 5.0
 """How long to wait until a running turn has ended after its cancellation; then the conversation is terminated."""
 _CALLS_TIMEOUT_S = 30.0
 
 
+class ConversationMemories(Protocol):
+    """Long-term memory, as far as deleting conversations needs it."""
+
+    async def erase_of_conversation(self, tenant: str, conversation_id: str) -> int:
+        """Erase the memories that turns of a conversation of the tenant have written; return how many.
+
+        Raises:
+            MemoryNotServed, MemoryNotUsable: it can't be reached or used now.
+        """
+        ...
+
+
 class ConversationDeletion:
     """Deletes conversations. Once a call has returned, a worker and Temporal do the rest; see ``WorkflowErasure``."""
 
-    def __init__(self, client: Client, conversations: ConversationService, settings: Settings) -> None:
+    def __init__(self, client: Client, memories: ConversationMemories, settings: Settings) -> None:
         self._client = client
-        self._conversations = conversations
+        self._memories = memories
         self._workflows = ConversationWorkflows(client, settings, finds_deleted=True)
         self._erasure = WorkflowErasure(client, settings, self._workflows)
         self._workers = WorkerPresence(client)
 
-    async def delete(self, conversation_id: str) -> ConversationSnapshot:
-        """Delete a conversation and its turns; a running turn is cancelled first. Return it, with status ``deleted``.
+    async def delete(self, conversation_id: str, *, memories: bool = False) -> ErasureProgress:
+        """Erase a conversation and its turns, and with ``memories`` what these have written to long-term memory.
 
-        A call that fails midway can be repeated.
+        A running turn is cancelled first. A repeated request says how far it is, goes on where one failed midway, and
+        may erase the memories that an earlier one has left.
 
         Raises:
             ConversationNotFound: there is no conversation with this id.
-            ConversationErased: an earlier call has deleted it; or its key was destroyed, and now it is deleted as well.
+            MemoryNotServed, MemoryNotUsable: long-term memory can't be reached or used; nothing is erased then.
             TemporalUnreachable, TemporalNotReady: as every call.
         """
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id):
             execution = await self._workflows.describe_any(handle)
-            if execution.workflow_type == self._workflows.erasure_type:
-                await self._erasure.start(execution)
-                raise ConversationErased(conversation_id)
-            is_unreadable = await is_erased(self._client, conversation_id)
-        conversation = None if is_unreadable else await self._conversations.snapshot(execution)
+        tenant = tenant_of(execution)
+        count = await self._memories.erase_of_conversation(tenant, conversation_id) if memories else None
         async with self._workflows.calling(conversation_id, timeout_s=_CALLS_TIMEOUT_S):
-            while execution.workflow_type != self._workflows.erasure_type:
-                if execution.status is WorkflowExecutionStatus.RUNNING:
+            while True:
+                is_erasure = execution.workflow_type == self._workflows.erasure_type
+                if not is_erasure and execution.status is WorkflowExecutionStatus.RUNNING:
                     await self._end(execution)
-                execution = await self._erasure.start(await self._workflows.describe_any(handle))
-        if conversation is None:
-            raise ConversationErased(conversation_id)
-        return replace(conversation, status="deleted", current_task_id=None, queued=0)
+                    execution = await self._workflows.describe_any(handle)
+                execution = await self._erasure.start(execution, memories=memories)
+                if execution.workflow_type == self._workflows.erasure_type:
+                    return await self._erasure.progress(execution, memories=count)
 
     async def _end(self, execution: WorkflowExecutionDescription) -> None:
         """Ask a running conversation to end its turn and itself; terminate it if it doesn't, or no worker runs."""

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog
-from api.conversations.conversation_deletion import ConversationDeletion
+from api.conversations.conversation_deletion import ConversationDeletion, ConversationMemories
 from api.conversations.conversation_fork import ConversationForks
 from api.conversations.conversation_messages import ConversationMessages
 from api.conversations.conversation_service import ConversationService
@@ -28,12 +28,14 @@ class ConversationServices:
     deletion: ConversationDeletion
 
     @classmethod
-    def of(cls, client: Client, tasks: TaskService, catalog: Catalog, settings: Settings) -> Self:
+    def of(
+        cls, client: Client, tasks: TaskService, memories: ConversationMemories, catalog: Catalog, settings: Settings
+    ) -> Self:
         """Return the services for a client; ``tasks`` reads the tasks of turns."""
         service = ConversationService(client, catalog, settings)
         return cls(
             service,
             ConversationMessages(client, service, tasks, catalog, settings),
             ConversationForks(client, service, catalog, settings),
-            ConversationDeletion(client, service, settings),
+            ConversationDeletion(client, memories, settings),
         )

@@ -111,5 +111,12 @@ class ConversationServicer(ConversationServiceServicer):
     ) -> pb.DeleteConversationResponse:
         """Erase a conversation and its turns."""
         async with errors_as_status(context):
-            deleted = await self._conversations.deletion.delete(request.conversation_id)
-            return pb.DeleteConversationResponse(conversation=conversation_message(deleted))
+            deletion = self._conversations.deletion
+            erased = await deletion.delete(request.conversation_id, memories=request.memories)
+            return pb.DeleteConversationResponse(
+                conversation_id=erased.id,
+                erased=erased.status == "erased",
+                memories=erased.memories,
+                waiting_for_worker=erased.waiting_for_worker,
+                problem=erased.problem or "",
+            )

@@ -14,12 +14,13 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.erasure_payloads import MemoryCount, TaskReference
+from activities.erasure_payloads import ConversationReference, MemoryCount, TaskReference
 from activities.memory.memory_queries import (
     ADD_MEMORIES_ACTIVITY,
     CHANGE_MEMORY_ACTIVITY,
     DELETE_MEMORY_ACTIVITY,
     ERASE_MEMORIES_ACTIVITY,
+    ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY,
     ERASE_MEMORIES_OF_TASK_ACTIVITY,
     EXPORT_MEMORIES_ACTIVITY,
     GET_MEMORY_ACTIVITY,
@@ -153,6 +154,12 @@ class WorkerMemory:
         """Erase all memories that come from a task, which the current principal may erase; return how many."""
         task = TaskReference(tenant=tenant, task_id=task_id)
         return (await self._ask(ERASE_MEMORIES_OF_TASK_ACTIVITY, MemoryCount, task, _LONG_TIMEOUT)).count
+
+    async def erase_of_conversation(self, tenant: str, conversation_id: str) -> int:
+        """Erase all memories of turns of a conversation, which the current principal may erase; return how many."""
+        reference = ConversationReference(tenant=tenant, conversation_id=conversation_id)
+        erased = await self._ask(ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY, MemoryCount, reference, _LONG_TIMEOUT)
+        return erased.count
 
     async def export(self, scope: MemoryScope, after: ExportPosition | None = None) -> ExportedMemories:
         """Return the part of an export that follows a position, oldest memories first."""

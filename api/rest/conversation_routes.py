@@ -17,6 +17,7 @@ from api.rest.conversation_schemas import (
     ConversationListResponse,
     ConversationResponse,
     CreateConversationRequest,
+    ErasedConversationResponse,
     ForkOfConversationRequest,
     SendTurnRequest,
     TurnListParams,
@@ -130,10 +131,14 @@ async def update_conversation(
 
 @router.delete("/{conversation_id}", status_code=202, dependencies=[OPERATOR], operation_id="deleteConversation")
 async def delete_conversation(
-    deletion: Annotated[ConversationDeletion, Depends(_deletion_service)], conversation_id: _ConversationId
-) -> ConversationResponse:
+    deletion: Annotated[ConversationDeletion, Depends(_deletion_service)],
+    conversation_id: _ConversationId,
+    memories: Annotated[bool, Query(description="Whether to erase the memories that its turns have written, too.")] = (
+        False
+    ),
+) -> ErasedConversationResponse:
     """Erase a conversation and its turns; a running turn is cancelled. They are gone soon afterwards."""
-    return ConversationResponse.of(await deletion.delete(conversation_id))
+    return ErasedConversationResponse.of(await deletion.delete(conversation_id, memories=memories))
 
 
 @router.post(

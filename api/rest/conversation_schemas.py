@@ -18,7 +18,7 @@ from api.conversations.conversation_requests import (
     TurnRequest,
 )
 from api.conversations.conversation_snapshot import ShownConversationStatus
-from api.rest.task_schemas import TaskUsageResponse
+from api.rest.task_schemas import ErasedTaskResponse, TaskUsageResponse
 from workflows.conversations.conversation_types import OnBusy
 from workflows.task_types import TaskStatus
 
@@ -30,6 +30,7 @@ __all__ = [
     "ConversationOriginResponse",
     "ConversationResponse",
     "CreateConversationRequest",
+    "ErasedConversationResponse",
     "ForkOfConversationRequest",
     "SendTurnRequest",
     "TurnListParams",
@@ -195,6 +196,14 @@ class ConversationResponse(_Response):
     forked_from: ConversationOriginResponse | None = None
     """Of a fork: the conversation that it goes on from."""
     links: ConversationLinksResponse
+
+
+class ErasedConversationResponse(ErasedTaskResponse):
+    """How far the erasure of a conversation and its turns is."""
+
+    model_config = _with_example(
+        {"id": _ID, "status": "erasing", "memories": 2, "waiting_for_worker": False, "problem": None}
+    )
 
 
 class ConversationListResponse(_Response):

@@ -216,9 +216,9 @@ class TaskEnded(ServiceError):
 class TaskErased(ServiceError):
     """It can't be read or started again: take a new idempotency key for a new task."""
 
-    def __init__(self, task_id: str, *, by_key: bool = False) -> None:
-        """Create the error; ``by_key``: an idempotency key named the task."""
-        super().__init__(_erased_text(f"task {_shown_id(task_id)}", by_key=by_key))
+    def __init__(self, task_id: str, *, by_key: bool = False, problem: str | None = None) -> None:
+        """Create the error; ``by_key``: an idempotency key named the task. ``problem``: why not all of it is gone."""
+        super().__init__(_erased_text(f"task {_shown_id(task_id)}", by_key, problem))
 
 
 class TaskRunning(ServiceError):
@@ -253,9 +253,9 @@ class ConversationNotFound(ServiceError):
 class ConversationErased(ServiceError):
     """It can't be read or started again: take a new idempotency key for a new conversation."""
 
-    def __init__(self, conversation_id: str, *, by_key: bool = False) -> None:
-        """Create the error; ``by_key``: an idempotency key named the conversation."""
-        super().__init__(_erased_text(f"conversation {_shown_id(conversation_id)}", by_key=by_key))
+    def __init__(self, conversation_id: str, *, by_key: bool = False, problem: str | None = None) -> None:
+        """Create the error; ``by_key``: an idempotency key named it. ``problem``: why not all of it is gone."""
+        super().__init__(_erased_text(f"conversation {_shown_id(conversation_id)}", by_key, problem))
 
 
 class MessageRefused(ServiceError):
@@ -358,11 +358,14 @@ class PayloadUnavailable(ServiceError):
 
 
 class ContentErased(PayloadUnavailable):
-    """Nothing brings it back: the key of a tenant or user was destroyed (``opspawn keys destroy``)."""
+    """Nothing brings it back: the key of a tenant or user was destroyed (``opspawn keys destroy``). What is left of a
+    task or conversation, which nobody can read, can be deleted.
+    """
 
     def __init__(self, workflow_id: str = "") -> None:
         what = _shown_id(workflow_id) if workflow_id else "What the task refers to"
-        super().__init__(f"{what} was erased: the key of its tenant or user was destroyed.")
+        rest = " DELETE deletes what is left of it." if workflow_id else ""
+        super().__init__(f"{what} was erased: the key of its tenant or user was destroyed.{rest}")
 
 
 class TemporalUnreachable(ServiceError):
@@ -379,10 +382,11 @@ class TemporalNotReady(ServiceError):
     """The namespace, its search attributes or the credentials are wrong; the message names which."""
 
 
-def _erased_text(what: str, *, by_key: bool) -> str:
+def _erased_text(what: str, by_key: bool, problem: str | None) -> str:
     if by_key:
         return f"This Idempotency-Key started {what}, which was erased. Take a new key."
-    return f"{what[0].upper()}{what[1:]} was erased."
+    text = f"{what[0].upper()}{what[1:]} was erased."
+    return text if problem is None else f"{text} Not all of it is gone yet: {problem}"
 
 
 def _shown_id(text: str) -> str:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.erasure_payloads import ERASURE_TYPES
 from activities.settings import Settings
+from api.tasks.erasure_progress import ErasureProgress
 from api.tasks.errors import ErasureRefused, TaskNotFound, TaskRunning
 from api.tasks.task_service import TaskService
 from api.tasks.task_visibility import visible_status
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.tenant_access import tenant_of
-from api.tasks.workers.worker_presence import WorkerPresence
 from api.tasks.workflow_erasure import GRACE_S, WorkflowErasure
 from workflows.search_attributes import CONVERSATION, PARENT
 
-__all__ = ["ErasedTask", "TaskErasures", "TaskMemories"]
+__all__ = ["TaskErasures", "TaskMemories"]
 
 
 class TaskMemories(Protocol):
@@ -33,21 +32,6 @@ class TaskMemories(Protocol):
             MemoryNotServed, MemoryNotUsable: it can't be reached or used now.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ErasedTask:
-    """The response to the erasure of a task."""
-
-    id: str
-    status: Literal["erasing", "erased"]
-    """``erased``: nothing is left of it but its id."""
-    memories: int | None = None
-    """How many memories were erased; None: that was not requested."""
-    waiting_for_worker: bool = False
-    """Whether no worker runs that could go on with it."""
-    problem: str | None = None
-    """Why it doesn't get on, such as how it failed last; it is tried again and again. None: nothing has failed."""
 
 
 class TaskErasures:
@@ -68,11 +52,10 @@ class TaskErasures:
         self._tasks = tasks
         self._memories = memories
         self._client = client
-        self._workers = WorkerPresence(client)
         self._workflows = TaskWorkflows(client, settings)
         self._erasure = WorkflowErasure(client, settings, self._workflows, grace_s=grace_s)
 
-    async def erase(self, task_id: str, *, memories: bool = False) -> ErasedTask:
+    async def erase(self, task_id: str, *, memories: bool = False) -> ErasureProgress:
         """Erase a task that has ended, and with ``memories`` what it has written to long-term memory.
 
         A repeated request says how far it is, and may erase the memories that an earlier one has left.
@@ -96,10 +79,7 @@ class TaskErasures:
         async with self._workflows.calling(task_id):
             erasure = await self._erasure.start(execution, memories=memories)
             self._check_ended(erasure)
-            is_running = erasure.status is WorkflowExecutionStatus.RUNNING
-            waits = is_running and not await self._workers.polls(erasure)
-            problem = await self._erasure.problem(erasure) if is_running else None
-        return ErasedTask(task_id, "erasing" if is_running else "erased", count, waits, problem)
+            return await self._erasure.progress(erasure, memories=count)
 
     async def _check(self, execution: WorkflowExecutionDescription) -> None:
         """Check that a task may be erased.

@@ -11,6 +11,7 @@ from activities.erasure_payloads import TASK_ERASURE
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.encrypted_payloads import id_suffix, is_erased, key_reference
+from api.tasks.erasure_progress import erasure_problem
 from api.tasks.errors import ContentErased, ConversationErased, ServiceError, TaskEnded, TaskErased, TaskNotFound
 from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
@@ -84,7 +85,7 @@ class TaskWorkflows:
         """
         execution = await self.describe_any(handle)
         if execution.workflow_type == self.erasure_type:
-            raise self.erased(handle.id)
+            raise self.erased(handle.id, problem=await erasure_problem(execution, self.converter(handle.id)))
         if await is_erased(self._client, handle.id):
             raise ContentErased(handle.id)
         return execution

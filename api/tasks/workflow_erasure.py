@@ -5,20 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 
-from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.erasure_payloads import ErasureRequest
-from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY
+from activities.erasure_payloads import TASK_ERASURE, ErasureRequest
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
-from api.tasks.errors import PayloadUnavailable
-from api.tasks.payload_decoding import decode_failure
+from api.tasks.erasure_progress import ErasureProgress, erasure_problem
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.tenant_access import tenant_of
+from api.tasks.workers.worker_presence import WorkerPresence
 from workflows.search_attributes import TENANT
 
 __all__ = ["GRACE_S", "WorkflowErasure"]
@@ -26,8 +24,6 @@ __all__ = ["GRACE_S", "WorkflowErasure"]
 GRACE_S = 60.0
 """Seconds after the end of a task in which an activity of it may still store something: activities heartbeat every
 second, and so learn that their task has ended."""
-
-_MAX_PROBLEM_CHARS = 1000
 
 _COMPLETE = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
 
@@ -46,13 +42,15 @@ class WorkflowErasure:
         self._task_queue = settings.task_queue
         self._workflows = workflows
         self._grace_s = grace_s
+        self._workers = WorkerPresence(client)
 
     async def start(
         self, execution: WorkflowExecutionDescription, *, memories: bool = False
     ) -> WorkflowExecutionDescription:
         """Start the erasure of a workflow; return the erasure's description, within ``calling``.
 
-        With ``memories``, those that it may still write, as it has just ended, are erased at the end.
+        With ``memories``, those that it may still write are erased at the end: of a task that has just ended, and of
+        a conversation, whose turns may run.
 
         ``execution`` may be an erasure: it goes on, and one that was ended before it had erased everything is started
         again. If the workflow runs (again), its own description is returned.
@@ -66,7 +64,7 @@ class WorkflowErasure:
             run_id=None if is_erasure else execution.run_id,
             last_sweep_after=last_sweep_after,
             grace_s=self._grace_s,
-            memories=memories and last_sweep_after > now,
+            memories=memories and (last_sweep_after > now or self._workflows.erasure_type != TASK_ERASURE),
         )
         with suppress(WorkflowAlreadyStartedError):  # another request has started it, or the workflow runs
             await self._client.start_workflow(
@@ -80,20 +78,9 @@ class WorkflowErasure:
             )
         return await self._workflows.describe_any(self._workflows.handle(execution.id))
 
-    async def problem(self, erasure: WorkflowExecutionDescription) -> str | None:
-        """Return why a running erasure doesn't get on: how its activity failed last. None if it hasn't failed."""
-        for pending in erasure.raw_description.pending_activities:
-            if pending.HasField("last_failure"):
-                return await self._text(erasure.id, pending.last_failure)
-            if pending.activity_type.name == ERASE_MEMORIES_OF_TASK_ACTIVITY and not pending.last_worker_identity:
-                return "It waits for a worker that serves long-term memory."
-        return None
-
-    async def _text(self, workflow_id: str, failure: Failure) -> str:
-        copy = Failure()
-        copy.CopyFrom(failure)  # decoding changes it
-        try:
-            error = await decode_failure(self._workflows.converter(workflow_id), copy)
-        except PayloadUnavailable as unavailable:
-            error = unavailable
-        return (error.message if isinstance(error, FailureError) else str(error))[:_MAX_PROBLEM_CHARS]
+    async def progress(self, erasure: WorkflowExecutionDescription, *, memories: int | None = None) -> ErasureProgress:
+        """Return how far an erasure is, within ``calling``; ``memories`` is how many were erased before."""
+        is_running = erasure.status is WorkflowExecutionStatus.RUNNING
+        waits = is_running and not await self._workers.polls(erasure)
+        problem = await erasure_problem(erasure, self._workflows.converter(erasure.id))
+        return ErasureProgress(erasure.id, "erasing" if is_running else "erased", memories, waits, problem)

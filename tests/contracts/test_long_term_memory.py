@@ -476,6 +476,22 @@ async def test_the_memories_of_a_task_are_erased_in_all_scopes_of_its_tenant(mem
     assert await memory.erase(foreign) == 1
 
 
+async def test_the_memories_of_all_turns_of_a_conversation_are_erased_and_no_others(memory: LongTermMemory) -> None:
+    other = MemoryScope(kind="agent", owner="clerk", tenant=ADA.tenant)
+    foreign = MemoryScope(kind="user", owner="ada", tenant="another")
+    for scope in (ADA, other, foreign):
+        await memory.remember(scope, new("Ada lives in Berlin", task_id="conversation-1-a"))
+    await memory.remember(ADA, new("Ada drinks tea", task_id="conversation-1-b"))
+    for number, task_id in enumerate(("conversation-1", "conversation-11-a", "my-conversation-1-a", None)):
+        await memory.remember(ADA, new(f"Fact number {number}", task_id=task_id))
+    assert await memory.erase_of_conversation(ADA.tenant, "conversation-1") == 3
+    assert await memory.erase_of_conversation(ADA.tenant, "conversation-1") == 0
+    assert await texts_of(memory) == [f"Fact number {number}" for number in (3, 2, 1, 0)]
+    assert await texts_of(memory, other) == []
+    assert await texts_of(memory, foreign) == ["Ada lives in Berlin"]
+    assert await memory.erase(foreign) == 1
+
+
 ODD_TEXTS = [
     "a\0b",
     "\x01\x02 \x7f x",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
@@ -14,13 +15,16 @@ from temporalio.worker import Worker
 from activities.erasure_payloads import (
     CONVERSATION_ERASURE,
     ERASE_ACTIVITY,
+    TASK_ERASURE,
     ErasureRequest,
     ErasureSweep,
     MemoryCount,
     SweptExecutions,
-    TaskReference,
 )
-from activities.memory.memory_queries import ERASE_MEMORIES_OF_TASK_ACTIVITY
+from activities.memory.memory_queries import (
+    ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY,
+    ERASE_MEMORIES_OF_TASK_ACTIVITY,
+)
 from agentkit.interfaces import memory_task_queue
 from workflows.erasure import ConversationErasure, TaskErasure
 from workflows.workflow_sandbox import sandboxed_runner
@@ -47,7 +51,13 @@ class Sweeps:
 
 
 async def erase(
-    server: WorkflowEnvironment, env: TaskEnvironment, sweeps: Sweeps, *, ends_in_s: float = 0, memories: bool = False
+    server: WorkflowEnvironment,
+    env: TaskEnvironment,
+    sweeps: Sweeps,
+    *,
+    ends_in_s: float = 0,
+    memories: bool = False,
+    workflow_type: str = CONVERSATION_ERASURE,
 ) -> list[tuple[float, ErasureSweep]]:
     """Run an erasure; return the seconds from its start, and the argument, of each sweep."""
     now = await server.get_current_time()
@@ -63,7 +73,7 @@ async def erase(
     )
     async with worker:
         await env.client.execute_workflow(
-            CONVERSATION_ERASURE, request, id=f"erased-{uuid.uuid4().hex}", task_queue=env.settings.task_queue
+            workflow_type, request, id=f"erased-{uuid.uuid4().hex}", task_queue=env.settings.task_queue
         )
     return [((time - now).total_seconds(), sweep) for time, sweep in sweeps.calls]
 
@@ -86,25 +96,37 @@ async def test_the_last_sweep_comes_when_nothing_can_be_stored_any_more(
     assert calls[0][0] < 40 <= calls[-1][0]
 
 
+@pytest.mark.parametrize(
+    ("workflow_type", "activity_name", "id_field"),
+    [
+        (TASK_ERASURE, ERASE_MEMORIES_OF_TASK_ACTIVITY, "task_id"),
+        (CONVERSATION_ERASURE, ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY, "conversation_id"),
+    ],
+    ids=["task", "conversation"],
+)
 async def test_memories_are_erased_last_and_again_until_memory_can_be_used(
-    time_skipping_server: WorkflowEnvironment, time_skipping_env: TaskEnvironment
+    time_skipping_server: WorkflowEnvironment,
+    time_skipping_env: TaskEnvironment,
+    workflow_type: str,
+    activity_name: str,
+    id_field: str,
 ) -> None:
     env, sweeps = time_skipping_env, Sweeps()
-    erased: list[tuple[TaskReference, int]] = []
+    erased: list[tuple[dict[str, str], int]] = []
 
-    @activity.defn(name=ERASE_MEMORIES_OF_TASK_ACTIVITY)
-    async def erase_memories(task: TaskReference) -> MemoryCount:
-        erased.append((task, len(sweeps.calls)))
+    @activity.defn(name=activity_name)
+    async def erase_memories(reference: dict[str, str]) -> MemoryCount:
+        erased.append((reference, len(sweeps.calls)))
         if len(erased) == 1:
             raise ApplicationError("It is set up in another way.", type="MemoryMisconfigured", non_retryable=True)
         return MemoryCount(count=1, kind="erased")
 
     queue = memory_task_queue(env.settings.task_queue)
     async with Worker(env.client, task_queue=queue, activities=[erase_memories]):
-        await erase(time_skipping_server, env, sweeps, ends_in_s=40, memories=True)
+        await erase(time_skipping_server, env, sweeps, ends_in_s=40, memories=True, workflow_type=workflow_type)
     [(first, _), second] = erased
     assert second == (first, 2)
-    assert (first.tenant, first.task_id[:7]) == ("default", "erased-")
+    assert (first["tenant"], first[id_field][:7]) == ("default", "erased-")
 
 
 async def test_tasks_that_were_running_are_swept_again_a_minute_later(

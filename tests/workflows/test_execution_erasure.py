@@ -214,7 +214,7 @@ async def test_where_the_bucket_refuses_deletes_the_history_stays_and_the_reason
     async def problem() -> str:
         while True:
             description = await stored.client.get_workflow_handle(newest.id).describe()
-            if (text := await erasure.problem(description)) is not None:
+            if (text := (await erasure.progress(description)).problem) is not None:
                 return text
             await asyncio.sleep(0.05)
 

@@ -81,8 +81,17 @@ async def test_errors_have_the_reasons_of_the_reference(stub: ConversationServic
 async def test_a_conversation_is_deleted(harness: ApiHarness, stub: ConversationServiceAsyncStub) -> None:
     created = await stub.CreateConversation(pb.CreateConversationRequest(agent="assistant"), timeout=WITHIN)
     request = pb.DeleteConversationRequest(conversation_id=created.conversation.id)
-    deleted = await stub.DeleteConversation(request, timeout=WITHIN)
-    assert deleted.conversation.status == pb.CONVERSATION_STATUS_DELETED
+    for _ in range(2):
+        deleted = await stub.DeleteConversation(request, timeout=WITHIN)
+        assert (deleted.conversation_id, deleted.erased, deleted.waiting_for_worker) == (
+            request.conversation_id,
+            False,
+            True,
+        )
+        assert not deleted.HasField("memories")
+    request.memories = True
+    refused = await failure(stub.DeleteConversation(request, timeout=WITHIN))
+    assert refused.reason == "MEMORY_NOT_SERVED"
 
 
 async def test_turns_are_sent_listed_and_read(harness: ApiHarness, stub: ConversationServiceAsyncStub) -> None:

@@ -168,8 +168,11 @@ async def test_erasures_go_on_without_the_key_and_what_it_erased_can_be_deleted(
     assert await installation.destroy("acme") == 0  # as after an interruption
     response = await acme.http.delete(f"/api/v1/tasks/{waiting}")
     assert (response.status_code, response.json()["status"]) == (202, "erasing")
+    shown = (await acme.http.get(f"/api/v1/conversations/{conversation}")).json()["detail"]
+    assert shown.endswith("the key of its tenant or user was destroyed. DELETE deletes what is left of it.")
     response = await acme.http.delete(f"/api/v1/conversations/{conversation}")
-    assert (response.status_code, response.json()["type"]) == (410, "urn:opspawn:problem:conversation-erased")
+    assert (response.status_code, response.json()["status"]) == (202, "erasing")
+    assert (await acme.http.get(f"/api/v1/conversations/{conversation}")).json()["type"].endswith("conversation-erased")
     assert (await acme.http.get(f"/api/v1/tasks/{waiting}")).json()["type"].endswith("task-erased")
 
     async def owners() -> str:

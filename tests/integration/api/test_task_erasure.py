@@ -20,7 +20,8 @@ from agentkit.testing import InMemoryMemory
 from agentkit.tools import tool
 from api.memories.worker_memory import WorkerMemory
 from api.proto.opspawn.v1 import tasks_pb2
-from api.tasks.task_erasure import ErasedTask, TaskErasures
+from api.tasks.erasure_progress import ErasureProgress
+from api.tasks.task_erasure import TaskErasures
 from api.tasks.task_service import TaskService
 from tests.integration.api.clerk import by_step, problem_of
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, serve_rest, settings_for
@@ -79,7 +80,7 @@ async def erase(api: ApiHarness, task_id: str, **params: Any) -> httpx2.Response
     return await api.http.delete(f"/api/v1/tasks/{task_id}", params=params)
 
 
-async def erased_at_once(api: ApiHarness, task_id: str) -> ErasedTask:
+async def erased_at_once(api: ApiHarness, task_id: str) -> ErasureProgress:
     """Erase a task of which no activity can run any more."""
     tasks = TaskService(api.temporal, api.catalog, api.settings)
     memory = WorkerMemory(api.temporal, api.settings)
@@ -111,7 +112,7 @@ async def test_nothing_is_left_of_an_erased_task_but_an_id_that_starts_nothing(k
     run_id = (await keeper.temporal.get_workflow_handle(task_id).describe()).run_id
     assert len(stored_with_secret(keeper)) >= 4
     async with keeper.worker(["Never."]):
-        assert await erased_at_once(keeper, task_id) == ErasedTask(task_id, "erased")
+        assert await erased_at_once(keeper, task_id) == ErasureProgress(task_id, "erased")
     again = await keeper.http.post(
         "/api/v1/tasks", json={"agent_spec": AGENT, "input": f"{SECRET} " * 3_000}, headers={"Idempotency-Key": key}
     )

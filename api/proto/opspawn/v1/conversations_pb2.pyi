@@ -692,15 +692,19 @@ class DeleteConversationRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    MEMORIES_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
+    memories: _builtins.bool
+    """Whether to erase the memories that its turns have written, too."""
     def __init__(
         self,
         *,
         conversation_id: _builtins.str = ...,
+        memories: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "memories", b"memories"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -710,19 +714,36 @@ Global___DeleteConversationRequest: _TypeAlias = DeleteConversationRequest  # no
 class DeleteConversationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CONVERSATION_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def conversation(self) -> Global___Conversation: ...
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    MEMORIES_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_WORKER_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    erased: _builtins.bool
+    """False: a worker and Temporal still erase it; a repeated request says how far they are."""
+    memories: _builtins.int
+    """How many memories were erased. Absent where that was not requested."""
+    waiting_for_worker: _builtins.bool
+    """No worker runs that could go on with it."""
+    problem: _builtins.str
+    """Why it doesn't get on, such as how it failed last; it is tried again and again. Empty: nothing has failed."""
     def __init__(
         self,
         *,
-        conversation: Global___Conversation | None = ...,
+        conversation_id: _builtins.str = ...,
+        erased: _builtins.bool = ...,
+        memories: _builtins.int | None = ...,
+        waiting_for_worker: _builtins.bool = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_memories", b"_memories", "memories", b"memories"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_memories", b"_memories", "conversation_id", b"conversation_id", "erased", b"erased", "memories", b"memories", "problem", b"problem", "waiting_for_worker", b"waiting_for_worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__memories: _TypeAlias = _typing.Literal["memories"]  # noqa: Y015
+    _WhichOneofArgType__memories: _TypeAlias = _typing.Literal["_memories", b"_memories"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__memories) -> _WhichOneofReturnType__memories | None: ...
 
 Global___DeleteConversationResponse: _TypeAlias = DeleteConversationResponse  # noqa: Y015
 

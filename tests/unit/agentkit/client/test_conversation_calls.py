@@ -138,8 +138,18 @@ async def test_a_fork_names_the_last_turn_in_common(api: ScriptedApi, client: Op
     assert api.requests[0].body == {"from_turn": 3, "agent": "clerk"}
 
 
+async def test_an_erasure_tells_how_far_it_is(api: ScriptedApi, client: OpspawnClient) -> None:
+    erasing = {"id": "conversation-1", "status": "erasing", "memories": 2, "waiting_for_worker": True, "problem": "No."}
+    api.on("DELETE", "/conversations/conversation-1", ScriptedResponse(202, erasing))
+
+    deleted = await client.conversations.delete("conversation-1", memories=True)
+
+    assert deleted.model_dump() == erasing
+    assert api.requests[0].path == "/api/v1/conversations/conversation-1?memories=true"
+
+
 async def test_an_id_cant_address_something_else(api: ScriptedApi, client: OpspawnClient) -> None:
-    api.on("DELETE", "/conversations/a%2F..%3Fb", ScriptedResponse(202, conversation("deleted")))
+    api.on("DELETE", "/conversations/a%2F..%3Fb", ScriptedResponse(202, {"id": "a/..?b", "status": "erased"}))
 
     await client.conversations.delete("a/..?b")
 

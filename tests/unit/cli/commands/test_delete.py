@@ -30,6 +30,17 @@ def test_a_task_is_erased(
     assert api.requests[0].path.endswith("?memories=true") == bool(options)
 
 
+def test_a_conversation_is_erased(api: ScriptedApi, opspawn: Opspawn) -> None:
+    erased = {**ERASING, "id": "conversation-1", "status": "erased", "memories": 3}
+    api.on("DELETE", "/conversations/conversation-1", ScriptedResponse(202, erased))
+
+    result = opspawn("delete", "conversation-1", "--conversation", "--memories", stdin="y\n")
+
+    assert "Erase conversation conversation-1, and what it remembered?" in result.err
+    assert (result.code, result.out) == (0, " y\nConversation conversation-1 was erased.\nMemories erased: 3.\n")
+    assert api.requests[0].path.endswith("?memories=true")
+
+
 @pytest.mark.parametrize(("answer", "requests"), [("n\n", 0), ("", 0), ("y\n", 1)], ids=["no", "no-answer", "yes"])
 def test_a_person_is_asked_first(api: ScriptedApi, opspawn: Opspawn, answer: str, requests: int) -> None:
     api.on("DELETE", "/tasks/task-1", ScriptedResponse(202, ERASING))

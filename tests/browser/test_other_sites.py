@@ -18,6 +18,25 @@ _SEND = """([url, type]) => fetch(url, {method: "POST", mode: "no-cors", body: t
 _SUBMIT = """url => fetch(url, {method: "POST", headers: {"Content-Type": "application/json"},
     body: JSON.stringify({agent: "porter", input: "say rebound"})}).then(response => response.status)"""
 
+_FETCHES = """url => {
+    const body = JSON.stringify({agent: "porter", input: "say intruded"})
+    const fetched = (mode, headers, sent = body) => fetch(url, {method: "POST", mode, headers, body: sent,
+        credentials: "include"}).then(response => response.status, error => -1)
+    const json = {"Content-Type": "application/json"}
+    return Promise.all([
+        fetched("no-cors", {"Content-Type": "text/plain"}),
+        fetched("no-cors", {"Content-Type": "application/x-www-form-urlencoded"}),
+        fetched("no-cors", json),
+        fetched("no-cors", {}, new Blob([body])),
+        fetched("cors", {"Content-Type": "text/plain"}),
+        fetched("cors", json),
+        fetched("cors", {...json, Authorization: "Bearer x"}),
+    ])
+}"""
+_BEACON = """url => navigator.sendBeacon(url, JSON.stringify({agent: "porter", input: "say intruded"}))"""
+_FORM = """<form method="post" action="URL" enctype="TYPE">
+    <input name='{"agent": "porter", "input": "say intruded", "tags": ["' value='"]}'><button>Go</button></form>"""
+
 _READ = """url => new Promise(resolve => {
     const source = new EventSource(url);
     source.onopen = () => resolve("open");
@@ -62,6 +81,30 @@ async def test_a_page_of_another_site_cannot_stop_a_task(
         await page.goto(f"http://evil.example:{urlsplit(origin).port}/page.html?url=about:blank&types=x")
     (tmp_path / "open").touch()
     assert (await stack.wait_for_end(task_id))["status"] == "completed"
+
+
+async def test_a_page_of_another_site_or_of_another_server_of_this_machine_cannot_submit_a_task(
+    page: Page, origin: str, watched_stack: Stack
+) -> None:
+    stack = watched_stack
+    tasks = f"http://127.0.0.1:{stack.api_port}/api/v1/tasks"
+    for host in ("evil.example", "localhost"):
+        own_page = f"http://{host}:{urlsplit(origin).port}/page.html?url=about:blank&types=x"
+        await page.goto(own_page)
+        assert await page.evaluate(_FETCHES, tasks) == [-1] * 7
+        async with page.expect_event("requestfailed", lambda request: request.url == tasks) as beacon:
+            assert await page.evaluate(_BEACON, tasks)
+        assert "BLOCKED_BY_RESPONSE" in ((await beacon.value).failure or "")  # so the API has responded
+        for encoding in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+            await page.set_content(_FORM.replace("URL", tasks).replace("TYPE", encoding))
+            async with page.expect_navigation() as navigation:
+                await page.get_by_role("button").click()
+            assert (await navigation.value).status == 403
+            await page.goto(own_page)
+    await stack.wait_for_end(await stack.submit("say mine"))  # Temporal lists what came before, too
+    async with stack.client() as client:
+        listed = (await client.get("/api/v1/tasks")).json()
+    assert [task["title"] for task in listed["tasks"]] == ["say mine"]
 
 
 async def test_a_name_that_resolves_to_this_machine_gets_nothing(page: Page, watched_stack: Stack) -> None:

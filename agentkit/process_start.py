@@ -1,14 +1,27 @@
-"""Start a process whose start may be cancelled."""
+"""Start a process whose start may be cancelled, and without the secrets in this one's environment."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["start_process"]
+__all__ = ["plain_environment", "start_process"]
+
+_PLAIN = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
+_PLAIN_STARTS = ("COV_CORE_", "LC_", "LD_", "PYTHON")
+
+
+def plain_environment(*starts: str) -> dict[str, str]:
+    """Return the variables of this process that programs need to run, and those whose names start with ``starts``.
+
+    Secrets are in others.
+    """
+    wanted = (*_PLAIN_STARTS, *starts)
+    return {name: value for name, value in os.environ.items() if name in _PLAIN or name.startswith(wanted)}
 
 
 async def start_process(

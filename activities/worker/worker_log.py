@@ -48,7 +48,11 @@ def set_up_worker_log(secrets: Secrets = NoSecrets(), log_format: str | None = N
 
 
 def worker_secrets(settings: Settings) -> SecretStore:
-    """Return the secrets of the settings, of this process's environment; from now on the log is redacted."""
-    secrets = SecretStore(settings.secrets, settings.app_dir, inherited_environment())
+    """Return the secrets of the settings, of this process's environment; from now on the log is redacted.
+
+    The keys of providers, and all of Opspawn's own, are redacted as well.
+    """
+    own = settings.secret_values
+    secrets = SecretStore(settings.secrets, settings.app_dir, inherited_environment(), own)
     set_up_worker_log(secrets, settings.log_format)
     return secrets

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -49,6 +50,16 @@ Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_networks)
 def _split_names(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
+
+_OTHER_SECRETS = (
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "TEMPORAL_API_KEY",
+    "TEMPORAL_TLS_CLIENT_KEY_DATA",
+)
+"""Variables that libraries read."""
 
 _WITHOUT_VALUES = {
     "encryption_keys": "expected text such as 2026-11:BASE64",
@@ -222,18 +233,27 @@ class AgentSettings(BaseSettings):
     @classmethod
     def variables(cls) -> frozenset[str]:
         """Return the names of the environment variables that are read, in capitals."""
-        names: set[str] = set()
-        for key, field in cls.model_fields.items():
-            alias = field.validation_alias
-            choices = alias.choices if isinstance(alias, AliasChoices) else [alias or f"OPSPAWN_{key}"]
-            names.update(str(choice).upper() for choice in choices)
-        return frozenset(names)
+        return frozenset(name for key, field in cls.model_fields.items() for name in _variables(key, field))
 
     @classmethod
     def secret_variables(cls) -> tuple[str, ...]:
-        """Return the names of the environment variables with Opspawn's own secrets, which no tool needs."""
-        secret = [key for key, field in cls.model_fields.items() if "SecretStr" in str(field.annotation)]
-        return tuple(sorted({f"OPSPAWN_{key}".upper() for key in secret} & cls.variables()))
+        """Return the names of the environment variables with secrets of Opspawn's own, and of what it connects to.
+
+        A tool that needs one declares it as a secret.
+        """
+        own = (name for key, field in cls.model_fields.items() if _is_secret(field) for name in _variables(key, field))
+        return tuple(sorted({*own, *_OTHER_SECRETS}))
+
+    @property
+    def secret_values(self) -> dict[str, str]:
+        """The values of Opspawn's own secrets, by the names of the settings; the key of a table follows a dot."""
+        values: dict[str, str] = {}
+        for key, field in type(self).model_fields.items():
+            value = getattr(self, key) if _is_secret(field) else None
+            for name, secret in value.items() if isinstance(value, dict) else [(None, value)]:
+                if isinstance(secret, SecretStr):
+                    values[key if name is None else f"{key}.{name}"] = secret.get_secret_value()
+        return values
 
     @classmethod
     def load(cls, app_dir: Path | None = None, **overrides: object) -> Self:
@@ -277,6 +297,17 @@ class AgentSettings(BaseSettings):
             key: directory / value if key in paths and isinstance(value, str) else value
             for key, value in values.items()
         }
+
+
+def _variables(key: str, field: FieldInfo) -> list[str]:
+    """Return the names of the environment variables of a setting, in capitals."""
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias or f"OPSPAWN_{key}"]
+    return [str(choice).upper() for choice in choices]
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in str(field.annotation)
 
 
 def _explain(error: ValidationError) -> str:

@@ -15,7 +15,7 @@ from pydantic import JsonValue, ValidationError
 
 from agentkit.interfaces import OutputCheck
 from agentkit.json_text import MAX_JSON_DEPTH, is_deeper_than
-from agentkit.process_start import start_process
+from agentkit.process_start import plain_environment, start_process
 from agentkit.schemas.output_check import TOO_DEEP_VALUE
 
 __all__ = ["OutputCheckProcesses"]
@@ -111,7 +111,11 @@ class OutputCheckProcesses:
                 return process
         try:
             process = await start_process(
-                sys.executable, "-P", "-m", _MODULE, stdin=PIPE, stdout=PIPE, limit=_MAX_RESULT_BYTES
+                *(sys.executable, "-P", "-m", _MODULE),
+                env=plain_environment(),
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=_MAX_RESULT_BYTES,
             )
             await self._exchange(process, _WARM_UP, _START_TIMEOUT_S, keep=False)
         except (OSError, TimeoutError) as error:

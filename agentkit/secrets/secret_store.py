@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
@@ -21,6 +22,8 @@ __all__ = ["SecretStore"]
 
 _MIN_CHARS = 8
 """A shorter secret occurs in ordinary text, which its redaction would garble."""
+_MIN_OWN_CHARS = 16
+"""Of Opspawn's own: a shorter key may be a placeholder, such as the name of a local server."""
 _MAX_CHARS = 4_096
 """As long as the key of a certificate; the search for longer ones would take too much memory."""
 _MAX_FILE_BYTES = 4 * _MAX_CHARS + 2
@@ -37,9 +40,19 @@ class SecretStore:
     write it to a file that another one reads.
     """
 
-    def __init__(self, sources: Mapping[str, SecretSource], app_dir: Path, environment: Mapping[str, str]) -> None:
-        """Set up; files are relative to ``app_dir``, and variables are looked up in ``environment``."""
+    def __init__(
+        self,
+        sources: Mapping[str, SecretSource],
+        app_dir: Path,
+        environment: Mapping[str, str],
+        own: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Set up; files are relative to ``app_dir``, and variables are looked up in ``environment``.
+
+        ``own`` has secrets that are redacted, and that no tool gets, by their names.
+        """
         self._sources = sources
+        self._own = {name: (value,) for name, value in own.items() if _MIN_OWN_CHARS <= len(value) <= _MAX_CHARS}
         self._app_dir = app_dir
         self._environment = environment
         self._files: dict[str, tuple[tuple[int, ...], str]] = {}
@@ -92,21 +105,21 @@ class SecretStore:
 
     def redact_text(self, text: str) -> str:
         """Return ``text`` with ``[secret:NAME]`` in place of each value, also of encoded ones."""
-        return self._current_redactor().redact_text(text) if self._sources else text
+        return self._current_redactor().redact_text(text) if self._sources or self._own else text
 
     def redact_bytes(self, data: bytes) -> bytes:
         """Return the content of a file, redacted like a text."""
-        return self._current_redactor().redact_bytes(data) if self._sources else data
+        return self._current_redactor().redact_bytes(data) if self._sources or self._own else data
 
     def redact_value(self, value: JsonValue) -> JsonValue:
         """Return ``value`` with its texts, keys and numbers redacted; the value itself if it has no secret."""
-        return self._current_redactor().redact_value(value) if self._sources else value
+        return self._current_redactor().redact_value(value) if self._sources or self._own else value
 
     def _current_redactor(self) -> SecretRedactor:
         _ = self.problems  # reads what has changed
         with self._lock:
             if self._redactor is None:  # made once for all values: it takes 2 ms for each
-                self._redactor = SecretRedactor(self._values)
+                self._redactor = SecretRedactor({**self._own, **self._values})
             return self._redactor
 
     def _source(self, name: str) -> SecretSource:

@@ -185,7 +185,11 @@ async def places_of(stack: Stack, task_id: str) -> dict[str, bytes]:
 
 def leaks(places: dict[str, bytes]) -> list[str]:
     """Return where a part of the secret is, in any of the encodings."""
-    raw = SECRET.encode()
-    parts = [raw[2:14], quote(SECRET).encode()[2:14], raw.hex().encode()[2:20]]
-    parts += [base64.b64encode(b"\0" * shift + raw)[4:24] for shift in range(3)]
-    return [f"{name}: {part!r}" for name, data in places.items() for part in parts if part in data]
+    return [f"{name}: {part!r}" for name, data in places.items() for part in parts_of(SECRET) if part in data]
+
+
+def parts_of(secret: str) -> list[bytes]:
+    """Return a part of the secret in each encoding that it may be found in."""
+    raw = secret.encode()
+    parts = [raw[2:14], quote(secret).encode()[2:14], raw.hex().encode()[2:20]]
+    return [*parts, *(base64.b64encode(b"\0" * shift + raw)[4:24] for shift in range(3))]

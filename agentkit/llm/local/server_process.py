@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentkit.errors import ModelUnavailable
-from agentkit.process_start import start_process
+from agentkit.process_start import plain_environment, start_process
 
 __all__ = ["LocalServer", "ServerOptions", "start_server"]
 
+_VARIABLES = ("CUDA_", "GGML_", "GOMP_", "HIP_", "HSA_", "KMP_", "LLAMA_", "MKL_", "NVIDIA_", "OMP_", "ROCR_")
+"""What the names of variables begin with that set up processors and threads."""
 _PROGRAM = Path(__file__).with_name("llama_server.py")
 _STOP_TIMEOUT_S = 5.0
 """How long the process may take to end by itself; then it is killed."""
@@ -68,7 +70,8 @@ async def start_server(options: ServerOptions, timeout_s: float) -> LocalServer:
         "threads": _thread_count(),
     }
     # -P keeps the program's directory off the path: its modules must not hide packages of the same name.
-    process = await start_process(sys.executable, "-P", str(options.program), stdin=PIPE, stdout=PIPE)
+    command = (sys.executable, "-P", str(options.program))
+    process = await start_process(*command, env=plain_environment(*_VARIABLES), stdin=PIPE, stdout=PIPE)
     try:
         async with asyncio.timeout(timeout_s):
             address = await _wait_for_address(process, json.dumps(arguments))

@@ -9,5 +9,6 @@ __all__ = ["host_environment"]
 
 
 def host_environment(hidden: Collection[str]) -> dict[str, str]:
-    """Return this process's environment without the ``hidden`` variables."""
-    return {name: value for name, value in os.environ.items() if name not in hidden}
+    """Return this process's environment without the ``hidden`` variables, in capitals or not."""
+    names = {name.upper() for name in hidden}
+    return {name: value for name, value in os.environ.items() if name.upper() not in names}

@@ -67,6 +67,16 @@ def test_keys_of_providers_are_not_in_the_repr(
     assert "sk-secret" not in repr(settings)
 
 
+def test_secrets_have_their_variables_and_values(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "gm-secret")
+    settings = load()
+    assert settings.secret_values["google_api_key"] == "gm-secret"
+    assert "openai_api_key" not in settings.secret_values
+    wanted = {"OPENAI_API_KEY", "OPSPAWN_OPENAI_API_KEY", "GEMINI_API_KEY", "AGENTKIT_LTM_API_KEY", "TEMPORAL_API_KEY"}
+    assert wanted <= set(settings.secret_variables())
+    assert not {"OPENAI_BASE_URL", "OPSPAWN_PRICES"} & set(settings.secret_variables())
+
+
 def test_openai_api_is_responses_or_chat(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().openai_api is None
     monkeypatch.setenv("OPSPAWN_OPENAI_API", "chat")

@@ -37,6 +37,16 @@ def test_a_changed_file_is_read_again_and_its_former_value_is_redacted_still(tmp
     assert secrets.values(["key"]) == {"key": "the-second-value"}
 
 
+def test_own_secrets_are_redacted_and_no_tool_gets_them() -> None:
+    own = {"openai_api_key": "sk-0123456789abcdef", "encryption_keys.a": "A" * 44, "ltm_api_key": "lm-studio"}
+    secrets = SecretStore({}, Path(), {}, own)
+    assert secrets.redact_text("sk-0123456789abcdef") == "[secret:openai_api_key]"
+    assert secrets.redact_value({"a": "A" * 44}) == {"a": "[secret:encryption_keys.a]"}
+    assert secrets.redact_bytes(b"lm-studio") == b"lm-studio", "it may be a placeholder"
+    with pytest.raises(SecretMissing, match="There is no secret 'openai_api_key'"):
+        secrets.values(["openai_api_key"])
+
+
 def test_results_of_other_tools_are_redacted_before_the_secret_was_used(tmp_path: Path) -> None:
     secrets = store(environment={"GITHUB_TOKEN": TOKEN}, github=SecretSource(env="GITHUB_TOKEN"))
     assert secrets.redact_value({"log": [f"token={TOKEN}"]}) == {"log": ["token=[secret:github]"]}

@@ -299,7 +299,7 @@ def files_of(stack: Stack) -> dict[str, bytes]:
 async def problems_of(stack: PlantedStack) -> dict[str, bytes]:
     """Return the responses to bad requests that have the access key, or another secret, in the wrong place."""
     key = stack.access_key
-    wrong = [
+    wrong: list[tuple[str, str, dict[str, Any]]] = [
         ("GET", "/api/v1/tasks", {"headers": {"Authorization": f"Bearer {key}x"}}),
         ("GET", "/api/v1/tasks", {"headers": {"Authorization": f"Basic {key}"}}),
         ("GET", "/api/v1/tasks", {"headers": {"Authorization": "", "X-API-Key": key, "Cookie": f"key={key}"}}),

@@ -6,7 +6,7 @@ from asyncio.subprocess import PIPE
 
 import pytest
 
-from agentkit.process_start import start_process
+from agentkit.process_start import plain_environment, start_process
 from tests.polling import eventually
 from tests.process_states import children_of
 
@@ -48,3 +48,12 @@ async def test_a_start_that_is_cancelled_twice_ends_the_process_all_the_same() -
 async def test_a_program_that_is_missing_cannot_be_started() -> None:
     with pytest.raises(FileNotFoundError):
         await start_process("no-such-program")
+
+
+def test_a_plain_environment_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "VAULT_TOKEN", "LC_ALL", "PYTHONUTF8", "OMP_NUM_THREADS", "PATH"):
+        monkeypatch.setenv(name, "x")
+    environment = plain_environment("OMP_")
+    assert not {"OPENAI_API_KEY", "VAULT_TOKEN"} & environment.keys()
+    assert {"LC_ALL", "PYTHONUTF8", "OMP_NUM_THREADS", "PATH"} <= environment.keys()
+    assert "OMP_NUM_THREADS" not in plain_environment()

@@ -116,7 +116,7 @@ async def _serve(settings: Settings) -> None:
                 serving_app_memory(client, settings, models, cache, secrets, open_memory, worker_plugins),
                 build_worker(client, settings, models, catalog.toolset, check, relay, calls, secrets, mcp, None, cache),
             ):
-                await serve_until(stopping, client, settings)
+                await serve_until(stopping, client, settings, models)
     finally:
         connecting.cancel()
         await catalog.aclose()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from obstore.exceptions import AlreadyExistsError, PreconditionError
+
 from activities.temporal.key_files import KEY_FILES_DIRECTORY, KeyFile
 from activities.temporal.payload_storage import READ_FAILURE, WRITE_FAILURE, PayloadStorageFailed
 
@@ -43,8 +45,6 @@ class BucketKeyFiles:
 
     async def create(self, name: str, data: bytes) -> bool:
         """Write a file unless there is one of this name; return whether it was written."""
-        from obstore.exceptions import AlreadyExistsError, PreconditionError
-
         try:
             await self._store.put_async(_key(name), data, mode="create")
         except (AlreadyExistsError, PreconditionError):
@@ -55,8 +55,6 @@ class BucketKeyFiles:
 
     async def replace(self, name: str, data: bytes, version: str) -> bool:
         """Write a file again unless it has another version by now; return whether it was written."""
-        from obstore.exceptions import PreconditionError
-
         try:
             await self._store.put_async(_key(name), data, mode={"e_tag": version})
         except (PreconditionError, FileNotFoundError):

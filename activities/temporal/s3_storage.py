@@ -11,7 +11,6 @@ from temporalio.api.common.v1 import Payload
 from temporalio.contrib.aws.s3driver import S3StorageDriver, S3StorageDriverClient
 from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext, StorageDriverStoreContext
 
-from activities.temporal.bucket_key_files import BucketKeyFiles
 from activities.temporal.payload_storage import (
     READ_FAILURE,
     WRITE_FAILURE,
@@ -46,6 +45,8 @@ class S3PayloadStorage(S3StorageDriver):
         self._url = url
         self._former = directory
         store = _open_store(url)
+        from activities.temporal.bucket_key_files import BucketKeyFiles  # it imports what the extra installs
+
         self._bucket_client = _BucketClient(store)
         self.key_files = BucketKeyFiles(store, url)
         super().__init__(self._bucket_client, urlsplit(url).netloc, max_payload_size=_MAX_PAYLOAD_BYTES)

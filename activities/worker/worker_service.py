@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,8 @@ from activities.temporal.deployment_version import own_version
 from activities.temporal.queue_workers import VersionRouting, recent_workers
 from activities.temporal.task_queue_pollers import require_no_other_app_started
 from activities.temporal.version_problems import not_current
+from activities.worker.model_loading import load_models
+from agentkit.interfaces import Model
 
 __all__ = ["log_routing", "serve_until"]
 
@@ -23,21 +26,26 @@ logger = logging.getLogger("opspawn.worker")
 _CHECK_INTERVAL_S = 15.0
 
 
-async def serve_until(stopping: asyncio.Future[Any], client: Client, settings: Settings) -> None:
+async def serve_until(
+    stopping: asyncio.Future[Any], client: Client, settings: Settings, models: Mapping[str, Model]
+) -> None:
     """Return when ``stopping`` is done; before, log whether the workers of this version get tasks, at each change.
+
+    The SDKs of ``models`` are imported now that the worker polls.
 
     Raises:
         TaskQueueInUse: a worker of another app has started on the same task queue.
     """
     await require_no_other_app_started(client, settings)
     logger.info("Working on task queue %s for the app %s", settings.task_queue, settings.app_dir)
-    watching = asyncio.create_task(_watch_version(client, settings))
+    watching, loading = asyncio.create_task(_watch_version(client, settings)), asyncio.create_task(load_models(models))
     try:
         await asyncio.wait({stopping})
         logger.info("Stopping: activities that run have %g s to end", settings.shutdown_timeout)
     finally:
         watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        loading.cancel()
+        await asyncio.gather(watching, loading, return_exceptions=True)
 
 
 async def _watch_version(client: Client, settings: Settings) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentkit.messages import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
 
 __all__ = ["ModelPrice", "cost_usd", "has_price_list", "load_price_lists", "missing_price"]
 
@@ -82,11 +86,11 @@ def has_price_list(provider: str) -> bool:
     return provider in _LISTED_PROVIDERS
 
 
-def load_price_lists() -> None:
-    """Load the lists now: half a second that would otherwise delay the first response."""
+def load_price_lists() -> DataSnapshot:
+    """Return the lists. The first call takes half a second and 15 MB, and many processes need none."""
     from genai_prices.data_snapshot import get_snapshot
 
-    get_snapshot()
+    return get_snapshot()
 
 
 def _list_cost(provider: str, name: str, usage: Usage) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from agentkit.config.local_models import LOCAL_MODELS
-from agentkit.config.model_prices import has_price_list
+from agentkit.config.model_prices import has_price_list, load_price_lists
 
 __all__ = ["model_window"]
 
@@ -20,10 +20,8 @@ def model_window(model: str) -> int | None:
 
 
 def _listed_window(provider: str, name: str) -> int | None:
-    from genai_prices.data_snapshot import get_snapshot  # only now: it takes 15 MB, and many processes need none
-
     try:
-        _, listed = get_snapshot().find_provider_model(name, None, provider, None)
+        _, listed = load_price_lists().find_provider_model(name, None, provider, None)
     except LookupError:
         return None
     return listed.context_window

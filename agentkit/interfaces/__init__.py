@@ -44,6 +44,7 @@ from agentkit.interfaces.memory import (
 )
 from agentkit.interfaces.model import (
     Emit,
+    LoadableModel,
     Model,
     ModelDelta,
     ModelRequest,
@@ -120,6 +121,7 @@ __all__ = [
     "HttpReply",
     "HttpRequest",
     "InputRequired",
+    "LoadableModel",
     "LongTermMemory",
     "McpCall",
     "McpDescription",

@@ -14,7 +14,17 @@ from agentkit.messages import Message, Usage
 from agentkit.records import Record
 from agentkit.specs import ModelSettings, ToolSpec
 
-__all__ = ["Emit", "Model", "ModelDelta", "ModelRequest", "ModelResponse", "ModelWait", "RateLimited", "StopReason"]
+__all__ = [
+    "Emit",
+    "LoadableModel",
+    "Model",
+    "ModelDelta",
+    "ModelRequest",
+    "ModelResponse",
+    "ModelWait",
+    "RateLimited",
+    "StopReason",
+]
 
 StopReason = Literal["end", "tool_calls", "length", "refusal", "interrupted"]
 """Why a model stopped: its response is complete, it calls tools, it reached its output limit, a filter refused, or a
@@ -103,4 +113,13 @@ class RateLimited(Protocol):
 
     def waits(self) -> Sequence[ModelWait]:
         """Return the waits of the provider's models at this moment, by model."""
+        ...
+
+
+@runtime_checkable
+class LoadableModel(Protocol):
+    """A ``Model`` whose SDK is imported after the start of the worker."""
+
+    async def load(self) -> None:
+        """Import and build what requests need, ahead of the first one; more than once is allowed."""
         ...

@@ -8,7 +8,9 @@ from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.memory_requirements import missing_memory_requirement
 from agentkit.errors import ConfigurationInvalid, MemoryMisconfigured
 from agentkit.interfaces import LongTermMemory
+from agentkit.memory.embedded_memory import open_embedded_memory
 from agentkit.memory.embedders.embedder_choice import open_embedder
+from agentkit.memory.server_memory import open_server_memory
 
 __all__ = ["open_memory"]
 
@@ -30,11 +32,8 @@ async def open_memory(settings: AgentSettings, directory: Path) -> LongTermMemor
     if missing := missing_memory_requirement(settings):
         raise MemoryMisconfigured(missing)
     if store == "embedded" or settings.ltm_url is None:
-        from agentkit.memory.embedded_memory import open_embedded_memory
-
         return open_embedded_memory(directory, await open_embedder(settings))
     from agentkit.llm.shared.provider_credentials import checked_key
-    from agentkit.memory.server_memory import open_server_memory
 
     try:
         key = checked_key("AGENTKIT_LTM_API_KEY", settings.ltm_api_key)

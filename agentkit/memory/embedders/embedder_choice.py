@@ -7,6 +7,8 @@ from agentkit.config.long_term_memory_settings import embedding_choice
 from agentkit.config.memory_requirements import missing_embedding_requirement
 from agentkit.errors import ConfigurationInvalid, MemoryMisconfigured
 from agentkit.interfaces import Embedder
+from agentkit.memory.embedders.minilm import MiniLmEmbedder
+from agentkit.memory.embedders.multilingual import MultilingualEmbedder
 
 __all__ = ["open_embedder"]
 
@@ -26,12 +28,8 @@ async def open_embedder(settings: AgentSettings) -> Embedder:
     choice = embedding_choice(settings.ltm_embeddings)
     match choice.provider:
         case "minilm":
-            from agentkit.memory.embedders.minilm import MiniLmEmbedder
-
             return MiniLmEmbedder()
         case "multilingual":
-            from agentkit.memory.embedders.multilingual import MultilingualEmbedder
-
             return MultilingualEmbedder()
         case provider:
             try:

@@ -65,6 +65,7 @@ from api.tasks.tenant_usage_service import TenantUsageService
 from api.tasks.workers.worker_mcp import WorkerMcpServers
 from api.tasks.workers.worker_sandbox import WorkerSandbox
 from api.tasks.workers.worker_versions import WorkerVersions
+from workflows.telemetry.root_span import terminated_task_spans
 
 __all__ = ["create_app"]
 
@@ -175,7 +176,8 @@ def _lifespan(
     @asynccontextmanager
     async def run_services(app: FastAPI) -> AsyncIterator[None]:
         temporal = client or await connect(settings, lazy=True)
-        tasks = TaskService(temporal, catalog, settings, PendingTurns(temporal, settings))
+        spans = terminated_task_spans(temporal)
+        tasks = TaskService(temporal, catalog, settings, PendingTurns(temporal, settings), spans)
         input_requests, steering = (
             InputRequestService(temporal, tasks, settings),
             TaskSteering(temporal, tasks, settings),
@@ -213,6 +215,8 @@ def _lifespan(
         async with relay_server(hub, settings) if relay else nullcontext():
             yield
         await asyncio.gather(hub.aclose(), status_feed.aclose(), sandbox.aclose())
+        if spans is not None:
+            await spans.aclose()
 
     return run_services
 

@@ -49,6 +49,7 @@ from api.tasks.workers.worker_presence import WorkerPresence
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from api.tasks.workflow_views import WorkflowViews
 from workflows.task_types import TaskInput, ToolCallLedger
+from workflows.telemetry.root_span import TerminatedTaskSpans
 
 __all__ = ["TaskService"]
 
@@ -66,11 +67,17 @@ class TaskService:
     """
 
     def __init__(
-        self, client: Client, catalog: Catalog, settings: Settings, pending: PendingTasks | None = None
+        self,
+        client: Client,
+        catalog: Catalog,
+        settings: Settings,
+        pending: PendingTasks | None = None,
+        spans: TerminatedTaskSpans | None = None,
     ) -> None:
-        """``pending`` finds the tasks that have not started."""
+        """``pending`` finds the tasks that have not started; ``spans`` gets those that are terminated."""
         self._client = client
         self._pending = pending or NoPendingTasks()
+        self._spans = spans
         self._agents = AgentChoice(catalog, settings)
         self._starter = TaskStarter(client, settings)
         self._input = ReferencedInput(client, settings)
@@ -265,7 +272,10 @@ class TaskService:
                 await handle.terminate(reason="Terminated through the API", rpc_timeout=RPC_TIMEOUT)
         except TaskNotFound:  # Temporal's error when the task ended after `_running`
             raise TaskEnded(task_id, (await self.changed(task_id)).status) from None
-        return await self.changed(task_id)
+        task = await self.changed(task_id)
+        if self._spans is not None:
+            await self._spans.export(task_id, task.started_at or task.created_at, task.steps)
+        return task
 
     async def changed(self, task_id: str) -> TaskSnapshot:
         """Return a task that was changed; as lists show it where more can't be read, for the change is made."""

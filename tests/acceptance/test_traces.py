@@ -75,6 +75,7 @@ async def watched(tmp_path: Path, temporal_port: int) -> AsyncIterator[WatchedSt
         stack = WatchedStack(tmp_path, temporal_port, f"watched-{temporal_port}", received=received)
         stack.write_app()
         (stack.app_dir / "agents" / "buyer.yaml").write_text(BUYER)
+        (stack.app_dir / "agents" / "asker.yaml").write_text("model: demo:demo\ntools: [ask_person]\n")
         (stack.app_dir / "tools" / "shop.py").write_text(TOOLS)
         (stack.app_dir / "opspawn.toml").write_text(SETTINGS)
         try:
@@ -107,6 +108,13 @@ async def test_a_task_over_a_killed_worker_is_the_tree_of_the_docs(watched: Watc
     _check_contents(received.named("chat demo"), received)
     unknown = await watched.submit("call made_up {}\nsay Hi.")
     assert (await watched.wait_for_end(unknown))["status"] == "completed"
+    waiting = await watched.submit('call ask_person {"question": "Now?"}', agent="asker")
+    await eventually(lambda: is_received("chat demo", 7), "a task that asks")
+    async with watched.client() as client:
+        assert (await client.post(f"/api/v1/tasks/{waiting}/terminate")).status_code == 202
+    await eventually(lambda: is_received("invoke_agent asker", 1), "the span of a task that was terminated")
+    (terminated,) = received.named("invoke_agent asker")
+    assert plain(attributes_of(terminated)["opspawn.status"]) == "terminated"
     everything = [*map(str, received.spans), *map(str, received.events), watched.log("worker"), watched.log("api")]
     everything += [worker_metrics := await watched.metrics(watched.metrics_port)]
     everything += [api_metrics := await watched.metrics(watched.api_port)]

@@ -33,9 +33,10 @@ from agentkit.interfaces import ModelRequest, ModelResponse, ToolOutput
 from agentkit.messages import Usage
 from agentkit.observed_calls import ObservedEmbeddings, ObservedModelCall
 from agentkit.telemetry import TraceParent, provider_name, span_id
+from workflows.telemetry.root_span import common_attributes
 from workflows.telemetry.task_facts import TaskFacts, root_span_id
 
-__all__ = ["ActivityAttempt", "AttemptReport", "Contents", "common_attributes"]
+__all__ = ["ActivityAttempt", "AttemptReport", "Contents"]
 
 _NS = 1_000_000_000
 _USAGE = {
@@ -253,17 +254,6 @@ class ActivityAttempt:
             **fields,
         )
         return _with(span, attributes)
-
-
-def common_attributes(facts: TaskFacts, task_id: str) -> Mapping[str, str]:
-    """Return the attributes of each span of a task."""
-    conversation = {} if facts.conversation is None else {names.CONVERSATION_ID: facts.conversation}
-    return {
-        names.AGENT_NAME: facts.agent,
-        names.TASK_ID: task_id,
-        "opspawn.tenant": facts.tenant,
-        **conversation,
-    }
 
 
 def _with(span: FinishedSpan, attributes: Mapping[str, AttributeValue]) -> FinishedSpan:

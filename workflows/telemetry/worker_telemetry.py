@@ -36,7 +36,8 @@ from agentkit.interfaces import DEFAULT_TENANT, NoSecrets, Secrets
 from agentkit.observed_calls import ObservedEmbeddings, ObservedModelCall, observing
 from agentkit.telemetry import span_id, tracing_as
 from workflows.task_types import WORKFLOW_TYPE
-from workflows.telemetry.activity_attempt import ActivityAttempt, AttemptReport, common_attributes
+from workflows.telemetry.activity_attempt import ActivityAttempt, AttemptReport
+from workflows.telemetry.root_span import common_attributes, root_span
 from workflows.telemetry.task_facts import TaskFacts, TaskFactsCache, root_span_id
 from workflows.telemetry.task_reports import REPORT, TaskReport, TaskReporting
 
@@ -167,7 +168,17 @@ class WorkerTelemetry(Interceptor):
             self.export(_wait_span(facts, report))
         else:
             self.metrics.task_ended(at - report.since, facts.labels, report.status)
-            self.export(_task_span(facts, report, at))
+            self.export(
+                root_span(
+                    facts,
+                    report.task_id,
+                    report.status,
+                    since=report.since,
+                    until=at,
+                    steps=report.steps,
+                    error_type=report.error_type,
+                )
+            )
 
 
 class _ReportedActivities(ActivityInboundInterceptor):
@@ -205,26 +216,6 @@ class _EmbeddingCounts:
     def on_embeddings(self, call: ObservedEmbeddings) -> None:
         """Count them."""
         self._metrics.embeddings((call.end_ns - call.start_ns) / _NS, call.model, call.error_type or "")
-
-
-def _task_span(facts: TaskFacts, report: TaskReport, at: float) -> FinishedSpan:
-    error = {} if report.error_type is None else {names.ERROR_TYPE: report.error_type}
-    return FinishedSpan(
-        name=f"invoke_agent {facts.agent}",
-        trace_id=facts.trace_id,
-        span_id=root_span_id(report.task_id),
-        parent_id=facts.parent_id,
-        start_ns=int(report.since * _NS),
-        end_ns=int(at * _NS),
-        attributes={
-            names.OPERATION: "invoke_agent",
-            "opspawn.status": report.status,
-            "opspawn.steps": report.steps,
-            **common_attributes(facts, report.task_id),
-            **error,
-        },
-        error_type=report.error_type,
-    )
 
 
 def _wait_span(facts: TaskFacts, report: TaskReport) -> FinishedSpan:

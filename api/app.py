@@ -27,41 +27,32 @@ from api.memories.memory_import import MAX_IMPORT_BYTES
 from api.memories.worker_memory import WorkerMemory
 from api.relay.relay_server import relay_server
 from api.request_metrics import RequestMetrics
-from api.rest import (
-    agent_routes,
-    conversation_routes,
-    docs_page,
-    event_routes,
-    file_routes,
-    health_routes,
-    home_page,
-    input_request_routes,
-    mcp_routes,
-    memory_routes,
-    result_routes,
-    steering_routes,
-    system_routes,
-    task_routes,
-    tenant_routes,
-    worker_routes,
-)
+from api.rest import health_routes, system_routes
 from api.rest.access.authentication_middleware import AuthenticationMiddleware
 from api.rest.access.caller_trace import CallerTraceMiddleware
 from api.rest.access.route_roles import OPEN_PATHS, describe_security
 from api.rest.access.security_headers import SecurityHeadersMiddleware
+from api.rest.agents import agent_routes
 from api.rest.codec import codec_routes
 from api.rest.codec.codec_cors import CODEC_PATH, CodecCorsMiddleware, web_ui_origins
+from api.rest.conversations import conversation_routes
 from api.rest.cross_site import CrossSiteMiddleware, allowed_hosts
+from api.rest.mcp import mcp_routes
+from api.rest.memories import memory_routes
 from api.rest.metrics import install_metrics
+from api.rest.pages import docs_page, home_page
 from api.rest.problems import install_problems, problem_schemas
 from api.rest.request_bodies import BodyLimitMiddleware
+from api.rest.tasks import event_routes, file_routes, input_request_routes, result_routes, steering_routes, task_routes
+from api.rest.tenants import tenant_routes
+from api.rest.workers import worker_routes
 from api.services import ApiServices, install_services
+from api.tasks.erasure.task_erasure import TaskErasures
+from api.tasks.forks.task_fork import TaskForks
 from api.tasks.input_request_service import InputRequestService
-from api.tasks.task_erasure import TaskErasures
-from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
-from api.tasks.tenant_usage_service import TenantUsageService
+from api.tasks.tenants.tenant_usage_service import TenantUsageService
 from api.tasks.workers.worker_mcp import WorkerMcpServers
 from api.tasks.workers.worker_sandbox import WorkerSandbox
 from api.tasks.workers.worker_versions import WorkerVersions

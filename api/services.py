@@ -18,12 +18,12 @@ from api.events.recorded_results import RecordedResults
 from api.events.status_feed import StatusFeed
 from api.memories.worker_memory import WorkerMemory
 from api.request_metrics import RequestMetrics
+from api.tasks.erasure.task_erasure import TaskErasures
+from api.tasks.forks.task_fork import TaskForks
 from api.tasks.input_request_service import InputRequestService
-from api.tasks.task_erasure import TaskErasures
-from api.tasks.task_fork import TaskForks
 from api.tasks.task_service import TaskService
 from api.tasks.task_steering import TaskSteering
-from api.tasks.tenant_usage_service import TenantUsageService
+from api.tasks.tenants.tenant_usage_service import TenantUsageService
 from api.tasks.workers.worker_mcp import WorkerMcpServers
 from api.tasks.workers.worker_sandbox import WorkerSandbox
 from api.tasks.workers.worker_versions import WorkerVersions

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from temporalio.client import Client, WorkflowHandle
 
 from agentkit.messages import user_message
-from api.tasks.task_start import new_task_id
+from api.tasks.starting.task_start import new_task_id
 from benchmarks.bare_loop import BareLoop, BareTask
 from benchmarks.lookup_task import INPUT, INSTRUCTIONS, agent
 from benchmarks.processes import WorkerProcess

@@ -20,7 +20,7 @@ from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from agentkit.catalog.catalog import load_catalog
 from agentkit.messages import user_message
-from api.tasks.task_start import new_task_id
+from api.tasks.starting.task_start import new_task_id
 from benchmarks.lookup_task import INPUT, INSTRUCTIONS
 from benchmarks.processes import BenchmarkServers, run_process, wait_until_listening
 from cli.dev.ports import free_port

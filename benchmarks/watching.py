@@ -30,7 +30,7 @@ from activities.temporal.data_converter import data_converter
 from agentkit.interfaces import ModelDelta
 from agentkit.messages import user_message
 from agentkit.specs import AgentSpec
-from api.tasks.task_start import new_task_id
+from api.tasks.starting.task_start import new_task_id
 from benchmarks.processes import request_line, run_process, run_servers, wait_until_listening
 from cli.dev.ports import free_port
 from workflows.task_types import WORKFLOW_TYPE, TaskInput

@@ -12,12 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
 from api.conversations.conversation_workflows import ConversationWorkflows
+from api.tasks.erasure.workflow_erasure import WorkflowErasure
 from api.tasks.erasure_progress import ErasureProgress
 from api.tasks.task_reading import until_closed
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.tenant_access import tenant_of
+from api.tasks.visibility.tenant_access import tenant_of
 from api.tasks.workers.worker_presence import WorkerPresence
-from api.tasks.workflow_erasure import WorkflowErasure
 from workflows.conversations.conversation_types import DELETE_CONVERSATION
 
 __all__ = ["ConversationDeletion", "ConversationMemories"]

@@ -16,13 +16,13 @@ from api.conversations.conversation_service import ConversationService
 from api.conversations.conversation_snapshot import CreatedConversation
 from api.conversations.conversation_starter import ConversationStarter, new_conversation_id
 from api.conversations.conversation_workflows import ConversationWorkflows
-from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import PayloadUnavailable, TaskRefused
-from api.tasks.fork_copies import ForkCopies, transcript_digest
-from api.tasks.task_start import request_hash
+from api.tasks.forks.fork_copies import ForkCopies, transcript_digest
+from api.tasks.starting.agent_choice import AgentChoice
+from api.tasks.starting.task_start import request_hash
 from api.tasks.task_transcripts import TaskTranscripts
 from api.tasks.task_workflows import TaskHandle
-from api.tasks.tenant_access import own_tenant
+from api.tasks.visibility.tenant_access import own_tenant
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.conversations.conversation_types import (
     CONVERSATION_QUERY,

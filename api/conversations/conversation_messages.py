@@ -17,17 +17,17 @@ from api.conversations.conversation_starter import message_id
 from api.conversations.conversation_workflows import ConversationWorkflows
 from api.conversations.pending_turns import queued_turn
 from api.current_principal import authenticated_subject
-from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import MessageRefused, SteeringRefused, TaskNotFound
-from api.tasks.referenced_input import ReferencedInput
 from api.tasks.requests.schema_checks import SchemaChecks
 from api.tasks.requests.task_requests import NewTask
+from api.tasks.starting.agent_choice import AgentChoice
+from api.tasks.starting.referenced_input import ReferencedInput
+from api.tasks.starting.task_start import request_hash, task_title
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot, TaskUrls
-from api.tasks.task_start import request_hash, task_title
 from api.tasks.task_updates import TaskUpdates
-from api.tasks.tenant_access import acting_for
-from api.tasks.tenant_limits import TenantLimits
+from api.tasks.tenants.tenant_limits import TenantLimits
+from api.tasks.visibility.tenant_access import acting_for
 from workflows.conversations.conversation_types import (
     SEND_TO_CONVERSATION,
     ConversationMessage,

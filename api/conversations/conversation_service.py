@@ -35,7 +35,6 @@ from api.conversations.conversation_starter import (
 from api.conversations.conversation_visibility import conversation_query, listed_conversation, waiting_conversations
 from api.conversations.conversation_workflows import ConversationWorkflows
 from api.current_principal import authenticated_subject
-from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import (
     FieldIssue,
     MessageRefused,
@@ -43,15 +42,16 @@ from api.tasks.errors import (
     TaskNotFound,
     TaskRefused,
 )
-from api.tasks.referenced_input import ReferencedInput, has_references
-from api.tasks.task_listing import PageCursor, TaskPages
+from api.tasks.listing.task_listing import PageCursor, TaskPages
+from api.tasks.starting.agent_choice import AgentChoice
+from api.tasks.starting.referenced_input import ReferencedInput, has_references
+from api.tasks.starting.task_start import request_hash, task_title
 from api.tasks.task_snapshot import TranscriptSlice
-from api.tasks.task_start import request_hash, task_title
 from api.tasks.task_transcripts import TaskTranscripts, transcript_slice
 from api.tasks.task_updates import TaskUpdates
-from api.tasks.task_visibility import visible_status
 from api.tasks.task_workflows import TaskWorkflows
-from api.tasks.tenant_access import own_tenant
+from api.tasks.visibility.task_visibility import visible_status
+from api.tasks.visibility.tenant_access import own_tenant
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.conversations.conversation_types import (
     CHANGE_CONVERSATION,

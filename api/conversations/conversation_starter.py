@@ -14,10 +14,10 @@ from activities.settings import Settings
 from api.conversations.conversation_visibility import conversation_memo, conversation_search_attributes
 from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.errors import ConversationErased, ConversationNotFound, IdempotencyConflict
-from api.tasks.idempotency_keys import IdempotencyKey, IdempotencyKeys
+from api.tasks.starting.idempotency_keys import IdempotencyKey, IdempotencyKeys
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.tenant_access import own_tenant
-from api.tasks.tenant_limits import TenantLimits
+from api.tasks.tenants.tenant_limits import TenantLimits
+from api.tasks.visibility.tenant_access import own_tenant
 from workflows.conversations.conversation_types import CONVERSATION_TYPE, ConversationInput
 from workflows.search_attributes import MEMO_BODY_HASH, STATUS
 

@@ -19,13 +19,13 @@ from api.conversations.conversation_snapshot import (
     ConversationUrls,
     ShownConversationStatus,
 )
+from api.tasks.listing.task_listing import created_terms, visibility_query
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.requests.task_requests import TaskFilter
-from api.tasks.task_listing import created_terms, visibility_query
-from api.tasks.task_visibility import memo_metadata, memo_usage, memo_value
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.tenant_access import tenant_of, tenant_terms
-from api.tasks.visibility_text import quoted
+from api.tasks.visibility.task_visibility import memo_metadata, memo_usage, memo_value
+from api.tasks.visibility.tenant_access import tenant_of, tenant_terms
+from api.tasks.visibility.visibility_text import quoted
 from workflows.conversations.conversation_types import (
     CONVERSATION_TYPE,
     MEMO_CONVERSATION,

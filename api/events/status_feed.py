@@ -21,9 +21,9 @@ from api.events.event import Event
 from api.events.event_buffer import EventBuffer
 from api.tasks.errors import WatchInterrupted
 from api.tasks.payload_decoding import unreadable_reason
-from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
-from api.tasks.tenant_access import is_visible
+from api.tasks.visibility.task_visibility import visible_status
+from api.tasks.visibility.tenant_access import is_visible
 from workflows.search_attributes import AGENT, MEMO_TITLE
 from workflows.task_types import WORKFLOW_TYPE
 

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from api.grpc.json_values import NotJSON, from_struct, from_value
 from api.proto.opspawn.v1 import tasks_pb2
 from api.tasks.errors import FieldIssue, RequestInvalid
-from api.tasks.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
+from api.tasks.starting.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
 
 __all__ = [
     "Fields",

@@ -64,7 +64,7 @@ from api.tasks.errors import (
 )
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, calling_temporal
-from api.tasks.tenant_access import own_tenant
+from api.tasks.visibility.tenant_access import own_tenant
 from api.tasks.workers.readiness import start_worker
 
 __all__ = ["WorkerMemory"]

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.request_metrics import RequestMetrics
 from api.rest.access.route_roles import ADMIN
 from api.services import request_services
-from api.tasks.waiting_counts import waiting_counts
+from api.tasks.listing.waiting_counts import waiting_counts
 
 __all__ = ["install_metrics"]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Header, Path, Query
 from starlette.exceptions import HTTPException
 
-from api.tasks.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
+from api.tasks.starting.task_start import IDEMPOTENCY_KEY_RULE, is_idempotency_key
 
 __all__ = ["TaskId", "TranscriptLimit", "TranscriptStart", "TranscriptVersion", "checked_key", "key_header"]
 

@@ -15,13 +15,13 @@ from agentkit.input_requests import InputAnswer
 from agentkit.runtime.calls.open_requests import OpenRequests
 from api.current_principal import authenticated_principal
 from api.tasks.errors import AnswerRefused, RoleMissing, TaskEnded
+from api.tasks.listing.task_listing import PageCursor, TaskPages, inbox_query
 from api.tasks.requests.steering_requests import AnswerRequest, InboxRequest
-from api.tasks.task_listing import PageCursor, TaskPages, inbox_query
 from api.tasks.task_service import TaskService
 from api.tasks.task_snapshot import TaskSnapshot
 from api.tasks.task_updates import TaskUpdates
-from api.tasks.task_visibility import listed_input_requests, open_request
 from api.tasks.task_workflows import TaskWorkflows
+from api.tasks.visibility.task_visibility import listed_input_requests, open_request
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.search_attributes import AGENT, MAX_LISTED_REQUESTS
 from workflows.task_types import AnswerVerdict, PendingInput

@@ -17,8 +17,8 @@ from temporalio.exceptions import ApplicationError, FailureError
 from api.tasks.errors import PayloadUnavailable
 from api.tasks.payload_decoding import decode_failure, decode_record
 from api.tasks.task_snapshot import FailureReason, TaskSnapshot, TaskUsage, input_content
-from api.tasks.task_visibility import RUNNING_STATUSES
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.visibility.task_visibility import RUNNING_STATUSES
 from workflows.task_types import CarriedState, TaskFailure, TaskInput, TaskResult, TaskStatus, TaskView
 
 __all__ = [

@@ -18,33 +18,33 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog
 from agentkit.messages import user_message
 from agentkit.runtime.calls.effect_ledger import LedgerEntry
-from api.tasks.agent_choice import AgentChoice
 from api.tasks.errors import (
     PayloadUnavailable,
     TaskEnded,
     TaskNotFound,
 )
+from api.tasks.listing.task_listing import PageCursor, TaskPages, visibility_query
 from api.tasks.pending_tasks import NoPendingTasks, PendingTasks
-from api.tasks.referenced_input import ReferencedInput, has_references
 from api.tasks.requests.schema_checks import SchemaChecks
 from api.tasks.requests.task_requests import NewTask, TaskListRequest
 from api.tasks.stalled_workflow import stalled_reason
-from api.tasks.task_listing import PageCursor, TaskPages, visibility_query
-from api.tasks.task_reading import until_closed, with_ending, with_opening
-from api.tasks.task_snapshot import CreatedTask, StalledReason, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
-from api.tasks.task_start import (
+from api.tasks.starting.agent_choice import AgentChoice
+from api.tasks.starting.referenced_input import ReferencedInput, has_references
+from api.tasks.starting.task_start import (
     check_start_at,
     new_task_id,
     request_hash,
     task_title,
 )
-from api.tasks.task_starter import TaskStarter
+from api.tasks.starting.task_starter import TaskStarter
+from api.tasks.task_reading import until_closed, with_ending, with_opening
+from api.tasks.task_snapshot import CreatedTask, StalledReason, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
 from api.tasks.task_transcripts import TaskTranscripts, transcript_slice
-from api.tasks.task_visibility import (
-    listed_task,
-)
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
+from api.tasks.visibility.task_visibility import (
+    listed_task,
+)
 from api.tasks.workers.worker_presence import WorkerPresence
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from api.tasks.workflow_views import WorkflowViews

@@ -13,9 +13,9 @@ from activities.temporal.client import temporal_address
 from activities.temporal.encrypted_payloads import id_suffix, is_erased, key_reference
 from api.tasks.erasure_progress import erasure_problem
 from api.tasks.errors import ContentErased, ConversationErased, ServiceError, TaskEnded, TaskErased, TaskNotFound
-from api.tasks.task_visibility import visible_status
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
-from api.tasks.tenant_access import is_visible, own_tenant
+from api.tasks.visibility.task_visibility import visible_status
+from api.tasks.visibility.tenant_access import is_visible, own_tenant
 from workflows.task_types import WORKFLOW_TYPE
 
 __all__ = ["TaskHandle", "TaskWorkflows"]

@@ -10,8 +10,8 @@ from rich.text import Text
 from activities.settings import Settings
 from agentkit.config.providers import is_unconfigured
 from cli.command_options import AppDir, Url
-from cli.doctor_checks import Checkup, run_checks
-from cli.finding import Finding, exit_code
+from cli.doctor.doctor_checks import Checkup, run_checks
+from cli.doctor.finding import Finding, exit_code
 from cli.views.console import err, out, printable, write_line, write_message
 from cli.views.notices import demo_notice, dev_command
 

@@ -28,9 +28,9 @@ from agentkit.runtime.calls.tool_results import value_text
 from agentkit.specs import ToolSpec
 from cli.answers.typed_json import parse_typed_json
 from cli.command_options import AppDir, app_settings, text_argument
+from cli.doctor.mcp_checks import problem_text
 from cli.errors import CommandFailed, Interrupted, UsageWrong
 from cli.mcp_call import call_tool
-from cli.mcp_checks import problem_text
 from cli.mcp_child import running_mcp_process
 from cli.mcp_servers_file import configured_server, configured_servers
 from cli.views.console import err, one_line, printable, write_json, write_message, write_text

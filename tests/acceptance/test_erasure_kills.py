@@ -17,8 +17,8 @@ from grpc import aio
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.temporal.payload_storage import payload_directory
+from api.tasks.erasure.workflow_erasure import WorkflowErasure
 from api.tasks.task_workflows import TaskWorkflows
-from api.tasks.workflow_erasure import WorkflowErasure
 from tests.acceptance.conftest import Stack, eventually
 from tests.process_starter import ProcessStarter
 

@@ -27,8 +27,8 @@ from activities.storage.message_storage import MessageStorage
 from activities.temporal.data_converter import data_converter
 from activities.temporal.payload_storage import payload_directory
 from agentkit.messages import user_message
+from api.tasks.erasure.workflow_erasure import WorkflowErasure
 from api.tasks.task_workflows import TaskWorkflows
-from api.tasks.workflow_erasure import WorkflowErasure
 from tests.bucket_server import BucketServer
 from tests.polling import eventually_found
 from tests.workflows.conftest import TIMEOUT_S, TaskEnvironment

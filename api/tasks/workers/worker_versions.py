@@ -26,7 +26,7 @@ from activities.temporal.worker_deployments import (
 )
 from api.tasks.errors import WorkerVersionRefused
 from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
-from api.tasks.tenant_access import tenant_terms
+from api.tasks.visibility.tenant_access import tenant_terms
 
 __all__ = ["DeploymentView", "VersionView", "WorkerVersions", "WorkerView"]
 

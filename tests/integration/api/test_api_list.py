@@ -12,8 +12,8 @@ from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedResponse
+from api.tasks.listing.task_listing import PageCursor, newest_tasks, visibility_query
 from api.tasks.requests.task_requests import TaskFilter
-from api.tasks.task_listing import PageCursor, newest_tasks, visibility_query
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.gated_model import GatedModel
 

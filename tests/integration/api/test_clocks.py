@@ -23,7 +23,7 @@ LOCAL_CLOCK_IS_RIGHT = {
     "api/events/retry_watcher.py": "the same",
     "api/events/status_feed.py": "the time of an event whose task has none",
     "api/memories/memory_requests.py": "whether the expiry of a memory is past, which is no matter of seconds",
-    "api/tasks/task_start.py": "whether a time is within a year",
+    "api/tasks/starting/task_start.py": "whether a time is within a year",
 }
 
 

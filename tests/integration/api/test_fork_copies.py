@@ -11,7 +11,7 @@ from activities.temporal.payload_storage import payload_directory
 from activities.tenant_settings import TenantSettings
 from agentkit.messages import Message, StoredContent, ToolResult, user_message
 from api.tasks.errors import PayloadUnavailable, TemporalUnreachable, TenantLimited
-from api.tasks.fork_copies import ForkCopies
+from api.tasks.forks.fork_copies import ForkCopies
 from api.tasks.task_workflows import TaskWorkflows
 from tests.integration.api.conftest import ApiHarness
 

@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from activities.temporal.encrypted_payloads import key_reference
 from activities.temporal.payload_encryption import PayloadEncryption
 from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
-from api.tasks.idempotency_keys import IdempotencyKeys
-from api.tasks.task_start import task_id_for_key
+from api.tasks.starting.idempotency_keys import IdempotencyKeys
+from api.tasks.starting.task_start import task_id_for_key
 from api.tasks.task_workflows import TaskWorkflows
 from tests.integration.api.conftest import ApiHarness, eventually, serve_rest, settings_for
 from workflows.task_types import WORKFLOW_TYPE

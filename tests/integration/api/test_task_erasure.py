@@ -20,8 +20,8 @@ from agentkit.testing import InMemoryMemory
 from agentkit.tools import tool
 from api.memories.worker_memory import WorkerMemory
 from api.proto.opspawn.v1 import tasks_pb2
+from api.tasks.erasure.task_erasure import TaskErasures
 from api.tasks.erasure_progress import ErasureProgress
-from api.tasks.task_erasure import TaskErasures
 from api.tasks.task_service import TaskService
 from tests.integration.api.clerk import by_step, problem_of
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, serve_rest, settings_for

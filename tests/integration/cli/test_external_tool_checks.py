@@ -9,8 +9,8 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from cli.external_tool_checks import external_tool_findings
-from cli.finding import Finding
+from cli.doctor.external_tool_checks import external_tool_findings
+from cli.doctor.finding import Finding
 
 
 @activity.defn(name="tool.send_email")

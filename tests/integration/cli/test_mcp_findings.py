@@ -10,9 +10,9 @@ import pytest
 from activities.settings import Settings
 from agentkit.catalog.mcp_file import read_mcp_file
 from agentkit.specs import AgentDefinition
-from cli import mcp_checks
-from cli.finding import Finding
-from cli.mcp_checks import mcp_findings
+from cli.doctor import mcp_checks
+from cli.doctor.finding import Finding
+from cli.doctor.mcp_checks import mcp_findings
 from tests.integration.cli.mcp_app import processes_of, write_servers
 
 AGENT = AgentDefinition(name="a", tools=("mcp:time/*", "mcp:crash/*", "mcp:hang"))

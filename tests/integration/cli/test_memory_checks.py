@@ -16,8 +16,8 @@ from activities.temporal.client import connect
 from agentkit.errors import MemoryMisconfigured
 from agentkit.interfaces import Memory, MemoryScope, memory_task_queue
 from agentkit.testing import InMemoryMemory
-from cli.finding import Finding
-from cli.memory_checks import served_memory_findings
+from cli.doctor.finding import Finding
+from cli.doctor.memory_checks import served_memory_findings
 
 
 class OtherModelMemory(InMemoryMemory):

@@ -15,7 +15,7 @@ from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel
 from agentkit.tools import ToolRegistry
-from cli.version_checks import version_findings
+from cli.doctor.version_checks import version_findings
 from tests.polling import eventually_found
 from worker import build_worker
 from workflows.task_types import WORKFLOW_TYPE, TaskInput

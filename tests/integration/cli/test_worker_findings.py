@@ -29,8 +29,8 @@ from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedOpenAIServer, ServerFailure
 from agentkit.tools import ToolRegistry, tool
-from cli.finding import Finding
-from cli.worker_checks import ExpectedWorkers, worker_findings
+from cli.doctor.finding import Finding
+from cli.doctor.worker_checks import ExpectedWorkers, worker_findings
 from tests.reserved_ports import reserve_port
 from worker import build_worker
 from workflows.agent_task import AgentTask

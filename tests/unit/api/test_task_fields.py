@@ -1,8 +1,8 @@
 """The places of a task's field: each test names the file that lacks one.
 
 A new field goes into ``api/tasks/task_snapshot.py`` (and ``task_requests.py`` if a request sets it), into
-``api/rest/task_schemas.py``, into the proto with ``api/grpc/*_messages.py``, and, if lists show it, into
-``api/tasks/task_visibility.py``.
+``api/rest/tasks/task_schemas.py``, into the proto with ``api/grpc/*_messages.py``, and, if lists show it, into
+``api/tasks/visibility/task_visibility.py``.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from api.current_principal import acting_as
 from api.grpc.request_messages import answer_request, new_task, task_list_request
 from api.grpc.response_messages import task_message
 from api.proto.opspawn.v1 import tasks_pb2
-from api.rest.steering_schemas import InputRequestResponse
-from api.rest.task_schemas import (
+from api.rest.tasks.steering_schemas import InputRequestResponse
+from api.rest.tasks.task_schemas import (
     ForkOriginResponse,
     StalledResponse,
     TaskErrorResponse,
@@ -36,10 +36,10 @@ from api.rest.task_schemas import (
     TaskResponse,
     TaskUsageResponse,
 )
+from api.tasks.listing.task_listing import visibility_query
 from api.tasks.requests.steering_requests import AnswerRequest
 from api.tasks.requests.task_requests import LimitsChange, NewTask, TaskFilter, TaskListRequest
 from api.tasks.stalled_workflow import REPORTED_PROBLEMS
-from api.tasks.task_listing import visibility_query
 from api.tasks.task_snapshot import (
     FailureReason,
     ForkOrigin,
@@ -49,7 +49,7 @@ from api.tasks.task_snapshot import (
     TaskUrls,
     TaskUsage,
 )
-from api.tasks.task_visibility import listed_task, new_task_memo, new_task_search_attributes, queued_task
+from api.tasks.visibility.task_visibility import listed_task, new_task_memo, new_task_search_attributes, queued_task
 from tests.unit.api.tasks.executions import CREATED_AT, execution
 from workflows.search_attributes import CONVERSATION, MEMO_USAGE, PARENT, STEPS
 
@@ -133,7 +133,7 @@ def test_the_full_snapshot_has_a_value_in_each_field() -> None:
     ],
 )
 def test_each_field_is_in_rests_schema(schema: type[BaseModel], names: set[str]) -> None:
-    assert_same_fields(schema.model_fields, names, f"api/rest/task_schemas.py, {schema.__name__}")
+    assert_same_fields(schema.model_fields, names, f"api/rest/tasks/task_schemas.py, {schema.__name__}")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,9 @@ async def test_each_field_of_a_list_is_read_from_search_attributes_or_memo() -> 
     )
     unset = {field.name for field in fields(TaskSnapshot) if getattr(listed, field.name) == default_of(field)}
     not_read = NOT_LISTED | OF_TASK_QUEUES
-    assert unset == not_read, f"api/tasks/task_visibility.py, listed_task: sets no {sorted(unset - not_read)}"
+    assert unset == not_read, (
+        f"api/tasks/visibility/task_visibility.py, listed_task: sets no {sorted(unset - not_read)}"
+    )
 
 
 async def test_a_field_of_the_request_is_in_the_first_response_and_in_lists() -> None:
@@ -217,8 +219,8 @@ async def test_a_field_of_the_request_is_in_the_first_response_and_in_lists() ->
     listed = await listed_task(execution(new_task_memo(NEW_TASK, "Hello"), attributes), URLS)
     for name in NewTask.model_fields.keys() & SNAPSHOT_FIELDS - {"conversation_id"}:
         value = NEW_TASK.unique_tags if name == "tags" else getattr(NEW_TASK, name)
-        assert getattr(queued, name) == value, f"api/tasks/task_visibility.py, queued_task: {name}"
-        assert name in NOT_LISTED or getattr(listed, name) == value, f"api/tasks/task_visibility.py: {name}"
+        assert getattr(queued, name) == value, f"api/tasks/visibility/task_visibility.py, queued_task: {name}"
+        assert name in NOT_LISTED or getattr(listed, name) == value, f"api/tasks/visibility/task_visibility.py: {name}"
     assert replace(listed, input=queued.input) == queued
 
 
@@ -258,7 +260,9 @@ def test_each_filter_is_read_from_grpcs_request_and_narrows_the_query() -> None:
     assert_same_fields(request.model_fields_set, TaskListRequest.model_fields, "api/grpc/request_messages.py")
     for name in TaskFilter.model_fields:
         narrowed = visibility_query(TaskFilter.model_construct(**{name: getattr(request, name)}))
-        assert narrowed != visibility_query(TaskFilter()), f"api/tasks/task_listing.py, visibility_query: {name}"
+        assert narrowed != visibility_query(TaskFilter()), (
+            f"api/tasks/listing/task_listing.py, visibility_query: {name}"
+        )
 
 
 @pytest.mark.parametrize("name", sorted(AnswerRequest.model_fields))
@@ -288,7 +292,7 @@ def test_rests_input_request_has_each_field_of_the_cores() -> None:
     assert_same_fields(
         InputRequestResponse.model_fields,
         {*InputRequest.model_fields, "task_id", "agent"},
-        "api/rest/steering_schemas.py, InputRequestResponse",
+        "api/rest/tasks/steering_schemas.py, InputRequestResponse",
     )
 
 

@@ -14,7 +14,7 @@ from api.grpc.status_mapping import error_status
 from api.proto.opspawn.v1 import tasks_pb2
 from api.tasks.errors import RequestInvalid
 from api.tasks.requests.task_requests import NewTask
-from api.tasks.task_start import request_hash
+from api.tasks.starting.task_start import request_hash
 from tests.unit.api.grpc.status_details import violations_of
 
 HELLO = tasks_pb2.Input(text="Hello")

@@ -8,7 +8,7 @@ import pytest
 
 from agentkit.interfaces import Memory, MemoryScope
 from api.memories.memory_import import read_lines
-from api.rest.memory_schemas import MemoryResponse
+from api.rest.memories.memory_schemas import MemoryResponse
 from api.tasks.errors import RequestInvalid
 
 

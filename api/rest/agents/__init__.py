@@ -1,0 +1,1 @@
+"""REST's resources of agents and their tools."""

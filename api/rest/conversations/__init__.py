@@ -1,0 +1,1 @@
+"""REST's resource of conversations."""

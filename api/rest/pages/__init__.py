@@ -1,0 +1,1 @@
+"""Pages of HTML: the home page and the API's description."""

@@ -1,0 +1,1 @@
+"""Erase tasks and conversations that have ended."""

@@ -1,0 +1,1 @@
+"""Forks: tasks that go on from a step of other tasks."""

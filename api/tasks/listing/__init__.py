@@ -1,0 +1,1 @@
+"""Lists of tasks, and what is counted and shown of all tasks at once."""

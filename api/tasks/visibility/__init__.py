@@ -1,0 +1,1 @@
+"""What Temporal's visibility holds of tasks, and which of it a principal sees."""

@@ -1,0 +1,1 @@
+"""The checks of ``opspawn doctor``, and what they find."""

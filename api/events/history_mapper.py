@@ -33,14 +33,13 @@ from agentkit.errors import ToolInterrupted
 from agentkit.interfaces import McpDescription, McpListing, ToolOutput
 from agentkit.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall, ToolResult
-from agentkit.records import Record
 from agentkit.runtime.calls.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
 from api.events.event import Event, EventType
 from api.events.event_position import Position
 from api.events.history_decoder import LOCAL_ACTIVITY, DecodedEvent
 from api.events.memory_events import recall_failure_data, recalled_data
-from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall, call_error
+from api.events.pending_calls import PendingCall, PendingModelCall, PendingToolCall, ShownModelCall, call_error
 from api.tasks.task_reading import closing_failure
 from api.tasks.task_snapshot import TaskUsage, input_content
 from workflows.listing.journal import (
@@ -84,13 +83,6 @@ _TOOLS_OF_RESULTS: Mapping[str, tuple[type[McpListing | McpDescription], str]] =
     DESCRIBE_MCP_TOOLS_ACTIVITY: (McpDescription, "proxied"),
 }
 """The activities whose results have further tools of the agent, and the field of the agent that these belong to."""
-
-
-class _ShownModelCall(Record):
-    """What events show of a ``ModelCall``, of any release."""
-
-    step: int
-    model: str
 
 
 class HistoryMapper:
@@ -201,7 +193,7 @@ class HistoryMapper:
 
     def _model_scheduled(self, decoded: DecodedEvent) -> _Drafts:
         try:
-            call = _ShownModelCall.model_validate(decoded.values[0])
+            call = ShownModelCall.model_validate(decoded.values[0])
         except (ValidationError, IndexError):
             return
         self._step, self._calls = call.step, {}

@@ -10,10 +10,18 @@ from temporalio.exceptions import ApplicationError, CancelledError, TimeoutError
 from activities.failure_mapping import model_error_from
 from agentkit.errors import ModelError
 from agentkit.messages import ToolCall
+from agentkit.records import Record
 from agentkit.specs import ToolSpec
 from workflows.tool_execution import tool_failure_text
 
-__all__ = ["PendingCall", "PendingModelCall", "PendingToolCall", "call_error"]
+__all__ = ["PendingCall", "PendingModelCall", "PendingToolCall", "ShownModelCall", "call_error"]
+
+
+class ShownModelCall(Record):
+    """What events show of a ``ModelCall``, of any release."""
+
+    step: int
+    model: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,7 @@ def test_every_alert_has_a_case() -> None:
 
 def test_the_rules_are_valid() -> None:
     assert f"{len(CASES)} rules found" in promtool("check", "rules", RULES / "alerts.yaml")
+    promtool("check", "config", "--syntax-only", RULES / "prometheus.yml")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -63,6 +63,16 @@ def _check_hosts(value: object) -> object:
     return [str(host).lower() for host in hosts]
 
 
+def _check_networks(value: object) -> object:
+    networks = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(networks, list | tuple):
+        return networks
+    try:
+        return [str(ip_network(str(network), strict=False)) for network in networks]
+    except ValueError:
+        raise ValueError("expected addresses and networks such as 10.0.0.7 or 10.0.0.0/8") from None
+
+
 def _check_issuer(url: str) -> str:
     parts = urlsplit(url)
     is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
@@ -110,6 +120,9 @@ Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_origins)]
 
 HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_hosts)]
 """Names of hosts; separated by commas in the environment."""
+
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_networks)]
+"""IP addresses and networks; separated by commas in the environment."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -179,6 +192,10 @@ class Settings(AgentSettings):
     """Requests a second that a principal may make of one API process, in the long run. Not where no key is needed."""
     rate_burst: int = Field(default=200, ge=1, le=1_000_000)
     """Requests that it may make at once."""
+    authentication_failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    """Requests with an invalid key or token that a client's address may send to one API process."""
+    trusted_proxies: Networks = ("127.0.0.1", "::1")
+    """Addresses and networks of proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
     tenants: TenantTable = Field(default_factory=dict)
     """``weight`` and ``max_running_tasks`` by tenant; ``*`` are all that have no settings of their own."""
     max_connections: int = Field(default=2_000, ge=1)

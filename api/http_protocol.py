@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,11 @@ class HttpLimits:
 class HttpConfig(uvicorn.Config):
     """Uvicorn's configuration, with our limits and protocol."""
 
-    def __init__(self, app: ASGIApp, limits: HttpLimits, *, grace_s: int) -> None:
-        """Configure a server of ``app``; requests in flight may take ``grace_s`` seconds when it stops."""
+    def __init__(self, app: ASGIApp, limits: HttpLimits, *, grace_s: int, trusted_proxies: Sequence[str] = ()) -> None:
+        """Configure a server of ``app``; requests in flight may take ``grace_s`` seconds when it stops.
+
+        ``trusted_proxies`` are addresses and networks whose ``X-Forwarded-For`` names the client.
+        """
         super().__init__(
             app,
             http=BoundedHttpProtocol,
@@ -61,6 +64,7 @@ class HttpConfig(uvicorn.Config):
             log_config=None,
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=list(trusted_proxies),
             timeout_keep_alive=limits.keep_alive_timeout,
             timeout_graceful_shutdown=grace_s,
         )

@@ -68,7 +68,7 @@ def _serve(settings: Settings, listener: socket.socket, grpc_port: int, catalog:
         catalog.watch()
     app = create_app(settings, catalog, stopping=stopping, relay=True)
     limits = HttpLimits.of(settings, max_connections=affordable_connections(settings.max_connections))
-    config = HttpConfig(app, limits, grace_s=_GRACE_S)
+    config = HttpConfig(app, limits, grace_s=_GRACE_S, trusted_proxies=settings.trusted_proxies)
     host, port = listener.getsockname()[:2]
     logger.info("API on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     _Server(config, app, settings, grpc_port, stopping).run(sockets=[listener])

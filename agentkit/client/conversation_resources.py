@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from agentkit.client.resources import ApiObject, DeletedTask, TaskStatus
+from agentkit.interfaces import DEFAULT_TENANT
 from agentkit.messages import InputPart, Usage
 from agentkit.records import Record
 
@@ -47,6 +48,7 @@ class Conversation(ApiObject):
     status: ConversationStatus
     title: str | None = None
     user: str | None = None
+    tenant: str = DEFAULT_TENANT
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = Field(default_factory=dict)
     on_busy: OnBusy = "reject"

@@ -11,6 +11,8 @@ from agentkit.access.api_keys import KEY_PREFIX
 from agentkit.access.keys_file import KeysFile
 from agentkit.access.rate_limits import RateLimits
 from agentkit.principal import LOCAL_PRINCIPAL, Principal
+from api.access.authentication_failures import AuthenticationFailures
+from api.access.client_address import UNKNOWN_ADDRESS
 from api.tasks.errors import AuthenticationUnavailable, NotAuthenticated, RequestsLimited
 
 if TYPE_CHECKING:
@@ -41,13 +43,15 @@ class Authentication:
         keys: KeysFile | None = None,
         tokens: TokenVerifier | None = None,
         limits: RateLimits | None = None,
+        failures: AuthenticationFailures | None = None,
         *,
         recheck_interval_s: float = RECHECK_INTERVAL_S,
     ) -> None:
-        """Accept the keys of a file and the tokens of an issuer, and count requests in ``limits``."""
+        """Accept the keys of a file and the tokens of an issuer, and count requests and failures."""
         self._keys = keys
         self._tokens = tokens
         self._limits = limits
+        self._failures = failures
         self.recheck_interval_s = recheck_interval_s
 
     @property
@@ -55,21 +59,28 @@ class Authentication:
         """Whether requests need a key or a token."""
         return self._keys is not None or self._tokens is not None
 
-    async def identify(self, authorization: str | None) -> Identity:
-        """Return who sends this ``Authorization`` header, after counting the request.
+    async def identify(self, authorization: str | None, address: str = UNKNOWN_ADDRESS) -> Identity:
+        """Return who sends this ``Authorization`` header from a client's address, after counting the request.
 
         Raises:
             NotAuthenticated: there is no key or token, or it isn't valid.
             AuthenticationUnavailable: it can't be checked now.
             RequestsLimited: the principal makes too many requests.
+            AuthenticationFailuresLimited: the key or token isn't valid, and the address sends too many such ones.
         """
         if not self.is_on:
             return Identity(LOCAL_PRINCIPAL)
         try:
-            identity = await self._identity(_credential(authorization))
+            credential = _credential(authorization)
+        except AccessError as error:
+            raise NotAuthenticated(str(error)) from None
+        try:
+            identity = await self._identity(credential)
         except CredentialUncheckable as error:
             raise AuthenticationUnavailable(str(error)) from None
         except AccessError as error:
+            if self._failures is not None:
+                self._failures.count(address)
             raise NotAuthenticated(str(error)) from None
         self._count(identity.principal)
         return identity

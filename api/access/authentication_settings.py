@@ -10,6 +10,7 @@ from agentkit.access.keys_file import KeysFile
 from agentkit.access.rate_limits import RateLimits
 from agentkit.access.token_rules import TokenRules
 from api.access.authentication import Authentication
+from api.access.authentication_failures import AuthenticationFailures
 
 if TYPE_CHECKING:
     from agentkit.access.token_verifier import FetchDocument, TokenVerifier
@@ -26,7 +27,9 @@ def authentication_of(settings: Settings) -> Authentication:
     if not settings.needs_keys:
         return Authentication()
     keys = KeysFile(settings.keys_file) if settings.keys_file is not None else None
-    return Authentication(keys, _verifier(settings), RateLimits(settings.rate_limit, settings.rate_burst))
+    limits = RateLimits(settings.rate_limit, settings.rate_burst)
+    failures = AuthenticationFailures(settings.authentication_failures_per_minute)
+    return Authentication(keys, _verifier(settings), limits, failures)
 
 
 def _verifier(settings: Settings) -> TokenVerifier | None:

@@ -19,10 +19,11 @@ from api.conversations.conversation_workflows import ConversationWorkflows
 from api.tasks.errors import PayloadUnavailable, TaskRefused
 from api.tasks.forks.fork_copies import ForkCopies, transcript_digest
 from api.tasks.starting.agent_choice import AgentChoice
+from api.tasks.starting.idempotency_keys import IdempotencyKey
 from api.tasks.starting.task_start import request_hash
 from api.tasks.task_transcripts import TaskTranscripts
 from api.tasks.task_workflows import TaskHandle
-from api.tasks.visibility.tenant_access import own_tenant
+from api.tasks.visibility.tenant_access import acting_for, own_tenant
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.conversations.conversation_types import (
     CONVERSATION_QUERY,
@@ -60,7 +61,8 @@ class ConversationForks:
     ) -> CreatedConversation:
         """Start a conversation that continues after a turn of another one.
 
-        A repeated request with the same idempotency key returns the first fork.
+        A repeated request with the same idempotency key returns the first fork. The fork belongs to the tenant of the
+        other conversation; the key to the principal's own.
 
         Raises:
             ConversationNotFound: there is no conversation with this id.
@@ -69,11 +71,19 @@ class ConversationForks:
             IdempotencyConflict: the key was used for another request.
             TenantLimited, TenantSpent: the tenant may start no task now.
         """
-        suffix = await self._workflows.id_suffix(None, source_id=conversation_id)
+        owner = await self._workflows.owner(conversation_id)
+        with acting_for(owner):
+            suffix = await self._workflows.id_suffix(None, source_id=conversation_id)
         hashed = request_hash(request, forked=conversation_id)
         own_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
         if own_key is not None and await self._starter.was_started(own_key):
             return CreatedConversation(await self._conversations.get(own_key.workflow_id), is_new=False)
+        with acting_for(owner):
+            return await self._start(conversation_id, request, own_key, suffix)
+
+    async def _start(
+        self, conversation_id: str, request: ConversationForkRequest, own_key: IdempotencyKey | None, suffix: str
+    ) -> CreatedConversation:
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id, timeout_s=QUERY_CALLS_TIMEOUT_S):
             execution = await self._workflows.describe(handle)

@@ -10,6 +10,7 @@ from grpc import aio
 
 from agentkit.principal import Role
 from api.access.authentication import Authentication
+from api.access.client_address import TrustedProxies, grpc_peer
 from api.access.role_check import check_role
 from api.access.validity_watch import CredentialExpired, while_valid
 from api.current_principal import acting_as
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 class CallAuthentication(aio.ServerInterceptor):
     """Runs calls as the principal of their ``authorization`` metadata."""
 
-    def __init__(self, authentication: Authentication) -> None:
+    def __init__(self, authentication: Authentication, proxies: TrustedProxies) -> None:
         self._authentication = authentication
+        self._proxies = proxies
 
     async def intercept_service(
         self,
@@ -52,7 +54,7 @@ class CallAuthentication(aio.ServerInterceptor):
         return wrap_handler(handler, authenticated)
 
     async def _call(self, behavior: Any, request: Any, context: Context, roles: tuple[Role, ...]) -> Any:
-        identity = await self._authentication.identify(_authorization(context))
+        identity = await self._authentication.identify(_authorization(context), self._address(context))
         with acting_as(identity.principal):
             check_role(*roles)
             try:
@@ -61,9 +63,16 @@ class CallAuthentication(aio.ServerInterceptor):
             except CredentialExpired:
                 raise NotAuthenticated("The API key or token is no longer valid.") from None
 
+    def _address(self, context: Context) -> str:
+        return self._proxies.client(grpc_peer(context.peer()), _values(context, "x-forwarded-for"))
+
+
+def _values(context: Context, name: str) -> list[str]:
+    values = (value for key, value in context.invocation_metadata() or () if key == name)
+    return [value for value in values if isinstance(value, str)]
+
 
 def _authorization(context: Context) -> str | None:
     """Return the metadata; None where there is none, or several, of which a proxy may have checked another one."""
-    values = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
-    value = values[0] if len(values) == 1 else None
-    return value if isinstance(value, str) else None
+    values = _values(context, "authorization")
+    return values[0] if len(values) == 1 else None

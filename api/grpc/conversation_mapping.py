@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agentkit.interfaces import DEFAULT_TENANT
 from api.conversations.conversation_requests import (
     ConversationChange,
     ConversationForkRequest,
@@ -193,6 +194,7 @@ def conversation_message(conversation: ConversationSnapshot) -> conversations_pb
         queued=conversation.queued,
         usage=tasks_pb2.TaskUsage(**conversation.usage.model_dump()),
         links=conversations_pb2.ConversationLinks(**conversation.links),
+        tenant="" if conversation.tenant == DEFAULT_TENANT else conversation.tenant,
     )
     message.created_at.FromDatetime(conversation.created_at)
     message.updated_at.FromDatetime(conversation.updated_at)

@@ -8,6 +8,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
+from api.access.client_address import TrustedProxies
 from api.grpc.call_authentication import CallAuthentication
 from api.grpc.call_metrics import CallMetrics
 from api.grpc.call_trace import CallTrace
@@ -41,7 +42,7 @@ class GrpcServer:
         self._server = aio.server(
             interceptors=[
                 CallMetrics(services.metrics),
-                CallAuthentication(services.authentication),
+                CallAuthentication(services.authentication, TrustedProxies(services.settings.trusted_proxies)),
                 CallTrace(),
                 RequestDecoding(),
             ],

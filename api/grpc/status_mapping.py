@@ -31,6 +31,7 @@ from agentkit.errors import (
 )
 from api.tasks.errors import (
     AnswerRefused,
+    AuthenticationFailuresLimited,
     AuthenticationUnavailable,
     ContentErased,
     ConversationErased,
@@ -84,6 +85,7 @@ logger = logging.getLogger(__name__)
 
 
 _STATUSES: dict[type[ServiceError], tuple[StatusCode, str]] = {
+    AuthenticationFailuresLimited: (StatusCode.RESOURCE_EXHAUSTED, "AUTHENTICATION_FAILURES_LIMITED"),
     AuthenticationUnavailable: (StatusCode.UNAVAILABLE, "AUTHENTICATION_UNAVAILABLE"),
     ContentErased: (StatusCode.NOT_FOUND, "ERASED"),
     ConversationErased: (StatusCode.NOT_FOUND, "CONVERSATION_ERASED"),

@@ -34,6 +34,7 @@ from agentkit.errors import (
 from api.rest.request_bodies import BodyNotJSON
 from api.tasks.errors import (
     AnswerRefused,
+    AuthenticationFailuresLimited,
     AuthenticationUnavailable,
     ContentErased,
     ConversationErased,
@@ -124,6 +125,7 @@ _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     MemoryRefused: (422, "memory-refused", "The memory can't be stored or listed"),
     MemoryNotServed: (503, "memory-not-served", "Long-term memory can't be reached"),
     NotAuthenticated: (401, "not-authenticated", "No valid key or token"),
+    AuthenticationFailuresLimited: (429, "authentication-failures-limited", "Too many invalid keys or tokens"),
     AuthenticationUnavailable: (503, "authentication-unavailable", "The key or token can't be checked"),
     RoleMissing: (403, "role-missing", "Not allowed"),
     RequestsLimited: (429, "requests-limited", "Too many requests"),

@@ -31,6 +31,7 @@ ServiceError
 ├── MemoryNotUsable       the settings of long-term memory don't fit what is stored
 ├── NotAuthenticated      there is no valid API key or token
 ├── AuthenticationUnavailable  the key or token can't be checked now
+├── AuthenticationFailuresLimited  an address sends too many invalid keys or tokens
 ├── RoleMissing           the principal doesn't have the role that is needed
 ├── RequestsLimited       the principal makes too many requests
 ├── TenantLimited         the tenant has as many running tasks as it may have
@@ -54,6 +55,7 @@ from agentkit.principal import Principal, Role
 
 __all__ = [
     "AnswerRefused",
+    "AuthenticationFailuresLimited",
     "AuthenticationUnavailable",
     "ContentErased",
     "ConversationErased",
@@ -127,6 +129,17 @@ class NotAuthenticated(ServiceError):
 
 class AuthenticationUnavailable(ServiceError):
     """Try again; the person who runs the API has to correct what the message names."""
+
+
+class AuthenticationFailuresLimited(ServiceError):
+    """Send a valid API key or token, which is accepted at once; else wait for ``retry_after_s``."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "The API key or token isn't valid, and too many invalid ones came from this address: wait "
+            f"{retry_after_s:.3g} s. The setting authentication_failures_per_minute of the API says how many may."
+        )
+        self.retry_after_s = retry_after_s
 
 
 class RoleMissing(ServiceError):

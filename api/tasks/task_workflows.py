@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.converter import DataConverter, WorkflowSerializationContext
@@ -11,11 +11,12 @@ from activities.erasure_payloads import TASK_ERASURE
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.encrypted_payloads import id_suffix, is_erased, key_reference
+from api.current_principal import current_principal
 from api.tasks.erasure_progress import erasure_problem
 from api.tasks.errors import ContentErased, ConversationErased, ServiceError, TaskEnded, TaskErased, TaskNotFound
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, RPC_TIMEOUT, calling_temporal
 from api.tasks.visibility.task_visibility import visible_status
-from api.tasks.visibility.tenant_access import is_visible, own_tenant
+from api.tasks.visibility.tenant_access import is_visible, own_tenant, tenant_of
 from workflows.task_types import WORKFLOW_TYPE
 
 __all__ = ["TaskHandle", "TaskWorkflows"]
@@ -73,6 +74,17 @@ class TaskWorkflows:
             return f".{reference}"
         async with self.calling():
             return await id_suffix(self._client, own_tenant(), user)
+
+    async def owner(self, source_id: str) -> str:
+        """Return the tenant of what continues a workflow: that one's, also where an administrator of another asks.
+
+        It is the current one where the workflow is gone.
+        """
+        if current_principal().has_role("admin"):  # nobody else sees workflows of other tenants
+            with suppress(TaskNotFound, self.not_found):
+                async with self.calling(source_id):
+                    return tenant_of(await self.describe_any(self.handle(source_id)))
+        return own_tenant()
 
     async def describe(self, handle: TaskHandle) -> WorkflowExecutionDescription:
         """Return the workflow's description, within ``calling``.

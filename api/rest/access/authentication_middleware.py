@@ -9,11 +9,12 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.authentication import Authentication
+from api.access.client_address import UNKNOWN_ADDRESS
 from api.access.validity_watch import CredentialExpired, while_valid
 from api.current_principal import acting_as
 from api.rest.access.route_roles import OPEN_PATHS
 from api.rest.problems import service_problem
-from api.tasks.errors import AuthenticationUnavailable, NotAuthenticated, RequestsLimited
+from api.tasks.errors import AuthenticationFailuresLimited, AuthenticationUnavailable, NotAuthenticated, RequestsLimited
 
 __all__ = ["AuthenticationMiddleware"]
 
@@ -36,8 +37,8 @@ class AuthenticationMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            identity = await self._authentication.identify(_authorization(scope))
-        except (AuthenticationUnavailable, NotAuthenticated, RequestsLimited) as error:
+            identity = await self._authentication.identify(_authorization(scope), _address(scope))
+        except (AuthenticationFailuresLimited, AuthenticationUnavailable, NotAuthenticated, RequestsLimited) as error:
             await service_problem(error)(scope, receive, send)
             return
         response = _Response(send)
@@ -74,6 +75,12 @@ class _Response:
                     body = f": {_NO_LONGER_VALID}\n\n".encode()
                     await self._send({"type": "http.response.body", "body": body, "more_body": False})
         # else Uvicorn closes the connection, because the response isn't complete
+
+
+def _address(scope: Scope) -> str:
+    """Return the client's address, which Uvicorn takes from ``X-Forwarded-For`` where a trusted proxy sends it."""
+    client = scope.get("client")
+    return str(client[0]) if client else UNKNOWN_ADDRESS
 
 
 def _authorization(scope: Scope) -> str | None:

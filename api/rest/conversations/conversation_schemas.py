@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
+from agentkit.interfaces import DEFAULT_TENANT
 from api.conversations.conversation_requests import (
     ConversationChange,
     ConversationForkRequest,
@@ -177,6 +178,8 @@ class ConversationResponse(_Response):
     """`waiting`: the running turn waits for a person. `expired`: it has ended, and takes no more messages."""
     title: str = ""
     user: str | None = None
+    tenant: str = Field(default=DEFAULT_TENANT, exclude_if=lambda tenant: tenant == DEFAULT_TENANT)
+    """Left out where it is `default`."""
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = Field(default_factory=dict)
     on_busy: OnBusy

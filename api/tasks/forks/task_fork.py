@@ -17,6 +17,7 @@ from api.tasks.forks.fork_notice import fork_notice
 from api.tasks.requests.steering_requests import ForkRequest
 from api.tasks.requests.task_requests import NewTask
 from api.tasks.starting.agent_choice import AgentChoice
+from api.tasks.starting.idempotency_keys import IdempotencyKey
 from api.tasks.starting.referenced_input import ReferencedInput
 from api.tasks.starting.task_start import new_task_id, request_hash, task_title
 from api.tasks.starting.task_starter import TaskStarter
@@ -26,6 +27,7 @@ from api.tasks.task_snapshot import CreatedTask, ForkOrigin
 from api.tasks.task_transcripts import TaskTranscripts
 from api.tasks.task_workflows import TaskHandle, TaskWorkflows
 from api.tasks.visibility.task_visibility import fork_origin, listed_labels, memo_value
+from api.tasks.visibility.tenant_access import acting_for
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from workflows.search_attributes import MEMO_FORKED_FROM
 from workflows.task_types import StepEnds, TaskInput, ToolCallLedger
@@ -66,6 +68,8 @@ class TaskForks:
     async def fork(self, task_id: str, request: ForkRequest, *, key: str | None = None) -> CreatedTask:
         """Start a task that goes on from a step of another. The same idempotency key and request return it again.
 
+        The fork belongs to the tenant of the other task; the key to the principal's own.
+
         Raises:
             TaskNotFound: the other task is gone.
             TaskRefused: it has no such step, or the agent can't be used.
@@ -74,11 +78,19 @@ class TaskForks:
             IdempotencyConflict: the key was used for another request.
             TenantLimited, TenantSpent: the tenant may start no task now.
         """
-        suffix = await self._workflows.id_suffix(None, source_id=task_id)
+        owner = await self._workflows.owner(task_id)
+        with acting_for(owner):
+            suffix = await self._workflows.id_suffix(None, source_id=task_id)
         hashed = request_hash(request, forked_task=task_id)
         request_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
         if request_key is not None and await self._starter.was_started(request_key):
             return CreatedTask(await self._tasks.get(request_key.workflow_id), is_new=False)
+        with acting_for(owner):
+            return await self._start(task_id, request, request_key, suffix)
+
+    async def _start(
+        self, task_id: str, request: ForkRequest, request_key: IdempotencyKey | None, suffix: str
+    ) -> CreatedTask:
         source = await self._source(task_id, request.from_step)
         agent = self._agent(request, source.agent)
         content = () if request.input is None else await self._input.resolve(request.input)

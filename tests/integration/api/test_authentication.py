@@ -142,6 +142,34 @@ async def test_a_principal_may_make_so_many_requests_and_others_are_not_held_up(
         assert (await tenants.anonymous.get("/healthz")).status_code == 200
 
 
+async def test_an_address_may_send_so_many_invalid_keys_and_valid_ones_still(
+    tmp_path: Path, temporal_port: int
+) -> None:
+    settings = settings_for(tmp_path, temporal_port).model_copy(update={"authentication_failures_per_minute": 2})
+    wrong = "Bearer opspawn_00000000_" + "x" * 43
+    async with serve_tenants(settings) as tenants:
+        stub = TaskServiceStub(tenants.channel)
+
+        async def refused(path: str = "/api/v1/tasks") -> httpx2.Response:
+            return await tenants.anonymous.get(path, headers={"Authorization": wrong})
+
+        assert [(await tenants.anonymous.get("/api/v1/tasks")).status_code for _ in range(5)] == [401] * 5  # no key
+        assert [(await refused()).status_code for _ in range(3)] == [401, 401, 429]
+        limited = await refused("/api/v1/events")
+        assert 0 < int(limited.headers["retry-after"]) <= 30
+        assert limited.json()["type"] == "urn:opspawn:problem:authentication-failures-limited"
+        exhausted = await failure(stub.GetTask(_GET, metadata=aio.Metadata(("authorization", wrong)), timeout=WITHIN))
+        assert exhausted.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert exhausted.reason == "AUTHENTICATION_FAILURES_LIMITED"
+        assert 0 < exhausted.retry_seconds <= 30
+        forwarded = aio.Metadata(("authorization", wrong), ("x-forwarded-for", "203.0.113.7"))
+        behind_proxy = await failure(stub.GetTask(_GET, metadata=forwarded, timeout=WITHIN))
+        assert behind_proxy.code is grpc.StatusCode.UNAUTHENTICATED
+        assert (await tenants.acme.http.get("/api/v1/tasks")).status_code == 200
+        missing = await failure(stub.GetTask(_GET, metadata=tenants.metadata(ACME), timeout=WITHIN))
+        assert missing.code is grpc.StatusCode.NOT_FOUND
+
+
 async def test_tokens_of_an_identity_provider_are_accepted_beside_keys(tmp_path: Path, temporal_port: int) -> None:
     with serve_issuer() as issuer:
         settings = settings_for(tmp_path, temporal_port).model_copy(

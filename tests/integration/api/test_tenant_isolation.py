@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from agentkit.principal import Principal, Role
 from api.current_principal import acting_as
 from api.proto.opspawn.v1 import conversations_pb2, tasks_pb2
+from api.proto.opspawn.v1.conversations_pb2_grpc import ConversationServiceStub
 from tests.integration.api.clerk import by_step, clerk, pay_call, payments_settings
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually
 from tests.integration.api.grpc_harness import failure
@@ -218,6 +219,39 @@ async def test_the_same_idempotency_key_of_two_tenants_starts_two_tasks(acme: Ac
         for tenant in (ACME, GLOBEX, ACME)
     ]
     assert ids[0] == ids[2] != ids[1]
+
+
+async def test_an_administrators_forks_belong_to_the_tenant_of_their_sources(acme: Acme) -> None:
+    own, admin = acme.tenants.acme, acme.tenants.admin
+    headers = {"Idempotency-Key": "same"}
+    talk = f"/conversations/{acme.conversation['id']}"
+    async with own.worker(by_step("Done.")):
+        started = await admin.http.post("/api/v1/tasks", json={"agent": "assistant", "input": "Hi"}, headers=headers)
+        assert "tenant" not in started.json()
+        for path, body in ((f"/tasks/{acme.ended}", {"from_step": 0}), (talk, {"from_turn": 1})):
+            fork = await admin.http.post(f"/api/v1{path}/fork", json=body)
+            assert (fork.status_code, fork.json()["tenant"]) == (201, ACME)
+            shown = await own.get(f"/{path.split('/')[1]}/{fork.json()['id']}")
+            assert (shown["id"], shown["tenant"]) == (fork.json()["id"], ACME)
+        keyed = {**headers, "Idempotency-Key": "fork"}
+        path = f"/api/v1/tasks/{acme.ended}/fork"
+        first, again, of_tenant = [
+            await client.post(path, json={"from_step": 0}, headers=keyed)
+            for client in (admin.http, admin.http, own.http)
+        ]
+    assert (first.status_code, again.status_code, of_tenant.status_code) == (201, 200, 201)
+    assert first.json()["id"] == again.json()["id"] != of_tenant.json()["id"]
+
+
+async def test_a_conversation_names_its_tenant(acme: Acme) -> None:
+    assert (await acme.tenants.admin.get(f"/conversations/{acme.conversation['id']}"))["tenant"] == ACME
+    stub = ConversationServiceStub(acme.tenants.channel)
+    admin = acme.tenants.metadata("default", "admin")
+    listed = await eventually(
+        lambda: stub.ListConversations(conversations_pb2.ListConversationsRequest(), metadata=admin, timeout=WITHIN),
+        lambda page: bool(page.conversations),
+    )
+    assert [each.tenant for each in listed.conversations if each.id == acme.conversation["id"]] == [ACME]
 
 
 async def test_status_changes_are_those_of_the_own_tenant(acme: Acme) -> None:

@@ -6,6 +6,7 @@ from agentkit.errors import AlreadyAnswered, SteeringInvalid
 from agentkit.principal import Principal
 from api.tasks.errors import (
     AnswerRefused,
+    AuthenticationFailuresLimited,
     AuthenticationUnavailable,
     ConversationErased,
     ConversationNotFound,
@@ -90,4 +91,5 @@ SERVICE_ERRORS: tuple[ServiceError, ...] = (
     AuthenticationUnavailable("The file of API keys can't be read."),
     RoleMissing(Principal(subject="ada"), ["operator"]),
     RequestsLimited(1.5),
+    AuthenticationFailuresLimited(1.5),
 )

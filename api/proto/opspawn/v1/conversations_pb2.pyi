@@ -791,6 +791,7 @@ class Conversation(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     FORKED_FROM_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its Temporal workflow id."""
     agent: _builtins.str
@@ -806,6 +807,8 @@ class Conversation(_message.Message):
     """The running turn."""
     queued: _builtins.int
     """How many messages wait for their turn."""
+    tenant: _builtins.str
+    """Whose it is; empty: the tenant default."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -847,10 +850,11 @@ class Conversation(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         forked_from: Global___ConversationOrigin | None = ...,
         links: Global___ConversationLinks | None = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "forked_from", b"forked_from", "links", b"links", "updated_at", b"updated_at", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "created_at", b"created_at", "current_task_id", b"current_task_id", "expires_at", b"expires_at", "forked_from", b"forked_from", "id", b"id", "links", b"links", "metadata", b"metadata", "model", b"model", "on_busy", b"on_busy", "queued", b"queued", "status", b"status", "tags", b"tags", "title", b"title", "turns", b"turns", "updated_at", b"updated_at", "usage", b"usage", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "created_at", b"created_at", "current_task_id", b"current_task_id", "expires_at", b"expires_at", "forked_from", b"forked_from", "id", b"id", "links", b"links", "metadata", b"metadata", "model", b"model", "on_busy", b"on_busy", "queued", b"queued", "status", b"status", "tags", b"tags", "tenant", b"tenant", "title", b"title", "turns", b"turns", "updated_at", b"updated_at", "usage", b"usage", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

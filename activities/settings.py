@@ -68,9 +68,10 @@ def _check_networks(value: object) -> object:
     if not isinstance(networks, list | tuple):
         return networks
     try:
-        return [str(ip_network(str(network), strict=False)) for network in networks]
+        parsed = [(str(network), ip_network(str(network), strict=False)) for network in networks]
     except ValueError:
         raise ValueError("expected addresses and networks such as 10.0.0.7 or 10.0.0.0/8") from None
+    return [str(network) if "/" in text else text for text, network in parsed]
 
 
 def _check_issuer(url: str) -> str:

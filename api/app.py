@@ -30,6 +30,7 @@ from api.request_metrics import RequestMetrics
 from api.rest import health_routes, system_routes
 from api.rest.access.authentication_middleware import AuthenticationMiddleware
 from api.rest.access.caller_trace import CallerTraceMiddleware
+from api.rest.access.header_limits import HeaderLimitMiddleware
 from api.rest.access.route_roles import OPEN_PATHS, describe_security
 from api.rest.access.security_headers import SecurityHeadersMiddleware
 from api.rest.agents import agent_routes
@@ -142,6 +143,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: RequestMetrics, a
             allow_headers=["*"],
             expose_headers=["Location", "Retry-After", "WWW-Authenticate"],
         )
+    app.add_middleware(HeaderLimitMiddleware)
     web_ui = web_ui_origins(settings)
     app.add_middleware(CodecCorsMiddleware, origins=web_ui)
     app.add_middleware(

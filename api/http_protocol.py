@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import Any
 
 import h11
 import uvicorn
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from activities.settings import Settings
+from api.rest.access.header_limits import MAX_HEADER_BYTES, headers_too_large
 from api.rest.problems import problem_response
 
 __all__ = ["BoundedHttpProtocol", "HttpConfig", "HttpLimits"]
@@ -64,6 +67,7 @@ class HttpConfig(uvicorn.Config):
             log_config=None,
             access_log=False,
             server_header=False,
+            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             forwarded_allow_ips=list(trusted_proxies),
             timeout_keep_alive=limits.keep_alive_timeout,
             timeout_graceful_shutdown=grace_s,
@@ -116,6 +120,19 @@ class BoundedHttpProtocol(H11Protocol):
         else:
             self._expect(h11.SEND_BODY if state is h11.SEND_BODY else None)
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request with a problem, in place of Uvicorn's text: 431 for headers that are too long.
+
+        Uvicorn calls this while it handles the exception of h11, which has the status.
+        """
+        error = sys.exception()
+        if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
+            self._send_problem(headers_too_large(), b"Request Header Fields Too Large")
+        else:
+            detail = "This is no HTTP/1.1 request: " + (str(error) or msg) + "."
+            self._send_problem(problem_response(400, detail, kind="bad-request"), b"Bad Request")
+        self.transport.close()
+
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: the request is served without the upgrade, as HTTP allows."""
 
@@ -145,9 +162,12 @@ class BoundedHttpProtocol(H11Protocol):
 
     def _send_timeout_response(self, timeout: float) -> None:
         detail = f"The request didn't arrive within {timeout:g} s."
-        response = problem_response(408, detail, kind="request-timeout", headers={"Connection": "close"})
+        self._send_problem(problem_response(408, detail, kind="request-timeout"), b"Request Timeout")
+
+    def _send_problem(self, response: Response, reason: bytes) -> None:
+        headers = [*response.raw_headers, (b"connection", b"close")]
         for event in (
-            h11.Response(status_code=408, headers=response.raw_headers, reason=b"Request Timeout"),
+            h11.Response(status_code=response.status_code, headers=headers, reason=reason),
             h11.Data(data=bytes(response.body)),
             h11.EndOfMessage(),
         ):

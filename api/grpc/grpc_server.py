@@ -30,6 +30,7 @@ _KEEPALIVE_MS = 15_000
 
 _IDLE_MS = 300_000
 """A connection without a call is closed after this time; clients open another by themselves."""
+_MAX_METADATA_BYTES = 16_384
 _HANDSHAKE_MS = 10_000
 """The time that a client may take to begin HTTP/2."""
 
@@ -50,6 +51,8 @@ class GrpcServer:
             options=[
                 ("grpc.so_reuseport", 0),  # otherwise a second process would share the port unnoticed
                 ("grpc.max_receive_message_length", max_request_bytes),
+                ("grpc.max_metadata_size", _MAX_METADATA_BYTES),  # beyond it, gRPC refuses some calls
+                ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),  # beyond this one all
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
                 ("grpc.keepalive_timeout_ms", _KEEPALIVE_MS),
                 ("grpc.max_allowed_incoming_connections", max_connections),

@@ -168,6 +168,8 @@ def test_the_reference_names_every_setting_with_its_default() -> None:
         default = field.get_default(call_default_factory=True)
         if field.validation_alias is None and default not in (None, (), {}):
             shown = str(default).lower() if isinstance(default, bool) else str(default)
+            if isinstance(default, tuple):
+                shown = "`, `".join(default)
             assert f"| `{key}` | `{shown}` |" in text, key
 
 

@@ -36,6 +36,17 @@ async def test_bytes_that_are_no_message_are_invalid_in_every_call(harness: ApiH
         assert await code_of(reflect(iter([b"\xff\xff"]), timeout=WITHIN).read()) is grpc.StatusCode.INVALID_ARGUMENT
 
 
+@pytest.mark.parametrize("metadata", [[("x", "y" * 20_000)], [("x", "y")] * 1_000], ids=["long", "many"])
+async def test_too_much_metadata_is_refused_and_other_calls_are_served(
+    harness: ApiHarness, metadata: list[tuple[str, str]]
+) -> None:
+    async with serve_grpc(harness) as api:
+        request = tasks_pb2.ListTasksRequest()
+        call = api.stub.ListTasks(request, metadata=aio.Metadata(*metadata), timeout=WITHIN)
+        assert await code_of(call) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        await api.stub.ListTasks(request, timeout=WITHIN)
+
+
 async def test_calls_are_counted_by_method_and_code(harness: ApiHarness) -> None:
     async with serve_grpc(harness) as api:
         task_id = await api.submit()

@@ -236,7 +236,7 @@ def test_a_webhook_secret_has_its_form_and_a_wrong_one_is_not_shown(load: Load, 
 def test_trusted_proxies_are_addresses_and_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.load(tmp_path).trusted_proxies == ("127.0.0.1", "::1")
     monkeypatch.setenv("OPSPAWN_TRUSTED_PROXIES", "10.1.2.3/8, 2001:db8::7")
-    assert Settings.load(tmp_path).trusted_proxies == ("10.0.0.0/8", "2001:db8::7/128")
+    assert Settings.load(tmp_path).trusted_proxies == ("10.0.0.0/8", "2001:db8::7")
     monkeypatch.setenv("OPSPAWN_TRUSTED_PROXIES", "proxy.example.com")
     with pytest.raises(ConfigurationInvalid, match="expected addresses and networks such as"):
         Settings.load(tmp_path)

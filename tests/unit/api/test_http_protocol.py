@@ -6,13 +6,13 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http_protocol import HttpConfig, HttpLimits
 
@@ -39,9 +39,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serving(limits: HttpLimits) -> AsyncIterator[int]:
-    """Serve the application; give the port."""
-    server = uvicorn.Server(HttpConfig(app, limits, grace_s=1))
+async def serving(limits: HttpLimits, served: ASGIApp = app, trusted_proxies: Sequence[str] = ()) -> AsyncIterator[int]:
+    """Serve an application; give the port."""
+    server = uvicorn.Server(HttpConfig(served, limits, grace_s=1, trusted_proxies=trusted_proxies))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         running = asyncio.create_task(server.serve(sockets=[listener]))
@@ -176,3 +176,36 @@ async def test_an_upgrade_is_ignored_without_a_line_in_the_log(caplog: pytest.Lo
         assert status_of(await reader.readuntil(b"\r\n")) == 200
         writer.close()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "kind"),
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000, 431, "headers-too-large", id="headers"),
+        pytest.param(b"\0 nonsense\r\n\r\n", 400, "bad-request", id="nonsense"),
+    ],
+)
+async def test_bytes_that_are_refused_get_a_problem(data: bytes, status: int, kind: str) -> None:
+    async with serving(LIMITS) as port:
+        response = await rest_of(await connect(port, data))
+    assert status_of(response) == status
+    head, _, body = response.partition(b"\r\n\r\n")
+    assert b"connection: close" in head.lower()
+    assert json.loads(body)["type"] == f"urn:opspawn:problem:{kind}"
+
+
+async def test_only_a_trusted_proxy_names_the_client() -> None:
+    clients: list[str] = []
+
+    async def keep_client(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            clients.append(scope["client"][0])
+        await app(scope, receive, send)
+
+    request = (
+        REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\nX-Forwarded-For: 1.2.3.4, 203.0.113.7\r\n\r\n") % b""
+    )
+    for proxies in ((), ("127.0.0.0/8",)):
+        async with serving(LIMITS, keep_client, proxies) as port:
+            await rest_of(await connect(port, request))
+    assert clients == ["127.0.0.1", "203.0.113.7"]

@@ -14,7 +14,20 @@ from api.rest.conversations.conversation_schemas import (
 )
 
 CONTRACT_FIELDS = {
-    *("id", "agent", "model", "status", "title", "user", "tags", "metadata", "on_busy", "turns", "current_task_id"),
+    *(
+        "id",
+        "agent",
+        "model",
+        "status",
+        "title",
+        "tenant",
+        "user",
+        "tags",
+        "metadata",
+        "on_busy",
+        "turns",
+        "current_task_id",
+    ),
     *("queued", "usage", "created_at", "updated_at", "expires_at", "forked_from", "links"),
 }
 

@@ -64,6 +64,11 @@ class Event:
     """Where a stream resumes after this event; None for live events."""
 
     @cached_property
+    def id(self) -> str | None:
+        """The position as clients get it, made once for all watchers; None for live events."""
+        return None if self.position is None else self.position.encode(self.task_id)
+
+    @cached_property
     def json(self) -> bytes:
         """The event as one line of JSON, without its position; made once for all watchers."""
         step = {} if self.step is None else {"step": self.step}

@@ -29,10 +29,9 @@ _RECONNECT_DELAY_MS = 1000
 def frame(event: Event) -> bytes:
     """Return an event as it is sent; live ones have no id, so a client resumes after the newest durable one."""
     event_type = event.type.encode()
-    if event.position is None:
+    if event.id is None:
         return b"event: %b\ndata: %b\n\n" % (event_type, event.json)
-    position = event.position.encode(event.task_id).encode()
-    return b"event: %b\nid: %b\ndata: %b\n\n" % (event_type, position, event.json)
+    return b"event: %b\nid: %b\ndata: %b\n\n" % (event_type, event.id.encode(), event.json)
 
 
 def comment(text: str) -> bytes:

@@ -63,7 +63,7 @@ def task_list_message(page: TaskPage) -> tasks_pb2.ListTasksResponse:
 def event_message(event: Event) -> tasks_pb2.Event:
     """Return an event; live ones have no id."""
     message = tasks_pb2.Event(
-        id="" if event.position is None else event.position.encode(event.task_id),
+        id=event.id or "",
         type=event.type,
         task_id=event.task_id,
         step=event.step,

@@ -109,4 +109,6 @@ def task_title(message: Message) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    # character by character only where that is needed: a line may have a megabyte
+    printable = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())

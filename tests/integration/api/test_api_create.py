@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowExecutionDescription
+from temporalio.client import Client, WorkflowExecutionDescription
 
-from tests.integration.api.conftest import ApiHarness
+from api.app import create_app
+from tests.integration.api.conftest import ApiHarness, client_of
+from tests.integration.api.watching import CountingService
 from workflows.search_attributes import AGENT, STATUS, TAGS
+
+
+@asynccontextmanager
+async def counted_api(harness: ApiHarness) -> AsyncIterator[tuple[ApiHarness, CountingService]]:
+    """The same API with a Temporal client that counts its calls."""
+    service = CountingService(harness.temporal.service_client)
+    client = Client(service, data_converter=harness.temporal.data_converter)
+    app = create_app(harness.settings, harness.catalog, client=client)
+    async with app.router.lifespan_context(app), client_of(app) as http:
+        yield replace(harness, http=http, temporal=client), service
 
 
 async def described(harness: ApiHarness, task_id: str) -> WorkflowExecutionDescription:
@@ -153,3 +168,21 @@ async def test_odd_characters_of_an_input_are_kept(harness: ApiHarness, text: st
     assert task["input"] == text + " end"
     assert task["title"].isprintable()
     assert len(task["title"]) <= 80
+
+
+async def test_a_task_takes_one_call_of_temporal(harness: ApiHarness) -> None:
+    async with counted_api(harness) as (api, service):
+        await api.submit()  # the first one reads Temporal's clock, too
+        service.calls.clear()
+        await api.submit(tags=["x"], metadata={"ticket": "4711"}, user="ada")
+        assert service.calls == {"start_workflow_execution": 1}
+
+
+async def test_an_idempotency_key_takes_one_call_more(harness: ApiHarness) -> None:
+    async with counted_api(harness) as (api, service):
+        await api.submit()
+        service.calls.clear()
+        key = {"Idempotency-Key": f"calls {harness.settings.task_queue}"}
+        response = await api.http.post("/api/v1/tasks", json={"agent": "assistant", "input": "Hi"}, headers=key)
+        assert response.status_code == 201
+        assert service.calls == {"describe_workflow_execution": 1, "start_workflow_execution": 1}

@@ -45,7 +45,8 @@ COMMANDS = {
     "show": Command("cli.commands.tasks", "Show a task: its status, what it did, and its output."),
     "cancel": Command("cli.commands.tasks", "Cancel a task: what it is doing now is stopped."),
     "delete": Command(
-        "cli.commands.delete", "Erase a task that has ended: its history, results and files. It can't be undone."
+        "cli.commands.delete",
+        "Erase a task that has ended, or a conversation: its history, results and files. It can't be undone.",
     ),
     "inbox": Command("cli.commands.inbox", "Show what tasks ask people; on a terminal, until Ctrl-C."),
     "approve": Command("cli.commands.answers", "Approve a call that a task asks about."),

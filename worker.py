@@ -18,10 +18,10 @@ from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.streaming.relay_client import token_relay
 from activities.streaming.token_streams import TokenPublisher
-from activities.temporal.deployment_version import task_deployment
 from activities.temporal.payload_collector import collecting_payloads
 from activities.temporal.process_exit import exit_process, stop_signal
 from activities.temporal.task_queue_pollers import connect_worker
+from activities.temporal.versions.deployment_version import task_deployment
 from activities.temporal.worker_identity import own_identity
 from activities.temporal.worker_metrics import start_metrics
 from activities.tool_calls import ToolCalls
@@ -44,7 +44,7 @@ from agentkit.sandbox import build_sandbox
 from agentkit.schemas.output_checker import OutputCheckProcesses
 from agentkit.web import OneOriginClient, PublicFetcher, PublicHttpClient
 from workflows.replayed_queries import reading_ended_workflows
-from workflows.transcript_sharing import TranscriptSharing
+from workflows.transcripts.transcript_sharing import TranscriptSharing
 from workflows.worker_plugins import worker_plugins
 from workflows.worker_workflows import WORKFLOWS
 from workflows.workflow_sandbox import sandboxed_runner

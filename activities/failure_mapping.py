@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
 from activities.payload_types import TOOL_PREFIX
-from activities.temporal.encrypted_payloads import PayloadErased
+from activities.temporal.encryption.encrypted_payloads import PayloadErased
 from activities.temporal.payload_storage import PayloadStorageFailed
 from agentkit.errors import (
     ContentRefused,

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Secre
 from pydantic_settings import NoDecode
 
 from activities.encryption_keys import EncryptionKeys
-from activities.tenant_settings import TenantTable
+from activities.tenants.tenant_settings import TenantTable
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.durations import Duration
 from agentkit.errors import ConfigurationInvalid

@@ -41,7 +41,7 @@ from agentkit.interfaces.probe import probe_record
 from agentkit.runtime.calls.elicitation import ElicitationInvalid, check_client_request
 from agentkit.runtime.calls.tool_invocation import invoke_probe, invoke_tool
 from agentkit.runtime.calls.tool_results import shown_value
-from agentkit.tools.read_result import read_result_tool
+from agentkit.tools.builtin.read_result import read_result_tool
 
 __all__ = ["ToolActivities"]
 

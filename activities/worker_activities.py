@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.conversation_turns import ConversationActivities
+from activities.conversations.conversation_turns import ConversationActivities
 from activities.execution_erasure import ErasureActivity
 from activities.input_checks import InputCheckActivity
 from activities.input_webhook import InputWebhookActivity

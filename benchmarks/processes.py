@@ -89,7 +89,7 @@ async def run_servers(directory: Path) -> AsyncIterator[BenchmarkServers]:
     server = TemporalServer(find_temporal(Settings()), free_port(), database=directory / "temporal.db")
     # Temporal logs each connection that it loses while it stops.
     temporal = run_process(*server.command(), quiet=True)
-    async with temporal, run_process(sys.executable, "-m", "benchmarks.scripted_model") as model:
+    async with temporal, run_process(sys.executable, "-m", "benchmarks.programs.scripted_model") as model:
         await wait_until_listening(server.port)
         yield BenchmarkServers(f"127.0.0.1:{server.port}", await _read_line(model), directory)
 
@@ -104,7 +104,9 @@ async def run_worker(candidate: str, servers: BenchmarkServers) -> AsyncIterator
         "--data-dir": str(servers.directory),
     }
     arguments = (argument for option in options.items() for argument in option)
-    async with run_process(sys.executable, "-m", "benchmarks.measured_worker", candidate, *arguments) as process:
+    async with run_process(
+        sys.executable, "-m", "benchmarks.programs.measured_worker", candidate, *arguments
+    ) as process:
         worker = WorkerProcess(process)
         await worker.cpu_seconds()
         yield worker

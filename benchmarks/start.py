@@ -62,7 +62,7 @@ class _Starts:
 
     async def bare_worker(self) -> StartCost:
         queue = f"start-{uuid4()}"
-        command = ("-m", "benchmarks.bare_worker", self._servers.temporal, queue)
+        command = ("-m", "benchmarks.programs.bare_worker", self._servers.temporal, queue)
         return await self._start(command, {}, lambda: self._has_poller(queue))
 
     async def worker(self, variables: Mapping[str, str]) -> StartCost:

@@ -11,10 +11,10 @@ from temporalio.client import Client, WorkflowHandle
 
 from agentkit.messages import user_message
 from api.tasks.starting.task_start import new_task_id
-from benchmarks.bare_loop import BareLoop, BareTask
 from benchmarks.lookup_task import INPUT, INSTRUCTIONS, agent
 from benchmarks.processes import WorkerProcess
-from benchmarks.scripted_model import model_name
+from benchmarks.programs.bare_loop import BareLoop, BareTask
+from benchmarks.programs.scripted_model import model_name
 from workflows.agent_task import AgentTask
 from workflows.task_types import TaskInput
 

@@ -92,7 +92,7 @@ class _System:
     workers: Sequence[Process]
 
     async def api_usage(self) -> dict[str, float]:
-        """Return the API's resource usage, as ``benchmarks.api_process`` reports it."""
+        """Return the API's resource usage, as ``benchmarks.programs.api_process`` reports it."""
         usage: dict[str, float] = json.loads(await request_line(self.api))
         return usage
 
@@ -121,10 +121,14 @@ async def _run_system(directory: Path) -> AsyncIterator[_System]:
         common = ("--task-queue", _QUEUE, "--data-dir", str(directory), *addresses)
         (directory / "app").mkdir()
         options = (*common, "--app-dir", str(directory / "app"), "--port", str(port))
-        api = await stack.enter_async_context(run_process(sys.executable, "-m", "benchmarks.api_process", *options))
+        api = await stack.enter_async_context(
+            run_process(sys.executable, "-m", "benchmarks.programs.api_process", *options)
+        )
         await wait_until_listening(port)
         workers = [
-            await stack.enter_async_context(run_process(sys.executable, "-m", "benchmarks.clock_worker", *common))
+            await stack.enter_async_context(
+                run_process(sys.executable, "-m", "benchmarks.programs.clock_worker", *common)
+            )
             for _ in range(_WORKERS)
         ]
         settings = Settings(data_dir=directory)

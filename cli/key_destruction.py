@@ -16,10 +16,15 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
-from activities.temporal.encrypted_payloads import key_reference
-from activities.temporal.payload_encryption import PayloadEncryption
+from activities.temporal.encryption.encrypted_payloads import key_reference
+from activities.temporal.encryption.payload_encryption import PayloadEncryption
+from activities.temporal.encryption.tenant_encryption_keys import (
+    MAX_KEY_AGE_S,
+    KeySearch,
+    OwnedKey,
+    TenantEncryptionKeys,
+)
 from activities.temporal.payload_storage import FILES_DIRECTORY, OWNER_FILE, PayloadStorageFailed
-from activities.temporal.tenant_encryption_keys import MAX_KEY_AGE_S, KeySearch, OwnedKey, TenantEncryptionKeys
 from cli.errors import CommandFailed, UsageWrong
 from cli.temporal_checks import connect_to_temporal
 from cli.views.console import printable

@@ -32,9 +32,11 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "dev": Command("cli.commands.dev", "Start Temporal, a worker and the API on this machine, until Ctrl-C."),
-    "worker": Command("cli.commands.run_worker", "Start a worker, which runs the tasks of an app, until Ctrl-C."),
-    "api": Command("cli.commands.run_api", "Start an API process, without Temporal and workers, until Ctrl-C."),
+    "dev": Command("cli.commands.serving.dev", "Start Temporal, a worker and the API on this machine, until Ctrl-C."),
+    "worker": Command(
+        "cli.commands.serving.run_worker", "Start a worker, which runs the tasks of an app, until Ctrl-C."
+    ),
+    "api": Command("cli.commands.serving.run_api", "Start an API process, without Temporal and workers, until Ctrl-C."),
     "workers": Command(
         "cli.commands.workers", "Show workers and their versions; make a version current, or move its tasks."
     ),

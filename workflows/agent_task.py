@@ -13,9 +13,9 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue
 
-    from activities.conversation_payloads import TurnEnd
+    from activities.conversations.conversation_payloads import TurnEnd
     from activities.payload_types import InputKey, TranscriptPage, TranscriptRange
-    from activities.temporal.encrypted_payloads import PayloadErased
+    from activities.temporal.encryption.encrypted_payloads import PayloadErased
     from agentkit.errors import AnswerInvalid, OpspawnError, SteeringInvalid
     from agentkit.interfaces import ClientInput
     from agentkit.messages import Usage
@@ -37,7 +37,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.step_boundary import StepBoundary
     from workflows.target_version import continue_on_target_version
     from workflows.task_limits import read_limits
-    from workflows.task_tools import list_agent_tools
     from workflows.task_types import (
         WORKFLOW_TYPE,
         AnswerVerdict,
@@ -53,7 +52,8 @@ with workflow.unsafe.imports_passed_through():
         TaskView,
         ToolCallLedger,
     )
-    from workflows.transcript_versions import TranscriptVersions
+    from workflows.tools.task_tools import list_agent_tools
+    from workflows.transcripts.transcript_versions import TranscriptVersions
 
 __all__ = ["AgentTask"]
 

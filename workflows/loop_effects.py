@@ -53,7 +53,6 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.specs import ToolSpec
     from workflows.answer_rules import LoopAnswerRules
     from workflows.client_requests import ClientRequests
-    from workflows.compaction_run import run_compaction
     from workflows.human_input import HumanInput
     from workflows.listing.journal import (
         JOURNAL_KEY,
@@ -67,17 +66,18 @@ with workflow.unsafe.imports_passed_through():
     from workflows.listing.listed_progress import ListedProgress
     from workflows.listing.listed_state import ListedState
     from workflows.listing.progress_details import ProgressDetails
-    from workflows.plain_json import PlainArguments
-    from workflows.proxied_tools import run_mcp_description
     from workflows.search_attributes import MEMO_USER
     from workflows.steering_state import Steering, StepInterrupted
     from workflows.step_boundary import StepBoundary
     from workflows.task_limits import TaskLimits
     from workflows.task_memory import extract_memories, memory_scope, recall_memories
     from workflows.task_types import CarriedState
-    from workflows.tool_execution import is_local, run_probe, run_tool
-    from workflows.transcript_sharing import SHARE_TRANSCRIPT
-    from workflows.transcript_versions import TranscriptVersions
+    from workflows.tools.plain_json import PlainArguments
+    from workflows.tools.proxied_tools import run_mcp_description
+    from workflows.tools.tool_execution import is_local, run_probe, run_tool
+    from workflows.transcripts.compaction_run import run_compaction
+    from workflows.transcripts.transcript_sharing import SHARE_TRANSCRIPT
+    from workflows.transcripts.transcript_versions import TranscriptVersions
 
 __all__ = ["DurableEffects"]
 

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.runtime.loop import AgentLoop
     from agentkit.specs import AgentSpec
     from workflows.search_attributes import MEMO_USER, TENANT
-    from workflows.transcript_versions import TranscriptVersions
+    from workflows.transcripts.transcript_versions import TranscriptVersions
 
 __all__ = ["extract_memories", "memory_scope", "recall_memories"]
 

@@ -20,13 +20,13 @@ from activities.memory.owner_lock import OwnerLock
 from activities.settings import Settings
 from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
-from activities.temporal.deployment_version import UNVERSIONED
+from activities.temporal.versions.deployment_version import UNVERSIONED
 from activities.temporal.worker_identity import own_identity
 from activities.tool import ToolActivities
 from agentkit.interfaces import LongTermMemory, Model, Secrets, memory_task_queue
 from agentkit.runtime.lazy_memory import LazyMemory
 from agentkit.tools import ToolRegistry
-from agentkit.tools.memory_tools import memory_tools
+from agentkit.tools.builtin.memory_tools import memory_tools
 
 __all__ = ["Plugins", "build_memory_worker", "serving_app_memory", "serving_memory"]
 

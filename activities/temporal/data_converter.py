@@ -29,14 +29,14 @@ from activities.payload_types import (
     encode_output,
 )
 from activities.settings import Settings
-from activities.temporal.encrypted_payloads import (
+from activities.temporal.encryption.encrypted_payloads import (
     ENCRYPTED,
     ERASED_METADATA,
     NO_CONTENT_METADATA,
     PayloadErased,
     key_missing,
 )
-from activities.temporal.key_files import KEY_FILES_DIRECTORY, DirectoryKeyFiles
+from activities.temporal.encryption.key_files import KEY_FILES_DIRECTORY, DirectoryKeyFiles
 from activities.temporal.payload_storage import DirectoryStorageDriver
 from activities.temporal.s3_storage import S3PayloadStorage
 from agentkit.interfaces import ToolOutput
@@ -129,8 +129,8 @@ def data_converter(settings: Settings) -> DataConverter:
     if not settings.encryption_keys:
         return DataConverter(payload_converter_class=CompactPayloadConverter, external_storage=storage)
     # Only those who encrypt load what it takes.
-    from activities.temporal.payload_encryption import PayloadEncryption
-    from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
+    from activities.temporal.encryption.payload_encryption import PayloadEncryption
+    from activities.temporal.encryption.tenant_encryption_keys import TenantEncryptionKeys
 
     files = DirectoryKeyFiles(settings.data_dir / KEY_FILES_DIRECTORY) if bucket is None else bucket.key_files
     tenant_keys = TenantEncryptionKeys(files, settings.encryption_keys, gives_new_workflows_keys=settings.tenant_keys)

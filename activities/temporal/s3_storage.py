@@ -45,7 +45,7 @@ class S3PayloadStorage(S3StorageDriver):
         self._url = url
         self._former = directory
         store = _open_store(url)
-        from activities.temporal.bucket_key_files import BucketKeyFiles  # it imports what the extra installs
+        from activities.temporal.encryption.bucket_key_files import BucketKeyFiles  # it imports what the extra installs
 
         self._bucket_client = _BucketClient(store)
         self.key_files = BucketKeyFiles(store, url)

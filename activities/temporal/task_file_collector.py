@@ -18,7 +18,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.erasure_payloads import ERASURE_TYPES
-from activities.temporal.encrypted_payloads import is_erased
+from activities.temporal.encryption.encrypted_payloads import is_erased
 from activities.temporal.payload_storage import FILES_DIRECTORY, OWNER_FILE, PayloadStorageFailed
 
 __all__ = ["TaskFileCollector"]

@@ -14,7 +14,7 @@ from agentkit.config.providers import default_model
 from agentkit.errors import ConfigurationInvalid, ToolNotFound
 from agentkit.interfaces import Model, ModelWait, NoSecrets, Secrets, Toolset
 from agentkit.records import Record
-from agentkit.tools.code_tools import CodeTool
+from agentkit.tools.builtin.code_tools import CodeTool
 
 __all__ = ["WorkerDescription", "WorkerDescriptionActivity"]
 

@@ -12,10 +12,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.settings import Settings
-from activities.temporal.deployment_version import own_version
 from activities.temporal.queue_workers import VersionRouting, recent_workers
 from activities.temporal.task_queue_pollers import require_no_other_app_started
-from activities.temporal.version_problems import not_current
+from activities.temporal.versions.deployment_version import own_version
+from activities.temporal.versions.version_problems import not_current
 from activities.worker.model_loading import load_models
 from agentkit.interfaces import Model
 

@@ -46,16 +46,16 @@ from agentkit.interfaces import (
     Secrets,
     TaskFiles,
 )
-from agentkit.mcp_names import MCP_PREFIX
-from agentkit.mcp_settings import McpServerSettings
+from agentkit.mcp_shared.mcp_names import MCP_PREFIX
+from agentkit.mcp_shared.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition, AgentSpec, Limits, ToolSpec
 from agentkit.tools import builtin_tools
-from agentkit.tools.code_tools import code_tools
-from agentkit.tools.file_tools import file_tools
+from agentkit.tools.builtin.code_tools import code_tools
+from agentkit.tools.builtin.file_tools import file_tools
+from agentkit.tools.builtin.memory_tools import memory_tools
 from agentkit.tools.host.host_limits import HostLimits
 from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
 from agentkit.tools.mcp_resource_tools import RESOURCE_TOOLS, mcp_resource_tools
-from agentkit.tools.memory_tools import memory_tools
 from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["Catalog", "agent_names", "load_catalog"]

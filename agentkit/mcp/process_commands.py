@@ -22,7 +22,7 @@ from agentkit.interfaces import (
     ToolProgress,
     ToolValue,
 )
-from agentkit.mcp_process import (
+from agentkit.mcp_shared.mcp_process import (
     ClientInputAsked,
     McpCallCommand,
     McpCommandFailed,

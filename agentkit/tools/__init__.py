@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentkit.errors import NotDone, ToolError, ToolUnavailable
 from agentkit.interfaces import Done, ToolContext, Unknown
-from agentkit.tools.builtin_tools import builtin_tools
+from agentkit.tools.builtin.builtin_tools import builtin_tools
 from agentkit.tools.function_tool import FunctionTool, tool
 from agentkit.tools.returned_files import File, Image
 from agentkit.tools.tool_registry import ToolRegistry

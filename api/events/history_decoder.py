@@ -18,8 +18,8 @@ from activities.payload_types import decode_output
 from agentkit.interfaces import ToolValue
 from api.tasks.payload_decoding import unreadable_reason
 from workflows.listing.journal import JOURNAL_KEY
-from workflows.plain_json import read_plain_json
 from workflows.search_attributes import MEMO_INPUT_REQUESTS
+from workflows.tools.plain_json import read_plain_json
 
 __all__ = ["LOCAL_ACTIVITY", "DecodedEvent", "HistoryDecoder"]
 

@@ -31,7 +31,7 @@ from activities.payload_types import (
 )
 from agentkit.errors import ToolInterrupted
 from agentkit.interfaces import McpDescription, McpListing, ToolOutput
-from agentkit.mcp_names import MCP_CALL
+from agentkit.mcp_shared.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.calls.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec
@@ -58,7 +58,7 @@ from workflows.listing.journal import (
 )
 from workflows.search_attributes import STATUS
 from workflows.task_types import TaskInput, TaskResult, TaskStatus
-from workflows.tool_execution import tool_error, tool_failure_text
+from workflows.tools.tool_execution import tool_error, tool_failure_text
 
 __all__ = ["HistoryMapper", "event_data"]
 

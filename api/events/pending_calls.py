@@ -12,7 +12,7 @@ from agentkit.errors import ModelError
 from agentkit.messages import ToolCall
 from agentkit.records import Record
 from agentkit.specs import ToolSpec
-from workflows.tool_execution import tool_failure_text
+from workflows.tools.tool_execution import tool_failure_text
 
 __all__ = ["PendingCall", "PendingModelCall", "PendingToolCall", "ShownModelCall", "call_error"]
 

@@ -27,7 +27,7 @@ from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.task_service import TaskService
 from api.tasks.temporal_calls import calling_temporal
 from workflows.listing.journal import RefusedCallEntry, SettledCallEntry, read_journal
-from workflows.tool_execution import tool_failure_text
+from workflows.tools.tool_execution import tool_failure_text
 
 __all__ = ["RecordedResult", "RecordedResults"]
 

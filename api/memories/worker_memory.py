@@ -42,7 +42,7 @@ from activities.memory.memory_queries import (
 from activities.retry_policies import MEMORY_HEARTBEAT_TIMEOUT
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.encrypted_payloads import id_suffix
+from activities.temporal.encryption.encrypted_payloads import id_suffix
 from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.errors import MemoryMisconfigured, MemoryNotFound, MemoryRequestInvalid

@@ -10,7 +10,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
 
-from activities.temporal.encrypted_payloads import PayloadErased
+from activities.temporal.encryption.encrypted_payloads import PayloadErased
 from activities.temporal.payload_storage import PayloadStorageFailed
 from api.tasks.errors import ContentErased, PayloadUnavailable
 

@@ -10,7 +10,7 @@ from temporalio.converter import DataConverter, WorkflowSerializationContext
 from activities.erasure_payloads import TASK_ERASURE
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.encrypted_payloads import id_suffix, is_erased, key_reference
+from activities.temporal.encryption.encrypted_payloads import id_suffix, is_erased, key_reference
 from api.current_principal import current_principal
 from api.tasks.erasure_progress import erasure_problem
 from api.tasks.errors import ContentErased, ConversationErased, ServiceError, TaskEnded, TaskErased, TaskNotFound

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.temporal.encrypted_payloads import PayloadErased
+from activities.temporal.encryption.encrypted_payloads import PayloadErased
 from activities.temporal.payload_storage import PayloadStorageFailed
 from activities.temporal.temporal_commands import setup_command
 from api.tasks.errors import (

@@ -15,10 +15,10 @@ from temporalio.service import RPCError
 
 from activities.settings import Settings
 from activities.temporal.client import connect
-from activities.temporal.deployment_version import own_version
 from activities.temporal.queue_workers import recent_workers
-from activities.temporal.version_moves import deployment_names, drain_version
-from activities.temporal.worker_deployments import deployment_versions, set_current_version
+from activities.temporal.versions.deployment_version import own_version
+from activities.temporal.versions.version_moves import deployment_names, drain_version
+from activities.temporal.versions.worker_deployments import deployment_versions, set_current_version
 from cli.dev.dev_plan import DevPlan
 from cli.dev.log_view import LogView
 from cli.temporal_checks import host_and_port

@@ -10,9 +10,9 @@ from temporalio.service import RPCError
 
 from activities.shell_commands import opspawn_command
 from activities.temporal.queue_workers import QueueWorkers, recent_workers
-from activities.temporal.version_moves import deployment_names, pinned_query
-from activities.temporal.version_problems import pinned_without_workers, unserved_tasks
-from activities.temporal.worker_deployments import deployment_versions
+from activities.temporal.versions.version_moves import deployment_names, pinned_query
+from activities.temporal.versions.version_problems import pinned_without_workers, unserved_tasks
+from activities.temporal.versions.worker_deployments import deployment_versions
 from cli.doctor.finding import Finding
 
 __all__ = ["version_findings"]

@@ -10,14 +10,14 @@ from temporalio.client import ActivityFailureError, Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.temporal.encrypted_payloads import PayloadUndecryptable
+from activities.temporal.encryption.encrypted_payloads import PayloadUndecryptable
 from activities.temporal.task_queue_pollers import MAX_POLL_AGE, Poller, listed_pollers
 from activities.temporal.temporal_clock import temporal_now
 from activities.tool_calls import SlowCalls
 from activities.worker.worker_description import WorkerDescription
 from activities.worker.worker_survey import RESPONSE_TIMEOUT, SURVEY_TIMEOUT_S, describe_workers
 from agentkit.client import AgentList, ToolList
-from agentkit.mcp_names import MCP_PREFIX
+from agentkit.mcp_shared.mcp_names import MCP_PREFIX
 from cli.doctor.finding import Finding
 from cli.doctor.version_checks import version_findings
 

@@ -13,7 +13,7 @@ import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowHandle
 
-from activities.conversation_payloads import TAKE_TURN_ACTIVITY
+from activities.conversations.conversation_payloads import TAKE_TURN_ACTIVITY
 from activities.payload_types import TranscriptPage, TranscriptRange
 from activities.storage.message_storage import MessageStorage
 from agentkit.messages import Message, user_message

@@ -15,7 +15,7 @@ from agentkit.interfaces import MemoryScope, ModelRequest, NewMemory
 from agentkit.messages import ToolCall
 from agentkit.specs import AgentSpec, MemorySettings
 from agentkit.testing import InMemoryMemory, ScriptedModel, ScriptedResponse
-from agentkit.tools.memory_tools import memory_tools
+from agentkit.tools.builtin.memory_tools import memory_tools
 
 __all__ = ["remember_script", "serving_recorded_memory", "with_memory"]
 

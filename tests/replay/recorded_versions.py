@@ -8,13 +8,13 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from activities.settings import Settings
-from activities.temporal.worker_deployments import set_current_version
+from activities.temporal.versions.worker_deployments import set_current_version
 from agentkit.messages import ToolCall, user_message
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import ToolRegistry
-from agentkit.tools.ask_person import ask_person_tool
+from agentkit.tools.builtin.ask_person import ask_person_tool
 from worker import build_worker
 from workflows.agent_task import AgentTask
 from workflows.task_types import PendingInput, TaskInput, TaskResult

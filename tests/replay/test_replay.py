@@ -17,7 +17,7 @@ from activities.settings import Settings
 from activities.storage.transcript_cache import TranscriptCache
 from activities.temporal.data_converter import data_converter
 from workflows.listing.journal import JOURNAL_KEY, JournalEntry, read_journal
-from workflows.transcript_sharing import TranscriptSharing
+from workflows.transcripts.transcript_sharing import TranscriptSharing
 from workflows.worker_workflows import WORKFLOWS
 from workflows.workflow_sandbox import sandboxed_runner
 

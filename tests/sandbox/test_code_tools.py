@@ -14,7 +14,7 @@ from agentkit.interfaces import FileLimits, SandboxLimits, ToolContext
 from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 from agentkit.sandbox.local_sandbox import LocalSandbox
 from agentkit.sandbox.scratch_space import ScratchSpace
-from agentkit.tools.code_tools import CodeTool, code_tools
+from agentkit.tools.builtin.code_tools import CodeTool, code_tools
 
 
 class TaskTools:

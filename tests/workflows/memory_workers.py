@@ -14,7 +14,7 @@ from activities.storage.transcript_reader import TranscriptReader
 from agentkit.interfaces import LongTermMemory, MemoryScope, Model, memory_task_queue
 from agentkit.messages import user_message
 from agentkit.specs import AgentSpec, MemorySettings
-from agentkit.tools.memory_tools import memory_tools
+from agentkit.tools.builtin.memory_tools import memory_tools
 from tests.workflows.conftest import Handle, TaskEnvironment
 from workflows.agent_task import AgentTask
 from workflows.search_attributes import MEMO_USER

@@ -7,7 +7,7 @@ import asyncio
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
 
-from activities.conversation_payloads import CopiedTranscript
+from activities.conversations.conversation_payloads import CopiedTranscript
 from activities.storage.message_storage import MessageStorage
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import Message, TextPart, user_message

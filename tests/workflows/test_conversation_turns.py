@@ -11,8 +11,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.conversation_payloads import TakenTurn, TurnToTake
-from activities.conversation_turns import ConversationActivities
+from activities.conversations.conversation_payloads import TakenTurn, TurnToTake
+from activities.conversations.conversation_turns import ConversationActivities
 from activities.model import ModelActivities
 from activities.payload_types import TranscriptRange
 from activities.storage.message_storage import MessageStorage

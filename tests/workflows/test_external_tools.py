@@ -24,7 +24,7 @@ from agentkit.testing import ScriptedModel
 from agentkit.tools.external_tool import ExternalTool
 from tests.unit.api.events.golden import events_of
 from workflows.agent_task import AgentTask
-from workflows.plain_json import MAX_PLAIN_BYTES
+from workflows.tools.plain_json import MAX_PLAIN_BYTES
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import TaskEnvironment

@@ -22,7 +22,7 @@ from activities.settings import Settings
 from agentkit.input_requests import InputRequest
 from agentkit.messages import ToolCall, user_message
 from agentkit.testing import ScriptedModel
-from agentkit.tools.ask_person import ask_person_tool
+from agentkit.tools.builtin.ask_person import ask_person_tool
 from agentkit.web import OneOriginClient
 from tests.webhook_receiver import WEBHOOK_SECRET, Behaviour, webhook_receiver
 from tests.workflows.conftest import TaskEnvironment

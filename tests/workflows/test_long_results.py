@@ -16,7 +16,7 @@ from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.calls.tool_results import MAX_RESULT_CHARS
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import File, Image, tool
-from agentkit.tools.read_result import read_result_tool
+from agentkit.tools.builtin.read_result import read_result_tool
 from tests.workflows.test_continue_as_new import histories_of_runs
 
 if TYPE_CHECKING:

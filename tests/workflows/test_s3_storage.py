@@ -15,7 +15,7 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedModel
 from agentkit.tools import Image, tool
-from agentkit.tools.read_result import read_result_tool
+from agentkit.tools.builtin.read_result import read_result_tool
 from tests.bucket_server import BucketServer
 from tests.workflows.conftest import TaskEnvironment
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from temporalio import workflow
 
-from activities.temporal.version_moves import UPGRADE_SIGNAL
+from activities.temporal.versions.version_moves import UPGRADE_SIGNAL
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedModel
-from agentkit.tools.ask_person import ask_person_tool
+from agentkit.tools.builtin.ask_person import ask_person_tool
 from workflows.target_version import TargetVersion
 from workflows.task_types import PendingInput
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import WorkflowHandle
 
-from activities.tenant_settings import TenantSettings
-from activities.tenant_usage import (
+from activities.tenants.tenant_settings import TenantSettings
+from activities.tenants.tenant_usage import (
     ADD_USAGE,
     TENANT_USAGE_TYPE,
     TenantDay,

@@ -18,7 +18,7 @@ from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedModel, ScriptedResponse
 from agentkit.tools import tool
 from agentkit.transcript import Transcript
-from workflows.transcript_sharing import TranscriptSharing
+from workflows.transcripts.transcript_sharing import TranscriptSharing
 
 if TYPE_CHECKING:
     from tests.workflows.conftest import TaskEnvironment

@@ -16,8 +16,8 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.payload_types import ModelReply
-from activities.tenant_settings import TenantSettings
-from activities.tenant_usage import ADD_USAGE, TENANT_USAGE_TYPE, TenantTotal, UsageReport, tenant_usage_id
+from activities.tenants.tenant_settings import TenantSettings
+from activities.tenants.tenant_usage import ADD_USAGE, TENANT_USAGE_TYPE, TenantTotal, UsageReport, tenant_usage_id
 from agentkit.interfaces import ModelResponse
 from agentkit.messages import Message, TextPart, Usage
 from agentkit.testing import ScriptedModel

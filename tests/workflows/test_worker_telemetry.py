@@ -28,7 +28,7 @@ from activities.storage.transcript_cache import TranscriptCache
 from activities.storage.transcript_reader import TranscriptReader
 from activities.telemetry.task_metrics import TaskMetrics
 from activities.temporal.data_converter import CompactPayloadConverter
-from activities.tenant_settings import TenantSettings
+from activities.tenants.tenant_settings import TenantSettings
 from activities.worker_activities import worker_activities
 from agentkit.config.secret_sources import SecretSource
 from agentkit.errors import ModelRequestRejected, ModelUnavailable

@@ -7,7 +7,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
-from activities.tenant_usage import MEMO_TENANT_USAGE, TenantTotal
+from activities.tenants.tenant_usage import MEMO_TENANT_USAGE, TenantTotal
 
 __all__ = ["reported_total"]
 

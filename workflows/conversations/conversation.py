@@ -12,14 +12,14 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from pydantic import JsonValue, ValidationError
 
-    from activities.conversation_payloads import (
+    from activities.conversations.conversation_payloads import (
         TAKE_TURN_ACTIVITY,
         TakenTurn,
         TurnToTake,
     )
     from activities.payload_types import TranscriptPage, TranscriptRange
     from activities.retry_policies import CONVERSATION_POLICY
-    from activities.temporal.encrypted_payloads import PayloadErased
+    from activities.temporal.encryption.encrypted_payloads import PayloadErased
     from agentkit.errors import ConversationBusy, ConversationEnded, SteeringInvalid
     from agentkit.records import Record
     from agentkit.validation_messages import issues_text

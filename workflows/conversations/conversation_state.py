@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.conversation_payloads import TakenTurn, TurnToTake
+    from activities.conversations.conversation_payloads import TakenTurn, TurnToTake
     from activities.payload_types import StoredMessages, TranscriptPage, TranscriptRange, TranscriptSource
     from agentkit.errors import MessageConflict
     from agentkit.messages import Usage

@@ -10,7 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-    from activities.conversation_payloads import CopiedTranscript
+    from activities.conversations.conversation_payloads import CopiedTranscript
     from activities.payload_types import StoredMessages, TranscriptSource
     from agentkit.messages import Message, Usage
     from agentkit.records import Record

@@ -23,7 +23,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeout
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from activities.conversation_payloads import READ_TASK_END_ACTIVITY, EndedStatus, TakenTurn, TaskEnd
+    from activities.conversations.conversation_payloads import READ_TASK_END_ACTIVITY, EndedStatus, TakenTurn, TaskEnd
     from activities.retry_policies import TASK_END_POLICY
     from agentkit.messages import FilePart, ImagePart, Message, TextPart, Usage, user_message
     from workflows.conversations.conversation_state import ConversationState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.conversation_payloads import TurnEnd, UnreadMessage
+    from activities.conversations.conversation_payloads import TurnEnd, UnreadMessage
     from agentkit.runtime.calls.remaining_effects import may_have_taken_effect
     from agentkit.runtime.loop import AgentLoop
     from workflows.steering_state import Steering

@@ -29,7 +29,7 @@ from activities.telemetry.event_sink import EventSink, FinishedEvent, open_event
 from activities.telemetry.gen_ai_content import BoundedContent, as_json
 from activities.telemetry.span_sink import AttributeValue, FinishedSpan, SpanSink, open_span_sink
 from activities.telemetry.task_metrics import TaskMetrics
-from activities.tenant_settings import OTHER_TENANTS
+from activities.tenants.tenant_settings import OTHER_TENANTS
 from agentkit import telemetry as names
 from agentkit.catalog.catalog import agent_names
 from agentkit.interfaces import DEFAULT_TENANT, NoSecrets, Secrets

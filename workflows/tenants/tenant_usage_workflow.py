@@ -8,7 +8,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.tenant_usage import (
+    from activities.tenants.tenant_usage import (
         ADD_USAGE,
         MEMO_TENANT_USAGE,
         TENANT_USAGE_TYPE,

@@ -23,8 +23,8 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from activities.memory.memory_payloads import ExtractionResult
 from activities.payload_types import CompactedTranscript, ModelReply
 from activities.settings import Settings
-from activities.tenant_settings import TenantSettings, tenant_settings
-from activities.tenant_usage import (
+from activities.tenants.tenant_settings import TenantSettings, tenant_settings
+from activities.tenants.tenant_usage import (
     ADD_USAGE,
     TENANT_USAGE_TYPE,
     TenantDay,

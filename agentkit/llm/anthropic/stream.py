@@ -13,8 +13,8 @@ from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.anthropic.request import uses_output_tool
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.lenient_types import Count, Text
-from agentkit.llm.shared.received_text import ReceivedText
-from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
+from agentkit.llm.shared.streams.received_text import ReceivedText
+from agentkit.llm.shared.streams.response_builder import ResponseBuilder, has_content
 from agentkit.llm.shared.tool_arguments import parse_arguments
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record

@@ -12,8 +12,8 @@ from agentkit.errors import ContentRefused, ModelRequestRejected, ModelUnavailab
 from agentkit.interfaces import Emit, ModelRequest, ModelResponse, StopReason
 from agentkit.llm.google.profile import gemini_tool_name, uses_output_tool
 from agentkit.llm.shared.lenient_types import Count, Text
-from agentkit.llm.shared.received_text import ReceivedText
-from agentkit.llm.shared.response_builder import ResponseBuilder, has_content
+from agentkit.llm.shared.streams.received_text import ReceivedText
+from agentkit.llm.shared.streams.response_builder import ResponseBuilder, has_content
 from agentkit.messages import ContentPart, TextPart, ThinkingPart, ToolCall, Usage
 from agentkit.records import Record
 

@@ -12,8 +12,8 @@ from agentkit.llm.openai.chat_chunk import ChatChoice, ChatChunk, ChatDelta
 from agentkit.llm.openai.partial_calls import PartialCalls
 from agentkit.llm.openai.usage import OpenAIUsage
 from agentkit.llm.shared.failures import ProviderStreamError
-from agentkit.llm.shared.received_text import ReceivedText
-from agentkit.llm.shared.response_builder import ResponseBuilder
+from agentkit.llm.shared.streams.received_text import ReceivedText
+from agentkit.llm.shared.streams.response_builder import ResponseBuilder
 from agentkit.messages import ContentPart, TextPart, ThinkingPart
 
 __all__ = ["ChatResponseBuilder"]

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import JsonValue, model_validator
 
 from agentkit.llm.shared.lenient_types import Text, as_list
-from agentkit.llm.shared.response_builder import DeltaKind
+from agentkit.llm.shared.streams.response_builder import DeltaKind
 from agentkit.records import Record
 
 __all__ = ["CALL_ITEM", "PARAGRAPH", "PartialItem", "PartialItems", "ResponseItem"]

@@ -11,7 +11,7 @@ from agentkit.llm.openai.responses_items import PARAGRAPH, PartialItem, PartialI
 from agentkit.llm.openai.usage import OpenAIUsage, OptionalUsage
 from agentkit.llm.shared.failures import ProviderStreamError
 from agentkit.llm.shared.lenient_types import Text
-from agentkit.llm.shared.response_builder import DeltaKind, ResponseBuilder
+from agentkit.llm.shared.streams.response_builder import DeltaKind, ResponseBuilder
 from agentkit.messages import ContentPart, TextPart, ThinkingPart
 from agentkit.records import Record
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 
 from agentkit.llm.shared.failures import RedirectRefused, ResponseTooLarge
-from agentkit.llm.shared.response_timeouts import ResponseTimeouts
-from agentkit.llm.shared.server_events import DEFAULT_MAX_EVENT_BYTES
+from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
+from agentkit.llm.shared.streams.server_events import DEFAULT_MAX_EVENT_BYTES
 from agentkit.response_decoding import bound_decoding
 
 __all__ = ["DEFAULT_LIMITS", "ProviderClient", "ResponseLimits"]

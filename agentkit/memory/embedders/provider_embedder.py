@@ -21,7 +21,7 @@ from agentkit.errors import (
 from agentkit.interfaces import EmbeddedKind
 from agentkit.llm.shared.failures import ProviderEndpoint
 from agentkit.llm.shared.provider_client import ProviderClient, ResponseLimits
-from agentkit.llm.shared.response_timeouts import ResponseTimeouts
+from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
 from agentkit.memory.embedders.embedded_text import MAX_EMBEDDED_CHARS, embeddable, unit_vector
 
 __all__ = ["EmbedderTimeouts", "ProviderEmbedder"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from activities.settings import BuildId
-from activities.temporal.worker_deployments import VersionStatus
+from activities.temporal.versions.worker_deployments import VersionStatus
 from api.tasks.workers.worker_versions import DeploymentView
 
 __all__ = [

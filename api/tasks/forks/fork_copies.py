@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.conversation_payloads import CopiedTranscript
+from activities.conversations.conversation_payloads import CopiedTranscript
 from activities.erasure_payloads import ERASURE_TYPES
 from activities.settings import Settings
 from activities.storage.content_copies import ContentCopies

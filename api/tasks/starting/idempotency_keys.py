@@ -11,7 +11,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.temporal.encrypted_payloads import REFERENCE_PATTERN, KeyedCodec, is_erased, keys_are_used
+from activities.temporal.encryption.encrypted_payloads import REFERENCE_PATTERN, KeyedCodec, is_erased, keys_are_used
 from api.tasks.errors import IdempotencyConflict
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT

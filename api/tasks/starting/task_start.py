@@ -12,7 +12,7 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.temporal.temporal_clock import temporal_now
-from activities.tenant_settings import tenant_settings
+from activities.tenants.tenant_settings import tenant_settings
 from agentkit.config.model_prices import missing_price
 from agentkit.config.providers import missing_configuration
 from agentkit.interfaces import DEFAULT_TENANT

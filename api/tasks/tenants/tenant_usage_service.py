@@ -11,8 +11,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.temporal_clock import temporal_now
-from activities.tenant_settings import TenantSettings, tenant_settings
-from activities.tenant_usage import MEMO_TENANT_USAGE, TenantTotal, end_of_day, tenant_usage_id
+from activities.tenants.tenant_settings import TenantSettings, tenant_settings
+from activities.tenants.tenant_usage import MEMO_TENANT_USAGE, TenantTotal, end_of_day, tenant_usage_id
 from api.current_principal import current_principal
 from api.tasks.errors import TenantNotFound
 from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal

@@ -10,7 +10,7 @@ from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.queue_workers import recent_workers
 from activities.temporal.temporal_commands import worker_command
-from activities.temporal.version_problems import unserved_tasks
+from activities.temporal.versions.version_problems import unserved_tasks
 from api.tasks.errors import ServiceError
 from api.tasks.requests.disk_space import disk_problem
 from api.tasks.temporal_calls import calling_temporal

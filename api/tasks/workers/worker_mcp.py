@@ -29,10 +29,10 @@ from activities.mcp.mcp_queries import (
 )
 from activities.settings import Settings
 from activities.temporal.client import temporal_address
-from activities.temporal.encrypted_payloads import id_suffix
+from activities.temporal.encryption.encrypted_payloads import id_suffix
 from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.queue_workers import recent_workers
-from activities.temporal.version_problems import unserved_queue
+from activities.temporal.versions.version_problems import unserved_queue
 from agentkit.errors import McpServerUnavailable
 from api.tasks.errors import (
     McpContentRefused,

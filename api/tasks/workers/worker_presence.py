@@ -8,7 +8,11 @@ from cachetools import TTLCache
 from temporalio.client import Client, WorkflowExecution
 
 from activities.temporal.queue_workers import QueueWorkers, pinned_version, recent_workers
-from activities.temporal.version_problems import current_without_workers, pinned_without_workers, unserved_queue
+from activities.temporal.versions.version_problems import (
+    current_without_workers,
+    pinned_without_workers,
+    unserved_queue,
+)
 
 __all__ = ["WorkerPresence", "version_problem"]
 

@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.settings import Settings
 from activities.temporal.payload_storage import storage_failure_in
 from activities.temporal.queue_workers import QueueWorkers, pinned_version, recent_workers
-from activities.temporal.version_problems import ended_without_workers
+from activities.temporal.versions.version_problems import ended_without_workers
 from activities.temporal.workflow_queries import query_workflow
 from api.tasks.errors import PayloadUnavailable, WorkerUnavailable
 from api.tasks.payload_decoding import payload_unavailable

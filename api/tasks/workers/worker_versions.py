@@ -16,9 +16,9 @@ from activities.settings import Settings
 from activities.temporal.client import temporal_address
 from activities.temporal.queue_workers import QueueWorkers, recent_workers
 from activities.temporal.task_queue_pollers import Poller
-from activities.temporal.version_moves import DrainedVersion, deployment_names, drain_version, pinned_query
-from activities.temporal.version_problems import pinned_without_workers, unserved_queue, unserved_tasks
-from activities.temporal.worker_deployments import (
+from activities.temporal.versions.version_moves import DrainedVersion, deployment_names, drain_version, pinned_query
+from activities.temporal.versions.version_problems import pinned_without_workers, unserved_queue, unserved_tasks
+from activities.temporal.versions.worker_deployments import (
     DeploymentVersion,
     VersionStatus,
     deployment_versions,

@@ -18,7 +18,7 @@ LOCAL_CLOCK_IS_RIGHT = {
     "activities/storage/task_file_store.py": "times of files of this machine",
     "activities/temporal/task_file_collector.py": "the same",
     "activities/temporal/payload_collector.py": "times of files of this machine",
-    "activities/temporal/tenant_encryption_keys.py": "a note in the file of a destroyed key",
+    "activities/temporal/encryption/tenant_encryption_keys.py": "a note in the file of a destroyed key",
     "api/events/live_tokens.py": "the time of live events, which is compared with nothing",
     "api/events/retry_watcher.py": "the same",
     "api/events/status_feed.py": "the time of an event whose task has none",

@@ -8,7 +8,7 @@ import pytest
 
 from activities.storage.content_storage import ContentStorage
 from activities.temporal.payload_storage import payload_directory
-from activities.tenant_settings import TenantSettings
+from activities.tenants.tenant_settings import TenantSettings
 from agentkit.messages import Message, StoredContent, ToolResult, user_message
 from api.tasks.errors import PayloadUnavailable, TemporalUnreachable, TenantLimited
 from api.tasks.forks.fork_copies import ForkCopies

@@ -15,9 +15,9 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from activities.temporal.encrypted_payloads import key_reference
-from activities.temporal.payload_encryption import PayloadEncryption
-from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
+from activities.temporal.encryption.encrypted_payloads import key_reference
+from activities.temporal.encryption.payload_encryption import PayloadEncryption
+from activities.temporal.encryption.tenant_encryption_keys import TenantEncryptionKeys
 from api.tasks.starting.idempotency_keys import IdempotencyKeys
 from api.tasks.starting.task_start import task_id_for_key
 from api.tasks.task_workflows import TaskWorkflows

@@ -17,8 +17,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.temporal.encrypted_payloads import ENCRYPTED, key_reference
-from activities.temporal.payload_encryption import PayloadEncryption
+from activities.temporal.encryption.encrypted_payloads import ENCRYPTED, key_reference
+from activities.temporal.encryption.payload_encryption import PayloadEncryption
 from api.proto.opspawn.v1 import tasks_pb2
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub
 from cli.key_destruction import DestroyedKeys, KeyDestruction

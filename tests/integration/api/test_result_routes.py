@@ -13,7 +13,7 @@ from agentkit.messages import ToolCall, user_message
 from agentkit.specs import AgentSpec
 from agentkit.testing import ScriptedResponse
 from agentkit.tools import File, Image, tool
-from agentkit.tools.ask_person import ask_person_tool
+from agentkit.tools.builtin.ask_person import ask_person_tool
 from tests.integration.api.conftest import WITHIN, ApiHarness
 from tests.integration.api.watching import served
 from workflows.task_types import TaskInput

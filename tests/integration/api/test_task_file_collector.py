@@ -12,8 +12,8 @@ from temporalio.client import Client
 
 from activities.storage.task_file_store import TaskFileStore
 from activities.temporal.data_converter import data_converter
-from activities.temporal.encrypted_payloads import id_suffix
-from activities.temporal.payload_encryption import PayloadEncryption
+from activities.temporal.encryption.encrypted_payloads import id_suffix
+from activities.temporal.encryption.payload_encryption import PayloadEncryption
 from activities.temporal.payload_storage import payload_directory
 from activities.temporal.task_file_collector import TaskFileCollector
 from agentkit.interfaces import FileChanges, NewFile

@@ -22,7 +22,7 @@ from agentkit.testing import ScriptedModel
 from tests.integration.api.conftest import WITHIN, ApiHarness
 from workflows.agent_task import AgentTask
 from workflows.task_types import TaskInput
-from workflows.transcript_sharing import TranscriptSharing
+from workflows.transcripts.transcript_sharing import TranscriptSharing
 from workflows.workflow_sandbox import sandboxed_runner
 
 MANY, FEW = 200, 5

@@ -12,7 +12,7 @@ import pytest
 from temporalio.api.history.v1 import HistoryEvent
 
 from activities.settings import Settings
-from activities.tenant_settings import TenantSettings
+from activities.tenants.tenant_settings import TenantSettings
 from agentkit.interfaces import ModelRequest
 from agentkit.testing import ScriptedResponse
 from api.proto.opspawn.v1.tasks_pb2_grpc import TaskServiceStub

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from activities.tenant_settings import TenantSettings
+from activities.tenants.tenant_settings import TenantSettings
 from tests.integration.api.conftest import settings_for
 from tests.integration.api.mcp_workers import problem
 from tests.integration.api.two_tenants import serve_tenants

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentkit.sandbox import build_sandbox
-from agentkit.tools.code_tools import code_tools
+from agentkit.tools.builtin.code_tools import code_tools
 from api.tasks.workers.worker_sandbox import WorkerSandbox
 from tests.integration.api.conftest import ApiHarness, eventually
 

@@ -14,8 +14,8 @@ from temporalio.worker import Worker
 
 from activities.payload_types import TranscriptPage
 from activities.temporal.client import connect
-from activities.temporal.version_moves import UPGRADE_SIGNAL
-from activities.tenant_usage import TENANT_USAGE_TYPE, TenantDay
+from activities.temporal.versions.version_moves import UPGRADE_SIGNAL
+from activities.tenants.tenant_usage import TENANT_USAGE_TYPE, TenantDay
 from agentkit.interfaces import ModelRequest
 from agentkit.messages import ToolCall
 from agentkit.testing import ScriptedResponse

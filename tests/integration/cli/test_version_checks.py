@@ -9,7 +9,7 @@ from pathlib import Path
 from activities.settings import Settings
 from activities.temporal.client import connect
 from activities.temporal.queue_workers import recent_workers
-from activities.temporal.worker_deployments import deployment_versions, set_current_version
+from activities.temporal.versions.worker_deployments import deployment_versions, set_current_version
 from agentkit.messages import user_message
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec

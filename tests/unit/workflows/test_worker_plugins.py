@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from activities.settings import Settings
-from activities.tenant_settings import TenantSettings
+from activities.tenants.tenant_settings import TenantSettings
 from workflows.worker_plugins import worker_plugins
 
 

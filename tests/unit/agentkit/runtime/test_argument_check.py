@@ -19,7 +19,7 @@ from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import AgentSpec, ToolSpec
 from agentkit.testing import ScriptedModel
 from agentkit.tools import ToolRegistry
-from agentkit.tools.ask_person import ask_person_tool
+from agentkit.tools.builtin.ask_person import ask_person_tool
 from agentkit.tools.external_tool import ExternalTool
 
 PARAMETERS: dict[str, JsonValue] = {

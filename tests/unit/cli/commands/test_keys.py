@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
-from activities.temporal.key_files import DirectoryKeyFiles
-from activities.temporal.tenant_encryption_keys import TenantEncryptionKeys
+from activities.temporal.encryption.key_files import DirectoryKeyFiles
+from activities.temporal.encryption.tenant_encryption_keys import TenantEncryptionKeys
 from agentkit.access.access_errors import CredentialInvalid
 from agentkit.access.keys_file import KeysFile
 from cli.errors import CommandFailed, ServerUnreachable, UsageWrong

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from activities.conversation_payloads import CopiedTranscript, TakenTurn
+from activities.conversations.conversation_payloads import CopiedTranscript, TakenTurn
 from activities.payload_types import StoredMessages, TranscriptRange
 from agentkit.errors import MessageConflict
 from agentkit.interfaces import ContextUse

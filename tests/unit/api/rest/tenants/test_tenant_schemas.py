@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from activities.tenant_settings import TenantSettings
-from activities.tenant_usage import TenantTotal
+from activities.tenants.tenant_settings import TenantSettings
+from activities.tenants.tenant_usage import TenantTotal
 from api.rest.tenants.tenant_schemas import TenantUsageResponse
 from api.tasks.tenants.tenant_usage_service import TenantUsageSnapshot
 

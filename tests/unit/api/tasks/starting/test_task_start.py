@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from activities.settings import Settings
-from activities.tenant_settings import TenantSettings
+from activities.tenants.tenant_settings import TenantSettings
 from agentkit.catalog.catalog import load_catalog
 from agentkit.config.model_prices import ModelPrice
 from agentkit.messages import FilePart, ImagePart, TextPart, user_message

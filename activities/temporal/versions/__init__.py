@@ -1,0 +1,1 @@
+"""Versions of workers: which are there, and how tasks move between them."""

@@ -1,0 +1,1 @@
+"""Read a model's stream of events, and build its response."""

@@ -1,0 +1,1 @@
+"""What the MCP clients share with settings, tools and workflows: names, files, processes, inputs."""

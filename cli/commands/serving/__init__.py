@@ -1,0 +1,1 @@
+"""Commands that run the API, workers or all of it."""

@@ -1,0 +1,1 @@
+"""Transcripts in workflows: their versions, and who reads them."""

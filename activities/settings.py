@@ -25,7 +25,7 @@ from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.durations import Duration
 from agentkit.errors import ConfigurationInvalid
 from agentkit.principal import Role
-from agentkit.validation_messages import most_similar
+from agentkit.validation.validation_messages import most_similar
 
 __all__ = ["Settings", "check_exposure", "inherited_environment", "unknown_variables", "warn_of_unknown_variables"]
 

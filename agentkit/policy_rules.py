@@ -10,8 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, Strict, field
 
 from agentkit.config.durations import Duration
 from agentkit.json_text import MAX_JSON_DEPTH, check_strict_json, is_deeper_than
-from agentkit.number_fields import require_number
 from agentkit.records import Record
+from agentkit.validation.number_fields import require_number
 
 __all__ = [
     "MAX_RULES",

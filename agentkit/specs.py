@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from agentkit.config.durations import Duration
-from agentkit.number_fields import require_number
 from agentkit.policy_rules import MAX_RULES, Effect, PolicyRule
 from agentkit.records import Record
+from agentkit.validation.number_fields import require_number
 
 __all__ = [
     "AgentDefinition",

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from activities.settings import Settings
 from agentkit.interfaces import ClientInput
-from agentkit.mcp_shared.mcp_process import (
+from agentkit.mcp_process import (
     ClientInputAsked,
     McpCallCommand,
     McpCommandFailed,

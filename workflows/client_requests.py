@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.errors import SteeringInvalid
     from agentkit.interfaces import ClientInput, ClientInputRequest
     from agentkit.runtime.calls.client_inputs import MAX_CALL_REQUESTS, MAX_REQUESTS_AT_ONCE
-    from agentkit.validation_messages import issues_text
+    from agentkit.validation.validation_messages import issues_text
 
 __all__ = ["ClientRequests", "read_asked_input"]
 

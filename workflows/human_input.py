@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.json_text import MAX_JSON_DEPTH, check_strict_json, is_deeper_than
     from agentkit.runtime.calls.open_requests import OpenRequests
     from agentkit.specs import RaisedLimits, ToolSpec
-    from agentkit.validation_messages import issues_text
+    from agentkit.validation.validation_messages import issues_text
     from workflows.listing.journal import AnswerRefusedEntry, InputAnsweredEntry, InputRequestedEntry, JournalEntry
     from workflows.listing.listed_state import ListedState, listed_requests
     from workflows.search_attributes import MEMO_INPUT_REQUESTS

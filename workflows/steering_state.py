@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
     from agentkit.errors import SteeringInvalid
     from agentkit.messages import Message
-    from agentkit.validation_messages import issues_text
+    from agentkit.validation.validation_messages import issues_text
     from workflows.listing.journal import JournalEntry, MessageReceivedEntry
     from workflows.listing.listed_state import ListedState
     from workflows.task_types import SentMessage

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.runtime.limit_requests import deadline_text, limit_request
     from agentkit.runtime.loop import AgentLoop
     from agentkit.specs import RaisedLimits
-    from agentkit.validation_messages import issues_text
+    from agentkit.validation.validation_messages import issues_text
 
 __all__ = ["TaskLimits", "read_limits"]
 

@@ -18,7 +18,7 @@ from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
 from agentkit.records import Record
 from agentkit.runtime.calls.tool_results import bounded
 from agentkit.specs import ToolSpec
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = [
     "MCP_CONTENT_ACTIVITY",

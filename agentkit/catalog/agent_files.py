@@ -16,7 +16,7 @@ from agentkit.planners import PLANNERS
 from agentkit.policy_rules import REPLACED_KEYS, Condition, PolicyRule
 from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import AgentDefinition, CompactionSettings, Limits, McpAgentSettings, MemorySettings, ModelSettings
-from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
+from agentkit.validation.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = [
     "AgentFile",

@@ -56,7 +56,7 @@ from agentkit.tools.builtin.memory_tools import memory_tools
 from agentkit.tools.host.host_limits import HostLimits
 from agentkit.tools.mcp_proxy_tools import mcp_proxy_tools
 from agentkit.tools.mcp_resource_tools import RESOURCE_TOOLS, mcp_resource_tools
-from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
+from agentkit.validation.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["Catalog", "agent_names", "load_catalog"]
 

@@ -11,7 +11,7 @@ import yaml
 
 from agentkit.catalog.yaml_limits import DEFAULT_LIMITS, YamlLimits, document_problem, read_bounded
 from agentkit.errors import AgentInvalid, ConfigurationInvalid
-from agentkit.validation_messages import ValidationIssue
+from agentkit.validation.validation_messages import ValidationIssue
 
 __all__ = ["DefinitionSource", "read_yaml"]
 

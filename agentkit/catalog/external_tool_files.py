@@ -15,7 +15,7 @@ from agentkit.schemas.schema_rules import check_schema
 from agentkit.specs import Approval, Effect, ToolSpec
 from agentkit.tools.external_tool import ExternalTool
 from agentkit.tools.function_tool import TOOL_NAME_PATTERN
-from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
+from agentkit.validation.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["ExternalToolDefinition", "external_tool_paths", "read_external_tool"]
 

@@ -8,7 +8,7 @@ from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.memory_requirements import missing_memory_requirement
 from agentkit.interfaces import MEMORY_TOOLS, memory_task_queue
 from agentkit.specs import AgentDefinition, MemorySettings, ToolSpec
-from agentkit.validation_messages import ValidationIssue
+from agentkit.validation.validation_messages import ValidationIssue
 
 __all__ = ["memory_issues", "on_memory_queue", "usable_memory"]
 

@@ -17,7 +17,7 @@ from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.errors import ToolInvalid
 from agentkit.interfaces import HttpClient, Secrets, Tool
 from agentkit.openapi import OpenApiDocument, OpenApiTool, read_operations, validate_document
-from agentkit.validation_messages import ValidationIssue, did_you_mean
+from agentkit.validation.validation_messages import ValidationIssue, did_you_mean
 
 __all__ = ["OpenApiFile", "OpenApiFiles"]
 

@@ -12,7 +12,7 @@ from agentkit.policy_rules import PolicyRule, argument_path
 from agentkit.runtime.calls.argument_reader import has_closed_parameters
 from agentkit.runtime.calls.argument_tests import pattern_problem
 from agentkit.specs import ToolSpec
-from agentkit.validation_messages import ValidationIssue, did_you_mean
+from agentkit.validation.validation_messages import ValidationIssue, did_you_mean
 
 __all__ = ["policy_issues", "policy_tool_issues"]
 

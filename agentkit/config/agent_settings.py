@@ -27,7 +27,7 @@ from agentkit.config.model_prices import ModelPrice
 from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.config.secret_sources import SecretName, SecretSource
 from agentkit.errors import ConfigurationInvalid
-from agentkit.validation_messages import did_you_mean, validation_issues
+from agentkit.validation.validation_messages import did_you_mean, validation_issues
 
 __all__ = ["AgentSettings"]
 

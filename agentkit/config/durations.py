@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from agentkit.number_fields import require_number
+from agentkit.validation.number_fields import require_number
 
 __all__ = ["MAX_DURATION_S", "Duration", "parse_duration"]
 

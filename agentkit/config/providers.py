@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.local_models import local_model_path
 from agentkit.errors import ConfigurationInvalid
-from agentkit.validation_messages import most_similar
+from agentkit.validation.validation_messages import most_similar
 
 __all__ = [
     "PROVIDERS",

@@ -14,7 +14,7 @@ from agentkit.messages import InputPart
 from agentkit.policy_rules import Effect
 from agentkit.records import Record
 from agentkit.specs import McpToolName, ToolSpec
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = [
     "McpDescription",

@@ -19,8 +19,8 @@ from agentkit.interfaces import Model
 from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.local.model import LocalModel
 from agentkit.llm.shared.provider_credentials import KEY_VARIABLES, checked_key, checked_url
+from agentkit.llm.shared.streaming_model import ModelOptions, OnHeaders
 from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
-from agentkit.llm.shared.streams.streaming_model import ModelOptions, OnHeaders
 from agentkit.llm.wrappers.deferred_model import DeferredModel
 from agentkit.llm.wrappers.price import PricedModel
 from agentkit.llm.wrappers.rate_limit import RateLimitedModel, RateLimiter

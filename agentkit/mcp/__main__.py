@@ -14,7 +14,7 @@ from agentkit.errors import ConfigurationInvalid, McpServerUnavailable, SecretMi
 from agentkit.interfaces import McpServers, NoSecrets
 from agentkit.mcp.process_commands import CommandLine, call_tool, check_servers, list_tools
 from agentkit.mcp.server_builder import build_mcp_servers, login_at_server
-from agentkit.mcp_shared.mcp_process import (
+from agentkit.mcp_process import (
     McpCallCommand,
     McpCheckCommand,
     McpCommandFailed,

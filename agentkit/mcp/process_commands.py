@@ -22,7 +22,7 @@ from agentkit.interfaces import (
     ToolProgress,
     ToolValue,
 )
-from agentkit.mcp_shared.mcp_process import (
+from agentkit.mcp_process import (
     ClientInputAsked,
     McpCallCommand,
     McpCommandFailed,
@@ -35,7 +35,7 @@ from agentkit.mcp_shared.mcp_process import (
     McpToolsFound,
 )
 from agentkit.specs import ToolSpec
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = ["CommandLine", "call_tool", "check_servers", "list_tools"]
 

@@ -1,1 +1,1 @@
-"""What the MCP clients share with settings, tools and workflows: names, files, processes, inputs."""
+"""What the MCP clients share with settings, tools and workflows: names, settings of servers, references."""

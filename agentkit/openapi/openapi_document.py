@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pydantic import JsonValue, ValidationError
 
-from agentkit.validation_messages import ValidationIssue, validation_issues
+from agentkit.validation.validation_messages import ValidationIssue, validation_issues
 
 __all__ = ["Node", "OpenApiDocument", "OpenApiIssue", "plain_json", "validate_document"]
 

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from agentkit.config.secret_sources import SecretSource
 from agentkit.errors import SecretMissing, ToolArgumentsInvalid
 from agentkit.secrets.secret_redactor import SecretRedactor
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = ["SecretStore"]
 

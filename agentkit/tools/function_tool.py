@@ -23,7 +23,7 @@ from agentkit.tools.connection_errors import is_connection_error
 from agentkit.tools.function_threads import FUNCTION_THREADS
 from agentkit.tools.returned_files import split_files, stored_file
 from agentkit.tools.tool_signature import inner_function, read_signature
-from agentkit.validation_messages import ValidationIssue, did_you_mean, validation_issues
+from agentkit.validation.validation_messages import ValidationIssue, did_you_mean, validation_issues
 
 __all__ = ["TOOL_NAME_PATTERN", "FunctionTool", "check_tool_name", "tool"]
 

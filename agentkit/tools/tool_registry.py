@@ -8,7 +8,7 @@ from agentkit.errors import ToolInvalid, ToolNotFound
 from agentkit.interfaces import Tool
 from agentkit.specs import ToolSpec
 from agentkit.tools.function_tool import FunctionTool, check_tool_name
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = ["ToolRegistry"]
 

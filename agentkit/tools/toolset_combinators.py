@@ -14,7 +14,7 @@ from agentkit.errors import ToolError, ToolInvalid
 from agentkit.interfaces import PreparedTool, Tool, ToolContext, ToolOutput, Toolset
 from agentkit.specs import ToolSpec
 from agentkit.tools.tool_registry import ToolRegistry
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = ["filter_tools", "named", "prefix_tools", "rename_tools", "require_approval"]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from agentkit.config.durations import Duration
-from agentkit.number_fields import require_number
+from agentkit.validation.number_fields import require_number
 from api.tasks.requests.content_input import TaskContent
 from api.tasks.requests.request_validation import ServiceRequest
 from api.tasks.requests.task_requests import MODEL_PATTERN, NO_CONTROLS, TAG_PATTERN, LimitsChange, RequestTime

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from rich.text import Text
 
 from activities.settings import Settings
-from agentkit.mcp_shared.mcp_process import (
+from agentkit.mcp_process import (
     McpCallCommand,
     McpCheckCommand,
     McpCommandFailed,

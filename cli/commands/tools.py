@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from agentkit.client import ToolInfo
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 from cli.command_options import AsJson, Server, Url
 from cli.errors import UsageWrong
 from cli.views.console import one_line, out, printable, write_json, write_line, write_message

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.temporal.encryption.encrypted_payloads import PayloadErased
     from agentkit.errors import ConversationBusy, ConversationEnded, SteeringInvalid
     from agentkit.records import Record
-    from agentkit.validation_messages import issues_text
+    from agentkit.validation.validation_messages import issues_text
     from workflows.conversations.conversation_state import ConversationState
     from workflows.conversations.conversation_types import (
         CHANGE_CONVERSATION,

@@ -14,7 +14,7 @@ from agentkit.interfaces import Emit, ModelRequest
 from agentkit.llm.anthropic.errors import FAILURES, model_error
 from agentkit.llm.anthropic.request import OPTIONAL_FIELDS, anthropic_body, anthropic_headers
 from agentkit.llm.anthropic.stream import AnthropicResponseBuilder
-from agentkit.llm.shared.streams.streaming_model import DEFAULT_OPTIONS, PLACEHOLDER_KEY, ModelOptions, StreamingModel
+from agentkit.llm.shared.streaming_model import DEFAULT_OPTIONS, PLACEHOLDER_KEY, ModelOptions, StreamingModel
 
 __all__ = ["AnthropicModel"]
 

@@ -14,7 +14,7 @@ from agentkit.llm.google.address import GOOGLE_URL, google_api_url
 from agentkit.llm.google.errors import FAILURES, GoogleFailure, model_error
 from agentkit.llm.google.request import OPTIONAL_FIELDS, gemini_body
 from agentkit.llm.google.stream import GeminiResponseBuilder
-from agentkit.llm.shared.streams.streaming_model import DEFAULT_OPTIONS, PLACEHOLDER_KEY, ModelOptions, StreamingModel
+from agentkit.llm.shared.streaming_model import DEFAULT_OPTIONS, PLACEHOLDER_KEY, ModelOptions, StreamingModel
 
 __all__ = ["GoogleModel"]
 

@@ -7,8 +7,8 @@ from functools import partial
 from agentkit.llm.local.server_process import LocalServer
 from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
-from agentkit.llm.shared.streams.streaming_model import ModelOptions
 
 __all__ = ["ServedModel"]
 

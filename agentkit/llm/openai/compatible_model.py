@@ -13,8 +13,8 @@ from openai import AsyncOpenAI, AsyncStream
 from agentkit.errors import ModelError
 from agentkit.interfaces import Emit, ModelRequest
 from agentkit.llm.openai.errors import FAILURES, model_error
+from agentkit.llm.shared.streaming_model import DEFAULT_OPTIONS, PLACEHOLDER_KEY, ModelOptions, StreamingModel
 from agentkit.llm.shared.streams.response_builder import ResponseBuilder
-from agentkit.llm.shared.streams.streaming_model import DEFAULT_OPTIONS, PLACEHOLDER_KEY, ModelOptions, StreamingModel
 
 __all__ = ["OpenAIApi", "OpenAICompatibleModel"]
 

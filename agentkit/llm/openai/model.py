@@ -8,7 +8,7 @@ from typing import Literal
 from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.llm.openai.responses_request import ResponsesApi
-from agentkit.llm.shared.streams.streaming_model import DEFAULT_OPTIONS, ModelOptions
+from agentkit.llm.shared.streaming_model import DEFAULT_OPTIONS, ModelOptions
 
 __all__ = ["OpenAIModel"]
 

@@ -7,7 +7,7 @@ from functools import partial
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
-from agentkit.llm.shared.streams.streaming_model import DEFAULT_OPTIONS, ModelOptions
+from agentkit.llm.shared.streaming_model import DEFAULT_OPTIONS, ModelOptions
 
 __all__ = ["OpenRouterModel", "openrouter_body"]
 

@@ -11,7 +11,7 @@ from agentkit.interfaces import EmbeddedKind
 from agentkit.llm.google.address import google_api_url
 from agentkit.llm.google.errors import FAILURES, GoogleFailure, model_error
 from agentkit.llm.shared.failures import ProviderEndpoint, public_url
-from agentkit.llm.shared.streams.streaming_model import PLACEHOLDER_KEY
+from agentkit.llm.shared.streaming_model import PLACEHOLDER_KEY
 from agentkit.memory.embedders.provider_embedder import EmbedderTimeouts, ProviderEmbedder
 from agentkit.records import Record
 

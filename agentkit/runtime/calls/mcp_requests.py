@@ -11,7 +11,7 @@ from typing import TypeVar
 from agentkit.errors import McpServerUnavailable, OpspawnError
 from agentkit.interfaces import McpServers, unknown_server
 from agentkit.specs import ToolSpec
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = ["no_such_tool_text", "request_server", "server_tools"]
 

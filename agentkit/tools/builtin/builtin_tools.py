@@ -17,7 +17,7 @@ from agentkit.tools.builtin.calculator import calculate
 from agentkit.tools.builtin.http_request_tool import http_request_tool
 from agentkit.tools.builtin.read_result import read_result_tool
 from agentkit.tools.function_tool import tool
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = ["builtin_tools"]
 

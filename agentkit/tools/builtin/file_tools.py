@@ -18,7 +18,7 @@ from agentkit.interfaces import FileChanges, FileSnapshot, NewFile, TaskFile, Ta
 from agentkit.tools.builtin.code_tools import call_key
 from agentkit.tools.function_tool import tool
 from agentkit.tools.task_paths import task_path
-from agentkit.validation_messages import did_you_mean
+from agentkit.validation.validation_messages import did_you_mean
 
 __all__ = ["file_tools"]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agentkit.policy_rules import REPLACED_KEYS
-from agentkit.validation_messages import data_path, without_pattern
+from agentkit.validation.validation_messages import data_path, without_pattern
 from api.tasks.errors import FieldIssue, RequestInvalid
 
 __all__ = ["ServiceRequest", "issue_text", "parse_request", "request_issues"]

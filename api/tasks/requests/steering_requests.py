@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue, StringConstraints, field_validator
 
 from agentkit.config.durations import Duration
 from agentkit.input_requests import AnswerDecision, InputAnswer, InputRequestKind, Remember
-from agentkit.number_fields import require_number
 from agentkit.specs import RaisedLimits
+from agentkit.validation.number_fields import require_number
 from api.tasks.requests.content_input import TaskContent
 from api.tasks.requests.request_validation import ServiceRequest
 from api.tasks.requests.task_requests import NO_CONTROLS, LimitsChange

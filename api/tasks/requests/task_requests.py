@@ -20,8 +20,8 @@ from pydantic import (
 
 from agentkit.config.durations import Duration
 from agentkit.config.providers import PROVIDERS
-from agentkit.number_fields import require_number
 from agentkit.specs import AgentDefinition
+from agentkit.validation.number_fields import require_number
 from api.tasks.requests.content_input import TaskContent
 from api.tasks.requests.request_validation import ServiceRequest
 from workflows.task_types import TaskStatus

@@ -11,7 +11,7 @@ from agentkit.catalog.defaults import ASSISTANT
 from agentkit.catalog.definition_source import DefinitionSource
 from agentkit.errors import AgentInvalid
 from agentkit.specs import AgentDefinition
-from agentkit.validation_messages import ValidationIssue
+from agentkit.validation.validation_messages import ValidationIssue
 
 Read = Callable[..., AgentFile]
 

@@ -8,7 +8,7 @@ import pytest
 
 from agentkit.catalog.definition_source import read_yaml
 from agentkit.errors import ToolInvalid
-from agentkit.validation_messages import ValidationIssue
+from agentkit.validation.validation_messages import ValidationIssue
 
 
 def test_an_error_is_of_the_readers_type_and_names_file_line_and_key(tmp_path: Path) -> None:

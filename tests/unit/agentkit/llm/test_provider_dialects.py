@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelDelta, ModelRequest
-from agentkit.llm.shared.streams.streaming_model import ModelOptions
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.messages import ContentPart, Message, TextPart, ThinkingPart, ToolCall, user_message
 from agentkit.specs import ModelSettings, ToolSpec
 from agentkit.testing import RawResponse, ServerFailure, ServerResponse

@@ -19,8 +19,8 @@ from agentkit.errors import (
     ModelRequestRejected,
     ModelUnavailable,
 )
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
-from agentkit.llm.shared.streams.streaming_model import ModelOptions
 from agentkit.messages import Message, ToolCall, ToolResult
 from agentkit.specs import ModelSettings
 from agentkit.testing import (

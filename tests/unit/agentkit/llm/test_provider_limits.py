@@ -15,8 +15,8 @@ import pytest
 
 from agentkit.errors import ModelError, ModelOutputInvalid, ModelRequestRejected, ModelTimedOut
 from agentkit.llm.shared.provider_client import ResponseLimits
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
-from agentkit.llm.shared.streams.streaming_model import ModelOptions
 from agentkit.runtime.model_check import check_models
 from agentkit.testing.http_connection import ConnectionEnded, HTTPConnection
 from tests.unit.agentkit.llm.providers import PROVIDERS, Provider

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.interfaces import ClientInput, ClientInputRequest, InputRequired, ToolContext, ToolOutput
 from agentkit.mcp.process_commands import CommandLine, call_tool, check_servers
-from agentkit.mcp_shared.mcp_process import (
+from agentkit.mcp_process import (
     ClientInputAsked,
     McpCallCommand,
     McpCommandFailed,

@@ -7,7 +7,7 @@ import pytest
 
 from activities.settings import Settings
 from agentkit.interfaces import McpServerProblem
-from agentkit.mcp_shared.mcp_process import McpServerChecked
+from agentkit.mcp_process import McpServerChecked
 from agentkit.mcp_shared.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition
 from cli.doctor.finding import Finding

@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.anthropic.model import AnthropicModel
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
-from agentkit.llm.shared.streams.streaming_model import ModelOptions
 from agentkit.messages import user_message
 from agentkit.specs import ModelSettings, ToolSpec
 from agentkit.testing import (

@@ -10,8 +10,8 @@ import pytest
 
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.google.model import GoogleModel
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
-from agentkit.llm.shared.streams.streaming_model import ModelOptions
 from agentkit.messages import user_message
 from agentkit.specs import ModelSettings
 from agentkit.testing import RawResponse, ReceivedGeminiRequest, ScriptedGeminiServer, ServerResponse

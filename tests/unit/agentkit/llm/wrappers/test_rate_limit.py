@@ -16,7 +16,7 @@ from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import ModelRequest, ModelWait
 from agentkit.llm.openai.model import OpenAIModel
 from agentkit.llm.openrouter.model import OpenRouterModel
-from agentkit.llm.shared.streams.streaming_model import ModelOptions
+from agentkit.llm.shared.streaming_model import ModelOptions
 from agentkit.llm.wrappers.rate_limit import MAX_QUEUE_TIME_S, RateLimitedModel, RateLimiter
 from agentkit.messages import user_message
 from agentkit.testing import (

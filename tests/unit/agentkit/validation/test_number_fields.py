@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentkit.number_fields import require_number
+from agentkit.validation.number_fields import require_number
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, None, "5 minutes", "", [1], {}])

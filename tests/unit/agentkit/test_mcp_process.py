@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentkit.mcp_shared.mcp_process import McpCheckCommand, McpProcessRequest, McpServerChecked, parse_message
+from agentkit.mcp_process import McpCheckCommand, McpProcessRequest, McpServerChecked, parse_message
 
 
 def test_a_line_becomes_the_message_that_was_sent() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from agentkit.validation_messages import ValidationIssue, data_path, did_you_mean, validation_issues
+from agentkit.validation.validation_messages import ValidationIssue, data_path, did_you_mean, validation_issues
 
 
 class Inner(BaseModel):

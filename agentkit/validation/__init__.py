@@ -1,0 +1,1 @@
+"""Check values that come from outside, and say what is wrong with them."""

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from agentkit.access.api_keys import TenantName
 from agentkit.interfaces import DEFAULT_USER, MAX_MEMORY_CHARS, MemoryChanges, MemoryScope
 from agentkit.specs import Name
 from api.tasks.requests.request_validation import ServiceRequest
@@ -14,17 +15,21 @@ from api.tasks.requests.task_requests import NO_CONTROLS, RequestTime
 
 __all__ = [
     "MAX_FOUND",
+    "MEMORY_TENANT",
     "ExistingMemoryRequest",
     "MemoryChange",
     "MemoryListRequest",
     "MemorySearchRequest",
     "NewMemoryRequest",
     "ScopeRequest",
+    "TenantScopeRequest",
     "parse_scope",
 ]
 
 MAX_FOUND = 100
 """The most memories that a search returns."""
+MEMORY_TENANT = "Whose memories. For administrators; others may name their own tenant only."
+"""The description of a parameter."""
 
 _ONE_SCOPE = "Give one of user, agent and scope"
 _SCOPE_PATTERN = r"^(tenant|user/[^\x00-\x1f\x7f]{1,255}|agent/[A-Za-z][A-Za-z0-9_-]{0,63})$"
@@ -83,7 +88,13 @@ class ScopeRequest(ServiceRequest):
         return self.given_scope or MemoryScope(kind="user", owner=DEFAULT_USER)
 
 
-class MemoryListRequest(ScopeRequest):
+class TenantScopeRequest(ScopeRequest):
+    """Whose memories they are, and of which tenant."""
+
+    tenant: TenantName | None = Field(default=None, description=MEMORY_TENANT)
+
+
+class MemoryListRequest(TenantScopeRequest):
     """Which memories to list, and which page."""
 
     limit: int = Field(default=50, ge=1, le=200)
@@ -95,7 +106,7 @@ class MemoryListRequest(ScopeRequest):
     )
 
 
-class MemorySearchRequest(ScopeRequest):
+class MemorySearchRequest(TenantScopeRequest):
     """What to search for."""
 
     q: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MEMORY_CHARS, pattern=r"\S")] = Field(
@@ -135,5 +146,5 @@ class MemoryChange(ServiceRequest):
         return changes.model_copy(update={"expires_at": "never"}) if removes_expiry else changes
 
 
-class ExistingMemoryRequest(ScopeRequest):
+class ExistingMemoryRequest(TenantScopeRequest):
     """Where a memory is, beside its id: without a scope, in whichever scope has it."""

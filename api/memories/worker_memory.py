@@ -64,7 +64,7 @@ from api.tasks.errors import (
 )
 from api.tasks.payload_decoding import payload_unavailable
 from api.tasks.temporal_calls import CALLS_TIMEOUT_S, calling_temporal
-from api.tasks.visibility.tenant_access import own_tenant
+from api.tasks.visibility.tenant_access import own_tenant, require_tenant
 from api.tasks.workers.readiness import start_worker
 
 __all__ = ["WorkerMemory"]
@@ -85,17 +85,30 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class WorkerMemory:
-    """Long-term memory of the current principal's tenant, whatever tenant a scope names.
+    """Long-term memory of one tenant, whatever tenant a scope names: the current principal's, but for ``of_tenant``.
 
     Every method may raise MemoryNotServed, MemoryNotUsable, TemporalUnreachable, TemporalNotReady and
     PayloadUnavailable.
     """
 
-    def __init__(self, client: Client, settings: Settings) -> None:
+    def __init__(self, client: Client, settings: Settings, tenant: str | None = None) -> None:
+        """Create it; ``tenant`` is not checked. None: the current principal's at each call."""
         self._client = client
         self._settings = settings
+        self._tenant = tenant
         self._task_queue = memory_task_queue(settings.task_queue)
         self._address = temporal_address(settings)
+
+    def of_tenant(self, tenant: str | None) -> WorkerMemory:
+        """Return the memory of a tenant; None: this one.
+
+        Raises:
+            TenantNotFound: it isn't the current principal's, who is no administrator.
+        """
+        if tenant is None:
+            return self
+        require_tenant(tenant)
+        return WorkerMemory(self._client, self._settings, tenant)
 
     async def add(self, memories: Sequence[ScopedMemory]) -> Sequence[RememberedMemory]:
         """Remember texts, in order; if one fails, those before it stay stored.
@@ -103,8 +116,8 @@ class WorkerMemory:
         Raises:
             MemoryRefused: a text can't be remembered.
         """
-        request = NewMemories(memories=tuple(each.model_copy(update={"scope": _own(each.scope)}) for each in memories))
-        return (await self._ask(ADD_MEMORIES_ACTIVITY, RememberedMemories, request)).memories
+        own = tuple(each.model_copy(update={"scope": self._own(each.scope)}) for each in memories)
+        return (await self._ask(ADD_MEMORIES_ACTIVITY, RememberedMemories, NewMemories(memories=own))).memories
 
     async def get(self, reference: MemoryReference) -> Memory:
         """Return one memory.
@@ -112,7 +125,7 @@ class WorkerMemory:
         Raises:
             StoredMemoryNotFound: there is none.
         """
-        return await self._ask(GET_MEMORY_ACTIVITY, Memory, _own_reference(reference))
+        return await self._ask(GET_MEMORY_ACTIVITY, Memory, self._own_reference(reference))
 
     async def list(self, scope: MemoryScope, *, limit: int, cursor: str | None) -> MemoryPage:
         """Return a page of memories, newest first.
@@ -120,12 +133,12 @@ class WorkerMemory:
         Raises:
             MemoryRefused: the cursor isn't one of this scope's list.
         """
-        listing = MemoryListing(scope=_own(scope), limit=limit, cursor=cursor)
+        listing = MemoryListing(scope=self._own(scope), limit=limit, cursor=cursor)
         return await self._ask(LIST_MEMORIES_ACTIVITY, MemoryPage, listing)
 
     async def search(self, scope: MemoryScope, query: str, *, limit: int) -> Sequence[Memory]:
         """Return the memories that fit, best first."""
-        search = MemorySearch(scope=_own(scope), query=query, limit=limit)
+        search = MemorySearch(scope=self._own(scope), query=query, limit=limit)
         return (await self._ask(SEARCH_MEMORIES_ACTIVITY, FoundMemories, search)).memories
 
     async def change(self, reference: MemoryReference, changes: MemoryChanges) -> Memory:
@@ -135,7 +148,7 @@ class WorkerMemory:
             StoredMemoryNotFound: there is none.
         """
         return await self._ask(
-            CHANGE_MEMORY_ACTIVITY, Memory, MemoryEdit(reference=_own_reference(reference), changes=changes)
+            CHANGE_MEMORY_ACTIVITY, Memory, MemoryEdit(reference=self._own_reference(reference), changes=changes)
         )
 
     async def delete(self, reference: MemoryReference) -> None:
@@ -144,11 +157,11 @@ class WorkerMemory:
         Raises:
             StoredMemoryNotFound: there is none.
         """
-        await self._ask(DELETE_MEMORY_ACTIVITY, None, _own_reference(reference))
+        await self._ask(DELETE_MEMORY_ACTIVITY, None, self._own_reference(reference))
 
     async def erase(self, scope: MemoryScope) -> int:
         """Erase all memories of a scope; return how many."""
-        return (await self._ask(ERASE_MEMORIES_ACTIVITY, MemoryCount, _own(scope), _LONG_TIMEOUT)).count
+        return (await self._ask(ERASE_MEMORIES_ACTIVITY, MemoryCount, self._own(scope), _LONG_TIMEOUT)).count
 
     async def erase_of_task(self, tenant: str, task_id: str) -> int:
         """Erase all memories that come from a task, which the current principal may erase; return how many."""
@@ -163,7 +176,8 @@ class WorkerMemory:
 
     async def export(self, scope: MemoryScope, after: ExportPosition | None = None) -> ExportedMemories:
         """Return the part of an export that follows a position, oldest memories first."""
-        return await self._ask(EXPORT_MEMORIES_ACTIVITY, ExportedMemories, MemoryExport(scope=_own(scope), after=after))
+        export = MemoryExport(scope=self._own(scope), after=after)
+        return await self._ask(EXPORT_MEMORIES_ACTIVITY, ExportedMemories, export)
 
     async def reindex(self) -> int:
         """Compute the vectors of all memories again; return how many."""
@@ -183,7 +197,7 @@ class WorkerMemory:
         async with calling_temporal(self._address, timeout_s=within.total_seconds() + CALLS_TIMEOUT_S):
             await self._require_worker()
             creates = activity in _STORING_ACTIVITIES  # a request that stores nothing leaves no key for any user
-            suffix = await id_suffix(self._client, own_tenant(), _user_of(argument), create=creates)
+            suffix = await id_suffix(self._client, self._owner, _user_of(argument), create=creates)
             try:
                 result: T = await self._client.execute_activity(
                     activity,
@@ -243,15 +257,17 @@ class WorkerMemory:
             "`opspawn doctor` says what is missing."
         )
 
+    @property
+    def _owner(self) -> str:
+        return self._tenant or own_tenant()
 
-def _own(scope: MemoryScope) -> MemoryScope:
-    """Return the scope in the current principal's tenant."""
-    return scope.model_copy(update={"tenant": own_tenant()})
+    def _own(self, scope: MemoryScope) -> MemoryScope:
+        """Return the scope in this memory's tenant."""
+        return scope.model_copy(update={"tenant": self._owner})
 
-
-def _own_reference(reference: MemoryReference) -> MemoryReference:
-    scope = None if reference.scope is None else _own(reference.scope)
-    return reference.model_copy(update={"scope": scope, "tenant": own_tenant()})
+    def _own_reference(self, reference: MemoryReference) -> MemoryReference:
+        scope = None if reference.scope is None else self._own(reference.scope)
+        return reference.model_copy(update={"scope": scope, "tenant": self._owner})
 
 
 def _user_of(argument: BaseModel | None) -> str | None:

@@ -12,8 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.responses import StreamingResponse
 
 from activities.memory.memory_queries import ExportedMemories, MemoryReference, ScopedMemory
+from agentkit.access.api_keys import TenantName
 from agentkit.interfaces import MemoryScope, NewMemory
 from api.memories.memory_import import import_memories, read_lines
+from api.memories.memory_requests import MEMORY_TENANT
 from api.memories.worker_memory import WorkerMemory
 from api.rest.access.route_roles import ADMIN, OPERATOR, VIEWER
 from api.rest.memories.memory_schemas import (
@@ -55,6 +57,7 @@ async def _worker_memory(request: Request) -> WorkerMemory:
 
 
 _Memory = Annotated[WorkerMemory, Depends(_worker_memory)]
+_Tenant = Annotated[TenantName | None, Query(description=MEMORY_TENANT)]
 _MemoryId = Annotated[uuid.UUID, Path(description="The memory's id.")]
 
 
@@ -69,12 +72,13 @@ async def add_memory(
     memory: _Memory,
     body: AddMemoryRequest,
     response: Response,
+    tenant: _Tenant = None,
     idempotency_key: Annotated[str | None, key_header("The same key gives the same memory again (200).")] = None,
 ) -> AddedMemoryResponse:
     """Remember a text. One that the scope has already, or nearly, stores nothing new: see `outcome`."""
     key = checked_key(idempotency_key) or uuid.uuid4().hex
     new = NewMemory(text=body.text, key=_key(key), metadata=body.metadata, expires_at=body.expires_at)
-    (remembered,) = await memory.add([ScopedMemory(scope=body.chosen_scope, memory=new)])
+    (remembered,) = await memory.of_tenant(tenant).add([ScopedMemory(scope=body.chosen_scope, memory=new)])
     if remembered.outcome != "new":
         response.status_code = 200
     return AddedMemoryResponse.of_remembered(remembered)
@@ -84,7 +88,7 @@ async def add_memory(
 async def list_memories(memory: _Memory, query: Annotated[MemoryListParams, Query()]) -> MemoryListResponse:
     """List the memories of a scope, newest first, also those that others have superseded."""
     try:
-        page = await memory.list(query.chosen_scope, limit=query.limit, cursor=query.cursor)
+        page = await memory.of_tenant(query.tenant).list(query.chosen_scope, limit=query.limit, cursor=query.cursor)
     except MemoryRefused as error:
         raise CursorInvalid(str(error)) from error
     return MemoryListResponse.of(page)
@@ -93,7 +97,8 @@ async def list_memories(memory: _Memory, query: Annotated[MemoryListParams, Quer
 @router.get("/search", operation_id="searchMemories")
 async def search_memories(memory: _Memory, query: Annotated[MemorySearchParams, Query()]) -> FoundMemoriesResponse:
     """Find memories by meaning and by words, best first, as agents recall them."""
-    return FoundMemoriesResponse.of(await memory.search(query.chosen_scope, query.q, limit=query.limit))
+    found = await memory.of_tenant(query.tenant).search(query.chosen_scope, query.q, limit=query.limit)
+    return FoundMemoriesResponse.of(found)
 
 
 @router.get(
@@ -104,7 +109,7 @@ async def search_memories(memory: _Memory, query: Annotated[MemorySearchParams, 
 )
 async def export_memories(memory: _Memory, query: Annotated[ScopeParams, Query()]) -> StreamingResponse:
     """Export the memories of a scope as JSON lines, oldest first. `POST /memories/import` reads them."""
-    scope = query.chosen_scope
+    memory, scope = memory.of_tenant(query.tenant), query.chosen_scope
     first = await memory.export(scope)  # so that a failure is a problem, and no cut response
     return StreamingResponse(_json_lines(memory, scope, first), media_type=_JSON_LINES)
 
@@ -124,6 +129,7 @@ async def post_memory_lines(
 
     If a line is wrong, nothing is imported. The same lines again change nothing.
     """
+    memory = memory.of_tenant(query.tenant)
     counts = await import_memories(memory, read_lines(await request.body()), query.given_scope)
     return ImportedMemoriesResponse(imported=counts["new"], same=counts["same"], updated=counts["updated"])
 
@@ -140,13 +146,13 @@ async def erase_memories(memory: _Memory, query: Annotated[ScopeParams, Query()]
     if (scope := query.given_scope) is None:
         missing = {"type": "missing", "loc": ("query", "user"), "msg": _NAME_SCOPE}
         raise RequestValidationError([missing])
-    return ErasedMemoriesResponse(erased=await memory.erase(scope))
+    return ErasedMemoriesResponse(erased=await memory.of_tenant(query.tenant).erase(scope))
 
 
 @router.get("/{memory_id:uuid}", operation_id="getMemory")
 async def get_memory(memory: _Memory, memory_id: _MemoryId, query: Annotated[MemoryParams, Query()]) -> MemoryResponse:
     """Show a memory."""
-    return MemoryResponse.of(await memory.get(_reference(memory_id, query)))
+    return MemoryResponse.of(await memory.of_tenant(query.tenant).get(_reference(memory_id, query)))
 
 
 @router.patch("/{memory_id:uuid}", dependencies=[OPERATOR], operation_id="changeMemory")
@@ -154,13 +160,14 @@ async def change_memory(
     memory: _Memory, memory_id: _MemoryId, body: ChangeMemoryRequest, query: Annotated[MemoryParams, Query()]
 ) -> MemoryResponse:
     """Change a memory's text, metadata or expiry."""
-    return MemoryResponse.of(await memory.change(_reference(memory_id, query), body.changes))
+    changed = await memory.of_tenant(query.tenant).change(_reference(memory_id, query), body.changes)
+    return MemoryResponse.of(changed)
 
 
 @router.delete("/{memory_id:uuid}", status_code=204, dependencies=[OPERATOR], operation_id="deleteMemory")
 async def delete_memory(memory: _Memory, memory_id: _MemoryId, query: Annotated[MemoryParams, Query()]) -> None:
     """Erase a memory."""
-    await memory.delete(_reference(memory_id, query))
+    await memory.of_tenant(query.tenant).delete(_reference(memory_id, query))
 
 
 def _reference(memory_id: uuid.UUID, query: MemoryParams) -> MemoryReference:

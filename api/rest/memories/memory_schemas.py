@@ -15,7 +15,7 @@ from api.memories.memory_requests import (
     MemoryListRequest,
     MemorySearchRequest,
     NewMemoryRequest,
-    ScopeRequest,
+    TenantScopeRequest,
 )
 
 __all__ = [
@@ -79,12 +79,12 @@ class ChangeMemoryRequest(MemoryChange):
     )
 
 
-class ScopeParams(ScopeRequest):
+class ScopeParams(TenantScopeRequest):
     """Whose memories."""
 
 
 class MemoryParams(ExistingMemoryRequest):
-    """Whose memory; without any of the three, the id alone says which."""
+    """Whose memory; without a user, agent or scope, the id alone says which."""
 
 
 class MemoryListParams(MemoryListRequest):

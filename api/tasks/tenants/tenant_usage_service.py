@@ -13,10 +13,9 @@ from activities.temporal.client import temporal_address
 from activities.temporal.temporal_clock import temporal_now
 from activities.tenants.tenant_settings import TenantSettings, tenant_settings
 from activities.tenants.tenant_usage import MEMO_TENANT_USAGE, TenantTotal, end_of_day, tenant_usage_id
-from api.current_principal import current_principal
-from api.tasks.errors import TenantNotFound
 from api.tasks.temporal_calls import RPC_TIMEOUT, calling_temporal
 from api.tasks.visibility.task_visibility import memo_value
+from api.tasks.visibility.tenant_access import require_tenant
 from api.tasks.visibility.visibility_text import quoted
 from workflows.search_attributes import TENANT
 from workflows.task_types import WORKFLOW_TYPE
@@ -59,9 +58,7 @@ class TenantUsageService:
             TenantNotFound: it isn't the current principal's, who is no administrator.
             TemporalUnreachable, TemporalNotReady: Temporal doesn't respond, or isn't set up.
         """
-        principal = current_principal()
-        if tenant != principal.tenant and not principal.has_role("admin"):
-            raise TenantNotFound(tenant)
+        require_tenant(tenant)
         async with calling_temporal(self._address):
             day = await self.today()
             running = await self.running_tasks(tenant)

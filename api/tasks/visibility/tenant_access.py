@@ -1,4 +1,4 @@
-"""Which workflows the current principal sees: those of its tenant; an admin sees all."""
+"""What the current principal sees: what is its tenant's; an admin sees all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from temporalio.client import WorkflowExecution
 from agentkit.interfaces import DEFAULT_TENANT
 from agentkit.principal import Principal
 from api.current_principal import current_principal
+from api.tasks.errors import TenantNotFound
 from api.tasks.visibility.visibility_text import quoted
 from workflows.search_attributes import TENANT
 
-__all__ = ["acting_for", "is_visible", "own_tenant", "tenant_of", "tenant_terms"]
+__all__ = ["acting_for", "is_visible", "own_tenant", "require_tenant", "tenant_of", "tenant_terms"]
 
 
 _owner: ContextVar[str | None] = ContextVar("opspawn_owner", default=None)
@@ -33,6 +34,17 @@ def acting_for(tenant: str) -> Iterator[None]:
 def own_tenant() -> str:
     """Return the tenant of what the current principal starts: its own, but within ``acting_for``."""
     return _owner.get() or current_principal().tenant
+
+
+def require_tenant(tenant: str) -> None:
+    """Check that the current principal sees a tenant: its own; an admin sees all.
+
+    Raises:
+        TenantNotFound: it doesn't.
+    """
+    principal = current_principal()
+    if tenant != principal.tenant and not principal.has_role("admin"):
+        raise TenantNotFound(tenant)
 
 
 def tenant_of(execution: WorkflowExecution) -> str:

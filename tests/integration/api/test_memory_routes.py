@@ -58,7 +58,7 @@ async def test_a_memory_is_added_found_changed_and_deleted(harness: ApiHarness) 
         assert await texts(harness, user="ada") == []
 
 
-async def test_reading_a_user_s_memories_creates_no_key_of_the_user(tmp_path: Path, temporal_port: int) -> None:
+async def test_a_user_gets_a_key_with_its_first_memory_in_each_tenant(tmp_path: Path, temporal_port: int) -> None:
     keys = {"a": SecretStr(base64.b64encode(os.urandom(32)).decode())}
     settings = settings_for(tmp_path, temporal_port).model_copy(update={"encryption_keys": keys, "tenant_keys": True})
 
@@ -72,6 +72,10 @@ async def test_reading_a_user_s_memories_creates_no_key_of_the_user(tmp_path: Pa
         await add(harness, "Ada prefers tea.", user="ada")
         assert key_files() == 1
         assert await texts(harness, user="ada") == ["Ada prefers tea."]
+        body = {"text": "Ada prefers coffee.", "user": "ada"}
+        added = await harness.http.post("/api/v1/memories", params={"tenant": "acme"}, json=body)
+        assert (added.status_code, key_files()) == (201, 2)
+        assert await texts(harness, user="ada", tenant="acme") == ["Ada prefers coffee."]
 
 
 async def test_an_expiry_is_ahead_and_null_removes_it(harness: ApiHarness) -> None:

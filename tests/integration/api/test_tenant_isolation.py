@@ -34,7 +34,7 @@ SHARED = {
 }
 """Paths without data of any tenant, or for admins only."""
 MEMORIES = "/api/v1/memories"
-"""Paths below are tested in ``test_memory_routes.py`` and ``test_worker_memory.py``: they need a worker with memory."""
+"""Paths below are tested in ``test_tenant_streams.py``: they need a worker with memory."""
 USAGE = "/api/v1/tenants/{tenant}/usage"
 """Tested in ``test_tenant_limits.py``: its id is the tenant's name."""
 CREATING = {"/api/v1/tasks", "/api/v1/conversations"}

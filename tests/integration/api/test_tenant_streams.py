@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,52 @@ async def test_memories_are_those_of_the_keys_tenant(tenants: TwoTenants) -> Non
                 problem(await globex.http.patch(path, params=params, json={"text": "x"}), 404, "memory-not-found")
                 problem(await globex.http.delete(path, params=params), 404, "memory-not-found")
             assert (await acme.http.get(path)).json()["text"] == "The password is swordfish."
+
+
+async def test_only_an_administrator_reads_writes_and_erases_another_tenants_memories(tenants: TwoTenants) -> None:
+    acme, globex, admin = tenants.acme, tenants.globex, tenants.admin
+    of_acme, root = {"tenant": ACME}, "/api/v1/memories"
+    async with serving_memory(acme, InMemoryMemory()):
+        body = {"text": "The password is swordfish.", "user": "ada"}
+        path = f"{root}/{(await acme.http.post(root, json=body, params=of_acme)).json()['id']}"
+        requests: list[tuple[str, str, dict[str, Any]]] = [
+            ("GET", root, {"params": {**of_acme, "user": "ada"}}),
+            ("GET", f"{root}/search", {"params": {**of_acme, "user": "ada", "q": "password"}}),
+            ("GET", f"{root}/export", {"params": {**of_acme, "user": "ada"}}),
+            ("GET", path, {"params": of_acme}),
+            ("POST", root, {"params": of_acme, "json": {"text": "Ada likes tea.", "user": "ada"}}),
+            ("POST", f"{root}/import", {"params": of_acme, "content": b'{"text": "Bob plays chess.", "user": "ada"}'}),
+            ("PATCH", path, {"params": of_acme, "json": {"metadata": {"from": "admin"}}}),
+            ("DELETE", path, {"params": of_acme}),
+            ("DELETE", root, {"params": {**of_acme, "user": "ada"}}),
+        ]
+        operations = {
+            (method.upper(), filled)
+            for filled, methods in tenants.app.openapi()["paths"].items()
+            if filled.startswith(root)
+            for method in methods
+        }
+        asked = {(method, url.replace(path, f"{root}/{{memory_id}}")) for method, url, _ in requests}
+        assert operations == asked | {("POST", f"{root}/reindex")}, "say in this test what the new operation does"
+
+        for role in ("viewer", "operator", "approver"):
+            for method, url, options in requests:
+                refused = await tenants.of(GLOBEX, role).http.request(method, url, **options)
+                assert refused.status_code in (403, 404), f"{method} {url} as {role}: {refused.text}"
+                if role == "operator" or method == "GET":
+                    assert problem(refused, 404, "tenant-not-found")["detail"] == "There is no tenant 'acme'."
+        shown = await acme.get(f"/memories/{path.rpartition('/')[2]}", **of_acme)
+        assert (shown["text"], shown["metadata"]) == ("The password is swordfish.", {})
+
+        assert (await admin.get("/memories", user="ada"))["total"] == 0
+        for method, url, options in requests[:7]:
+            allowed = await admin.http.request(method, url, **options)
+            assert allowed.is_success, f"{method} {url}: {allowed.text}"
+            assert "swordfish" in allowed.text or method == "POST", url
+        texts = {each["text"] for each in (await acme.get("/memories", user="ada"))["memories"]}
+        assert texts == {"The password is swordfish.", "Ada likes tea.", "Bob plays chess."}
+        for harness in (admin, globex):
+            assert (await harness.get("/memories", user="ada"))["total"] == 0
+        for method, url, options in requests[7:]:
+            assert (await admin.http.request(method, url, **options)).is_success, url
+        assert (await acme.get("/memories", user="ada"))["total"] == 0

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Literal
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -150,3 +151,37 @@ async def test_a_missing_worker_is_reported_with_the_apis_own_words(api: Scripte
 
     assert unreachable.value.status == 503
     assert await client.memories.reindex() == 12
+
+
+async def test_every_call_about_memories_may_name_a_tenant(api: ScriptedApi, client: OpspawnClient) -> None:
+    for method, path, response in (
+        ("GET", "/memories", {"memories": [], "next_cursor": None, "total": 0}),
+        ("GET", "/memories/search", {"memories": []}),
+        ("POST", "/memories", memory(outcome="new")),
+        ("GET", "/memories/memory-1", memory()),
+        ("PATCH", "/memories/memory-1", memory()),
+        ("DELETE", "/memories/memory-1", ScriptedResponse(204, "")),
+        ("GET", "/memories/export", ScriptedResponse(200, "", "application/jsonl")),
+        ("POST", "/memories/import", {"imported": 1}),
+        ("DELETE", "/memories", {"erased": 1}),
+    ):
+        api.on(method, path, response)
+    memories, tenant = client.memories, "a&b"
+
+    await memories.list(user="ada", tenant=tenant)
+    await memories.search("tea", tenant=tenant)
+    await memories.add("Ada likes tea.", user="ada", tenant=tenant)
+    await memories.get("memory-1", tenant=tenant)
+    await memories.change("memory-1", text="Tea.", tenant=tenant)
+    await memories.forget("memory-1", tenant=tenant)
+    async with memories.export(tenant=tenant) as blocks:
+        assert [block async for block in blocks if block] == []
+    await memories.import_lines(['{"text": "a"}'], tenant=tenant)
+    with pytest.raises(ValueError, match="expected a user"):
+        await memories.erase(tenant=tenant)
+    await memories.erase(user="ada", tenant=tenant)
+
+    assert len(api.requests) == 9
+    for request in api.requests:
+        assert parse_qs(request.path.partition("?")[2])["tenant"] == [tenant]
+    assert api.requests[2].body == {"text": "Ada likes tea.", "user": "ada"}

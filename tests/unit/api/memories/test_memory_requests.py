@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from agentkit.interfaces import MemoryScope
 from api.memories.memory_import import ImportedMemory
-from api.memories.memory_requests import MemoryChange, NewMemoryRequest, ScopeRequest
+from api.memories.memory_requests import MemoryChange, NewMemoryRequest, ScopeRequest, TenantScopeRequest
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,12 @@ def test_a_time_that_is_past_is_no_expiry(kind: type[NewMemoryRequest | MemoryCh
         kind.model_validate({"text": "a", "expires_at": "2020-01-01T00:00:00Z"})
     assert refused.value.errors()[0]["loc"] == ("expires_at",)
     kind.model_validate({"text": "a", "expires_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()})
+
+
+def test_a_tenant_has_the_name_that_one_may_have_and_is_no_field_of_a_text() -> None:
+    assert TenantScopeRequest(tenant="acme").tenant == "acme"
+    for wrong in ("", "-a", "a b", "a" * 65):
+        with pytest.raises(ValidationError, match="tenant"):
+            TenantScopeRequest(tenant=wrong)
+    with pytest.raises(ValidationError, match="tenant"):
+        NewMemoryRequest.model_validate({"text": "a", "tenant": "acme"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import anyio
 from starlette.responses import Response
@@ -72,7 +72,7 @@ class EventStream(Response):
         async with aclosing(self._events), anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
             try:
-                await self._send_all(send)
+                await self._send_all(_Body(send))
             except TimeoutError:
                 logger.info(
                     "A watcher accepted nothing for %g s, and was cut off",
@@ -81,51 +81,88 @@ class EventStream(Response):
                 )
             tasks.cancel_scope.cancel()
 
-    async def _send_all(self, send: Send) -> None:
-        async def send_body(body: bytes, *, more: bool = True) -> None:
-            async with asyncio.timeout(self._slow_watcher_timeout_s):
-                await send({"type": "http.response.body", "body": body, "more_body": more})
-
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send_body(b"retry: %d\n\n" % _RECONNECT_DELAY_MS + b"".join(map(frame, self._first)))
-        try:
-            async with aclosing(self._bodies()) as bodies:
-                async for body in bodies:
-                    await send_body(body)
-        except WatchInterrupted as interrupted:
-            await send_body(comment(str(interrupted)))
-        await send_body(b"", more=False)
-
-    async def _bodies(self) -> AsyncGenerator[bytes, None]:
-        """Yield a frame for each event, and a comment after each interval of silence.
+    async def _send_all(self, body: _Body) -> None:
+        """Send all events, and at last why there are no more.
 
         Raises:
-            WatchInterrupted: by the events, or because the server stops.
+            TimeoutError: the client is too slow.
         """
-        # An event that is awaited must not be cancelled at each silence, which would end the generator. A task that
-        # puts events into an anyio stream costs twice the CPU per event and watcher.
-        stopped = asyncio.ensure_future(self._stopping.wait())
-        upcoming: asyncio.Future[Event] | None = None
-        try:
-            while True:
-                upcoming = asyncio.ensure_future(anext(self._events))
-                while not upcoming.done():
-                    await asyncio.wait(
-                        [upcoming, stopped], timeout=self._heartbeat_interval_s, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    if stopped.done():
-                        raise WatchInterrupted("The server stops. Reconnect, and resume after the last event.")
-                    if not upcoming.done():
-                        yield comment("still here")
-                try:
-                    yield frame(upcoming.result())
-                except StopAsyncIteration:
-                    return
-        finally:
-            stopped.cancel()
-            if upcoming is not None:
-                upcoming.cancel()
-                await asyncio.gather(upcoming, return_exceptions=True)
+        async with asyncio.timeout(self._slow_watcher_timeout_s):
+            await body.start(self.status_code, self.raw_headers)
+            await body.send(b"retry: %d\n\n" % _RECONNECT_DELAY_MS + b"".join(map(frame, self._first)))
+        reason = await self._send_events(body)
+        async with asyncio.timeout(self._slow_watcher_timeout_s):
+            if reason is not None:
+                await body.send(comment(reason))
+            await body.end()
+
+    async def _send_events(self, body: _Body) -> str | None:
+        """Send events until they end; return why, unless they have ended by themselves.
+
+        Raises:
+            TimeoutError: the client is too slow.
+        """
+        # One task for each watcher tends its body. A task or a time-out for each event would cost more than to send it.
+        with anyio.CancelScope() as sending:
+            tending = asyncio.create_task(self._tend(body, sending))
+            try:
+                async for event in self._events:
+                    await body.send(frame(event))
+            except WatchInterrupted as interrupted:
+                return str(interrupted)
+            finally:
+                tending.cancel()
+        if not sending.cancelled_caught:
+            return None
+        if self._stopping.is_set():
+            return "The server stops. Reconnect, and resume after the last event."
+        raise TimeoutError
+
+    async def _tend(self, body: _Body, sending: anyio.CancelScope) -> None:
+        """Send comments in silence; cancel ``sending`` when the client is too slow, or the server stops."""
+        now = asyncio.get_running_loop().time
+        while not self._stopping.is_set():
+            if body.sending_since is None:
+                remaining = body.sent_at + self._heartbeat_interval_s - now()
+            else:
+                remaining = body.sending_since + self._slow_watcher_timeout_s - now()
+            if remaining > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(remaining, self._slow_watcher_timeout_s)):
+                        await self._stopping.wait()
+            elif body.sending_since is not None:
+                break
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._slow_watcher_timeout_s):
+                        await body.send(comment("still here"))
+        sending.cancel()
+
+
+class _Body:
+    """The body of a response, and how long it has been waiting for the client or for events."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._now = asyncio.get_running_loop().time
+        self.sending_since: float | None = None
+        """Since when the client has been accepting what is sent; None: nothing is being sent. By the loop's clock."""
+        self.sent_at = self._now()
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the head of the response."""
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def send(self, body: bytes) -> None:
+        """Send a part of the body; return when the client accepts more."""
+        self.sending_since = self._now()
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        self.sending_since = None
+        self.sent_at = self._now()
+
+    async def end(self) -> None:
+        """End the response."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:

@@ -166,3 +166,47 @@ async def test_an_error_of_the_events_is_raised_and_closes_them() -> None:
         await stream(source, connection)
     assert connection.sent[-1].get("more_body") is True
     assert source.closed
+
+
+async def test_an_event_needs_no_task_of_its_own() -> None:
+    created = 0
+    loop = asyncio.get_running_loop()
+
+    def counted(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        nonlocal created
+        created += 1
+        return asyncio.Task(coro, loop=loop, **options)
+
+    response = EventStream(Source((LIVE,) * 100).generate(), asyncio.Event())
+    connection = Connection()
+    loop.set_task_factory(counted)
+    try:
+        await response({"type": "http"}, connection.receive, connection.send)
+    finally:
+        loop.set_task_factory(None)
+    assert connection.body.count(frame(LIVE)) == 100
+    assert created == 2, "one waits for the client's disconnection, one for silence"
+
+
+async def test_a_client_that_is_slow_to_accept_the_comment_of_silence_is_cut_off() -> None:
+    source, connection = Source((DURABLE,), silent=True), Connection()
+
+    async def send(message: Message) -> None:
+        await connection.send(message)
+        if b"still here" in message.get("body", b""):
+            await asyncio.Event().wait()
+
+    await stream(source, connection, send=send, heartbeat_interval_s=0.01, slow_watcher_timeout_s=0.01)
+    assert source.closed
+
+
+async def test_the_stop_of_the_server_ends_the_stream_of_a_client_that_accepts_nothing() -> None:
+    source, connection, stopping = Source((DURABLE, LIVE)), Connection(), asyncio.Event()
+    streaming = asyncio.create_task(
+        stream(source, connection, stopping, send=connection.block_at_durable_event, slow_watcher_timeout_s=5)
+    )
+    await connection.until(frame(DURABLE))
+    stopping.set()
+    await streaming
+    assert frame(LIVE) not in connection.body
+    assert connection.body.endswith(b": The server stops. Reconnect, and resume after the last event.\n\n")

@@ -18,6 +18,7 @@ from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import Model
 from agentkit.llm.demo.model import DemoModel
 from agentkit.llm.local.model import LocalModel
+from agentkit.llm.shared.provider_client import check_client_environment
 from agentkit.llm.shared.provider_credentials import KEY_VARIABLES, checked_key, checked_url
 from agentkit.llm.shared.streaming_model import ModelOptions, OnHeaders
 from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
@@ -39,12 +40,13 @@ def build_models(settings: AgentSettings) -> dict[str, Model]:
 
     Raises:
         ConfigurationInvalid: an address is no URL, or a key has characters that no key has, and it names the variable;
-            or a provider's SDK isn't installed.
+            a provider's SDK isn't installed; or the environment's certificates or proxy can't be used.
     """
     free_models: dict[str, Model] = {"demo": DemoModel(), "local": LocalModel()}
     models: dict[str, Model] = {name: PricedModel(model, settings.prices) for name, model in free_models.items()}
     for provider, build in _BUILDERS.items():
         if is_configured(provider, settings):
+            check_client_environment()
             limiter = RateLimiter(
                 concurrency=settings.model_concurrency,
                 requests_per_minute=settings.model_requests_per_minute,
@@ -134,8 +136,8 @@ _BUILDERS: Mapping[str, Callable[[AgentSettings, OnHeaders], BuildModel]] = {
 }
 
 
-_SDKS = {"openai": "openai", "anthropic": "anthropic", "google": "google.genai", "openrouter": "openai"}
-"""The package that each package beside this module imports."""
+_SDKS = {"openai": "openai", "anthropic": "anthropic", "openrouter": "openai"}
+"""The SDK that each package beside this module imports; that of Google needs none."""
 
 
 def _options(settings: AgentSettings, on_headers: OnHeaders, omit: Collection[str]) -> ModelOptions:
@@ -149,13 +151,13 @@ def _options(settings: AgentSettings, on_headers: OnHeaders, omit: Collection[st
 
 
 def _deferred(module: str, name: str, **arguments: Any) -> BuildModel:
-    """Return what builds a provider's model of this class: an SDK costs up to three seconds and 50 MB.
+    """Return what builds a provider's model of this class: to import an SDK takes up to three seconds and 50 MB.
 
     Raises:
         ConfigurationInvalid: the SDK isn't installed.
     """
-    sdk = _SDKS[module]
-    if find_spec(sdk) is None:
+    sdk = _SDKS.get(module)
+    if sdk is not None and find_spec(sdk) is None:
         raise ConfigurationInvalid(
             f"The models of {module} need the package {sdk}, which isn't installed here: install Opspawn again"
         )

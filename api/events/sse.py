@@ -72,7 +72,7 @@ class EventStream(Response):
         async with aclosing(self._events), anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
             try:
-                await self._send_all(_Body(send))
+                await self._send_all(_SentResponse(send))
             except TimeoutError:
                 logger.info(
                     "A watcher accepted nothing for %g s, and was cut off",
@@ -81,66 +81,72 @@ class EventStream(Response):
                 )
             tasks.cancel_scope.cancel()
 
-    async def _send_all(self, body: _Body) -> None:
+    async def _send_all(self, response: _SentResponse) -> None:
         """Send all events, and at last why there are no more.
 
         Raises:
             TimeoutError: the client is too slow.
         """
         async with asyncio.timeout(self._slow_watcher_timeout_s):
-            await body.start(self.status_code, self.raw_headers)
-            await body.send(b"retry: %d\n\n" % _RECONNECT_DELAY_MS + b"".join(map(frame, self._first)))
-        reason = await self._send_events(body)
+            await response.start(self.status_code, self.raw_headers)
+            await response.send(b"retry: %d\n\n" % _RECONNECT_DELAY_MS + b"".join(map(frame, self._first)))
+        reason = await self._send_events(response)
         async with asyncio.timeout(self._slow_watcher_timeout_s):
             if reason is not None:
-                await body.send(comment(reason))
-            await body.end()
+                await response.send(comment(reason))
+            await response.end()
 
-    async def _send_events(self, body: _Body) -> str | None:
+    async def _send_events(self, response: _SentResponse) -> str | None:
         """Send events until they end; return why, unless they have ended by themselves.
 
         Raises:
             TimeoutError: the client is too slow.
         """
-        # One task for each watcher tends its body. A task or a time-out for each event would cost more than to send it.
+        # One task for each watcher: a task or a time-out for each event would cost more than to send it.
         with anyio.CancelScope() as sending:
-            tending = asyncio.create_task(self._tend(body, sending))
+            watching = asyncio.create_task(self._watch_client(response, sending))
             try:
                 async for event in self._events:
-                    await body.send(frame(event))
+                    await response.send(frame(event))
             except WatchInterrupted as interrupted:
                 return str(interrupted)
             finally:
-                tending.cancel()
+                watching.cancel()
         if not sending.cancelled_caught:
             return None
+        watching.result()  # raises its error
         if self._stopping.is_set():
             return "The server stops. Reconnect, and resume after the last event."
         raise TimeoutError
 
-    async def _tend(self, body: _Body, sending: anyio.CancelScope) -> None:
+    async def _watch_client(self, response: _SentResponse, sending: anyio.CancelScope) -> None:
         """Send comments in silence; cancel ``sending`` when the client is too slow, or the server stops."""
+        try:
+            await self._until_slow_or_stopping(response)
+        finally:
+            sending.cancel()
+
+    async def _until_slow_or_stopping(self, response: _SentResponse) -> None:
         now = asyncio.get_running_loop().time
         while not self._stopping.is_set():
-            if body.sending_since is None:
-                remaining = body.sent_at + self._heartbeat_interval_s - now()
+            if response.sending_since is None:
+                remaining = response.sent_at + self._heartbeat_interval_s - now()
             else:
-                remaining = body.sending_since + self._slow_watcher_timeout_s - now()
+                remaining = response.sending_since + self._slow_watcher_timeout_s - now()
             if remaining > 0:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(remaining, self._slow_watcher_timeout_s)):
                         await self._stopping.wait()
-            elif body.sending_since is not None:
-                break
+            elif response.sending_since is not None:
+                return
             else:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._slow_watcher_timeout_s):
-                        await body.send(comment("still here"))
-        sending.cancel()
+                        await response.send(comment("still here"))
 
 
-class _Body:
-    """The body of a response, and how long it has been waiting for the client or for events."""
+class _SentResponse:
+    """What is sent to a client, and since when it waits for the client or for events."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

@@ -10,12 +10,13 @@ from typing import Any
 
 import httpx2
 
+from agentkit.errors import ConfigurationInvalid
 from agentkit.llm.shared.failures import RedirectRefused, ResponseTooLarge
 from agentkit.llm.shared.streams.response_timeouts import ResponseTimeouts
 from agentkit.llm.shared.streams.server_events import DEFAULT_MAX_EVENT_BYTES
 from agentkit.response_decoding import bound_decoding
 
-__all__ = ["DEFAULT_LIMITS", "ProviderClient", "ResponseLimits"]
+__all__ = ["DEFAULT_LIMITS", "ProviderClient", "ResponseLimits", "check_client_environment"]
 
 _MIB = 1_048_576
 _CONNECTIONS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=100)
@@ -26,6 +27,21 @@ _ENCODING_HEADERS = ("content-encoding", "content-length")
 def _tls_context() -> ssl.SSLContext:
     """Return what all clients verify servers with: to load the certificate authorities takes 30 ms."""
     return httpx2.create_ssl_context()
+
+
+def check_client_environment() -> None:
+    """Check what the environment says about certificates and proxies.
+
+    Raises:
+        ConfigurationInvalid: no client can be made with it.
+    """
+    try:
+        ProviderClient(ResponseTimeouts())
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigurationInvalid(
+            "Providers of models can't be reached with the environment of this process (SSL_CERT_FILE, SSL_CERT_DIR, "
+            f"HTTPS_PROXY, HTTP_PROXY, ALL_PROXY): {error}. Correct the variable, or remove it."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

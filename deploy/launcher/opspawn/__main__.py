@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import runpy
 import sys
 from pathlib import Path
@@ -14,17 +13,12 @@ _PACKAGE_DIR = Path(__file__).resolve().parent
 SOURCE_DIR = _PACKAGE_DIR if (_PACKAGE_DIR / "cli").is_dir() else _PACKAGE_DIR.parents[2]
 """Holds ``cli``, ``api`` and the others: this directory when installed, the root in a checkout."""
 
-_GC_THRESHOLDS = (50_000, 20, 20)
-"""Imports allocate half a million objects and nearly no cycles. Looking for cycles at every 700 allocations, Python's
-default, takes 5 to 10 % of a start."""
-
 
 def main() -> None:
     """Run the command line; after ``--module NAME`` run that module instead, as ``python -m NAME`` does.
 
     Our packages come first: neither a distribution nor ``PYTHONPATH`` can replace them.
     """
-    gc.set_threshold(*_GC_THRESHOLDS)
     sys.path.insert(0, str(SOURCE_DIR))
     if sys.argv[1:2] == ["--module"]:
         name = sys.argv[2]

@@ -210,3 +210,16 @@ async def test_the_stop_of_the_server_ends_the_stream_of_a_client_that_accepts_n
     await streaming
     assert frame(LIVE) not in connection.body
     assert connection.body.endswith(b": The server stops. Reconnect, and resume after the last event.\n\n")
+
+
+async def test_an_error_of_the_connection_while_a_comment_is_sent_ends_the_stream() -> None:
+    source, connection = Source((DURABLE,), silent=True), Connection()
+
+    async def send(message: Message) -> None:
+        if b"still here" in message.get("body", b""):
+            raise OSError("broken")
+        await connection.send(message)
+
+    with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="broken")):
+        await stream(source, connection, send=send, heartbeat_interval_s=0.01)
+    assert source.closed

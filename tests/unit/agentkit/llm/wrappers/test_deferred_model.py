@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from agentkit.errors import ModelUnavailable
 from agentkit.interfaces import LoadableModel, Model, ModelRequest, ModelWait, RateLimited
 from agentkit.llm import DemoModel
 from agentkit.llm.wrappers.deferred_model import DeferredModel
@@ -72,7 +73,7 @@ async def test_a_model_that_could_not_be_built_is_built_again_by_the_next_reques
         return outcome
 
     model = DeferredModel("demo", build)
-    with pytest.raises(ImportError, match="no SDK"):
+    with pytest.raises(ModelUnavailable, match="demo can't be loaded by this worker: ImportError: no SDK"):
         await model.load()
     assert (await model.respond(REQUEST)).message.text
 
@@ -95,3 +96,41 @@ async def test_closing_builds_nothing_and_closes_what_is_built() -> None:
     await used.aclose()
     assert built.is_closed
     assert "DeferredModel('demo')" in repr(unused)
+
+
+async def test_a_failure_that_no_request_waited_for_is_not_that_of_the_next_request() -> None:
+    release, outcomes = threading.Event(), list[Model | ImportError]([DemoModel(), ImportError("no SDK")])
+
+    def build() -> Model:
+        assert release.wait(20)
+        outcome = outcomes.pop()
+        if isinstance(outcome, ImportError):
+            raise outcome
+        return outcome
+
+    model = DeferredModel("demo", build)
+    cancelled = asyncio.create_task(model.respond(REQUEST))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    release.set()
+    await model.aclose()  # it waits until the building has failed
+    assert (await model.respond(REQUEST)).message.text
+
+
+async def test_a_model_that_is_closed_while_it_is_built_is_closed_then() -> None:
+    release, built = threading.Event(), _LimitedModel()
+
+    def build() -> Model:
+        assert release.wait(20)
+        return built
+
+    model = DeferredModel("demo", build)
+    loading = asyncio.create_task(model.load())
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(model.aclose())
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(loading, closing)
+    assert built.is_closed

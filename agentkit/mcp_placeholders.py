@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentkit.errors import ConfigurationInvalid, SecretMissing
 from agentkit.interfaces import Secrets
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.validation.validation_messages import ValidationIssue
 
 __all__ = ["placeholder_issues", "placeholder_names", "resolved", "secret_or_variable"]

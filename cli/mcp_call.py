@@ -9,6 +9,7 @@ from rich.text import Text
 
 from activities.settings import Settings
 from agentkit.interfaces import ClientInput
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.mcp_process import (
     ClientInputAsked,
     McpCallCommand,
@@ -17,7 +18,6 @@ from agentkit.mcp_process import (
     McpResult,
     McpToolFound,
 )
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
 from agentkit.specs import ToolSpec
 from cli.answers.elicited_input import elicited_input, read_typed_line
 from cli.answers.terminal_input import TerminalInput

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, suppress
 
 from activities.settings import Settings, inherited_environment
 from agentkit.errors import SecretMissing
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.mcp_process import McpCommand, McpProcessMessage, McpProcessRequest, parse_message
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
 from agentkit.records import Record
 from agentkit.secrets import SecretStore
 from cli.errors import CommandFailed

@@ -8,7 +8,7 @@ from activities.settings import Settings
 from activities.shell_commands import shell_path
 from agentkit.catalog.mcp_file import MCP_FILE, read_mcp_file
 from agentkit.errors import ConfigurationInvalid
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.validation.validation_messages import did_you_mean
 from cli.errors import UsageWrong
 from cli.views.console import err, printable, write_message

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentkit.interfaces import ToolContext
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.policy_rules import Effect
 
 __all__ = ["call_context", "raw_server", "sdk_server"]

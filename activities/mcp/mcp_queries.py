@@ -13,7 +13,7 @@ from activities.failure_mapping import application_error
 from activities.heartbeat import heartbeating
 from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.interfaces import McpPrompt, McpResource, McpServerProblem, McpServers, unknown_server
-from agentkit.mcp_shared.mcp_input import PromptReference, ResourceReference
+from agentkit.mcp_config.mcp_input import PromptReference, ResourceReference
 from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
 from agentkit.records import Record
 from agentkit.runtime.calls.tool_results import bounded

@@ -46,8 +46,8 @@ from agentkit.interfaces import (
     Secrets,
     TaskFiles,
 )
-from agentkit.mcp_shared.mcp_names import MCP_PREFIX
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_names import MCP_PREFIX
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition, AgentSpec, Limits, ToolSpec
 from agentkit.tools import builtin_tools
 from agentkit.tools.builtin.code_tools import code_tools

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from agentkit.catalog.mcp_file import MCP_FILE, McpFile
-from agentkit.mcp_shared.mcp_names import MCP_CALL, MCP_DESCRIBE, MCP_PREFIX, MCP_SEARCH, split_pattern
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_names import MCP_CALL, MCP_DESCRIBE, MCP_PREFIX, MCP_SEARCH, split_pattern
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition, McpSelection
 from agentkit.validation.validation_messages import ValidationIssue, did_you_mean
 

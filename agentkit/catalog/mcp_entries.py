@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from agentkit.mcp_shared.mcp_settings import McpOptions, McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpOptions, McpServerSettings
 from agentkit.validation.validation_messages import ValidationIssue, did_you_mean
 
 __all__ = ["OUR_KEY", "entry_issues", "plain_entry"]

@@ -14,8 +14,8 @@ from agentkit.catalog.definition_source import DefinitionSource
 from agentkit.catalog.mcp_entries import OUR_KEY, entry_issues, plain_entry
 from agentkit.catalog.yaml_limits import read_bounded
 from agentkit.errors import ConfigurationInvalid
+from agentkit.mcp_config.mcp_settings import McpOAuth, McpOptions, McpServerSettings, McpToolFilter
 from agentkit.mcp_placeholders import placeholder_issues
-from agentkit.mcp_shared.mcp_settings import McpOAuth, McpOptions, McpServerSettings, McpToolFilter
 from agentkit.validation.validation_messages import ValidationIssue, did_you_mean, most_similar, validation_issues
 
 __all__ = ["MCP_FILE", "McpFile", "read_mcp_file"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agentkit.catalog.file_changes import ChangeWatcher, FileVersions, file_version
 from agentkit.catalog.mcp_file import MCP_FILE, McpFile, read_mcp_file
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 __all__ = ["WatchedMcpFile"]
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from agentkit.catalog.mcp_access import McpAccess
 from agentkit.interfaces import ASK_PERSON
-from agentkit.mcp_shared.mcp_names import MCP_PREFIX
+from agentkit.mcp_config.mcp_names import MCP_PREFIX
 from agentkit.policy_rules import PolicyRule, argument_path
 from agentkit.runtime.calls.argument_reader import has_closed_parameters
 from agentkit.runtime.calls.argument_tests import pattern_problem

@@ -78,7 +78,7 @@ from agentkit.client.task_events import (
 from agentkit.client.watch import ConnectionLost, ConnectionRestored, TaskUpdate
 from agentkit.client.worker_calls import WorkerCalls
 from agentkit.client.worker_resources import DrainedTasks, WorkerInfo, WorkerList, WorkerVersion
-from agentkit.mcp_shared.mcp_input import PromptReference, ResourceReference
+from agentkit.mcp_config.mcp_input import PromptReference, ResourceReference
 
 __all__ = [
     "UNCHANGED",

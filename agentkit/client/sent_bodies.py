@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from agentkit.client.resources import JsonObject
-from agentkit.mcp_shared.mcp_input import PromptReference, ResourceReference
+from agentkit.mcp_config.mcp_input import PromptReference, ResourceReference
 from agentkit.messages import InputPart
 
 __all__ = [

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from agentkit.errors import McpProblemKind, McpServerUnavailable, ToolNotFound
 from agentkit.interfaces.tool import Tool
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart
 from agentkit.policy_rules import Effect
 from agentkit.records import Record

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agentkit.interfaces import Secrets
 from agentkit.mcp.replaceable_servers import ClosableMcpServers, ReplaceableMcpServers
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 __all__ = ["app_mcp_servers"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from agentkit.interfaces import McpPrompt, McpResource, McpServers, NoMcpServers, Tool
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart
 from agentkit.policy_rules import Effect
 from agentkit.specs import ToolSpec

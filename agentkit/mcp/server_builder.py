@@ -22,8 +22,8 @@ from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import ServerSessions
 from agentkit.mcp.stdio.stderr_log import StderrLog
 from agentkit.mcp.stdio.stdio_sessions import StdioSessions
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.mcp_placeholders import resolved, secret_or_variable
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
 
 __all__ = ["build_mcp_servers", "login_at_server", "mcp_server_pool"]
 

@@ -18,8 +18,8 @@ from agentkit.mcp.result_content import prompt_parts, resource_parts
 from agentkit.mcp.server_requests import ServerRequests
 from agentkit.mcp.server_sessions import ServerSessions
 from agentkit.mcp.tool_listing import ToolListing, allows_tool, call_timeout, effect_by_settings
-from agentkit.mcp_shared.mcp_names import model_tool_names
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_names import model_tool_names
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart
 from agentkit.policy_rules import Effect
 from agentkit.specs import McpToolName, ToolSpec

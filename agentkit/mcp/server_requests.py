@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.mcp.server_problems import Phase, unavailable
 from agentkit.mcp.server_sessions import RequestHandlers, ServerSessions
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 __all__ = ["ServerRequests"]
 

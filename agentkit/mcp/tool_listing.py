@@ -14,8 +14,8 @@ from mcp import Client
 
 from agentkit.json_text import MAX_JSON_DEPTH, check_strict_json, is_deeper_than
 from agentkit.mcp.server_requests import ServerRequests
-from agentkit.mcp_shared.mcp_names import model_tool_names
-from agentkit.mcp_shared.mcp_settings import McpOptions
+from agentkit.mcp_config.mcp_names import model_tool_names
+from agentkit.mcp_config.mcp_settings import McpOptions
 from agentkit.policy_rules import Effect
 from agentkit.specs import McpToolName, ToolSpec
 

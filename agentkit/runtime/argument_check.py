@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import ASK_PERSON, McpToolCall, OutputChecker
-from agentkit.mcp_shared.mcp_names import MCP_CALL
+from agentkit.mcp_config.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall
 from agentkit.runtime.calls.proxied_calls import read_target
 from agentkit.runtime.loop import MAX_PARALLEL_CALLS

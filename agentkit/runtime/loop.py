@@ -32,7 +32,7 @@ from agentkit.interfaces import (
     SecurityPolicy,
 )
 from agentkit.json_text import MAX_JSON_DEPTH, json_values
-from agentkit.mcp_shared.mcp_names import MCP_CALL
+from agentkit.mcp_config.mcp_names import MCP_CALL
 from agentkit.messages import Message, TextPart, ToolCall, ToolResult, Usage
 from agentkit.runtime.calls.call_effects import CheckedCall
 from agentkit.runtime.calls.effect_ledger import CallState, EffectLedger

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import McpDescription, McpServers, McpToolCall, OutputChecker
-from agentkit.mcp_shared.mcp_names import MCP_SEARCH, model_tool_names
+from agentkit.mcp_config.mcp_names import MCP_SEARCH, model_tool_names
 from agentkit.runtime.argument_check import arguments_refusal
 from agentkit.runtime.calls.mcp_requests import no_such_tool_text, server_tools
 from agentkit.specs import McpToolName, ToolSpec

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import McpListing, McpServerProblem, McpServers
-from agentkit.mcp_shared.mcp_names import model_tool_names, split_pattern, tool_matches
+from agentkit.mcp_config.mcp_names import model_tool_names, split_pattern, tool_matches
 from agentkit.runtime.calls.mcp_requests import no_such_tool_text, server_tools
 from agentkit.runtime.loop import AgentLoop
 from agentkit.specs import McpSelection, McpToolName, ToolSpec

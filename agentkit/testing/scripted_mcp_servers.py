@@ -19,8 +19,8 @@ from agentkit.interfaces import (
     ToolValue,
     unknown_server,
 )
-from agentkit.mcp_shared.mcp_names import model_tool_names
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_names import model_tool_names
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import InputPart, TextPart
 from agentkit.policy_rules import Effect
 from agentkit.specs import McpToolName, ToolSpec

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from agentkit.errors import McpServerUnavailable, ToolError
 from agentkit.interfaces import McpServers, Tool
-from agentkit.mcp_shared.mcp_names import MCP_CALL, MCP_DESCRIBE, MCP_SEARCH
+from agentkit.mcp_config.mcp_names import MCP_CALL, MCP_DESCRIBE, MCP_SEARCH
 from agentkit.runtime.calls.mcp_requests import no_such_tool_text, server_tools
 from agentkit.specs import McpToolName, ToolSpec
 from agentkit.tools.function_tool import tool

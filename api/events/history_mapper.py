@@ -31,7 +31,7 @@ from activities.payload_types import (
 )
 from agentkit.errors import ToolInterrupted
 from agentkit.interfaces import McpDescription, McpListing, ToolOutput
-from agentkit.mcp_shared.mcp_names import MCP_CALL
+from agentkit.mcp_config.mcp_names import MCP_CALL
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.calls.tool_results import error_result, tool_result
 from agentkit.specs import AgentSpec, ToolSpec

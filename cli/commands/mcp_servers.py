@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from rich.text import Text
 
 from activities.settings import Settings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.mcp_process import (
     McpCallCommand,
     McpCheckCommand,
@@ -23,7 +24,6 @@ from agentkit.mcp_process import (
     McpToolsCommand,
     McpToolsFound,
 )
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
 from agentkit.runtime.calls.tool_results import value_text
 from agentkit.specs import ToolSpec
 from cli.answers.typed_json import parse_typed_json

@@ -11,9 +11,9 @@ from activities.settings import Settings
 from activities.shell_commands import opspawn_command, python_command, shell_path
 from agentkit.catalog.mcp_access import MCP_PROXY
 from agentkit.interfaces import McpServerProblem
+from agentkit.mcp_config.mcp_names import MCP_PREFIX, split_pattern
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.mcp_process import McpCheckCommand, McpServerChecked
-from agentkit.mcp_shared.mcp_names import MCP_PREFIX, split_pattern
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition
 from cli.doctor.finding import Finding
 from cli.errors import CommandFailed

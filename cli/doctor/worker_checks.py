@@ -17,7 +17,7 @@ from activities.tool_calls import SlowCalls
 from activities.worker.worker_description import WorkerDescription
 from activities.worker.worker_survey import RESPONSE_TIMEOUT, SURVEY_TIMEOUT_S, describe_workers
 from agentkit.client import AgentList, ToolList
-from agentkit.mcp_shared.mcp_names import MCP_PREFIX
+from agentkit.mcp_config.mcp_names import MCP_PREFIX
 from cli.doctor.finding import Finding
 from cli.doctor.version_checks import version_findings
 

@@ -18,7 +18,7 @@ from agentkit.mcp.http.oauth import server_auth
 from agentkit.mcp.http.oauth_login import LoginProvider
 from agentkit.mcp.server_pool import McpServerPool
 from agentkit.mcp.server_sessions import ServerSessions
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.testing import MemoryTokenStore
 
 __all__ = ["Scenario", "run_scenario"]

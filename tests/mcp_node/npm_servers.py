@@ -23,7 +23,7 @@ from agentkit.interfaces import (
     ToolValue,
 )
 from agentkit.mcp.server_builder import build_mcp_servers
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from tests.mcp_node.node_packages import NODE, installed_packages
 from tests.polling import eventually
 from tests.reserved_ports import reserve_port

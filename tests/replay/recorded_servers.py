@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHandle
 
 from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import ClientInputRequest, InputRequired, ModelRequest, ToolContext, ToolOutput, ToolValue
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import ToolCall
 from agentkit.testing import ModelScript, ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool, ScriptedResponse
 from workflows.task_types import PendingInput

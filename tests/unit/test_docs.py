@@ -19,7 +19,7 @@ from agentkit.catalog.external_tool_files import ExternalToolDefinition
 from agentkit.catalog.mcp_file import read_mcp_file
 from agentkit.errors import McpProblemKind
 from agentkit.interfaces import ToolContext
-from agentkit.mcp_shared.mcp_settings import McpOAuth, McpOptions, McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpOAuth, McpOptions, McpServerSettings
 from agentkit.specs import AgentDefinition
 from api.app import create_app
 from cli.main import COMMANDS, build_command_line

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from agentkit.input_requests import InputRequest
 from agentkit.interfaces import ClientInputRequest, InputRequired, ToolContext, ToolOutput, ToolValue
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import ToolCall
 from agentkit.policy_rules import Effect
 from agentkit.specs import AgentSpec, McpSelection, PolicyRule

@@ -1,1 +1,1 @@
-"""Workflows about tenants."""
+"""What tenants spend: the workflow of a tenant's day, and how workers report to it."""

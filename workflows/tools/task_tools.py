@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payload_types import LIST_MCP_TOOLS_ACTIVITY, McpListCall
     from activities.retry_policies import LIST_MCP_TOOLS_POLICY
     from agentkit.interfaces import McpListing, McpServerProblem
-    from agentkit.mcp_shared.mcp_names import split_pattern
+    from agentkit.mcp_config.mcp_names import split_pattern
     from agentkit.runtime.loop import AgentLoop
     from agentkit.runtime.mcp_tool_selection import use_listing
     from agentkit.specs import McpSelection

@@ -1,1 +1,1 @@
-"""Transcripts in workflows: their versions, and who reads them."""
+"""Transcripts in workflows: their versions, how they are shortened, and how activities read them."""

@@ -12,7 +12,7 @@ from agentkit.mcp.http.http_exchange import ExchangeFailure, HttpExchange
 from agentkit.mcp.http.sse_transport import SseError
 from agentkit.mcp.protocol_choice import ProtocolMissing
 from agentkit.mcp.server_problems import Phase, ProblemKind, leaf_errors, unavailable
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 __all__ = ["connect_error", "request_error"]
 

@@ -27,7 +27,7 @@ from agentkit.mcp.input_callbacks import InputCallbacks
 from agentkit.mcp.protocol_choice import adopt_version, client_mode
 from agentkit.mcp.server_problems import unavailable
 from agentkit.mcp.server_sessions import RequestHandlers
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 __all__ = ["HttpSessions"]
 

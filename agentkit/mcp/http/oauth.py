@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from agentkit.interfaces import McpTokens, McpTokenStore
 from agentkit.mcp.http.oauth_errors import LoginRequired, RenewalFailed
-from agentkit.mcp_shared.mcp_settings import McpOAuth, McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpOAuth, McpServerSettings
 
 __all__ = ["server_auth"]
 

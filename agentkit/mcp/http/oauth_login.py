@@ -22,7 +22,7 @@ from agentkit.mcp.http.http_sessions import HttpSessions
 from agentkit.mcp.http.loopback_listener import LoopbackListener, loopback_listener
 from agentkit.mcp.http.oauth import server_auth
 from agentkit.mcp.server_problems import ProblemKind, first_words, unavailable
-from agentkit.mcp_shared.mcp_settings import McpOAuth, McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpOAuth, McpServerSettings
 
 __all__ = ["LoginProvider", "login"]
 

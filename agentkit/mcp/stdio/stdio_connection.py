@@ -25,7 +25,7 @@ from agentkit.mcp.protocol_choice import ProtocolMissing, adopt_version
 from agentkit.mcp.server_problems import Phase, ProblemKind, leaf_errors, unavailable
 from agentkit.mcp.stdio.stderr_log import StderrLog
 from agentkit.mcp.stdio.stdio_transport import END_TIMEOUT_S, ServerProcess, stdio_transport
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 __all__ = ["ServerProgram", "StdioConnection"]
 

@@ -23,7 +23,7 @@ from agentkit.mcp.stdio.request_attribution import RequestAttribution
 from agentkit.mcp.stdio.restart_backoff import RestartBackoff
 from agentkit.mcp.stdio.stderr_log import StderrLog
 from agentkit.mcp.stdio.stdio_connection import ServerProgram, StdioConnection
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 __all__ = ["StdioSessions"]
 

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from agentkit.interfaces import McpToolCall, PolicyDecision
 from agentkit.json_text import MAX_JSON_DEPTH, check_strict_json, is_deeper_than
-from agentkit.mcp_shared.mcp_names import MCP_CALL, MCP_DESCRIBE
+from agentkit.mcp_config.mcp_names import MCP_CALL, MCP_DESCRIBE
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.policy_rules import Verdict
 from agentkit.specs import AgentSpec, McpToolName, ToolSpec

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog
 from agentkit.errors import ConfigurationInvalid
-from agentkit.mcp_shared.mcp_names import MCP_PREFIX
+from agentkit.mcp_config.mcp_names import MCP_PREFIX
 from agentkit.specs import AgentDefinition, AgentSpec
 from api.rest.access.route_roles import VIEWER
 from api.rest.agents.agent_schemas import AgentListResponse, AgentResponse, ToolListResponse

@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from agentkit.mcp_shared.mcp_input import PromptReference, ResourceReference
+from agentkit.mcp_config.mcp_input import PromptReference, ResourceReference
 from agentkit.messages import FilePart, ImagePart, InputPart, TextPart
 
 __all__ = [

@@ -11,7 +11,7 @@ import pytest
 
 from agentkit.interfaces import McpServers, NoSecrets, Secrets
 from agentkit.mcp.server_builder import build_mcp_servers
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 StartServers = Callable[..., Awaitable[McpServers]]
 

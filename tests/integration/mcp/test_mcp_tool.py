@@ -26,7 +26,7 @@ from agentkit.interfaces import (
     ToolOutput,
     ToolProgress,
 )
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.policy_rules import Effect
 from agentkit.telemetry import TraceParent, tracing_as
 from tests.integration.mcp.conftest import StartServers

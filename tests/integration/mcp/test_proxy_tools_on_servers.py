@@ -8,7 +8,7 @@ import os
 from pydantic import JsonValue
 
 from agentkit.interfaces import McpServers
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import ToolCall, ToolResult
 from agentkit.runtime.local_runner import LocalRunner
 from agentkit.specs import AgentSpec

@@ -11,7 +11,7 @@ import pytest
 
 from agentkit.errors import McpServerUnavailable, ToolError, ToolNotFound
 from agentkit.mcp.server_pool import McpServerPool
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import ImagePart, TextPart
 from tests.integration.mcp.conftest import StartServers
 from tests.mcp_stdio_settings import call_context, raw_server, sdk_server

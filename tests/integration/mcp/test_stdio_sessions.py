@@ -13,7 +13,7 @@ import pytest
 
 from agentkit.errors import McpServerUnavailable, ToolInterrupted, ToolNotStarted
 from agentkit.mcp.stdio import stdio_sessions
-from agentkit.mcp_shared.mcp_settings import McpOptions, McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpOptions, McpServerSettings
 from tests.integration.mcp.conftest import StartServers
 from tests.mcp_stdio_settings import call_context, raw_server
 from tests.polling import eventually

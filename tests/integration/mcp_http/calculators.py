@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from agentkit.mcp.http.http_sessions import HttpSessions
 from agentkit.mcp.server_sessions import RequestHandlers
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from tests.mcp_http_servers import McpHttpServer, calculator, serve_mcp
 
 __all__ = ["Calculator", "calculating", "http_settings"]

@@ -15,7 +15,7 @@ from agentkit.mcp.http.http_sessions import HttpSessions
 from agentkit.mcp.http.oauth import server_auth
 from agentkit.mcp.http.oauth_login import login
 from agentkit.mcp.http.token_store import FileTokenStore
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from tests.mcp_authorization_server import AuthorizationServer
 from tests.mcp_http_servers import McpHttpServer, serve_mcp
 

@@ -8,8 +8,8 @@ import pytest
 
 from agentkit.errors import ConfigurationInvalid
 from agentkit.interfaces import NoSecrets
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.mcp_placeholders import placeholder_issues, placeholder_names, resolved, secret_or_variable
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
 
 APP = Path("/app")
 

@@ -19,7 +19,7 @@ from activities.mcp.mcp_queries import (
 )
 from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import NoMcpServers
-from agentkit.mcp_shared.mcp_input import PromptReference, ResourceReference
+from agentkit.mcp_config.mcp_input import PromptReference, ResourceReference
 from agentkit.messages import TextPart
 from agentkit.specs import ToolSpec
 from agentkit.testing import ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool

@@ -16,7 +16,7 @@ from activities.settings import Settings
 from agentkit.catalog.catalog import Catalog, load_catalog
 from agentkit.errors import ToolNotFound, ToolUnavailable
 from agentkit.interfaces import ToolValue
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.runtime.calls.tool_invocation import invoke_tool, tool_context
 from tests.process_states import children_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from agentkit.catalog.mcp_access import McpAccess, mcp_hint
 from agentkit.catalog.mcp_file import McpFile
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition, McpSelection
 
 SERVERS = {

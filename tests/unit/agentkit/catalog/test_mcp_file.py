@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentkit.catalog.mcp_file import McpFile, read_mcp_file
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 Read = Callable[[object], McpFile]
 

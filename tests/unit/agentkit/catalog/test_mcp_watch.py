@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentkit.catalog.mcp_watch import WatchedMcpFile
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 
 Write = Callable[[object], None]
 

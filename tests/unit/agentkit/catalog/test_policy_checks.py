@@ -8,7 +8,7 @@ import pytest
 from agentkit.catalog.mcp_access import McpAccess
 from agentkit.catalog.mcp_file import McpFile
 from agentkit.catalog.policy_checks import policy_issues, policy_tool_issues
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.policy_rules import PolicyRule
 from agentkit.specs import AgentDefinition, ToolSpec
 

@@ -7,7 +7,7 @@ import pytest
 
 from agentkit.errors import McpServerUnavailable, ToolNotFound
 from agentkit.mcp.replaceable_servers import ReplaceableMcpServers
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.messages import TextPart
 from agentkit.testing import ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool
 

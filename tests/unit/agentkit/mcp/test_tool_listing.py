@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from agentkit.mcp.tool_listing import tool_specs
-from agentkit.mcp_shared.mcp_settings import McpOptions, McpToolFilter
+from agentkit.mcp_config.mcp_settings import McpOptions, McpToolFilter
 from agentkit.policy_rules import Effect
 from agentkit.specs import McpToolName
 

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from agentkit.errors import McpServerUnavailable
 from agentkit.interfaces import McpToolCall, OutputCheck
-from agentkit.mcp_shared.mcp_settings import McpOptions, McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpOptions, McpServerSettings
 from agentkit.runtime.mcp_descriptions import describe_mcp_tools
 from agentkit.schemas.output_check import InlineOutputChecker
 from agentkit.specs import McpToolName

@@ -8,7 +8,7 @@ import pytest
 
 from agentkit.errors import McpServerUnavailable, ToolArgumentsInvalid, ToolError
 from agentkit.interfaces import McpServers, NoMcpServers, ToolContext
-from agentkit.mcp_shared.mcp_settings import McpOptions, McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpOptions, McpServerSettings
 from agentkit.runtime.calls.tool_results import MAX_RESULT_CHARS
 from agentkit.specs import ToolSpec
 from agentkit.testing import ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool

@@ -7,8 +7,8 @@ import pytest
 
 from activities.settings import Settings
 from agentkit.interfaces import McpServerProblem
+from agentkit.mcp_config.mcp_settings import McpServerSettings
 from agentkit.mcp_process import McpServerChecked
-from agentkit.mcp_shared.mcp_settings import McpServerSettings
 from agentkit.specs import AgentDefinition
 from cli.doctor.finding import Finding
 from cli.doctor.mcp_checks import check_finding, problem_text, used_servers

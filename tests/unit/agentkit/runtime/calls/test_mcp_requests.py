@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from agentkit.errors import McpServerUnavailable
-from agentkit.mcp_shared.mcp_settings import McpOptions, McpServerSettings
+from agentkit.mcp_config.mcp_settings import McpOptions, McpServerSettings
 from agentkit.runtime.calls.mcp_requests import no_such_tool_text, request_server, server_tools
 from agentkit.testing import ScriptedMcpServer, ScriptedMcpServers, ScriptedMcpTool
 

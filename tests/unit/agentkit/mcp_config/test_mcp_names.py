@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from agentkit.mcp_shared.mcp_names import model_tool_names, split_pattern, tool_matches
+from agentkit.mcp_config.mcp_names import model_tool_names, split_pattern, tool_matches
 from agentkit.specs import McpToolName
 
 ALPHABET = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")

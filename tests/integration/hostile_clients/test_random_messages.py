@@ -99,7 +99,8 @@ async def test_random_messages_with_each_role_and_with_keys_that_are_none_get_no
     tmp_path: Path, temporal_port: int
 ) -> None:
     random = Random(_SEED)
-    settings = settings_for(tmp_path, temporal_port).model_copy(update={"rate_limit": 10_000.0, "rate_burst": 10_000})
+    limits = {"rate_limit": 10_000.0, "rate_burst": 10_000, "authentication_failures_per_minute": 10_000}
+    settings = settings_for(tmp_path, temporal_port).model_copy(update=limits)
     async with serve_tenants(settings) as tenants:
         ids = (await tenants.acme.submit(), "conversation-none")
         wrong = [aio.Metadata(("authorization", value)) for value in _NO_KEYS]

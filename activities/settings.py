@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from activities.encryption_keys import EncryptionKeys
 from activities.tenants.tenant_settings import TenantTable
 from agentkit.config.agent_settings import AgentSettings
 from agentkit.config.durations import Duration
+from agentkit.config.networks import Networks
 from agentkit.errors import ConfigurationInvalid
 from agentkit.principal import Role
 from agentkit.validation.validation_messages import most_similar
@@ -32,6 +33,9 @@ __all__ = ["Settings", "check_exposure", "inherited_environment", "unknown_varia
 logger = logging.getLogger("opspawn.settings")
 
 _PREFIXES = ("OPSPAWN_", "AGENTKIT_")
+
+_REPLACED_VARIABLES = {"FORWARDED_ALLOW_IPS": "OPSPAWN_TRUSTED_PROXIES (trusted_proxies in opspawn.toml)"}
+"""Variables of Uvicorn that are ignored, and the setting to use."""
 
 _SECRET_PREFIX = "whsec_"
 _HOST_PORT = r"^(\[[0-9a-fA-F:.]+\]|[\w.-]+):[0-9]{1,5}$"
@@ -61,17 +65,6 @@ def _check_hosts(value: object) -> object:
         if host != "*" and not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", str(host)):
             raise ValueError("expected names such as agents.example.com or *.example.com (no scheme, no port), or *")
     return [str(host).lower() for host in hosts]
-
-
-def _check_networks(value: object) -> object:
-    networks = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-    if not isinstance(networks, list | tuple):
-        return networks
-    try:
-        parsed = [(str(network), ip_network(str(network), strict=False)) for network in networks]
-    except ValueError:
-        raise ValueError("expected addresses and networks such as 10.0.0.7 or 10.0.0.0/8") from None
-    return [str(network) if "/" in text else text for text, network in parsed]
 
 
 def _check_issuer(url: str) -> str:
@@ -121,9 +114,6 @@ Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_origins)]
 
 HostNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_hosts)]
 """Names of hosts; separated by commas in the environment."""
-
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_check_networks)]
-"""IP addresses and networks; separated by commas in the environment."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -354,10 +344,18 @@ def inherited_environment() -> dict[str, str]:
 
 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
-    """Return a message for each variable that is named like a setting, and is none; by default of this process."""
+    """Return a message for each variable that is ignored; by default of this process.
+
+    Those are variables that are named like a setting, and are none, and those that a setting replaces.
+    """
     known = Settings.variables()
-    messages = []
-    for name, value in sorted((os.environ if environment is None else environment).items()):
+    variables = os.environ if environment is None else environment
+    messages = [
+        f"Variable {name} is ignored: use {setting}."
+        for name, setting in _REPLACED_VARIABLES.items()
+        if variables.get(name)
+    ]
+    for name, value in sorted(variables.items()):
         capitals = name.upper()  # settings are read in any case
         prefix = next((prefix for prefix in _PREFIXES if capitals.startswith(prefix)), None)
         if prefix is None or not value or capitals in known:

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from activities.settings import Settings
-from api.rest.access.header_limits import MAX_HEADER_BYTES, headers_too_large
+from api.access.client_address import with_mapped_networks
+from api.rest.access.header_limits import MAX_HEAD_BYTES, headers_too_large
 from api.rest.problems import problem_response
 
 __all__ = ["BoundedHttpProtocol", "HttpConfig", "HttpLimits"]
@@ -67,8 +68,8 @@ class HttpConfig(uvicorn.Config):
             log_config=None,
             access_log=False,
             server_header=False,
-            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-            forwarded_allow_ips=list(trusted_proxies),
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            forwarded_allow_ips=with_mapped_networks(trusted_proxies),
             timeout_keep_alive=limits.keep_alive_timeout,
             timeout_graceful_shutdown=grace_s,
         )
@@ -127,11 +128,10 @@ class BoundedHttpProtocol(H11Protocol):
         """
         error = sys.exception()
         if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
-            self._send_problem(headers_too_large(), b"Request Header Fields Too Large")
+            self._refuse(headers_too_large(), b"Request Header Fields Too Large")
         else:
             detail = "This is no HTTP/1.1 request: " + (str(error) or msg) + "."
-            self._send_problem(problem_response(400, detail, kind="bad-request"), b"Bad Request")
-        self.transport.close()
+            self._refuse(problem_response(400, detail, kind="bad-request"), b"Bad Request")
 
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: the request is served without the upgrade, as HTTP allows."""
@@ -151,27 +151,35 @@ class BoundedHttpProtocol(H11Protocol):
         """Close the connection; with a response where none has begun and part of a request is there."""
         if self.transport.is_closing():
             return
-        has_part = self._receiving is h11.SEND_BODY or bool(self.conn.trailing_data[0])
+        if self._receiving is h11.SEND_BODY or self.conn.trailing_data[0]:
+            detail = f"The request didn't arrive within {timeout:g} s."
+            self._refuse(problem_response(408, detail, kind="request-timeout"), b"Request Timeout")
+        else:
+            self.transport.close()
+
+    def _refuse(self, response: Response, reason: bytes) -> None:
+        """Close the connection, after this response where none has begun."""
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
+            cycle.disconnected = True  # so that the application sends nothing more
             cycle.message_event.set()
-        if has_part and self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._send_timeout_response(timeout)
-        self.transport.close()
-
-    def _send_timeout_response(self, timeout: float) -> None:
-        detail = f"The request didn't arrive within {timeout:g} s."
-        self._send_problem(problem_response(408, detail, kind="request-timeout"), b"Request Timeout")
+        try:
+            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                self._send_problem(response, reason)
+        finally:
+            self.transport.close()
 
     def _send_problem(self, response: Response, reason: bytes) -> None:
         headers = [*response.raw_headers, (b"connection", b"close")]
-        for event in (
-            h11.Response(status_code=response.status_code, headers=headers, reason=reason),
-            h11.Data(data=bytes(response.body)),
-            h11.EndOfMessage(),
-        ):
+        events: list[h11.Event] = [h11.Response(status_code=response.status_code, headers=headers, reason=reason)]
+        if not self._is_head_request():
+            events.append(h11.Data(data=bytes(response.body)))
+        for event in (*events, h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
+
+    def _is_head_request(self) -> bool:
+        """Return whether the request, if it has been parsed, is one whose response has no body."""
+        return self.conn.our_state is h11.SEND_RESPONSE and self.scope["method"] == "HEAD"
 
     def pause_writing(self) -> None:
         """Give a client its time to read: more is waiting to be sent than the transport takes."""

@@ -2,6 +2,7 @@
 
 AccessError
 ├── CredentialInvalid      it is wrong, has expired, or was revoked
+│   └── TokenExpired       a token of the issuer, whose time is over
 └── CredentialUncheckable  what it is checked against can't be read now
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from agentkit.errors import OpspawnError
 
-__all__ = ["AccessError", "CredentialInvalid", "CredentialUncheckable"]
+__all__ = ["AccessError", "CredentialInvalid", "CredentialUncheckable", "TokenExpired"]
 
 
 class AccessError(OpspawnError):
@@ -18,6 +19,13 @@ class AccessError(OpspawnError):
 
 class CredentialInvalid(AccessError):
     """Send another key or token: the message says what is wrong with this one."""
+
+
+class TokenExpired(CredentialInvalid):
+    """Get a new token from the identity provider."""
+
+    def __init__(self) -> None:
+        super().__init__("The token has expired.")
 
 
 class CredentialUncheckable(AccessError):

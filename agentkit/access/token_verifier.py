@@ -13,7 +13,7 @@ from joserfc import jws, jwt
 from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
-from agentkit.access.access_errors import CredentialInvalid, CredentialUncheckable
+from agentkit.access.access_errors import CredentialInvalid, CredentialUncheckable, TokenExpired
 from agentkit.access.token_rules import TokenRules, principal_of
 from agentkit.principal import Principal
 
@@ -73,7 +73,8 @@ class TokenVerifier:
         """Return who a token is of.
 
         Raises:
-            CredentialInvalid: it isn't valid. CredentialUncheckable: the provider's keys can't be fetched.
+            CredentialInvalid: it isn't valid. TokenExpired: its signature is valid, and its time is over.
+            CredentialUncheckable: the provider's keys can't be fetched.
         """
         _check_header(token)
         keys = await self._current_keys()
@@ -88,7 +89,7 @@ class TokenVerifier:
             self._claims.validate(decoded.claims)
             expires_at = float(decoded.claims["exp"]) + self._rules.clock_skew_s
         except ExpiredTokenError:
-            raise CredentialInvalid("The token has expired.") from None
+            raise TokenExpired from None
         except (JoseError, TypeError, ValueError, OverflowError) as error:
             raise CredentialInvalid(f"The token isn't valid here: {_reason(error)}.") from None
         return VerifiedToken(principal_of(decoded.claims, self._rules), expires_at)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -24,27 +23,13 @@ from pydantic_settings import (
 from agentkit.config.durations import Duration
 from agentkit.config.long_term_memory_settings import CollectionName, Embeddings, MemoryStoreKind, MemoryUrl
 from agentkit.config.model_prices import ModelPrice
+from agentkit.config.networks import Networks
 from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.config.secret_sources import SecretName, SecretSource
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation.validation_messages import did_you_mean, validation_issues
 
 __all__ = ["AgentSettings"]
-
-
-def _parse_networks(value: object) -> object:
-    """Return the networks in a text separated by commas, or in a list; raise ValueError for an invalid one."""
-    networks = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-    for network in networks if isinstance(networks, list | tuple) else ():
-        try:
-            ip_network(network)
-        except ValueError as error:
-            raise ValueError(f"expected networks such as 10.0.0.0/8: {error}") from None
-    return networks
-
-
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_networks)]
-"""IP networks; separated by commas in the environment."""
 
 
 def _split_names(value: object) -> object:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agentkit.access.access_errors import AccessError, CredentialInvalid, CredentialUncheckable
+from agentkit.access.access_errors import AccessError, CredentialInvalid, CredentialUncheckable, TokenExpired
 from agentkit.access.api_keys import KEY_PREFIX
 from agentkit.access.keys_file import KeysFile
 from agentkit.access.rate_limits import RateLimits
@@ -66,7 +66,8 @@ class Authentication:
             NotAuthenticated: there is no key or token, or it isn't valid.
             AuthenticationUnavailable: it can't be checked now.
             RequestsLimited: the principal makes too many requests.
-            AuthenticationFailuresLimited: the key or token isn't valid, and the address sends too many such ones.
+            AuthenticationFailuresLimited: the key or token isn't valid, and the address sends too many such ones. An
+                expired token doesn't count, because clients send one before they get the next.
         """
         if not self.is_on:
             return Identity(LOCAL_PRINCIPAL)
@@ -79,7 +80,7 @@ class Authentication:
         except CredentialUncheckable as error:
             raise AuthenticationUnavailable(str(error)) from None
         except AccessError as error:
-            if self._failures is not None:
+            if self._failures is not None and not isinstance(error, TokenExpired):
                 self._failures.count(address)
             raise NotAuthenticated(str(error)) from None
         self._count(identity.principal)

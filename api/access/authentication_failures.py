@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from agentkit.access.rate_limits import RateLimits
-from api.access.client_address import address_group
+from api.access.client_address import client_key
 from api.tasks.errors import AuthenticationFailuresLimited
 
 __all__ = ["AuthenticationFailures"]
@@ -30,7 +30,7 @@ class AuthenticationFailures:
         Raises:
             AuthenticationFailuresLimited: the address has had too many.
         """
-        client = address_group(address)
+        client = client_key(address)
         wait = self._limits.take(client)
         if not wait:
             return

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import unquote
 
-__all__ = ["UNKNOWN_ADDRESS", "TrustedProxies", "address_group", "grpc_peer"]
+__all__ = ["UNKNOWN_ADDRESS", "TrustedProxies", "client_key", "grpc_peer", "with_mapped_networks"]
 
 UNKNOWN_ADDRESS = "unknown"
 """Of clients without an IP address, such as those of a Unix socket, and where a proxy has sent none."""
+
+_MAPPED_PREFIX = 96
+"""Bits of ``::ffff:0:0``, under which a socket for both versions of IP shows IPv4 addresses (RFC 4291)."""
 
 _CLIENT_PREFIX = 64
 """Bits of an IPv6 address that are the same for all addresses of a client."""
@@ -20,7 +23,7 @@ class TrustedProxies:
 
     def __init__(self, proxies: Sequence[str]) -> None:
         """Believe proxies with these addresses, or in these networks."""
-        self._networks = [ip_network(proxy, strict=False) for proxy in proxies]
+        self._networks = [ip_network(proxy) for proxy in with_mapped_networks(proxies)]
 
     def client(self, peer: str, forwarded: Sequence[str]) -> str:
         """Return the last address that no trusted proxy has; the first one where all are of trusted proxies.
@@ -32,18 +35,35 @@ class TrustedProxies:
         hops = [hop.strip() for value in forwarded for hop in value.split(",")]
         if not hops or not self._has(peer):
             return peer
-        return next((hop for hop in reversed(hops) if not self._has(hop)), hops[0])
+        return next((hop for hop in reversed(hops) if not self._has(hop)), hops[0]) or peer
 
     def _has(self, text: str) -> bool:
         address = _parsed(text)
         return address is not None and any(address in network for network in self._networks)
 
 
-def address_group(text: str) -> str:
+def with_mapped_networks(proxies: Sequence[str]) -> list[str]:
+    """Return these addresses and networks, those of IPv4 as IPv4-mapped IPv6 (``::ffff:10.0.0.0/104``), too."""
+    return [str(form) for proxy in proxies for form in _forms(ip_network(proxy))]
+
+
+def _forms(network: IPv4Network | IPv6Network) -> list[IPv4Network | IPv6Network]:
+    if isinstance(network, IPv4Network):
+        mapped = IPv6Address(f"::ffff:{network.network_address}")
+        return [network, IPv6Network((mapped, network.prefixlen + _MAPPED_PREFIX))]
+    unmapped = network.network_address.ipv4_mapped
+    if unmapped is None or network.prefixlen < _MAPPED_PREFIX:
+        return [network]
+    return [network, IPv4Network((unmapped, network.prefixlen - _MAPPED_PREFIX))]
+
+
+def client_key(text: str) -> str:
     """Return what stands for the client at an address: the address itself, or an IPv6 address's first 64 bits."""
     match _parsed(text):
         case None:
             return UNKNOWN_ADDRESS
+        case IPv6Address(ipv4_mapped=IPv4Address() as address):
+            return str(address)
         case IPv6Address() as address:
             return str(IPv6Network((int(address), _CLIENT_PREFIX), strict=False))
         case address:
@@ -63,7 +83,6 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(text)
+        return ip_address(text)
     except ValueError:
         return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

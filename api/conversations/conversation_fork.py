@@ -71,14 +71,14 @@ class ConversationForks:
             IdempotencyConflict: the key was used for another request.
             TenantLimited, TenantSpent: the tenant may start no task now.
         """
-        owner = await self._workflows.owner(conversation_id)
-        with acting_for(owner):
+        tenant = await self._workflows.tenant_of_continuation(conversation_id)
+        with acting_for(tenant):
             suffix = await self._workflows.id_suffix(None, source_id=conversation_id)
         hashed = request_hash(request, forked=conversation_id)
         own_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
         if own_key is not None and await self._starter.was_started(own_key):
             return CreatedConversation(await self._conversations.get(own_key.workflow_id), is_new=False)
-        with acting_for(owner):
+        with acting_for(tenant):
             return await self._start(conversation_id, request, own_key, suffix)
 
     async def _start(

@@ -96,6 +96,7 @@ __all__ = [
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _RETRY_AFTER = {"Retry-After": "2"}
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 logger = logging.getLogger(__name__)
 
 _PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
@@ -269,9 +270,10 @@ def service_problem(error: ServiceError) -> Response:
 
 def _problem_headers(error: ServiceError, status: int) -> dict[str, str]:
     if isinstance(error, NotAuthenticated):
-        return {"WWW-Authenticate": "Bearer"}
+        return _CHALLENGE
     if error.retry_after_s is not None:
-        return {"Retry-After": str(math.ceil(error.retry_after_s))}
+        challenge = _CHALLENGE if isinstance(error, AuthenticationFailuresLimited) else {}
+        return {"Retry-After": str(math.ceil(error.retry_after_s)), **challenge}
     is_transient = status == 503 and not isinstance(error, PayloadUnavailable | MemoryNotUsable)
     return _RETRY_AFTER if is_transient else {}
 

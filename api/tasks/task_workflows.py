@@ -75,10 +75,10 @@ class TaskWorkflows:
         async with self.calling():
             return await id_suffix(self._client, own_tenant(), user)
 
-    async def owner(self, source_id: str) -> str:
-        """Return the tenant of what continues a workflow: that one's, also where an administrator of another asks.
+    async def tenant_of_continuation(self, source_id: str) -> str:
+        """Return the source's tenant for admins, else the principal's.
 
-        It is the current one where the workflow is gone.
+        For admins, too, it is the principal's where the source is gone.
         """
         if current_principal().has_role("admin"):  # nobody else sees workflows of other tenants
             with suppress(TaskNotFound, self.not_found):

@@ -7,25 +7,31 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.rest.problems import problem_response
 
-__all__ = ["MAX_HEADERS", "MAX_HEADER_BYTES", "HeaderLimitMiddleware", "headers_too_large"]
+__all__ = ["MAX_HEADERS", "MAX_HEADER_BYTES", "MAX_HEAD_BYTES", "HeaderLimitMiddleware", "headers_too_large"]
 
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16_384
 """Of names and values of all headers of a request together."""
+MAX_HEAD_BYTES = 65_536
+"""Of URL and headers together. The longest valid URL, a search for 4,000 characters, has 48,000 bytes."""
 
 
 def headers_too_large() -> Response:
     """Return the problem of a request with such headers."""
     return problem_response(
         431,
-        f"The headers of a request may be {MAX_HEADERS}, and have {MAX_HEADER_BYTES:,} bytes together.",
+        f"A request may have {MAX_HEADERS} headers, with {MAX_HEADER_BYTES:,} bytes together, and "
+        f"{MAX_HEAD_BYTES:,} bytes of URL and headers.",
         kind="headers-too-large",
         title="Too many or too long headers",
     )
 
 
 class HeaderLimitMiddleware:
-    """Counts the headers. Of what comes in one packet, the HTTP parser limits nothing."""
+    """Limits the number of headers and their size.
+
+    The HTTP parser limits only the size of URL and headers together, and only where they arrive in several reads.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

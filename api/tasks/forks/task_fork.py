@@ -78,14 +78,14 @@ class TaskForks:
             IdempotencyConflict: the key was used for another request.
             TenantLimited, TenantSpent: the tenant may start no task now.
         """
-        owner = await self._workflows.owner(task_id)
-        with acting_for(owner):
+        tenant = await self._workflows.tenant_of_continuation(task_id)
+        with acting_for(tenant):
             suffix = await self._workflows.id_suffix(None, source_id=task_id)
         hashed = request_hash(request, forked_task=task_id)
         request_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
         if request_key is not None and await self._starter.was_started(request_key):
             return CreatedTask(await self._tasks.get(request_key.workflow_id), is_new=False)
-        with acting_for(owner):
+        with acting_for(tenant):
             return await self._start(task_id, request, request_key, suffix)
 
     async def _start(

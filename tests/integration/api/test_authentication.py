@@ -157,6 +157,7 @@ async def test_an_address_may_send_so_many_invalid_keys_and_valid_ones_still(
         assert [(await refused()).status_code for _ in range(3)] == [401, 401, 429]
         limited = await refused("/api/v1/events")
         assert 0 < int(limited.headers["retry-after"]) <= 30
+        assert limited.headers["www-authenticate"] == "Bearer"
         assert limited.json()["type"] == "urn:opspawn:problem:authentication-failures-limited"
         exhausted = await failure(stub.GetTask(_GET, metadata=aio.Metadata(("authorization", wrong)), timeout=WITHIN))
         assert exhausted.code is grpc.StatusCode.RESOURCE_EXHAUSTED

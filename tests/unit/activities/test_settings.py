@@ -113,6 +113,13 @@ def test_settings_empty_variables_and_those_of_other_programs_are_not_reported()
     assert unknown_variables({**known, "opspawn_port": "1", "OPSPAWN_PROT": "", "MY_OPSPAWN_X": "1"}) == []
 
 
+def test_the_variable_of_uvicorn_is_ignored_and_its_setting_named() -> None:
+    assert unknown_variables({"FORWARDED_ALLOW_IPS": ""}) == []
+    assert unknown_variables({"FORWARDED_ALLOW_IPS": "*"}) == [
+        "Variable FORWARDED_ALLOW_IPS is ignored: use OPSPAWN_TRUSTED_PROXIES (trusted_proxies in opspawn.toml)."
+    ]
+
+
 def test_the_environment_of_the_process_is_checked(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -235,7 +242,7 @@ def test_a_webhook_secret_has_its_form_and_a_wrong_one_is_not_shown(load: Load, 
 
 def test_trusted_proxies_are_addresses_and_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.load(tmp_path).trusted_proxies == ("127.0.0.1", "::1")
-    monkeypatch.setenv("OPSPAWN_TRUSTED_PROXIES", "10.1.2.3/8, 2001:db8::7")
+    monkeypatch.setenv("OPSPAWN_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::7")
     assert Settings.load(tmp_path).trusted_proxies == ("10.0.0.0/8", "2001:db8::7")
     monkeypatch.setenv("OPSPAWN_TRUSTED_PROXIES", "proxy.example.com")
     with pytest.raises(ConfigurationInvalid, match="expected addresses and networks such as"):

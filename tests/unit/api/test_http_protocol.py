@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.access.client_address import TrustedProxies, client_key, grpc_peer
 from api.http_protocol import HttpConfig, HttpLimits
 
 WITHIN = 20.0
@@ -28,14 +29,25 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Respond with the size of the body; ``/large`` with so many bytes."""
     if scope["type"] != "http":
         return
+    if scope["path"] in ("/early", "/stream"):
+        await respond_without_reading(send, is_complete=scope["path"] == "/early")
+    if scope["path"] == "/early":
+        return
     size, more = 0, True
     while more:
         message = await receive()
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
+    if scope["path"] == "/stream":
+        return
     body = b"x" * LARGE if scope["path"] == "/large" else str(size).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
+
+
+async def respond_without_reading(send: Send, *, is_complete: bool) -> None:
+    await send({"type": "http.response.start", "status": 401, "headers": [(b"transfer-encoding", b"chunked")]})
+    await send({"type": "http.response.body", "body": b"refused", "more_body": not is_complete})
 
 
 @asynccontextmanager
@@ -81,6 +93,10 @@ async def eventually_served(port: int) -> bool:
 def status_of(response: bytes) -> int:
     """Return the status of a response; 0 for none."""
     return int(response.split(b" ", 2)[1]) if response else 0
+
+
+def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
@@ -181,7 +197,7 @@ async def test_an_upgrade_is_ignored_without_a_line_in_the_log(caplog: pytest.Lo
 @pytest.mark.parametrize(
     ("data", "status", "kind"),
     [
-        pytest.param(b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000, 431, "headers-too-large", id="headers"),
+        pytest.param(b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000, 431, "headers-too-large", id="headers"),
         pytest.param(b"\0 nonsense\r\n\r\n", 400, "bad-request", id="nonsense"),
     ],
 )
@@ -192,6 +208,77 @@ async def test_bytes_that_are_refused_get_a_problem(data: bytes, status: int, ki
     head, _, body = response.partition(b"\r\n\r\n")
     assert b"connection: close" in head.lower()
     assert json.loads(body)["type"] == f"urn:opspawn:problem:{kind}"
+
+
+CHUNKED = b"%s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(("path", "end"), [(b"early", b"0\r\n\r\n"), (b"stream", b"")])
+async def test_a_wrong_body_after_the_response_has_begun_closes_the_connection_alone(
+    path: bytes, end: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(LIMITS) as port:
+        reader, writer = connection = await connect(port, CHUNKED % (b"POST /" + path))
+        async with asyncio.timeout(WITHIN):
+            await reader.readuntil(b"refused\r\n")
+        writer.write(b"ZZ\r\n")
+        assert await rest_of(connection) == end
+    assert errors_in(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "limits", "status"),
+    [
+        pytest.param(CHUNKED % b"HEAD /" + b"ZZ\r\n", LIMITS, 400, id="wrong body"),
+        pytest.param(HEAD.replace(b"POST", b"HEAD") + b"\r\n", replace(LIMITS, body_timeout=SHORT), 408, id="no body"),
+    ],
+)
+async def test_a_refused_head_request_gets_no_body(
+    data: bytes, limits: HttpLimits, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(limits) as port:
+        response = await rest_of(await connect(port, data))
+    assert status_of(response) == status
+    assert response.endswith(b"\r\n\r\n")
+    assert errors_in(caplog) == []
+
+
+async def test_a_long_url_is_served_however_it_arrives() -> None:
+    request = REQUEST.replace(b"Host", b"Connection: close\r\nHost") % (b"?q=" + b"%F0%9F%92%A7" * 4_000)
+    async with serving(LIMITS) as port:
+        whole = await rest_of(await connect(port, request))
+        connection = await connect(port, request[:-2])
+        assert await eventually_served(port)  # the server has read the first part then
+        connection[1].write(request[-2:])
+        assert status_of(whole) == status_of(await rest_of(connection)) == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        pytest.param("10.0.0.7", "203.0.113.7", "203.0.113.7", id="IPv4"),
+        pytest.param("::ffff:10.0.0.7", "203.0.113.7", "203.0.113.7", id="IPv4 on a socket for both"),
+        pytest.param("::ffff:192.0.2.1", "203.0.113.7", "203.0.113.7", id="mapped in the setting"),
+        pytest.param("192.0.2.1", "203.0.113.7", "203.0.113.7", id="mapped in the setting alone"),
+        pytest.param("10.0.0.7", "203.0.113.7, ::ffff:10.0.0.8", "203.0.113.7", id="a proxy before it"),
+        pytest.param("10.0.0.7", "203.0.113.7, ", "10.0.0.7", id="an empty address"),
+        pytest.param("::ffff:11.0.0.7", "203.0.113.7", "11.0.0.7", id="no proxy"),
+    ],
+)
+async def test_http_and_grpc_find_the_same_client(peer: str, forwarded: str, expected: str) -> None:
+    proxies = ("10.0.0.0/8", "::ffff:192.0.2.0/120")
+    clients: list[str] = []
+
+    async def keep_client(scope: Scope, receive: Receive, send: Send) -> None:
+        clients.append(client_key(scope["client"][0]))
+
+    config = HttpConfig(keep_client, LIMITS, grace_s=1, trusted_proxies=proxies)
+    config.load()
+    headers = [(b"x-forwarded-for", forwarded.encode())]
+    scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": headers}
+    await config.loaded_app(scope, None, None)
+    over_grpc = TrustedProxies(proxies).client(grpc_peer(f"ipv6:%5B{peer}%5D:5000"), [forwarded])
+    assert [*clients, client_key(over_grpc)] == [expected, expected]
 
 
 async def test_only_a_trusted_proxy_names_the_client() -> None:

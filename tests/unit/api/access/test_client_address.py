@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.access.client_address import UNKNOWN_ADDRESS, TrustedProxies, address_group, grpc_peer
+from api.access.client_address import UNKNOWN_ADDRESS, TrustedProxies, client_key, grpc_peer
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from api.access.client_address import UNKNOWN_ADDRESS, TrustedProxies, address_g
     ],
 )
 def test_a_client_is_an_ipv4_address_or_a_network_of_ipv6(text: str, expected: str) -> None:
-    assert address_group(text) == expected
+    assert client_key(text) == expected
 
 
 @pytest.mark.parametrize(

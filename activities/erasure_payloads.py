@@ -11,7 +11,9 @@ from agentkit.records import Record
 
 __all__ = [
     "CONVERSATION_ERASURE",
+    "ERASES_MEMORIES_MEMO",
     "ERASE_ACTIVITY",
+    "ERASE_MEMORIES_SIGNAL",
     "ERASURE_TYPES",
     "MAX_LATE_TASKS",
     "TASK_ERASURE",
@@ -30,6 +32,12 @@ ERASURE_TYPES = (TASK_ERASURE, CONVERSATION_ERASURE)
 
 ERASE_ACTIVITY = "erase_executions"
 
+ERASE_MEMORIES_SIGNAL = "erase_memories"
+"""Has a running erasure erase memories after its last sweep, as ``ErasureRequest.memories`` does."""
+
+ERASES_MEMORIES_MEMO = "erases_memories"
+"""A field of the memo of an erasure; it is set if the erasure erases memories after its last sweep, or has done so."""
+
 MAX_LATE_TASKS = 50
 """The most tasks that were running when they were erased whose payloads are erased once more at the end."""
 
@@ -46,8 +54,8 @@ class ErasureRequest(Record):
     late_tasks: tuple[str, ...] = Field(default=(), exclude_if=lambda tasks: not tasks)
     """When the erasure continues as new: the tasks that were running when they were erased."""
     memories: bool = Field(default=False, exclude_if=lambda memories: not memories)
-    """Whether its memories are erased after the last sweep: its end was so lately that some may come after the request
-    had them erased."""
+    """Whether its memories are erased after the last sweep: some may have been written since the request erased them.
+    ``ERASE_MEMORIES_SIGNAL`` sets it later."""
 
 
 class ErasureSweep(Record):

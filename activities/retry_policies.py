@@ -110,7 +110,7 @@ ERASURE_POLICY = ActivityPolicy(
 ERASE_MEMORIES_POLICY = ActivityPolicy(
     start_to_close=timedelta(hours=1), heartbeat=MEMORY_HEARTBEAT_TIMEOUT, retry=ERASURE_POLICY.retry
 )
-"""Of erasing the memories of a task that ended just before; it waits for a worker that serves memory."""
+"""Of erasing memories at the end of an erasure, without a last attempt; it waits for a worker that serves memory."""
 
 CHECK_INPUT_POLICY = ActivityPolicy(
     start_to_close=timedelta(minutes=1),

@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.erasure_payloads import (
         CONVERSATION_ERASURE,
         ERASE_ACTIVITY,
+        ERASE_MEMORIES_SIGNAL,
+        ERASES_MEMORIES_MEMO,
         MAX_LATE_TASKS,
         TASK_ERASURE,
         ConversationReference,
@@ -38,6 +39,8 @@ _FIRST_INTERVAL = timedelta(seconds=1)
 _MAX_INTERVAL = timedelta(minutes=1)
 """Between two looks at whether Temporal has deleted the runs."""
 
+_MEMO = {ERASES_MEMORIES_MEMO: True}
+
 
 class _Erasure:
     """Sweeps until Temporal has no run any more, and nothing can store anything any more; erases memories then."""
@@ -56,33 +59,32 @@ class _Erasure:
             if not swept.remaining and started >= self._last_sweep_after:
                 break
             if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(self._rest)
+                workflow.continue_as_new(self._rest, memo=_MEMO if self._request.memories else None)
             left = self._last_sweep_after - workflow.now()
             await workflow.sleep(interval if swept.remaining else max(left, _FIRST_INTERVAL))
             interval = min(2 * interval, _MAX_INTERVAL)
-        while self._request.memories and not await self._erase_memories():
-            await workflow.sleep(_MAX_INTERVAL)
+        if self._request.memories:
+            await self._erase_memories()
 
-    async def _erase_memories(self) -> bool:
-        """Erase the memories that it has written; return False if memory can't be used."""
+    def add_memories(self) -> None:
+        """Erase memories as well, after the last sweep."""
+        if not self._request.memories:
+            self._request = self._request.model_copy(update={"memories": True})
+            workflow.upsert_memo(_MEMO)
+
+    async def _erase_memories(self) -> None:
+        """Erase the memories that it has written. The activity is retried until memory can be used."""
         policy = ERASE_MEMORIES_POLICY
         activity, reference = _memories()
-        try:
-            await workflow.execute_activity(
-                activity,
-                reference,
-                result_type=MemoryCount,
-                task_queue=memory_task_queue(workflow.info().task_queue),
-                start_to_close_timeout=policy.start_to_close,
-                heartbeat_timeout=policy.heartbeat,
-                retry_policy=policy.retry,
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            workflow.logger.warning("Memories can't be erased yet: %s", error.cause)
-            return False
-        return True
+        await workflow.execute_activity(
+            activity,
+            reference,
+            result_type=MemoryCount,
+            task_queue=memory_task_queue(workflow.info().task_queue),
+            start_to_close_timeout=policy.start_to_close,
+            heartbeat_timeout=policy.heartbeat,
+            retry_policy=policy.retry,
+        )
 
     @property
     def _rest(self) -> ErasureRequest:
@@ -129,17 +131,37 @@ def _memories() -> tuple[str, TaskReference | ConversationReference]:
 class TaskErasure:
     """Erases a task."""
 
+    @workflow.init
+    def __init__(self, request: ErasureRequest) -> None:
+        """Take the request: a signal may be handled before ``run``."""
+        self._erasure = _Erasure(request)
+
     @workflow.run
     async def run(self, request: ErasureRequest) -> None:
         """Erase it; return when nothing of it is left."""
-        await _Erasure(request).run()
+        await self._erasure.run()
+
+    @workflow.signal(name=ERASE_MEMORIES_SIGNAL)
+    def erase_memories(self) -> None:
+        """Erase its memories as well."""
+        self._erasure.add_memories()
 
 
 @workflow.defn(name=CONVERSATION_ERASURE)
 class ConversationErasure:
     """Erases a conversation with its turns."""
 
+    @workflow.init
+    def __init__(self, request: ErasureRequest) -> None:
+        """Take the request: a signal may be handled before ``run``."""
+        self._erasure = _Erasure(request)
+
     @workflow.run
     async def run(self, request: ErasureRequest) -> None:
         """Erase it; return when nothing of it is left."""
-        await _Erasure(request).run()
+        await self._erasure.run()
+
+    @workflow.signal(name=ERASE_MEMORIES_SIGNAL)
+    def erase_memories(self) -> None:
+        """Erase its memories as well."""
+        self._erasure.add_memories()

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.erasure_payloads import ConversationReference, MemoryCount, TaskReference
 from activities.failure_mapping import application_error
@@ -233,14 +234,14 @@ class MemoryQueryActivities:
 
     @activity.defn(name=ERASE_MEMORIES_OF_TASK_ACTIVITY)
     async def erase_memories_of_task(self, task: TaskReference) -> MemoryCount:
-        """Erase all memories that come from a task."""
-        async with _memory_call():
+        """Erase all memories that come from a task; every failure is retryable."""
+        async with _memory_call(retryable=True):
             return MemoryCount(count=await self._memory.erase_of_task(task.tenant, task.task_id), kind="erased")
 
     @activity.defn(name=ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY)
     async def erase_memories_of_conversation(self, conversation: ConversationReference) -> MemoryCount:
-        """Erase all memories that come from turns of a conversation."""
-        async with _memory_call():
+        """Erase all memories that come from turns of a conversation; every failure is retryable."""
+        async with _memory_call(retryable=True):
             count = await self._memory.erase_of_conversation(conversation.tenant, conversation.conversation_id)
         return MemoryCount(count=count, kind="erased")
 
@@ -284,10 +285,17 @@ def _is_after(memory: Memory, position: ExportPosition | None) -> bool:
 
 
 @asynccontextmanager
-async def _memory_call() -> AsyncIterator[None]:
-    """Send heartbeats, and raise an error of memory as the activity's failure."""
+async def _memory_call(*, retryable: bool = False) -> AsyncIterator[None]:
+    """Send heartbeats, and raise an error of memory as the activity's failure.
+
+    With ``retryable``, every failure is retryable: the activity of an erasure stays pending, with its last failure,
+    until memory can be used again.
+    """
     async with heartbeating():
         try:
             yield
         except LongTermMemoryError as error:
-            raise application_error(error) from error
+            failure = application_error(error)
+            if retryable:
+                failure = ApplicationError(failure.message, *failure.details, type=failure.type)
+            raise failure from error

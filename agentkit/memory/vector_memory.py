@@ -172,18 +172,14 @@ class VectorMemory:
     async def erase_of_task(self, tenant: str, task_id: str) -> int:
         """See ``LongTermMemory``."""
         await self._prepare()
-        where = PointFilter(tenant, to_milliseconds(self._now()), task_id=task_id)
-        count = await self._points.count(where)
-        await self._points.delete(where)
-        await self._points.delete_expired(where.now_ms)
-        return count
+        return await self._erase_of_tasks(tenant, [task_id])
 
     async def erase_of_conversation(self, tenant: str, conversation_id: str) -> int:
         """See ``LongTermMemory``. It reads all memories of the tenant: servers differ in searching parts of ids."""
         await self._prepare()
         all_memories = self._oldest_first(PointFilter(tenant, to_milliseconds(self._now())))
         turns = {memory.task_id async for memory in all_memories if is_of_conversation(memory, conversation_id)}
-        return sum([await self.erase_of_task(tenant, task_id) for task_id in turns if task_id is not None])
+        return await self._erase_of_tasks(tenant, [task_id for task_id in turns if task_id is not None])
 
     async def reindex(self) -> int:
         """See ``LongTermMemory``."""
@@ -222,6 +218,17 @@ class VectorMemory:
     def _filter(self, scope: MemoryScope, *, current: bool = False, ids: Sequence[str] | None = None) -> PointFilter:
         now_ms = to_milliseconds(self._now())
         return PointFilter(scope.tenant, now_ms, scope_key(scope), current=current, ids=ids)
+
+    async def _erase_of_tasks(self, tenant: str, task_ids: Sequence[str]) -> int:
+        """Erase the memories of tasks, and all expired ones; return how many there were that hadn't expired."""
+        now_ms = to_milliseconds(self._now())
+        count = 0
+        for task_id in task_ids:
+            where = PointFilter(tenant, now_ms, task_id=task_id)
+            count += await self._points.count(where)
+            await self._points.delete(where)
+        await self._points.delete_expired(now_ms)
+        return count
 
     async def _one(self, scope: MemoryScope, memory_id: str) -> MemoryPoint:
         ids = _point_ids(memory_id)

@@ -16,7 +16,6 @@ from api.tasks.erasure.workflow_erasure import WorkflowErasure
 from api.tasks.erasure_progress import ErasureProgress
 from api.tasks.task_reading import until_closed
 from api.tasks.temporal_calls import RPC_TIMEOUT
-from api.tasks.visibility.tenant_access import tenant_of
 from api.tasks.workers.worker_presence import WorkerPresence
 from workflows.conversations.conversation_types import DELETE_CONVERSATION
 
@@ -63,8 +62,9 @@ class ConversationDeletion:
         handle = self._workflows.handle(conversation_id)
         async with self._workflows.calling(conversation_id):
             execution = await self._workflows.describe_any(handle)
-        tenant = tenant_of(execution)
-        count = await self._memories.erase_of_conversation(tenant, conversation_id) if memories else None
+        count = None
+        if memories:
+            count = await self._erasure.erase_memories(execution, self._memories.erase_of_conversation)
         async with self._workflows.calling(conversation_id, timeout_s=_CALLS_TIMEOUT_S):
             while True:
                 is_erasure = execution.workflow_type == self._workflows.erasure_type

@@ -76,7 +76,12 @@ _ATTEMPT_TIMEOUT = timedelta(seconds=30)
 _START_TIMEOUT = timedelta(seconds=10)
 _LONG_TIMEOUT = timedelta(hours=1)
 """For reindexing all memories, and for erasing a scope."""
-_RETRY = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=2), maximum_attempts=5)
+_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5),
+    maximum_interval=timedelta(seconds=2),
+    maximum_attempts=5,
+    non_retryable_error_types=[MemoryMisconfigured.__name__],
+)
 _POLLER_TIMEOUT_S = 5.0
 """How long to wait for a worker that serves memory if others run: one of them may be taking it over."""
 _POLLER_INTERVAL_S = 0.25

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionSta
 from temporalio.converter import DataConverter
 from temporalio.exceptions import FailureError
 
+from activities.erasure_payloads import ERASES_MEMORIES_MEMO, ERASURE_TYPES
 from activities.memory.memory_queries import (
     ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY,
     ERASE_MEMORIES_OF_TASK_ACTIVITY,
@@ -17,7 +18,7 @@ from activities.memory.memory_queries import (
 from api.tasks.errors import PayloadUnavailable
 from api.tasks.payload_decoding import decode_failure
 
-__all__ = ["ErasureProgress", "erasure_problem"]
+__all__ = ["ErasureProgress", "erases_memories", "erasure_problem"]
 
 _MAX_PROBLEM_CHARS = 1000
 
@@ -37,6 +38,12 @@ class ErasureProgress:
     """Whether no worker runs that could go on with it."""
     problem: str | None = None
     """Why it doesn't get on, such as how it failed last; it is tried again and again. None: nothing has failed."""
+
+
+def erases_memories(execution: WorkflowExecutionDescription) -> bool:
+    """Return whether a workflow is an erasure that erases memories at its end, or has done so."""
+    memo = execution.raw_description.workflow_execution_info.memo
+    return execution.workflow_type in ERASURE_TYPES and ERASES_MEMORIES_MEMO in memo.fields
 
 
 async def erasure_problem(erasure: WorkflowExecutionDescription, converter: DataConverter) -> str | None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.erasure_payloads import (
     CONVERSATION_ERASURE,
     ERASE_ACTIVITY,
+    ERASE_MEMORIES_SIGNAL,
     TASK_ERASURE,
     ErasureRequest,
     ErasureSweep,
@@ -22,10 +22,13 @@ from activities.erasure_payloads import (
     SweptExecutions,
 )
 from activities.memory.memory_queries import (
-    ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY,
     ERASE_MEMORIES_OF_TASK_ACTIVITY,
+    MemoryQueryActivities,
 )
+from agentkit.errors import MemoryMisconfigured
 from agentkit.interfaces import memory_task_queue
+from agentkit.testing import InMemoryMemory
+from api.tasks.erasure_progress import erases_memories
 from workflows.erasure import ConversationErasure, TaskErasure
 from workflows.workflow_sandbox import sandboxed_runner
 
@@ -97,36 +100,67 @@ async def test_the_last_sweep_comes_when_nothing_can_be_stored_any_more(
 
 
 @pytest.mark.parametrize(
-    ("workflow_type", "activity_name", "id_field"),
-    [
-        (TASK_ERASURE, ERASE_MEMORIES_OF_TASK_ACTIVITY, "task_id"),
-        (CONVERSATION_ERASURE, ERASE_MEMORIES_OF_CONVERSATION_ACTIVITY, "conversation_id"),
-    ],
+    ("workflow_type", "method"),
+    [(TASK_ERASURE, "erase_of_task"), (CONVERSATION_ERASURE, "erase_of_conversation")],
     ids=["task", "conversation"],
 )
 async def test_memories_are_erased_last_and_again_until_memory_can_be_used(
     time_skipping_server: WorkflowEnvironment,
     time_skipping_env: TaskEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
     workflow_type: str,
-    activity_name: str,
-    id_field: str,
+    method: str,
 ) -> None:
     env, sweeps = time_skipping_env, Sweeps()
-    erased: list[tuple[dict[str, str], int]] = []
+    erased: list[tuple[str, str, int]] = []
+    scheduled: list[datetime] = []
 
-    @activity.defn(name=activity_name)
-    async def erase_memories(reference: dict[str, str]) -> MemoryCount:
-        erased.append((reference, len(sweeps.calls)))
+    async def erase_of(tenant: str, workflow_id: str) -> int:
+        erased.append((tenant, workflow_id, len(sweeps.calls)))
+        scheduled.append(activity.info().scheduled_time)
         if len(erased) == 1:
-            raise ApplicationError("It is set up in another way.", type="MemoryMisconfigured", non_retryable=True)
+            raise MemoryMisconfigured("It is set up in another way.")
+        return 1
+
+    memory = InMemoryMemory()
+    monkeypatch.setattr(memory, method, erase_of)
+    queue = memory_task_queue(env.settings.task_queue)
+    async with Worker(env.client, task_queue=queue, activities=MemoryQueryActivities(memory).all):
+        await erase(time_skipping_server, env, sweeps, ends_in_s=40, memories=True, workflow_type=workflow_type)
+    [first, second] = erased
+    assert second == first
+    assert (first[0], first[1][:7], first[2]) == ("default", "erased-", 2)
+    assert scheduled[0] == scheduled[1], "a retry is another attempt of the activity, which stays pending"
+
+
+async def test_memories_are_erased_of_a_running_erasure_that_is_signalled(
+    time_skipping_server: WorkflowEnvironment, time_skipping_env: TaskEnvironment
+) -> None:
+    env, erased = time_skipping_env, list[dict[str, str]]()
+
+    @activity.defn(name=ERASE_ACTIVITY)
+    async def sweep(sweep: ErasureSweep) -> SweptExecutions:
+        await env.client.get_workflow_handle(sweep.workflow_id).signal(ERASE_MEMORIES_SIGNAL)
+        return SweptExecutions(remaining=0)
+
+    @activity.defn(name=ERASE_MEMORIES_OF_TASK_ACTIVITY)
+    async def erase_memories(reference: dict[str, str]) -> MemoryCount:
+        erased.append(reference)
         return MemoryCount(count=1, kind="erased")
 
-    queue = memory_task_queue(env.settings.task_queue)
-    async with Worker(env.client, task_queue=queue, activities=[erase_memories]):
-        await erase(time_skipping_server, env, sweeps, ends_in_s=40, memories=True, workflow_type=workflow_type)
-    [(first, _), second] = erased
-    assert second == (first, 2)
-    assert (first["tenant"], first[id_field][:7]) == ("default", "erased-")
+    request = ErasureRequest(last_sweep_after=await time_skipping_server.get_current_time(), grace_s=60)
+    queue = env.settings.task_queue
+    runner = sandboxed_runner()
+    async with (
+        Worker(env.client, task_queue=memory_task_queue(queue), activities=[erase_memories]),
+        Worker(env.client, task_queue=queue, workflows=[TaskErasure], activities=[sweep], workflow_runner=runner),
+    ):
+        erasure = await env.client.start_workflow(
+            TASK_ERASURE, request, id=f"erased-{uuid.uuid4().hex}", task_queue=queue
+        )
+        await erasure.result()
+    assert [reference["task_id"] for reference in erased] == [erasure.id]
+    assert erases_memories(await erasure.describe())
 
 
 async def test_tasks_that_were_running_are_swept_again_a_minute_later(

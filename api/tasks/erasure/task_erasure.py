@@ -16,7 +16,6 @@ from api.tasks.task_service import TaskService
 from api.tasks.task_workflows import TaskWorkflows
 from api.tasks.temporal_calls import RPC_TIMEOUT
 from api.tasks.visibility.task_visibility import visible_status
-from api.tasks.visibility.tenant_access import tenant_of
 from workflows.search_attributes import CONVERSATION, PARENT
 
 __all__ = ["TaskErasures", "TaskMemories"]
@@ -75,7 +74,9 @@ class TaskErasures:
             if await self._tasks.describe_started(task_id) is None:
                 raise ErasureRefused(_turn_text(task_id, task_id.rpartition("-")[0])) from None
             raise
-        count = await self._memories.erase_of_task(tenant_of(execution), task_id) if memories else None
+        count = None
+        if memories:
+            count = await self._erasure.erase_memories(execution, self._memories.erase_of_task)
         async with self._workflows.calling(task_id):
             erasure = await self._erasure.start(execution, memories=memories)
             self._check_ended(erasure)

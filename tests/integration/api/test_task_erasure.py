@@ -21,8 +21,10 @@ from agentkit.tools import tool
 from api.memories.worker_memory import WorkerMemory
 from api.proto.opspawn.v1 import tasks_pb2
 from api.tasks.erasure.task_erasure import TaskErasures
+from api.tasks.erasure.workflow_erasure import WorkflowErasure
 from api.tasks.erasure_progress import ErasureProgress
 from api.tasks.task_service import TaskService
+from api.tasks.task_workflows import TaskWorkflows
 from tests.integration.api.clerk import by_step, problem_of
 from tests.integration.api.conftest import WITHIN, ApiHarness, eventually, serve_rest, settings_for
 from tests.integration.api.grpc_harness import failure, request, serve_grpc
@@ -223,6 +225,64 @@ async def test_a_memory_that_comes_just_after_the_task_was_ended_is_erased_as_we
     async with serving(harness, memory):
         await eventually(lambda: erasures.erase(task_id), lambda erased: erased.status == "erased")
     assert (await memory.list(scope, limit=10)).total == 0
+
+
+class CountingMemory(InMemoryMemory):
+    """Counts how often the memories of a task are looked for."""
+
+    looks = 0
+
+    async def erase_of_task(self, tenant: str, task_id: str) -> int:
+        self.looks += 1
+        return await super().erase_of_task(tenant, task_id)
+
+
+async def test_an_erasure_that_started_without_memories_erases_them_on_a_later_request(harness: ApiHarness) -> None:
+    memory = CountingMemory()
+    scope = MemoryScope(kind="user", owner="ada")
+    async with serving(harness, memory):
+        task_id = await harness.submit()
+        await harness.task(task_id, wait=WITHIN)
+        tasks = TaskService(harness.temporal, harness.catalog, harness.settings)
+        served = WorkerMemory(harness.temporal, harness.settings)
+        erasures = TaskErasures(harness.temporal, tasks, served, harness.settings, grace_s=1)
+        await erasures.erase(task_id)
+        await erasures.erase(task_id, memories=True)
+        await memory.remember(scope, NewMemory(text="Late", key="a", task_id=task_id))
+        await eventually(lambda: erasures.erase(task_id), lambda erased: erased.status == "erased")
+        assert (await memory.list(scope, limit=10)).total == 0
+        looks = memory.looks
+        again = await erasures.erase(task_id, memories=True)
+        assert (again.status, again.memories, memory.looks) == ("erased", 0, looks)
+
+
+async def test_an_erasure_that_has_ended_without_memories_erases_them_on_a_later_request(harness: ApiHarness) -> None:
+    memory = CountingMemory()
+    async with serving(harness, memory):
+        task_id = await harness.submit()
+        await harness.task(task_id, wait=WITHIN)
+        await erased_at_once(harness, task_id)
+        assert accepted(await erase(harness, task_id, memories=True), 202)["memories"] == 0
+
+        async def again() -> ErasureProgress:
+            return await erased_at_once(harness, task_id)
+
+        await eventually(again, lambda _: memory.looks == 2)
+        assert accepted(await erase(harness, task_id, memories=True), 202)["status"] == "erased"
+    assert memory.looks == 2
+
+
+async def test_of_two_requests_at_once_the_one_with_memories_counts(harness: ApiHarness) -> None:
+    task_id = await harness.submit()
+    await harness.http.post(f"/api/v1/tasks/{task_id}/terminate")
+    task = await harness.temporal.get_workflow_handle(task_id).describe()
+    workflows = TaskWorkflows(harness.temporal, harness.settings)
+    erasure = WorkflowErasure(harness.temporal, harness.settings, workflows)
+    await erasure.start(task)
+    started = await erasure.start(task, memories=True)
+    events = harness.temporal.get_workflow_handle(task_id, run_id=started.run_id).fetch_history_events()
+    signals = [each.workflow_execution_signaled_event_attributes.signal_name async for each in events]
+    assert [name for name in signals if name] == ["erase_memories"]
 
 
 async def test_where_memories_cannot_be_erased_nothing_is(harness: ApiHarness) -> None:

@@ -9,6 +9,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.erasure_payloads import TaskReference
 from activities.memory import memory_queries
 from activities.memory.memory_queries import (
     ExportedMemories,
@@ -20,6 +21,7 @@ from activities.memory.memory_queries import (
     RememberedMemories,
     ScopedMemory,
 )
+from agentkit.errors import MemoryMisconfigured
 from agentkit.interfaces import Memory, MemoryChanges, MemoryScope, NewMemory
 from agentkit.testing import InMemoryMemory
 
@@ -81,6 +83,17 @@ async def test_a_memory_is_changed_in_whichever_scope_has_it_but_not_in_another_
     with pytest.raises(ApplicationError) as raised:
         await run(activities.change_memory, MemoryEdit(reference=eva, changes=changes))
     assert (raised.value.type, raised.value.non_retryable) == ("MemoryNotFound", True)
+
+
+async def test_an_erasure_goes_on_until_memory_can_be_used() -> None:
+    class OtherMemory(InMemoryMemory):
+        async def erase_of_task(self, tenant: str, task_id: str) -> int:
+            raise MemoryMisconfigured("It is set up in another way.")
+
+    activities = MemoryQueryActivities(OtherMemory())
+    with pytest.raises(ApplicationError, match="in another way") as raised:
+        await run(activities.erase_memories_of_task, TaskReference(tenant="default", task_id="task-1"))
+    assert (raised.value.type, raised.value.non_retryable) == ("MemoryMisconfigured", False)
 
 
 async def test_a_second_attempt_to_delete_finds_nothing_and_succeeds() -> None:

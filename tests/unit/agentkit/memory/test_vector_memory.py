@@ -165,6 +165,12 @@ async def test_expired_memories_that_cant_be_erased_now_hinder_nothing(caplog: p
     assert "can't be erased now" in caplog.text
 
 
+async def test_expired_memories_are_erased_with_a_conversation_of_which_no_others_are_left() -> None:
+    points = PointsInMemory()
+    assert await VectorMemory(points, WordEmbedder()).erase_of_conversation("default", "conversation-1") == 0
+    assert points.calls.count("delete_expired") == 1
+
+
 async def test_vectors_of_a_wrong_length_are_refused() -> None:
     class WrongEmbedder(WordEmbedder):
         async def embed(self, texts: Sequence[str], kind: EmbeddedKind) -> Sequence[Sequence[float]]:

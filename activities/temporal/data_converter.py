@@ -20,7 +20,14 @@ from temporalio.converter import (
     StorageDriverSelectContext,
 )
 
-from activities.erasure_payloads import ErasureRequest, ErasureSweep, MemoryCount, SweptExecutions, TaskReference
+from activities.erasure_payloads import (
+    ConversationReference,
+    ErasureRequest,
+    ErasureSweep,
+    MemoryCount,
+    SweptExecutions,
+    TaskReference,
+)
 from activities.payload_types import (
     INLINE_METADATA,
     QUERY_RESULT_METADATA,
@@ -63,7 +70,7 @@ class _CompactJSON(PydanticJSONPlainPayloadConverter):
         elif isinstance(value, ErasureRequest | ErasureSweep | SweptExecutions):
             metadata[INLINE_METADATA] = b"1"  # stored, it would be erased with the payloads of its workflow's id
             metadata[NO_CONTENT_METADATA] = b"1"  # and so it would with the key of its workflow's id
-        elif isinstance(value, TaskReference | MemoryCount):
+        elif isinstance(value, TaskReference | ConversationReference | MemoryCount):
             metadata[NO_CONTENT_METADATA] = b"1"  # erasures have these, too
         return Payload(metadata=metadata, data=to_json(value, exclude_none=True))
 

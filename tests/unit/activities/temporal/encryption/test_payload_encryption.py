@@ -13,7 +13,7 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 
-from activities.erasure_payloads import ErasureRequest, MemoryCount, TaskReference
+from activities.erasure_payloads import ConversationReference, ErasureRequest, MemoryCount, TaskReference
 from activities.settings import Settings
 from activities.temporal.data_converter import data_converter
 from activities.temporal.encryption.encrypted_payloads import PayloadUndecryptable
@@ -148,7 +148,9 @@ async def test_payloads_without_content_are_not_encrypted_with_a_key_that_can_be
     await codec.tenant_keys.destroy(key)
     bound = converter.with_context(WorkflowSerializationContext("default", task_id))
     request = ErasureRequest(last_sweep_after=datetime.now(UTC), grace_s=1)
-    values = [request, TaskReference(tenant="acme", task_id=task_id), MemoryCount(count=2, kind="erased")]
+    task = TaskReference(tenant="acme", task_id=task_id)
+    conversation = ConversationReference(tenant="acme", conversation_id=task_id)
+    values = [request, task, conversation, MemoryCount(count=2, kind="erased")]
     erasure, *others, content = await bound.encode([*values, "Hello"])
     types: list[type] = [ErasureRequest, TaskReference, MemoryCount, str]
     assert await bound.decode([erasure, *others, content], types) == [*values, "[erased]"]

@@ -152,6 +152,6 @@ async def test_payloads_without_content_are_not_encrypted_with_a_key_that_can_be
     conversation = ConversationReference(tenant="acme", conversation_id=task_id)
     values = [request, task, conversation, MemoryCount(count=2, kind="erased")]
     erasure, *others, content = await bound.encode([*values, "Hello"])
-    types: list[type] = [ErasureRequest, TaskReference, MemoryCount, str]
+    types: list[type] = [ErasureRequest, TaskReference, ConversationReference, MemoryCount, str]
     assert await bound.decode([erasure, *others, content], types) == [*values, "[erased]"]
     assert (erasure.metadata["encoding"], content.metadata["encoding"]) == (b"binary/encrypted", b"json/plain")

@@ -12,16 +12,21 @@ from typing import Any
 __all__ = ["plain_environment", "start_process"]
 
 _PLAIN = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV")
-_PLAIN_STARTS = ("COV_CORE_", "LC_", "LD_", "PYTHON")
+_PLAIN_STARTS = ("COV_CORE_", "DYLD_", "LC_", "LD_", "PYTHON")
+_SECRET_ENDS = ("_KEY", "_PASSWORD", "_SECRET", "_TOKEN")
 
 
 def plain_environment(*starts: str) -> dict[str, str]:
     """Return the variables of this process that programs need to run, and those whose names start with ``starts``.
 
-    Secrets are in others.
+    Names that look like secrets are left out: those that end in ``_KEY``, ``_PASSWORD``, ``_SECRET`` or ``_TOKEN``.
     """
     wanted = (*_PLAIN_STARTS, *starts)
-    return {name: value for name, value in os.environ.items() if name in _PLAIN or name.startswith(wanted)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PLAIN or (name.startswith(wanted) and not name.upper().endswith(_SECRET_ENDS))
+    }
 
 
 async def start_process(

@@ -50,9 +50,10 @@ def set_up_worker_log(secrets: Secrets = NoSecrets(), log_format: str | None = N
 def worker_secrets(settings: Settings) -> SecretStore:
     """Return the secrets of the settings, of this process's environment; from now on the log is redacted.
 
-    The keys of providers, and all of Opspawn's own, are redacted as well.
+    The keys of providers, of Temporal, and all of Opspawn's own, are redacted as well.
     """
-    own = settings.secret_values
-    secrets = SecretStore(settings.secrets, settings.app_dir, inherited_environment(), own)
+    environment = inherited_environment()
+    internal_secrets = settings.internal_secrets(environment)
+    secrets = SecretStore(settings.secrets, settings.app_dir, environment, internal_secrets)
     set_up_worker_log(secrets, settings.log_format)
     return secrets

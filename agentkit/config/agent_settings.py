@@ -26,6 +26,7 @@ from agentkit.config.model_prices import ModelPrice
 from agentkit.config.networks import Networks
 from agentkit.config.openapi_settings import OpenApiSettings
 from agentkit.config.secret_sources import SecretName, SecretSource
+from agentkit.config.secret_variables import LIBRARY_SECRETS, values_of_variables
 from agentkit.errors import ConfigurationInvalid
 from agentkit.validation.validation_messages import did_you_mean, validation_issues
 
@@ -35,16 +36,6 @@ __all__ = ["AgentSettings"]
 def _split_names(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
-
-_OTHER_SECRETS = (
-    "OTEL_EXPORTER_OTLP_HEADERS",
-    "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
-    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-    "TEMPORAL_API_KEY",
-    "TEMPORAL_TLS_CLIENT_KEY_DATA",
-)
-"""Variables that libraries read."""
 
 _WITHOUT_VALUES = {
     "encryption_keys": "expected text such as 2026-11:BASE64",
@@ -222,12 +213,12 @@ class AgentSettings(BaseSettings):
 
     @classmethod
     def secret_variables(cls) -> tuple[str, ...]:
-        """Return the names of the environment variables with secrets of Opspawn's own, and of what it connects to.
+        """Return the names of the environment variables with secrets of Opspawn's own, and of the libraries it uses.
 
-        A tool that needs one declares it as a secret.
+        ``*`` in a name is any text. A tool that needs one declares it as a secret.
         """
         own = (name for key, field in cls.model_fields.items() if _is_secret(field) for name in _variables(key, field))
-        return tuple(sorted({*own, *_OTHER_SECRETS}))
+        return tuple(sorted({*own, *LIBRARY_SECRETS}))
 
     @property
     def secret_values(self) -> dict[str, str]:
@@ -239,6 +230,16 @@ class AgentSettings(BaseSettings):
                 if isinstance(secret, SecretStr):
                     values[key if name is None else f"{key}.{name}"] = secret.get_secret_value()
         return values
+
+    def internal_secrets(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return what is redacted besides the secrets of tools: the values of the settings, and of variables.
+
+        Those of variables that no setting was read from, as ``TEMPORAL_API_KEY``, are by the names of the variables.
+        """
+        values = self.secret_values
+        known = set(values.values())
+        others = values_of_variables(environment, self.secret_variables())
+        return {**values, **{name: value for name, value in others.items() if value not in known}}
 
     @classmethod
     def load(cls, app_dir: Path | None = None, **overrides: object) -> Self:

@@ -22,7 +22,7 @@ __all__ = ["SecretStore"]
 
 _MIN_CHARS = 8
 """A shorter secret occurs in ordinary text, which its redaction would garble."""
-_MIN_OWN_CHARS = 16
+_MIN_INTERNAL_CHARS = 16
 """Of Opspawn's own: a shorter key may be a placeholder, such as the name of a local server."""
 _MAX_CHARS = 4_096
 """As long as the key of a certificate; the search for longer ones would take too much memory."""
@@ -45,14 +45,18 @@ class SecretStore:
         sources: Mapping[str, SecretSource],
         app_dir: Path,
         environment: Mapping[str, str],
-        own: Mapping[str, str] = MappingProxyType({}),
+        internal_secrets: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Set up; files are relative to ``app_dir``, and variables are looked up in ``environment``.
 
-        ``own`` has secrets that are redacted, and that no tool gets, by their names.
+        ``internal_secrets`` are redacted, and no tool gets them; by their names.
         """
         self._sources = sources
-        self._own = {name: (value,) for name, value in own.items() if _MIN_OWN_CHARS <= len(value) <= _MAX_CHARS}
+        self._internal = {
+            name: (value,)
+            for name, value in internal_secrets.items()
+            if _MIN_INTERNAL_CHARS <= len(value) <= _MAX_CHARS
+        }
         self._app_dir = app_dir
         self._environment = environment
         self._files: dict[str, tuple[tuple[int, ...], str]] = {}
@@ -105,21 +109,24 @@ class SecretStore:
 
     def redact_text(self, text: str) -> str:
         """Return ``text`` with ``[secret:NAME]`` in place of each value, also of encoded ones."""
-        return self._current_redactor().redact_text(text) if self._sources or self._own else text
+        return self._current_redactor().redact_text(text) if self._sources or self._internal else text
 
     def redact_bytes(self, data: bytes) -> bytes:
         """Return the content of a file, redacted like a text."""
-        return self._current_redactor().redact_bytes(data) if self._sources or self._own else data
+        return self._current_redactor().redact_bytes(data) if self._sources or self._internal else data
 
     def redact_value(self, value: JsonValue) -> JsonValue:
         """Return ``value`` with its texts, keys and numbers redacted; the value itself if it has no secret."""
-        return self._current_redactor().redact_value(value) if self._sources or self._own else value
+        return self._current_redactor().redact_value(value) if self._sources or self._internal else value
 
     def _current_redactor(self) -> SecretRedactor:
         _ = self.problems  # reads what has changed
         with self._lock:
             if self._redactor is None:  # made once for all values: it takes 2 ms for each
-                self._redactor = SecretRedactor({**self._own, **self._values})
+                names = dict.fromkeys([*self._internal, *self._values])  # a tool's secret may have the name of another
+                self._redactor = SecretRedactor(
+                    {name: (*self._internal.get(name, ()), *self._values.get(name, ())) for name in names}
+                )
             return self._redactor
 
     def _source(self, name: str) -> SecretSource:

@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import sys
+import tempfile
+import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ from agentkit.testing.server_script import ReceivedRequest, ServerScriptEntry
 from tests.acceptance.conftest import Stack, eventually
 from tests.acceptance.test_secrets import parts_of
 from tests.mcp_http_servers import serve_mcp
+from tests.process_states import environment_of, parent_of
 from tests.received_telemetry import ReceivedTelemetry, receiving_telemetry
 from tests.reserved_ports import reserve_port
 from tests.tenant_keys import write_tenant_keys
@@ -37,6 +40,11 @@ SECRETS = {
     "MCP variable": "mcp-stdio-planted-88ad03",
     "MCP header": "mcp-header-planted-19ef64",
     "encryption": ENCRYPTION_KEY,
+    "relay": "relay-planted-6e0b94d2",
+    "webhook": f"whsec_{base64.b64encode(os.urandom(32)).decode()}",
+    "OTLP header": "otlp-header-planted-70cd15",
+    "Temporal metadata": "grpc-meta-planted-a4410b",
+    "provider's token": "auth-token-planted-3d97fe",
 }
 TOOLS = '''
 """Tools that show all that they know."""
@@ -123,6 +131,11 @@ class PlantedStack(Stack):
             "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_AND_EVENT",
             "OPSPAWN_LOG_FORMAT": "json",
             "OPSPAWN_ENCRYPTION_KEYS": f"planted:{ENCRYPTION_KEY}",
+            "OPSPAWN_RELAY_SECRET": SECRETS["relay"],
+            "OPSPAWN_INPUT_WEBHOOK": "http://127.0.0.1:9/input",
+            "OPSPAWN_INPUT_WEBHOOK_SECRET": SECRETS["webhook"],
+            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{SECRETS['OTLP header']}",
+            "TEMPORAL_GRPC_META_X_PLANTED": SECRETS["Temporal metadata"],
         }
         if name == "api":
             return {**variables, "OPSPAWN_KEYS_FILE": str(self.directory / "keys.json"), "OPSPAWN_CHECK_KEYS": "false"}
@@ -131,6 +144,7 @@ class PlantedStack(Stack):
             "OPSPAWN_WORKER_METRICS": f"127.0.0.1:{self.metrics_port}",
             "OPENAI_API_KEY": SECRETS["provider"],
             "OPENAI_BASE_URL": self.provider_url,
+            "ANTHROPIC_AUTH_TOKEN": SECRETS["provider's token"],
             "VAULT_TOKEN": SECRETS["tool"],
             "STDIO_TOKEN": SECRETS["MCP variable"],
         }
@@ -185,7 +199,7 @@ def respond(directory: Path) -> Any:
     calls = (
         ServerToolCall(name="reveal", arguments={"directory": str(directory)}),
         ServerToolCall(name="fail"),
-        ServerToolCall(name="shell", arguments={"command": "env; cat /proc/*/environ /proc/*/cmdline; sleep 2"}),
+        ServerToolCall(name="shell", arguments={"command": SHELL_COMMAND}),
         ServerToolCall(name="vaulted__show"),
         ServerToolCall(name="vaulted__fail"),
         ServerToolCall(name="remote__headers"),
@@ -205,6 +219,14 @@ def respond(directory: Path) -> Any:
     return entry
 
 
+SHELL_WAITS = f"shell-waits-{uuid.uuid4().hex}"
+"""A file in the program's own directory; the program ends when it is removed."""
+SHELL_COMMAND = f"""
+env
+cat /proc/*/environ /proc/*/cmdline
+touch {SHELL_WAITS}
+while [ -e {SHELL_WAITS} ]; do sleep 0.05; done
+"""
 DONE = ServerResponse(text="All is shown.")
 
 
@@ -244,6 +266,11 @@ async def test_no_place_shows_a_planted_secret(planted: PlantedStack, tmp_path: 
 
     await eventually(programs_run, "the tool, the MCP server and the sandboxed program run")
     (tmp_path / "open").touch()
+
+    async def shell_ends() -> bool:
+        return end_shell()
+
+    await eventually(shell_ends, "the sandboxed program has shown everything")
     task = await planted.wait_for_end(task_id)
     assert (task["status"], task["output"]) == ("completed", "All is shown."), task
     refused = await planted.wait_for_end(await planted.submit("refuse", agent="revealer"))
@@ -264,6 +291,14 @@ async def test_no_place_shows_a_planted_secret(planted: PlantedStack, tmp_path: 
     assert not found, "\n".join(found)
 
 
+def end_shell() -> bool:
+    """Let the sandboxed program end; False: it has not shown everything yet."""
+    waiting = list(Path(tempfile.gettempdir()).glob(f"opspawn-sandbox-*/*/files/{SHELL_WAITS}"))
+    for path in waiting:
+        path.unlink()
+    return bool(waiting)
+
+
 def processes_of(stack: Stack) -> Iterator[tuple[str, bytes]]:
     """Yield the command line of each process of the system, and the environment of those that worker or API started."""
     parents = [stack.pid(name) for name in ("worker", "api")]
@@ -274,7 +309,7 @@ def processes_of(stack: Stack) -> Iterator[tuple[str, bytes]]:
             command = (path / "cmdline").read_bytes()
             yield f"command line of {path.name}, {command[-60:]!r}", command
             if any(_is_below(int(path.name), parent) for parent in parents):
-                environment = (path / "environ").read_bytes()
+                environment = environment_of(int(path.name)) or b""
                 if b"vaulted.py" in command:
                     environment = environment.replace(SECRETS["MCP variable"].encode(), b"")  # its own
                 yield f"environment of {path.name}, {command[-60:]!r}", environment
@@ -282,7 +317,7 @@ def processes_of(stack: Stack) -> Iterator[tuple[str, bytes]]:
 
 def _is_below(pid: int, ancestor: int) -> bool:
     while pid > 1:
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        pid = parent_of(pid)
         if pid == ancestor:
             return True
     return False

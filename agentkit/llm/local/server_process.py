@@ -16,8 +16,27 @@ from agentkit.process_start import plain_environment, start_process
 
 __all__ = ["LocalServer", "ServerOptions", "start_server"]
 
-_VARIABLES = ("CUDA_", "GGML_", "GOMP_", "HIP_", "HSA_", "KMP_", "LLAMA_", "MKL_", "NVIDIA_", "OMP_", "ROCR_")
-"""What the names of variables begin with that set up processors and threads."""
+_VARIABLES = (
+    "CUDA_",
+    "GGML_",
+    "GOMP_",
+    "HIP_",
+    "HSA_",
+    "KMP_",
+    "LLAMA_",
+    "MKL_",
+    "NVIDIA_",
+    "OMP_",
+    "ONEAPI_",
+    "OPENBLAS_",
+    "ROCM_",
+    "ROCR_",
+    "SYCL_",
+    "VK_",
+    "ZE_",
+)
+"""What the names of variables begin with that set up processors and threads. Names that look like secrets are left
+out."""
 _PROGRAM = Path(__file__).with_name("llama_server.py")
 _STOP_TIMEOUT_S = 5.0
 """How long the process may take to end by itself; then it is killed."""

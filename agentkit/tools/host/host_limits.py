@@ -28,7 +28,7 @@ class HostLimits:
     exit_timeout_s: float = 5.0
     """How long a process that has closed its connection may take to end."""
     hidden_variables: tuple[str, ...] = ()
-    """Variables of the worker's environment that the processes don't get: those of secrets."""
+    """Variables of the worker's environment that the processes don't get: those of secrets; ``*`` is any text."""
 
 
 DEFAULT_LIMITS = HostLimits()

@@ -57,3 +57,12 @@ def test_a_plain_environment_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> 
     assert not {"OPENAI_API_KEY", "VAULT_TOKEN"} & environment.keys()
     assert {"LC_ALL", "PYTHONUTF8", "OMP_NUM_THREADS", "PATH"} <= environment.keys()
     assert "OMP_NUM_THREADS" not in plain_environment()
+
+
+@pytest.mark.parametrize("name", ["NVIDIA_API_KEY", "nvidia_token", "NVIDIA_DB_PASSWORD", "NVIDIA_SECRET"])
+def test_names_that_look_like_secrets_are_left_out(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "0")
+    environment = plain_environment("NVIDIA_", "nvidia_")
+    assert name not in environment
+    assert environment["NVIDIA_VISIBLE_DEVICES"] == "0"

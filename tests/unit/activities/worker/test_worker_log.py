@@ -7,9 +7,11 @@ import logging
 import sys
 from pathlib import Path
 
+import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.worker.worker_log import RedactingFormatter
+from activities.settings import Settings
+from activities.worker.worker_log import RedactingFormatter, worker_secrets
 from agentkit.config.secret_sources import SecretSource
 from agentkit.interfaces import NoSecrets
 from agentkit.secrets import SecretStore
@@ -45,3 +47,12 @@ async def test_a_line_of_an_activity_has_its_task() -> None:
     task_id = environment.info.workflow_id
     assert task_id is not None
     assert (line["task_id"], line["trace_id"]) == (task_id, f"{trace_id(task_id):032x}")
+
+
+def test_the_keys_of_temporal_and_telemetry_are_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])  # it replaces those of this process
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
+    monkeypatch.setenv("TEMPORAL_API_KEY", "temporal-0123456789")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=otlp-header-0123456789")
+    shown = worker_secrets(Settings()).redact_text("temporal-0123456789 otlp-header-0123456789")
+    assert shown == "[secret:TEMPORAL_API_KEY] [secret:OTEL_EXPORTER_OTLP_HEADERS.x-key]"

@@ -77,6 +77,16 @@ def test_secrets_have_their_variables_and_values(load: Load, monkeypatch: pytest
     assert not {"OPENAI_BASE_URL", "OPSPAWN_PRICES"} & set(settings.secret_variables())
 
 
+def test_values_of_variables_are_internal_secrets_unless_a_setting_has_them(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {"GOOGLE_API_KEY": "used", "GEMINI_API_KEY": "unused", "TEMPORAL_API_KEY": "cloud", "PATH": "/bin"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = load().internal_secrets(variables)
+    assert found == {"google_api_key": "used", "GEMINI_API_KEY": "unused", "TEMPORAL_API_KEY": "cloud"}
+
+
 def test_openai_api_is_responses_or_chat(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().openai_api is None
     monkeypatch.setenv("OPSPAWN_OPENAI_API", "chat")

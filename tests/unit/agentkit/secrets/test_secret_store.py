@@ -37,14 +37,30 @@ def test_a_changed_file_is_read_again_and_its_former_value_is_redacted_still(tmp
     assert secrets.values(["key"]) == {"key": "the-second-value"}
 
 
-def test_own_secrets_are_redacted_and_no_tool_gets_them() -> None:
-    own = {"openai_api_key": "sk-0123456789abcdef", "encryption_keys.a": "A" * 44, "ltm_api_key": "lm-studio"}
-    secrets = SecretStore({}, Path(), {}, own)
+def test_internal_secrets_are_redacted_and_no_tool_gets_them() -> None:
+    internal_secrets = {
+        "openai_api_key": "sk-0123456789abcdef",
+        "encryption_keys.a": "A" * 44,
+        "ltm_api_key": "lm-studio",
+    }
+    secrets = SecretStore({}, Path(), {}, internal_secrets)
     assert secrets.redact_text("sk-0123456789abcdef") == "[secret:openai_api_key]"
     assert secrets.redact_value({"a": "A" * 44}) == {"a": "[secret:encryption_keys.a]"}
     assert secrets.redact_bytes(b"lm-studio") == b"lm-studio", "it may be a placeholder"
     with pytest.raises(SecretMissing, match="There is no secret 'openai_api_key'"):
         secrets.values(["openai_api_key"])
+
+
+def test_a_tools_secret_with_the_name_of_an_internal_one_leaves_that_redacted() -> None:
+    secrets = SecretStore(
+        {"openai_api_key": SecretSource(env="SEARCH_KEY")},
+        Path(),
+        {"SEARCH_KEY": "search-0123456789"},
+        internal_secrets={"openai_api_key": "sk-0123456789abcdef"},
+    )
+    shown = secrets.redact_text("search-0123456789 sk-0123456789abcdef")
+    assert shown == "[secret:openai_api_key] [secret:openai_api_key]"
+    assert secrets.values(["openai_api_key"]) == {"openai_api_key": "search-0123456789"}
 
 
 def test_results_of_other_tools_are_redacted_before_the_secret_was_used(tmp_path: Path) -> None:

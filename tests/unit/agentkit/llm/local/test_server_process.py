@@ -17,6 +17,11 @@ arguments = json.loads(sys.stdin.readline())
 print(json.dumps({"address": arguments["path"] + "/" + arguments["key"]}), flush=True)
 sys.stdin.read()
 """
+SHOWS_ENVIRONMENT = """
+import json, os, sys
+print(json.dumps({"address": " ".join(os.environ)}), flush=True)
+sys.stdin.read()
+"""
 NEVER_ENDS = SERVES + "import signal; signal.pause()"
 REPORTS_ERROR = """print('{"error": "RuntimeError: no such file"}', flush=True)"""
 EXITS = "raise SystemExit(3)"
@@ -42,6 +47,31 @@ async def test_a_server_receives_its_model_and_its_key_and_ends_when_it_is_stopp
     await server.stop()
     assert not server.is_running
     assert server.process.returncode == 0
+
+
+async def test_a_server_gets_what_sets_up_processors_and_no_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {
+        "DYLD_X",
+        "HIP_X",
+        "LLAMA_X",
+        "NVIDIA_X",
+        "OMP_X",
+        "ONEAPI_X",
+        "OPENBLAS_X",
+        "ROCM_X",
+        "SYCL_X",
+        "VK_X",
+        "ZE_X",
+    }
+    for name in (*wanted, "LLAMA_CLOUD_API_KEY", "NVIDIA_API_KEY"):
+        monkeypatch.setenv(name, "1")
+    server = await start_server(options(tmp_path, SHOWS_ENVIRONMENT), timeout_s=30)
+    await server.stop()
+    names = set(server.address.split())
+    assert wanted <= names
+    assert not {"LLAMA_CLOUD_API_KEY", "NVIDIA_API_KEY"} & names
 
 
 async def test_two_servers_have_different_keys(tmp_path: Path) -> None:

@@ -281,7 +281,8 @@ def cut_off_tool(*outcomes: Done | NotDone | Unknown | Exception) -> tuple[Any, 
     ("outcomes", "state", "content"),
     [
         pytest.param([Done("paid, receipt 9")], "done", "paid, receipt 9", id="done"),
-        pytest.param([NotDone("no such payment")], "not_done", "did not take effect: that was checked.", id="not done"),
+        pytest.param([NotDone("none")] * 2, "not_done", "did not take effect: that was checked.", id="not done"),
+        pytest.param([NotDone("none"), Done("paid")], "done", "paid", id="done a moment later"),
         pytest.param([ConnectionRefusedError("down"), Done("paid")], "done", "paid", id="the probe is retried"),
     ],
 )

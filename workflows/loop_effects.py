@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.input_requests import InputAnswer, InputRequest
     from agentkit.interfaces import (
         MEMORY_TOOLS,
+        PROBE_INTERVAL_S,
         READ_RESULT,
         CompactionReason,
         McpCall,
@@ -82,9 +83,6 @@ with workflow.unsafe.imports_passed_through():
 __all__ = ["DurableEffects"]
 
 _INTERRUPTED = "Cancelled before it had a result: a person interrupted. Read their message first."
-_ARRIVAL_TIME = timedelta(seconds=3)
-"""What a call had sent when it was cut off has taken effect after this time, or never does."""
-
 _MAX_KEPT_RESULTS = 1_000
 """The newest so many long results can be read by the model; all by the API."""
 
@@ -352,17 +350,18 @@ class DurableEffects:
         return reply.response
 
     async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
-        """Run the tool's probe; ``NotDone`` counts when it is still so later.
+        """Run the tool's probe, and again after ``NotDone``: ``PROBE_INTERVAL_S`` later.
 
-        What the call had sent when it was cut off may be on its way; and a worker that can't be reached may not have
-        ended: then it counts when the call's time is over.
+        A worker that can't be reached may not have ended: then it runs again when the call's time is over.
         """
         over_at, context = workflow.now() + longest_attempt(tool), self._context(tool, call, step)
         self.details.probing(tool.name, str(error))
         outcome = await run_probe(tool, call, context)
         if isinstance(outcome, NotDone):
-            remaining = over_at - workflow.now() if error.may_still_run else timedelta(0)
-            await workflow.sleep(max(remaining, _ARRIVAL_TIME), summary=f"{tool.name} may still take effect")
+            delay = timedelta(seconds=PROBE_INTERVAL_S)
+            if error.may_still_run:
+                delay = max(delay, over_at - workflow.now())
+            await workflow.sleep(delay, summary=f"{tool.name} may still take effect")
             outcome = await run_probe(tool, call, context)
         self.details.probed(tool.name, outcome)
         return outcome

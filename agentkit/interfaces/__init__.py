@@ -56,7 +56,7 @@ from agentkit.interfaces.model import (
 from agentkit.interfaces.output import OutputCheck, OutputChecker
 from agentkit.interfaces.planner import CallTools, Decision, Finish, Planner, Proceed, Retry
 from agentkit.interfaces.policy import PolicyDecision, SecurityPolicy
-from agentkit.interfaces.probe import Done, ProbedTool, ProbeOutcome, Unknown
+from agentkit.interfaces.probe import PROBE_INTERVAL_S, Done, ProbedTool, ProbeOutcome, Unknown
 from agentkit.interfaces.sandbox import (
     CutOffBy,
     Sandbox,
@@ -94,6 +94,7 @@ __all__ = [
     "MAX_MEMORY_CHARS",
     "MEMORY_TOOLS",
     "PREPARATION_TIMEOUT_S",
+    "PROBE_INTERVAL_S",
     "READ_RESULT",
     "CallSignals",
     "CallTools",

@@ -11,7 +11,11 @@ from pydantic import JsonValue
 from agentkit.errors import NotDone
 from agentkit.interfaces.tool import Tool, ToolContext
 
-__all__ = ["Done", "ProbeOutcome", "ProbedTool", "Unknown", "probe_record", "read_probe_record"]
+__all__ = ["PROBE_INTERVAL_S", "Done", "ProbeOutcome", "ProbedTool", "Unknown", "probe_record", "read_probe_record"]
+
+PROBE_INTERVAL_S = 3.0
+"""Seconds after which a probe that reported ``NotDone`` is asked again: what the call had sent when it was cut off may
+be on its way to a service, and take effect meanwhile."""
 
 
 @dataclass(frozen=True)

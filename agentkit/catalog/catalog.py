@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ def load_catalog(
 def agent_names(app_dir: Path) -> frozenset[str]:
     """Return the names of the valid agents of an app directory, and of the built-in one; no tool is loaded."""
     names = set[str]()
-    for path in (ASSISTANT, *(path for path, _ in _file_versions(app_dir / "agents"))):
+    directory = app_dir / "agents"
+    for path in (ASSISTANT, *(directory / name for name in _file_versions(directory))):
         with suppress(AgentInvalid):
             names.add(read_agent(path).definition.name)
     return frozenset(names)
@@ -129,8 +131,11 @@ class Catalog:
     def __init__(self, settings: AgentSettings, toolset: ProjectTools) -> None:
         self.settings = settings
         self.toolset = toolset
+        self._directory = settings.app_dir / "agents"
         self._assistant = read_agent(ASSISTANT)
         self._files: dict[Path, _CachedFile] = {}
+        self._scanned: tuple[Mapping[str, Hashable], Mapping[str, AgentFile | AgentInvalid]] | None = None
+        """The versions of the agent files when they were read last, and what ``_scan`` returns while they stay."""
         self._specs: dict[str, tuple[AgentFile, int, McpFile, AgentSpec]] = {}
         """Resolved agents by name, with the files and the revision of the tools that they were resolved from."""
         self._watcher: ChangeWatcher | None = None
@@ -252,11 +257,13 @@ class Catalog:
         await self.toolset.aclose()
 
     def _watched_versions(self) -> FileVersions:
-        agents = {path.resolve(): version for path, version in _file_versions(self.settings.app_dir / "agents")}
+        agents = {
+            (self._directory / name).resolve(): version for name, version in _file_versions(self._directory).items()
+        }
         return {**agents, **self._mcp.versions(), **self.toolset.file_versions()}
 
     def _on_change(self, changed: Collection[Path], log: logging.Logger | None) -> None:
-        before, agents = self.problems, (self.settings.app_dir / "agents").resolve()
+        before, agents = self.problems, self._directory.resolve()
         read_anyway = self._mcp.versions()
         is_tool = [path for path in changed if path.parent != agents and path not in read_anyway]
         is_used = self.toolset.reload() if is_tool else True
@@ -345,8 +352,15 @@ class Catalog:
 
     def _scan(self) -> Mapping[str, AgentFile | AgentInvalid]:
         """Return all agents by name; files with errors by their stem."""
-        directory = self.settings.app_dir / "agents"
-        self._files = {path: self._read(path, version) for path, version in _file_versions(directory)}
+        versions = _file_versions(self._directory)
+        scanned = self._scanned
+        if scanned is None or scanned[0] != versions:
+            scanned = self._scanned = (versions, self._read_all(versions))
+        return scanned[1]
+
+    def _read_all(self, versions: Mapping[str, Hashable]) -> Mapping[str, AgentFile | AgentInvalid]:
+        files = ((self._directory / name, version) for name, version in versions.items())
+        self._files = {path: self._read(path, version) for path, version in files}
         agents: dict[str, AgentFile | AgentInvalid] = {}
         paths: dict[str, Path] = {}
         for path, file in self._files.items():
@@ -367,15 +381,16 @@ class Catalog:
             return _CachedFile(version, error)
 
 
-def _file_versions(directory: Path) -> Sequence[tuple[Path, Hashable]]:
-    """Return the agent files with their versions, sorted by name."""
-    files = []
-    for path in sorted(directory.glob("*.y*ml")):
-        if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
-            continue
-        if (version := file_version(path)) is not None:  # None: deleted since the directory was listed
-            files.append((path, version))
-    return files
+def _file_versions(directory: Path) -> Mapping[str, Hashable]:
+    """Return the versions of the agent files by their names, sorted."""
+    parent = str(directory)
+    try:
+        names = os.listdir(parent)
+    except OSError:  # there is no such directory
+        return {}
+    agents = sorted(name for name in names if name.endswith((".yaml", ".yml")) and name[0] != ".")
+    versions = {name: file_version(os.path.join(parent, name)) for name in agents}  # pathlib takes 10 times as long
+    return {name: version for name, version in versions.items() if version is not None}  # None: deleted meanwhile
 
 
 def _override(

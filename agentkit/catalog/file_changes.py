@@ -22,7 +22,7 @@ _MAX_SETTLE_CHECKS = 10
 _STOP_TIMEOUT_S = 1.0
 
 
-def file_version(path: Path) -> tuple[int, int, int] | None:
+def file_version(path: str | Path) -> tuple[int, int, int] | None:
     """Return modification time in nanoseconds, size and inode; None when there is no such file."""
     try:
         status = os.stat(path)

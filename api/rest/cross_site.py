@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -51,7 +52,7 @@ class CrossSiteMiddleware:
             origins_of_paths: more origins, for the paths that begin with a text only.
         """
         self._app = app
-        self._hosts = hosts
+        self._hosts = frozenset(hosts)
         self._origins = origins
         self._origins_of_paths = origins_of_paths
 
@@ -122,7 +123,8 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     return frozenset({*settings.allowed_hosts, url_host or "localhost", "localhost", socket.gethostname().lower()})
 
 
-def _is_allowed(host: str, names: Collection[str]) -> bool:
+@lru_cache(maxsize=64)
+def _is_allowed(host: str, names: frozenset[str]) -> bool:
     """Return whether a ``Host`` header has an address, a name of this machine, or one of ``names``."""
     if "*" in names:
         return True

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Coroutine, Mapping
 from email.message import Message as Header
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from fastapi import Request
@@ -98,6 +99,7 @@ class BodyLimitMiddleware:
         await self._app(scope, receive_counted, send)
 
 
+@lru_cache(maxsize=64)
 def is_json(content_type: str) -> bool:
     """Return whether a ``Content-Type`` is JSON's, or one of the kind ``application/...+json``."""
     header = Header()

@@ -104,8 +104,9 @@ class TaskService:
         agent = self._agents.requested(new_task)
         check_start_at(new_task.start_at)
         suffix = await self._workflows.id_suffix(new_task.user)
-        hashed = request_hash(new_task)
-        request_key = None if key is None else await self._starter.idempotency_key(key, hashed, id_suffix=suffix)
+        request_key = None
+        if key is not None:
+            request_key = await self._starter.idempotency_key(key, request_hash(new_task), id_suffix=suffix)
         if request_key is not None and has_references(new_task.input) and await self._starter.was_started(request_key):
             return CreatedTask(await self.get(request_key.workflow_id), is_new=False)  # what it refers to may be gone
         message = user_message(await self._input.resolve(new_task.input))

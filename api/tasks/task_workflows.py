@@ -72,6 +72,8 @@ class TaskWorkflows:
         """
         if (reference := key_reference(source_id)) is not None:
             return f".{reference}"
+        if self._client.data_converter.payload_codec is None:  # nothing is encrypted
+            return ""
         async with self.calling():
             return await id_suffix(self._client, own_tenant(), user)
 

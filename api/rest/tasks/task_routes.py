@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.async_wait import wait_unless
 from api.rest.access.route_roles import OPERATOR, VIEWER
+from api.rest.direct_route import DirectRoute
 from api.rest.problems import PROBLEM_RESPONSES
 from api.rest.request_bodies import JSONRoute
 from api.rest.route_parameters import (
@@ -47,25 +48,34 @@ async def _task_service(request: Request) -> TaskService:
 _Tasks = Annotated[TaskService, Depends(_task_service)]
 
 
-@router.post(
+class _CreationRoute(JSONRoute, DirectRoute):
+    """The route that starts tasks."""
+
+
+async def _create_task(
+    request: Request,
+    body: CreateTaskRequest,
+    idempotency_key: Annotated[str | None, key_header("The same key and body give the first task again (200).")] = None,
+) -> Response:
+    """Start a task: one input for one agent. It is durable once this call returns."""
+    created = await request_services(request).tasks.create(body, key=checked_key(idempotency_key))
+    text = TaskResponse.of(created.task).model_dump_json()
+    headers = {"Location": created.task.links["self"]}
+    return Response(text, 201 if created.is_new else 200, headers, media_type="application/json")
+
+
+router.add_api_route(
     "",
+    _create_task,
+    methods=["POST"],
     status_code=201,
     dependencies=[OPERATOR],
+    name="create_task",
     operation_id="createTask",
+    response_model=TaskResponse,
     responses={200: {"model": TaskResponse, "description": "The task of an earlier request with this key"}},
+    route_class_override=_CreationRoute,
 )
-async def create_task(
-    tasks: _Tasks,
-    body: CreateTaskRequest,
-    response: Response,
-    idempotency_key: Annotated[str | None, key_header("The same key and body give the first task again (200).")] = None,
-) -> TaskResponse:
-    """Start a task: one input for one agent. It is durable once this call returns."""
-    created = await tasks.create(body, key=checked_key(idempotency_key))
-    response.headers["Location"] = created.task.links["self"]
-    if not created.is_new:
-        response.status_code = 200
-    return TaskResponse.of(created.task)
 
 
 @router.get("", operation_id="listTasks")

@@ -98,6 +98,20 @@ def test_the_template_loads_without_problems(tmp_path: Path) -> None:
     assert (effects["word_count"], effects["append_note"]) == ("pure", "irreversible")
 
 
+def test_new_changed_and_deleted_agent_files_count_at_once(tmp_path: Path, write: Write) -> None:
+    catalog = load(tmp_path)
+    assert "buyer" not in catalog.agents
+    write("agents/buyer.yaml", "instructions: Buy.")
+    assert catalog.spec("buyer").instructions == "Buy."
+    write("agents/buyer.yaml", "instructions: Buy less.")
+    assert catalog.spec("buyer").instructions == "Buy less."
+    write("agents/buyer.yaml", "instrctions: Buy.")
+    assert any("instrctions" in problem for problem in catalog.problems)
+    (tmp_path / "agents/buyer.yaml").unlink()
+    assert "buyer" not in catalog.agents
+    assert catalog.problems == []
+
+
 def test_the_templates_commented_lines_are_valid(tmp_path: Path) -> None:
     shutil.copytree(TEMPLATE, tmp_path / "app")
     settings = tmp_path / "app/opspawn.toml"

@@ -92,7 +92,8 @@ class InputRequestService:
         if not await self._updates.may_respond(execution):
             await self._check_listed(execution, answer)
         verdict = await self._updates.send(execution, _ANSWER_INPUT, answer, AnswerVerdict, update_id=update_id)
-        return AnsweredTask(await self._tasks.changed(task_id), is_decided=verdict is not None)
+        is_decided = verdict is not None
+        return AnsweredTask(await self._tasks.changed(task_id, has_verdict=is_decided), is_decided)
 
     async def pending(self, task_id: str) -> tuple[dict[str, JsonValue], ...]:
         """Return the pending input requests of a task, complete, oldest first.

@@ -24,6 +24,7 @@ from workflows.task_types import CarriedState, TaskFailure, TaskInput, TaskResul
 __all__ = [
     "ClosingFailure",
     "closing_failure",
+    "first_events",
     "read_task_input",
     "until_closed",
     "with_ending",
@@ -44,15 +45,12 @@ def with_view(task: TaskSnapshot, view: TaskView) -> TaskSnapshot:
     )
 
 
-async def with_opening(
-    task: TaskSnapshot, handle: WorkflowHandle[object, object], converter: DataConverter
-) -> TaskSnapshot:
+async def with_opening(task: TaskSnapshot, page: Sequence[HistoryEvent], converter: DataConverter) -> TaskSnapshot:
     """Return the task with what its first events hold: agent, input and start. Unchanged where it has no TaskInput.
 
     Raises:
         PayloadUnavailable: what it was given can't be read.
     """
-    page = await _first_events(handle)
     payloads = page[0].workflow_execution_started_event_attributes.input.payloads
     task_input = await decode_record(converter, payloads[:1], TaskInput)
     if task_input is None:
@@ -75,7 +73,7 @@ async def read_task_input(handle: WorkflowHandle[object, object], converter: Dat
     Raises:
         PayloadUnavailable: it can't be read.
     """
-    (first, *_) = await _first_events(handle)
+    (first, *_) = await first_events(handle)
     payloads = first.workflow_execution_started_event_attributes.input.payloads
     return await decode_record(converter, payloads[:1], TaskInput)
 
@@ -139,7 +137,8 @@ def closing_failure(event: HistoryEvent, failure: BaseException | None) -> Closi
     return None
 
 
-async def _first_events(handle: WorkflowHandle[object, object]) -> Sequence[HistoryEvent]:
+async def first_events(handle: WorkflowHandle[object, object]) -> Sequence[HistoryEvent]:
+    """Return the first events of the task's newest run: those that ``with_opening`` reads."""
     events = handle.fetch_history_events(page_size=3, rpc_timeout=RPC_TIMEOUT)
     await events.fetch_next_page()
     return events.current_page or ()

@@ -37,7 +37,7 @@ from api.tasks.starting.task_start import (
     task_title,
 )
 from api.tasks.starting.task_starter import TaskStarter
-from api.tasks.task_reading import until_closed, with_ending, with_opening
+from api.tasks.task_reading import first_events, until_closed, with_ending, with_opening
 from api.tasks.task_snapshot import CreatedTask, StalledReason, TaskPage, TaskSnapshot, TaskUrls, TranscriptSlice
 from api.tasks.task_transcripts import TaskTranscripts, transcript_slice
 from api.tasks.task_workflows import TaskWorkflows
@@ -48,7 +48,7 @@ from api.tasks.visibility.task_visibility import (
 from api.tasks.workers.worker_presence import WorkerPresence
 from api.tasks.workers.worker_queries import QUERY_CALLS_TIMEOUT_S, WorkerQueries
 from api.tasks.workflow_views import WorkflowViews
-from workflows.task_types import TaskInput, ToolCallLedger
+from workflows.task_types import TaskInput, TaskView, ToolCallLedger
 from workflows.telemetry.root_span import TerminatedTaskSpans
 
 __all__ = ["TaskService"]
@@ -129,13 +129,20 @@ class TaskService:
             pending = await self._pending.find(task_id)
         return pending or await self._started(task_id)  # it may have started meanwhile
 
-    async def _started(self, task_id: str) -> TaskSnapshot:
+    async def _started(self, task_id: str, *, has_verdict: bool = False) -> TaskSnapshot:
+        """Return a task that has started. ``has_verdict``: its worker has just responded, so it is asked at once."""
         handle = self._workflows.handle(task_id)
         converter = self._workflows.converter(task_id)
+        view: TaskView | None = None
         async with self._workflows.calling(task_id):
-            execution = await self._workflows.describe(handle)
+            if has_verdict:
+                execution, opening, view = await asyncio.gather(
+                    self._workflows.describe(handle), first_events(handle), self._views.read(handle)
+                )
+            else:
+                execution, opening = await self._workflows.describe(handle), await first_events(handle)
             task = await listed_task(execution, self._urls, complete=True)
-            task = await with_opening(task, handle, converter)
+            task = await with_opening(task, opening, converter)
             is_running = execution.status is WorkflowExecutionStatus.RUNNING
             if not is_running:
                 task = await with_ending(task, handle, converter)
@@ -149,7 +156,7 @@ class TaskService:
                 return replace(task, waiting_for_worker=is_running)
             if stalled is not None:
                 return task
-            return await self._views.add(task, handle)
+            return await self._views.add(task, handle, view)
 
     async def describe(self, task_id: str) -> WorkflowExecutionDescription:
         """Return Temporal's description of the task's newest run.
@@ -278,10 +285,13 @@ class TaskService:
             await self._spans.export(task_id, task.started_at or task.created_at, task.steps)
         return task
 
-    async def changed(self, task_id: str) -> TaskSnapshot:
-        """Return a task that was changed; as lists show it where more can't be read, for the change is made."""
+    async def changed(self, task_id: str, *, has_verdict: bool = False) -> TaskSnapshot:
+        """Return a task that was changed; as lists show it where more can't be read, for the change is made.
+
+        ``has_verdict``: its workflow has just decided on the change. Then everything is read at the same time.
+        """
         try:
-            return await self.get(task_id)
+            return await (self._started(task_id, has_verdict=True) if has_verdict else self.get(task_id))
         except PayloadUnavailable:
             return await self._listed(await self.describe(task_id))
 

@@ -59,8 +59,8 @@ class TaskSteering:
             if key is None or not await self._updates.earlier_verdict(task_id, update_id, MessageVerdict):
                 raise
             return await self._tasks.changed(task_id)
-        await self._updates.send(execution, _SEND_MESSAGE, message, MessageVerdict, update_id=update_id)
-        return await self._tasks.changed(task_id)
+        verdict = await self._updates.send(execution, _SEND_MESSAGE, message, MessageVerdict, update_id=update_id)
+        return await self._tasks.changed(task_id, has_verdict=verdict is not None)
 
     async def pause(self, task_id: str) -> TaskSnapshot:
         """Let a task finish what is in flight, and then wait; a paused one stays so."""
@@ -78,7 +78,8 @@ class TaskSteering:
         """
         execution = await self._workflows.unended(task_id)
         verdict = await self._updates.send(execution, _RAISE_LIMITS, limits, LimitsVerdict)
-        return SteeredTask(await self._tasks.changed(task_id), is_decided=verdict is not None)
+        is_decided = verdict is not None
+        return SteeredTask(await self._tasks.changed(task_id, has_verdict=is_decided), is_decided)
 
     async def _signal(self, task_id: str, name: str) -> TaskSnapshot:
         """Send a signal: always that, because an update that a worker takes up late would come after later signals."""

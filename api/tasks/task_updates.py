@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import secrets
 from datetime import timedelta
 from typing import TypeVar
 
@@ -94,7 +97,8 @@ class TaskUpdates:
     ) -> _T | None:
         """Return the workflow's verdict; None where no worker gave one in time: the workflow gets a signal then.
 
-        So the argument may reach the workflow twice, which must recognize it.
+        So the argument may reach the workflow twice, which must recognize it. The same ``update_id`` gives the verdict
+        of the first update again.
 
         Raises:
             AnswerRefused, MessageRefused, SteeringRefused: the workflow doesn't accept it.
@@ -134,7 +138,7 @@ class TaskUpdates:
 
     async def earlier_verdict(self, task_id: str, update_id: str, verdict_type: type[_T]) -> _T | None:
         """Return the verdict of an update of the task's newest run, which may have ended; None: it has none."""
-        update = self._workflows.handle(task_id).get_update_handle(update_id, result_type=verdict_type)
+        update = self._workflows.handle(task_id).get_update_handle(_short(update_id), result_type=verdict_type)
         try:
             async with self._workflows.calling(task_id):
                 verdict: _T = await update.result(rpc_timeout=RPC_TIMEOUT)
@@ -155,7 +159,7 @@ class TaskUpdates:
                 await handle.start_update(
                     name,
                     argument,
-                    id=update_id,
+                    id=_short(update_id),
                     wait_for_stage=WorkflowUpdateStage.ACCEPTED,
                     result_type=verdict_type,
                     rpc_timeout=self._update_timeout,
@@ -177,6 +181,16 @@ class TaskUpdates:
                 return None
             raise
         return verdict
+
+
+def _short(update_id: str | None) -> str:
+    """Return the id that Temporal gets; without one, a random id.
+
+    An update writes it into history six times, and Temporal's own have 36 characters. These have 12, or 16 where two
+    ids of callers must not become the same: 96 bits of their hash.
+    """
+    digest = secrets.token_bytes(9) if update_id is None else hashlib.sha256(update_id.encode()).digest()[:12]
+    return base64.urlsafe_b64encode(digest).decode()
 
 
 def _refusal(error: WorkflowUpdateFailedError) -> ServiceError | None:

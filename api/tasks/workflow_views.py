@@ -30,19 +30,27 @@ class WorkflowViews:
         self._silent: TTLCache[str, bool] = TTLCache(_MAX_SILENT_TASKS, _SILENT_S)
         """Tasks whose worker didn't respond."""
 
-    async def add(self, task: TaskSnapshot, handle: WorkflowHandle[object, object]) -> TaskSnapshot:
-        """Return the task with its workflow's view; unchanged when no worker responds in time.
+    async def add(
+        self, task: TaskSnapshot, handle: WorkflowHandle[object, object], view: TaskView | None = None
+    ) -> TaskSnapshot:
+        """Return the task with its workflow's view, that given or a new one; unchanged when no worker responds in time.
 
         A queued task has no view yet, and Temporal holds back other requests about it while a query waits.
         """
-        if task.status == "queued" or task.id in self._silent:
+        if task.status == "queued":
             return task
+        view = view or await self.read(handle)
+        return task if view is None else with_view(task, view)
+
+    async def read(self, handle: WorkflowHandle[object, object]) -> TaskView | None:
+        """Return the view of a task that has started; None when no worker responds in time."""
+        if handle.id in self._silent:
+            return None
         try:
-            view = await query_workflow(handle, "status", TaskView, rpc_timeout=_QUERY_TIMEOUT)
+            return await query_workflow(handle, "status", TaskView, rpc_timeout=_QUERY_TIMEOUT)
         except (WorkflowQueryFailedError, ValidationError):  # ValidationError: a worker of another release
-            return task
+            return None
         except RPCError as error:
             if error.status is not RPCStatusCode.FAILED_PRECONDITION:
-                self._silent[task.id] = True
-            return task
-        return with_view(task, view)
+                self._silent[handle.id] = True
+            return None

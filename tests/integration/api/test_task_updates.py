@@ -7,20 +7,23 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, ServiceClient
 
 from activities.temporal.task_queue_pollers import recent_pollers
 from agentkit.input_requests import InputAnswer
 from agentkit.testing import ScriptedResponse
+from api.app import create_app
 from api.tasks.task_updates import TaskUpdates
 from tests.integration.api.clerk import Payments, pay_call, payments_settings
-from tests.integration.api.conftest import WITHIN, eventually, serve_rest
+from tests.integration.api.conftest import WITHIN, client_of, eventually, serve_rest
+from tests.integration.api.watching import CountingService
 from workflows.task_types import AnswerVerdict, MessageVerdict, SentMessage
 
 
@@ -83,3 +86,46 @@ async def test_a_cancelled_request_sends_no_signal(payments: Payments) -> None:
         await sending
     types = [event.event_type for event in (await handle.fetch_history()).events]
     assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED not in types
+
+
+class Rendezvous(CountingService):
+    """Holds back the calls that read a task after a verdict until all of them have been made."""
+
+    reads = frozenset({"describe_workflow_execution", "get_workflow_execution_history", "query_workflow"})
+
+    def __init__(self, inner: ServiceClient) -> None:
+        super().__init__(inner)
+        self.read = asyncio.Barrier(len(self.reads))
+
+    async def _rpc_call(self, rpc: str, *args: Any, **options: Any) -> Any:
+        if rpc in self.reads and "update_workflow_execution" in self.calls:
+            async with asyncio.timeout(WITHIN):
+                await self.read.wait()
+        return await super()._rpc_call(rpc, *args, **options)
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "a-key-that-is-longer-than-the-id-of-an-update"}])
+async def test_an_answer_takes_five_calls_of_which_three_are_made_at_once_and_short_ids(
+    payments: Payments, key: dict[str, str]
+) -> None:
+    api = payments.api
+    service = Rendezvous(api.temporal.service_client)
+    client = Client(service, data_converter=api.temporal.data_converter)
+    app = create_app(api.settings, api.catalog, client=client)
+    async with payments.worker([pay_call(), "Paid."]), app.router.lifespan_context(app), client_of(app) as http:
+        task = await payments.waiting()
+        service.calls.clear()
+        answer = {"decision": "approve"}
+        path = f"/api/v1/tasks/{task['id']}/input-requests/input_1"
+        response = await http.post(path, json=answer, headers=key)
+    assert response.json()["doing"]  # only the query has that
+    calls = {rpc: count for rpc, count in service.calls.items() if "queue" not in rpc and rpc != "list_workers"}
+    assert calls == {
+        "describe_workflow_execution": 2,
+        "get_workflow_execution_history": 1,
+        "query_workflow": 1,
+        "update_workflow_execution": 1,
+    }
+    history = await api.temporal.get_workflow_handle(task["id"]).fetch_history()
+    accepted = [event.workflow_execution_update_accepted_event_attributes for event in history.events]
+    assert [len(each.protocol_instance_id) for each in accepted if each.protocol_instance_id] == [16 if key else 12]

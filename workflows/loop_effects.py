@@ -386,7 +386,8 @@ class DurableEffects:
     async def ask(self, request: InputRequest) -> InputAnswer:
         """Open an input request, and wait for its answer."""
         try:
-            answer = await self.human_input.ask(request)
+            with self._listed_progress.waiting():
+                answer = await self.human_input.ask(request)
         finally:
             if (notice := self._notices.pop(request.id, None)) is not None:
                 notice.cancel()  # a request that has its answer needs no notice

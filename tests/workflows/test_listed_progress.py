@@ -52,6 +52,17 @@ async def test_the_first_step_after_five_seconds_records_the_progress(time_skipp
     assert recorded_progress(events) == [(1, None), (4, 45), (6, 90)]
 
 
+async def test_the_time_in_which_people_are_asked_does_not_count(time_skipping_env: TaskEnvironment) -> None:
+    later = ModelUnavailable("Later.", status=503, retry_after=3)
+    script: list[ScriptedResponse] = [call(1), later, call(2), later, call(3), "done"]
+    asking = {"tool": "lookup", "then": "ask", "expires": "1h", "on_expiry": "approve"}
+    async with time_skipping_env.worker(ScriptedModel(script), lookup):
+        _, handle = await time_skipping_env.run("Go.", time_skipping_env.agent(lookup, policy=[asking]))
+    progress = recorded_progress(await time_skipping_env.history(handle))
+    # Steps 2, 3 and 4 start after 0, 3 and 6 s of work; the call before each has waited for an hour.
+    assert [upserted for upserted in progress if upserted != (None, None)] == [(1, None), (4, 45), (4, 60)]
+
+
 async def test_the_usage_of_a_running_task_is_in_its_memo(time_skipping_env: TaskEnvironment) -> None:
     script: list[ScriptedResponse] = [call(1), ModelUnavailable("Later.", status=503, retry_after=60), call(2), "done"]
     async with time_skipping_env.worker(ScriptedModel(script), lookup):

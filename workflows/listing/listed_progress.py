@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
 __all__ = ["ListedProgress", "progress_attributes"]
 
 _MIN_INTERVAL = timedelta(seconds=5)
-"""Time between two updates while a task runs: each adds two events to its history, and short tasks need none."""
+"""Time between two updates in which a task runs: each adds two events to its history, and short tasks need none."""
 
 
 def progress_attributes(steps: int, usage: Usage) -> list[SearchAttributeUpdate[Any]]:
@@ -29,6 +31,23 @@ class ListedProgress:
 
     def __init__(self) -> None:
         self._updated_at = workflow.now()
+        """Of the last update, later by the time that the task has waited since."""
+        self._waits_since = self._updated_at
+        self._waits = 0
+        """How many input requests are open."""
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Don't count the time of the block, in which a person is asked: steps and usage stay as they are."""
+        if not self._waits:
+            self._waits_since = workflow.now()
+        self._waits += 1
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            if not self._waits:
+                self._updated_at = min(workflow.now(), self._updated_at + (workflow.now() - self._waits_since))
 
     def step_started(self, steps: int, usage: Usage) -> None:
         """Update what lists show, if the last update is old enough."""

@@ -212,7 +212,7 @@ class DurableEffects:
             own_start=self.versions.own_start(recorded, has_own=bool(loop.plan or loop.ledger.entries)),
         )
         self.details.model_requested(loop.steps, loop.model)
-        self._listed_progress.step_started(loop.steps, loop.usage)
+        self._listed_progress.step_started(loop.steps, loop.usage, self.listed.waited)
         policy = model_policy(fallback=loop.has_fallback)
         try:
             activity: asyncio.Task[ModelReply] = workflow.start_activity(
@@ -386,8 +386,7 @@ class DurableEffects:
     async def ask(self, request: InputRequest) -> InputAnswer:
         """Open an input request, and wait for its answer."""
         try:
-            with self._listed_progress.waiting():
-                answer = await self.human_input.ask(request)
+            answer = await self.human_input.ask(request)
         finally:
             if (notice := self._notices.pop(request.id, None)) is not None:
                 notice.cancel()  # a request that has its answer needs no notice

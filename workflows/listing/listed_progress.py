@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -31,28 +29,16 @@ class ListedProgress:
 
     def __init__(self) -> None:
         self._updated_at = workflow.now()
-        """Of the last update, later by the time that the task has waited since."""
-        self._waits_since = self._updated_at
-        self._waits = 0
-        """How many input requests are open."""
+        """Less the time in which the task had waited for people until then."""
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Don't count the time of the block, in which a person is asked: steps and usage stay as they are."""
-        if not self._waits:
-            self._waits_since = workflow.now()
-        self._waits += 1
-        try:
-            yield
-        finally:
-            self._waits -= 1
-            if not self._waits:
-                self._updated_at = min(workflow.now(), self._updated_at + (workflow.now() - self._waits_since))
+    def step_started(self, steps: int, usage: Usage, waited: timedelta) -> None:
+        """Update what lists show, if the task has worked for long enough since the last update.
 
-    def step_started(self, steps: int, usage: Usage) -> None:
-        """Update what lists show, if the last update is old enough."""
-        if workflow.now() - self._updated_at < _MIN_INTERVAL:
+        ``waited`` is how long it has waited for people so far.
+        """
+        now = workflow.now() - waited
+        if now - self._updated_at < _MIN_INTERVAL:
             return
-        self._updated_at = workflow.now()
+        self._updated_at = now
         workflow.upsert_search_attributes(progress_attributes(steps, usage))
         workflow.upsert_memo({MEMO_USAGE: usage})

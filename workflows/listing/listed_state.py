@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -47,6 +47,9 @@ class ListedState:
         self._listed_status: RunningStatus = self.status
         self._listed_terms = _inbox_terms(pending)
         self._listed_since = _oldest(pending)
+        self._waits_since = workflow.now()
+        self.waited = timedelta()
+        """How long requests have been pending, up to the last time that none was."""
 
     @property
     def status(self) -> RunningStatus:
@@ -70,6 +73,10 @@ class ListedState:
 
     def set_pending(self, pending: Sequence[InputRequest]) -> None:
         """List the task with these pending requests."""
+        if not self._pending:
+            self._waits_since = workflow.now()
+        elif not pending:
+            self.waited += workflow.now() - self._waits_since
         self._pending = pending
         self._update()
 

@@ -18,6 +18,9 @@ __all__ = ["DYNAMIC_CONFIG", "TemporalServer", "find_temporal"]
 DYNAMIC_CONFIG = (
     # There is one shard: with the default of 20 polls a second, each workflow task waits 50 ms after a burst.
     "history.transferProcessorMaxPollRPS=2000",
+    # A dev server reads its cluster and namespace from the database for each use of a search attribute: half of all its
+    # reads and writes. With the cache of other servers, one that is added while it runs can be used 2 s later.
+    "system.forceSearchAttributesCacheRefreshOnRead=false",
     # Lists show a task as stalled after its second failed workflow task: by default after the fifth, minutes later.
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
     "matching.enableFairness=true",

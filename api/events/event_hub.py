@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,7 +15,7 @@ from activities.streaming.token_batches import TokenBatch
 from activities.temporal.client import temporal_address
 from api.events.event import Event
 from api.events.event_position import Position
-from api.events.feed_subscriber import FeedSubscriber
+from api.events.feed_subscriber import FeedSubscriber, each_event
 from api.events.task_feed import PositionKey, TaskFeed
 from api.events.task_history import TaskHistory
 from api.tasks.errors import PositionInvalid, TaskNotFound, WatchInterrupted
@@ -143,8 +143,12 @@ class PendingWatch:
     task_id: str
     ended: ClassVar[bool] = False
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield the task's events once it has started. Close it.
+    def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the events of ``batches`` one by one; raise as it does. Close it."""
+        return each_event(self.batches())
+
+    async def batches(self) -> AsyncGenerator[Sequence[Event], None]:
+        """Yield the task's events once it has started, as ``TaskWatch`` does. Close it.
 
         Raises:
             WatchInterrupted: as of ``TaskWatch``, or the task won't start any more.
@@ -153,9 +157,9 @@ class PendingWatch:
             watch = await self.hub.watch_started(self.task_id)
         except TaskNotFound as error:
             raise WatchInterrupted("The task won't start: its conversation was deleted, or has ended.") from error
-        async with aclosing(watch.events()) as events:
-            async for event in events:
-                yield event
+        async with aclosing(watch.batches()) as batches:
+            async for batch in batches:
+                yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +183,22 @@ class TaskWatch:
         """The task's id."""
         return self.history.task_id
 
-    async def events(self) -> AsyncGenerator[Event, None]:
+    def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the events of ``batches`` one by one; raise as it does. Close it."""
+        return each_event(self.batches())
+
+    async def batches(self) -> AsyncGenerator[Sequence[Event], None]:
         """Yield each durable event once, in order, and live ones in between, until the task's last. Close it.
+
+        A batch has all events that are there, so that they are sent at once.
 
         Raises:
             WatchInterrupted: the watcher is too slow, or the task can't be followed; resume after the last event.
         """
         feed = self.hub.join(self)
         try:
-            async with aclosing(FeedSubscriber(feed, self.after).events()) as events:
-                async for event in events:
-                    yield event
+            async with aclosing(FeedSubscriber(feed, self.after).batches()) as batches:
+                async for batch in batches:
+                    yield batch
         finally:
             self.hub.leave(self, feed)

@@ -13,9 +13,19 @@ from api.events.live_tokens import TOKEN_EVENTS
 from api.events.task_feed import TASK_GONE, PositionKey, TaskFeed, is_gone, retry_delay
 from api.tasks.errors import WatchInterrupted
 
-__all__ = ["FeedSubscriber"]
+__all__ = ["FeedSubscriber", "each_event"]
 
+_MAX_BATCH_BYTES = 16_384
+"""Of JSON; a batch ends with the event that reaches it. A quarter of what a connection buffers before it waits."""
 _TOO_SLOW = "Events came faster than you read them. Resume after the last one: nothing durable is lost."
+
+
+async def each_event(batches: AsyncGenerator[Sequence[Event], None]) -> AsyncGenerator[Event, None]:
+    """Yield the events of ``batches`` one by one. Close it: that closes the batches."""
+    async with aclosing(batches):
+        async for batch in batches:
+            for event in batch:
+                yield event
 
 
 class FeedSubscriber:
@@ -33,8 +43,8 @@ class FeedSubscriber:
         self._has_tokens = False
         """Whether the watcher has all deltas of the response in progress, so that further ones can follow."""
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield each durable event once, in order, and live ones, until the feed ends.
+    async def batches(self) -> AsyncGenerator[Sequence[Event], None]:
+        """Yield each durable event once, in order, and live ones, until the feed ends: those at once that are there.
 
         Raises:
             WatchInterrupted: the watcher is too slow, or the feed ended before its task.
@@ -42,19 +52,18 @@ class FeedSubscriber:
         buffer = self._feed.buffer
         while True:
             async for event in self._from_history():
-                yield event
+                yield [event]
             number = buffer.start
             while number >= buffer.start:
                 if number < buffer.end:
-                    event = buffer[number]
-                    number += 1
-                    if self._accept(event, number - 1):
-                        yield event
+                    batch, number = self._accepted(number)
+                    if batch:
+                        yield batch
                 elif buffer.closed:
                     break
                 else:
-                    for event in self._catch_up():
-                        yield event
+                    if events := self._catch_up():
+                        yield events
                     await buffer.wait_for(number)
             else:
                 if self._caught_up:
@@ -64,6 +73,21 @@ class FeedSubscriber:
             if self._feed.interruption:
                 raise WatchInterrupted(self._feed.interruption)
             return
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the events of ``batches`` one by one; raise as it does."""
+        return each_event(self.batches())
+
+    def _accepted(self, number: int) -> tuple[Sequence[Event], int]:
+        """Return the next events to yield of those in the buffer from ``number``, and the number after them."""
+        buffer, batch, size = self._feed.buffer, list[Event](), 0
+        while number < buffer.end and size < _MAX_BATCH_BYTES:
+            event = buffer[number]
+            if self._accept(event, number):
+                batch.append(event)
+                size += len(event.json)
+            number += 1
+        return batch, number
 
     async def _from_history(self) -> AsyncGenerator[Event, None]:
         """Yield the events before the buffer's, run by run. While Temporal is away, yield none and try again."""

@@ -34,6 +34,10 @@ def frame(event: Event) -> bytes:
     return b"event: %b\nid: %b\ndata: %b\n\n" % (event_type, event.id.encode(), event.json)
 
 
+def _frames(events: Event | Sequence[Event]) -> bytes:
+    return frame(events) if isinstance(events, Event) else b"".join(map(frame, events))
+
+
 def comment(text: str) -> bytes:
     """Return a comment line for people, which clients ignore."""
     return f": {' '.join(text.split())}\n\n".encode()
@@ -49,14 +53,14 @@ class EventStream(Response):
 
     def __init__(
         self,
-        events: AsyncGenerator[Event, None],
+        events: AsyncGenerator[Event, None] | AsyncGenerator[Sequence[Event], None],
         stopping: asyncio.Event,
         *,
         first: Sequence[Event] = (),
         heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S,
         slow_watcher_timeout_s: float = SLOW_WATCHER_TIMEOUT_S,
     ) -> None:
-        """Stream ``first`` and then ``events``, which are closed in the end."""
+        """Stream ``first`` and then ``events``, which are closed in the end. Several at once are sent in one write."""
         self.status_code = 200
         self.background = None
         self._events = events
@@ -89,7 +93,7 @@ class EventStream(Response):
         """
         async with asyncio.timeout(self._slow_watcher_timeout_s):
             await response.start(self.status_code, self.raw_headers)
-            await response.send(b"retry: %d\n\n" % _RECONNECT_DELAY_MS + b"".join(map(frame, self._first)))
+            await response.send(b"retry: %d\n\n" % _RECONNECT_DELAY_MS + _frames(self._first))
         reason = await self._send_events(response)
         async with asyncio.timeout(self._slow_watcher_timeout_s):
             if reason is not None:
@@ -106,8 +110,8 @@ class EventStream(Response):
         with anyio.CancelScope() as sending:
             watching = asyncio.create_task(self._watch_client(response, sending))
             try:
-                async for event in self._events:
-                    await response.send(frame(event))
+                async for events in self._events:
+                    await response.send(_frames(events))
             except WatchInterrupted as interrupted:
                 return str(interrupted)
             finally:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
+import anyio
 from grpc.aio import ServicerContext
 
 from api.async_wait import wait_unless
 from api.events.event import Event
-from api.events.event_hub import PendingWatch, TaskWatch
 from api.events.sse import SLOW_WATCHER_TIMEOUT_S
 from api.grpc.message_fields import idempotency_key
 from api.grpc.request_messages import answer_request, new_task, task_list_request, wait_seconds
@@ -24,7 +24,6 @@ from api.tasks.errors import WatchInterrupted
 __all__ = ["TaskServicer"]
 
 _RESUME_HINT = "Watch again after the last event."
-_END = "end"
 _WatchContext = ServicerContext[tasks_pb2.WatchTaskRequest, tasks_pb2.WatchTaskResponse]
 
 
@@ -96,10 +95,7 @@ class TaskServicer(TaskServiceServicer):
         """Stream a task's events. A coroutine, unlike the stub's type: gRPC doesn't close generators."""
         async with errors_as_status(context, request):
             watch = await self._services.hub.watch(request.task_id, request.after or None)
-            unsent = await self._send(watch, context)
-            if unsent is not None:
-                await unsent  # gRPC accepts no status before this write ends
-                raise WatchInterrupted(f"You took nothing for {self._slow_watcher_timeout_s:g} s. {_RESUME_HINT}")
+            await self._send(watch.events(), context)
 
     async def AnswerInput(
         self,
@@ -113,32 +109,64 @@ class TaskServicer(TaskServiceServicer):
             )
             return tasks_pb2.AnswerInputResponse(task=task_message(answered.task), decided=answered.is_decided)
 
-    async def _send(self, watch: TaskWatch | PendingWatch, context: _WatchContext) -> asyncio.Future[None] | None:
-        """Send events until the last one; return the write that a slow watcher didn't accept in time, if any."""
-        async with aclosing(self._events(watch)) as events:
-            async for event in events:
-                message = tasks_pb2.WatchTaskResponse(event=event_message(event))
-                write = asyncio.ensure_future(context.write(message))
-                write.add_done_callback(_retrieve_error)
-                await asyncio.wait([write], timeout=self._slow_watcher_timeout_s)
-                if not write.done():
-                    return write
-                await write
-        return None
+    async def _send(self, events: AsyncGenerator[Event, None], context: _WatchContext) -> None:
+        """Send events until the last one, and close them.
 
-    async def _events(self, watch: TaskWatch | PendingWatch) -> AsyncGenerator[Event, None]:
-        """Yield events until the last one, or until the server stops; that interrupts between two, never a write."""
-        async with aclosing(watch.events()) as events:
-            while True:
-                event = await wait_unless(anext(events, _END), self._services.stopping.wait())
-                if event is None:
-                    raise WatchInterrupted(f"The server stops. {_RESUME_HINT}")
-                if isinstance(event, str):
-                    return
-                yield event
+        Raises:
+            WatchInterrupted: the client is too slow, or the server stops; that interrupts between two, never a write.
+        """
+        # One task for each watcher: a task or a time-out for each event would cost more than to send it.
+        async with aclosing(events):
+            with anyio.CancelScope() as reading:
+                call = _WatchCall(events, reading)
+                interrupting = asyncio.create_task(self._interrupt(call))
+                try:
+                    async for event in events:
+                        await call.write(tasks_pb2.WatchTaskResponse(event=event_message(event)), context)
+                        if call.interruption:  # gRPC accepts no status before a write ends
+                            break
+                finally:
+                    interrupting.cancel()
+        if call.interruption:
+            raise WatchInterrupted(f"{call.interruption} {_RESUME_HINT}")
+
+    async def _interrupt(self, call: _WatchCall) -> None:
+        """Interrupt the call when the server stops, or when its client doesn't accept an event in time."""
+        now, stopping = asyncio.get_running_loop().time, self._services.stopping
+        while not stopping.is_set():
+            remaining = self._slow_watcher_timeout_s
+            if call.writing_since is not None:
+                remaining += call.writing_since - now()
+            if remaining <= 0:
+                await call.interrupt(f"You took nothing for {self._slow_watcher_timeout_s:g} s.")
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(remaining):
+                    await stopping.wait()
+        await call.interrupt("The server stops.")
 
 
-def _retrieve_error(write: asyncio.Future[None]) -> None:
-    """Mark the error of a write as seen: nothing awaits it when the watcher disconnects meanwhile."""
-    if not write.cancelled():
-        write.exception()
+class _WatchCall:
+    """One watcher's call, which waits either for an event or for its client."""
+
+    def __init__(self, events: AsyncGenerator[Event, None], reading: anyio.CancelScope) -> None:
+        self._events = events
+        self._reading = reading
+        self.writing_since: float | None = None
+        """Since when the client has been accepting an event, by the loop's clock; None: the call waits for events."""
+        self.interruption = ""
+        """Why no further events are sent."""
+
+    async def write(self, message: tasks_pb2.WatchTaskResponse, context: _WatchContext) -> None:
+        """Send an event; return when the client accepts more."""
+        self.writing_since = asyncio.get_running_loop().time()
+        await context.write(message)
+        self.writing_since = None
+
+    async def interrupt(self, reason: str) -> None:
+        """Follow the task no longer, and let a write end."""
+        self.interruption = reason
+        if self.writing_since is None:
+            self._reading.cancel()
+        else:
+            await self._events.aclose()

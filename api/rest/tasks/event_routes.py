@@ -66,14 +66,14 @@ async def watch_task(
     """Stream a task's events, from its start or after a position, until its last one."""
     services = request_services(request)
     watch = await services.hub.watch(task_id, last_event_id or after or None)
-    events = watch.events()
+    batches = watch.batches()
     if not watch.ended:
-        return EventStream(events, services.stopping)
-    first = await anext(events, None)
+        return EventStream(batches, services.stopping)
+    first = await anext(batches, None)
     if first is None:
-        await events.aclose()
+        await batches.aclose()
         return Response(status_code=204)  # makes a browser stop reconnecting
-    return EventStream(events, services.stopping, first=[first])
+    return EventStream(batches, services.stopping, first=first)
 
 
 @router.get("/events", status_code=200, operation_id="watchTasks", response_class=EventStream, responses=_STREAM)

@@ -48,6 +48,7 @@ def test_the_command_holds_ports_database_and_every_search_attribute() -> None:
     assert command.count("--search-attribute ") == len(SEARCH_ATTRIBUTES)
     assert "--search-attribute OpspawnTags=KeywordList" in command
     assert "history.transferProcessorMaxPollRPS=2000" in command
+    assert "system.forceSearchAttributesCacheRefreshOnRead=false" in command, "half of all reads and writes"
 
 
 def test_in_memory_and_without_web_ui_is_the_default() -> None:

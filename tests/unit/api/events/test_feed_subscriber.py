@@ -127,6 +127,17 @@ async def test_a_subscriber_that_falls_behind_is_interrupted(temporal: ScriptedT
             await anext(events)
 
 
+async def test_events_that_are_there_are_one_batch_unless_they_are_large(temporal: ScriptedTemporal) -> None:
+    async with feed_of(temporal) as feed:
+        await caught_up(feed, 1)
+        async with asyncio.timeout(TIMEOUT_S), aclosing(FeedSubscriber(feed, START).batches()) as batches:
+            assert [event.type for event in await anext(batches)] == ["task.status"]
+            for text in ("a", "b", "x" * 20_000, "c"):
+                feed.buffer.append(live(text))
+            received = [[str(event.data["text"])[:1] for event in await anext(batches)] for _ in range(2)]
+    assert received == [["a", "b", "x"], ["c"]]
+
+
 async def test_a_new_subscriber_gets_the_tokens_so_far_and_then_each_delta(temporal: ScriptedTemporal) -> None:
     activity_id = temporal.schedule_model()
     response = ResponseId(TASK_ID, temporal.run_id, activity_id, 1, 1)

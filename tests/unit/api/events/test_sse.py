@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -223,3 +223,14 @@ async def test_an_error_of_the_connection_while_a_comment_is_sent_ends_the_strea
     with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="broken")):
         await stream(source, connection, send=send, heartbeat_interval_s=0.01)
     assert source.closed
+
+
+async def test_events_that_are_there_at_once_are_sent_in_one_write() -> None:
+    async def batches() -> AsyncGenerator[Sequence[Event], None]:
+        yield [DURABLE, LIVE]
+
+    connection = Connection()
+    response = EventStream(batches(), asyncio.Event(), first=[LIVE, LIVE])
+    await response({"type": "http"}, connection.receive, connection.send)
+    bodies = [message["body"] for message in connection.sent[1:]]
+    assert bodies == [b"retry: 1000\n\n" + 2 * frame(LIVE), frame(DURABLE) + frame(LIVE), b""]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from agentkit.llm.local.server_process import LocalServer
 from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
@@ -22,7 +20,7 @@ class ServedModel:
     def __init__(self, local_server: LocalServer) -> None:
         self.local_server = local_server
         self.model = OpenAICompatibleModel(
-            partial(ChatCompletionsApi, provider="openai-compatible"),
+            ChatCompletionsApi(provider="openai-compatible"),
             provider="local",
             base_url=f"{local_server.address}/v1",
             api_key=local_server.key,

@@ -1,12 +1,10 @@
-"""OpenAI's Chat Completions API, which nearly every server offers: request bodies, and how they are sent."""
+"""OpenAI's Chat Completions API, which nearly every server offers: its request bodies."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from openai import AsyncOpenAI, AsyncStream, omit
-from openai.types.chat import ChatCompletionChunk
 from pydantic import JsonValue
 
 from agentkit.interfaces import Emit, ModelRequest
@@ -61,52 +59,35 @@ _OPTIONAL_FIELDS: Mapping[str, re.Pattern[str]] = {
 
 
 class ChatCompletionsApi:
-    """The Chat Completions API of one client."""
+    """The Chat Completions API as one provider has it."""
 
+    path = "chat/completions"
     optional_fields = _OPTIONAL_FIELDS
 
     def __init__(
         self,
-        client: AsyncOpenAI,
         *,
         provider: str,
         body: Callable[[ModelRequest, str], dict[str, object]] | None = None,
     ) -> None:
-        """Use a client.
+        """Set up the rules of a provider.
 
         Args:
-            client: the SDK's client.
             provider: whose rules apply; one of the names in ``agentkit.config.providers``.
             body: returns a request's body, without the model's name; None: ``chat_body``.
         """
-        self._completions = client.chat.completions  # here, as the SDK imports it (0.3 s) on first use
         self._provider = provider
         self._chat_body = body or chat_body
 
     def body(self, request: ModelRequest) -> Mapping[str, object]:
         """Return a request's body without the model's name."""
-        options = {_STREAM_OPTIONS: {"include_usage": True}} if _asks_for_usage(request) else {}
+        asks_for_usage = _STREAM_OPTIONS not in (request.settings.omit or ())
+        options = {_STREAM_OPTIONS: {"include_usage": True}} if asks_for_usage else {}
         return {**self._chat_body(request, self._provider), **options}
-
-    async def open_stream(self, request: ModelRequest) -> AsyncStream[ChatCompletionChunk]:
-        """Send a request, and return the stream of response events."""
-        return await self._completions.create(
-            model=request.model.partition(":")[2] or request.model,
-            messages=(),
-            stream=True,
-            stream_options={"include_usage": True} if _asks_for_usage(request) else omit,
-            extra_headers=request.settings.extra_headers,
-            # This overrides `messages`, which the SDK would check item by item: 20 ms of CPU for 100 messages.
-            extra_body=self._chat_body(request, self._provider),
-        )
 
     def new_builder(self, request: ModelRequest, emit: Emit | None) -> ChatResponseBuilder:
         """Return a builder for the response to ``request``."""
         return ChatResponseBuilder(request, emit, output_tool=_output_mode(request, self._provider) == "tool")
-
-
-def _asks_for_usage(request: ModelRequest) -> bool:
-    return _STREAM_OPTIONS not in (request.settings.omit or ())
 
 
 def _output_mode(request: ModelRequest, provider: str) -> OutputMode | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 from agentkit.llm.openai.chat_request import ChatCompletionsApi
@@ -45,7 +44,7 @@ class OpenAIModel(OpenAICompatibleModel):
         """
         api = api or ("responses" if base_url is None else "chat")
         super().__init__(
-            ResponsesApi if api == "responses" else partial(ChatCompletionsApi, provider=provider),
+            ResponsesApi() if api == "responses" else ChatCompletionsApi(provider=provider),
             provider=provider,
             base_url=base_url or _OPENAI_URL,
             api_key=api_key,

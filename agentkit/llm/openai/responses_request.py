@@ -1,12 +1,10 @@
-"""OpenAI's Responses API: request bodies, and how they are sent."""
+"""OpenAI's Responses API: its request bodies."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from openai import AsyncOpenAI, AsyncStream, omit
-from openai.types.responses import ResponseStreamEvent
 from pydantic import JsonValue
 
 from agentkit.interfaces import Emit, ModelRequest
@@ -47,35 +45,18 @@ _OPTIONAL_FIELDS: Mapping[str, re.Pattern[str]] = {
 
 
 class ResponsesApi:
-    """The Responses API of one client. OpenAI stores nothing: each request contains the complete transcript."""
+    """The Responses API. OpenAI stores nothing: each request contains the complete transcript."""
 
+    path = "responses"
     optional_fields = _OPTIONAL_FIELDS
-
-    def __init__(self, client: AsyncOpenAI) -> None:
-        self._responses = client.responses  # here, as the SDK imports it on first use
 
     def body(self, request: ModelRequest) -> Mapping[str, object]:
         """Return a request's body without the model's name."""
-        return responses_body(request) | ({} if _leaves_out_store(request) else {"store": False})
-
-    async def open_stream(self, request: ModelRequest) -> AsyncStream[ResponseStreamEvent]:
-        """Send a request, and return the stream of response events."""
-        return await self._responses.create(
-            model=request.model.partition(":")[2] or request.model,
-            input=[],
-            stream=True,
-            store=omit if _leaves_out_store(request) else False,
-            extra_headers=request.settings.extra_headers,
-            extra_body=responses_body(request),  # overrides `input`, which the SDK would check item by item
-        )
+        return responses_body(request) | ({} if "store" in (request.settings.omit or ()) else {"store": False})
 
     def new_builder(self, request: ModelRequest, emit: Emit | None) -> ResponsesResponseBuilder:
         """Return a builder for the response to ``request``."""
         return ResponsesResponseBuilder(request, emit, output_tool=_output_mode(request) == "tool")
-
-
-def _leaves_out_store(request: ModelRequest) -> bool:
-    return "store" in (request.settings.omit or ())
 
 
 def _output_mode(request: ModelRequest) -> OutputMode | None:

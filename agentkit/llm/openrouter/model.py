@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.chat_request import ChatCompletionsApi, chat_body
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
@@ -38,7 +36,7 @@ class OpenRouterModel(OpenAICompatibleModel):
         """
         headers = {"HTTP-Referer": referer, "X-Title": title}
         super().__init__(
-            partial(ChatCompletionsApi, provider=_PROVIDER, body=openrouter_body),
+            ChatCompletionsApi(provider=_PROVIDER, body=openrouter_body),
             provider=_PROVIDER,
             base_url=base_url or _OPENROUTER_URL,
             api_key=api_key,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing
-from functools import partial
+from dataclasses import replace
+from types import FrameType
 
 import pytest
 
@@ -10,10 +12,11 @@ from agentkit.interfaces import ModelRequest
 from agentkit.llm.openai.chat_request import ChatCompletionsApi
 from agentkit.llm.openai.compatible_model import OpenAICompatibleModel
 from agentkit.messages import user_message
+from agentkit.specs import ModelSettings
 from agentkit.testing import RawResponse, ScriptedOpenAIServer, ServerFailure, ServerResponse
 
 REQUEST = ModelRequest(model="acme:small", system="", messages=(user_message("Hi"),))
-CHAT = partial(ChatCompletionsApi, provider="acme")
+CHAT = ChatCompletionsApi(provider="acme")
 
 
 def _model(url: str) -> OpenAICompatibleModel:
@@ -51,3 +54,29 @@ async def test_a_response_of_type_json_is_read_as_a_complete_one(body: str, erro
         else:
             with pytest.raises(ModelUnavailable, match=error):
                 await model.respond(REQUEST)
+
+
+async def test_a_request_runs_no_code_of_the_sdk() -> None:
+    calls: list[str] = []
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and str(frame.f_globals.get("__name__")).partition(".")[0] == "openai":
+            calls.append(frame.f_code.co_qualname)
+
+    async with ScriptedOpenAIServer([ServerResponse(text="ok")] * 2) as server, aclosing(_model(server.url)) as model:
+        await model.respond(REQUEST)  # the first one reads the SDK's headers
+        sys.setprofile(count)
+        try:
+            await model.respond(REQUEST)
+        finally:
+            sys.setprofile(None)
+    assert calls == []
+
+
+async def test_headers_of_an_agent_replace_those_of_the_provider_whatever_their_case() -> None:
+    settings = ModelSettings(extra_headers={"x-team": "us", "AUTHORIZATION": "Basic eA=="})
+    async with ScriptedOpenAIServer([ServerResponse(text="ok")] * 2) as server, aclosing(_model(server.url)) as model:
+        await model.respond(replace(REQUEST, settings=settings))
+        await model.respond(REQUEST)
+    sent = [(request.headers["x-team"], request.headers["authorization"]) for request in server.requests]
+    assert sent == [("us", "Basic eA=="), ("eu", "Bearer unused")]

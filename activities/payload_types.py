@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from pydantic import ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_serializer
+from pydantic import ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from agentkit.input_requests import InputRequest
 from agentkit.interfaces import (
@@ -148,7 +148,11 @@ class ModelCall(Record):
 
 
 class ModelReply(Record):
-    """The result of the model activity. The response's message enters the transcript here."""
+    """The result of the model activity. The response's message enters the transcript here.
+
+    Each step has one in history, so its JSON is the response's without what nearly all of them have in common: the
+    message's role, the reason to stop that its parts imply, one model call, and counts of zero.
+    """
 
     response: ModelResponse
 
@@ -157,12 +161,34 @@ class ModelReply(Record):
         """Set where the transcript is to be shortened before the next request."""
         return self.response.context
 
-    @field_serializer("response", mode="wrap")
-    def _without_zeros(self, response: ModelResponse, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
-        """Keep zero counts out of history: most kinds of tokens, in every step."""
-        written: dict[str, JsonValue] = write(response)
-        used = response.usage.model_dump(mode="json", exclude_defaults=True)
-        return {**written, "usage": used}
+    @model_serializer(mode="wrap")
+    def _write(self, write: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        written: dict[str, JsonValue] = write(self)["response"]
+        message, usage = self.response.message, self.response.usage
+        if message.role == "assistant" and isinstance(written["message"], dict):
+            del written["message"]["role"]
+        if self.response.stop_reason == ("tool_calls" if message.tool_calls else "end"):
+            del written["stop_reason"]
+        counts = usage.model_dump(mode="json", exclude_defaults=True, exclude={"model_calls"})
+        return {**written, "usage": counts if usage.model_calls == 1 else {**counts, "model_calls": usage.model_calls}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, data: object) -> object:
+        if not isinstance(data, dict) or "response" in data:
+            return data
+        message, usage = data.get("message"), data.get("usage")
+        if not isinstance(message, dict) or not isinstance(usage, dict):
+            return data
+        parts = message.get("parts")
+        has_calls = isinstance(parts, list) and any(_is_call(part) for part in parts)
+        defaults = {"stop_reason": "tool_calls" if has_calls else "end"}
+        response = {"message": {"role": "assistant", **message}, "usage": {"model_calls": 1, **usage}}
+        return {"response": {**defaults, **data, **response}}
+
+
+def _is_call(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") == "tool_call"
 
 
 def encode_output(output: ToolOutput) -> bytes:

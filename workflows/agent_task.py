@@ -30,9 +30,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.conversations.turn_ends import turn_end
     from workflows.human_input import read_answer
     from workflows.listing.journal import CancelledEntry, LimitsRaisedEntry
-    from workflows.listing.listed_progress import progress_attributes
+    from workflows.listing.listed_progress import progress_attributes, progress_memo
     from workflows.loop_effects import DurableEffects
-    from workflows.search_attributes import MEMO_USAGE, STATUS
+    from workflows.search_attributes import STATUS
     from workflows.steering_state import read_message
     from workflows.step_boundary import StepBoundary
     from workflows.target_version import continue_on_target_version
@@ -264,7 +264,7 @@ class AgentTask:
         if status == "cancelled":
             self._effects.record([CancelledEntry(step=self._loop.steps, usage=usage)])
         workflow.upsert_search_attributes([STATUS.value_set(status), *progress_attributes(self._loop.steps, usage)])
-        workflow.upsert_memo({MEMO_USAGE: usage})
+        workflow.upsert_memo(progress_memo(usage))
         self._effects.details.ended(status, usage, self._error)
 
     def _fail(self, error_type: str, message: str, status: TaskStatus = "failed") -> NoReturn:

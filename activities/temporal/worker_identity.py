@@ -12,13 +12,13 @@ from activities.settings import Settings
 
 __all__ = ["WorkerIdentity", "app_id", "is_running", "own_identity", "parse_identity"]
 
-_IDENTITY = re.compile(r"(\d+)@(\S+) app=(\S+)")
+_IDENTITY = re.compile(r"(\d+)@([^\s/]+)/(\S+)")
 _MAX_NAME_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:
-    """``str()`` is what Temporal shows: ``PID@HOST app=APP``."""
+    """``str()`` is what Temporal shows: ``PID@HOST/APP``. A step has it ten times in history."""
 
     pid: int
     host: str
@@ -36,7 +36,7 @@ class WorkerIdentity:
         return self.is_local and not is_running(self.pid)
 
     def __str__(self) -> str:
-        return f"{self.pid}@{self.host} app={self.app}"
+        return f"{self.pid}@{self.host}/{self.app}"
 
 
 def app_id(settings: Settings) -> str:

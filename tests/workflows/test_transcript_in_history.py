@@ -86,9 +86,9 @@ async def test_feedback_of_the_planner_is_in_history_once_as_a_composed_message(
     ("read", "events_of_a_step", "max_kib"),
     [
         # Scheduled, started and completed, of two activities and two workflow tasks.
-        pytest.param(read_page, 12, 2.75, id="tool as an activity"),
+        pytest.param(read_page, 12, 2.6, id="tool as an activity"),
         # The same of one activity and one workflow task, and the marker of the local activity.
-        pytest.param(read_page_fast, 7, 2.4, id="tool as a local activity"),
+        pytest.param(read_page_fast, 7, 2.3, id="tool as a local activity"),
     ],
 )
 async def test_history_grows_by_the_same_amount_in_every_step(
@@ -110,5 +110,5 @@ async def test_history_grows_by_the_same_amount_in_every_step(
     assert len(early) == len(late) == 10 * events_of_a_step
     assert abs(len(serialized(early)) - len(serialized(late))) < 200
     # The names of the machine and of the app's directory stand in several events of each step.
-    identity, usual = str(own_identity(env.settings)).encode(), b"12345@vm app=app-01234567"
+    identity, usual = str(own_identity(env.settings)).encode(), b"12345@vm/app-01234567"
     assert len(serialized(late).replace(identity, usual)) / 10 < max_kib * 1024

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from agentkit.messages import Usage
     from workflows.search_attributes import COST_USD, MEMO_USAGE, STEPS, TOKENS
 
-__all__ = ["ListedProgress", "progress_attributes"]
+__all__ = ["ListedProgress", "progress_attributes", "progress_memo"]
 
 _MIN_INTERVAL = timedelta(seconds=5)
 """Time between two updates in which a task runs: each adds two events to its history, and short tasks need none."""
@@ -22,6 +22,11 @@ def progress_attributes(steps: int, usage: Usage) -> list[SearchAttributeUpdate[
     """Return the updates of the search attributes for steps and usage."""
     cost = [] if usage.cost_usd is None else [COST_USD.value_set(usage.cost_usd)]
     return [STEPS.value_set(steps), TOKENS.value_set(usage.tokens), *cost]
+
+
+def progress_memo(usage: Usage) -> dict[str, object]:
+    """Return the update of the memo for the usage, without counts that are zero."""
+    return {MEMO_USAGE: usage.model_dump(mode="json", exclude_defaults=True)}
 
 
 class ListedProgress:
@@ -41,4 +46,4 @@ class ListedProgress:
             return
         self._updated_at = now
         workflow.upsert_search_attributes(progress_attributes(steps, usage))
-        workflow.upsert_memo({MEMO_USAGE: usage})
+        workflow.upsert_memo(progress_memo(usage))

@@ -22,7 +22,7 @@ __all__ = [
 
 _WORKERS: JsonValue = [
     {
-        "identity": "4711@worker-0 app=shop",
+        "identity": "4711@worker-0/shop",
         "deployment": "opspawn",
         "build_id": "2026-11-28",
         "last_poll_at": "2026-11-28T10:00:00Z",

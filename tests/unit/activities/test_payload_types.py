@@ -17,8 +17,8 @@ from activities.payload_types import (
     tool_activity,
     tool_activity_id,
 )
-from agentkit.interfaces import ModelResponse, ToolContext
-from agentkit.messages import Message, TextPart, Usage
+from agentkit.interfaces import ModelResponse, StopReason, ToolContext
+from agentkit.messages import ContentPart, Message, TextPart, ToolCall, Usage
 from agentkit.runtime.calls.tool_invocation import tool_context
 
 
@@ -88,9 +88,33 @@ def test_what_is_no_context_is_refused() -> None:
             decode_context(encoded, "task-1", "call-1")
 
 
-def test_a_model_reply_is_written_without_counts_that_are_zero() -> None:
-    message = Message(role="assistant", parts=(TextPart(text="hi"),))
-    response = ModelResponse(message=message, stop_reason="end", usage=Usage(input_tokens=3, model_calls=1))
-    written = json.loads(ModelReply(response=response).canonical_json())
-    assert written["response"]["usage"] == {"input_tokens": 3, "model_calls": 1}
-    assert ModelReply.model_validate(written).response == response
+CALL = ToolCall(id="1", name="find", arguments={})
+
+
+@pytest.mark.parametrize(
+    ("parts", "stop_reason", "usage", "written"),
+    [
+        ((TextPart(text="hi"),), "end", Usage(input_tokens=3, model_calls=1), {"usage": {"input_tokens": 3}}),
+        ((CALL,), "tool_calls", Usage(model_calls=1), {"usage": {}}),
+        ((CALL,), "end", Usage(model_calls=1), {"stop_reason": "end", "usage": {}}),
+        ((), "tool_calls", Usage(model_calls=1), {"stop_reason": "tool_calls", "usage": {}}),
+        ((), "length", Usage(), {"stop_reason": "length", "usage": {"model_calls": 0}}),
+    ],
+)
+def test_a_model_reply_is_written_without_what_others_have_in_common(
+    parts: tuple[ContentPart, ...], stop_reason: StopReason, usage: Usage, written: dict[str, JsonValue]
+) -> None:
+    message = Message(role="assistant", parts=parts, model="demo:demo")
+    reply = ModelReply(response=ModelResponse(message=message, stop_reason=stop_reason, usage=usage))
+    stored = json.loads(reply.canonical_json())
+    assert list(stored.pop("message")) == ["parts", "model"]
+    assert stored == written
+    assert ModelReply.model_validate_json(reply.canonical_json()) == reply
+    assert ModelReply.model_validate(json.loads(reply.canonical_json())) == reply
+    assert ModelReply.model_validate({"response": reply.response.model_dump(mode="json")}) == reply
+
+
+@pytest.mark.parametrize("data", [None, [], {}, {"message": 1, "usage": {}}, {"message": {"parts": 1}, "usage": {}}])
+def test_what_is_no_model_reply_is_refused(data: JsonValue) -> None:
+    with pytest.raises(ValidationError):
+        ModelReply.model_validate(data)

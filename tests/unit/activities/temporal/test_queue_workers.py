@@ -79,7 +79,7 @@ def test_deployments_and_versions_are_those_of_routing_and_of_all_that_poll() ->
 
 
 def test_a_process_of_this_machine_that_has_ended_serves_no_pinned_task() -> None:
-    gone = Poller(f"{2**22 + 1}@{socket.gethostname()} app=shop", datetime.now(UTC), V1)
+    gone = Poller(f"{2**22 + 1}@{socket.gethostname()}/shop", datetime.now(UTC), V1)
     assert QueueWorkers((gone,), VersionRouting(V1)).serving(V1) == ()
 
 

@@ -43,7 +43,7 @@ def test_the_identity_is_read_back_from_what_temporal_shows(tmp_path: Path) -> N
     assert str(identity).startswith(f"{os.getpid()}@")
 
 
-@pytest.mark.parametrize("text", ["", "12@host", "app=x", "x@host app=y", "12@host app=y z"])
+@pytest.mark.parametrize("text", ["", "12@host", "/x", "x@host/y", "12@host/y z", "12@a/b/c d"])
 def test_other_workers_have_no_identity_of_ours(text: str) -> None:
     assert parse_identity(text) is None
 

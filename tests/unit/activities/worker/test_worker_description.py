@@ -55,7 +55,7 @@ async def test_a_worker_describes_which_secrets_it_lacks(tmp_path: Path) -> None
 
 
 async def test_a_description_survives_the_data_converter(tmp_path: Path) -> None:
-    description = WorkerDescription(identity="1@host app=a", app_dir="/a", data_dir="/a/d", tools=("x",))
+    description = WorkerDescription(identity="1@host/a", app_dir="/a", data_dir="/a/d", tools=("x",))
     converter = data_converter(Settings(data_dir=tmp_path))
 
     payloads = await converter.encode([description])

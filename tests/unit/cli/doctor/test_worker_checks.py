@@ -30,17 +30,17 @@ def poller(identity: str, age_s: float) -> Poller:
 
 
 def test_a_worker_that_polled_within_a_long_poll_is_listed() -> None:
-    (workers,) = poller_findings([poller("1@elsewhere app=app-1", 65)], YEARS_FROM_NOW, EXPECTED)
+    (workers,) = poller_findings([poller("1@elsewhere/app-1", 65)], YEARS_FROM_NOW, EXPECTED)
 
-    assert (workers.status, workers.detail) == ("ok", "1 on task queue 'mine': 1@elsewhere app=app-1")
+    assert (workers.status, workers.detail) == ("ok", "1 on task queue 'mine': 1@elsewhere/app-1")
 
 
 def test_a_worker_that_polled_longer_ago_is_shown_as_dead_and_counts_for_nothing() -> None:
-    workers, dead = poller_findings([poller("1@elsewhere app=app-1", 95)], YEARS_FROM_NOW, EXPECTED)
+    workers, dead = poller_findings([poller("1@elsewhere/app-1", 95)], YEARS_FROM_NOW, EXPECTED)
 
     assert (workers.status, workers.detail) == ("missing", "none polls task queue 'mine'")
     assert workers.remedies == ("opspawn worker --app-dir app",)
-    assert (dead.subject, dead.status) == ("Worker 1@elsewhere app=app-1", "note")
+    assert (dead.subject, dead.status) == ("Worker 1@elsewhere/app-1", "note")
     assert dead.detail.startswith("dead: it last polled 95 s ago by Temporal's clock; a poll lasts less")
 
 
@@ -48,17 +48,17 @@ def test_a_worker_whose_process_has_ended_is_dead_at_once() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait(30)
     host = socket.gethostname()
-    pollers = [poller(f"{ended.pid}@{host} app=app-1", 5), poller(f"{os.getpid()}@{host} app=app-1", 5)]
+    pollers = [poller(f"{ended.pid}@{host}/app-1", 5), poller(f"{os.getpid()}@{host}/app-1", 5)]
 
     workers, dead = poller_findings(pollers, YEARS_FROM_NOW, EXPECTED)
 
-    assert workers.detail == f"1 on task queue 'mine': {os.getpid()}@{host} app=app-1"
+    assert workers.detail == f"1 on task queue 'mine': {os.getpid()}@{host}/app-1"
     assert "last polled 5 s ago by Temporal's clock; its process has ended" in dead.detail
 
 
 @pytest.mark.parametrize(
     ("identity", "status"),
-    [("1@elsewhere app=app-2", "note"), ("1@elsewhere", "ok")],
+    [("1@elsewhere/app-2", "note"), ("1@elsewhere", "ok")],
     ids=["of another app", "in another language"],
 )
 def test_workers_of_another_app_are_named(identity: str, status: str) -> None:

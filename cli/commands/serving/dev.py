@@ -10,6 +10,7 @@ import typer
 
 from activities.settings import Settings, check_exposure
 from cli.command_options import AppDir, DataDir, app_settings
+from cli.dev.attribute_registration import registering_search_attributes
 from cli.dev.child_process import ProcessGuard
 from cli.dev.data_dir_lock import DataDirLock
 from cli.dev.dev_plan import make_plan, with_free_grpc_port
@@ -67,7 +68,10 @@ async def _run(settings: Settings, workers: int, temporal_port: int | None, lock
     guard = await ProcessGuard.start(lock.fd)
     try:
         view = LogView(out, stopping.set)
-        async with serving_tasks_of_all_versions(settings, plan, view):
+        async with (
+            registering_search_attributes(settings, plan, view),
+            serving_tasks_of_all_versions(settings, plan, view),
+        ):
             await Supervisor(plan, view, guard, stopping).run()
         if view.failure is not None:
             raise view.failure

@@ -49,7 +49,7 @@ class OpenAICompatibleModel(StreamingModel):
     """A model of any provider that OpenAI's SDK can be used with.
 
     The SDK's client has the address and the headers, and its errors are raised. Requests are sent without it: it would
-    copy and convert them first, which takes 1.2 ms of CPU time each, a third of a request.
+    copy and convert them first, a third of the CPU time of a request.
     """
 
     failures = FAILURES

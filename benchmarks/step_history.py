@@ -1,7 +1,7 @@
 """Where the bytes of history go: ``python -m benchmarks.step_history``. Prints Markdown; needs no quiet machine.
 
 A task of 30 steps runs with its tool as an activity, and again as a local activity. The bytes are those of steps 11 to
-20, the mean of one; once a task is what its history has beyond 30 such steps.
+20, the mean of one; once a task is what its history has before its first step and after its last one.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _table(event_lists: Sequence[Sequence[HistoryEvent]]) -> str:
         starts = [index for index, event in enumerate(events) if _is_model_request(event)]
         first, after = starts[_FIRST], starts[_AFTER]
         step = sum(sizes[first:after]) / steps
-        totals.append((step, sum(sizes) - _STEPS * step))
+        totals.append((step, sum(sizes[: starts[0]]) + sum(sizes[starts[_STEPS] :])))
         rows = _rows(events[first:after])
         rows[_TEXTS] = steps * _TEXTS_BYTES
         rows[_RESULTS] -= rows[_TEXTS]

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import sys
 from contextlib import aclosing
 from dataclasses import replace
-from types import FrameType
 
 import pytest
 
@@ -54,23 +52,6 @@ async def test_a_response_of_type_json_is_read_as_a_complete_one(body: str, erro
         else:
             with pytest.raises(ModelUnavailable, match=error):
                 await model.respond(REQUEST)
-
-
-async def test_a_request_runs_no_code_of_the_sdk() -> None:
-    calls: list[str] = []
-
-    def count(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and str(frame.f_globals.get("__name__")).partition(".")[0] == "openai":
-            calls.append(frame.f_code.co_qualname)
-
-    async with ScriptedOpenAIServer([ServerResponse(text="ok")] * 2) as server, aclosing(_model(server.url)) as model:
-        await model.respond(REQUEST)  # the first one reads the SDK's headers
-        sys.setprofile(count)
-        try:
-            await model.respond(REQUEST)
-        finally:
-            sys.setprofile(None)
-    assert calls == []
 
 
 async def test_headers_of_an_agent_replace_those_of_the_provider_whatever_their_case() -> None:

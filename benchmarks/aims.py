@@ -1,7 +1,7 @@
 """Every aim of Opspawn's performance, measured in one run: ``python -m benchmarks.aims [--write]``.
 
-Runs the programs of this directory one after the other, and prints a table of aims and figures as Markdown, then what
-each program printed. ``--write`` puts all of it into ``benchmarks/README.md``.
+Runs the programs of this directory one after the other, and prints a table of aims and figures as Markdown; what each
+program printed goes to stderr. ``--write`` puts all of it into ``benchmarks/README.md``.
 """
 
 from __future__ import annotations
@@ -111,38 +111,41 @@ def _result(aim: Aim, output: str) -> tuple[str, str]:
     return f"{figure:,.4g}", "met" if aim.is_met(figure) else "**missed**"
 
 
-async def _run(program: Program, *, quick: bool) -> str:
-    """Run a program, and return what it printed; raise ``RuntimeError`` if it failed."""
+async def _run(program: Program, *, quick: bool) -> str | None:
+    """Run a program, and return what it printed; None if it failed."""
     arguments = program.quick_arguments if quick else program.arguments
     command = ("-m", f"benchmarks.{program.name}", *arguments)
     sys.stderr.write(f"python {' '.join(command)}\n")
     started_at = time.monotonic()
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE)
     output, _ = await process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"benchmarks.{program.name} ended with {process.returncode}")
-    sys.stderr.write(f"{output.decode()}{time.monotonic() - started_at:.0f} s\n")
-    return output.decode()
+    ending = f"ended with {process.returncode} after {time.monotonic() - started_at:.0f} s"
+    sys.stderr.write(f"{output.decode()}\nbenchmarks.{program.name} {ending}\n\n")
+    return None if process.returncode else output.decode()
 
 
-async def _run_all(*, quick: bool) -> dict[str, str]:
+async def _run_all(*, quick: bool, write: bool) -> str:
+    """Run all programs, and return the table of aims; a program that fails leaves its aims unmeasured."""
     load = f"Load of the machine before the run: {os.getloadavg()[0]:.1f}."
-    outputs = {program.name: await _run(program, quick=quick) for program in PROGRAMS}
-    measured_on = datetime.now(UTC).date()
-    return {"aims": f"{machine()} {load} Measured on {measured_on}.\n\n{markdown(outputs)}", **outputs}
+    outputs: dict[str, str] = {}
+    for program in PROGRAMS:
+        if (output := await _run(program, quick=quick)) is not None:
+            outputs[program.name] = output
+            if write:
+                write_part(README, program.name, output)
+    text = f"{machine()} {load} Measured on {datetime.now(UTC).date()}.\n\n{markdown(outputs)}"
+    if write:
+        write_part(README, "aims", text)
+    return text
 
 
 def main() -> None:
-    """Measure, and print the figures as Markdown."""
+    """Measure, and print the table of aims as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small part, to see that it works")
     parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/README.md")
     options = parser.parse_args()
-    outputs = asyncio.run(_run_all(quick=options.quick))
-    sys.stdout.write(outputs["aims"])
-    if options.write:
-        for name, text in outputs.items():
-            write_part(README, name, text)
+    sys.stdout.write(asyncio.run(_run_all(quick=options.quick, write=options.write)))
 
 
 if __name__ == "__main__":

@@ -109,7 +109,12 @@ def _post(connection: HTTPConnection) -> None:
 async def _api(servers: BenchmarkServers, app_dir: Path) -> AsyncIterator[HTTPConnection]:
     port = free_port()
     options = (f"--port={port}", f"--app-dir={app_dir}", f"--data-dir={servers.directory}")
-    environment = {"TEMPORAL_ADDRESS": servers.temporal, "OPSPAWN_TASK_QUEUE": _QUEUE, "OPSPAWN_CHECK_KEYS": "false"}
+    environment = {
+        "TEMPORAL_ADDRESS": servers.temporal,
+        "OPSPAWN_TASK_QUEUE": _QUEUE,
+        "OPSPAWN_CHECK_KEYS": "false",
+        "OPSPAWN_GRPC_PORT": "0",
+    }
     async with run_process(sys.executable, "-m", "api", *options, environment=environment):
         await wait_until_listening(port)
         with closing(HTTPConnection("127.0.0.1", port, timeout=_REQUEST_TIMEOUT_S)) as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Collection, Hashable, Mapping
 from pathlib import Path
 
@@ -20,6 +21,8 @@ _SETTLE_S = 0.1
 """An editor may write a file in several steps: a change counts when it has lasted for so long."""
 _MAX_SETTLE_CHECKS = 10
 _STOP_TIMEOUT_S = 1.0
+_CLOCK_TICK_NS = 20_000_000
+"""By how much the times of files may lag behind the clock."""
 
 
 def file_version(path: str | Path) -> tuple[int, int, int] | None:
@@ -61,19 +64,30 @@ class ChangeWatcher:
             return
         for _ in range(_MAX_SETTLE_CHECKS):
             self._stopped.wait(_SETTLE_S)
+            read_at = time.time_ns()
             before, newest = newest, self._versions()
             if newest == before:
                 break
         before, self._seen = self._seen, newest
         self._on_change([path for path in {*before, *newest} if before.get(path) != newest.get(path)])
-        self._seen = _versions_to_compare(newest, self._versions())
+        self._seen = _versions_to_compare(newest, self._versions(), read_at - _CLOCK_TICK_NS)
 
 
-def _versions_to_compare(reported: FileVersions, now: FileVersions) -> FileVersions:
+def _versions_to_compare(reported: FileVersions, now: FileVersions, since_ns: int) -> FileVersions:
     """Return the versions that the next check compares with: those that were reported, of the files watched ``now``.
 
     So a file that was changed or deleted since it was reported is noticed. A file that was not watched before counts
-    as unchanged.
+    as unchanged, unless it was made or written after ``since_ns``, in nanoseconds since 1970.
     """
     deleted = {path: version for path, version in reported.items() if version is not None and not os.path.lexists(path)}
-    return {**deleted, **{path: reported.get(path, version) for path, version in now.items()}}
+    new = {
+        path: version for path, version in now.items() if path not in reported and not _is_newer_than(path, since_ns)
+    }
+    return {**deleted, **new, **{path: reported[path] for path in now if path in reported}}
+
+
+def _is_newer_than(path: Path, since_ns: int) -> bool:
+    try:
+        return os.stat(path).st_ctime_ns > since_ns
+    except OSError:
+        return True

@@ -389,9 +389,11 @@ async def telemetry_of(stack: PlantedStack) -> dict[str, bytes]:
     received = stack.received
 
     async def is_received() -> bool:
-        return len(received.named("invoke_agent revealer")) == 2
+        requests = {span.span_id for span in received.spans if span.name.startswith("chat ")}
+        has_contents = requests == {event.span_id for event in received.events}
+        return has_contents and len(received.named("invoke_agent revealer")) == 2
 
-    await eventually(is_received, "the tasks' spans")
+    await eventually(is_received, "the tasks' spans, and the contents of their model requests")
     async with stack.client() as client:
         metrics = [
             (await client.get(f"http://127.0.0.1:{port}/metrics")) for port in (stack.metrics_port, stack.api_port)

@@ -47,7 +47,7 @@ class ListedState:
         self._listed_status: RunningStatus = self.status
         self._listed_terms = _inbox_terms(pending)
         self._listed_since = _oldest(pending)
-        self._waits_since = workflow.now()
+        self._waits_since = workflow.now() if pending else None
         self.waited = timedelta()
         """How long requests have been pending, up to the last time that none was."""
 
@@ -73,10 +73,11 @@ class ListedState:
 
     def set_pending(self, pending: Sequence[InputRequest]) -> None:
         """List the task with these pending requests."""
-        if not self._pending:
-            self._waits_since = workflow.now()
+        if self._waits_since is None:
+            self._waits_since = workflow.now() if pending else None
         elif not pending:
             self.waited += workflow.now() - self._waits_since
+            self._waits_since = None
         self._pending = pending
         self._update()
 

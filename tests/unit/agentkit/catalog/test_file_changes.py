@@ -57,6 +57,22 @@ def test_changed_new_and_deleted_files_are_noticed(watched: Watched) -> None:
     assert watched.changes.empty()
 
 
+def test_a_file_that_is_made_while_a_change_is_loaded_is_noticed_afterwards(tmp_path: Path) -> None:
+    changes: queue.Queue[set[str]] = queue.Queue()
+
+    def load(changed: Collection[Path]) -> None:
+        (tmp_path / "b").touch()
+        changes.put({path.name for path in changed})
+
+    watcher = ChangeWatcher(lambda: {path: file_version(path) for path in tmp_path.iterdir()}, load)
+    try:
+        (tmp_path / "a").write_text("new")
+        assert changes.get(timeout=30) == {"a"}
+        assert changes.get(timeout=30) == {"b"}
+    finally:
+        watcher.stop()
+
+
 def test_what_happens_to_a_file_while_a_change_is_loaded_is_noticed_afterwards(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("one")
     changes: queue.Queue[set[str]] = queue.Queue()

@@ -122,7 +122,8 @@ class TaskServicer(TaskServiceServicer):
                 interrupting = asyncio.create_task(self._interrupt(call))
                 try:
                     async for event in events:
-                        await call.write(tasks_pb2.WatchTaskResponse(event=event_message(event)), context)
+                        if not call.interruption:
+                            await call.write(tasks_pb2.WatchTaskResponse(event=event_message(event)), context)
                         if call.interruption:  # gRPC accepts no status before a write ends
                             break
                 finally:

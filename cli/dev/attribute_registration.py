@@ -41,13 +41,16 @@ async def registering_search_attributes(settings: Settings, plan: DevPlan, view:
 
 
 async def _register(settings: Settings, address: str, view: LogView) -> None:
-    gives_up_at = time.monotonic() + _MAX_REFUSED_S
+    refused_at: float | None = None
     while True:
         try:
             await register_search_attributes(await connect(settings, address=address))
-        except (RPCError, RuntimeError, CommandFailed) as error:
-            if isinstance(error, CommandFailed) and time.monotonic() > gives_up_at:
-                view.notice(str(error), "yellow")
+        except (RPCError, RuntimeError):  # Temporal isn't ready yet
+            await asyncio.sleep(_RETRY_INTERVAL_S)
+        except CommandFailed as refusal:
+            refused_at = refused_at or time.monotonic()
+            if time.monotonic() >= refused_at + _MAX_REFUSED_S:
+                view.notice(str(refusal), "yellow")
                 return
             await asyncio.sleep(_RETRY_INTERVAL_S)
         else:

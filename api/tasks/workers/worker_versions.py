@@ -148,9 +148,9 @@ class WorkerVersions:
     async def _until_routed_to(self, build_id: str | None) -> None:
         """Wait until the task queue has the new version, which Temporal tells it some time after its deployment.
 
-        Without an error where that takes long: the version is set.
+        Without an error where that takes long or can't be read: the version is set.
         """
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, RPCError):
             async with asyncio.timeout(_ROUTING_TIMEOUT_S):
                 while await self._current_build_id() != build_id:  # noqa: ASYNC110  # another process
                     await asyncio.sleep(_ROUTING_INTERVAL_S)
